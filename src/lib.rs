@@ -1,0 +1,5 @@
+//! Answers Twilio Proxy's out-of-session callback, and any plain Voice or Messaging webhook, from a routing table.
+
+pub mod types;
+
+pub mod request;

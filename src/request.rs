@@ -1,0 +1,383 @@
+//! A webhook request as the table sees it: the pairs as they were signed, and a typed view over them.
+//!
+//! Nothing here fails: a field that is missing reads as empty, a word that is new to us stays text.
+
+use std::borrow::Cow;
+
+use crate::types::{Channel, is_withheld};
+
+/// The fields of a form or of a query, in the order they came, repeats and unknown names included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Form {
+    pairs: Vec<(String, String)>,
+}
+
+impl Form {
+    /// Reads `application/x-www-form-urlencoded` bytes, a body or a query without its `?`.
+    ///
+    /// Never fails: what is no UTF-8 becomes U+FFFD (and then fails its signature), a field without `=` is empty.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        Self {
+            pairs: serde_urlencoded::from_bytes(bytes).unwrap_or_default(),
+        }
+    }
+
+    /// All pairs, in the order they came.
+    #[must_use]
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.pairs
+    }
+
+    /// The first value of this name; `None` when the name is absent.
+    #[must_use]
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.pairs
+            .iter()
+            .find(|(field, _)| field == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Form {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        Self {
+            pairs: pairs
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        }
+    }
+}
+
+/// Which of the service's webhooks was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Webhook {
+    /// Proxy's `OutOfSessionCallbackUrl`.
+    OutOfSession,
+    /// The plain Voice or Messaging webhook of a number.
+    Webhook,
+}
+
+impl Webhook {
+    /// The word for logs and for `explain --webhook`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OutOfSession => "out-of-session",
+            Self::Webhook => "webhook",
+        }
+    }
+}
+
+/// The number parameters that have two names: a text has only the second, a call has both.
+const ALIASES: [(&str, &str); 10] = [
+    ("Called", "To"),
+    ("CalledCity", "ToCity"),
+    ("CalledState", "ToState"),
+    ("CalledZip", "ToZip"),
+    ("CalledCountry", "ToCountry"),
+    ("Caller", "From"),
+    ("CallerCity", "FromCity"),
+    ("CallerState", "FromState"),
+    ("CallerZip", "FromZip"),
+    ("CallerCountry", "FromCountry"),
+];
+
+/// The other name of a parameter, when it has one.
+#[must_use]
+pub fn alias(name: &str) -> Option<&'static str> {
+    ALIASES.iter().find_map(|&(call, text)| {
+        if name == call {
+            Some(text)
+        } else if name == text {
+            Some(call)
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether a parameter is the caller's geography, which a withheld caller does not have: the spellings of
+/// a withheld number look like numbers of Lesotho, Uganda or China.
+fn is_caller_geography(name: &str) -> bool {
+    name.strip_prefix("Caller")
+        .or_else(|| name.strip_prefix("From"))
+        .is_some_and(|rest| matches!(rest, "City" | "State" | "Zip" | "Country"))
+}
+
+/// One request, read by parameter name. Borrows the forms; copies nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    webhook: Webhook,
+    body: &'a Form,
+    query: &'a Form,
+    channel: Channel,
+    caller_withheld: bool,
+}
+
+impl<'a> Request<'a> {
+    /// The view over a body's fields (empty for a GET) and a query's.
+    #[must_use]
+    pub fn new(webhook: Webhook, body: &'a Form, query: &'a Form) -> Self {
+        let mut request = Self {
+            webhook,
+            body,
+            query,
+            channel: Channel::Voice,
+            caller_withheld: false,
+        };
+        request.channel = request.find_channel();
+        request.caller_withheld = is_withheld(&request.value("Caller"));
+        request
+    }
+
+    fn find_channel(&self) -> Channel {
+        let is_there = |name: &str| !self.sent(name).is_empty();
+        if is_there("CallSid") {
+            Channel::Voice
+        } else if ["MessageSid", "SmsSid", "SmsMessageSid", "Body", "SmsStatus"]
+            .into_iter()
+            .any(is_there)
+        {
+            Channel::Message
+        } else {
+            Channel::Voice
+        }
+    }
+
+    /// Which webhook was asked.
+    #[must_use]
+    pub fn webhook(&self) -> Webhook {
+        self.webhook
+    }
+
+    /// Whether this is a call or a text.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    /// The query's `step`; empty when there is none. A field of the body is no step.
+    #[must_use]
+    pub fn step(&self) -> &'a str {
+        self.query.first("step").unwrap_or_default()
+    }
+
+    /// The value as it was sent under this very name, body before query; empty when absent.
+    #[must_use]
+    pub fn sent(&self, name: &str) -> &'a str {
+        self.body
+            .first(name)
+            .or_else(|| self.query.first(name))
+            .unwrap_or_default()
+    }
+
+    /// The value of a parameter as conditions and templates read it: its alias when it is absent, `inbound` for
+    /// an absent `Direction`, nothing for a withheld caller's geography, and for a dotted name that was not sent
+    /// the value inside a JSON parameter. Empty when absent.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Cow<'a, str> {
+        if self.caller_withheld && is_caller_geography(name) {
+            return Cow::Borrowed("");
+        }
+        let sent = self.sent(name);
+        if !sent.is_empty() {
+            return Cow::Borrowed(sent);
+        }
+        if let Some(other) = alias(name) {
+            return Cow::Borrowed(self.sent(other));
+        }
+        if name == "Direction" {
+            return Cow::Borrowed("inbound");
+        }
+        match name.split_once('.') {
+            Some((parameter, path)) => Cow::Owned(inside_json(self.sent(parameter), path)),
+            None => Cow::Borrowed(""),
+        }
+    }
+
+    /// The alias that [`Request::value`] read in place of this parameter, if it did.
+    #[must_use]
+    pub fn alias_used(&self, name: &str) -> Option<&'static str> {
+        alias(name).filter(|other| self.sent(name).is_empty() && !self.sent(other).is_empty())
+    }
+
+    /// Our own number: `Called` on an inbound request, `Caller` on an outbound one.
+    #[must_use]
+    pub fn own_number(&self) -> Cow<'a, str> {
+        self.value(if self.value("Direction").starts_with("outbound") {
+            "Caller"
+        } else {
+            "Called"
+        })
+    }
+
+    /// The SID of the call or of the text; empty when there is none.
+    #[must_use]
+    pub fn sid(&self) -> &'a str {
+        ["CallSid", "MessageSid", "SmsSid", "SmsMessageSid"]
+            .into_iter()
+            .map(|name| self.sent(name))
+            .find(|sid| !sid.is_empty())
+            .unwrap_or_default()
+    }
+}
+
+/// The text at a dotted path inside a JSON value; empty when the value is no JSON or has nothing there.
+fn inside_json(json: &str, path: &str) -> String {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(json) else {
+        return String::new();
+    };
+    let pointer: String = path
+        .split('.')
+        .flat_map(|key| ["/".to_owned(), key.replace('~', "~0").replace('/', "~1")])
+        .collect();
+    match value.pointer(&pointer) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => {
+            value.to_string()
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(body: &str) -> (Form, Form) {
+        (Form::parse(body.as_bytes()), Form::default())
+    }
+
+    fn value(body: &str, name: &str) -> String {
+        let (body, query) = call(body);
+        Request::new(Webhook::OutOfSession, &body, &query)
+            .value(name)
+            .into_owned()
+    }
+
+    #[test]
+    fn a_form_keeps_order_repeats_and_odd_fields() {
+        let form = Form::parse(b"b=2&a=1&b=%2B3+4&flag&&=x&c=%ff");
+        let pairs: Vec<(&str, &str)> = form
+            .pairs()
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        assert_eq!(
+            pairs,
+            [
+                ("b", "2"),
+                ("a", "1"),
+                ("b", "+3 4"),
+                ("flag", ""),
+                ("", "x"),
+                ("c", "\u{fffd}")
+            ]
+        );
+        assert_eq!(form.first("b"), Some("2"));
+        assert_eq!(form.first("B"), None);
+    }
+
+    #[test]
+    fn the_channel_is_told_by_the_sid_then_by_the_fields_of_a_text() {
+        for (body, channel) in [
+            ("CallSid=CA1", Channel::Voice),
+            ("CallSid=CA1&MessageSid=SM1", Channel::Voice),
+            ("MessageSid=SM1", Channel::Message),
+            ("SmsSid=SM1", Channel::Message),
+            ("SmsMessageSid=SM1", Channel::Message),
+            ("CallSid=&SmsSid=SM1", Channel::Message),
+            ("Body=hi", Channel::Message),
+            ("SmsStatus=received", Channel::Message),
+            ("", Channel::Voice),
+            ("To=%2B1", Channel::Voice),
+        ] {
+            let (body_form, query) = call(body);
+            assert_eq!(
+                Request::new(Webhook::Webhook, &body_form, &query).channel(),
+                channel,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_text_answers_to_the_names_of_a_call_and_the_other_way_round() {
+        let text = "MessageSid=SM1&To=%2B15005550006&From=%2B14155550100&ToCity=A&FromState=B&FromZip=1&ToCountry=US";
+        assert_eq!(value(text, "Called"), "+15005550006");
+        assert_eq!(value(text, "Caller"), "+14155550100");
+        assert_eq!(value(text, "CalledCity"), "A");
+        assert_eq!(value(text, "CallerState"), "B");
+        assert_eq!(value(text, "CallerZip"), "1");
+        assert_eq!(value(text, "CalledCountry"), "US");
+        assert_eq!(value(text, "Direction"), "inbound");
+        assert_eq!(value("Called=%2B1&To=", "To"), "+1");
+        assert_eq!(value("Caller=%2B1", "From"), "+1");
+        assert_eq!(value("Called=%2B1&To=%2B2", "Called"), "+1");
+    }
+
+    #[test]
+    fn a_body_field_wins_over_the_query_and_step_is_only_of_the_query() {
+        let body = Form::parse(b"Called=%2B1&step=body");
+        let query = Form::parse(b"Called=%2B2&campaign=spring&step=lost");
+        let request = Request::new(Webhook::OutOfSession, &body, &query);
+        assert_eq!(request.value("Called"), "+1");
+        assert_eq!(request.value("campaign"), "spring");
+        assert_eq!(request.step(), "lost");
+        assert_eq!(
+            Request::new(Webhook::OutOfSession, &body, &Form::default()).step(),
+            ""
+        );
+    }
+
+    #[test]
+    fn a_withheld_caller_is_from_nowhere() {
+        let withheld = "Caller=%2B266696687&CallerCountry=LS&FromCity=X&CalledCountry=US";
+        assert_eq!(value(withheld, "CallerCountry"), "");
+        assert_eq!(value(withheld, "FromCity"), "");
+        assert_eq!(value(withheld, "CalledCountry"), "US");
+        assert_eq!(value(withheld, "Caller"), "+266696687");
+        assert_eq!(
+            value("Caller=%2B26669668&CallerCountry=LS", "CallerCountry"),
+            "LS"
+        );
+    }
+
+    #[test]
+    fn a_dotted_name_reaches_into_json_unless_it_was_sent() {
+        let body = "interactionData=%7B%22body%22%3A%22hi%22%2C%22n%22%3A%5B7%2Ctrue%5D%2C%22o%22%3A%7B%7D%7D";
+        assert_eq!(value(body, "interactionData.body"), "hi");
+        assert_eq!(value(body, "interactionData.n.0"), "7");
+        assert_eq!(value(body, "interactionData.n.1"), "true");
+        assert_eq!(value(body, "interactionData.o"), "");
+        assert_eq!(value(body, "interactionData.none"), "");
+        assert_eq!(
+            value("interactionData=%7Bbroken", "interactionData.body"),
+            ""
+        );
+        assert_eq!(
+            value(
+                "interactionData=%7B%22body%22%3A1%7D&interactionData.body=x",
+                "interactionData.body"
+            ),
+            "x"
+        );
+    }
+
+    #[test]
+    fn our_own_number_depends_on_the_direction() {
+        for (body, own) in [
+            ("Called=%2B1&Caller=%2B2&Direction=inbound", "+1"),
+            ("Called=%2B1&Caller=%2B2&Direction=outbound-api", "+2"),
+            ("To=%2B1&From=%2B2", "+1"),
+        ] {
+            let (body, query) = call(body);
+            assert_eq!(
+                Request::new(Webhook::OutOfSession, &body, &query).own_number(),
+                own
+            );
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The words of the domain, parsed once: numbers, channels, withheld callers, masks.
+//!
+//! Nothing here knows a request, a table or TwiML.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A phone number in E.164 form: `+` and 1 to 15 digits, the first not 0.
+///
+/// Source: ITU-T E.164, <https://www.itu.int/rec/T-REC-E.164>. Does not check that the number is assigned.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct E164(String);
+
+impl E164 {
+    /// The number as text, `+` included.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for E164 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is not an [`E164`] number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum E164Error {
+    /// Nothing was given.
+    Empty,
+    /// The text does not begin with `+`.
+    NoPlus,
+    /// The first digit is 0, which no country code has.
+    LeadingZero,
+    /// There is something else than a digit at this byte.
+    NotADigit(usize),
+    /// There are this many digits: none, or more than 15.
+    Length(usize),
+}
+
+impl fmt::Display for E164Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("a number is empty"),
+            Self::NoPlus => f.write_str("a number begins with `+` and its country code"),
+            Self::LeadingZero => f.write_str("no country code begins with 0"),
+            Self::NotADigit(at) => write!(f, "not a digit at byte {at}"),
+            Self::Length(digits) => write!(f, "a number has 1 to 15 digits, this one has {digits}"),
+        }
+    }
+}
+
+impl std::error::Error for E164Error {}
+
+impl FromStr for E164 {
+    type Err = E164Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() {
+            return Err(E164Error::Empty);
+        }
+        let digits = text.strip_prefix('+').ok_or(E164Error::NoPlus)?;
+        if let Some(at) = digits.bytes().position(|byte| !byte.is_ascii_digit()) {
+            return Err(E164Error::NotADigit(at + 1));
+        }
+        match digits.len() {
+            1..=15 if digits.starts_with('0') => Err(E164Error::LeadingZero),
+            1..=15 => Ok(Self(text.to_owned())),
+            length => Err(E164Error::Length(length)),
+        }
+    }
+}
+
+/// What a request is about, and so which half of a route answers it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Channel {
+    /// A call; answered by `voice`.
+    Voice,
+    /// A text; answered by `message`.
+    Message,
+}
+
+impl Channel {
+    /// Both channels.
+    pub const ALL: [Self; 2] = [Self::Voice, Self::Message];
+
+    /// The word of the table for this channel: `voice` or `message`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Voice => "voice",
+            Self::Message => "message",
+        }
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Words that carriers and Twilio send in place of a number that the caller keeps to himself.
+///
+/// Source: "Why am I getting calls from these strange numbers?", Twilio help centre, article 223179988.
+const WITHHELD_WORDS: [&str; 7] = [
+    "anonymous",
+    "blocked",
+    "private",
+    "restricted",
+    "unavailable",
+    "unknown",
+    "withheld",
+];
+
+/// [`WITHHELD_WORDS`] as they are typed on a keypad: they look like foreign numbers.
+const WITHHELD_DIGITS: [&str; 7] = [
+    "266696687",
+    "2562533",
+    "7748283",
+    "7378742833",
+    "86282452253",
+    "8656696",
+    "94844353",
+];
+
+/// Whether a caller's number is withheld: empty, a word such as `anonymous` in any case, such a word
+/// typed on a keypad (`+266696687`), or an anonymous SIP address.
+#[must_use]
+pub fn is_withheld(number: &str) -> bool {
+    let number = number.trim();
+    let is_word = |text: &str| {
+        WITHHELD_WORDS
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(text))
+    };
+    if number.is_empty() || is_word(number) {
+        return true;
+    }
+    if WITHHELD_DIGITS.contains(&number.strip_prefix('+').unwrap_or(number)) {
+        return true;
+    }
+    let Some((scheme, address)) = number.split_once(':') else {
+        return false;
+    };
+    if !scheme.eq_ignore_ascii_case("sip") && !scheme.eq_ignore_ascii_case("sips") {
+        return false;
+    }
+    let (user, host) = address.split_once('@').unwrap_or(("", address));
+    let host = host.split([':', ';', '?']).next().unwrap_or_default();
+    let user = user.split([':', ';']).next().unwrap_or_default();
+    is_word(user) || host.eq_ignore_ascii_case("anonymous.invalid")
+}
+
+/// A number or address as it may stand in a log: at most its first four characters and its last two,
+/// at least five hidden. The bullets are always five, so that they do not tell the length either.
+#[must_use]
+pub fn masked(address: &str) -> String {
+    const HIDDEN: usize = 5;
+    let characters: Vec<char> = address.chars().collect();
+    if characters.is_empty() {
+        return String::new();
+    }
+    let may_show = characters.len().saturating_sub(HIDDEN);
+    let last = may_show.min(2);
+    let first = (may_show - last).min(4);
+    let mut mask: String = characters[..first].iter().collect();
+    mask.extend(std::iter::repeat_n('•', HIDDEN));
+    mask.extend(&characters[characters.len() - last..]);
+    mask
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e164_accepts_one_to_fifteen_digits() {
+        for text in ["+1", "+14155550100", "+123456789012345"] {
+            assert_eq!(text.parse::<E164>().expect(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn e164_says_what_is_wrong() {
+        for (text, message) in [
+            ("", "a number is empty"),
+            (
+                "14155550100",
+                "a number begins with `+` and its country code",
+            ),
+            ("+", "a number has 1 to 15 digits, this one has 0"),
+            (
+                "+1234567890123456",
+                "a number has 1 to 15 digits, this one has 16",
+            ),
+            ("+0155550100", "no country code begins with 0"),
+            ("+1415555010x", "not a digit at byte 11"),
+            ("+1 415", "not a digit at byte 2"),
+            ("+1٣", "not a digit at byte 2"),
+        ] {
+            assert_eq!(text.parse::<E164>().expect_err(text).to_string(), message);
+        }
+    }
+
+    #[test]
+    fn withheld_callers_are_known_in_every_spelling() {
+        for number in [
+            "",
+            " ",
+            "anonymous",
+            "Anonymous",
+            "UNKNOWN",
+            "restricted",
+            "unavailable",
+            "private",
+            "Withheld",
+            "blocked",
+            "+266696687",
+            "266696687",
+            "+7378742833",
+            "+2562533",
+            "+8656696",
+            "+86282452253",
+            "+7748283",
+            "+94844353",
+            "sip:anonymous@anonymous.invalid",
+            "sip:Anonymous@sip.example.com",
+            "SIPS:unknown@10.0.0.1:5061",
+            "sip:x@anonymous.invalid;transport=tls",
+        ] {
+            assert!(is_withheld(number), "{number:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_callers_are_not_withheld() {
+        for number in [
+            "+14155550100",
+            "+8566",
+            "+26669668",
+            "+2666966870",
+            "12345",
+            "client:anonymous",
+            "sip:desk@example.com",
+            "whatsapp:+266696687",
+            "TWILIO",
+            "+86 28",
+        ] {
+            assert!(!is_withheld(number), "{number:?}");
+        }
+    }
+
+    #[test]
+    fn a_mask_hides_at_least_five_characters() {
+        for (number, mask) in [
+            ("+14155550100", "+141•••••00"),
+            ("+442071838750", "+442•••••50"),
+            ("+4930123", "+•••••23"),
+            ("12345", "•••••"),
+            ("123456", "•••••6"),
+            ("1", "•••••"),
+            ("", ""),
+            ("client:alice", "clie•••••ce"),
+        ] {
+            assert_eq!(masked(number), mask);
+        }
+    }
+}
