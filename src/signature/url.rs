@@ -1,0 +1,220 @@
+//! A URL cut where Twilio may or may not have signed a piece of it. Nothing is decoded or re-encoded.
+
+/// The pieces of a URL, each with its own punctuation, so that they put together are the URL again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Url<'a> {
+    /// With `://`, in the letter case that was given.
+    pub(super) scheme: &'a str,
+    /// With `@`; empty when there is none.
+    pub(super) user_info: &'a str,
+    /// With the brackets of an IPv6 address.
+    pub(super) host: &'a str,
+    /// With `:`; empty when there is none.
+    pub(super) port: &'a str,
+    /// With `/`; empty when there is none.
+    pub(super) path: &'a str,
+    /// With `?`; empty when there is none.
+    pub(super) query: &'a str,
+}
+
+impl<'a> Url<'a> {
+    /// `None` when there is no `://`. A fragment is left out.
+    pub(super) fn parse(url: &'a str) -> Option<Self> {
+        let url = url.split('#').next().unwrap_or_default();
+        let (scheme, rest) = url.split_at(url.find("://")? + "://".len());
+        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+        // The password may have a colon.
+        let (user_info, address) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
+        let (host, port) = split_port(address);
+        Some(Self {
+            scheme,
+            user_info,
+            host,
+            port,
+            path,
+            query,
+        })
+    }
+
+    pub(super) fn pieces(self) -> [&'a str; 6] {
+        [
+            self.scheme,
+            self.user_info,
+            self.host,
+            self.port,
+            self.path,
+            self.query,
+        ]
+    }
+
+    /// The URLs that Twilio may have signed when it asked this one, the likeliest first.
+    ///
+    /// It drops user info, and the port for some products; its libraries also try the default port in writing. That
+    /// it signs a bare host without the slash that HTTP adds is possible.
+    pub(super) fn readings(self) -> impl Iterator<Item = Self> {
+        let port = if self.port.is_empty() {
+            self.default_port()
+        } else {
+            self.port
+        };
+        let path = match self.path {
+            "" => "/",
+            "/" => "",
+            path => path,
+        };
+        both("", self.user_info).flat_map(move |user_info| {
+            both(self.path, path).flat_map(move |path| {
+                both("", port).map(move |port| Self {
+                    user_info,
+                    port,
+                    path,
+                    ..self
+                })
+            })
+        })
+    }
+
+    /// The port that the scheme has when none is written, with `:`.
+    pub(super) fn default_port(self) -> &'static str {
+        if self.scheme.eq_ignore_ascii_case("https://") {
+            ":443"
+        } else {
+            ":80"
+        }
+    }
+
+    /// The first value of this name in the query, as it is written there.
+    pub(super) fn query_value(self, name: &str) -> Option<&'a str> {
+        self.query
+            .strip_prefix('?')?
+            .split('&')
+            .filter_map(|field| field.split_once('='))
+            .find_map(|(field, value)| (field == name).then_some(value))
+    }
+
+    /// The URL as a log may show it: without user info, and of the query only the names.
+    ///
+    /// Names that do not look like one are left out too, since a stranger may write a number there. At most 300
+    /// characters, none of them a control character.
+    pub(super) fn shown(self) -> String {
+        const MOST_CHARACTERS: usize = 300;
+        let mut shown = [self.scheme, self.host, self.port, self.path].concat();
+        if let Some(query) = self.query.strip_prefix('?') {
+            let mut separator = '?';
+            for field in query.split('&') {
+                shown.push(separator);
+                separator = '&';
+                match field.split_once('=') {
+                    Some((name, _)) if is_plain_name(name) => {
+                        shown.push_str(name);
+                        shown.push_str("=…");
+                    }
+                    None if field.is_empty() || is_plain_name(field) => shown.push_str(field),
+                    Some(_) | None => shown.push('…'),
+                }
+                if shown.len() > MOST_CHARACTERS * 4 {
+                    break;
+                }
+            }
+        }
+        let cut = shown.char_indices().nth(MOST_CHARACTERS);
+        if let Some((end, _)) = cut {
+            shown.truncate(end);
+            shown.push('…');
+        }
+        shown.replace(char::is_control, "\u{fffd}")
+    }
+}
+
+/// Host and port, the port with its `:`. An IPv6 address does not end at its first colon.
+pub(super) fn split_port(address: &str) -> (&str, &str) {
+    let bracket = address.rfind(']').unwrap_or(0);
+    let colon = address[bracket..].find(':').map(|at| bracket + at);
+    address.split_at(colon.unwrap_or(address.len()))
+}
+
+/// One value, or two when they differ.
+fn both<'a>(first: &'a str, second: &'a str) -> impl Iterator<Item = &'a str> {
+    std::iter::once(first).chain((first != second).then_some(second))
+}
+
+fn is_plain_name(name: &str) -> bool {
+    name.len() <= 64
+        && name.starts_with(|first: char| first.is_ascii_alphabetic())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-[]".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_falls_into_its_pieces() {
+        for (url, pieces) in [
+            ("https://h", ["https://", "", "h", "", "", ""]),
+            (
+                "HTTPS://u:p@H.example:8443/a/b?c=d:e@f",
+                ["HTTPS://", "u:p@", "H.example", ":8443", "/a/b", "?c=d:e@f"],
+            ),
+            (
+                "http://u@v@[::1]:80?x://y",
+                ["http://", "u@v@", "[::1]", ":80", "", "?x://y"],
+            ),
+            ("https://[::1]/", ["https://", "", "[::1]", "", "/", ""]),
+            ("https://h:/#a?b", ["https://", "", "h", ":", "/", ""]),
+            ("https://h?a#b", ["https://", "", "h", "", "", "?a"]),
+            ("https://", ["https://", "", "", "", "", ""]),
+        ] {
+            assert_eq!(Url::parse(url).expect(url).pieces(), pieces, "{url}");
+        }
+        for url in ["", "h/x", "https:/h", "https#://h"] {
+            assert_eq!(Url::parse(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_likeliest_reading_is_the_first() {
+        let readings = |url: &str| -> Vec<String> {
+            Url::parse(url)
+                .expect("a URL")
+                .readings()
+                .map(|reading| reading.pieces().concat())
+                .collect()
+        };
+        assert_eq!(readings("https://h/x"), ["https://h/x", "https://h:443/x"]);
+        assert_eq!(
+            readings("http://h:8080/"),
+            ["http://h/", "http://h:8080/", "http://h", "http://h:8080"]
+        );
+        assert_eq!(
+            readings("http://u@h/x"),
+            [
+                "http://h/x",
+                "http://h:80/x",
+                "http://u@h/x",
+                "http://u@h:80/x"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_shown_url_has_no_values() {
+        for (url, shown) in [
+            ("https://u:p@h:1/x", "https://h:1/x"),
+            (
+                "https://h/x?To=%2B14155550100&flag&x.y[0]=&",
+                "https://h/x?To=…&flag&x.y[0]=…&",
+            ),
+            ("https://h/x?+14155550100&14155550100=1", "https://h/x?…&…"),
+            ("https://h/a\nb", "https://h/a\u{fffd}b"),
+        ] {
+            assert_eq!(Url::parse(url).expect(url).shown(), shown);
+        }
+        let long = format!("https://h/x?{}", "name=value&".repeat(10_000));
+        let shown = Url::parse(&long).expect("a URL").shown();
+        assert_eq!(shown.chars().count(), 301);
+    }
+}
