@@ -5,3 +5,7 @@ pub mod types;
 pub mod request;
 
 pub mod signature;
+
+pub mod reply;
+
+pub mod twiml;

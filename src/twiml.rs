@@ -1,0 +1,403 @@
+//! Reply to document: the one place that writes XML.
+//!
+//! Whatever a request holds, what comes out is well formed, keeps TwiML's rules and stays within Twilio's limits.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use bytes::Bytes;
+use quick_xml::Writer;
+use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+
+use crate::reply::template::{Encoding, Scope, Text};
+use crate::reply::vocabulary::{Destination, ElementSpec, ValueError};
+use crate::reply::{Attribute, Element, Node, Reply};
+use crate::request::{Form, Request, Webhook};
+
+/// The document that says nothing: a call ends, a text gets no answer.
+pub const EMPTY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>";
+
+/// The most bytes of a document; Twilio refuses longer ones with error 11750.
+///
+/// Source: <https://www.twilio.com/docs/api/errors/11750>, "64 kB".
+pub const DOCUMENT_MAX_BYTES: usize = 64_000;
+
+/// The most characters of a text message's body, <https://www.twilio.com/docs/messaging/twiml/message>.
+pub const MESSAGE_MAX_CHARACTERS: usize = 1600;
+
+/// The most bytes of a Say's text once it is percent-encoded, <https://www.twilio.com/docs/api/errors/13521>.
+const SAY_MAX_ENCODED: usize = 4500;
+
+/// The most characters that a voice speaks in one Say.
+///
+/// Source: <https://www.twilio.com/docs/api/errors/13521>. Without a voice the account's own setting decides,
+/// so the least of them counts.
+#[must_use]
+pub fn say_max_characters(voice: Option<&str>) -> usize {
+    match voice {
+        Some("man" | "woman" | "alice") => 4096,
+        Some(voice) if voice.starts_with("Google.") => 5000,
+        _ => 3000,
+    }
+}
+
+/// A document for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Document {
+    /// The XML, from the declaration to the end of `Response`.
+    pub bytes: Bytes,
+    /// How many texts were cut at a limit of Twilio's.
+    pub cut_texts: usize,
+}
+
+/// Why a reply cannot be written for this request. Holds no value of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RenderError {
+    /// A value is none that may stand where a template puts it.
+    Value {
+        /// The element.
+        element: &'static str,
+        /// Its attribute; `None` for its text.
+        attribute: Option<&'static str>,
+        /// What is wrong with the value.
+        error: ValueError,
+    },
+    /// The document would have more than [`DOCUMENT_MAX_BYTES`].
+    TooLarge,
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value {
+                element,
+                attribute: Some(attribute),
+                error,
+            } => {
+                write!(
+                    f,
+                    "the value for {attribute} of {element} cannot stand there: {error}"
+                )
+            }
+            Self::Value {
+                element,
+                attribute: None,
+                error,
+            } => {
+                write!(f, "the text for {element} cannot stand there: {error}")
+            }
+            Self::TooLarge => write!(f, "the document is larger than {DOCUMENT_MAX_BYTES} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for RenderError {}
+
+/// The reply of these elements, its document written at once when nothing in it depends on the request.
+///
+/// # Errors
+///
+/// That document would break a rule: it is too large.
+pub fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
+    if !elements.iter().all(Element::is_literal) {
+        return Ok(Reply::Template(elements));
+    }
+    let nothing = Form::default();
+    let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
+    let document = write(
+        &elements,
+        &Scope {
+            request: &request,
+            url: "",
+        },
+    )?;
+    Ok(Reply::Ready(document.bytes))
+}
+
+/// The document of a reply for one request.
+///
+/// # Errors
+///
+/// A value of the request cannot stand where the reply puts it, or the document is too large.
+pub fn render(reply: &Reply, scope: &Scope<'_>) -> Result<Document, RenderError> {
+    match reply {
+        Reply::Ready(bytes) => Ok(Document {
+            bytes: bytes.clone(),
+            cut_texts: 0,
+        }),
+        Reply::Template(elements) => write(elements, scope),
+    }
+}
+
+fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderError> {
+    let mut cut_texts = 0;
+    let mut verbs = Vec::with_capacity(elements.len());
+    for element in elements {
+        if let Some(mut verb) = fill(element, scope)? {
+            cut_texts += verb.cut();
+            verbs.push(verb);
+        }
+    }
+    let response = Filled {
+        tag: "Response",
+        attributes: Vec::new(),
+        content: verbs,
+    };
+    let mut writer = Writer::new(Vec::with_capacity(512));
+    writer
+        .write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))
+        .and_then(|()| response.write(&mut writer))
+        .expect("writing to memory does not fail");
+    let bytes = writer.into_inner();
+    if bytes.len() > DOCUMENT_MAX_BYTES {
+        return Err(RenderError::TooLarge);
+    }
+    Ok(Document {
+        bytes: Bytes::from(bytes),
+        cut_texts,
+    })
+}
+
+/// An element with its places filled in.
+struct Filled<'t> {
+    tag: &'static str,
+    attributes: Vec<(&'static str, Cow<'t, str>)>,
+    content: Vec<FilledNode<'t>>,
+}
+
+enum FilledNode<'t> {
+    Text(Cow<'t, str>),
+    Element(Filled<'t>),
+}
+
+/// Fills an element in; `None` when it is to be left out, because what it needs came out empty.
+fn fill<'t>(
+    element: &'t Element,
+    scope: &Scope<'_>,
+) -> Result<Option<FilledNode<'t>>, RenderError> {
+    let spec = element.spec;
+    let mut attributes = Vec::with_capacity(element.attributes.len());
+    for attribute in &element.attributes {
+        if let Some(value) = fill_attribute(spec, attribute, scope)? {
+            attributes.push((attribute.name, value));
+        }
+    }
+    let mut content = Vec::with_capacity(element.content.len());
+    for node in &element.content {
+        match node {
+            Node::Text(text) => content.extend(fill_text(spec, text, scope)?.map(FilledNode::Text)),
+            Node::Element(child) => content.extend(fill(child, scope)?),
+        }
+    }
+    // A Gather still takes digits when its prompt came out empty; every other element is there for what it holds.
+    let came_out_empty = content.is_empty() && !element.content.is_empty() && spec.tag != "Gather";
+    if came_out_empty {
+        return Ok(None);
+    }
+    Ok(Some(FilledNode::Element(Filled {
+        tag: spec.tag,
+        attributes,
+        content,
+    })))
+}
+
+fn fill_attribute<'t>(
+    spec: &ElementSpec,
+    attribute: &'t Attribute,
+    scope: &Scope<'_>,
+) -> Result<Option<Cow<'t, str>>, RenderError> {
+    if let Some(literal) = attribute.value.literal() {
+        return Ok(Some(xml_text(Cow::Borrowed(literal))));
+    }
+    let encoding = encoding(attribute.spec.destination());
+    let value = xml_text(attribute.value.fill(scope, encoding));
+    if value.is_empty() {
+        return Ok(None);
+    }
+    match attribute.spec.check(&value) {
+        Ok(()) | Err(ValueError::NotAmong { open: true }) => Ok(Some(value)),
+        Err(error) => Err(RenderError::Value {
+            element: spec.tag,
+            attribute: Some(attribute.name),
+            error,
+        }),
+    }
+}
+
+fn fill_text<'t>(
+    spec: &ElementSpec,
+    text: &'t Text,
+    scope: &Scope<'_>,
+) -> Result<Option<Cow<'t, str>>, RenderError> {
+    if let Some(literal) = text.literal() {
+        return Ok(Some(xml_text(Cow::Borrowed(literal))));
+    }
+    let value = xml_text(text.fill(scope, encoding(spec.destination)));
+    if value.trim().is_empty() {
+        return Ok(None);
+    }
+    let error = match spec
+        .destination
+        .map(|destination| destination.check(&value))
+    {
+        Some(Err(error)) => Some(error),
+        _ => spec
+            .text_max
+            .filter(|max| !is_body(spec.tag) && value.chars().count() > *max)
+            .map(|max| ValueError::TooLong { max }),
+    };
+    match error {
+        Some(error) => Err(RenderError::Value {
+            element: spec.tag,
+            attribute: None,
+            error,
+        }),
+        None => Ok(Some(value)),
+    }
+}
+
+fn encoding(destination: Option<Destination>) -> Encoding {
+    if destination == Some(Destination::Url) {
+        Encoding::Percent
+    } else {
+        Encoding::Plain
+    }
+}
+
+/// Whether an element holds the text of a text message, which is cut rather than refused.
+fn is_body(tag: &str) -> bool {
+    matches!(tag, "Message" | "Body" | "Sms")
+}
+
+impl FilledNode<'_> {
+    /// Cuts the texts of each Say and Message at their limit; how many were cut.
+    fn cut(&mut self) -> usize {
+        let Self::Element(element) = self else {
+            return 0;
+        };
+        match element.tag {
+            "Say" => {
+                let voice = element
+                    .attributes
+                    .iter()
+                    .find(|(name, _)| *name == "voice")
+                    .map(|(_, value)| &**value);
+                let mut room = Room {
+                    characters: say_max_characters(voice),
+                    encoded: SAY_MAX_ENCODED,
+                    cut: false,
+                };
+                element.cut(&mut room);
+                usize::from(room.cut)
+            }
+            "Message" | "Sms" => {
+                let mut room = Room {
+                    characters: MESSAGE_MAX_CHARACTERS,
+                    encoded: usize::MAX,
+                    cut: false,
+                };
+                element.cut(&mut room);
+                usize::from(room.cut)
+            }
+            _ => element.content.iter_mut().map(FilledNode::cut).sum(),
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
+        match self {
+            Self::Text(text) => writer.write_event(Event::Text(BytesText::new(text))),
+            Self::Element(element) => element.write(writer),
+        }
+    }
+}
+
+impl Filled<'_> {
+    fn cut(&mut self, room: &mut Room) {
+        for node in &mut self.content {
+            match node {
+                // The URL of a Media is no text that a limit could cut.
+                FilledNode::Element(element) if element.tag == "Media" => {}
+                FilledNode::Element(element) => element.cut(room),
+                FilledNode::Text(text) => room.take(text),
+            }
+        }
+    }
+
+    fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
+        let mut start = BytesStart::new(self.tag);
+        for (name, value) in &self.attributes {
+            start.push_attribute((*name, &**value));
+        }
+        if self.content.is_empty() {
+            return writer.write_event(Event::Empty(start));
+        }
+        writer.write_event(Event::Start(start))?;
+        for node in &self.content {
+            node.write(writer)?;
+        }
+        writer.write_event(Event::End(BytesEnd::new(self.tag)))
+    }
+}
+
+/// How much more text an element takes.
+struct Room {
+    characters: usize,
+    encoded: usize,
+    cut: bool,
+}
+
+impl Room {
+    /// Takes as much of a text as there is room for and cuts the rest off.
+    fn take(&mut self, text: &mut Cow<'_, str>) {
+        for (at, character) in text.char_indices() {
+            let encoded = encoded_length(character);
+            if self.characters == 0 || self.encoded < encoded {
+                self.cut = true;
+                self.characters = 0;
+                text.to_mut().truncate(at);
+                return;
+            }
+            self.characters -= 1;
+            self.encoded -= encoded;
+        }
+    }
+}
+
+/// The bytes of a character once it is percent-encoded; a blank is a `+`.
+fn encoded_length(character: char) -> usize {
+    if character.is_ascii_alphanumeric() || " -._~*".contains(character) {
+        1
+    } else {
+        3 * character.len_utf8()
+    }
+}
+
+/// Drops the characters that XML 1.0 cannot carry, escaped or not.
+///
+/// Source: XML 1.0, production 2, <https://www.w3.org/TR/xml/#NT-Char>.
+fn xml_text(text: Cow<'_, str>) -> Cow<'_, str> {
+    let can_carry = |character: char| matches!(character, '\t' | '\n' | '\r' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    if text.chars().all(can_carry) {
+        text
+    } else {
+        Cow::Owned(text.chars().filter(|&c| can_carry(c)).collect())
+    }
+}
+
+/// Whether an element's text is over Twilio's limit already before a request fills it in.
+#[must_use]
+pub fn is_too_long(element: &Element) -> bool {
+    let nothing = Form::default();
+    let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
+    let filled = fill(
+        element,
+        &Scope {
+            request: &request,
+            url: "",
+        },
+    );
+    filled
+        .ok()
+        .flatten()
+        .is_some_and(|mut filled| filled.cut() > 0)
+}
