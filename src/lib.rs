@@ -8,4 +8,8 @@ pub mod signature;
 
 pub mod reply;
 
+pub mod table;
+
 pub mod twiml;
+
+pub mod answer;

@@ -1,0 +1,101 @@
+//! Texts with `*` for any run of characters, the empty one included.
+
+use std::fmt;
+
+/// A text with at least one `*` in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern {
+    start: String,
+    /// What must come between the first and the last `*`, in this order.
+    middle: Vec<String>,
+    end: String,
+}
+
+impl Pattern {
+    /// The pattern of a text; `None` when it has no `*`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (start, rest) = text.split_once('*')?;
+        let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+        let middle = middle
+            .split('*')
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect();
+        Some(Self {
+            start: start.to_owned(),
+            middle,
+            end: end.to_owned(),
+        })
+    }
+
+    /// Whether a text is made of the pattern's parts with any runs of characters in place of its `*`.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        let between = text
+            .strip_prefix(self.start.as_str())
+            .and_then(|rest| rest.strip_suffix(self.end.as_str()));
+        let Some(mut rest) = between else {
+            return false;
+        };
+        // The earliest place for each part leaves the most room for those that follow.
+        for part in &self.middle {
+            match rest.find(part.as_str()) {
+                Some(at) => rest = &rest[at + part.len()..],
+                None => return false,
+            }
+        }
+        true
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}*", self.start)?;
+        for part in &self.middle {
+            write!(f, "{part}*")?;
+        }
+        f.write_str(&self.end)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_star_stands_for_any_run_of_characters() {
+        for (pattern, text, matches) in [
+            ("+1415*", "+14155550100", true),
+            ("+1415*", "+1415", true),
+            ("+1415*", "+1414", false),
+            ("*", "", true),
+            ("*", "x", true),
+            ("*ab*", "xxaby", true),
+            ("*ab*", "ba", false),
+            ("a*b", "ab", true),
+            ("a*b", "a", false),
+            ("ab*ab", "ab", false),
+            ("ab*b", "ab", false),
+            ("*@example.com", "sip:x@example.com", true),
+            ("a**b", "a-b", true),
+            ("a*x*x*b", "axb", false),
+            ("a*x*x*b", "axxb", true),
+            ("é*", "éa", true),
+        ] {
+            assert_eq!(
+                Pattern::parse(pattern).expect(pattern).matches(text),
+                matches,
+                "{pattern} {text}"
+            );
+        }
+        assert_eq!(Pattern::parse("plain"), None);
+    }
+
+    #[test]
+    fn a_pattern_prints_as_it_was_written() {
+        for text in ["+1415*", "*", "a*b", "*a*b*"] {
+            assert_eq!(Pattern::parse(text).expect(text).to_string(), text);
+        }
+    }
+}
