@@ -13,3 +13,7 @@ pub mod table;
 pub mod twiml;
 
 pub mod answer;
+
+pub mod diagnostic;
+
+pub mod config;

@@ -1,0 +1,262 @@
+//! Texts of a reply: their templates, the URLs that we complete, and what may lead where.
+
+use std::ops::Range;
+
+use super::Compiler;
+use super::parameters;
+use super::problems::listed;
+use super::replies::{Owner, Place};
+use crate::diagnostic::{Code, nearest};
+use crate::reply::template::{FILTERS, Field, Piece, TemplateErrorKind, Text};
+use crate::reply::url::{check_web_url, check_websocket_url};
+use crate::reply::vocabulary::{Destination, ElementSpec};
+
+/// What a text is for.
+pub(super) struct Use {
+    /// The element it stands in.
+    pub element: &'static ElementSpec,
+    /// Its attribute; `None` for the element's text.
+    pub attribute: Option<&'static str>,
+    /// Where it leads, if anywhere.
+    pub destination: Option<Destination>,
+    /// Where the element stands.
+    pub place: Place,
+}
+
+/// A URL of a reply that has a step in its query.
+#[derive(Debug)]
+pub(super) struct StepReference {
+    /// The step it leads to.
+    pub step: String,
+    /// Where the URL stands.
+    pub span: Range<usize>,
+    /// Whether it surely comes back to us: it is completed from the URL that was asked.
+    pub is_ours: bool,
+}
+
+impl Compiler<'_> {
+    /// Reads a text and checks all that can be checked before there is a request; `None` after a syntax error.
+    pub(super) fn template(&mut self, text: &str, span: Range<usize>, used: &Use) -> Option<Text> {
+        let mut parsed = match Text::parse(text) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                let help = match &error.kind {
+                    TemplateErrorKind::UnknownFilter(name) => match nearest(name, FILTERS) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("there are {}", listed(&FILTERS)),
+                    },
+                    TemplateErrorKind::Unclosed => {
+                        "close it with }}; for two braces write {{ \"{{\" }}".to_owned()
+                    }
+                    TemplateErrorKind::DefaultWithout => {
+                        "write default(\"a text\") or default(Parameter)".to_owned()
+                    }
+                    _ => "write {{ Name }} or {{ Name | filter }}".to_owned(),
+                };
+                let span = self.inside(text, &span, error.span);
+                self.problems
+                    .error(Code::BadTemplate, span, error.kind.to_string(), help)
+                    .twilio(11300);
+                return None;
+            }
+        };
+        if used.place.owner == Owner::Default && parsed.fields().next().is_some() {
+            let help =
+                "write it in a route without `when`; [default] must not depend on the request";
+            self.problems.error(
+                Code::FragileDefault,
+                span.clone(),
+                "[default] has no templates",
+                help,
+            );
+        }
+        for field in parsed.fields() {
+            for name in field.names() {
+                self.check_parameter(name, &span);
+                self.check_private(name, &span, used);
+            }
+        }
+        if used.destination == Some(Destination::Url) {
+            self.url(&mut parsed, text, &span, used);
+        } else if let Some(destination) = used.destination {
+            for field in parsed.fields() {
+                self.check_destination(field, destination, &span, used);
+            }
+        }
+        Some(parsed)
+    }
+
+    /// The place of some bytes of a text in the file, when the text stands there letter for letter; else the whole.
+    fn inside(&self, text: &str, span: &Range<usize>, part: Range<usize>) -> Range<usize> {
+        let raw = &self.source.text[span.clone()];
+        match raw.find(text) {
+            Some(offset) if raw.len() - text.len() <= 6 => {
+                span.start + offset + part.start..span.start + offset + part.end
+            }
+            _ => span.clone(),
+        }
+    }
+
+    /// The other party's real number may stand only where it is dialled, in a route that says `private = true`.
+    fn check_private(&mut self, name: &str, span: &Range<usize>, used: &Use) {
+        if !parameters::is_private(name) {
+            return;
+        }
+        let is_dialled = name == "outboundParticipantIdentifier"
+            && used.attribute.is_none()
+            && used.destination == Some(Destination::Number);
+        let (message, help) = match used.place.owner {
+            Owner::Route { private: true } | Owner::Reply if is_dialled => {
+                if used.place.owner == Owner::Reply {
+                    self.private_reply.get_or_insert_with(|| span.clone());
+                }
+                return;
+            }
+            Owner::Route { private: false } if is_dialled => (
+                format!("`{name}` is the other party's real number"),
+                "add private = true to the route if it is to be dialled",
+            ),
+            _ => (
+                format!("`{name}` would tell one party who the other really is"),
+                "take it out: only a Dial of a route with private = true may use outboundParticipantIdentifier",
+            ),
+        };
+        self.problems
+            .error(Code::PrivateNumber, span.clone(), message, help);
+    }
+
+    /// Checks what a destination that is no URL is made of: a stranger must not choose whom we pay to reach.
+    fn check_destination(
+        &mut self,
+        field: &Field,
+        destination: Destination,
+        span: &Range<usize>,
+        used: &Use,
+    ) {
+        let is_own = |name: &str| matches!(name, "Called" | "To");
+        let is_caller = |name: &str| matches!(name, "Caller" | "From");
+        let is_caller_id = used.attribute == Some("callerId");
+        let dials = used.attribute.is_none()
+            && matches!(
+                used.element.tag,
+                "Dial" | "Number" | "Sip" | "Client" | "WhatsApp" | "Identity" | "Uri"
+            );
+        for name in field.names().filter(|name| !parameters::is_private(name)) {
+            match destination {
+                Destination::Sender if is_own(name) => {}
+                Destination::Sender if is_caller_id && is_caller(name) => {
+                    let message = "the party that is dialled sees the caller's real number";
+                    let help = "leave callerId out: then our own number is shown";
+                    self.problems
+                        .warn(Code::ShownCaller, span.clone(), message, help)
+                        .twilio(13214);
+                }
+                Destination::Address if is_caller(name) => self.caller_destination(name, span),
+                _ if dials && is_caller(name) => self.caller_destination(name, span),
+                _ => self.open_destination(name, span, used),
+            }
+        }
+    }
+
+    fn caller_destination(&mut self, name: &str, span: &Range<usize>) {
+        let message = format!("`{name}` decides whom this reaches, at your expense");
+        let help = "make sure that only callers you know come to this route";
+        self.problems
+            .warn(Code::CallerDestination, span.clone(), message, help);
+    }
+
+    fn open_destination(&mut self, name: &str, span: &Range<usize>, used: &Use) {
+        let place = match used.attribute {
+            Some(attribute) => format!("`{attribute}` of `{}`", used.element.tag),
+            None => format!("`{}`", used.element.tag),
+        };
+        let message = format!("`{name}` would let a stranger choose where {place} leads");
+        let help = match used.destination {
+            Some(Destination::Url) => "write the URL out; parameters may stand after its `?`",
+            Some(Destination::Sender) => "write the number out, or use {{ Called }}",
+            _ => "write it out, or take it from a directory",
+        };
+        self.problems
+            .error(Code::OpenDestination, span.clone(), message, help);
+    }
+
+    /// Completes a URL that begins with `?` or `/`, and checks the whole.
+    fn url(&mut self, text: &mut Text, raw: &str, span: &Range<usize>, used: &Use) {
+        let mut in_query = false;
+        for piece in text.pieces() {
+            match piece {
+                Piece::Literal(literal) => {
+                    in_query |= literal.contains('?');
+                    in_query &= !literal.contains('#');
+                }
+                Piece::Field(field) if !in_query => {
+                    for name in field.names().filter(|name| !parameters::is_private(name)) {
+                        self.open_destination(name, span, used);
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.step_reference(text, span);
+        if raw.starts_with('?') {
+            text.prepend(Piece::PageUrl);
+        } else if raw.starts_with('/') && !raw.starts_with("//") {
+            text.prepend(Piece::Origin);
+        }
+        if text.literal().is_some() {
+            // A URL without anything to fill in is checked with the other values of its element.
+            return;
+        }
+        let sample: String = text
+            .pieces()
+            .iter()
+            .map(|piece| match piece {
+                Piece::Literal(literal) => literal.as_str(),
+                Piece::PageUrl | Piece::Origin => "https://self.invalid",
+                _ => "x",
+            })
+            .collect();
+        let is_websocket = matches!(used.element.tag, "Stream" | "ConversationRelay")
+            && used.attribute == Some("url");
+        let checked = if is_websocket {
+            check_websocket_url(&sample)
+        } else {
+            check_web_url(&sample)
+        };
+        if let Err(error) = checked {
+            let help = "write an absolute URL, or one that begins with ? or /";
+            let message = format!("this is no URL that Twilio could use: {error}");
+            self.problems
+                .error(Code::BadUrl, span.clone(), message, help)
+                .twilio(11100);
+        }
+    }
+
+    /// Remembers which step a URL such as `?step=lost` leads to.
+    fn step_reference(&mut self, text: &Text, span: &Range<usize>) {
+        let Some(Piece::Literal(url)) = text.pieces().first() else {
+            return;
+        };
+        let Some((page, query)) = url.split_once('?') else {
+            return;
+        };
+        let query = query.split('#').next().unwrap_or_default();
+        let mut fields = query.split('&').peekable();
+        while let Some(field) = fields.next() {
+            // What a template goes on with may be the rest of the step's name.
+            let is_whole = text.literal().is_some() || fields.peek().is_some();
+            if let Some(step) = field
+                .strip_prefix("step=")
+                .filter(|step| is_whole && !step.is_empty())
+            {
+                let is_ours = page.is_empty();
+                self.steps.push(StepReference {
+                    step: step.to_owned(),
+                    span: span.clone(),
+                    is_ours,
+                });
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! What is wrong with a table, where, and what to do about it.
+//!
+//! A diagnostic is a value; drawing one is the same everywhere, by `annotate-snippets`.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// How bad a diagnostic is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Keeps the table from going live: Twilio would refuse or misread it, or it cannot be meant.
+    Error,
+    /// Looks wrong, and may still be right.
+    Warning,
+}
+
+impl Severity {
+    /// `error` or `warning`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
+        /// The stable name of a kind of diagnostic: scripts, editors and the reference know it by this.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Code {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Code {
+            /// All codes.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The code as it is printed.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The file is no TOML.
+    TomlSyntax = "toml-syntax",
+    /// A key that the table does not have.
+    UnknownKey = "unknown-key",
+    /// A key below `[route.when]` that belongs to the route.
+    MisplacedKey = "misplaced-key",
+    /// A key that must be there is not.
+    MissingKey = "missing-key",
+    /// A value of another type than the key takes.
+    WrongType = "wrong-type",
+    /// A name that is not 1 to 64 of `A-Za-z0-9._-`, or is taken.
+    BadName = "bad-name",
+    /// Two things with one name.
+    DuplicateName = "duplicate-name",
+    /// There is no `[default]`.
+    MissingDefault = "missing-default",
+    /// `[default]` says nothing to a caller.
+    SilentDefault = "silent-default",
+    /// `[default]` holds what may fail: a template, or a verb that asks again.
+    FragileDefault = "fragile-default",
+    /// A route that says nothing on any channel.
+    SilentRoute = "silent-route",
+    /// An element that TwiML does not have.
+    UnknownElement = "unknown-element",
+    /// More than one element in one table.
+    TwoElements = "two-elements",
+    /// A verb of the other channel.
+    WrongChannel = "wrong-channel",
+    /// An element where TwiML does not allow it.
+    WrongPlace = "wrong-place",
+    /// An attribute that the element does not have.
+    UnknownAttribute = "unknown-attribute",
+    /// A value that the attribute does not take.
+    BadValue = "bad-value",
+    /// A value that the attribute may not take: its list is known to be incomplete.
+    UnusualValue = "unusual-value",
+    /// Text in an element that takes none.
+    UnexpectedText = "unexpected-text",
+    /// An element without the text or children it needs.
+    EmptyElement = "empty-element",
+    /// A text over Twilio's limit.
+    TooLong = "too-long",
+    /// More elements than Twilio takes.
+    TooMany = "too-many",
+    /// An element after one that ends the document.
+    Unreachable = "unreachable-element",
+    /// A `Gather` or `Record` without `action`: the same URL is asked again.
+    MissingAction = "missing-action",
+    /// A `Reject` that is not the first verb: the call is answered and billed.
+    LateReject = "late-reject",
+    /// A URL that Twilio could not use.
+    BadUrl = "bad-url",
+    /// No number that could be dialled or compared with.
+    BadNumber = "bad-number",
+    /// A `{{ … }}` that cannot be read.
+    BadTemplate = "bad-template",
+    /// A parameter that no Twilio webhook and no `parameters` entry has.
+    UnknownParameter = "unknown-parameter",
+    /// A parameter or word in the wrong letter case: it can never match.
+    WrongCase = "wrong-case",
+    /// A value that the parameter never has.
+    UnknownValue = "unknown-value",
+    /// A condition that is written wrongly.
+    BadCondition = "bad-condition",
+    /// A regular expression that cannot be read.
+    BadRegex = "bad-regex",
+    /// A directory that the table does not have.
+    UnknownDirectory = "unknown-directory",
+    /// A key of a directory that cannot be looked up.
+    BadKey = "bad-key",
+    /// A key that a directory has already.
+    DuplicateKey = "duplicate-key",
+    /// A reply that the table does not have.
+    UnknownReply = "unknown-reply",
+    /// A reply or directory that nothing refers to.
+    Unused = "unused",
+    /// A URL that leads to a step that no route has.
+    UnknownStep = "unknown-step",
+    /// A step that nothing leads to.
+    UnreachedStep = "unreached-step",
+    /// A condition on a session in a step: Twilio's follow-up requests carry no session.
+    SessionInStep = "session-in-step",
+    /// Something that is dialled or fetched and that a stranger could choose.
+    OpenDestination = "open-destination",
+    /// The caller decides whom we dial.
+    CallerDestination = "caller-destination",
+    /// The other party's real number or name where somebody could hear or read it.
+    PrivateNumber = "private-number",
+    /// A caller's real number is shown to the other side.
+    ShownCaller = "shown-caller",
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing that is wrong with a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Its kind.
+    pub code: Code,
+    /// Whether it keeps the table from going live.
+    pub severity: Severity,
+    /// The bytes of the file that it is about.
+    pub span: Range<usize>,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// What to do about it, in one line.
+    pub help: String,
+    /// The Twilio error that the mistake would have caused, when there is one.
+    pub error_number: Option<u32>,
+}
+
+/// A file that diagnostics are about.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'s> {
+    /// Its name as the operator gave it.
+    pub name: &'s str,
+    /// Its text.
+    pub text: &'s str,
+}
+
+impl Source<'_> {
+    /// Line and column of a byte, both from 1; the column counts characters.
+    #[must_use]
+    pub fn position(&self, byte: usize) -> (usize, usize) {
+        let before = &self.text[..self.boundary(byte)];
+        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+        (
+            before.matches('\n').count() + 1,
+            before[line_start..].chars().count() + 1,
+        )
+    }
+
+    /// The nearest character boundary at or before a byte.
+    fn boundary(&self, byte: usize) -> usize {
+        (0..=byte.min(self.text.len()))
+            .rev()
+            .find(|at| self.text.is_char_boundary(*at))
+            .unwrap_or(0)
+    }
+
+    /// The bytes of the whole lines that a span touches.
+    fn lines(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[span.end..]
+            .find('\n')
+            .map_or(self.text.len(), |at| span.end + at);
+        start..end
+    }
+}
+
+impl Diagnostic {
+    /// Its help, with the number of the Twilio error that the mistake would have caused.
+    #[must_use]
+    pub fn help_line(&self) -> String {
+        match self.error_number {
+            Some(number) => format!("{} (Twilio error {number})", self.help),
+            None => self.help.clone(),
+        }
+    }
+
+    /// Draws it: the line itself, a caret, the code and the help. Without a line feed at the end.
+    #[must_use]
+    pub fn draw(&self, source: &Source<'_>, renderer: &Renderer) -> String {
+        let span =
+            source.boundary(self.span.start)..source.boundary(self.span.end.max(self.span.start));
+        // Only the lines in question: the drawing reads its whole source, which may be a table of a million lines.
+        let lines = source.lines(&span);
+        let (line, _) = source.position(lines.start);
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let help = self.help_line();
+        let snippet = Snippet::source(&source.text[lines.clone()])
+            .line_start(line)
+            .path(source.name)
+            .annotation(
+                AnnotationKind::Primary.span(span.start - lines.start..span.end - lines.start),
+            );
+        let group = level
+            .primary_title(self.message.as_str())
+            .id(self.code.as_str())
+            .element(snippet);
+        renderer.render(&[group.element(Level::HELP.message(help.as_str()))])
+    }
+
+    /// The object that `check --format json` prints.
+    #[must_use]
+    pub fn to_json(&self, source: &Source<'_>) -> serde_json::Value {
+        let (line, column) = source.position(self.span.start);
+        serde_json::json!({
+            "severity": self.severity.as_str(),
+            "code": self.code.as_str(),
+            "message": self.message,
+            "file": source.name,
+            "line": line,
+            "column": column,
+            "help": self.help_line(),
+        })
+    }
+}
+
+/// The nearest of some names to one that is misspelt; `None` when none is near.
+#[must_use]
+pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let folded = name.to_ascii_lowercase();
+    names
+        .into_iter()
+        .map(|candidate| {
+            (
+                strsim::damerau_levenshtein(&folded, &candidate.to_ascii_lowercase()),
+                candidate,
+            )
+        })
+        .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()) / 3)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_kebab_case() {
+        let texts: BTreeSet<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        for text in texts {
+            assert!(
+                text.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_diagnostic_is_drawn_with_its_line_and_help() {
+        let source = Source {
+            name: "responses.toml",
+            text: "a = 1\nb = \"é\" # x\nc = 2\n",
+        };
+        let diagnostic = Diagnostic {
+            code: Code::BadNumber,
+            severity: Severity::Error,
+            span: 10..14,
+            message: "not a digit at byte 0".into(),
+            help: "write the number as +15005550006".into(),
+            error_number: Some(13223),
+        };
+        assert_eq!(
+            diagnostic.draw(&source, &Renderer::plain()),
+            "error[bad-number]: not a digit at byte 0\n \
+             --> responses.toml:2:5\n  \
+             |\n\
+             2 | b = \"é\" # x\n  \
+             |     ^^^\n  \
+             |\n  \
+             = help: write the number as +15005550006 (Twilio error 13223)"
+        );
+    }
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        let source = Source {
+            name: "x",
+            text: "é1\n2",
+        };
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(1), (1, 1));
+        assert_eq!(source.position(2), (1, 2));
+        assert_eq!(source.position(4), (2, 1));
+        assert_eq!(source.position(99), (2, 2));
+    }
+
+    #[test]
+    fn the_nearest_name_is_near() {
+        assert_eq!(nearest("Cal1ed", ["Called", "Caller"]), Some("Called"));
+        assert_eq!(nearest("say", ["Say", "Play"]), Some("Say"));
+        assert_eq!(nearest("Zebra", ["Say", "Play"]), None);
+    }
+}
