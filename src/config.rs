@@ -4,11 +4,13 @@
 //! text in, table or diagnostics out.
 
 mod conditions;
+mod defaults;
 mod directories;
 mod parameters;
 mod problems;
 mod replies;
 mod routes;
+mod rules;
 mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};

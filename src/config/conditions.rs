@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use regex::RegexBuilder;
-use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::parameters::{self, NameProblem};
-use super::problems::{Value, entries, listed};
+use super::problems::{Key, Value, entries, listed};
 use super::{Compiler, ROUTE_KEYS};
 use crate::diagnostic::{Code, nearest};
 use crate::table::pattern::Pattern;
@@ -58,12 +57,7 @@ impl Compiler<'_> {
             .collect()
     }
 
-    fn condition(
-        &mut self,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
-        value: &Value<'_>,
-        in_step: bool,
-    ) -> Option<Condition> {
+    fn condition(&mut self, key: &Key<'_>, value: &Value<'_>, in_step: bool) -> Option<Condition> {
         let parameter = key.get_ref().as_ref();
         if ROUTE_KEYS.contains(&parameter) {
             let message = format!("`{parameter}` belongs to the route, not to its `when`");
@@ -273,12 +267,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn withheld_test(
-        &mut self,
-        parameter: &str,
-        key: &Spanned<std::borrow::Cow<'_, str>>,
-        value: &Value<'_>,
-    ) -> Option<Test> {
+    fn withheld_test(&mut self, parameter: &str, key: &Key<'_>, value: &Value<'_>) -> Option<Test> {
         if !parameters::is_number(parameter) {
             let message = format!("`{parameter}` is no number that could be withheld");
             let help = "write Caller = { withheld = true }";

@@ -3,12 +3,15 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeString, DeTable, DeValue};
 
 use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
 
-/// A key or value of the file with its place.
+/// A value of the file with its place.
 pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+
+/// A key of the file with its place.
+pub(super) type Key<'i> = Spanned<DeString<'i>>;
 
 /// All that is wrong so far.
 #[derive(Debug, Default)]
@@ -112,12 +115,11 @@ impl Problems {
         wanted: &str,
         help: &str,
     ) -> Option<&'v [Value<'i>]> {
-        match value.get_ref().as_array() {
-            Some(array) => Some(array),
-            None => {
-                self.wrong_type(value, wanted, help);
-                None
-            }
+        if let Some(array) = value.get_ref().as_array() {
+            Some(array)
+        } else {
+            self.wrong_type(value, wanted, help);
+            None
         }
     }
 
@@ -155,9 +157,7 @@ impl Diagnostic {
 }
 
 /// The entries of a table in the order of the file.
-pub(super) fn entries<'t, 'i>(
-    table: &'t DeTable<'i>,
-) -> Vec<(&'t Spanned<std::borrow::Cow<'i, str>>, &'t Value<'i>)> {
+pub(super) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t Value<'i>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries

@@ -5,13 +5,12 @@ use std::ops::Range;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::Compiler;
-use super::problems::{Value, entries, listed};
+use super::problems::{Key, Value, entries, listed};
 use super::texts::Use;
 use crate::diagnostic::{Code, nearest};
 use crate::reply::template::{Piece, Text};
 use crate::reply::vocabulary::{self, AttributeSpec, ElementSpec, ValueError};
 use crate::reply::{Attribute, Element, Node};
-use crate::twiml;
 use crate::types::Channel;
 
 /// Where elements stand, and so what they may be.
@@ -125,7 +124,7 @@ impl Compiler<'_> {
 
     fn unknown_element(
         &mut self,
-        entries: &[(&toml::Spanned<std::borrow::Cow<'_, str>>, &Value<'_>)],
+        entries: &[(&Key<'_>, &Value<'_>)],
         span: Range<usize>,
         parent: &'static ElementSpec,
         place: Place,
@@ -146,7 +145,7 @@ impl Compiler<'_> {
             .iter()
             .map(|(key, _)| key)
             .find(|key| nearest(key.get_ref(), children.iter().copied()).is_some())
-            .unwrap_or(&key);
+            .unwrap_or(key);
         let name = key.get_ref().as_ref();
         let everywhere = vocabulary::element_names(place.channel);
         let help =
@@ -215,7 +214,7 @@ impl Compiler<'_> {
             .twilio(number);
     }
 
-    fn attribute(
+    pub(super) fn attribute(
         &mut self,
         spec: &'static ElementSpec,
         name: &str,
@@ -294,7 +293,7 @@ impl Compiler<'_> {
             .map_or(Ok(()), |literal| spec.check(literal))
             .err();
         if let Some(error) = error {
-            self.bad_value(element, name, spec, &text, error, value.span());
+            self.bad_value(element, name, spec, &text, &error, value.span());
         }
         Some(text)
     }
@@ -305,7 +304,7 @@ impl Compiler<'_> {
         name: &str,
         spec: &AttributeSpec,
         text: &Text,
-        error: ValueError,
+        error: &ValueError,
         span: Range<usize>,
     ) {
         let literal = text.literal().unwrap_or_default();
@@ -407,10 +406,10 @@ impl Compiler<'_> {
         place: Place,
     ) -> Vec<Node> {
         let mut nodes = Vec::with_capacity(array.len());
-        for item in array.iter() {
+        for item in array {
             match item.get_ref() {
                 DeValue::String(text) if mixes_text(spec) => {
-                    nodes.extend(self.text_content(spec, text, item, place))
+                    nodes.extend(self.text_content(spec, text, item, place));
                 }
                 DeValue::String(_) => {
                     let help = match spec.tag {
@@ -479,330 +478,6 @@ impl Compiler<'_> {
         }
         Some(Node::Text(text))
     }
-
-    /// Gives an element the attributes of `[defaults.X]` that it does not set itself, and a Dial its caller id.
-    fn add_defaults(&mut self, element: &mut Element, span: &Range<usize>, place: Place) {
-        let sets =
-            |element: &Element, name: &str| element.attributes.iter().any(|set| set.name == name);
-        // A voice speaks its own languages: whoever sets one of the two does not want the other from elsewhere.
-        let sets_voice =
-            element.spec.tag == "Say" && (sets(element, "voice") || sets(element, "language"));
-        let defaults = self
-            .defaults
-            .get(element.spec.tag)
-            .cloned()
-            .unwrap_or_default();
-        for default in defaults {
-            let is_pair = sets_voice && matches!(default.name, "voice" | "language");
-            if element.spec.attribute(default.name).is_some()
-                && !sets(element, default.name)
-                && !is_pair
-            {
-                if place.owner == Owner::Default && default.value.fields().next().is_some() {
-                    let message = format!(
-                        "[defaults.{}] brings a template into [default]",
-                        element.spec.tag
-                    );
-                    let help = format!("set `{}` here to a text without a template", default.name);
-                    self.problems
-                        .error(Code::FragileDefault, span.clone(), message, help);
-                }
-                element.attributes.push(default);
-            }
-        }
-        if element.spec.tag == "Dial" && reaches_a_person(element) && !sets(element, "callerId") {
-            if let Some((name, spec)) = element.spec.attribute("callerId") {
-                element.attributes.push(Attribute {
-                    name,
-                    spec,
-                    value: Text::new(vec![Piece::OwnNumber]),
-                });
-            }
-        }
-    }
-
-    /// The rules that look at a whole element.
-    fn check_element(&mut self, element: &Element, span: &Range<usize>, content: &Value<'_>) {
-        let tag = element.spec.tag;
-        let sets = |name: &str| {
-            element
-                .attributes
-                .iter()
-                .any(|attribute| attribute.name == name)
-        };
-        let is_blank = element.content.iter().all(|node| match node {
-            Node::Text(text) => text
-                .literal()
-                .is_some_and(|literal| literal.trim().is_empty()),
-            Node::Element(_) => false,
-        });
-        let needs_content = match tag {
-            "Say" | "Dial" | "Client" | "Sip" | "Uri" | "Application" | "Message" | "Refer"
-            | "Headers" => true,
-            "Play" => !sets("digits"),
-            "Enqueue" => !sets("workflowSid"),
-            _ => element.spec.text_required,
-        };
-        if is_blank && needs_content {
-            let children: Vec<&str> = element.spec.child_names().collect();
-            let help = match tag {
-                "Play" => "write the URL of the audio, or set `digits`".to_owned(),
-                "Say" => "write what is to be said".to_owned(),
-                _ if element.spec.text => format!("write {{ {tag} = \"…\" }}"),
-                _ => format!("it needs {}", listed(&children)),
-            };
-            let number = element.spec.error_number().or(match tag {
-                "Dial" => Some(13223),
-                "Play" => Some(11100),
-                _ => None,
-            });
-            let message = format!("`{tag}` is empty");
-            self.problems
-                .error(Code::EmptyElement, content.span(), message, help)
-                .twilio(number);
-            return;
-        }
-        self.check_counts(element, span);
-        if is_spoken_or_sent(tag) && twiml::is_too_long(element) {
-            let (help, number) = match tag {
-                "Say" => ("part it into several Say elements", 13521),
-                _ => ("part it into several messages", 14103),
-            };
-            let message = format!("this text is longer than Twilio takes in one `{tag}`");
-            self.problems
-                .error(Code::TooLong, content.span(), message, help)
-                .twilio(number);
-        } else if let Some(max) = element.spec.text_max.filter(|_| !is_spoken_or_sent(tag)) {
-            let length: usize = element.content.iter().map(literal_length).sum();
-            if length > max {
-                let message =
-                    format!("the text of `{tag}` has {length} characters, more than {max}");
-                let help = "shorten it".to_owned();
-                self.problems
-                    .error(Code::TooLong, content.span(), message, help)
-                    .twilio(element.spec.error_number());
-            }
-        }
-        let asks_again = matches!(tag, "Gather" | "Record") && !sets("action");
-        if asks_again {
-            let message = format!(
-                "`{tag}` without `action` asks this same URL again, which may answer the same"
-            );
-            let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
-            self.problems
-                .warn(Code::MissingAction, span.clone(), message, help);
-        }
-    }
-
-    /// How many children of a kind TwiML takes.
-    fn check_counts(&mut self, element: &Element, span: &Range<usize>) {
-        let children: Vec<&str> = element
-            .content
-            .iter()
-            .filter_map(|node| match node {
-                Node::Element(child) => Some(child.spec.tag),
-                Node::Text(_) => None,
-            })
-            .collect();
-        let count = |tag: &str| children.iter().filter(|child| **child == tag).count();
-        let tag = element.spec.tag;
-        let mut too_many = |what: String, help: &str, number: Option<u32>| {
-            let message = format!("{what} in one `{tag}`");
-            self.problems
-                .error(Code::TooMany, span.clone(), message, help)
-                .twilio(number);
-        };
-        match tag {
-            "Dial" => {
-                let alone = ["Conference", "Queue", "Application"]
-                    .into_iter()
-                    .find(|noun| count(noun) > 0);
-                if let Some(noun) = alone.filter(|_| children.len() > 1) {
-                    let number = (noun == "Conference").then_some(13000);
-                    too_many(
-                        format!("`{noun}` and another noun"),
-                        "a Dial leads to one such place only",
-                        number,
-                    );
-                } else if children.len() > 10 {
-                    too_many(
-                        format!("{} nouns", children.len()),
-                        "at most 10 are dialled at once",
-                        None,
-                    );
-                }
-            }
-            "Message" if count("Media") > 10 => {
-                too_many(
-                    format!("{} Media", count("Media")),
-                    "a message carries at most 10",
-                    None,
-                );
-            }
-            _ => {
-                for single in ["Headers", "Identity", "Task", "ApplicationSid", "Room"] {
-                    if count(single) > 1 {
-                        too_many(
-                            format!("{} `{single}`", count(single)),
-                            "write it once",
-                            None,
-                        );
-                    }
-                }
-                if tag == "Refer" && children.len() > 1 {
-                    too_many(
-                        format!("{} `Sip`", children.len()),
-                        "a call is referred to one place",
-                        None,
-                    );
-                }
-            }
-        }
-    }
-
-    /// The rules that look at the order and the number of verbs.
-    fn check_flow(&mut self, verbs: &[(Element, Range<usize>)], place: Place) {
-        for (position, (verb, _)) in verbs.iter().enumerate() {
-            let Some((next, span)) = verbs.get(position + 1) else {
-                break;
-            };
-            let sets = |name: &str| {
-                verb.attributes
-                    .iter()
-                    .find(|attribute| attribute.name == name)
-            };
-            let is_true = |name: &str| {
-                sets(name).is_some_and(|attribute| attribute.value.literal() == Some("true"))
-            };
-            let tag = verb.spec.tag;
-            let message = match tag {
-                "Redirect" | "Hangup" | "Reject" => {
-                    format!(
-                        "`{}` is never reached: `{tag}` ends the document",
-                        next.spec.tag
-                    )
-                }
-                "Dial" | "Enqueue" | "Pay" | "Refer" | "Connect" if sets("action").is_some() => {
-                    format!(
-                        "`{}` is never reached: `{tag}` goes on at its `action`",
-                        next.spec.tag
-                    )
-                }
-                "Gather" if is_true("actionOnEmptyResult") => {
-                    format!(
-                        "`{}` is never reached: this `Gather` always goes on at its `action`",
-                        next.spec.tag
-                    )
-                }
-                "Record" => {
-                    let message = format!(
-                        "`{}` is reached only when nothing was recorded",
-                        next.spec.tag
-                    );
-                    let help = "write what follows in the route that `action` leads to";
-                    self.problems
-                        .warn(Code::Unreachable, span.clone(), message, help);
-                    continue;
-                }
-                _ => continue,
-            };
-            let help = format!("move it before `{tag}`, or take it out");
-            self.problems
-                .error(Code::Unreachable, span.clone(), message, help);
-            break;
-        }
-        if let Some((_, span)) = verbs
-            .iter()
-            .skip(1)
-            .find(|(verb, _)| verb.spec.tag == "Reject")
-        {
-            let help = "write Reject alone, or Hangup after what you say";
-            let message = "the verb before `Reject` has answered the call already";
-            self.problems
-                .warn(Code::LateReject, span.clone(), message, help);
-        }
-        let messages: Vec<_> = verbs
-            .iter()
-            .filter(|(verb, _)| verb.spec.tag == "Message")
-            .collect();
-        if place.channel == Channel::Message && messages.len() > 10 {
-            let message = format!("{} messages in one reply", messages.len());
-            let span = messages[10].1.clone();
-            self.problems
-                .error(Code::TooMany, span, message, "Twilio sends at most 10")
-                .twilio(14109);
-        }
-    }
-
-    /// `[default]` must not be able to fail: no template, and nothing that asks the service again.
-    fn check_default_verb(
-        &mut self,
-        spec: &ElementSpec,
-        entries: &[(&toml::Spanned<std::borrow::Cow<'_, str>>, &Value<'_>)],
-        span: &Range<usize>,
-    ) {
-        if matches!(spec.tag, "Redirect" | "Gather" | "Record" | "Enqueue") {
-            let message = format!(
-                "`{}` leads on from [default], which must be the end",
-                spec.tag
-            );
-            self.problems.error(
-                Code::FragileDefault,
-                span.clone(),
-                message,
-                "write it in a route without `when`",
-            );
-        }
-        for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == "action") {
-            let help = "write it in a route without `when`";
-            let message = "`action` leads on from [default], which must be the end";
-            self.problems
-                .error(Code::FragileDefault, key.span(), message, help);
-        }
-    }
-
-    /// The attributes of a `[defaults.X]`, kept for every such element.
-    pub(super) fn lower_defaults(&mut self, section: &Value<'_>) {
-        let Some(tables) = self.problems.table(section, "a table of elements") else {
-            return;
-        };
-        for (key, value) in entries(tables) {
-            let name = key.get_ref().as_ref();
-            let specs: Vec<(Channel, &'static ElementSpec)> = Channel::ALL
-                .into_iter()
-                .flat_map(|channel| {
-                    vocabulary::elements_named(channel, name).map(move |spec| (channel, spec))
-                })
-                .collect();
-            let Some((first_channel, first)) = specs.first().copied() else {
-                let names = Channel::ALL.into_iter().flat_map(vocabulary::element_names);
-                let help = match nearest(name, names) {
-                    Some(near) => format!("write [defaults.{near}]"),
-                    None => "name an element, such as [defaults.Say]".to_owned(),
-                };
-                let message = format!("TwiML has no element `{name}`");
-                self.problems
-                    .error(Code::UnknownElement, key.span(), message, help);
-                continue;
-            };
-            let Some(table) = self.problems.table(value, "a table of attributes") else {
-                continue;
-            };
-            for (attribute, value) in entries(table) {
-                let found = specs
-                    .iter()
-                    .find(|(_, spec)| spec.attribute(attribute.get_ref()).is_some());
-                let (channel, spec) = found.copied().unwrap_or((first_channel, first));
-                let place = Place {
-                    channel,
-                    owner: Owner::Defaults,
-                };
-                let lowered =
-                    self.attribute(spec, attribute.get_ref(), attribute.span(), value, place);
-                self.defaults.entry(first.tag).or_default().extend(lowered);
-            }
-        }
-    }
 }
 
 /// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.
@@ -827,37 +502,6 @@ fn mixes_text(spec: &ElementSpec) -> bool {
         && spec
             .child_names()
             .any(|child| child == "break" || child == "emphasis")
-}
-
-/// Whether an element's text is spoken or sent, so that it is cut at a limit when a request makes it too long.
-fn is_spoken_or_sent(tag: &str) -> bool {
-    matches!(tag, "Say" | "Message" | "Sms")
-}
-
-/// Whether a Dial reaches a person, who would see the caller's real number without a caller id.
-fn reaches_a_person(dial: &Element) -> bool {
-    dial.content.iter().any(|node| match node {
-        Node::Text(_) => true,
-        Node::Element(noun) => matches!(noun.spec.tag, "Number" | "Sip" | "Client" | "WhatsApp"),
-    })
-}
-
-/// The characters of a text that are there whatever the request.
-fn literal_length(node: &Node) -> usize {
-    match node {
-        Node::Text(text) => text
-            .pieces()
-            .iter()
-            .map(|piece| {
-                if let Piece::Literal(text) = piece {
-                    text.chars().count()
-                } else {
-                    0
-                }
-            })
-            .sum(),
-        Node::Element(_) => 0,
-    }
 }
 
 #[cfg(test)]

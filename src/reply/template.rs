@@ -170,7 +170,7 @@ impl Text {
                 Piece::Field(field) => match encoding {
                     Encoding::Plain => filled.push_str(&field.value(scope)),
                     Encoding::Percent => {
-                        filled.extend(utf8_percent_encode(&field.value(scope), NOT_UNRESERVED))
+                        filled.extend(utf8_percent_encode(&field.value(scope), NOT_UNRESERVED));
                     }
                 },
                 Piece::OwnNumber => {
@@ -295,7 +295,7 @@ impl FieldParser<'_> {
         let name = self.name();
         if name.is_empty() {
             return Err(match self.peek() {
-                Some('}' | '|') => self.error_from(self.start, self.at, TemplateErrorKind::NoName),
+                Some('}' | '|') => template_error(self.start, self.at, TemplateErrorKind::NoName),
                 _ => self.unexpected(),
             });
         }
@@ -321,7 +321,7 @@ impl FieldParser<'_> {
             "" => Err(self.unexpected()),
             other => {
                 let kind = TemplateErrorKind::UnknownFilter(other.to_owned());
-                Err(self.error_from(start, self.at, kind))
+                Err(template_error(start, self.at, kind))
             }
         }
     }
@@ -329,7 +329,11 @@ impl FieldParser<'_> {
     fn default_filter(&mut self, start: usize) -> Result<Filter, TemplateError> {
         self.skip_blanks();
         if self.peek() != Some('(') {
-            return Err(self.error_from(start, self.at, TemplateErrorKind::DefaultWithout));
+            return Err(template_error(
+                start,
+                self.at,
+                TemplateErrorKind::DefaultWithout,
+            ));
         }
         self.at += 1;
         self.skip_blanks();
@@ -338,7 +342,11 @@ impl FieldParser<'_> {
         } else {
             let name = self.name();
             if name.is_empty() {
-                return Err(self.error_from(start, self.at, TemplateErrorKind::DefaultWithout));
+                return Err(template_error(
+                    start,
+                    self.at,
+                    TemplateErrorKind::DefaultWithout,
+                ));
             }
             Filter::DefaultParameter(name)
         };
@@ -365,7 +373,11 @@ impl FieldParser<'_> {
                 _ => text.push(character),
             }
         }
-        Err(self.error_from(start, self.text.len(), TemplateErrorKind::UnclosedQuote))
+        Err(template_error(
+            start,
+            self.text.len(),
+            TemplateErrorKind::UnclosedQuote,
+        ))
     }
 
     fn name(&mut self) -> String {
@@ -398,20 +410,20 @@ impl FieldParser<'_> {
     /// The error for what stands here; at the end of the text that is the missing `}}`.
     fn unexpected(&self) -> TemplateError {
         match self.peek() {
-            Some(found) if self.text[self.at..].contains("}}") => self.error_from(
+            Some(found) if self.text[self.at..].contains("}}") => template_error(
                 self.at,
                 self.at + found.len_utf8(),
                 TemplateErrorKind::Unexpected(found),
             ),
-            _ => self.error_from(self.start, self.text.len(), TemplateErrorKind::Unclosed),
+            _ => template_error(self.start, self.text.len(), TemplateErrorKind::Unclosed),
         }
     }
+}
 
-    fn error_from(&self, start: usize, end: usize, kind: TemplateErrorKind) -> TemplateError {
-        TemplateError {
-            span: start..end.max(start),
-            kind,
-        }
+fn template_error(start: usize, end: usize, kind: TemplateErrorKind) -> TemplateError {
+    TemplateError {
+        span: start..end.max(start),
+        kind,
     }
 }
 

@@ -1,0 +1,113 @@
+//! `[defaults.X]`, and the caller id that a Dial has when nobody gives it one.
+
+use std::ops::Range;
+
+use super::Compiler;
+use super::problems::{Value, entries};
+use super::replies::{Owner, Place};
+use crate::diagnostic::{Code, nearest};
+use crate::reply::template::{Piece, Text};
+use crate::reply::vocabulary::{self, ElementSpec};
+use crate::reply::{Attribute, Element, Node};
+use crate::types::Channel;
+
+impl Compiler<'_> {
+    /// The attributes of a `[defaults.X]`, kept for every such element.
+    pub(super) fn lower_defaults(&mut self, section: &Value<'_>) {
+        let Some(tables) = self.problems.table(section, "a table of elements") else {
+            return;
+        };
+        for (key, value) in entries(tables) {
+            let name = key.get_ref().as_ref();
+            let specs: Vec<(Channel, &'static ElementSpec)> = Channel::ALL
+                .into_iter()
+                .flat_map(|channel| {
+                    vocabulary::elements_named(channel, name).map(move |spec| (channel, spec))
+                })
+                .collect();
+            let Some((first_channel, first)) = specs.first().copied() else {
+                let names = Channel::ALL.into_iter().flat_map(vocabulary::element_names);
+                let help = match nearest(name, names) {
+                    Some(near) => format!("write [defaults.{near}]"),
+                    None => "name an element, such as [defaults.Say]".to_owned(),
+                };
+                let message = format!("TwiML has no element `{name}`");
+                self.problems
+                    .error(Code::UnknownElement, key.span(), message, help);
+                continue;
+            };
+            let Some(table) = self.problems.table(value, "a table of attributes") else {
+                continue;
+            };
+            for (attribute, value) in entries(table) {
+                let found = specs
+                    .iter()
+                    .find(|(_, spec)| spec.attribute(attribute.get_ref()).is_some());
+                let (channel, spec) = found.copied().unwrap_or((first_channel, first));
+                let place = Place {
+                    channel,
+                    owner: Owner::Defaults,
+                };
+                let lowered =
+                    self.attribute(spec, attribute.get_ref(), attribute.span(), value, place);
+                self.defaults.entry(first.tag).or_default().extend(lowered);
+            }
+        }
+    }
+
+    /// Gives an element the attributes of `[defaults.X]` that it does not set itself, and a Dial its caller id.
+    pub(super) fn add_defaults(
+        &mut self,
+        element: &mut Element,
+        span: &Range<usize>,
+        place: Place,
+    ) {
+        let sets =
+            |element: &Element, name: &str| element.attributes.iter().any(|set| set.name == name);
+        // A voice speaks its own languages: whoever sets one of the two does not want the other from elsewhere.
+        let sets_voice =
+            element.spec.tag == "Say" && (sets(element, "voice") || sets(element, "language"));
+        let defaults = self
+            .defaults
+            .get(element.spec.tag)
+            .cloned()
+            .unwrap_or_default();
+        for default in defaults {
+            let is_pair = sets_voice && matches!(default.name, "voice" | "language");
+            if element.spec.attribute(default.name).is_some()
+                && !sets(element, default.name)
+                && !is_pair
+            {
+                if place.owner == Owner::Default && default.value.fields().next().is_some() {
+                    let message = format!(
+                        "[defaults.{}] brings a template into [default]",
+                        element.spec.tag
+                    );
+                    let help = format!("set `{}` here to a text without a template", default.name);
+                    self.problems
+                        .error(Code::FragileDefault, span.clone(), message, help);
+                }
+                element.attributes.push(default);
+            }
+        }
+        if element.spec.tag == "Dial"
+            && reaches_a_person(element)
+            && !sets(element, "callerId")
+            && let Some((name, spec)) = element.spec.attribute("callerId")
+        {
+            element.attributes.push(Attribute {
+                name,
+                spec,
+                value: Text::new(vec![Piece::OwnNumber]),
+            });
+        }
+    }
+}
+
+/// Whether a Dial reaches a person, who would see the caller's real number without a caller id.
+fn reaches_a_person(dial: &Element) -> bool {
+    dial.content.iter().any(|node| match node {
+        Node::Text(_) => true,
+        Node::Element(noun) => matches!(noun.spec.tag, "Number" | "Sip" | "Client" | "WhatsApp"),
+    })
+}
