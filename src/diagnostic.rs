@@ -6,6 +6,7 @@ use std::fmt;
 use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use serde::Serialize;
 
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -241,19 +242,31 @@ impl Diagnostic {
         renderer.render(&[group.element(Level::HELP.message(help.as_str()))])
     }
 
-    /// The object that `check --format json` prints.
+    /// The line that `check --format json` prints: one JSON object.
     #[must_use]
-    pub fn to_json(&self, source: &Source<'_>) -> serde_json::Value {
+    pub fn to_json(&self, source: &Source<'_>) -> String {
+        /// Its members, in the order in which they are documented.
+        #[derive(Serialize)]
+        struct Shown<'d> {
+            severity: &'static str,
+            code: &'static str,
+            message: &'d str,
+            file: &'d str,
+            line: usize,
+            column: usize,
+            help: String,
+        }
         let (line, column) = source.position(self.span.start);
-        serde_json::json!({
-            "severity": self.severity.as_str(),
-            "code": self.code.as_str(),
-            "message": self.message,
-            "file": source.name,
-            "line": line,
-            "column": column,
-            "help": self.help_line(),
-        })
+        let shown = Shown {
+            severity: self.severity.as_str(),
+            code: self.code.as_str(),
+            message: &self.message,
+            file: source.name,
+            line,
+            column,
+            help: self.help_line(),
+        };
+        serde_json::to_string(&shown).expect("texts and numbers can be written as JSON")
     }
 }
 

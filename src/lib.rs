@@ -17,3 +17,5 @@ pub mod answer;
 pub mod diagnostic;
 
 pub mod config;
+
+pub mod server;

@@ -2,6 +2,8 @@
 //!
 //! Nothing here fails: a field that is missing reads as empty, a word that is new to us stays text.
 
+pub mod sample;
+
 use std::borrow::Cow;
 
 use crate::types::{Channel, is_withheld};

@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::{Reader, Writer};
 
 use crate::reply::template::{Encoding, Scope, Text};
 use crate::reply::vocabulary::{Destination, ElementSpec, ValueError};
@@ -400,4 +400,23 @@ pub fn is_too_long(element: &Element) -> bool {
         .ok()
         .flatten()
         .is_some_and(|mut filled| filled.cut() > 0)
+}
+
+/// A document with each element on a line of its own, for people; as it is when it cannot be read.
+#[must_use]
+pub fn pretty(document: &[u8]) -> String {
+    indented(document).unwrap_or_else(|| String::from_utf8_lossy(document).into_owned())
+}
+
+fn indented(document: &[u8]) -> Option<String> {
+    let mut reader = Reader::from_reader(document);
+    let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+    let mut buffer = Vec::new();
+    loop {
+        match reader.read_event_into(&mut buffer).ok()? {
+            Event::Eof => return String::from_utf8(writer.into_inner()).ok(),
+            event => writer.write_event(event).ok()?,
+        }
+        buffer.clear();
+    }
 }

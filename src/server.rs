@@ -1,0 +1,320 @@
+//! The HTTP service: a function of listeners and of a future that ends it.
+//!
+//! Decides nothing about calls and texts; that is [`crate::answer`]. Every wait has a deadline, every buffer a limit, and
+//! no request waits for another.
+
+mod accept;
+mod asked_url;
+mod connection;
+mod deadline_io;
+pub mod listener;
+pub mod path;
+mod refusal;
+mod webhook;
+
+use std::collections::HashMap;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use ipnet::IpNet;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{debug, error, info, warn};
+
+use self::accept::{Pause, accept};
+use self::connection::{Activity, Connection};
+use self::deadline_io::DeadlineIo;
+use self::listener::{Accepted, Listener, Peer};
+use self::path::OutOfSessionPath;
+use crate::answer::{self, Answer};
+use crate::reply::template::Scope;
+use crate::signature::public_url::PublicUrl;
+use crate::signature::secrets::Secrets;
+use crate::table::Table;
+
+/// The most bytes of a request line and headers, and about the most that hyper holds of a body at a time.
+const HEAD_MAX_BYTES: usize = 64 * 1024;
+
+/// How long a connection that has just come may be silent before it is closed for another: its request is likely on
+/// the way.
+const MAY_BE_SILENT: Duration = Duration::from_secs(1);
+
+/// How often an idle connection is looked for while one waits for a place.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What is answered, and to whom.
+#[derive(Debug)]
+pub struct Service {
+    /// The routes. A request takes it once.
+    pub table: Arc<Table>,
+    /// Who is answered.
+    pub verification: Verification,
+    /// Where Proxy's webhook is.
+    pub out_of_session: OutOfSessionPath,
+    /// The URLs by which Twilio may know this service; none: what a request says it asked.
+    pub public_urls: Vec<PublicUrl>,
+    /// Peers beside this machine whose `X-Forwarded-Proto` and `X-Forwarded-Host` count.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Whether logs show numbers whole.
+    pub show_numbers: bool,
+    /// What answers a request: [`answer::answer`], but for tests of what happens when it breaks.
+    pub core: Core,
+}
+
+/// The signature of [`answer::answer`].
+pub type Core = for<'t> fn(&'t Table, &Scope<'_>) -> Answer<'t>;
+
+impl Service {
+    /// A service with the usual paths, no public URL, and no proxy but on this machine.
+    #[must_use]
+    pub fn new(table: Arc<Table>, verification: Verification) -> Self {
+        Self {
+            table,
+            verification,
+            out_of_session: OutOfSessionPath::default(),
+            public_urls: Vec::new(),
+            trusted_proxies: Vec::new(),
+            show_numbers: false,
+            core: answer::answer,
+        }
+    }
+}
+
+/// Who is answered.
+#[derive(Debug)]
+pub enum Verification {
+    /// Who has signed with one of these.
+    Signed(Secrets),
+    /// Every process of this machine, unless a proxy's headers say that somebody else asks. For trials only.
+    AllowUnsigned,
+}
+
+/// How much, how many and how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at once, at least one; when they are taken, the longest idle one is closed for the next.
+    pub max_connections: usize,
+    /// Bytes of a request's body.
+    pub max_body_bytes: usize,
+    /// From the first byte of a request to the end of its headers, and from a connection to its first byte.
+    pub head: Duration,
+    /// From the end of the headers to the end of the body.
+    pub body: Duration,
+    /// Without the client taking anything of an answer.
+    pub answer: Duration,
+    /// From an answer to the next request.
+    pub idle: Duration,
+    /// From a refusal to the client's end of the connection; what it still sends is thrown away.
+    pub linger: Duration,
+    /// From the end of accepting to the end of the last request that is running.
+    pub drain: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4096,
+            max_body_bytes: 256 * 1024,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+            answer: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            linger: Duration::from_secs(2),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Serves until `shutdown` completes, then drains: closes the listeners and idle connections, and lets every request
+/// that has begun end, for at most [`Limits::drain`]. Returns how many connections were cut off after that.
+///
+/// Must be called within a tokio runtime with I/O and time.
+pub async fn run(
+    listeners: Vec<Listener>,
+    service: Arc<Service>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> usize {
+    let server = Arc::new(Server::new(service, limits));
+    let mut open = OpenConnections::default();
+    // Accepted, and waiting for a place.
+    let mut next: Option<Accepted> = None;
+    let mut pause = Pause::default();
+    let mut turn = 0;
+    let mut shutdown = pin!(shutdown);
+    loop {
+        tokio::select! {
+            // The end comes first, then what makes room for the next connection.
+            biased;
+            () = &mut shutdown => break,
+            () = open.one_finished() => {}
+            () = pause.over() => {}
+            () = sleep(LOOK_AGAIN), if next.is_some() => {}
+            accepted = accept(&listeners, &mut turn), if next.is_none() && !pause.is_on() => match accepted {
+                Ok(accepted) => {
+                    pause.end();
+                    next = Some(accepted);
+                }
+                Err(error) => pause.begin_unless_gone(&error),
+            },
+        }
+        if open.len() < limits.max_connections.max(1) {
+            if let Some(accepted) = next.take() {
+                server.crowded.store(false, Ordering::SeqCst);
+                open.serve(&server, accepted);
+            }
+        } else if next.is_some() {
+            server.crowded.store(true, Ordering::SeqCst);
+            open.close_longest_idle();
+        }
+    }
+    drop((listeners, next));
+    open.drain(limits.drain).await
+}
+
+/// What all connections share.
+struct Server {
+    service: Arc<Service>,
+    limits: Limits,
+    http: http1::Builder,
+    /// When the server began; the connections count from it.
+    epoch: Instant,
+    /// Whether a connection waits for a place, so that none may stay idle.
+    crowded: AtomicBool,
+    /// The second, counted from the epoch, in which a signature was last looked into.
+    diagnosed: AtomicU64,
+}
+
+impl Server {
+    fn new(service: Arc<Service>, limits: Limits) -> Self {
+        let mut http = http1::Builder::new();
+        // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the
+        // connection and still hears the answer.
+        http.header_read_timeout(None)
+            .half_close(true)
+            .max_header_size(HEAD_MAX_BYTES)
+            .max_buf_size(HEAD_MAX_BYTES);
+        Self {
+            service,
+            limits,
+            http,
+            epoch: Instant::now(),
+            crowded: AtomicBool::new(false),
+            diagnosed: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether a signature may be looked into now: once a second, since a stranger can send wrong ones without end.
+    fn may_diagnose(&self) -> bool {
+        let second = self.epoch.elapsed().as_secs() + 1;
+        self.diagnosed.swap(second, Ordering::Relaxed) != second
+    }
+
+    /// Serves one connection to its end.
+    async fn serve<S>(&self, stream: S, peer: Peer, connection: &Connection)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin,
+    {
+        let io = TokioIo::new(DeadlineIo::new(stream, connection, self.limits));
+        let respond = service_fn(|request| {
+            connection.head_complete();
+            webhook::respond(self, connection, peer, request)
+        });
+        let mut http = pin!(self.http.serve_connection(io, respond));
+        let ended = tokio::select! {
+            // A request that has already come is seen first, and is answered before the end.
+            biased;
+            ended = &mut http => ended,
+            () = connection.closing() => {
+                http.as_mut().graceful_shutdown();
+                http.await
+            }
+        };
+        if let Err(error) = ended {
+            debug!(%peer, %error, "connection broken off");
+        }
+    }
+}
+
+/// The connections that are open, each with its task.
+#[derive(Default)]
+struct OpenConnections {
+    tasks: JoinSet<()>,
+    connections: HashMap<tokio::task::Id, Arc<Connection>>,
+}
+
+impl OpenConnections {
+    fn len(&self) -> usize {
+        self.connections.len()
+    }
+
+    fn serve(&mut self, server: &Arc<Server>, accepted: Accepted) {
+        let connection = Arc::new(Connection::new(server.epoch));
+        let (server, its) = (Arc::clone(server), Arc::clone(&connection));
+        let task = match accepted {
+            Accepted::Tcp(stream, address) => self.tasks.spawn(async move {
+                server.serve(stream, Peer::Tcp(address), &its).await;
+            }),
+            Accepted::Unix(stream) => self.tasks.spawn(async move {
+                server.serve(stream, Peer::Unix, &its).await;
+            }),
+        };
+        self.connections.insert(task.id(), connection);
+    }
+
+    /// Completes when a connection has come to its end; never when there is none.
+    async fn one_finished(&mut self) {
+        let id = match self.tasks.join_next_with_id().await {
+            None => return pending().await,
+            Some(Ok((id, ()))) => id,
+            Some(Err(failed)) => {
+                if failed.is_panic() {
+                    error!("a connection's task panicked");
+                }
+                failed.id()
+            }
+        };
+        self.connections.remove(&id);
+    }
+
+    fn close_longest_idle(&self) {
+        let idle = self
+            .connections
+            .values()
+            .filter_map(|connection| match connection.activity() {
+                Activity::Idle(since) => Some((since, connection)),
+                Activity::Fresh(since) if since.elapsed() >= MAY_BE_SILENT => {
+                    Some((since, connection))
+                }
+                Activity::Fresh(_) | Activity::Head | Activity::Request => None,
+            });
+        if let Some((_, longest)) = idle.min_by_key(|&(since, _)| since) {
+            longest.close();
+        }
+    }
+
+    /// Closes all, those with a running request after it. Returns how many were cut off because time was up.
+    async fn drain(mut self, limit: Duration) -> usize {
+        info!(connections = self.len(), "draining");
+        for connection in self.connections.values() {
+            connection.close();
+        }
+        let all_finished = async {
+            while !self.connections.is_empty() {
+                self.one_finished().await;
+            }
+        };
+        if timeout(limit, all_finished).await.is_err() {
+            warn!(connections = self.len(), "cut off, the drain took too long");
+        }
+        self.tasks.shutdown().await;
+        self.connections.len()
+    }
+}

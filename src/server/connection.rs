@@ -1,0 +1,92 @@
+//! What one connection is doing: told by its own task, looked at by the accept loop. No locks.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Activity {
+    /// Nothing yet, since it came then.
+    Fresh(Instant),
+    /// Nothing, since its last request was answered then.
+    Idle(Instant),
+    /// The head of a request is arriving.
+    Head,
+    /// A request is read and answered, or was refused before its end.
+    Request,
+}
+
+/// One connection, as its task, its stream and the accept loop share it.
+pub(super) struct Connection {
+    /// What [`Connection::activity`] counts from.
+    epoch: Instant,
+    /// [`HEAD`], [`REQUEST`], or the microseconds from the epoch to then, for a fresh one with [`FRESH`] added.
+    activity: AtomicU64,
+    close: Notify,
+}
+
+const HEAD: u64 = u64::MAX;
+const REQUEST: u64 = u64::MAX - 1;
+/// A bit that no count of microseconds reaches.
+const FRESH: u64 = 1 << 62;
+
+impl Connection {
+    pub(super) fn new(epoch: Instant) -> Self {
+        Self {
+            epoch,
+            activity: AtomicU64::new(micros_since(epoch) | FRESH),
+            close: Notify::new(),
+        }
+    }
+
+    pub(super) fn activity(&self) -> Activity {
+        match self.activity.load(Ordering::SeqCst) {
+            HEAD => Activity::Head,
+            REQUEST => Activity::Request,
+            since if since & FRESH == 0 => Activity::Idle(self.moment(since)),
+            since => Activity::Fresh(self.moment(since ^ FRESH)),
+        }
+    }
+
+    /// The first byte of a request is here.
+    pub(super) fn head_begins(&self) {
+        self.activity.store(HEAD, Ordering::SeqCst);
+    }
+
+    /// The head of a request is complete.
+    pub(super) fn head_complete(&self) {
+        self.activity.store(REQUEST, Ordering::SeqCst);
+    }
+
+    /// A request is read to its end and answered: the connection is idle again. Returns whether it may stay open.
+    ///
+    /// `crowded` is whether somebody waits for a place. The accept loop sets it before it looks for an idle connection,
+    /// and here it is read after this one has become idle, so one of the two closes it.
+    pub(super) fn answered(&self, crowded: &AtomicBool) -> bool {
+        let since = micros_since(self.epoch);
+        self.activity.store(since, Ordering::SeqCst);
+        !crowded.load(Ordering::SeqCst)
+    }
+
+    /// Asks its task to close it: at once when it is idle, else after the request that is running.
+    pub(super) fn close(&self) {
+        self.close.notify_one();
+    }
+
+    /// Completes when somebody has called [`Connection::close`].
+    pub(super) async fn closing(&self) {
+        self.close.notified().await;
+    }
+
+    fn moment(&self, micros: u64) -> Instant {
+        self.epoch + Duration::from_micros(micros)
+    }
+}
+
+/// Less than [`FRESH`] for the next hundred thousand years.
+fn micros_since(epoch: Instant) -> u64 {
+    u64::try_from(epoch.elapsed().as_micros()).unwrap_or(FRESH - 1)
+}
