@@ -19,3 +19,5 @@ pub mod diagnostic;
 pub mod config;
 
 pub mod server;
+
+pub mod cli;

@@ -1,0 +1,112 @@
+//! Arguments in, exit code out. The only place that writes to standard output and standard error.
+//!
+//! Exit codes: 0 yes, 1 no, 2 could not do it. Results go to standard output, everything else to standard error.
+
+mod check;
+mod explain;
+mod fields;
+mod output;
+mod secrets;
+mod send;
+mod serve;
+mod table_file;
+mod verify;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+/// What a command found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// Exit code 0.
+    Yes,
+    /// Exit code 1.
+    No,
+}
+
+impl Outcome {
+    fn from(is_so: bool) -> Self {
+        if is_so { Self::Yes } else { Self::No }
+    }
+}
+
+/// How results are printed: for people or for programs. Variants without a comment keep `--help` on one screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Human,
+    Json,
+}
+
+/// Answers Twilio's webhooks for calls and texts without a session, from a table in TOML.
+#[derive(Debug, Parser)]
+#[command(name = "twiml-responder", version, max_term_width = 100)]
+#[command(after_help = "Exit codes: 0 yes, 1 no, 2 could not do it.\n\
+    Every option can be set by environment: --public-url is TWIML_RESPONDER_PUBLIC_URL.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service
+    Serve(serve::Arguments),
+    /// Show everything that is wrong with a table
+    Check(check::Arguments),
+    /// Show which route answers a request, why, and with what
+    Explain(explain::Arguments),
+    /// Post a signed request to a running service, as Twilio would
+    Send(send::Arguments),
+    /// Tell whether a signature is right, and if not, why
+    Verify(verify::Arguments),
+}
+
+/// Runs the program with the arguments of the process.
+#[must_use]
+pub fn run() -> ExitCode {
+    // The environment variables follow from the options' names, so the help need not repeat them.
+    let command =
+        Arguments::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)));
+    let arguments =
+        Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let result = match arguments.command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
+        Command::Send(arguments) => send::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
+    };
+    match result {
+        Ok(Outcome::Yes) => ExitCode::SUCCESS,
+        Ok(Outcome::No) => ExitCode::from(1),
+        Err(error) => {
+            output::complain(&format!("error: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent_and_all_have_an_environment_variable() {
+        let command = Arguments::command();
+        command.clone().debug_assert();
+        for command in command.get_subcommands() {
+            for argument in command
+                .get_arguments()
+                .filter(|argument| argument.get_long().is_some())
+            {
+                let long = argument.get_long().unwrap_or_default();
+                let wanted = format!("TWIML_RESPONDER_{}", long.to_uppercase().replace('-', "_"));
+                let variable = argument
+                    .get_env()
+                    .map(|variable| variable.to_string_lossy().into_owned());
+                assert_eq!(variable, Some(wanted), "--{long} of {}", command.get_name());
+            }
+        }
+    }
+}

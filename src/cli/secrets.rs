@@ -1,0 +1,59 @@
+//! Where secrets come from: the environment, files, a systemd credential. Never an argument's value.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+
+use crate::signature::secrets::Secrets;
+
+/// The environment variable with an auth token.
+pub(super) const TOKEN_VARIABLE: &str = "TWILIO_AUTH_TOKEN";
+
+/// The name of systemd's credential.
+const CREDENTIAL: &str = "twilio-auth-token";
+
+/// Where secrets are.
+#[derive(Debug, clap::Args)]
+pub(super) struct SecretSources {
+    /// A file with a secret a line: TOKEN, or AC… TOKEN for a sub-account; may be repeated
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TWIML_RESPONDER_AUTH_TOKEN_FILE",
+        value_delimiter = ','
+    )]
+    auth_token_file: Vec<PathBuf>,
+}
+
+impl SecretSources {
+    /// All secrets there are; none is no error here.
+    pub(super) fn read(&self) -> Result<Secrets> {
+        let mut secrets = Secrets::default();
+        if let Some(token) = env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()) {
+            let Some(token) = token.to_str() else {
+                bail!("{TOKEN_VARIABLE} is not UTF-8")
+            };
+            secrets
+                .add_token(token)
+                .with_context(|| format!("{TOKEN_VARIABLE} holds no auth token"))?;
+        }
+        for path in &self.auth_token_file {
+            secrets.extend(read(path)?);
+        }
+        if let Some(folder) = env::var_os("CREDENTIALS_DIRECTORY") {
+            let path = Path::new(&folder).join(CREDENTIAL);
+            if path.exists() {
+                secrets.extend(read(&path)?);
+            }
+        }
+        Ok(secrets)
+    }
+}
+
+fn read(path: &Path) -> Result<Secrets> {
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the auth token file {}", path.display()))?;
+    Secrets::parse(&text)
+        .with_context(|| format!("the auth token file {} cannot be used", path.display()))
+}

@@ -1,0 +1,558 @@
+//! The program as an operator meets it: arguments in; exit code, standard output and the whole of standard error out.
+
+mod support;
+
+use std::process::Stdio;
+
+use support::{Folder, Ran, Service, program, run};
+
+const TOKEN: &str = "12345";
+
+fn ran(code: i32, stdout: &str, stderr: &str) -> Ran {
+    Ran {
+        code: Some(code),
+        stdout: stdout.to_owned(),
+        stderr: stderr.to_owned(),
+    }
+}
+
+fn with(arguments: &[&str]) -> Ran {
+    run(program().args(arguments))
+}
+
+#[test]
+fn check_says_that_nothing_is_wrong() {
+    assert_eq!(
+        with(&["check"]),
+        ran(0, "responses.toml: 5 routes, nothing wrong\n", "")
+    );
+}
+
+#[test]
+fn check_shows_every_mistake_and_fails() {
+    let folder = Folder::new("check-mistakes");
+    folder.write(
+        "t.toml",
+        "[[route]]\nname = \"a\"\nvoice = [ { say = \"x\" } ]\n\n[default]\nvoice = []\n",
+    );
+    let ran_human = run(program()
+        .args(["check", "t.toml"])
+        .current_dir(folder.path()));
+    let wanted = "\
+error[unknown-element]: TwiML has no element `say`
+ --> t.toml:3:13
+  |
+3 | voice = [ { say = \"x\" } ]
+  |             ^^^
+  |
+  = help: write `Say`: the letter case counts (Twilio error 12200)
+
+warning[silent-default]: [default] says nothing to a caller
+ --> t.toml:6:9
+  |
+6 | voice = []
+  |         ^^
+  |
+  = help: write voice = [ { Say = \"…\" } ], so that nobody hears silence
+
+t.toml: 1 error, 1 warning
+";
+    assert_eq!(ran_human, ran(1, wanted, ""));
+    let ran_json = run(program()
+        .args(["check", "t.toml", "--format", "json"])
+        .current_dir(folder.path()));
+    let wanted = concat!(
+        r#"{"severity":"error","code":"unknown-element","message":"TwiML has no element `say`","file":"t.toml","#,
+        r#""line":3,"column":13,"help":"write `Say`: the letter case counts (Twilio error 12200)"}"#,
+        "\n",
+        r#"{"severity":"warning","code":"silent-default","message":"[default] says nothing to a caller","#,
+        r#""file":"t.toml","line":6,"column":9,"help":"write voice = [ { Say = \"…\" } ], so that nobody hears silence"}"#,
+        "\n",
+    );
+    assert_eq!(ran_json, ran(1, wanted, ""));
+}
+
+#[test]
+fn warnings_fail_only_when_they_are_denied() {
+    let folder = Folder::new("check-warnings");
+    let path = folder.write("t.toml", "[default]\nvoice = []\n");
+    assert_eq!(run(program().arg("check").arg(&path)).code, Some(0));
+    assert_eq!(
+        run(program().args(["check", "--deny-warnings"]).arg(&path)).code,
+        Some(1)
+    );
+}
+
+#[test]
+fn a_table_that_cannot_be_read_is_named() {
+    let missing = "error: cannot read the table no.toml: No such file or directory (os error 2)\n";
+    assert_eq!(with(&["check", "no.toml"]), ran(2, "", missing));
+    assert_eq!(
+        with(&["explain", "--config", "no.toml"]),
+        ran(2, "", missing)
+    );
+    assert_eq!(
+        with(&["serve", "--allow-unsigned", "--config", "no.toml"]),
+        ran(2, "", missing)
+    );
+    let folder = Folder::new("not-utf8");
+    std::fs::write(folder.path().join("t.toml"), b"# a\n# \xff\n").expect("a file of the test");
+    assert_eq!(
+        run(program()
+            .args(["check", "t.toml"])
+            .current_dir(folder.path())),
+        ran(
+            2,
+            "",
+            "error: the table t.toml is not UTF-8 in line 2: save it as UTF-8\n"
+        )
+    );
+}
+
+#[test]
+fn explain_tells_what_was_expected_from_what_was_not() {
+    let closed = [
+        "explain",
+        "Called=+15005550006",
+        "Caller=+14155550100",
+        "sessionStatus=closed",
+    ];
+    assert_eq!(
+        run(program().args(closed).args(["--expect", "ride-ended"])).code,
+        Some(0)
+    );
+    assert_eq!(
+        run(program().args(closed).args(["--expect", "default"])).code,
+        Some(1)
+    );
+    assert_eq!(
+        with(&[
+            "explain",
+            "--step",
+            "lost",
+            "Digits=1",
+            "--expect",
+            "lost-property"
+        ])
+        .code,
+        Some(0)
+    );
+    assert_eq!(
+        with(&[
+            "explain",
+            "--message",
+            "To=+14155550199",
+            "--expect",
+            "support"
+        ])
+        .code,
+        Some(0)
+    );
+}
+
+#[test]
+fn explain_prints_json_for_programs() {
+    let folder = Folder::new("explain-json");
+    folder.write(
+        "responses.toml",
+        "[[route]]\nname = \"a\"\nwhen = { Called = \"+15005550006\" }\nvoice = [ { Dial = \"{{ Caller }}\" } ]\n\
+         [default]\nvoice = [ { Say = \"No.\" } ]\n",
+    );
+    let explain = |arguments: &[&str]| {
+        let ran = run(program()
+            .args(["explain", "--format", "json"])
+            .args(arguments)
+            .current_dir(folder.path()));
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        ran.stdout
+    };
+    assert_eq!(
+        explain(&["Called=+14155550199"]),
+        concat!(
+            r#"{"channel":"voice","route":"default","document":"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>"#,
+            r#"<Say>No.</Say></Response>","considered":[{"route":"a","matched":false,"#,
+            r#""reason":"Called is \"+14155550199\", wanted: \"+15005550006\""}]}"#,
+            "\n"
+        )
+    );
+    assert_eq!(
+        explain(&["Called=+15005550006", "Caller=+14155550100"]),
+        concat!(
+            r#"{"channel":"voice","route":"a","document":"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>"#,
+            r#"<Dial callerId=\"+15005550006\">+14155550100</Dial></Response>","#,
+            r#""considered":[{"route":"a","matched":true,"reason":null}]}"#,
+            "\n"
+        )
+    );
+}
+
+#[test]
+fn explain_says_when_a_reply_cannot_be_written() {
+    let folder = Folder::new("explain-failure");
+    folder.write(
+        "responses.toml",
+        "[[route]]\nname = \"call-back\"\nvoice = [ { Dial = \"{{ Caller }}\" } ]\n[default]\nvoice = [ { Say = \"No.\" } ]\n",
+    );
+    let ran = run(program()
+        .args(["explain", "Caller=anonymous"])
+        .current_dir(folder.path()));
+    let wanted = "\
+yes  call-back
+     call-back  cannot be written: the text for Dial cannot stand there: a number begins with `+` and its country code
+
+route default, voice
+
+<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<Response>
+  <Say>No.</Say>
+</Response>
+";
+    assert_eq!(ran.stdout, wanted);
+    assert_eq!(ran.code, Some(0));
+}
+
+#[test]
+fn a_form_is_read_from_a_file_or_from_standard_input() {
+    let folder = Folder::new("form");
+    let path = folder.write(
+        "a.form",
+        "Called=%2B15005550006&Caller=%2B14155550100&sessionStatus=open\n",
+    );
+    let path = path.to_str().expect("a path of the test");
+    let closed = [
+        "explain",
+        "--form",
+        path,
+        "sessionStatus=closed",
+        "--expect",
+        "ride-ended",
+    ];
+    assert_eq!(with(&closed).code, Some(0));
+    assert_eq!(
+        with(&["explain", "--form", path, "--expect", "default"]).code,
+        Some(0)
+    );
+    let input = std::fs::File::open(path).expect("the file is there");
+    let ran = run(program()
+        .args(["explain", "--form", "-", "--expect", "default"])
+        .stdin(input));
+    assert_eq!(ran.code, Some(0));
+    let none = "error: cannot read no.form: No such file or directory (os error 2)\n";
+    assert_eq!(
+        with(&["explain", "--form", "no.form"]),
+        Ran {
+            code: Some(2),
+            stdout: String::new(),
+            stderr: none.into()
+        }
+    );
+}
+
+#[test]
+fn explain_shows_the_mistakes_of_a_table_that_has_some() {
+    let folder = Folder::new("explain-mistakes");
+    folder.write("responses.toml", "");
+    let ran = run(program().arg("explain").current_dir(folder.path()));
+    assert_eq!(ran.code, Some(2));
+    assert_eq!(ran.stdout, "");
+    assert!(
+        ran.stderr
+            .starts_with("error[missing-default]: the file has no [default]\n"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr
+            .ends_with("\nerror: responses.toml has 1 error\n"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn serve_fails_closed_and_says_what_to_set() {
+    let none = "error: there is no auth token to check signatures with: set TWILIO_AUTH_TOKEN or --auth-token-file, \
+                or try things out on this machine with --allow-unsigned\n";
+    assert_eq!(with(&["serve"]), ran(2, "", none));
+    assert_eq!(
+        run(program().arg("serve").env("TWILIO_AUTH_TOKEN", "")),
+        ran(2, "", none)
+    );
+    let both = "error: --allow-unsigned together with an auth token: take --allow-unsigned out to check signatures, \
+                or unset TWILIO_AUTH_TOKEN and --auth-token-file to try things out\n";
+    let command = ["serve", "--allow-unsigned"];
+    assert_eq!(
+        run(program().args(command).env("TWILIO_AUTH_TOKEN", TOKEN)),
+        ran(2, "", both)
+    );
+    let missing =
+        "error: cannot read the auth token file no.txt: No such file or directory (os error 2)\n";
+    assert_eq!(
+        with(&["serve", "--auth-token-file", "no.txt"]),
+        ran(2, "", missing)
+    );
+}
+
+#[test]
+fn a_secret_that_is_none_is_refused_and_never_shown() {
+    let folder = Folder::new("secrets");
+    for text in [
+        "",
+        "# nothing\n",
+        "SK00000000000000000000000000000001\n",
+        "token: swordfish swordfish swordfish\n",
+    ] {
+        let path = folder.write("token", text);
+        let ran = run(program().args(["serve", "--auth-token-file"]).arg(path));
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{text}");
+        assert!(
+            ran.stderr.starts_with("error: the auth token file "),
+            "{}",
+            ran.stderr
+        );
+        assert!(
+            !ran.stderr.contains("swordfish") && ran.stderr.lines().count() == 1,
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_listened_on_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = taken.local_addr().expect("it has an address").to_string();
+    let ran_taken = with(&["serve", "--allow-unsigned", "--listen", &address]);
+    assert_eq!(
+        ran_taken,
+        ran(
+            2,
+            "",
+            &format!("error: cannot listen on {address}: another program has this port\n")
+        )
+    );
+    for wrong in [
+        "localhost",
+        "127.0.0.1",
+        "80",
+        "unix:x.sock",
+        "127.0.0.1:99999",
+    ] {
+        let ran = with(&["serve", "--allow-unsigned", "--listen", wrong]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{wrong}");
+        assert!(
+            ran.stderr.starts_with(&format!(
+                "error: invalid value '{wrong}' for '--listen <ADDRESS>': "
+            )),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn serve_ends_with_the_diagnostics_of_a_bad_table() {
+    let folder = Folder::new("serve-bad");
+    folder.write("responses.toml", "[default]\nvoice = [ { Say = 5 } ]\n");
+    let ran = run(program()
+        .args(["serve", "--allow-unsigned"])
+        .current_dir(folder.path()));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    assert!(
+        ran.stderr
+            .starts_with("error[wrong-type]: a text or an array wanted, found an integer\n"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr
+            .ends_with("\nerror: responses.toml has 1 error\n"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn what_is_sent_is_answered_and_a_signal_ends_the_service() {
+    let service = Service::start(&[], &[("TWILIO_AUTH_TOKEN", TOKEN)]);
+    let url = format!("http://{}/out-of-session", service.address);
+    let sent = run(program()
+        .args(["send", "--url", &url])
+        .env("TWILIO_AUTH_TOKEN", TOKEN));
+    let document =
+        "200 OK\nroute ride-ended\n\n<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Response>\n";
+    assert!(
+        sent.stdout.starts_with(document),
+        "{}{}",
+        sent.stdout,
+        sent.stderr
+    );
+    assert_eq!((sent.code, sent.stderr.as_str()), (Some(0), ""));
+
+    let text = run(program()
+        .args([
+            "send",
+            "--message",
+            "Body=lost it",
+            "--url",
+            &url,
+            "sessionStatus=",
+        ])
+        .env("TWILIO_AUTH_TOKEN", TOKEN));
+    assert!(
+        text.stdout.starts_with("200 OK\nroute lost-by-text\n"),
+        "{}",
+        text.stdout
+    );
+    let step = format!("{url}?step=lost");
+    let digits = run(program()
+        .args(["send", "Digits=1", "--url", &step])
+        .env("TWILIO_AUTH_TOKEN", TOKEN));
+    assert!(
+        digits.stdout.starts_with("200 OK\nroute lost-property\n"),
+        "{}",
+        digits.stdout
+    );
+
+    let unsigned = run(program().args(["send", "--url", &url]));
+    let note = "sent without a signature: set TWILIO_AUTH_TOKEN or --auth-token-file to sign\n";
+    assert_eq!(unsigned, ran(1, "403 Forbidden\nsignature missing\n", note));
+    let forged = run(program()
+        .args(["send", "--url", &url])
+        .env("TWILIO_AUTH_TOKEN", "54321"));
+    assert_eq!(
+        forged,
+        ran(1, "403 Forbidden\nsignature does not match\n", "")
+    );
+    let public = ["send", "--url", &url, "--public-url", "https://example.com"];
+    let elsewhere = run(program().args(public).env("TWILIO_AUTH_TOKEN", TOKEN));
+    assert_eq!(elsewhere.code, Some(1));
+
+    let (code, log) = service.stop("-TERM");
+    assert_eq!(code, Some(0), "{log}");
+    for number in [
+        "+14155550100",
+        "%2B14155550100",
+        "5550100",
+        "+15005550006",
+        TOKEN,
+    ] {
+        assert!(!log.contains(number), "{number} in\n{log}");
+    }
+    assert!(
+        log.contains("route=\"ride-ended\"") && log.contains("+141•••••00"),
+        "{log}"
+    );
+}
+
+#[test]
+fn send_says_when_nobody_listens() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("it has an address").to_string();
+    drop(free);
+    let url = format!("http://{address}/out-of-session");
+    let ran = run(program()
+        .args(["send", "--url", &url])
+        .env("TWILIO_AUTH_TOKEN", TOKEN));
+    let wanted = format!(
+        "error: cannot connect to {address}; is the service running there?: Connection refused (os error 111)\n"
+    );
+    assert_eq!((ran.code, ran.stderr), (Some(2), wanted));
+    let https = run(program()
+        .args(["send", "--url", "https://example.com/"])
+        .env("TWILIO_AUTH_TOKEN", TOKEN));
+    let wanted = "error: https://example.com/ is no http:// URL: `send` speaks to the service itself, not to the proxy before it\n";
+    assert_eq!((https.code, https.stderr.as_str()), (Some(2), wanted));
+}
+
+#[test]
+fn verify_says_yes_no_and_why() {
+    let folder = Folder::new("verify");
+    // The worked example of Twilio's security page, with its fields in another order.
+    folder.write("a.form", "To=%2B18005551212&From=%2B14158675310&CallSid=CA1234567890ABCDE&Caller=%2B14158675310&Digits=1234\n");
+    let verify = |url: &str, signature: &str| {
+        let arguments = [
+            "verify",
+            "--url",
+            url,
+            "--form",
+            "a.form",
+            "--signature",
+            signature,
+        ];
+        run(program()
+            .args(arguments)
+            .env("TWILIO_AUTH_TOKEN", TOKEN)
+            .current_dir(folder.path()))
+    };
+    let signature = "L/OH5YylLD5NRKLltdqwSvS0BnU=";
+    assert_eq!(
+        verify("https://example.com/myapp.php?foo=1&bar=2", signature),
+        ran(0, "signature matches\n", "")
+    );
+    assert_eq!(
+        verify("http://example.com/myapp.php?foo=1&bar=2", signature),
+        ran(
+            1,
+            "signature does not match\n\
+             tried http://example.com/myapp.php?foo=…&bar=… with 1 secret: \
+             https://example.com/myapp.php?foo=…&bar=… would match, where the scheme is https; \
+             set --public-url https://example.com\n",
+            ""
+        )
+    );
+    let none =
+        "error: there is no secret to verify with: set TWILIO_AUTH_TOKEN or --auth-token-file\n";
+    assert_eq!(
+        with(&[
+            "verify",
+            "--url",
+            "https://example.com/",
+            "--signature",
+            signature
+        ]),
+        ran(2, "", none)
+    );
+}
+
+#[test]
+fn help_fits_a_screen() {
+    for command in [
+        &[][..],
+        &["serve"],
+        &["check"],
+        &["explain"],
+        &["send"],
+        &["verify"],
+    ] {
+        let ran = run(program().args(command).arg("--help").env("COLUMNS", "80"));
+        assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+        let lines = ran.stdout.lines().count();
+        assert!(
+            lines <= 25,
+            "{command:?} has {lines} lines:\n{}",
+            ran.stdout
+        );
+        let longest = ran.stdout.lines().map(|line| line.chars().count()).max();
+        assert!(longest <= Some(100), "{command:?}:\n{}", ran.stdout);
+        assert!(
+            !ran.stdout.contains('`') || *command == ["check"],
+            "{}",
+            ran.stdout
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_fault() {
+    let mut child = program()
+        .arg("explain")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(output.status.code(), Some(0));
+}
