@@ -29,14 +29,18 @@ pub(super) async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Resu
 /// keep it busy.
 #[derive(Default)]
 pub(super) struct Pause {
-    /// Zero when all is well.
+    /// The length of the last one; zero when a connection has come since.
     length: Duration,
     until: Option<Instant>,
+    /// When the system refused last.
+    refused: Option<Instant>,
 }
 
 impl Pause {
     const FIRST: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_secs(1);
+    /// After so long without one, a refusal is worth a line in the log again.
+    const EPISODE: Duration = Duration::from_secs(10);
 
     pub(super) fn is_on(&self) -> bool {
         self.until.is_some()
@@ -51,10 +55,13 @@ impl Pause {
         ) {
             return;
         }
-        // Once an episode, which ends with the next connection.
-        if self.length.is_zero() {
+        let is_new = self
+            .refused
+            .is_none_or(|refused| refused.elapsed() > Self::EPISODE);
+        if is_new {
             error!(%error, "cannot accept connections, trying again");
         }
+        self.refused = Some(Instant::now());
         self.length = (self.length * 2).clamp(Self::FIRST, Self::LONGEST);
         self.until = Some(Instant::now() + self.length);
     }
@@ -68,8 +75,9 @@ impl Pause {
         self.until = None;
     }
 
+    /// A connection has come: the next pause is a short one again.
     pub(super) fn end(&mut self) {
-        *self = Self::default();
+        self.length = Duration::ZERO;
     }
 }
 

@@ -90,3 +90,37 @@ impl Connection {
 fn micros_since(epoch: Instant) -> u64 {
     u64::try_from(epoch.elapsed().as_micros()).unwrap_or(FRESH - 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_stays_unless_somebody_waits() {
+        let connection = Connection::new(Instant::now());
+        assert!(matches!(connection.activity(), Activity::Fresh(_)));
+        connection.head_begins();
+        assert_eq!(connection.activity(), Activity::Head);
+        connection.head_complete();
+        assert_eq!(connection.activity(), Activity::Request);
+        for crowded in [false, true] {
+            let stays = connection.answered(&AtomicBool::new(crowded));
+            assert_eq!(stays, !crowded);
+            assert!(matches!(connection.activity(), Activity::Idle(_)));
+        }
+    }
+
+    #[test]
+    fn idleness_is_counted_from_its_beginning() {
+        let before = Instant::now();
+        let connection = Connection::new(before);
+        let Activity::Fresh(came) = connection.activity() else {
+            panic!("not fresh");
+        };
+        connection.answered(&AtomicBool::new(false));
+        let Activity::Idle(answered) = connection.activity() else {
+            panic!("not idle");
+        };
+        assert!(before <= came && came <= answered && answered <= Instant::now());
+    }
+}

@@ -116,14 +116,8 @@ impl fmt::Display for BindError {
     }
 }
 
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.reason {
-            BindErrorReason::System(error) => Some(error),
-            BindErrorReason::InUse | BindErrorReason::NotASocket => None,
-        }
-    }
-}
+// The system's error is told above where it says more than we do; as a source it would be told twice.
+impl std::error::Error for BindError {}
 
 /// An open socket that accepts connections. Closed when dropped; a unix socket's file goes with it.
 #[derive(Debug)]

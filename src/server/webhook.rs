@@ -54,7 +54,7 @@ pub(super) async fn respond(
                 log_answer(&server.service, &head, &received, route, begin);
             }));
             // A GET may carry a body, which means nothing and is not read.
-            let is_read = body.is_end_stream();
+            let is_read = head.method == Method::POST || body.is_end_stream();
             let stays = is_read && connection.answered(&server.crowded);
             document_response(route, document, stays && head.version >= Version::HTTP_11)
         }
