@@ -1,17 +1,28 @@
 //! `responses.toml` to [`Table`], or everything that is wrong with it at once.
 //!
-//! One function, [`compile`], serves the service, `check` and `explain`. It reads no file and keeps nothing:
-//! text in, table or diagnostics out.
+//! One function, [`compile`], serves the service, `check` and `explain`. It opens no file itself and keeps nothing:
+//! texts in, table or diagnostics out.
 
+mod attributes;
+mod columns;
 mod conditions;
+mod csv_file;
 mod defaults;
 mod directories;
-mod parameters;
+mod limits;
+pub(crate) mod parameters;
 mod problems;
 mod replies;
 mod routes;
 mod rules;
+mod schedules;
+mod sessions;
+mod steps;
+mod syntax;
+mod tests;
 mod texts;
+mod values;
+mod voices;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -19,99 +30,126 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use self::columns::ColumnUses;
+use self::directories::DirectoryFile;
 use self::problems::Problems;
 use self::routes::NamedReply;
 use self::texts::StepReference;
-use crate::diagnostic::{Code, Diagnostic, Severity, Source};
+use crate::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::guard::Limits;
 use crate::reply::Attribute;
-use crate::table::directory::Directory;
-use crate::table::{DefaultReplies, Table};
+use crate::table::schedule::Schedule;
+use crate::table::{DefaultReplies, Route, Table};
+
+pub use self::tests::Coverage;
 
 /// The keys of the file.
-const FILE_KEYS: [&str; 6] = [
+const FILE_KEYS: [&str; 10] = [
     "default",
     "defaults",
     "directory",
+    "extra",
+    "loop_guard",
     "parameters",
     "reply",
     "route",
+    "schedule",
+    "test",
 ];
 
 /// The keys of a `[[route]]`.
-const ROUTE_KEYS: [&str; 7] = [
-    "message", "name", "private", "reply", "step", "voice", "when",
+const ROUTE_KEYS: [&str; 11] = [
+    "answer_machines",
+    "create_session",
+    "during",
+    "message",
+    "name",
+    "outside",
+    "private",
+    "reply",
+    "step",
+    "voice",
+    "when",
 ];
 
-/// A table that may go live, and what looks wrong in it.
+/// The files beside a table: those that its directories name.
+pub trait Files {
+    /// The bytes of a file; a relative path is one from the table's folder.
+    ///
+    /// # Errors
+    ///
+    /// Why the file cannot be read, for a sentence.
+    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+}
+
+/// No files: for tables whose directories stand in place.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
+        Err("there are no files here".to_owned())
+    }
+}
+
+/// A table that may go live, and what was found about it.
 #[derive(Debug)]
 pub struct Compiled {
     /// The table.
     pub table: Table,
     /// What only looks wrong, sorted by place.
     pub warnings: Vec<Diagnostic>,
+    /// The tests that did not get the answer they expect, sorted by place: they keep an edit from going live, but not
+    /// a service from starting.
+    pub failed_tests: Vec<Diagnostic>,
+    /// What the tests reach.
+    pub coverage: Coverage,
+}
+
+/// Puts diagnostics in the order in which they are shown: those of the table's own file first, each file by place.
+pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
+    problems::sort(diagnostics, table);
 }
 
 /// Compiles a table.
 ///
 /// # Errors
 ///
-/// Every diagnostic of the file, warnings included, sorted by place, when at least one of them is an error.
-pub fn compile(source: &Source<'_>) -> Result<Compiled, Vec<Diagnostic>> {
-    let (file, syntax_errors) = DeTable::parse_recoverable(source.text);
-    let mut compiler = Compiler::new(*source);
-    let default = compiler.file(file.get_ref());
+/// Every diagnostic of the file and of its directory files, warnings included, sorted by place, when at least one of
+/// them is an error.
+pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
+    let (text, syntax_errors) = syntax::readable(file);
+    let (toml, _) = DeTable::parse_recoverable(&text);
+    let mut compiler = Compiler::new(file, files);
+    let default = compiler.file(toml.get_ref());
+    let (routes, limits) = (std::mem::take(&mut compiler.routes), compiler.limits);
+    let names: Vec<String> = routes.iter().map(|route| route.name.clone()).collect();
+    let table = default.map(|default| Table::new(routes, default, limits));
+    let has_errors = !syntax_errors.is_empty() || compiler.problems.has_errors();
+    let right = table.as_ref().filter(|_| !has_errors);
+    let outcome = compiler.run_tests(toml.get_ref(), right, &names);
     let mut diagnostics = compiler.problems.into_sorted();
     if !syntax_errors.is_empty() {
-        diagnostics = with_syntax_errors(diagnostics, &syntax_errors, source);
+        // What is said to be missing may stand in what could not be read.
+        diagnostics.retain(|diagnostic| !diagnostic.code.is_absence());
+        diagnostics.extend(syntax_errors);
+        problems::sort(&mut diagnostics, file);
     }
-    match default {
-        Some(default)
+    match table {
+        Some(table)
             if diagnostics
                 .iter()
                 .all(|diagnostic| diagnostic.severity == Severity::Warning) =>
         {
             Ok(Compiled {
-                table: Table::new(compiler.routes, default),
+                table,
                 warnings: diagnostics,
+                failed_tests: outcome.failed,
+                coverage: outcome.coverage,
             })
         }
         _ => Err(diagnostics),
     }
-}
-
-/// Puts the syntax errors among the other diagnostics, and takes out those that may only be their echo: what is
-/// said to be missing may stand in a line that could not be read.
-fn with_syntax_errors(
-    diagnostics: Vec<Diagnostic>,
-    errors: &[toml::de::Error],
-    source: &Source<'_>,
-) -> Vec<Diagnostic> {
-    let line_of = |span: &Range<usize>| source.position(span.start).0;
-    let syntax: Vec<Diagnostic> = errors
-        .iter()
-        .map(|error| Diagnostic {
-            code: Code::TomlSyntax,
-            severity: Severity::Error,
-            span: error.span().unwrap_or(0..0),
-            message: error.message().replace('\n', ", "),
-            help: "see https://toml.io/en/v1.0.0 for how TOML is written".to_owned(),
-            error_number: None,
-        })
-        .collect();
-    let broken_lines: BTreeSet<usize> = syntax
-        .iter()
-        .map(|diagnostic| line_of(&diagnostic.span))
-        .collect();
-    let is_echo = |diagnostic: &Diagnostic| {
-        diagnostic.code.is_absence() || broken_lines.contains(&line_of(&diagnostic.span))
-    };
-    let mut all: Vec<Diagnostic> = diagnostics
-        .into_iter()
-        .filter(|diagnostic| !is_echo(diagnostic))
-        .collect();
-    all.extend(syntax);
-    all.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.span.end));
-    all
 }
 
 impl Code {
@@ -123,74 +161,119 @@ impl Code {
                 | Self::MissingKey
                 | Self::SilentDefault
                 | Self::SilentRoute
+                | Self::UnboundDirectory
+                | Self::UnknownColumn
                 | Self::UnknownDirectory
+                | Self::UnknownParameter
                 | Self::UnknownReply
+                | Self::UnknownSchedule
                 | Self::UnknownStep
                 | Self::UnreachedStep
                 | Self::Unused
-                | Self::UnknownParameter
         )
     }
 }
 
 /// What is known while a file is read from top to bottom.
 struct Compiler<'s> {
-    source: Source<'s>,
+    source: &'s File,
+    files: &'s dyn Files,
     problems: Problems,
     /// The query fields of our own, from `parameters`.
     own_parameters: BTreeSet<String>,
-    /// The directories; `None` for one with an error in it.
-    directories: BTreeMap<String, Option<Arc<Directory>>>,
+    /// The attributes of `[extra]` by element.
+    extra: BTreeMap<String, Vec<String>>,
+    /// The directories; `None` for one that could not be read at all.
+    directories: BTreeMap<String, Option<DirectoryFile>>,
     used_directories: BTreeSet<String>,
+    /// What the columns of directories are used for.
+    columns: ColumnUses,
+    /// The schedules; `None` for one with an error in it.
+    schedules: BTreeMap<String, Option<Arc<Schedule>>>,
+    used_schedules: BTreeSet<String>,
     /// The attributes of `[defaults.X]` by element.
     defaults: BTreeMap<&'static str, Vec<Attribute>>,
     replies: BTreeMap<String, NamedReply>,
-    /// Where the named reply that is being read dials the other party's real number.
+    /// Where the reply that is being read dials the other party's real number.
     private_reply: Option<Range<usize>>,
+    /// The directories whose columns the reply that is being read uses, with the first place of each.
+    reply_directories: BTreeMap<String, Range<usize>>,
     /// The URLs that have a step in their query.
     steps: Vec<StepReference>,
     /// The steps that routes answer, with their places.
     step_routes: Vec<(String, Range<usize>)>,
-    routes: Vec<crate::table::Route>,
+    /// The sections that the file does not have.
+    misspelt_sections: Vec<String>,
+    /// The step of the route that is being read, empty without one; `None` outside of routes.
+    step: Option<String>,
+    /// Whether the route that is being read answers a step.
+    in_step: bool,
+    /// Whether a URL leads to a step that only a request knows.
+    leads_anywhere: bool,
+    routes: Vec<Route>,
+    limits: Limits,
 }
 
+/// What reads one section of the file.
+type Reader<'s> = fn(&mut Compiler<'s>, &problems::Value<'_>);
+
 impl<'s> Compiler<'s> {
-    fn new(source: Source<'s>) -> Self {
+    fn new(file: &'s Arc<File>, files: &'s dyn Files) -> Self {
         Self {
-            source,
-            problems: Problems::default(),
+            source: file,
+            files,
+            problems: Problems::new(file),
             own_parameters: BTreeSet::new(),
+            extra: BTreeMap::new(),
             directories: BTreeMap::new(),
             used_directories: BTreeSet::new(),
+            columns: ColumnUses::default(),
+            schedules: BTreeMap::new(),
+            used_schedules: BTreeSet::new(),
             defaults: BTreeMap::new(),
             replies: BTreeMap::new(),
             private_reply: None,
+            reply_directories: BTreeMap::new(),
             steps: Vec::new(),
             step_routes: Vec::new(),
+            misspelt_sections: Vec::new(),
+            step: None,
+            in_step: false,
+            leads_anywhere: false,
             routes: Vec::new(),
+            limits: Limits::default(),
         }
     }
 
     /// Reads the whole file: what others refer to first.
     fn file(&mut self, file: &DeTable<'_>) -> Option<DefaultReplies> {
         self.problems.unknown_keys(file, "the file", &FILE_KEYS);
-        if let Some(value) = file.get("parameters") {
-            self.lower_parameters(value);
-        }
-        if let Some(value) = file.get("directory") {
-            self.lower_directories(value);
-        }
-        if let Some(value) = file.get("defaults") {
-            self.lower_defaults(value);
-        }
-        if let Some(value) = file.get("reply") {
-            self.lower_replies(value);
-        }
-        if let Some(value) = file.get("route") {
-            self.lower_routes(value);
+        let misspelt = file
+            .keys()
+            .map(|key| key.get_ref().as_ref())
+            .filter(|key| !FILE_KEYS.contains(key));
+        self.misspelt_sections = misspelt.map(str::to_owned).collect();
+        let sections: [(&str, Reader<'s>); 8] = [
+            ("parameters", Self::lower_parameters),
+            ("extra", Self::lower_extra),
+            ("loop_guard", Self::lower_limits),
+            ("schedule", Self::lower_schedules),
+            ("directory", Self::lower_directories),
+            ("defaults", Self::lower_defaults),
+            ("reply", Self::lower_replies),
+            ("route", Self::lower_routes),
+        ];
+        for (key, read) in sections {
+            if let Some(value) = file.get(key) {
+                read(self, value);
+            }
         }
         self.check_steps();
-        self.check_unused(file);
+        self.check_columns();
+        if self.misspelt_sections.is_empty() {
+            // A section that could not be read may have used what nobody else does.
+            self.check_unused(file);
+        }
         self.lower_default(file.get("default"))
     }
 

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
@@ -124,6 +125,42 @@ codes! {
     BadKey = "bad-key",
     /// A key that a directory has already.
     DuplicateKey = "duplicate-key",
+    /// A directory's file that cannot be read.
+    BadFile = "bad-file",
+    /// A row of a directory that has too many or too few cells.
+    BadRow = "bad-row",
+    /// A cell that cannot stand where a reply puts it.
+    BadCell = "bad-cell",
+    /// A column that a directory does not have.
+    UnknownColumn = "unknown-column",
+    /// A directory's column where nothing has chosen a row.
+    UnboundDirectory = "unbound-directory",
+    /// A column that is dialled is also spoken or sent.
+    PrivateColumn = "private-column",
+    /// A schedule that is written wrongly.
+    BadSchedule = "bad-schedule",
+    /// A schedule that the table does not have.
+    UnknownSchedule = "unknown-schedule",
+    /// A schedule that is never open.
+    NeverOpen = "never-open",
+    /// A session that Proxy would refuse to open.
+    BadSession = "bad-session",
+    /// An attribute without which an element means nothing.
+    MissingAttribute = "missing-attribute",
+    /// Redirects that lead back to where they began.
+    RedirectLoop = "redirect-loop",
+    /// A voice that does not speak the language.
+    VoiceLanguage = "voice-language",
+    /// A session's unique name that a second call would use again.
+    UsedName = "used-name",
+    /// A limit of the guards that is out of range.
+    BadLimit = "bad-limit",
+    /// A test that is written wrongly.
+    BadTest = "bad-test",
+    /// A test whose request gets another answer.
+    FailedTest = "failed-test",
+    /// A test whose answer depends on the hour, without `at`.
+    TestNeedsTime = "test-needs-time",
     /// A reply that the table does not have.
     UnknownReply = "unknown-reply",
     /// A reply or directory that nothing refers to.
@@ -157,6 +194,8 @@ pub struct Diagnostic {
     pub code: Code,
     /// Whether it keeps the table from going live.
     pub severity: Severity,
+    /// The file that it is about.
+    pub file: Arc<File>,
     /// The bytes of the file that it is about.
     pub span: Range<usize>,
     /// What is wrong, in one line.
@@ -168,24 +207,45 @@ pub struct Diagnostic {
 }
 
 /// A file that diagnostics are about.
-#[derive(Debug, Clone, Copy)]
-pub struct Source<'s> {
+#[derive(Debug)]
+pub struct File {
     /// Its name as the operator gave it.
-    pub name: &'s str,
+    pub name: String,
     /// Its text.
-    pub text: &'s str,
+    pub text: String,
+    /// Where its lines begin, found when the first place is asked for.
+    line_starts: OnceLock<Vec<usize>>,
 }
 
-impl Source<'_> {
+impl PartialEq for File {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.text == other.text
+    }
+}
+
+impl Eq for File {}
+
+impl File {
+    /// A file of this name and text, to be shared by its diagnostics.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            text: text.into(),
+            line_starts: OnceLock::new(),
+        })
+    }
     /// Line and column of a byte, both from 1; the column counts characters.
     #[must_use]
     pub fn position(&self, byte: usize) -> (usize, usize) {
-        let before = &self.text[..self.boundary(byte)];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        (
-            before.matches('\n').count() + 1,
-            before[line_start..].chars().count() + 1,
-        )
+        let byte = self.boundary(byte);
+        let starts = self.line_starts.get_or_init(|| {
+            let after_line_feeds = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(after_line_feeds).collect()
+        });
+        let line = starts.partition_point(|start| *start <= byte);
+        let before = &self.text[starts[line - 1]..byte];
+        (line, before.chars().count() + 1)
     }
 
     /// The nearest character boundary at or before a byte.
@@ -202,6 +262,12 @@ impl Source<'_> {
         let end = self.text[span.end..]
             .find('\n')
             .map_or(self.text.len(), |at| span.end + at);
+        // A carriage return is the line's end too, unless the diagnostic is about that very character.
+        let end = if end > span.end && self.text[..end].ends_with('\r') {
+            end - 1
+        } else {
+            end
+        };
         start..end
     }
 }
@@ -218,7 +284,8 @@ impl Diagnostic {
 
     /// Draws it: the line itself, a caret, the code and the help. Without a line feed at the end.
     #[must_use]
-    pub fn draw(&self, source: &Source<'_>, renderer: &Renderer) -> String {
+    pub fn draw(&self, renderer: &Renderer) -> String {
+        let source = &*self.file;
         let span =
             source.boundary(self.span.start)..source.boundary(self.span.end.max(self.span.start));
         // Only the lines in question: the drawing reads its whole source, which may be a table of a million lines.
@@ -231,7 +298,7 @@ impl Diagnostic {
         let help = self.help_line();
         let snippet = Snippet::source(&source.text[lines.clone()])
             .line_start(line)
-            .path(source.name)
+            .path(source.name.as_str())
             .annotation(
                 AnnotationKind::Primary.span(span.start - lines.start..span.end - lines.start),
             );
@@ -244,7 +311,7 @@ impl Diagnostic {
 
     /// The line that `check --format json` prints: one JSON object.
     #[must_use]
-    pub fn to_json(&self, source: &Source<'_>) -> String {
+    pub fn to_json(&self) -> String {
         /// Its members, in the order in which they are documented.
         #[derive(Serialize)]
         struct Shown<'d> {
@@ -256,12 +323,12 @@ impl Diagnostic {
             column: usize,
             help: String,
         }
-        let (line, column) = source.position(self.span.start);
+        let (line, column) = self.file.position(self.span.start);
         let shown = Shown {
             severity: self.severity.as_str(),
             code: self.code.as_str(),
             message: &self.message,
-            file: source.name,
+            file: &self.file.name,
             line,
             column,
             help: self.help_line(),
@@ -274,8 +341,12 @@ impl Diagnostic {
 #[must_use]
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let folded = name.to_ascii_lowercase();
+    let may_be_near = |candidate: &&str| {
+        candidate.len().abs_diff(name.len()) <= candidate.len().max(name.len()) / 3
+    };
     names
         .into_iter()
+        .filter(may_be_near)
         .map(|candidate| {
             (
                 strsim::damerau_levenshtein(&folded, &candidate.to_ascii_lowercase()),
@@ -308,20 +379,18 @@ mod tests {
 
     #[test]
     fn a_diagnostic_is_drawn_with_its_line_and_help() {
-        let source = Source {
-            name: "responses.toml",
-            text: "a = 1\nb = \"é\" # x\nc = 2\n",
-        };
+        let file = File::new("responses.toml", "a = 1\nb = \"é\" # x\nc = 2\n");
         let diagnostic = Diagnostic {
             code: Code::BadNumber,
             severity: Severity::Error,
+            file,
             span: 10..14,
             message: "not a digit at byte 0".into(),
             help: "write the number as +15005550006".into(),
             error_number: Some(13223),
         };
         assert_eq!(
-            diagnostic.draw(&source, &Renderer::plain()),
+            diagnostic.draw(&Renderer::plain()),
             "error[bad-number]: not a digit at byte 0\n \
              --> responses.toml:2:5\n  \
              |\n\
@@ -334,10 +403,7 @@ mod tests {
 
     #[test]
     fn positions_count_lines_and_characters_from_one() {
-        let source = Source {
-            name: "x",
-            text: "é1\n2",
-        };
+        let source = File::new("x", "é1\n2");
         assert_eq!(source.position(0), (1, 1));
         assert_eq!(source.position(1), (1, 1));
         assert_eq!(source.position(2), (1, 2));

@@ -6,9 +6,13 @@ pub mod request;
 
 pub mod signature;
 
+pub mod directory;
+
 pub mod reply;
 
 pub mod table;
+
+pub mod guard;
 
 pub mod twiml;
 

@@ -2,22 +2,48 @@
 //!
 //! If an [`Element`] exists, TwiML has it: only `config` builds one, through the [`vocabulary`].
 
+pub mod session;
 pub mod template;
 pub mod url;
 pub mod vocabulary;
 
+use std::borrow::Cow;
+use std::fmt;
+
 use bytes::Bytes;
 
+use self::session::NewSession;
 use self::template::Text;
-use self::vocabulary::{AttributeSpec, ElementSpec};
+use self::vocabulary::{AttributeSpec, ElementSpec, ValueError};
+
+/// The document that says nothing: a call ends, a text gets no answer.
+pub const EMPTY_DOCUMENT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>";
+
+/// The most bytes of a document; Twilio refuses longer ones with error 11750.
+///
+/// Source: <https://www.twilio.com/docs/api/errors/11750>, "64 kB".
+pub const DOCUMENT_MAX_BYTES: usize = 64_000;
 
 /// What a route answers on one channel.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// A document without anything of the request in it, written when the table was compiled.
-    Ready(Bytes),
+    Ready {
+        /// The document.
+        document: Bytes,
+        /// Whether it sends a text message.
+        sends: bool,
+    },
     /// Elements that are written for each request.
     Template(Vec<Element>),
+    /// Not TwiML: the JSON with which Proxy opens a session.
+    Session(NewSession),
+}
+
+/// Whether one of these verbs sends a text message.
+#[must_use]
+pub fn sends(verbs: &[Element]) -> bool {
+    verbs.iter().any(|verb| verb.spec.tag == "Message")
 }
 
 /// One TwiML element: a verb, a noun or an SSML tag.
@@ -49,7 +75,7 @@ impl Element {
 #[derive(Debug, Clone)]
 pub struct Attribute {
     /// Its name, as TwiML spells it.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// What TwiML allows as its value.
     pub spec: &'static AttributeSpec,
     /// Its value.
@@ -64,3 +90,46 @@ pub enum Node {
     /// A nested element.
     Element(Element),
 }
+
+/// Why a reply cannot be written for this request. Holds no value of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RenderError {
+    /// A value is none that may stand where a template puts it.
+    Value {
+        /// The element.
+        element: &'static str,
+        /// Its attribute; `None` for its text.
+        attribute: Option<Cow<'static, str>>,
+        /// What is wrong with the value.
+        error: ValueError,
+    },
+    /// The document would have more than [`DOCUMENT_MAX_BYTES`].
+    TooLarge,
+}
+
+impl fmt::Display for RenderError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value {
+                element,
+                attribute: Some(attribute),
+                error,
+            } => {
+                write!(
+                    f,
+                    "the value for {attribute} of {element} cannot stand there: {error}"
+                )
+            }
+            Self::Value {
+                element,
+                attribute: None,
+                error,
+            } => {
+                write!(f, "the text for {element} cannot stand there: {error}")
+            }
+            Self::TooLarge => write!(f, "the document is larger than {DOCUMENT_MAX_BYTES} bytes"),
+        }
+    }
+}
+
+impl std::error::Error for RenderError {}

@@ -23,6 +23,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
+use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -33,8 +34,8 @@ use self::connection::{Activity, Connection};
 use self::deadline_io::DeadlineIo;
 use self::listener::{Accepted, Listener, Peer};
 use self::path::OutOfSessionPath;
-use crate::answer::{self, Answer};
-use crate::reply::template::Scope;
+use crate::answer::{self, Answer, Asked};
+use crate::guard::Guard;
 use crate::signature::public_url::PublicUrl;
 use crate::signature::secrets::Secrets;
 use crate::table::Table;
@@ -66,10 +67,14 @@ pub struct Service {
     pub show_numbers: bool,
     /// What answers a request: [`answer::answer`], but for tests of what happens when it breaks.
     pub core: Core,
+    /// What the guards remember, whatever table is in use.
+    pub guard: Guard,
+    /// The clock that schedules and guards go by.
+    pub clock: fn() -> Timestamp,
 }
 
 /// The signature of [`answer::answer`].
-pub type Core = for<'t> fn(&'t Table, &Scope<'_>) -> Answer<'t>;
+pub type Core = for<'t> fn(&'t Table, &Guard, &Asked<'_>) -> Answer<'t>;
 
 impl Service {
     /// A service with the usual paths, no public URL, and no proxy but on this machine.
@@ -83,6 +88,8 @@ impl Service {
             trusted_proxies: Vec::new(),
             show_numbers: false,
             core: answer::answer,
+            guard: Guard::new(),
+            clock: Timestamp::now,
         }
     }
 }

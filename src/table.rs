@@ -2,19 +2,23 @@
 //!
 //! Built only by `config::compile`, never changed afterwards. Decides, and shows why, with the same code.
 
-pub mod directory;
 pub mod pattern;
+pub mod schedule;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use jiff::Timestamp;
 use regex::Regex;
 
-use self::directory::Directory;
 use self::pattern::Pattern;
-use crate::reply::Reply;
-use crate::request::Request;
+use self::schedule::Schedule;
+use crate::directory::{BoundRow, Directory, Row};
+use crate::guard::Limits;
+use crate::reply::{EMPTY_DOCUMENT, Reply};
+use crate::request::{Request, Webhook};
 use crate::types::{Channel, is_withheld};
 
 /// The name under which `[default]` answers.
@@ -25,15 +29,41 @@ pub const DEFAULT: &str = "default";
 pub struct Table {
     routes: Vec<Route>,
     default: DefaultReplies,
+    /// What the guards allow.
+    pub limits: Limits,
 }
 
 /// What `[default]` answers: there is always something for both channels.
 #[derive(Debug)]
 pub struct DefaultReplies {
     /// To a call.
-    pub voice: Reply,
+    pub voice: DefaultReply,
     /// To a text.
-    pub message: Reply,
+    pub message: DefaultReply,
+}
+
+/// What `[default]` answers on one channel.
+#[derive(Debug)]
+pub struct DefaultReply {
+    /// The reply.
+    pub reply: Reply,
+    /// What of it depends on nothing, for a request that breaks the program itself.
+    pub plain: Bytes,
+}
+
+impl DefaultReply {
+    /// The reply that says nothing.
+    #[must_use]
+    pub fn silent() -> Self {
+        let document = Bytes::from_static(EMPTY_DOCUMENT.as_bytes());
+        Self {
+            reply: Reply::Ready {
+                document: document.clone(),
+                sends: false,
+            },
+            plain: document,
+        }
+    }
 }
 
 /// One `[[route]]`: when it answers, and what.
@@ -44,20 +74,58 @@ pub struct Route {
     /// The step it answers; `None` for requests without one.
     pub step: Option<String>,
     /// The tables of `when`: one of them must hold whole. Empty: always.
-    pub alternatives: Vec<Vec<Condition>>,
+    pub alternatives: Vec<Alternative>,
+    /// The schedules of `during`: one of them must be open. Empty: at any time.
+    pub during: Vec<Arc<Schedule>>,
+    /// The schedules of `outside`: none of them may be open. Empty: at any time.
+    pub outside: Vec<Arc<Schedule>>,
     /// The reply to a call; `None` when it does not answer calls.
     pub voice: Option<Reply>,
     /// The reply to a text; `None` when it does not answer texts.
     pub message: Option<Reply>,
+    /// Whether it answers texts of machines, which get nothing otherwise.
+    pub answers_machines: bool,
 }
 
-/// One entry of `when`: a parameter and the values it may have.
+/// One table of `when`: conditions that must all hold.
+#[derive(Debug, Default)]
+pub struct Alternative {
+    /// The conditions, in file order.
+    pub conditions: Vec<Condition>,
+    /// The directories whose row a parameter chooses: those of a plain `in`.
+    pub bindings: Vec<Binding>,
+}
+
+/// A directory whose row is chosen by the value of a parameter.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// The parameter's name.
+    pub parameter: String,
+    /// The directory.
+    pub directory: Arc<Directory>,
+}
+
+/// One entry of `when`: a value of the request and what it must be.
 #[derive(Debug)]
 pub struct Condition {
-    /// The parameter's name, as Twilio spells it.
-    pub parameter: String,
+    /// What is tested.
+    pub subject: Subject,
     /// What its value must be.
     pub test: Test,
+}
+
+/// What a condition tests.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// The parameter of this name.
+    Parameter(String),
+    /// A cell of the row that a directory has for the request.
+    Column {
+        /// Which directory, and which parameter chooses its row.
+        binding: Binding,
+        /// The position of the column.
+        column: usize,
+    },
 }
 
 /// What a value must be. Compiled once; nothing in it is text to interpret later.
@@ -86,10 +154,12 @@ pub enum Test {
 /// Which route answers, with what.
 #[derive(Debug)]
 pub struct Decision<'t> {
-    /// The route's name, or [`DEFAULT`].
-    pub name: &'t str,
+    /// The route; `None` when `[default]` answers.
+    pub route: Option<&'t Route>,
     /// The reply for the request's channel.
     pub reply: &'t Reply,
+    /// The rows that the request's values have chosen.
+    pub rows: Vec<BoundRow<'t>>,
 }
 
 /// Why a route does not answer a request: the first thing that does not hold.
@@ -99,15 +169,25 @@ pub enum Miss<'t> {
     Step(Option<&'t str>),
     /// The route says nothing on this channel.
     Silent(Channel),
+    /// The route opens a session, which only Proxy's own webhook can.
+    ProxyOnly,
     /// The first failing condition of the first table of `when`.
     Condition(&'t Condition),
+    /// None of these schedules is open.
+    Closed(&'t [Arc<Schedule>]),
+    /// This schedule is open.
+    Open(&'t Schedule),
 }
 
 impl Table {
     /// A table of these routes, in file order.
     #[must_use]
-    pub fn new(routes: Vec<Route>, default: DefaultReplies) -> Self {
-        Self { routes, default }
+    pub fn new(routes: Vec<Route>, default: DefaultReplies, limits: Limits) -> Self {
+        Self {
+            routes,
+            default,
+            limits,
+        }
     }
 
     /// Its routes, in file order.
@@ -118,7 +198,7 @@ impl Table {
 
     /// The reply of `[default]` on a channel.
     #[must_use]
-    pub fn default_reply(&self, channel: Channel) -> &Reply {
+    pub fn default_reply(&self, channel: Channel) -> &DefaultReply {
         match channel {
             Channel::Voice => &self.default.voice,
             Channel::Message => &self.default.message,
@@ -129,27 +209,41 @@ impl Table {
     pub fn verdicts<'t>(
         &'t self,
         request: &Request<'_>,
+        now: Timestamp,
     ) -> impl Iterator<Item = (&'t Route, Option<Miss<'t>>)> {
         self.routes
             .iter()
-            .map(move |route| (route, route.miss(request)))
+            .map(move |route| (route, route.matching(request, now).err()))
     }
 
     /// The first route in [`Table::verdicts`] that answers, else `[default]`.
     #[must_use]
-    pub fn decide<'t>(&'t self, request: &Request<'_>) -> Decision<'t> {
-        self.verdicts(request)
-            .find(|(_, miss)| miss.is_none())
-            .and_then(|(route, _)| {
-                route.reply(request.channel()).map(|reply| Decision {
-                    name: &route.name,
-                    reply,
-                })
+    pub fn decide<'t>(&'t self, request: &Request<'_>, now: Timestamp) -> Decision<'t> {
+        let found = self.routes.iter().find_map(|route| {
+            let alternative = route.matching(request, now).ok()?;
+            let reply = route.reply(request.channel())?;
+            let rows = alternative
+                .map(|alternative| alternative.rows(request))
+                .unwrap_or_default();
+            Some(Decision {
+                route: Some(route),
+                reply,
+                rows,
             })
-            .unwrap_or_else(|| Decision {
-                name: DEFAULT,
-                reply: self.default_reply(request.channel()),
-            })
+        });
+        found.unwrap_or_else(|| Decision {
+            route: None,
+            reply: &self.default_reply(request.channel()).reply,
+            rows: Vec::new(),
+        })
+    }
+}
+
+impl<'t> Decision<'t> {
+    /// The route's name, or [`DEFAULT`].
+    #[must_use]
+    pub fn name(&self) -> &'t str {
+        self.route.map_or(DEFAULT, |route| route.name.as_str())
     }
 }
 
@@ -163,39 +257,83 @@ impl Route {
         }
     }
 
-    /// Why it does not answer a request; `None` when it does.
-    fn miss(&self, request: &Request<'_>) -> Option<Miss<'_>> {
+    /// The table of `when` that holds (`None` without a `when`), or why the route does not answer.
+    fn matching(
+        &self,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> Result<Option<&Alternative>, Miss<'_>> {
         if self.step.as_deref().unwrap_or_default() != request.step() {
-            return Some(Miss::Step(self.step.as_deref()));
+            return Err(Miss::Step(self.step.as_deref()));
         }
-        if self.reply(request.channel()).is_none() {
-            return Some(Miss::Silent(request.channel()));
+        match self.reply(request.channel()) {
+            None => return Err(Miss::Silent(request.channel())),
+            Some(Reply::Session(_)) if request.webhook() != Webhook::OutOfSession => {
+                return Err(Miss::ProxyOnly);
+            }
+            Some(_) => {}
         }
-        let mut first = None;
-        for conditions in &self.alternatives {
-            match conditions
+        let mut alternative = None;
+        let mut failing = None;
+        for candidate in &self.alternatives {
+            match candidate
+                .conditions
                 .iter()
                 .find(|condition| !condition.holds(request))
             {
-                None => return None,
-                Some(failing) => first = first.or(Some(failing)),
+                None => {
+                    alternative = Some(candidate);
+                    break;
+                }
+                Some(condition) => failing = failing.or(Some(condition)),
             }
         }
-        first.map(Miss::Condition)
+        if let (None, Some(condition)) = (alternative, failing) {
+            return Err(Miss::Condition(condition));
+        }
+        if !self.during.is_empty() && !self.during.iter().any(|schedule| schedule.is_open(now)) {
+            return Err(Miss::Closed(&self.during));
+        }
+        match self.outside.iter().find(|schedule| schedule.is_open(now)) {
+            Some(schedule) => Err(Miss::Open(schedule)),
+            None => Ok(alternative),
+        }
     }
 
     /// The first failing condition of each table of `when`, for whoever asks why the route does not answer.
     pub fn failing<'t>(&'t self, request: &Request<'_>) -> impl Iterator<Item = &'t Condition> {
-        self.alternatives.iter().filter_map(move |conditions| {
-            conditions
+        self.alternatives.iter().filter_map(move |alternative| {
+            alternative
+                .conditions
                 .iter()
                 .find(|condition| !condition.holds(request))
         })
     }
 }
 
+impl Alternative {
+    fn rows(&self, request: &Request<'_>) -> Vec<BoundRow<'_>> {
+        self.bindings
+            .iter()
+            .filter_map(|binding| Some((&*binding.directory, binding.row(request)?)))
+            .collect()
+    }
+}
+
+impl Binding {
+    /// The row that a request chooses; `None` when the directory has none for it.
+    fn row(&self, request: &Request<'_>) -> Option<Row> {
+        let value = request.value(&self.parameter);
+        if Condition::folds(&self.parameter) {
+            self.directory.row(&folded(&value))
+        } else {
+            self.directory.row(&value)
+        }
+    }
+}
+
 impl Condition {
-    /// Whether the parameter is compared without regard to case and outer blanks: what people type.
+    /// Whether a parameter is compared without regard to case and outer blanks: what people type.
     #[must_use]
     pub fn folds(parameter: &str) -> bool {
         parameter == "Body"
@@ -204,13 +342,42 @@ impl Condition {
     /// Whether it holds for a request.
     #[must_use]
     pub fn holds(&self, request: &Request<'_>) -> bool {
-        let value = request.value(&self.parameter);
-        let value = if Self::folds(&self.parameter) {
-            Cow::Owned(folded(&value))
-        } else {
-            value
-        };
-        self.test.holds(&value)
+        let value = self.subject.value(request);
+        match &self.subject {
+            Subject::Parameter(name) if Self::folds(name) => self.test.holds(&folded(&value)),
+            _ => self.test.holds(&value),
+        }
+    }
+}
+
+impl Subject {
+    /// The value of a request; empty when it is absent, or when the directory has no row for the request.
+    #[must_use]
+    pub fn value<'a>(&'a self, request: &Request<'a>) -> Cow<'a, str> {
+        match self {
+            Self::Parameter(name) => request.value(name),
+            Self::Column { binding, column } => Cow::Borrowed(
+                binding
+                    .row(request)
+                    .map_or("", |row| binding.directory.cell(row, *column)),
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter(name) => f.write_str(name),
+            Self::Column { binding, column } => {
+                write!(
+                    f,
+                    "{}.{}",
+                    binding.directory.name(),
+                    binding.directory.columns()[*column]
+                )
+            }
+        }
     }
 }
 

@@ -3,24 +3,15 @@
 //! Whatever a request holds, what comes out is well formed, keeps TwiML's rules and stays within Twilio's limits.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use bytes::Bytes;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 
-use crate::reply::template::{Encoding, Scope, Text};
+use crate::reply::template::{Encoding, Piece, Scope, Text};
 use crate::reply::vocabulary::{Destination, ElementSpec, ValueError};
-use crate::reply::{Attribute, Element, Node, Reply};
+use crate::reply::{self, Attribute, DOCUMENT_MAX_BYTES, Element, Node, RenderError, Reply};
 use crate::request::{Form, Request, Webhook};
-
-/// The document that says nothing: a call ends, a text gets no answer.
-pub const EMPTY: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response/>";
-
-/// The most bytes of a document; Twilio refuses longer ones with error 11750.
-///
-/// Source: <https://www.twilio.com/docs/api/errors/11750>, "64 kB".
-pub const DOCUMENT_MAX_BYTES: usize = 64_000;
 
 /// The most characters of a text message's body, <https://www.twilio.com/docs/messaging/twiml/message>.
 pub const MESSAGE_MAX_CHARACTERS: usize = 1600;
@@ -46,52 +37,11 @@ pub fn say_max_characters(voice: Option<&str>) -> usize {
 pub struct Document {
     /// The XML, from the declaration to the end of `Response`.
     pub bytes: Bytes,
+    /// Whether it sends a text message.
+    pub sends: bool,
     /// How many texts were cut at a limit of Twilio's.
     pub cut_texts: usize,
 }
-
-/// Why a reply cannot be written for this request. Holds no value of the request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RenderError {
-    /// A value is none that may stand where a template puts it.
-    Value {
-        /// The element.
-        element: &'static str,
-        /// Its attribute; `None` for its text.
-        attribute: Option<&'static str>,
-        /// What is wrong with the value.
-        error: ValueError,
-    },
-    /// The document would have more than [`DOCUMENT_MAX_BYTES`].
-    TooLarge,
-}
-
-impl fmt::Display for RenderError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Value {
-                element,
-                attribute: Some(attribute),
-                error,
-            } => {
-                write!(
-                    f,
-                    "the value for {attribute} of {element} cannot stand there: {error}"
-                )
-            }
-            Self::Value {
-                element,
-                attribute: None,
-                error,
-            } => {
-                write!(f, "the text for {element} cannot stand there: {error}")
-            }
-            Self::TooLarge => write!(f, "the document is larger than {DOCUMENT_MAX_BYTES} bytes"),
-        }
-    }
-}
-
-impl std::error::Error for RenderError {}
 
 /// The reply of these elements, its document written at once when nothing in it depends on the request.
 ///
@@ -99,37 +49,33 @@ impl std::error::Error for RenderError {}
 ///
 /// That document would break a rule: it is too large.
 pub fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
-    if !elements.iter().all(Element::is_literal) {
-        return Ok(Reply::Template(elements));
-    }
     let nothing = Form::default();
     let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
-    let document = write(
-        &elements,
-        &Scope {
-            request: &request,
-            url: "",
-        },
-    )?;
-    Ok(Reply::Ready(document.bytes))
+    let scope = Scope {
+        request: &request,
+        url: "",
+        rows: &[],
+    };
+    let document = write(&elements, &scope);
+    if elements.iter().all(Element::is_literal) {
+        return Ok(Reply::Ready {
+            document: document?.bytes,
+            sends: reply::sends(&elements),
+        });
+    }
+    match document {
+        // Too large already without what a request puts in; other failures are those of a request with nothing in it.
+        Err(RenderError::TooLarge) => Err(RenderError::TooLarge),
+        _ => Ok(Reply::Template(elements)),
+    }
 }
 
-/// The document of a reply for one request.
+/// The document of these elements for one request.
 ///
 /// # Errors
 ///
 /// A value of the request cannot stand where the reply puts it, or the document is too large.
-pub fn render(reply: &Reply, scope: &Scope<'_>) -> Result<Document, RenderError> {
-    match reply {
-        Reply::Ready(bytes) => Ok(Document {
-            bytes: bytes.clone(),
-            cut_texts: 0,
-        }),
-        Reply::Template(elements) => write(elements, scope),
-    }
-}
-
-fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderError> {
+pub fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderError> {
     let mut cut_texts = 0;
     let mut verbs = Vec::with_capacity(elements.len());
     for element in elements {
@@ -138,6 +84,7 @@ fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderErro
             verbs.push(verb);
         }
     }
+    let sends = verbs.iter().any(FilledNode::sends);
     let response = Filled {
         tag: "Response",
         attributes: Vec::new(),
@@ -154,6 +101,7 @@ fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderErro
     }
     Ok(Document {
         bytes: Bytes::from(bytes),
+        sends,
         cut_texts,
     })
 }
@@ -161,7 +109,7 @@ fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderErro
 /// An element with its places filled in.
 struct Filled<'t> {
     tag: &'static str,
-    attributes: Vec<(&'static str, Cow<'t, str>)>,
+    attributes: Vec<(&'t str, Cow<'t, str>)>,
     content: Vec<FilledNode<'t>>,
 }
 
@@ -179,7 +127,7 @@ fn fill<'t>(
     let mut attributes = Vec::with_capacity(element.attributes.len());
     for attribute in &element.attributes {
         if let Some(value) = fill_attribute(spec, attribute, scope)? {
-            attributes.push((attribute.name, value));
+            attributes.push((&*attribute.name, value));
         }
     }
     let mut content = Vec::with_capacity(element.content.len());
@@ -212,13 +160,18 @@ fn fill_attribute<'t>(
     let encoding = encoding(attribute.spec.destination());
     let value = xml_text(attribute.value.fill(scope, encoding));
     if value.is_empty() {
-        return Ok(None);
+        // Without a caller id Twilio would show the caller's real number.
+        let own_number = Text::new(vec![Piece::OwnNumber])
+            .fill(scope, encoding)
+            .into_owned();
+        let stays = attribute.name == "callerId" && !own_number.is_empty();
+        return Ok(stays.then_some(Cow::Owned(own_number)));
     }
     match attribute.spec.check(&value) {
         Ok(()) | Err(ValueError::NotAmong { open: true }) => Ok(Some(value)),
         Err(error) => Err(RenderError::Value {
             element: spec.tag,
-            attribute: Some(attribute.name),
+            attribute: Some(attribute.name.clone()),
             error,
         }),
     }
@@ -270,6 +223,10 @@ fn is_body(tag: &str) -> bool {
 }
 
 impl FilledNode<'_> {
+    fn sends(&self) -> bool {
+        matches!(self, Self::Element(element) if element.tag == "Message")
+    }
+
     /// Cuts the texts of each Say and Message at their limit; how many were cut.
     fn cut(&mut self) -> usize {
         let Self::Element(element) = self else {
@@ -313,14 +270,21 @@ impl FilledNode<'_> {
 
 impl Filled<'_> {
     fn cut(&mut self, room: &mut Room) {
-        for node in &mut self.content {
-            match node {
-                // The URL of a Media is no text that a limit could cut.
-                FilledNode::Element(element) if element.tag == "Media" => {}
-                FilledNode::Element(element) => element.cut(room),
-                FilledNode::Text(text) => room.take(text),
+        // What a cut leaves nothing of goes: an empty Body or say-as is none that TwiML has.
+        self.content.retain_mut(|node| match node {
+            // The URL of a Media is no text that a limit could cut.
+            FilledNode::Element(element) if element.tag == "Media" => true,
+            FilledNode::Element(element) => {
+                let was_empty = element.content.is_empty();
+                element.cut(room);
+                was_empty || !element.content.is_empty()
             }
-        }
+            FilledNode::Text(text) => {
+                let length = text.len();
+                room.take(text);
+                text.len() == length || !text.trim().is_empty()
+            }
+        });
     }
 
     fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
@@ -394,12 +358,19 @@ pub fn is_too_long(element: &Element) -> bool {
         &Scope {
             request: &request,
             url: "",
+            rows: &[],
         },
     );
     filled
         .ok()
         .flatten()
         .is_some_and(|mut filled| filled.cut() > 0)
+}
+
+/// A document with its entities resolved, as somebody would write its texts.
+#[must_use]
+pub fn unescaped(document: &str) -> String {
+    quick_xml::escape::unescape(document).map_or_else(|_| document.to_owned(), Cow::into_owned)
 }
 
 /// A document with each element on a line of its own, for people; as it is when it cannot be read.

@@ -24,7 +24,7 @@ fn with(arguments: &[&str]) -> Ran {
 fn check_says_that_nothing_is_wrong() {
     assert_eq!(
         with(&["check"]),
-        ran(0, "responses.toml: 5 routes, nothing wrong\n", "")
+        ran(0, "responses.toml: 5 routes, 6 tests, nothing wrong\n", "")
     );
 }
 
@@ -198,7 +198,7 @@ fn explain_says_when_a_reply_cannot_be_written() {
         .current_dir(folder.path()));
     let wanted = "\
 yes  call-back
-     call-back  cannot be written: the text for Dial cannot stand there: a number begins with `+` and its country code
+                its reply cannot be written, so default answers: the text for Dial cannot stand there: a number begins with `+` and its country code
 
 route default, voice
 
@@ -267,6 +267,283 @@ fn explain_shows_the_mistakes_of_a_table_that_has_some() {
         "{}",
         ran.stderr
     );
+}
+
+/// A table with a schedule, a directory in a file beside it, and tests of its own.
+const OFFICE: &str = "\
+[schedule.office]
+timezone = \"America/New_York\"
+open = [\"Mon-Fri 09:00-17:30\"]
+
+[directory.sellers]
+file = \"sellers.csv\"
+
+[[route]]
+name = \"seller\"
+when = { Called = { in = \"sellers\" }, Digits = \"\" }
+during = \"office\"
+voice = [{ Say = \"Hello from {{ sellers.name }}.\" }]
+
+[[route]]
+name = \"closed\"
+when = { Called = { in = \"sellers\" } }
+voice = [{ Say = \"Closed.\" }]
+
+[default]
+voice = [{ Say = \"No.\" }]
+
+[[test]]
+name = \"by day\"
+request = { Called = \"+15005550001\" }
+at = \"2026-11-20T12:00[America/New_York]\"
+expect = \"seller\"
+contains = \"Ann\"
+";
+
+fn office(name: &str, tests: &str) -> Folder {
+    let folder = Folder::new(name);
+    folder.write("sellers.csv", "number,name\n+15005550001,Ann\n");
+    folder.write("office.toml", &format!("{OFFICE}{tests}"));
+    folder
+}
+
+const FAILING: &str = "
+[[test]]
+name = \"by night\"
+request = { Called = \"+15005550001\" }
+at = \"2026-11-20T22:00[America/New_York]\"
+expect = \"seller\"
+";
+
+#[test]
+fn check_runs_the_tests_of_the_table() {
+    let folder = office("check-tests", "");
+    let check = |arguments: &[&str]| {
+        run(program()
+            .args(["check", "office.toml"])
+            .args(arguments)
+            .current_dir(folder.path()))
+    };
+    assert_eq!(
+        check(&[]),
+        ran(0, "office.toml: 2 routes, 1 test, nothing wrong\n", "")
+    );
+    folder.write("office.toml", &format!("{OFFICE}{FAILING}"));
+    let wanted = "\
+error[failed-test]: \"closed\" answers, not \"seller\"
+  --> office.toml:33:10
+   |
+33 | expect = \"seller\"
+   |          ^^^^^^^^
+   |
+   = help: `explain` with this request shows why
+
+office.toml: 2 routes, 2 tests, 1 error
+";
+    assert_eq!(check(&[]), ran(1, wanted, ""));
+    let wanted = concat!(
+        r#"{"severity":"error","code":"failed-test","message":"\"closed\" answers, not \"seller\"","file":"office.toml","#,
+        r#""line":33,"column":10,"help":"`explain` with this request shows why"}"#,
+        "\n"
+    );
+    assert_eq!(check(&["--format", "json"]), ran(1, wanted, ""));
+}
+
+#[test]
+fn check_shows_what_no_test_reaches_and_rounds_down() {
+    let folder = office("check-coverage", "");
+    let check = |arguments: &[&str]| {
+        run(program()
+            .args(["check", "office.toml"])
+            .args(arguments)
+            .current_dir(folder.path()))
+    };
+    // Two routes and three conditions, of which the test reaches one and two.
+    let wanted = "\
+office.toml: 2 routes, 1 test, nothing wrong
+no test is answered by closed
+no test comes to Called = a key of directory \"sellers\" of closed
+1 test, 60 % of routes and conditions reached
+";
+    for (least, code) in [("0", 0), ("60", 0), ("61", 1), ("100", 1)] {
+        assert_eq!(
+            check(&["--coverage", "--fail-under", least]),
+            ran(code, wanted, "")
+        );
+    }
+    assert_eq!(check(&["--coverage"]), ran(0, wanted, ""));
+    let json = ["--coverage", "--fail-under", "61", "--format", "json"];
+    assert_eq!(check(&json).code, Some(1));
+
+    // Two more routes without conditions: 3 of 7 is 42.86.
+    let more = "\n[[route]]\nname = \"a\"\nmessage = []\n\n[[route]]\nname = \"b\"\nmessage = []\n";
+    folder.write("office.toml", &format!("{OFFICE}{more}"));
+    assert_eq!(
+        check(&["--coverage", "--fail-under", "42"]).code,
+        Some(0),
+        "42.86 is at least 42"
+    );
+    assert_eq!(
+        check(&["--coverage", "--fail-under", "43"]).code,
+        Some(1),
+        "42.86 is less than 43"
+    );
+
+    let alone = check(&["--fail-under", "50"]);
+    assert_eq!((alone.code, alone.stdout.as_str()), (Some(2), ""));
+    assert!(alone.stderr.contains("--coverage"), "{}", alone.stderr);
+}
+
+#[test]
+fn serve_starts_in_spite_of_a_failed_test() {
+    let folder = office("serve-failed-test", FAILING);
+    let config = folder.path().join("office.toml");
+    let config = config.to_str().expect("a path of the test");
+    let service = Service::start(&["--config", config, "--allow-unsigned"], &[]);
+    let url = format!("http://{}/out-of-session", service.address);
+    let sent = run(program().args(["send", "--url", &url, "Called=+15005550002"]));
+    assert!(
+        sent.stdout.starts_with("200 OK\nroute default\n"),
+        "{}{}",
+        sent.stdout,
+        sent.stderr
+    );
+    let (code, log) = service.stop("-TERM");
+    assert_eq!(code, Some(0), "{log}");
+    assert!(
+        log.contains("[failed-test]: \"closed\" answers, not \"seller\""),
+        "{log}"
+    );
+}
+
+#[test]
+fn explain_answers_at_the_moment_it_is_given() {
+    let folder = office("explain-at", "");
+    let explain = |at: &str, arguments: &[&str]| {
+        run(program()
+            .args([
+                "explain",
+                "--config",
+                "office.toml",
+                "--at",
+                at,
+                "Called=+15005550001",
+            ])
+            .args(["Caller=+14155550100"])
+            .args(arguments)
+            .current_dir(folder.path()))
+    };
+    for (at, route) in [
+        ("2026-11-20T09:00[America/New_York]", "seller"),
+        ("2026-11-20T14:00Z", "seller"),
+        ("2026-11-20T15:00+01:00", "seller"),
+        ("2026-11-20T13:59:59Z", "closed"),
+        ("2026-11-21T12:00[America/New_York]", "closed"),
+    ] {
+        assert_eq!(explain(at, &["--expect", route]).code, Some(0), "{at}");
+    }
+    let wanted = "\
+no   seller  \"office\" is closed at Fri 2026-11-20 17:30
+yes  closed
+
+route closed, voice
+
+<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<Response>
+  <Say>Closed.</Say>
+</Response>
+";
+    assert_eq!(explain("2026-11-20T22:30Z", &[]), ran(0, wanted, ""));
+    for wrong in [
+        "2026-11-20",
+        "12:00",
+        "2026-11-20T12:00",
+        "tomorrow",
+        "2026-11-20T12:00[New York]",
+    ] {
+        let ran = explain(wrong, &[]);
+        assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""), "{wrong}");
+        assert!(
+            ran.stderr.contains("2026-12-24T12:00[America/New_York]"),
+            "{}",
+            ran.stderr
+        );
+    }
+}
+
+#[test]
+fn a_directory_file_is_found_beside_its_table_from_anywhere() {
+    let folder = office("beside", "");
+    let elsewhere = Folder::new("beside-elsewhere");
+    let table = folder.path().join("office.toml");
+    let check = |arguments: &[&std::path::Path]| {
+        let mut command = program();
+        command
+            .arg("check")
+            .args(arguments)
+            .current_dir(elsewhere.path());
+        run(&mut command)
+    };
+    assert_eq!(
+        check(&[&table]).code,
+        Some(0),
+        "{}",
+        check(&[&table]).stdout
+    );
+    // Not the folder in which the command runs.
+    elsewhere.write("sellers.csv", "number\n");
+    assert_eq!(check(&[&table]).code, Some(0));
+    std::fs::remove_file(folder.path().join("sellers.csv")).expect("it is there");
+    let missing = check(&[&table]);
+    assert_eq!(missing.code, Some(1));
+    assert!(
+        missing.stdout.contains("error[bad-file]: cannot read "),
+        "{}",
+        missing.stdout
+    );
+}
+
+#[test]
+fn explain_prints_a_session_as_it_is_sent() {
+    let folder = Folder::new("explain-session");
+    folder.write(
+        "responses.toml",
+        "[[route]]\nname = \"session\"\n\
+         create_session = { participantIdentifier = \"+14155550123\", mode = \"voice-only\" }\n\
+         [default]\nvoice = [{ Say = \"No.\" }]\n",
+    );
+    let explain = |arguments: &[&str]| {
+        run(program()
+            .args(["explain", "Caller=+14155550100"])
+            .args(arguments)
+            .current_dir(folder.path()))
+    };
+    let wanted = "yes  session\n\nroute session, voice\n\n\
+                  {\"participantIdentifier\":\"+14155550123\",\"mode\":\"voice-only\"}\n";
+    assert_eq!(explain(&[]), ran(0, wanted, ""));
+    let elsewhere = explain(&["--webhook", "webhook"]);
+    assert!(
+        elsewhere.stdout.starts_with(
+            "no   session  it opens a session, which only Proxy's own webhook can\nyes  default\n"
+        ),
+        "{}",
+        elsewhere.stdout
+    );
+}
+
+#[test]
+fn the_marketplace_is_right_and_tested_whole() {
+    let ran_check = with(&[
+        "check",
+        "tests/tables/marketplace/responses.toml",
+        "--deny-warnings",
+        "--coverage",
+        "--fail-under",
+        "100",
+    ]);
+    let wanted = "tests/tables/marketplace/responses.toml: 11 routes, 18 tests, nothing wrong\n\
+                  18 tests, 100 % of routes and conditions reached\n";
+    assert_eq!(ran_check, ran(0, wanted, ""));
 }
 
 #[test]

@@ -14,10 +14,10 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use twiml_responder::answer::Answer;
-use twiml_responder::config::compile;
-use twiml_responder::diagnostic::Source;
-use twiml_responder::reply::template::Scope;
+use twiml_responder::answer::{Answer, Asked, Kind};
+use twiml_responder::config::{NoFiles, compile};
+use twiml_responder::diagnostic::File;
+use twiml_responder::guard::Guard;
 use twiml_responder::request::Form;
 use twiml_responder::server::listener::{ListenAddress, Listener};
 use twiml_responder::server::{Limits, Service, Verification, run};
@@ -65,11 +65,8 @@ const CALL: &str = "CallSid=CA00000000000000000000000000000001&AccountSid=AC0000
 const LONG: Duration = Duration::from_secs(20);
 
 fn table() -> Arc<Table> {
-    let source = Source {
-        name: "responses.toml",
-        text: TABLE,
-    };
-    match compile(&source) {
+    let file = File::new("responses.toml", TABLE);
+    match compile(&file, &NoFiles) {
         Ok(compiled) => Arc::new(compiled.table),
         Err(diagnostics) => panic!("{diagnostics:?}"),
     }
@@ -834,12 +831,15 @@ const LONG_DOCUMENT: usize = 32 * 1024 * 1024;
 
 /// A service that answers with [`LONG_DOCUMENT`] bytes.
 fn long_winded_service() -> Service {
-    fn long_winded<'t>(_: &'t Table, _: &Scope<'_>) -> Answer<'t> {
+    fn long_winded<'t>(_: &'t Table, _: &Guard, _: &Asked<'_>) -> Answer<'t> {
         Answer {
             route: "default",
-            document: Bytes::from(vec![b'a'; LONG_DOCUMENT]),
+            body: Bytes::from(vec![b'a'; LONG_DOCUMENT]),
+            kind: Kind::Document,
+            sends: false,
             cut_texts: 0,
             failure: None,
+            guarded: None,
         }
     }
     Service {
@@ -1175,7 +1175,7 @@ async fn unsigned_requests_are_answered_only_when_they_are_direct() {
 
 #[tokio::test]
 async fn a_panic_gives_the_default() {
-    fn broken<'t>(_: &'t Table, _: &Scope<'_>) -> Answer<'t> {
+    fn broken<'t>(_: &'t Table, _: &Guard, _: &Asked<'_>) -> Answer<'t> {
         panic!("a fault for a test");
     }
     let log = Log::default();

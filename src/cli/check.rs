@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{Format, Outcome, output, table_file};
-use crate::config;
-use crate::diagnostic::{Diagnostic, Severity, Source};
+use crate::config::{self, Compiled, Coverage};
+use crate::diagnostic::{Diagnostic, Severity};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -20,6 +20,17 @@ pub(super) struct Arguments {
     /// Let warnings count as errors
     #[arg(long, env = "TWIML_RESPONDER_DENY_WARNINGS")]
     deny_warnings: bool,
+    /// Show what no test reaches
+    #[arg(long, env = "TWIML_RESPONDER_COVERAGE")]
+    coverage: bool,
+    /// With --coverage: exit with 1 when the tests reach less of routes and conditions
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        requires = "coverage",
+        env = "TWIML_RESPONDER_FAIL_UNDER"
+    )]
+    fail_under: Option<u8>,
     /// How to print; json is one object a line
     #[arg(
         long,
@@ -31,55 +42,88 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let text = table_file::read(&arguments.file)?;
-    let name = arguments.file.display().to_string();
-    let source = Source {
-        name: &name,
-        text: &text,
-    };
-    let (routes, diagnostics) = match config::compile(&source) {
-        Ok(compiled) => (Some(compiled.table.routes().len()), compiled.warnings),
-        Err(diagnostics) => (None, diagnostics),
-    };
+    let file = table_file::read(&arguments.file)?;
+    let (compiled, diagnostics) =
+        match config::compile(&file, &table_file::Beside::table(&arguments.file)) {
+            Ok(mut compiled) => {
+                // Here a failed test is an error like any other.
+                let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
+                diagnostics.append(&mut compiled.warnings);
+                config::sort(&mut diagnostics, &file);
+                (Some(compiled), diagnostics)
+            }
+            Err(diagnostics) => (None, diagnostics),
+        };
     match arguments.format {
         Format::Json => {
             for diagnostic in &diagnostics {
-                output::print(&diagnostic.to_json(&source));
+                output::print(&diagnostic.to_json());
             }
         }
         Format::Human => {
             if !diagnostics.is_empty() {
-                output::print(&output::drawn(&diagnostics, &source));
+                output::print_drawn(&output::drawn(&diagnostics));
             }
-            output::print(&summary(&name, routes, &diagnostics));
+            output::print(&summary(&file.name, compiled.as_ref(), &diagnostics));
         }
     }
+    let has_errors = diagnostics
+        .iter()
+        .any(|diagnostic| diagnostic.severity == Severity::Error);
     let is_denied = arguments.deny_warnings && !diagnostics.is_empty();
-    Ok(Outcome::from(routes.is_some() && !is_denied))
+    let is_covered = compiled.is_none_or(|compiled| is_covered(arguments, &compiled.coverage));
+    Ok(Outcome::from(!has_errors && !is_denied && is_covered))
 }
 
-fn summary(name: &str, routes: Option<usize>, diagnostics: &[Diagnostic]) -> String {
+/// Prints what no test reaches, when that is asked for; whether enough is reached.
+fn is_covered(arguments: &Arguments, coverage: &Coverage) -> bool {
+    if !arguments.coverage {
+        return true;
+    }
+    let percent = coverage.percent();
+    if arguments.format == Format::Human {
+        for route in &coverage.routes {
+            output::print(&format!("no test is answered by {route}"));
+        }
+        for (route, condition) in &coverage.conditions {
+            output::print(&format!("no test comes to {condition} of {route}"));
+        }
+        let tests = output::counted(coverage.tests, "test");
+        output::print(&format!(
+            "{tests}, {percent} % of routes and conditions reached"
+        ));
+    }
+    arguments
+        .fail_under
+        .is_none_or(|least| percent >= usize::from(least))
+}
+
+fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) -> String {
     let count = |severity| {
         diagnostics
             .iter()
             .filter(|diagnostic| diagnostic.severity == severity)
             .count()
     };
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let problems = match (errors, warnings) {
+    let problems = match (count(Severity::Error), count(Severity::Warning)) {
         (0, 0) => "nothing wrong".to_owned(),
         (0, warnings) => output::counted(warnings, "warning"),
         (errors, 0) => output::counted(errors, "error"),
-        (errors, warnings) => {
-            format!(
-                "{}, {}",
-                output::counted(errors, "error"),
-                output::counted(warnings, "warning")
-            )
-        }
+        (errors, warnings) => format!(
+            "{}, {}",
+            output::counted(errors, "error"),
+            output::counted(warnings, "warning")
+        ),
     };
-    match routes {
-        Some(routes) => format!("{name}: {}, {problems}", output::counted(routes, "route")),
-        None => format!("{name}: {problems}"),
+    let Some(compiled) = compiled else {
+        return format!("{name}: {problems}");
+    };
+    let routes = output::counted(compiled.table.routes().len(), "route");
+    match compiled.coverage.tests {
+        0 => format!("{name}: {routes}, {problems}"),
+        tests => format!(
+            "{name}: {routes}, {}, {problems}",
+            output::counted(tests, "test")
+        ),
     }
 }

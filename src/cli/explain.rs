@@ -5,14 +5,17 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{Format, Outcome, fields, output, table_file};
-use crate::answer::{Answer, answer};
-use crate::reply::template::Scope;
+use crate::answer::{Answer, Asked, Kind, answer};
+use crate::guard::{Guard, Limits};
 use crate::request::{Form, Request, Webhook, sample};
-use crate::table::{DEFAULT, Miss, Route, Table};
+use crate::table::schedule::{Schedule, parse_moment};
+use crate::table::{Condition, Miss, Route, Subject, Table};
 use crate::twiml;
+use crate::types::Channel;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -38,6 +41,9 @@ pub(super) struct Arguments {
         env = "TWIML_RESPONDER_WEBHOOK"
     )]
     webhook: WebhookArgument,
+    /// The moment: 2026-12-24T12:00Z, or with a zone in brackets
+    #[arg(long, value_name = "TIME", value_parser = moment, env = "TWIML_RESPONDER_AT")]
+    at: Option<Timestamp>,
     /// Exit with 1 when another route than this one answers
     #[arg(long, value_name = "ROUTE", env = "TWIML_RESPONDER_EXPECT")]
     expect: Option<String>,
@@ -57,6 +63,12 @@ pub(super) struct Arguments {
 enum WebhookArgument {
     OutOfSession,
     Webhook,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    parse_moment(text).ok_or_else(|| {
+        "write it with its zone or offset: 2026-12-24T12:00[America/New_York]".to_owned()
+    })
 }
 
 /// What `--format json` prints.
@@ -92,17 +104,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         .collect();
     let request = Request::new(webhook, &body, &query);
     let url = format!("https://self.invalid/{}", webhook.as_str());
+    let now = arguments.at.unwrap_or_else(Timestamp::now);
     let answer = answer(
         &table,
-        &Scope {
+        &Guard::new(),
+        &Asked {
             request: &request,
             url: &url,
+            token: "",
+            now,
         },
     );
-    let considered = consider(&table, &request);
+    let considered = consider(&table, &request, now);
     match arguments.format {
         Format::Json => print_json(&request, &answer, &considered)?,
-        Format::Human => print_human(&request, &answer, &considered),
+        Format::Human => print_human(&request, &answer, &considered, &table.limits),
     }
     Ok(Outcome::from(
         arguments
@@ -113,10 +129,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 /// Every route up to the one that matches.
-fn consider<'t>(table: &'t Table, request: &Request<'_>) -> Vec<Considered<'t>> {
+fn consider<'t>(table: &'t Table, request: &Request<'_>, now: Timestamp) -> Vec<Considered<'t>> {
     let mut considered = Vec::new();
-    for (route, miss) in table.verdicts(request) {
-        let reason = miss.map(|miss| reason(route, &miss, request));
+    for (route, miss) in table.verdicts(request, now) {
+        let reason = miss.map(|miss| reason(route, &miss, request, now));
         let matched = reason.is_none();
         considered.push(Considered {
             route: &route.name,
@@ -130,7 +146,7 @@ fn consider<'t>(table: &'t Table, request: &Request<'_>) -> Vec<Considered<'t>> 
     considered
 }
 
-fn reason(route: &Route, miss: &Miss<'_>, request: &Request<'_>) -> String {
+fn reason(route: &Route, miss: &Miss<'_>, request: &Request<'_>, now: Timestamp) -> String {
     match miss {
         Miss::Step(None) => format!(
             "the request is at step {:?}, this route answers no step",
@@ -144,30 +160,56 @@ fn reason(route: &Route, miss: &Miss<'_>, request: &Request<'_>) -> String {
             request.step()
         ),
         Miss::Silent(channel) => format!("it has no `{channel}`"),
+        Miss::ProxyOnly => "it opens a session, which only Proxy's own webhook can".to_owned(),
         Miss::Condition(_) => {
             let failing: Vec<String> = route
                 .failing(request)
-                .map(|condition| {
-                    let name = &condition.parameter;
-                    let value = request.value(name);
-                    let alias = request
-                        .alias_used(name)
-                        .map(|alias| format!(" (read from {alias})"));
-                    let is = if value.is_empty() {
-                        "absent".to_owned()
-                    } else {
-                        format!("{value:?}")
-                    };
-                    format!(
-                        "{name} is {is}{}, wanted: {}",
-                        alias.unwrap_or_default(),
-                        condition.test
-                    )
-                })
+                .map(|condition| failure(condition, request))
                 .collect();
             failing.join("; and ")
         }
+        Miss::Closed(schedules) => {
+            let closed: Vec<String> = schedules
+                .iter()
+                .map(|schedule| {
+                    format!("{:?} is closed at {}", schedule.name, clock(schedule, now))
+                })
+                .collect();
+            closed.join(", ")
+        }
+        Miss::Open(schedule) => format!("{:?} is open at {}", schedule.name, clock(schedule, now)),
     }
+}
+
+/// A condition that does not hold, with the value that it found.
+fn failure(condition: &Condition, request: &Request<'_>) -> String {
+    let value = condition.subject.value(request);
+    let alias = match &condition.subject {
+        Subject::Parameter(name) => request
+            .alias_used(name)
+            .map(|alias| format!(" (read from {alias})")),
+        Subject::Column { .. } => None,
+    };
+    let is = if value.is_empty() {
+        "absent".to_owned()
+    } else {
+        format!("{value:?}")
+    };
+    format!(
+        "{} is {is}{}, wanted: {}",
+        condition.subject,
+        alias.unwrap_or_default(),
+        condition.test
+    )
+}
+
+/// What a schedule's wall clock shows.
+fn clock(schedule: &Schedule, now: Timestamp) -> String {
+    schedule
+        .zone
+        .to_datetime(now)
+        .strftime("%a %Y-%m-%d %H:%M")
+        .to_string()
 }
 
 fn print_json(
@@ -178,14 +220,19 @@ fn print_json(
     let explanation = Explanation {
         channel: request.channel().as_str(),
         route: answer.route,
-        document: String::from_utf8_lossy(&answer.document),
+        document: String::from_utf8_lossy(&answer.body),
         considered,
     };
     output::print(&serde_json::to_string(&explanation).context("cannot write JSON")?);
     Ok(())
 }
 
-fn print_human(request: &Request<'_>, answer: &Answer<'_>, considered: &[Considered<'_>]) {
+fn print_human(
+    request: &Request<'_>,
+    answer: &Answer<'_>,
+    considered: &[Considered<'_>],
+    limits: &Limits,
+) {
     let width = considered
         .iter()
         .map(|considered| considered.route.len())
@@ -197,22 +244,41 @@ fn print_human(request: &Request<'_>, answer: &Answer<'_>, considered: &[Conside
             None => output::print(&format!("yes  {route}")),
         }
     }
-    if answer.route == DEFAULT {
-        match &answer.failure {
-            Some((route, error)) => {
-                output::print(&format!("     {route:width$}  cannot be written: {error}"));
-            }
-            None => output::print("yes  default"),
+    if considered.last().is_none_or(|last| !last.matched) {
+        output::print("yes  default");
+    }
+    let note = |note: String| output::print(&format!("     {:width$}  {note}", ""));
+    if let Some((_, error)) = &answer.failure {
+        note(format!(
+            "its reply cannot be written, so default answers: {error}"
+        ));
+    }
+    match answer.guarded {
+        Some(verdict) => note(format!("the guard answers instead: {verdict}")),
+        None if request.channel() == Channel::Message && answer.sends && limits.replies > 0 => {
+            note(format!(
+                "the guard lets {} such answers in {} s through",
+                limits.replies, limits.per_seconds
+            ));
         }
+        None => {}
+    }
+    if request.value("Caller").is_empty() {
+        note("no Caller is given, so the caller counts as withheld".to_owned());
     }
     if answer.cut_texts > 0 {
-        let texts = output::counted(answer.cut_texts, "text");
-        output::print(&format!("     {texts} cut at Twilio's limit"));
+        note(format!(
+            "{} cut at Twilio's limit",
+            output::counted(answer.cut_texts, "text")
+        ));
     }
     output::print(&format!(
         "\nroute {}, {}\n",
         answer.route,
         request.channel()
     ));
-    output::print(&twiml::pretty(&answer.document));
+    output::print(&match answer.kind {
+        Kind::Document => twiml::pretty(&answer.body),
+        Kind::Session => String::from_utf8_lossy(&answer.body).into_owned(),
+    });
 }

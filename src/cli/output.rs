@@ -4,11 +4,16 @@ use std::io::{self, Write};
 
 use annotate_snippets::Renderer;
 
-use crate::diagnostic::{Diagnostic, Source};
+use crate::diagnostic::Diagnostic;
 
-/// Writes a line of a result. A closed pipe ends the output, not the program.
+/// Writes a line of a result as it is, byte for byte. A closed pipe ends the output, not the program.
 pub(super) fn print(text: &str) {
-    write(anstream::stdout().lock(), text);
+    write(io::stdout().lock(), text);
+}
+
+/// Writes drawings as a result, coloured on a terminal only.
+pub(super) fn print_drawn(drawn: &str) {
+    write(anstream::stdout().lock(), drawn);
 }
 
 /// Writes a line of anything that is no result.
@@ -22,11 +27,11 @@ fn write(mut to: impl Write, text: &str) {
 }
 
 /// Diagnostics as they are drawn on a terminal; whoever writes them takes the colours out elsewhere.
-pub(super) fn drawn(diagnostics: &[Diagnostic], source: &Source<'_>) -> String {
+pub(super) fn drawn(diagnostics: &[Diagnostic]) -> String {
     let renderer = Renderer::styled();
     let drawings: Vec<String> = diagnostics
         .iter()
-        .map(|diagnostic| format!("{}\n", diagnostic.draw(source, &renderer)))
+        .map(|diagnostic| format!("{}\n", diagnostic.draw(&renderer)))
         .collect();
     drawings.join("\n")
 }

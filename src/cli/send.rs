@@ -16,6 +16,7 @@ use crate::request::{Form, Webhook, sample};
 use crate::signature::public_url::PublicUrl;
 use crate::signature::{Algorithm, Content, sign};
 use crate::twiml;
+use crate::types::Channel;
 
 /// Twilio gives up after this, <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -82,7 +83,8 @@ fn request(arguments: &Arguments) -> Result<Request<Full<Bytes>>> {
         Webhook::OutOfSession
     };
     let given = arguments.fields.form()?;
-    let form = sample::complete(&given, sample::channel(&given, arguments.message), webhook);
+    let channel = sample::channel(&given, arguments.message);
+    let form = sample::complete(&with_own_sid(&given, channel), channel, webhook);
     let body = serde_urlencoded::to_string(form.pairs()).context("cannot write the form")?;
 
     let mut request = Request::post(path_and_query)
@@ -118,17 +120,36 @@ fn request(arguments: &Arguments) -> Result<Request<Full<Bytes>>> {
         .context("cannot make the request")
 }
 
+/// The fields with a SID that no other request has had: the service takes the same one for a call that has come back.
+fn with_own_sid(given: &Form, channel: Channel) -> Form {
+    let (prefix, names): (&str, &[&str]) = match channel {
+        Channel::Voice => ("CA", &["CallSid"]),
+        Channel::Message => ("SM", &["MessageSid", "SmsSid", "SmsMessageSid"]),
+    };
+    let sid = format!("{prefix}{:032x}", nanoseconds());
+    let own = names
+        .iter()
+        .filter(|name| given.first(name).is_none())
+        .map(|name| ((*name).to_owned(), sid.clone()));
+    given.pairs().iter().cloned().chain(own).collect()
+}
+
 /// A token that no other request has had.
 fn idempotency_token() -> String {
-    let nanoseconds = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos();
+    let nanoseconds = nanoseconds();
     format!(
         "{:08x}-0000-4000-8000-{:012x}",
-        nanoseconds >> 48 & 0xffff_ffff,
+        (nanoseconds >> 48) & 0xffff_ffff,
         nanoseconds & 0xffff_ffff_ffff
     )
+}
+
+/// Since 1970.
+fn nanoseconds() -> u128 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos()
 }
 
 async fn post(request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {

@@ -1,25 +1,36 @@
 //! `when`: from TOML to conditions.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use regex::RegexBuilder;
 use toml::de::{DeTable, DeValue};
 
 use super::parameters::{self, NameProblem};
-use super::problems::{Key, Value, entries, listed};
+use super::problems::{Key, Value, choice, entries, listed, section};
 use super::{Compiler, ROUTE_KEYS};
 use crate::diagnostic::{Code, nearest};
+use crate::directory::Directory;
 use crate::table::pattern::Pattern;
-use crate::table::{Condition, Test, folded};
-use crate::types::E164;
+use crate::table::{Alternative, Binding, Condition, Subject, Test, folded};
 
 /// The keys of a condition that is a table.
 const CONDITION_KEYS: [&str; 5] = ["in", "not", "present", "regex", "withheld"];
 
 impl Compiler<'_> {
     /// The tables of a `when`, any of which must hold; none means always.
-    pub(super) fn alternatives(&mut self, when: &Value<'_>, in_step: bool) -> Vec<Vec<Condition>> {
+    pub(super) fn alternatives(&mut self, when: &Value<'_>, in_step: bool) -> Vec<Alternative> {
         let tables: Vec<&DeTable<'_>> = match when.get_ref() {
+            DeValue::Table(table) if table.is_empty() => {
+                let help = "leave `when` out to answer always, or write conditions";
+                self.problems.warn(
+                    Code::BadCondition,
+                    when.span(),
+                    "an empty `when` always holds",
+                    help,
+                );
+                return Vec::new();
+            }
             DeValue::Table(table) => vec![table],
             DeValue::Array(array) if array.is_empty() => {
                 let help = "leave `when` out to answer always";
@@ -36,50 +47,147 @@ impl Compiler<'_> {
                 .filter_map(|value| self.problems.table(value, "a table of conditions"))
                 .collect(),
             _ => {
-                self.problems.wrong_type(
-                    when,
-                    "a table of conditions",
-                    "write when = { Called = \"+15005550006\" }",
-                );
+                let help = "write when = { Called = \"+15005550006\" }";
+                self.problems
+                    .wrong_type(when, "a table of conditions", help);
                 return Vec::new();
             }
         };
         tables
             .into_iter()
-            .map(|table| self.conditions(table, in_step))
+            .map(|table| self.alternative(table, in_step))
             .collect()
     }
 
-    fn conditions(&mut self, table: &DeTable<'_>, in_step: bool) -> Vec<Condition> {
-        entries(table)
+    fn alternative(&mut self, table: &DeTable<'_>, in_step: bool) -> Alternative {
+        // The rows are chosen first: a condition on a column may stand before the one that chooses its row.
+        let bindings: Vec<Binding> = entries(table)
             .into_iter()
-            .filter_map(|(key, value)| self.condition(key, value, in_step))
-            .collect()
+            .filter_map(|(key, value)| self.binding(key.get_ref(), value))
+            .collect();
+        let conditions = entries(table)
+            .into_iter()
+            .filter_map(|(key, value)| self.condition(key, value, in_step, &bindings))
+            .collect();
+        Alternative {
+            conditions,
+            bindings,
+        }
     }
 
-    fn condition(&mut self, key: &Key<'_>, value: &Value<'_>, in_step: bool) -> Option<Condition> {
-        let parameter = key.get_ref().as_ref();
-        if ROUTE_KEYS.contains(&parameter) {
-            let message = format!("`{parameter}` belongs to the route, not to its `when`");
+    /// The directory whose row a condition chooses: that of a plain `in`.
+    fn binding(&self, parameter: &str, value: &Value<'_>) -> Option<Binding> {
+        let name = value.get_ref().as_table()?.get("in")?.get_ref().as_str()?;
+        let directory = self.directory_for(parameter, name)?;
+        Some(Binding {
+            parameter: parameter.to_owned(),
+            directory,
+        })
+    }
+
+    /// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
+    fn directory_for(&self, parameter: &str, name: &str) -> Option<Arc<Directory>> {
+        let file = self.directories.get(name)?.as_ref()?;
+        let directory = if Condition::folds(parameter) {
+            file.folded()
+        } else {
+            &file.directory
+        };
+        Some(Arc::clone(directory))
+    }
+
+    fn condition(
+        &mut self,
+        key: &Key<'_>,
+        value: &Value<'_>,
+        in_step: bool,
+        bindings: &[Binding],
+    ) -> Option<Condition> {
+        let name = key.get_ref().as_ref();
+        if ROUTE_KEYS.contains(&name) {
+            let message = format!("`{name}` belongs to the route, not to its `when`");
             let help = "move it above the line [route.when], or write when = { … } on one line";
             self.problems
                 .error(Code::MisplacedKey, key.span(), message, help);
             return None;
         }
-        self.check_parameter(parameter, &key.span());
-        if in_step && parameters::is_of_session(parameter) {
+        if let Some((directory, column)) = name.split_once('.')
+            && self.directories.contains_key(directory)
+        {
+            let subject = self.column_subject(directory, column, &key.span(), bindings);
+            let test = self.test(name, value);
+            return Some(Condition {
+                subject: subject?,
+                test: test?,
+            });
+        }
+        if self.directories.contains_key(name)
+            && value.get_ref().is_table()
+            && !parameters::is_known(name)
+        {
+            let message = format!("a column of \"{name}\" is named without quotes");
+            let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
+            self.problems
+                .error(Code::BadCondition, key.span(), message, help);
+            return None;
+        }
+        if let Some((first, _)) = name.split_once('.')
+            && !parameters::JSON.contains(&first)
+            && !self.own_parameters.contains(name)
+        {
+            self.unknown_directory(first, &key.span());
+            return None;
+        }
+        self.check_parameter(name, &key.span());
+        if in_step && parameters::is_of_session(name) {
             let message =
-                format!("`{parameter}` is absent from every request that comes back with a step");
+                format!("`{name}` is absent from every request that comes back with a step");
             let help =
                 "test it in the route that leads here, and give each outcome a step of its own";
             self.problems
                 .warn(Code::SessionInStep, key.span(), message, help);
         }
-        let test = self.test(parameter, value)?;
+        let test = self.test(name, value)?;
         Some(Condition {
-            parameter: parameter.to_owned(),
+            subject: Subject::Parameter(name.to_owned()),
             test,
         })
+    }
+
+    /// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
+    fn column_subject(
+        &mut self,
+        directory: &str,
+        column: &str,
+        span: &Range<usize>,
+        bindings: &[Binding],
+    ) -> Option<Subject> {
+        let found = self.directories.get(directory)?.as_ref()?.directory.clone();
+        let Some(position) = found.column(column) else {
+            self.unknown_column(&found, column, span);
+            return None;
+        };
+        let mut choosing = bindings
+            .iter()
+            .filter(|binding| binding.directory.name() == directory);
+        let (Some(binding), None) = (choosing.next(), choosing.next()) else {
+            self.unbound(directory, span);
+            return None;
+        };
+        Some(Subject::Column {
+            binding: binding.clone(),
+            column: position,
+        })
+    }
+
+    /// The error for a directory's column where not exactly one condition chooses the row.
+    pub(super) fn unbound(&mut self, directory: &str, span: &Range<usize>) {
+        let message = format!("nothing says which row of \"{directory}\" is meant");
+        let help = format!(
+            "write one condition such as Called = {{ in = \"{directory}\" }} in every table of `when`"
+        );
+        self.problems
+            .error(Code::UnboundDirectory, span.clone(), message, help);
     }
 
     /// Reports a parameter that no webhook sends, or that is spelt in another letter case.
@@ -154,6 +262,15 @@ impl Compiler<'_> {
     }
 
     fn text_test(&mut self, parameter: &str, text: &str, span: Range<usize>) -> Test {
+        if text.contains("{{") {
+            let help = "write what the value must be; a template fills in texts of a reply only";
+            self.problems.error(
+                Code::BadCondition,
+                span.clone(),
+                "conditions take no templates",
+                help,
+            );
+        }
         self.check_value(parameter, text, span);
         let text = if Condition::folds(parameter) {
             folded(text)
@@ -175,7 +292,7 @@ impl Compiler<'_> {
         let mut tests = Vec::new();
         for (key, value) in entries(table) {
             let test = match key.get_ref().as_ref() {
-                "in" => self.directory_test(value),
+                "in" => self.directory_test(parameter, value),
                 "not" => self
                     .test(parameter, value)
                     .map(|test| Test::Not(Box::new(test))),
@@ -194,7 +311,7 @@ impl Compiler<'_> {
         }
         match tests.len() {
             0 if table.is_empty() => {
-                let help = format!("write one of {}", listed(&CONDITION_KEYS));
+                let help = format!("write one of {}", choice(&CONDITION_KEYS));
                 self.problems.error(
                     Code::BadCondition,
                     span,
@@ -227,19 +344,24 @@ impl Compiler<'_> {
         );
     }
 
-    fn directory_test(&mut self, value: &Value<'_>) -> Option<Test> {
-        let name = self.problems.text(value, "the name of a directory")?;
-        if let Some(directory) = self.directories.get(name) {
-            self.used_directories.insert(name.to_owned());
-            return directory.clone().map(Test::In);
-        }
+    /// The error for the name of a directory that there is not.
+    pub(super) fn unknown_directory(&mut self, name: &str, span: &Range<usize>) {
         let help = match nearest(name, self.directories.keys().map(String::as_str)) {
             Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("add a section [directory.{name}]"),
+            None => format!("add a section {}", section("directory", name)),
         };
         let message = format!("there is no directory \"{name}\"");
         self.problems
-            .error(Code::UnknownDirectory, value.span(), message, help);
+            .error(Code::UnknownDirectory, span.clone(), message, help);
+    }
+
+    fn directory_test(&mut self, parameter: &str, value: &Value<'_>) -> Option<Test> {
+        let name = self.problems.text(value, "the name of a directory")?;
+        if self.directories.contains_key(name) {
+            self.used_directories.insert(name.to_owned());
+            return self.directory_for(parameter, name).map(Test::In);
+        }
+        self.unknown_directory(name, &value.span());
         None
     }
 
@@ -258,8 +380,15 @@ impl Compiler<'_> {
                     .unwrap_or_default()
                     .trim_start_matches("error: ")
                     .to_owned();
-                let help = "the syntax is that of Rust's regex: no look-around, no back-references";
-                let message = format!("this regular expression cannot be read: {reason}");
+                let help = if reason.contains("size limit") {
+                    "make it simpler: fewer repetitions, or several conditions"
+                } else {
+                    "the syntax is that of Rust's regex: no look-around, no back-references"
+                };
+                let message = format!(
+                    "this regular expression cannot be read: {}",
+                    reason.trim_end_matches('.')
+                );
                 self.problems
                     .error(Code::BadRegex, value.span(), message, help);
                 None
@@ -278,104 +407,5 @@ impl Compiler<'_> {
         self.problems
             .boolean(value, "true or false")
             .map(Test::Withheld)
-    }
-
-    /// Reports a value that the parameter never has.
-    fn check_value(&mut self, parameter: &str, text: &str, span: Range<usize>) {
-        if text.is_empty() {
-            return;
-        }
-        if parameters::is_number(parameter) {
-            return self.check_number(text, span);
-        }
-        if text.contains('*') {
-            return;
-        }
-        if let Some(words) = parameters::words(parameter) {
-            return self.check_word(parameter, text, span, words);
-        }
-        let looks_like_country =
-            text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-        if parameters::is_country(parameter) && !looks_like_country {
-            let upper = text.to_ascii_uppercase();
-            let (code, help) =
-                if upper.len() == 2 && upper.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                    (Code::WrongCase, format!("write \"{upper}\""))
-                } else {
-                    (
-                        Code::UnknownValue,
-                        "write the ISO 3166 code, such as \"US\"".to_owned(),
-                    )
-                };
-            let message = format!("`{parameter}` is two capital letters, never \"{text}\"");
-            self.problems.error(code, span, message, help);
-        }
-    }
-
-    fn check_word(&mut self, parameter: &str, text: &str, span: Range<usize>, words: &[&str]) {
-        if words.contains(&text) {
-            return;
-        }
-        if let Some(word) = words.iter().find(|word| word.eq_ignore_ascii_case(text)) {
-            let message = format!(
-                "Twilio sends `{parameter}` as \"{word}\"; in another letter case it never matches"
-            );
-            self.problems
-                .error(Code::WrongCase, span, message, format!("write \"{word}\""));
-            return;
-        }
-        let help = match nearest(text, words.iter().copied()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("it is one of {}", listed(words)),
-        };
-        let message = format!("`{parameter}` is not known to be \"{text}\"");
-        self.problems.warn(Code::UnknownValue, span, message, help);
-    }
-
-    /// Reports a number that is written in a form that Twilio never sends. Addresses of other kinds pass.
-    pub(super) fn check_number(&mut self, text: &str, span: Range<usize>) {
-        let whole = text.strip_suffix('*');
-        if let Some(digits) = text.strip_prefix('+') {
-            let result = match whole {
-                // A prefix: what stands before its `*` must be able to begin a number.
-                Some("+") => Ok(()),
-                Some(prefix) => prefix.parse::<E164>().map(drop),
-                None if digits.contains('*') => Ok(()),
-                None => text.parse::<E164>().map(drop),
-            };
-            if let Err(error) = result {
-                let help = "write the number as +15005550006, without spaces or dashes";
-                self.problems
-                    .error(Code::BadNumber, span, error.to_string(), help);
-            }
-            return;
-        }
-        let text = whole.unwrap_or(text);
-        let is_digits =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        if is_digits(text) {
-            // A short code has five or six digits; some networks have shorter and longer ones.
-            if text.len() > 8 {
-                let help = format!(
-                    "did you mean \"+{text}\"? Numbers come with `+` and their country code"
-                );
-                self.problems
-                    .warn(Code::BadNumber, span, "this number has no `+`", help);
-            }
-            return;
-        }
-        let bare: String = text
-            .chars()
-            .filter(|character| !" ()-./".contains(*character))
-            .collect();
-        if is_digits(&bare) {
-            let help = "write the number as +15005550006, without spaces or dashes";
-            self.problems.error(
-                Code::BadNumber,
-                span,
-                "no number of Twilio's has blanks or dashes",
-                help,
-            );
-        }
     }
 }

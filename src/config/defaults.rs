@@ -1,12 +1,13 @@
 //! `[defaults.X]`, and the caller id that a Dial has when nobody gives it one.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Compiler;
 use super::problems::{Value, entries};
 use super::replies::{Owner, Place};
 use crate::diagnostic::{Code, nearest};
-use crate::reply::template::{Piece, Text};
+use crate::reply::template::{self, Field, Piece, Text};
 use crate::reply::vocabulary::{self, ElementSpec};
 use crate::reply::{Attribute, Element, Node};
 use crate::types::Channel;
@@ -42,7 +43,7 @@ impl Compiler<'_> {
             for (attribute, value) in entries(table) {
                 let found = specs
                     .iter()
-                    .find(|(_, spec)| spec.attribute(attribute.get_ref()).is_some());
+                    .find(|(_, spec)| self.takes(spec, attribute.get_ref()));
                 let (channel, spec) = found.copied().unwrap_or((first_channel, first));
                 let place = Place {
                     channel,
@@ -53,6 +54,16 @@ impl Compiler<'_> {
                 self.defaults.entry(first.tag).or_default().extend(lowered);
             }
         }
+    }
+
+    /// Whether an element has an attribute: TwiML's own, or one of `[extra]`.
+    pub(super) fn takes(&self, spec: &ElementSpec, name: &str) -> bool {
+        let is_extra = || {
+            self.extra
+                .get(spec.tag)
+                .is_some_and(|names| names.iter().any(|extra| extra == name))
+        };
+        spec.attribute(name).is_some() || is_extra()
     }
 
     /// Gives an element the attributes of `[defaults.X]` that it does not set itself, and a Dial its caller id.
@@ -73,11 +84,18 @@ impl Compiler<'_> {
             .cloned()
             .unwrap_or_default();
         for default in defaults {
-            let is_pair = sets_voice && matches!(default.name, "voice" | "language");
-            if element.spec.attribute(default.name).is_some()
-                && !sets(element, default.name)
-                && !is_pair
+            let is_pair = sets_voice && matches!(&*default.name, "voice" | "language");
+            if self.takes(element.spec, &default.name) && !sets(element, &default.name) && !is_pair
             {
+                if place.owner == Owner::Default && &*default.name == "action" {
+                    let message = format!(
+                        "[defaults.{}] brings an `action` into [default]",
+                        element.spec.tag
+                    );
+                    let help = "set it where it is wanted instead: [default] must be the end";
+                    self.problems
+                        .error(Code::FragileDefault, span.clone(), message, help);
+                }
                 if place.owner == Owner::Default && default.value.fields().next().is_some() {
                     let message = format!(
                         "[defaults.{}] brings a template into [default]",
@@ -86,6 +104,13 @@ impl Compiler<'_> {
                     let help = format!("set `{}` here to a text without a template", default.name);
                     self.problems
                         .error(Code::FragileDefault, span.clone(), message, help);
+                }
+                for value in default.value.fields().flat_map(Field::values) {
+                    if let template::Value::Column { directory, .. } = value {
+                        self.reply_directories
+                            .entry(directory.name().to_owned())
+                            .or_insert_with(|| span.clone());
+                    }
                 }
                 element.attributes.push(default);
             }
@@ -96,7 +121,7 @@ impl Compiler<'_> {
             && let Some((name, spec)) = element.spec.attribute("callerId")
         {
             element.attributes.push(Attribute {
-                name,
+                name: Cow::Borrowed(name),
                 spec,
                 value: Text::new(vec![Piece::OwnNumber]),
             });

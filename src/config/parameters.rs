@@ -30,8 +30,21 @@ pub(super) fn check_name(name: &str) -> Option<NameProblem> {
     }
 }
 
+/// How Twilio spells a parameter that is written in another letter case.
+pub(super) fn other_case(name: &str) -> Option<&'static str> {
+    match check_name(name) {
+        Some(NameProblem::Case(known)) => Some(known),
+        _ => None,
+    }
+}
+
+/// Whether a webhook of Twilio's sends a parameter of this name.
+pub(super) fn is_known(name: &str) -> bool {
+    check_name(name).is_none()
+}
+
 /// The words that a parameter takes; `None` when it takes any text.
-pub(super) fn words(name: &str) -> Option<&'static [&'static str]> {
+pub(crate) fn words(name: &str) -> Option<&'static [&'static str]> {
     WORDS
         .iter()
         .find(|(names, _)| names.contains(&name))
@@ -39,7 +52,7 @@ pub(super) fn words(name: &str) -> Option<&'static [&'static str]> {
 }
 
 /// Whether a parameter holds a phone number or another address.
-pub(super) fn is_number(name: &str) -> bool {
+pub(crate) fn is_number(name: &str) -> bool {
     matches!(
         name,
         "Called"
@@ -55,7 +68,7 @@ pub(super) fn is_number(name: &str) -> bool {
 }
 
 /// Whether a parameter is a country, two capital letters.
-pub(super) fn is_country(name: &str) -> bool {
+pub(crate) fn is_country(name: &str) -> bool {
     matches!(
         name,
         "CalledCountry" | "CallerCountry" | "ToCountry" | "FromCountry"
@@ -86,7 +99,7 @@ fn is_numbered(name: &str) -> bool {
         .any(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-fn all() -> impl Iterator<Item = &'static str> {
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     PROXY.iter().chain(VOICE).chain(MESSAGE).copied()
 }
 

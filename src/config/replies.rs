@@ -5,12 +5,13 @@ use std::ops::Range;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::Compiler;
+use super::attributes::url_help;
+use super::columns::Rule;
 use super::problems::{Key, Value, entries, listed};
 use super::texts::Use;
 use crate::diagnostic::{Code, nearest};
-use crate::reply::template::{Piece, Text};
-use crate::reply::vocabulary::{self, AttributeSpec, ElementSpec, ValueError};
-use crate::reply::{Attribute, Element, Node};
+use crate::reply::vocabulary::{self, ElementSpec, ValueError};
+use crate::reply::{Element, Node};
 use crate::types::Channel;
 
 /// Where elements stand, and so what they may be.
@@ -83,7 +84,15 @@ impl Compiler<'_> {
                 key.get_ref(),
                 second.get_ref()
             );
-            let help = "give each element a table of its own: [ { … }, { … } ]";
+            let spec = vocabulary::child_of(place.channel, parent, key.get_ref());
+            let attributes = spec.into_iter().flat_map(ElementSpec::attribute_names);
+            let help = match attributes
+                .filter(|name| name.starts_with(&**second.get_ref()))
+                .min()
+            {
+                Some(attribute) => format!("did you mean the attribute `{attribute}`?"),
+                None => "give each element a table of its own: [ { … }, { … } ]".to_owned(),
+            };
             self.problems
                 .error(Code::TwoElements, second.span(), message, help);
             return None;
@@ -93,6 +102,7 @@ impl Compiler<'_> {
             self.misplaced_element(name, key.span(), parent, place);
             return None;
         };
+        let before = self.problems.count();
         let mut element = Element {
             spec,
             attributes: Vec::new(),
@@ -113,11 +123,14 @@ impl Compiler<'_> {
         if place.owner == Owner::Default {
             self.check_default_verb(spec, &entries, &key.span());
         }
-        let before = self.problems.count();
         element.content = self.content(spec, content, place);
         self.add_defaults(&mut element, &key.span(), place);
-        if self.problems.count() == before {
-            self.check_element(&element, &key.span(), content);
+        // A text that could not be read leaves nothing behind; why has been said, perhaps elsewhere.
+        let is_there = !matches!(content.get_ref(), DeValue::String(text) if text.is_empty());
+        let is_lost = is_there && element.content.is_empty() && !content.get_ref().is_array();
+        let is_fine = self.problems.errors_since(before) == 0 && !is_lost;
+        if is_fine {
+            self.check_element(&element, &key.span(), content, parent);
         }
         Some((element, key.span()))
     }
@@ -214,150 +227,6 @@ impl Compiler<'_> {
             .twilio(number);
     }
 
-    pub(super) fn attribute(
-        &mut self,
-        spec: &'static ElementSpec,
-        name: &str,
-        span: Range<usize>,
-        value: &Value<'_>,
-        place: Place,
-    ) -> Option<Attribute> {
-        let Some((name, attribute)) = spec.attribute(name) else {
-            let names: Vec<&str> = spec.attribute_names().collect();
-            let help = match nearest(name, names.iter().copied()) {
-                Some(near) if near.eq_ignore_ascii_case(name) => {
-                    format!("write `{near}`: the letter case counts")
-                }
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("{} has {}", spec.tag, listed(&names)),
-            };
-            let message = format!("`{}` has no attribute `{name}`", spec.tag);
-            self.problems
-                .error(Code::UnknownAttribute, span, message, help)
-                .twilio(12200);
-            return None;
-        };
-        let value = self.attribute_value(spec, name, attribute, value, place)?;
-        Some(Attribute {
-            name,
-            spec: attribute,
-            value,
-        })
-    }
-
-    /// The value of an attribute, checked as far as it does not depend on the request.
-    fn attribute_value(
-        &mut self,
-        element: &'static ElementSpec,
-        name: &'static str,
-        spec: &'static AttributeSpec,
-        value: &Value<'_>,
-        place: Place,
-    ) -> Option<Text> {
-        let text = match value.get_ref() {
-            DeValue::String(text) => {
-                let used = Use {
-                    element,
-                    attribute: Some(name),
-                    destination: spec.destination(),
-                    place,
-                };
-                self.template(text, value.span(), &used)?
-            }
-            DeValue::Integer(number) if spec.takes_integers() => {
-                let number = i64::from_str_radix(number.as_str(), number.radix())
-                    .map_or_else(|_| number.as_str().to_owned(), |number| number.to_string());
-                Text::new(vec![Piece::Literal(number)])
-            }
-            DeValue::Integer(number) => {
-                let help = format!("write it in quotes: \"{}\"", number.as_str());
-                self.problems.wrong_type(value, "a text", help);
-                return None;
-            }
-            DeValue::Boolean(boolean) if spec.takes_booleans() => {
-                Text::new(vec![Piece::Literal(boolean.to_string())])
-            }
-            _ => {
-                let wanted = if spec.takes_booleans() {
-                    "true or false"
-                } else {
-                    "a text"
-                };
-                self.problems
-                    .wrong_type(value, wanted, format!("write {name} = \"…\""));
-                return None;
-            }
-        };
-        let error = text
-            .literal()
-            .map_or(Ok(()), |literal| spec.check(literal))
-            .err();
-        if let Some(error) = error {
-            self.bad_value(element, name, spec, &text, &error, value.span());
-        }
-        Some(text)
-    }
-
-    fn bad_value(
-        &mut self,
-        element: &ElementSpec,
-        name: &str,
-        spec: &AttributeSpec,
-        text: &Text,
-        error: &ValueError,
-        span: Range<usize>,
-    ) {
-        let literal = text.literal().unwrap_or_default();
-        let message = format!(
-            "`{name}` of `{}` cannot be \"{literal}\": {error}",
-            element.tag
-        );
-        let open = matches!(error, ValueError::NotAmong { open: true });
-        let (code, help) = match error {
-            ValueError::NotAmong { .. } => {
-                let known = spec.known_values();
-                let help = match nearest(literal, known.iter().copied()) {
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None if known.len() <= 15 => format!("it is one of {}", listed(known)),
-                    None => format!(
-                        "TwiML knows {} values, such as \"{}\"",
-                        known.len(),
-                        known[0]
-                    ),
-                };
-                (Code::BadValue, help)
-            }
-            ValueError::Number(_) => (
-                Code::BadNumber,
-                "write the number as +15005550006".to_owned(),
-            ),
-            ValueError::Url(_) => (
-                Code::BadUrl,
-                "write an absolute URL, or one that begins with ? or /".to_owned(),
-            ),
-            _ => (
-                Code::BadValue,
-                format!("leave `{name}` out, or give it such a value"),
-            ),
-        };
-        if open {
-            let message = format!(
-                "`{name}` of `{}` is not known to be \"{literal}\"",
-                element.tag
-            );
-            self.problems
-                .warn(Code::UnusualValue, span, message, help)
-                .twilio(spec.error_number());
-        } else {
-            let number = spec
-                .error_number()
-                .or((code == Code::BadUrl).then_some(11100));
-            self.problems
-                .error(code, span, message, help)
-                .twilio(number);
-        }
-    }
-
     /// The text and the children of an element.
     fn content(
         &mut self,
@@ -443,22 +312,26 @@ impl Compiler<'_> {
         value: &Value<'_>,
         place: Place,
     ) -> Option<Node> {
+        // TwiML's Refer hands a call to a Sip of its own kind, which has no attributes.
+        let is_referred = spec.tag == "Sip" && spec.attribute_names().next().is_none();
         let used = Use {
-            element: spec,
+            element: spec.tag,
             attribute: None,
             destination: spec.destination,
+            dials: is_dialled(spec.tag) && !is_referred,
             place,
         };
         let text = self.template(text, value.span(), &used)?;
+        if let Some(destination) = spec.destination {
+            let place = format!("`{}`", spec.tag);
+            self.check_cells_later(&text, Rule::Destination(destination), place, value.span());
+        }
         let problem = text
             .literal()
             .and_then(|literal| spec.destination?.check(literal).err());
         if let Some(error) = problem {
             let (code, help) = match &error {
-                ValueError::Url(_) => (
-                    Code::BadUrl,
-                    "write an absolute URL, or one that begins with ? or /",
-                ),
+                ValueError::Url(error) => (Code::BadUrl, url_help(error)),
                 ValueError::Number(_) => (
                     Code::BadNumber,
                     "write the number as +15005550006, without spaces or dashes",
@@ -485,6 +358,14 @@ fn is_element(name: &str) -> bool {
     Channel::ALL.into_iter().any(|channel| {
         name != "Response" && vocabulary::elements_named(channel, name).next().is_some()
     })
+}
+
+/// Whether the text of an element is what a Dial reaches.
+fn is_dialled(tag: &str) -> bool {
+    matches!(
+        tag,
+        "Dial" | "Number" | "Sip" | "Client" | "WhatsApp" | "Identity" | "Uri"
+    )
 }
 
 /// How an element is called in a sentence.

@@ -1,31 +1,30 @@
 //! `[[route]]`, `[reply.NAME]` and `[default]`, and the rules between them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::problems::{Value, entries};
+use super::problems::{Value, entries, section};
 use super::replies::{Owner, Place};
 use super::{Compiler, ROUTE_KEYS};
 use crate::diagnostic::{Code, nearest};
+use crate::guard::LOOP_GUARD;
 use crate::reply::{Element, Reply};
-use crate::table::{DEFAULT, DefaultReplies, Route};
+use crate::table::{Alternative, DEFAULT, DefaultReplies, DefaultReply, Route};
 use crate::twiml;
 use crate::types::Channel;
 
-/// The name under which the guard against loops answers.
-const LOOP_GUARD: &str = "loop-guard";
-
 /// A `[reply.NAME]`.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct NamedReply {
     voice: Option<Reply>,
     message: Option<Reply>,
     /// Whether it dials the other party's real number, which only a route with `private = true` may.
     is_private: bool,
-    is_used: bool,
-    span: Range<usize>,
+    /// The directories whose columns it uses: a route that names it must choose their rows.
+    directories: Vec<String>,
+    pub is_used: bool,
 }
 
 impl Compiler<'_> {
@@ -36,17 +35,23 @@ impl Compiler<'_> {
         for (key, value) in entries(tables) {
             let name = key.get_ref().as_ref();
             let Some(table) = self.problems.table(value, "a reply") else {
+                let reply = NamedReply {
+                    is_used: true,
+                    ..NamedReply::default()
+                };
+                self.replies.insert(name.to_owned(), reply);
                 continue;
             };
             self.problems
                 .unknown_keys(table, &format!("[reply.{name}]"), &["message", "voice"]);
             self.private_reply = None;
+            self.reply_directories.clear();
             let reply = NamedReply {
                 voice: self.reply_of(table, Channel::Voice, Owner::Reply),
                 message: self.reply_of(table, Channel::Message, Owner::Reply),
                 is_private: self.private_reply.is_some(),
+                directories: self.reply_directories.keys().cloned().collect(),
                 is_used: false,
-                span: key.span(),
             };
             if reply.voice.is_none() && reply.message.is_none() {
                 let message = format!("[reply.{name}] says nothing");
@@ -90,18 +95,32 @@ impl Compiler<'_> {
             self.problems.unknown_keys(table, "a route", &ROUTE_KEYS);
             let name = self.route_name(table, value, &mut names);
             let step = self.step(table);
+            self.in_step = step.is_some();
+            self.step = Some(step.clone().unwrap_or_default());
             let when = table.get("when");
             let alternatives = when
                 .map(|when| self.alternatives(when, step.is_some()))
                 .unwrap_or_default();
+            self.reply_directories.clear();
             let (voice, message) = self.route_replies(table, value);
+            self.check_bound(&alternatives);
+            let answers_machines = table
+                .get("answer_machines")
+                .and_then(|value| self.problems.boolean(value, "true or false"));
+            let during = self.named_schedules(table.get("during"));
+            let outside = self.named_schedules(table.get("outside"));
             self.routes.push(Route {
                 name,
                 step,
                 alternatives,
+                during,
+                outside,
                 voice,
                 message,
+                answers_machines: answers_machines.unwrap_or(false),
             });
+            self.in_step = false;
+            self.step = None;
         }
     }
 
@@ -159,6 +178,7 @@ impl Compiler<'_> {
             let message = format!("\"{step}\" cannot be a step");
             self.problems
                 .error(Code::BadName, value.span(), message, help);
+            return Some(step.to_owned());
         }
         self.step_routes.push((step.to_owned(), value.span()));
         Some(step.to_owned())
@@ -172,28 +192,56 @@ impl Compiler<'_> {
         let private = table
             .get("private")
             .and_then(|value| self.problems.boolean(value, "true or false"));
-        let owner = Owner::Route {
-            private: private.unwrap_or(false),
-        };
-        let own = Channel::ALL.map(|channel| {
-            table
-                .get(channel.as_str())
-                .map(|value| (channel, value.span()))
-        });
-        let Some(value) = table.get("reply") else {
-            if own.iter().all(Option::is_none) {
-                let help = "write voice = [ … ], message = [ … ], or reply = \"NAME\"";
-                let span = table.get("name").map_or(route.span(), Value::span);
-                self.problems
-                    .error(Code::SilentRoute, span, "this route says nothing", help);
-            }
+        let private = private.unwrap_or(false);
+        let owner = Owner::Route { private };
+        let keys = ["voice", "message", "reply", "create_session"];
+        // A reply under a misspelt or misplaced key is reported there.
+        let is_misspelt = table
+            .keys()
+            .any(|key| !ROUTE_KEYS.contains(&key.get_ref().as_ref()));
+        let when = table.get("when").and_then(|when| when.get_ref().as_table());
+        let is_misplaced = when.is_some_and(|when| keys.iter().any(|key| when.contains_key(*key)));
+        if !is_misspelt && !is_misplaced && keys.iter().all(|key| !table.contains_key(*key)) {
+            let help =
+                "write voice = [ … ], message = [ … ], reply = \"NAME\" or create_session = { … }";
+            let span = table.get("name").map_or(route.span(), Value::span);
+            self.problems
+                .error(Code::SilentRoute, span, "this route says nothing", help);
+        }
+        let (mut voice, mut message) = if let Some(value) = table.get("reply") {
+            self.named_reply(table, value, private)
+        } else {
             let voice = self.reply_of(table, Channel::Voice, owner);
-            return (voice, self.reply_of(table, Channel::Message, owner));
+            (voice, self.reply_of(table, Channel::Message, owner))
         };
-        for (channel, span) in own.into_iter().flatten() {
-            let message = format!("`{channel}` beside `reply`: the reply has its own");
-            let help = format!("take `reply` or `{channel}` out");
-            self.problems.error(Code::UnknownKey, span, message, help);
+        if let Some(value) = table.get("create_session")
+            && let Some((session, channels)) = self.new_session(value, private)
+        {
+            for channel in channels {
+                let own = match channel {
+                    Channel::Voice => &mut voice,
+                    Channel::Message => &mut message,
+                };
+                own.get_or_insert_with(|| Reply::Session(session.clone()));
+            }
+        }
+        (voice, message)
+    }
+
+    /// The reply that `reply = "NAME"` stands for.
+    fn named_reply(
+        &mut self,
+        table: &DeTable<'_>,
+        value: &Value<'_>,
+        private: bool,
+    ) -> (Option<Reply>, Option<Reply>) {
+        for channel in Channel::ALL {
+            if let Some(own) = table.get(channel.as_str()) {
+                let message = format!("`{channel}` beside `reply`: the reply has its own");
+                let help = format!("take `reply` or `{channel}` out");
+                self.problems
+                    .error(Code::UnknownKey, own.span(), message, help);
+            }
         }
         let Some(name) = self.problems.text(value, "the name of a reply") else {
             return (None, None);
@@ -201,7 +249,7 @@ impl Compiler<'_> {
         let Some(reply) = self.replies.get_mut(name) else {
             let help = match nearest(name, self.replies.keys().map(String::as_str)) {
                 Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("add a section [reply.{name}]"),
+                None => format!("add a section {}", section("reply", name)),
             };
             let message = format!("there is no reply \"{name}\"");
             self.problems
@@ -209,8 +257,13 @@ impl Compiler<'_> {
             return (None, None);
         };
         reply.is_used = true;
+        for directory in &reply.directories {
+            self.reply_directories
+                .entry(directory.clone())
+                .or_insert_with(|| value.span());
+        }
         let replies = (reply.voice.clone(), reply.message.clone());
-        if reply.is_private && private != Some(true) {
+        if reply.is_private && !private {
             let message = format!("[reply.{name}] dials the other party's real number");
             let help = "add private = true to the route if it is to be dialled";
             self.problems
@@ -219,16 +272,42 @@ impl Compiler<'_> {
         replies
     }
 
+    /// A reply that uses a directory's columns needs exactly one row of it in every table of `when`.
+    fn check_bound(&mut self, alternatives: &[Alternative]) {
+        for (directory, span) in std::mem::take(&mut self.reply_directories) {
+            let chosen = |alternative: &Alternative| {
+                alternative
+                    .bindings
+                    .iter()
+                    .filter(|binding| binding.directory.name() == directory)
+                    .count()
+            };
+            if alternatives.is_empty()
+                || alternatives
+                    .iter()
+                    .any(|alternative| chosen(alternative) != 1)
+            {
+                self.unbound(&directory, &span);
+            }
+        }
+    }
+
     pub(super) fn lower_default(&mut self, value: Option<&Value<'_>>) -> Option<DefaultReplies> {
         let Some(value) = value else {
             let help = "add [default] with voice = [ { Say = \"…\" } ]: what everybody else hears";
             let end = self.source.text.len();
-            self.problems.error(
-                Code::MissingDefault,
-                end..end,
-                "the file has no [default]",
-                help,
-            );
+            let is_misspelt = self
+                .misspelt_sections
+                .iter()
+                .any(|name| nearest(name, ["default"]).is_some());
+            if !is_misspelt {
+                self.problems.error(
+                    Code::MissingDefault,
+                    end..end,
+                    "the file has no [default]",
+                    help,
+                );
+            }
             return None;
         };
         let table = self
@@ -237,96 +316,60 @@ impl Compiler<'_> {
         self.problems
             .unknown_keys(table, "[default]", &["message", "voice"]);
         let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
+        let says_nothing = "[default] says nothing to a caller";
         match table
             .get("voice")
             .map(|voice| (voice.get_ref(), voice.span()))
         {
             None => {
-                self.problems.error(
-                    Code::SilentDefault,
-                    value.span(),
-                    "[default] says nothing to a caller",
-                    help,
-                );
+                self.problems
+                    .error(Code::SilentDefault, value.span(), says_nothing, help);
             }
-            Some((DeValue::Array(verbs), span)) if verbs.is_empty() => {
-                self.problems.warn(
-                    Code::SilentDefault,
-                    span,
-                    "[default] says nothing to a caller",
-                    help,
-                );
+            Some((DeValue::Array(verbs), span)) if is_silent(verbs) => {
+                self.problems
+                    .warn(Code::SilentDefault, span, says_nothing, help);
             }
             Some(_) => {}
         }
-        let voice = self.reply_of(table, Channel::Voice, Owner::Default);
-        let message = self.reply_of(table, Channel::Message, Owner::Default);
-        let nothing = || twiml::compile(Vec::new()).expect("an empty document is small");
-        Some(DefaultReplies {
-            voice: voice.unwrap_or_else(nothing),
-            message: message.unwrap_or_else(nothing),
-        })
+        let voice = self.default_reply(table, Channel::Voice);
+        let message = self.default_reply(table, Channel::Message);
+        Some(DefaultReplies { voice, message })
     }
 
-    /// Every URL of ours that leads to a step must find a route there, and every step should be led to.
-    pub(super) fn check_steps(&mut self) {
-        let steps: BTreeSet<&str> = self
-            .step_routes
-            .iter()
-            .map(|(step, _)| step.as_str())
-            .collect();
-        let led_to: BTreeSet<&str> = self
-            .steps
-            .iter()
-            .map(|reference| reference.step.as_str())
-            .collect();
-        for reference in self.steps.iter().filter(|reference| reference.is_ours) {
-            if steps.contains(reference.step.as_str()) {
-                continue;
-            }
-            let help = match nearest(&reference.step, steps.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("add a route with step = \"{}\"", reference.step),
-            };
-            let message = format!("no route has step = \"{}\"", reference.step);
-            self.problems
-                .error(Code::UnknownStep, reference.span.clone(), message, help);
-        }
-        for (step, span) in &self.step_routes {
-            if !led_to.contains(step.as_str()) {
-                let message = format!("no reply leads to the step \"{step}\"");
-                let help = format!("write action = \"?step={step}\" where it begins");
-                self.problems
-                    .warn(Code::UnreachedStep, span.clone(), message, help);
-            }
-        }
-    }
-
-    /// What nothing refers to is probably misspelt where it should be referred to.
-    pub(super) fn check_unused(&mut self, file: &DeTable<'_>) {
-        for (name, reply) in &self.replies {
-            if !reply.is_used {
-                let message = format!("no route has reply = \"{name}\"");
-                self.problems.warn(
-                    Code::Unused,
-                    reply.span.clone(),
-                    message,
-                    "take the section out, or use it",
-                );
-            }
-        }
-        let Some(DeValue::Table(directories)) = file.get("directory").map(Value::get_ref) else {
-            return;
+    fn default_reply(&mut self, table: &DeTable<'_>, channel: Channel) -> DefaultReply {
+        let Some(value) = table.get(channel.as_str()) else {
+            return DefaultReply::silent();
         };
-        for (key, _) in entries(directories) {
-            let name = key.get_ref().as_ref();
-            if !self.used_directories.contains(name) {
-                let message = format!("no condition looks into \"{name}\"");
-                let help = format!(
-                    "write when = {{ Called = {{ in = \"{name}\" }} }}, or take the section out"
-                );
-                self.problems.warn(Code::Unused, key.span(), message, help);
-            }
+        let elements = self
+            .verbs(
+                value,
+                Place {
+                    channel,
+                    owner: Owner::Default,
+                },
+            )
+            .unwrap_or_default();
+        // What depends on the request at all, such as a Dial's caller id, is not for the worst case.
+        let literal = elements
+            .iter()
+            .filter(|element| element.is_literal())
+            .cloned()
+            .collect();
+        let plain = match self.finish(literal, value.span()) {
+            Reply::Ready { document, .. } => document,
+            Reply::Template(_) | Reply::Session(_) => DefaultReply::silent().plain,
+        };
+        DefaultReply {
+            reply: self.finish(elements, value.span()),
+            plain,
         }
     }
+}
+
+/// Whether a caller hears nothing of these verbs: there is none, or they only wait and hang up.
+fn is_silent(verbs: &[Value<'_>]) -> bool {
+    verbs.iter().all(|verb| {
+        let table = verb.get_ref().as_table();
+        table.is_some_and(|verb| verb.contains_key("Pause") || verb.contains_key("Hangup"))
+    })
 }

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::Compiler;
-use super::problems::{Key, Value, listed};
+use super::problems::{Key, Value, choice};
 use super::replies::Place;
+use super::{Compiler, voices};
 use crate::diagnostic::Code;
 use crate::reply::template::Piece;
 use crate::reply::vocabulary::ElementSpec;
@@ -19,6 +19,7 @@ impl Compiler<'_> {
         element: &Element,
         span: &Range<usize>,
         content: &Value<'_>,
+        parent: &ElementSpec,
     ) {
         let tag = element.spec.tag;
         let sets = |name: &str| {
@@ -35,7 +36,7 @@ impl Compiler<'_> {
         });
         let needs_content = match tag {
             "Say" | "Dial" | "Client" | "Sip" | "Uri" | "Application" | "Message" | "Refer"
-            | "Headers" => true,
+            | "Headers" | "Connect" | "Start" | "Stop" => true,
             "Play" => !sets("digits"),
             "Enqueue" => !sets("workflowSid"),
             _ => element.spec.text_required,
@@ -46,7 +47,7 @@ impl Compiler<'_> {
                 "Play" => "write the URL of the audio, or set `digits`".to_owned(),
                 "Say" => "write what is to be said".to_owned(),
                 _ if element.spec.text => format!("write {{ {tag} = \"…\" }}"),
-                _ => format!("it needs {}", listed(&children)),
+                _ => format!("it needs {}", choice(&children)),
             };
             let number = element.spec.error_number().or(match tag {
                 "Dial" => Some(13223),
@@ -59,13 +60,25 @@ impl Compiler<'_> {
                 .twilio(number);
             return;
         }
+        self.check_reached(element, span);
+        self.check_needed(element, span, parent);
+        self.check_voice(element, span);
         self.check_counts(element, span);
         if is_spoken_or_sent(tag) && twiml::is_too_long(element) {
             let (help, number) = match tag {
-                "Say" => ("part it into several Say elements", 13521),
-                _ => ("part it into several messages", 14103),
+                "Say" => (
+                    "part it into several Say elements; what is not ASCII counts threefold and more",
+                    13521,
+                ),
+                _ => (
+                    "part it into several messages: one has at most 1600 characters",
+                    14103,
+                ),
             };
-            let message = format!("this text is longer than Twilio takes in one `{tag}`");
+            let length: usize = element.content.iter().map(literal_length).sum();
+            let message = format!(
+                "this text of {length} characters is longer than Twilio takes in one `{tag}`"
+            );
             self.problems
                 .error(Code::TooLong, content.span(), message, help)
                 .twilio(number);
@@ -88,6 +101,81 @@ impl Compiler<'_> {
             let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
             self.problems
                 .warn(Code::MissingAction, span.clone(), message, help);
+        }
+    }
+
+    /// A noun of Dial with children only must name whom it reaches among them.
+    fn check_reached(&mut self, element: &Element, span: &Range<usize>) {
+        let tag = element.spec.tag;
+        let reached = match tag {
+            "Client" => "Identity",
+            "Application" => "ApplicationSid",
+            "Sip" if !element.content.is_empty() => "Uri",
+            _ => return,
+        };
+        let is_named = element.content.iter().any(|node| match node {
+            Node::Text(_) => true,
+            Node::Element(child) => child.spec.tag == reached,
+        });
+        if !is_named {
+            let message = format!("`{tag}` reaches nobody");
+            let help = format!("write {{ {reached} = \"…\" }} among its children");
+            self.problems
+                .error(Code::EmptyElement, span.clone(), message, help)
+                .twilio(element.spec.error_number());
+        }
+    }
+
+    /// The attributes without which an element means nothing.
+    fn check_needed(&mut self, element: &Element, span: &Range<usize>, parent: &ElementSpec) {
+        let tag = element.spec.tag;
+        let needed: &[&str] = match tag {
+            // To stop a stream its name will do.
+            "Stream" if parent.tag != "Stop" => &["url"],
+            "ConversationRelay" => &["url"],
+            "Parameter" | "Config" | "Header" => &["name", "value"],
+            "sub" => &["alias"],
+            "say-as" => &["interpret-as"],
+            "phoneme" => &["ph"],
+            _ => &[],
+        };
+        for name in needed {
+            if element
+                .attributes
+                .iter()
+                .all(|attribute| attribute.name != *name)
+            {
+                let message = format!("`{tag}` has no `{name}`");
+                let help = format!("write {name} = \"…\" in it");
+                self.problems
+                    .error(Code::MissingAttribute, span.clone(), message, help)
+                    .twilio(12200);
+            }
+        }
+    }
+
+    /// A voice speaks its own language only; with another the verb fails.
+    fn check_voice(&mut self, element: &Element, span: &Range<usize>) {
+        let literal = |name: &str| {
+            element
+                .attributes
+                .iter()
+                .find(|attribute| attribute.name == name)
+                .and_then(|found| found.value.literal())
+        };
+        let (Some(voice), Some(language)) = (literal("voice"), literal("language")) else {
+            return;
+        };
+        let languages = voices::languages(voice);
+        if element.spec.tag == "Say" && !languages.is_empty() && !languages.contains(&language) {
+            let message = format!("the voice \"{voice}\" does not speak \"{language}\"");
+            let help = format!(
+                "write language = \"{}\", or choose another voice",
+                languages[0]
+            );
+            self.problems
+                .error(Code::VoiceLanguage, span.clone(), message, help)
+                .twilio(13512);
         }
     }
 
@@ -146,6 +234,13 @@ impl Compiler<'_> {
                         );
                     }
                 }
+                if tag == "Connect" && children.len() > 1 {
+                    too_many(
+                        format!("{} nouns", children.len()),
+                        "a call is connected to one place",
+                        None,
+                    );
+                }
                 if tag == "Refer" && children.len() > 1 {
                     too_many(
                         format!("{} `Sip`", children.len()),
@@ -191,12 +286,13 @@ impl Compiler<'_> {
                         next.spec.tag
                     )
                 }
-                "Record" => {
+                "Message" if sets("action").is_some() => {
                     let message = format!(
-                        "`{}` is reached only when nothing was recorded",
+                        "`{}` may not be reached: this `Message` has an `action`",
                         next.spec.tag
                     );
-                    let help = "write what follows in the route that `action` leads to";
+                    let help =
+                        "write it before that message, or set statusCallback instead of action";
                     self.problems
                         .warn(Code::Unreachable, span.clone(), message, help);
                     continue;
@@ -206,11 +302,15 @@ impl Compiler<'_> {
             let help = format!("move it before `{tag}`, or take it out");
             self.problems
                 .error(Code::Unreachable, span.clone(), message, help);
-            break;
         }
+        // A Pause before it only delays; whatever else comes first answers the call.
+        let first = verbs
+            .iter()
+            .position(|(verb, _)| verb.spec.tag != "Pause")
+            .unwrap_or_default();
         if let Some((_, span)) = verbs
             .iter()
-            .skip(1)
+            .skip(first + 1)
             .find(|(verb, _)| verb.spec.tag == "Reject")
         {
             let help = "write Reject alone, or Hangup after what you say";
@@ -238,20 +338,17 @@ impl Compiler<'_> {
         entries: &[(&Key<'_>, &Value<'_>)],
         span: &Range<usize>,
     ) {
+        let help = "write it in a route without `when`";
         if matches!(spec.tag, "Redirect" | "Gather" | "Record" | "Enqueue") {
             let message = format!(
                 "`{}` leads on from [default], which must be the end",
                 spec.tag
             );
-            self.problems.error(
-                Code::FragileDefault,
-                span.clone(),
-                message,
-                "write it in a route without `when`",
-            );
+            self.problems
+                .error(Code::FragileDefault, span.clone(), message, help);
+            return;
         }
         for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == "action") {
-            let help = "write it in a route without `when`";
             let message = "`action` leads on from [default], which must be the end";
             self.problems
                 .error(Code::FragileDefault, key.span(), message, help);

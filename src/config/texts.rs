@@ -9,16 +9,18 @@ use super::replies::{Owner, Place};
 use crate::diagnostic::{Code, nearest};
 use crate::reply::template::{FILTERS, Field, Piece, TemplateErrorKind, Text};
 use crate::reply::url::{check_web_url, check_websocket_url};
-use crate::reply::vocabulary::{Destination, ElementSpec};
+use crate::reply::vocabulary::Destination;
 
 /// What a text is for.
-pub(super) struct Use {
+pub(super) struct Use<'u> {
     /// The element it stands in.
-    pub element: &'static ElementSpec,
+    pub element: &'u str,
     /// Its attribute; `None` for the element's text.
-    pub attribute: Option<&'static str>,
+    pub attribute: Option<&'u str>,
     /// Where it leads, if anywhere.
     pub destination: Option<Destination>,
+    /// Whether it is what a Dial reaches.
+    pub dials: bool,
     /// Where the element stands.
     pub place: Place,
 }
@@ -26,17 +28,26 @@ pub(super) struct Use {
 /// A URL of a reply that has a step in its query.
 #[derive(Debug)]
 pub(super) struct StepReference {
-    /// The step it leads to.
+    /// The step it leads to; empty for requests without one.
     pub step: String,
+    /// The step of the route it stands in; `None` outside of routes.
+    pub from: Option<String>,
     /// Where the URL stands.
     pub span: Range<usize>,
     /// Whether it surely comes back to us: it is completed from the URL that was asked.
     pub is_ours: bool,
+    /// Whether it is a Redirect's, which is followed at once.
+    pub is_redirect: bool,
 }
 
 impl Compiler<'_> {
     /// Reads a text and checks all that can be checked before there is a request; `None` after a syntax error.
-    pub(super) fn template(&mut self, text: &str, span: Range<usize>, used: &Use) -> Option<Text> {
+    pub(super) fn template(
+        &mut self,
+        text: &str,
+        span: Range<usize>,
+        used: &Use<'_>,
+    ) -> Option<Text> {
         let mut parsed = match Text::parse(text) {
             Ok(parsed) => parsed,
             Err(error) => {
@@ -56,7 +67,7 @@ impl Compiler<'_> {
                 let span = self.inside(text, &span, error.span);
                 self.problems
                     .error(Code::BadTemplate, span, error.kind.to_string(), help)
-                    .twilio(11300);
+                    .twilio((used.destination == Some(Destination::Url)).then_some(11300));
                 return None;
             }
         };
@@ -66,13 +77,16 @@ impl Compiler<'_> {
             self.problems.error(
                 Code::FragileDefault,
                 span.clone(),
-                "[default] has no templates",
+                "a template in [default], which must not be able to fail",
                 help,
             );
         }
+        if !self.resolve_columns(&mut parsed, &span, used) {
+            return None;
+        }
         for field in parsed.fields() {
-            for name in field.names() {
-                self.check_parameter(name, &span);
+            for name in field.parameters() {
+                self.check_template_parameter(name, &span);
                 self.check_private(name, &span, used);
             }
         }
@@ -86,11 +100,37 @@ impl Compiler<'_> {
         Some(parsed)
     }
 
+    /// Reports a parameter of a template that is always empty, or that no webhook sends.
+    fn check_template_parameter(&mut self, name: &str, span: &Range<usize>) {
+        if let Some(known) =
+            parameters::other_case(name).filter(|_| !self.own_parameters.contains(name))
+        {
+            let message = format!(
+                "Twilio spells `{name}` as `{known}`; in another letter case it is always empty"
+            );
+            self.problems.error(
+                Code::WrongCase,
+                span.clone(),
+                message,
+                format!("write `{known}`"),
+            );
+            return;
+        }
+        self.check_parameter(name, span);
+        if self.in_step && parameters::is_of_session(name) {
+            let message =
+                format!("`{name}` is absent from every request that comes back with a step");
+            let help = "say it in the reply that leads here";
+            self.problems
+                .warn(Code::SessionInStep, span.clone(), message, help);
+        }
+    }
+
     /// The place of some bytes of a text in the file, when the text stands there letter for letter; else the whole.
     fn inside(&self, text: &str, span: &Range<usize>, part: Range<usize>) -> Range<usize> {
         let raw = &self.source.text[span.clone()];
         match raw.find(text) {
-            Some(offset) if raw.len() - text.len() <= 6 => {
+            Some(offset) if raw.len() - text.len() <= 8 => {
                 span.start + offset + part.start..span.start + offset + part.end
             }
             _ => span.clone(),
@@ -98,27 +138,27 @@ impl Compiler<'_> {
     }
 
     /// The other party's real number may stand only where it is dialled, in a route that says `private = true`.
-    fn check_private(&mut self, name: &str, span: &Range<usize>, used: &Use) {
+    fn check_private(&mut self, name: &str, span: &Range<usize>, used: &Use<'_>) {
         if !parameters::is_private(name) {
             return;
         }
         let is_dialled = name == "outboundParticipantIdentifier"
-            && used.attribute.is_none()
+            && matches!(used.attribute, None | Some("participantIdentifier"))
             && used.destination == Some(Destination::Number);
         let (message, help) = match used.place.owner {
-            Owner::Route { private: true } | Owner::Reply if is_dialled => {
-                if used.place.owner == Owner::Reply {
-                    self.private_reply.get_or_insert_with(|| span.clone());
-                }
+            Owner::Reply if is_dialled => {
+                self.private_reply.get_or_insert_with(|| span.clone());
                 return;
             }
+            Owner::Route { private: true } if is_dialled => return,
             Owner::Route { private: false } if is_dialled => (
                 format!("`{name}` is the other party's real number"),
                 "add private = true to the route if it is to be dialled",
             ),
             _ => (
                 format!("`{name}` would tell one party who the other really is"),
-                "take it out: only a Dial of a route with private = true may use outboundParticipantIdentifier",
+                "take it out: only Dial and participantIdentifier, in a route with private = true, may use \
+                 outboundParticipantIdentifier",
             ),
         };
         self.problems
@@ -131,20 +171,17 @@ impl Compiler<'_> {
         field: &Field,
         destination: Destination,
         span: &Range<usize>,
-        used: &Use,
+        used: &Use<'_>,
     ) {
         let is_own = |name: &str| matches!(name, "Called" | "To");
         let is_caller = |name: &str| matches!(name, "Caller" | "From");
-        let is_caller_id = used.attribute == Some("callerId");
-        let dials = used.attribute.is_none()
-            && matches!(
-                used.element.tag,
-                "Dial" | "Number" | "Sip" | "Client" | "WhatsApp" | "Identity" | "Uri"
-            );
-        for name in field.names().filter(|name| !parameters::is_private(name)) {
+        for name in field
+            .parameters()
+            .filter(|name| !parameters::is_private(name))
+        {
             match destination {
-                Destination::Sender if is_own(name) => {}
-                Destination::Sender if is_caller_id && is_caller(name) => {
+                Destination::Sender | Destination::Caller if is_own(name) => {}
+                Destination::Caller if is_caller(name) => {
                     let message = "the party that is dialled sees the caller's real number";
                     let help = "leave callerId out: then our own number is shown";
                     self.problems
@@ -152,7 +189,7 @@ impl Compiler<'_> {
                         .twilio(13214);
                 }
                 Destination::Address if is_caller(name) => self.caller_destination(name, span),
-                _ if dials && is_caller(name) => self.caller_destination(name, span),
+                _ if used.dials && is_caller(name) => self.caller_destination(name, span),
                 _ => self.open_destination(name, span, used),
             }
         }
@@ -165,15 +202,24 @@ impl Compiler<'_> {
             .warn(Code::CallerDestination, span.clone(), message, help);
     }
 
-    fn open_destination(&mut self, name: &str, span: &Range<usize>, used: &Use) {
+    fn open_destination(&mut self, name: &str, span: &Range<usize>, used: &Use<'_>) {
         let place = match used.attribute {
-            Some(attribute) => format!("`{attribute}` of `{}`", used.element.tag),
-            None => format!("`{}`", used.element.tag),
+            Some(attribute) => format!("`{attribute}` of `{}`", used.element),
+            None => format!("`{}`", used.element),
         };
-        let message = format!("`{name}` would let a stranger choose where {place} leads");
+        let is_own = matches!(name, "Called" | "To");
+        let message = if is_own {
+            format!(
+                "`{name}` is our own number: {place} would lead back to where the call came from"
+            )
+        } else {
+            format!("`{name}` would let a stranger choose where {place} leads")
+        };
         let help = match used.destination {
             Some(Destination::Url) => "write the URL out; parameters may stand after its `?`",
-            Some(Destination::Sender) => "write the number out, or use {{ Called }}",
+            Some(Destination::Sender | Destination::Caller) => {
+                "write the number out, or use {{ Called }}"
+            }
             _ => "write it out, or take it from a directory",
         };
         self.problems
@@ -181,8 +227,9 @@ impl Compiler<'_> {
     }
 
     /// Completes a URL that begins with `?` or `/`, and checks the whole.
-    fn url(&mut self, text: &mut Text, raw: &str, span: &Range<usize>, used: &Use) {
+    fn url(&mut self, text: &mut Text, raw: &str, span: &Range<usize>, used: &Use<'_>) {
         let mut in_query = false;
+        let before = self.problems.count();
         for piece in text.pieces() {
             match piece {
                 Piece::Literal(literal) => {
@@ -190,14 +237,20 @@ impl Compiler<'_> {
                     in_query &= !literal.contains('#');
                 }
                 Piece::Field(field) if !in_query => {
-                    for name in field.names().filter(|name| !parameters::is_private(name)) {
+                    for name in field
+                        .parameters()
+                        .filter(|name| !parameters::is_private(name))
+                    {
                         self.open_destination(name, span, used);
                     }
                 }
                 _ => {}
             }
         }
-        self.step_reference(text, span);
+        if self.problems.count() > before {
+            return;
+        }
+        self.step_reference(text, span, used.element == "Redirect");
         if raw.starts_with('?') {
             text.prepend(Piece::PageUrl);
         } else if raw.starts_with('/') && !raw.starts_with("//") {
@@ -205,6 +258,10 @@ impl Compiler<'_> {
         }
         if text.literal().is_some() {
             // A URL without anything to fill in is checked with the other values of its element.
+            return;
+        }
+        if text.plain_column().is_some() {
+            // Its cells are checked row by row.
             return;
         }
         let sample: String = text
@@ -216,8 +273,8 @@ impl Compiler<'_> {
                 _ => "x",
             })
             .collect();
-        let is_websocket = matches!(used.element.tag, "Stream" | "ConversationRelay")
-            && used.attribute == Some("url");
+        let is_websocket =
+            matches!(used.element, "Stream" | "ConversationRelay") && used.attribute == Some("url");
         let checked = if is_websocket {
             check_websocket_url(&sample)
         } else {
@@ -233,30 +290,38 @@ impl Compiler<'_> {
     }
 
     /// Remembers which step a URL such as `?step=lost` leads to.
-    fn step_reference(&mut self, text: &Text, span: &Range<usize>) {
-        let Some(Piece::Literal(url)) = text.pieces().first() else {
-            return;
-        };
+    fn step_reference(&mut self, text: &Text, span: &Range<usize>, is_redirect: bool) {
+        // No URL has this character, so it can stand for what a request fills in.
+        const FILLED: char = '\u{0}';
+        let mut url = String::new();
+        for piece in text.pieces() {
+            match piece {
+                Piece::Literal(literal) => url.push_str(literal),
+                _ => url.push(FILLED),
+            }
+        }
         let Some((page, query)) = url.split_once('?') else {
             return;
         };
         let query = query.split('#').next().unwrap_or_default();
-        let mut fields = query.split('&').peekable();
-        while let Some(field) = fields.next() {
-            // What a template goes on with may be the rest of the step's name.
-            let is_whole = text.literal().is_some() || fields.peek().is_some();
-            if let Some(step) = field
-                .strip_prefix("step=")
-                .filter(|step| is_whole && !step.is_empty())
-            {
-                let is_ours = page.is_empty();
-                self.steps.push(StepReference {
-                    step: step.to_owned(),
-                    span: span.clone(),
-                    is_ours,
-                });
-                return;
-            }
+        let step = query
+            .split('&')
+            .find_map(|field| field.strip_prefix("step="))
+            .unwrap_or_default();
+        if step.contains(FILLED) {
+            self.leads_anywhere = true;
+            return;
+        }
+        let is_ours = page.is_empty();
+        if is_ours || !step.is_empty() {
+            let from = self.step.clone();
+            self.steps.push(StepReference {
+                step: step.to_owned(),
+                from,
+                span: span.clone(),
+                is_ours,
+                is_redirect,
+            });
         }
     }
 }

@@ -5,9 +5,11 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
+use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use crate::directory::{BoundRow, Directory};
 use crate::request::Request;
 use crate::types::E164;
 
@@ -21,13 +23,13 @@ const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 
 /// A text of the table: literal pieces and places to fill in.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Text {
     pieces: Vec<Piece>,
 }
 
 /// One piece of a [`Text`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Piece {
     /// Text as it stands.
     Literal(String),
@@ -41,22 +43,36 @@ pub enum Piece {
     Origin,
 }
 
-/// One `{{ … }}`: a parameter and what is done to its value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One `{{ … }}`: a value and what is done to it.
+#[derive(Debug, Clone)]
 pub struct Field {
-    /// The parameter's name.
-    pub name: String,
+    /// Where the value comes from.
+    pub source: Value,
     /// The filters, in the order they are applied.
     pub filters: Vec<Filter>,
 }
 
+/// Where a value comes from.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// The parameter of this name. A text is parsed with these only; `config` puts columns in their place.
+    Parameter(String),
+    /// A cell of the row that the request has chosen.
+    Column {
+        /// The directory.
+        directory: Arc<Directory>,
+        /// The position of the column.
+        column: usize,
+    },
+}
+
 /// What is done to a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Filter {
     /// `default("…")`: this text when the value is empty.
     DefaultText(String),
-    /// `default(Name)`: the value of this parameter when the value is empty.
-    DefaultParameter(String),
+    /// `default(Name)`: this value when the value is empty.
+    DefaultValue(Value),
     /// `spell`: the characters parted by blanks, so that a voice reads them one by one.
     Spell,
     /// `upper`: in capitals.
@@ -75,6 +91,8 @@ pub struct Scope<'a> {
     pub request: &'a Request<'a>,
     /// The URL that was asked, as the outside world sees it, without its query.
     pub url: &'a str,
+    /// The rows that the request has chosen.
+    pub rows: &'a [BoundRow<'a>],
 }
 
 /// Whether values are put into a text as they are or percent-encoded.
@@ -149,6 +167,14 @@ impl Text {
         }
     }
 
+    /// The `{{ … }}` in it, in order, to be changed.
+    pub fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
+        self.pieces.iter_mut().filter_map(|piece| match piece {
+            Piece::Field(field) => Some(field),
+            _ => None,
+        })
+    }
+
     /// The `{{ … }}` in it, in order.
     pub fn fields(&self) -> impl Iterator<Item = &Field> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -157,20 +183,35 @@ impl Text {
         })
     }
 
+    /// The column it stands for, when it is one column and nothing else.
+    #[must_use]
+    pub fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
+        match self.pieces.as_slice() {
+            [Piece::Field(field)] => field.plain_column(),
+            _ => None,
+        }
+    }
+
     /// The text with its places filled in.
     #[must_use]
     pub fn fill<'t>(&'t self, scope: &Scope<'_>, encoding: Encoding) -> Cow<'t, str> {
         if let Some(literal) = self.literal() {
             return Cow::Borrowed(literal);
         }
+        // A cell that is the whole of a URL is the operator's own URL, not a value inside one.
+        let encoding = if self.plain_column().is_some() {
+            Encoding::Plain
+        } else {
+            encoding
+        };
         let mut filled = String::new();
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => filled.push_str(text),
                 Piece::Field(field) => match encoding {
-                    Encoding::Plain => filled.push_str(&field.value(scope)),
+                    Encoding::Plain => filled.push_str(&field.filled(scope)),
                     Encoding::Percent => {
-                        filled.extend(utf8_percent_encode(&field.value(scope), NOT_UNRESERVED));
+                        filled.extend(utf8_percent_encode(&field.filled(scope), NOT_UNRESERVED));
                     }
                 },
                 Piece::OwnNumber => {
@@ -195,28 +236,76 @@ fn origin(url: &str) -> &str {
 }
 
 impl Field {
-    /// The names of all parameters it reads.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
+    /// Where all its values come from, the fallbacks of `default` included.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
         let fallbacks = self.filters.iter().filter_map(|filter| match filter {
-            Filter::DefaultParameter(name) => Some(name.as_str()),
+            Filter::DefaultValue(value) => Some(value),
             _ => None,
         });
-        std::iter::once(self.name.as_str()).chain(fallbacks)
+        std::iter::once(&self.source).chain(fallbacks)
     }
 
-    fn value<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
-        let mut value = scope.request.value(&self.name);
+    /// The names of all parameters it reads.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.values().filter_map(|value| match value {
+            Value::Parameter(name) => Some(name.as_str()),
+            Value::Column { .. } => None,
+        })
+    }
+
+    /// The cell it stands for, when it is one column and nothing else is done to it.
+    #[must_use]
+    pub fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
+        match &self.source {
+            Value::Column { directory, column } if self.filters.is_empty() => {
+                Some((directory, *column))
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts other values in the place of those it has.
+    pub fn replace_values(&mut self, mut other: impl FnMut(&Value) -> Option<Value>) {
+        let fallbacks = self.filters.iter_mut().filter_map(|filter| match filter {
+            Filter::DefaultValue(value) => Some(value),
+            _ => None,
+        });
+        for value in std::iter::once(&mut self.source).chain(fallbacks) {
+            if let Some(replacement) = other(value) {
+                *value = replacement;
+            }
+        }
+    }
+
+    fn filled<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
+        let mut value = self.source.of(scope);
         for filter in &self.filters {
             value = match filter {
                 Filter::DefaultText(text) if value.is_empty() => Cow::Borrowed(text.as_str()),
-                Filter::DefaultParameter(name) if value.is_empty() => scope.request.value(name),
-                Filter::DefaultText(_) | Filter::DefaultParameter(_) => value,
+                Filter::DefaultValue(fallback) if value.is_empty() => fallback.of(scope),
+                Filter::DefaultText(_) | Filter::DefaultValue(_) => value,
                 Filter::Spell => Cow::Owned(spell(&value)),
                 Filter::Upper => Cow::Owned(value.to_uppercase()),
                 Filter::Lower => Cow::Owned(value.to_lowercase()),
             };
         }
         value
+    }
+}
+
+impl Value {
+    /// The value for a request; empty when it is absent.
+    fn of<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
+        match self {
+            Self::Parameter(name) => scope.request.value(name),
+            Self::Column { directory, column } => {
+                let row = scope
+                    .rows
+                    .iter()
+                    .find(|(bound, _)| bound.name() == directory.name());
+                Cow::Borrowed(row.map_or("", |(_, row)| directory.cell(*row, *column)))
+            }
+        }
     }
 }
 
@@ -308,7 +397,10 @@ impl FieldParser<'_> {
             self.skip_blanks();
         }
         self.close()?;
-        Ok(Inner::Field(Field { name, filters }))
+        Ok(Inner::Field(Field {
+            source: Value::Parameter(name),
+            filters,
+        }))
     }
 
     fn filter(&mut self) -> Result<Filter, TemplateError> {
@@ -348,7 +440,7 @@ impl FieldParser<'_> {
                     TemplateErrorKind::DefaultWithout,
                 ));
             }
-            Filter::DefaultParameter(name)
+            Filter::DefaultValue(Value::Parameter(name))
         };
         self.skip_blanks();
         if self.peek() != Some(')') {
@@ -441,6 +533,7 @@ mod tests {
         let scope = Scope {
             request: &request,
             url: "https://example.com/out-of-session",
+            rows: &[],
         };
         Text::parse(text)
             .expect("a template")
@@ -485,6 +578,7 @@ mod tests {
         let scope = Scope {
             request: &request,
             url: "https://example.com:8443/prefix/out-of-session",
+            rows: &[],
         };
         let fill = |piece| {
             Text::new(vec![piece])

@@ -65,6 +65,9 @@ pub struct AttributeSpec {
     #[serde(borrow)]
     charset: Option<&'static str>,
     destination: Option<Destination>,
+    /// Whether the empty text means something: silence for a `waitUrl`.
+    #[serde(default)]
+    empty: bool,
     /// Twilio's error numbers for a bad value.
     #[serde(default)]
     errors: Vec<u32>,
@@ -101,7 +104,9 @@ pub enum Destination {
     Sip,
     /// The name of a client, a conference, a queue, or a SID.
     Name,
-    /// Who the call or text is from: `callerId`, `from`.
+    /// Who a call is from: `callerId`.
+    Caller,
+    /// Who a text is from: `from`.
     Sender,
     /// Whom a text goes to: an E.164 number or an address with a scheme.
     Address,
@@ -194,6 +199,25 @@ impl ElementSpec {
 }
 
 impl AttributeSpec {
+    /// An attribute that Twilio has added since, of which nothing is known: it takes any text.
+    #[must_use]
+    pub fn any() -> &'static Self {
+        static ANY: AttributeSpec = AttributeSpec {
+            kind: Kind::String,
+            values: None,
+            open: false,
+            list: false,
+            min: None,
+            max: None,
+            max_length: None,
+            charset: None,
+            destination: None,
+            empty: false,
+            errors: Vec::new(),
+        };
+        &ANY
+    }
+
     /// Twilio's error number for a bad value of this attribute.
     #[must_use]
     pub fn error_number(&self) -> Option<u32> {
@@ -206,6 +230,20 @@ impl AttributeSpec {
         match self.kind {
             Kind::Url | Kind::Websocket => Some(Destination::Url),
             _ => self.destination,
+        }
+    }
+
+    /// What a value must be, for a sentence.
+    #[must_use]
+    pub fn wanted(&self) -> &'static str {
+        match self.kind {
+            Kind::Boolean => "true or false",
+            Kind::Integer => "a whole number",
+            Kind::Enum if self.known_values().contains(&"true") => {
+                "true, false or a text in quotes"
+            }
+            Kind::Enum | Kind::String => "a text in quotes",
+            Kind::Url | Kind::Websocket => "a URL in quotes",
         }
     }
 
@@ -250,6 +288,9 @@ impl AttributeSpec {
     /// The value is not of the attribute's type, outside its range, not among its values, too long, has a character
     /// that may not stand in it, or does not look like what it leads to.
     pub fn check(&self, value: &str) -> Result<(), ValueError> {
+        if self.empty && value.is_empty() {
+            return Ok(());
+        }
         if self.list {
             if value.split_ascii_whitespace().next().is_none() {
                 return Err(ValueError::Empty);
@@ -336,9 +377,23 @@ impl Destination {
             }
             Self::Name if value.trim().is_empty() => Err(ValueError::Empty),
             Self::Name => Ok(()),
+            Self::Caller => check_caller(value),
             Self::Sender => check_sender(value),
             Self::Address => check_address(value),
         }
+    }
+}
+
+/// A caller is an E.164 number, or a SIP user or client, which have a letter and no blanks.
+fn check_caller(value: &str) -> Result<(), ValueError> {
+    let is_user = value.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && value
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-_.@:".contains(&byte));
+    if is_user {
+        Ok(())
+    } else {
+        Destination::Number.check(value)
     }
 }
 

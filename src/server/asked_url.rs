@@ -124,19 +124,17 @@ fn is_host(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reply::Reply;
+    use crate::guard::Limits;
     use crate::server::Verification;
-    use crate::table::{DefaultReplies, Table};
-    use bytes::Bytes;
+    use crate::table::{DefaultReplies, DefaultReply, Table};
     use std::sync::Arc;
 
     fn service() -> Service {
-        let silent = || Reply::Ready(Bytes::new());
         let default = DefaultReplies {
-            voice: silent(),
-            message: silent(),
+            voice: DefaultReply::silent(),
+            message: DefaultReply::silent(),
         };
-        let table = Arc::new(Table::new(Vec::new(), default));
+        let table = Arc::new(Table::new(Vec::new(), default, Limits::default()));
         Service {
             trusted_proxies: vec!["10.1.0.0/16".parse().expect("a network")],
             ..Service::new(table, Verification::AllowUnsigned)

@@ -14,8 +14,7 @@ use hyper::{Method, Response, Version};
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
-use crate::answer::{default_answer, last_resort};
-use crate::reply::template::Scope;
+use crate::answer::{Asked, Kind, default_answer, last_resort};
 use crate::request::{Form, Request, Webhook};
 use crate::server::asked_url::{candidates, is_forwarded, named_hosts, path_and_query};
 use crate::server::connection::Connection;
@@ -33,6 +32,7 @@ const FORM: &str = "application/x-www-form-urlencoded";
 static SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
 static SIGNATURE_SETTINGS: HeaderName =
     HeaderName::from_static("x-twilio-webhooks-signature-settings");
+static IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempotency-token");
 static HOME_REGION: HeaderName = HeaderName::from_static("x-home-region");
 static ROUTE: HeaderName = HeaderName::from_static("twiml-route");
 
@@ -48,7 +48,7 @@ pub(super) async fn respond(
     let mut response = match receive(server, peer, &head, &mut body).await {
         Ok(received) => {
             let table = &*server.service.table;
-            let (route, document) = compose(table, server.service.core, &received);
+            let (route, answer, kind) = compose(table, &server.service, &received);
             // Not even a fault in the log may cost the answer.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 log_answer(&server.service, &head, &received, route, begin);
@@ -56,7 +56,12 @@ pub(super) async fn respond(
             // A GET may carry a body, which means nothing and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
             let stays = is_read && connection.answered(&server.crowded);
-            document_response(route, document, stays && head.version >= Version::HTTP_11)
+            document_response(
+                route,
+                answer,
+                kind,
+                stays && head.version >= Version::HTTP_11,
+            )
         }
         Err(refusal) => {
             log_refusal(refusal, peer, begin);
@@ -68,12 +73,15 @@ pub(super) async fn respond(
     Ok(response)
 }
 
-fn document_response(route: &str, document: Bytes, stays: bool) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(document));
+fn document_response(route: &str, body: Bytes, kind: Kind, stays: bool) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
     let headers = response.headers_mut();
     headers.insert(
         CONTENT_TYPE,
-        HeaderValue::from_static("application/xml; charset=utf-8"),
+        HeaderValue::from_static(match kind {
+            Kind::Document => "application/xml; charset=utf-8",
+            Kind::Session => "application/json",
+        }),
     );
     // A route's name always fits; if it did not, the caller would still want the document.
     if let Ok(route) = HeaderValue::from_str(route) {
@@ -92,6 +100,8 @@ struct Received {
     query: Form,
     /// What Twilio asked, without the query.
     url: String,
+    /// The same for a request and its retries; empty when there is none.
+    token: String,
 }
 
 /// Reads a request, and finds out whether it is to be answered.
@@ -144,6 +154,9 @@ async fn receive(
         body,
         query,
         url,
+        token: header(head, &IDEMPOTENCY_TOKEN)
+            .unwrap_or_default()
+            .to_owned(),
     })
 }
 
@@ -234,38 +247,37 @@ fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Vec<String>) -> Result<Str
     Err(Refusal::NotLocal)
 }
 
-/// The name of the route that answers, and the document. Whatever breaks, there is one.
-fn compose<'t>(table: &'t Table, core: Core, received: &Received) -> (&'t str, Bytes) {
+/// The name of the route that answers, and what it answers. Whatever breaks, there is something.
+fn compose<'t>(table: &'t Table, service: &Service, received: &Received) -> (&'t str, Bytes, Kind) {
     // The panic's own text may hold a number, so it is not logged.
-    let guarded = |core: Core| {
+    let caught = |core: Core| {
         catch_unwind(AssertUnwindSafe(|| {
-            let request = Request::new(received.webhook, &received.body, &received.query);
-            let url = &received.url;
-            core(
-                table,
-                &Scope {
-                    request: &request,
-                    url,
-                },
-            )
+            let asked = Asked {
+                request: &Request::new(received.webhook, &received.body, &received.query),
+                url: &received.url,
+                token: &received.token,
+                now: (service.clock)(),
+            };
+            core(table, &service.guard, &asked)
         }))
     };
-    let answer = guarded(core).or_else(|_| {
+    let answer = caught(service.core).or_else(|_| {
         error!("the route's answer panicked, the default answers");
-        guarded(default_answer)
+        caught(|table, _, asked| default_answer(table, asked))
     });
     let Ok(answer) = answer else {
         error!("the default's answer panicked, too");
         let channel = catch_unwind(AssertUnwindSafe(|| {
             Request::new(received.webhook, &received.body, &received.query).channel()
         }));
-        return (
-            DEFAULT,
-            last_resort(table, channel.unwrap_or(Channel::Voice)),
-        );
+        let document = last_resort(table, channel.unwrap_or(Channel::Voice));
+        return (DEFAULT, document, Kind::Document);
     };
     if let Some((route, error)) = answer.failure {
         error!(route, %error, "the reply cannot be written, the default answers");
+    }
+    if let Some(verdict) = answer.guarded {
+        info!(reason = %verdict, "the guard answers");
     }
     if answer.cut_texts > 0 {
         warn!(
@@ -274,7 +286,7 @@ fn compose<'t>(table: &'t Table, core: Core, received: &Received) -> (&'t str, B
             "texts over a limit of Twilio's were cut"
         );
     }
-    (answer.route, answer.document)
+    (answer.route, answer.body, answer.kind)
 }
 
 fn log_refusal(refusal: Refusal, peer: Peer, begin: Instant) {

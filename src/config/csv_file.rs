@@ -1,0 +1,199 @@
+//! A directory's CSV file: a first line with the names of the columns, then a row a line.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::Compiler;
+use super::directories::{DirectoryFile, NUMBER, Places};
+use super::problems::{Value, listed};
+use crate::diagnostic::{Code, File};
+use crate::directory::Directory;
+
+/// The columns of a file: which field of a record each is.
+struct Header {
+    names: Vec<String>,
+    key: usize,
+}
+
+impl Compiler<'_> {
+    /// The directory in the file that a table names.
+    pub(super) fn csv_file(
+        &mut self,
+        name: &str,
+        key: &str,
+        value: &Value<'_>,
+    ) -> Option<DirectoryFile> {
+        let path = self.problems.text(value, "the name of a file")?;
+        let file = self.csv_text(path, value)?;
+        let mut reader = csv::ReaderBuilder::new()
+            .flexible(true)
+            .from_reader(file.text.as_bytes());
+        let names = reader.headers().ok()?.iter().map(str::to_owned).collect();
+        let header = self.csv_header(&file, names, key)?;
+        let others: Vec<usize> = (0..header.names.len())
+            .filter(|field| *field != header.key)
+            .collect();
+        let columns = others
+            .iter()
+            .map(|field| header.names[*field].clone())
+            .collect();
+        let mut directory = Directory::new(name, columns);
+        let mut records = Vec::new();
+        let mut record = csv::StringRecord::new();
+        while let Ok(true) = reader.read_record(&mut record) {
+            let start = record.position().map_or(0, csv::Position::byte);
+            let start = usize::try_from(start).unwrap_or_default();
+            // The position is that of the end of the line before, or of blank lines.
+            let rest = &file.text[start..];
+            let start = start + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
+            // The parser takes an open quote to the end of the file for one cell.
+            let runs_on = record.iter().any(|cell| cell.contains('\n'));
+            if runs_on && file.text[start..].matches('"').count() % 2 == 1 {
+                let message = "a quote in this row is not closed";
+                let help = "close it; a quote inside a quoted cell is written twice";
+                self.problems.error_in(
+                    &file,
+                    Code::BadRow,
+                    first_line(&file.text, start),
+                    message,
+                    help,
+                );
+                break;
+            }
+            if record.len() != header.names.len() {
+                let place = start..field(&file.text, start, record.len() - 1).end;
+                let message = format!(
+                    "this row has {} cells, the first line has {}",
+                    record.len(),
+                    header.names.len()
+                );
+                let help = "write a comma for each empty cell, and quotes around a cell that holds a comma";
+                self.problems
+                    .error_in(&file, Code::BadRow, place, message, help);
+                continue;
+            }
+            let cells: Vec<&str> = others.iter().map(|field| &record[*field]).collect();
+            self.add_row(
+                &mut directory,
+                &record[header.key],
+                &cells,
+                key == NUMBER,
+                &file,
+                || field(&file.text, start, header.key),
+            );
+            records.push(start);
+        }
+        let fields = std::iter::once(header.key).chain(others).collect();
+        let places = Places::Csv {
+            file,
+            records,
+            fields,
+        };
+        Some(DirectoryFile::new(directory, places))
+    }
+
+    fn csv_text(&mut self, path: &str, value: &Value<'_>) -> Option<Arc<File>> {
+        let bytes = match self.files.read(path) {
+            Ok(bytes) => bytes,
+            Err(reason) => {
+                let message = format!("cannot read {path}: {reason}");
+                let help = "a relative path is one from the folder of the table";
+                self.problems
+                    .error(Code::BadFile, value.span(), message, help);
+                return None;
+            }
+        };
+        match String::from_utf8(bytes) {
+            // A byte order mark is no part of the first column's name.
+            Ok(text) => Some(File::new(
+                path,
+                text.strip_prefix('\u{feff}').unwrap_or(&text),
+            )),
+            Err(error) => {
+                let at = error.utf8_error().valid_up_to();
+                let file = File::new(path, String::from_utf8_lossy(error.as_bytes()));
+                let help = "save the file as UTF-8";
+                self.problems
+                    .error_in(&file, Code::BadFile, at..at + 1, "this is no UTF-8", help);
+                None
+            }
+        }
+    }
+
+    fn csv_header(&mut self, file: &Arc<File>, names: Vec<String>, key: &str) -> Option<Header> {
+        let start = file.text.len() - file.text.trim_start_matches(['\r', '\n']).len();
+        for (position, name) in names.iter().enumerate() {
+            if names[..position].contains(name) {
+                let message = format!("the column `{name}` is there twice");
+                let help = "give each column a name of its own";
+                let place = field(&file.text, start, position);
+                self.problems
+                    .error_in(file, Code::DuplicateName, place, message, help);
+            }
+        }
+        let Some(key) = names.iter().position(|name| name == key) else {
+            let message = format!("{} has no column `{key}`", file.name);
+            let line = start..field(&file.text, start, names.len().saturating_sub(1)).end;
+            let columns: Vec<&str> = names.iter().map(String::as_str).collect();
+            let help = format!(
+                "its first line names {}; name another key column: key = \"…\"",
+                listed(&columns)
+            );
+            self.problems
+                .error_in(file, Code::UnknownColumn, line, message, help);
+            return None;
+        };
+        Some(Header { names, key })
+    }
+}
+
+/// The bytes of the line that begins at a byte.
+fn first_line(text: &str, start: usize) -> Range<usize> {
+    start
+        ..text[start..]
+            .find(['\r', '\n'])
+            .map_or(text.len(), |at| start + at)
+}
+
+/// The bytes of a field of the record that begins at a byte. A quoted field is given with its quotes.
+pub(super) fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
+    let (mut index, mut begin, mut is_quoted) = (0, start, false);
+    for (at, byte) in text.bytes().enumerate().skip(start) {
+        match byte {
+            // A quote counts at the beginning of a field, and where such a field is open.
+            b'"' if is_quoted || at == begin => is_quoted = !is_quoted,
+            b',' | b'\n' | b'\r' if !is_quoted => {
+                if index == wanted {
+                    return begin..at;
+                }
+                if byte != b',' {
+                    return start..at;
+                }
+                (index, begin) = (index + 1, at + 1);
+            }
+            _ => {}
+        }
+    }
+    if index == wanted {
+        begin..text.len()
+    } else {
+        start..text.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_of_a_record_is_found_between_its_commas() {
+        let text = "number,name\n+1,\"a, \"\"b\"\"\"\n+2,c";
+        let second = text.find("+1").expect("a row");
+        let third = text.find("+2").expect("a row");
+        assert_eq!(&text[field(text, 0, 1)], "name");
+        assert_eq!(&text[field(text, second, 0)], "+1");
+        assert_eq!(&text[field(text, second, 1)], "\"a, \"\"b\"\"\"");
+        assert_eq!(&text[field(text, third, 1)], "c");
+        assert_eq!(&text[field(text, third, 5)], "+2,c");
+    }
+}

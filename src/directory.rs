@@ -1,0 +1,286 @@
+//! Directories: keys, exact or prefixes ending in `*`, each leading to a row of cells.
+//!
+//! Looking up a value costs the same whether there are ten keys or a million, and a row costs little more memory than
+//! its text: all texts stand in one buffer, and the index holds row numbers only.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+
+use hashbrown::HashTable;
+
+/// The position of a row in its directory.
+pub type Row = u32;
+
+/// A row of a directory that a request has chosen.
+pub type BoundRow<'t> = (&'t Directory, Row);
+
+/// A named set of keys, each with a row of cells.
+#[derive(Debug, Default)]
+pub struct Directory {
+    name: String,
+    columns: Vec<String>,
+    /// All cells, row after row, the key first.
+    text: String,
+    /// Where each cell ends in `text`.
+    ends: Vec<u32>,
+    hasher: RandomState,
+    exact: HashTable<Row>,
+    /// Prefixes without their `*`.
+    prefixes: HashMap<Box<str>, Row>,
+    /// The lengths that prefixes have, longest first.
+    prefix_lengths: Vec<usize>,
+    everything: Option<Row>,
+}
+
+/// Why a row cannot be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddError {
+    /// The key is that of this row already.
+    Duplicate(Row),
+    /// The directory has 4 GiB of text, and no more can be addressed.
+    Full,
+}
+
+impl Directory {
+    /// A directory without rows; `columns` are those beside the key.
+    #[must_use]
+    pub fn new(name: impl Into<String>, columns: Vec<String>) -> Self {
+        Self {
+            name: name.into(),
+            columns,
+            ..Self::default()
+        }
+    }
+
+    /// Its name in the table.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The names of the columns beside the key.
+    #[must_use]
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    /// The position of a column; `None` when there is none of that name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.columns.iter().position(|column| column == name)
+    }
+
+    /// How many rows it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len() / self.width()
+    }
+
+    /// Whether it has no rows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// How many cells a row has, the key included.
+    fn width(&self) -> usize {
+        self.columns.len() + 1
+    }
+
+    /// The text of a cell; `position` 0 is the key.
+    fn text_at(&self, row: Row, position: usize) -> &str {
+        let at = row as usize * self.width() + position;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start as usize..self.ends[at] as usize]
+    }
+
+    /// The key of a row, a `*` at its end included.
+    #[must_use]
+    pub fn key(&self, row: Row) -> &str {
+        self.text_at(row, 0)
+    }
+
+    /// A row's cell in a column; the empty text where the row has none.
+    #[must_use]
+    pub fn cell(&self, row: Row, column: usize) -> &str {
+        self.text_at(row, column + 1)
+    }
+
+    /// All cells of a column, in the order of the rows.
+    pub fn cells(&self, column: usize) -> impl Iterator<Item = (Row, &str)> {
+        (0..)
+            .take(self.len())
+            .map(move |row| (row, self.cell(row, column)))
+    }
+
+    /// Adds a row under a key: a value, a prefix that ends in `*`, or `*` for everything else. Cells that are not
+    /// given are empty.
+    ///
+    /// # Errors
+    ///
+    /// The key is there already (the row is added all the same, so that rows keep their numbers), or the directory
+    /// is full.
+    pub fn add<'c>(
+        &mut self,
+        key: &'c str,
+        cells: impl IntoIterator<Item = &'c str>,
+    ) -> Result<(), AddError> {
+        let row = Row::try_from(self.len()).map_err(|_| AddError::Full)?;
+        let before = (self.text.len(), self.ends.len());
+        let given = std::iter::once(key).chain(cells);
+        for cell in given.chain(std::iter::repeat("")).take(self.width()) {
+            self.text.push_str(cell);
+            let Ok(end) = u32::try_from(self.text.len()) else {
+                self.text.truncate(before.0);
+                self.ends.truncate(before.1);
+                return Err(AddError::Full);
+            };
+            self.ends.push(end);
+        }
+        match self.index(key, row) {
+            Some(first) => Err(AddError::Duplicate(first)),
+            None => Ok(()),
+        }
+    }
+
+    /// Makes a key lead to a row, unless it leads somewhere already.
+    fn index(&mut self, key: &str, row: Row) -> Option<Row> {
+        match key.strip_suffix('*') {
+            Some("") => {
+                let before = self.everything;
+                self.everything = before.or(Some(row));
+                before
+            }
+            Some(prefix) => {
+                if let Some(before) = self.prefixes.get(prefix) {
+                    return Some(*before);
+                }
+                if let Err(place) = self
+                    .prefix_lengths
+                    .binary_search_by(|length| prefix.len().cmp(length))
+                {
+                    self.prefix_lengths.insert(place, prefix.len());
+                }
+                self.prefixes.insert(prefix.into(), row);
+                None
+            }
+            None => {
+                let hash = self.hasher.hash_one(key);
+                let before = self.exact.find(hash, |row| self.key(*row) == key).copied();
+                if before.is_none() {
+                    let (text, ends, width, hasher) =
+                        (&self.text, &self.ends, self.width(), &self.hasher);
+                    let rehash = |row: &Row| {
+                        let at = *row as usize * width;
+                        let start = at.checked_sub(1).map_or(0, |before| ends[before]);
+                        hasher.hash_one(&text[start as usize..ends[at] as usize])
+                    };
+                    self.exact.insert_unique(hash, row, rehash);
+                }
+                before
+            }
+        }
+    }
+
+    /// The same with its keys in small letters and without outer blanks, for values that are compared so. Of keys that
+    /// become the same the first stays.
+    #[must_use]
+    pub fn folded(&self) -> Self {
+        let mut folded = Self::new(self.name.clone(), self.columns.clone());
+        for row in (0..).take(self.len()) {
+            let key = self.key(row).trim().to_lowercase();
+            let cells: Vec<&str> = (0..self.columns.len())
+                .map(|column| self.cell(row, column))
+                .collect();
+            // A key that is there already leads to its first row; this one stays, so that rows keep their numbers.
+            let _ = folded.add(&key, cells);
+        }
+        folded
+    }
+
+    /// The row for a value: that of the exact key, else of the longest prefix, else of `*`.
+    #[must_use]
+    pub fn row(&self, value: &str) -> Option<Row> {
+        let hash = self.hasher.hash_one(value);
+        if let Some(row) = self.exact.find(hash, |row| self.key(*row) == value) {
+            return Some(*row);
+        }
+        self.prefix_lengths
+            .iter()
+            .filter_map(|length| value.get(..*length))
+            .find_map(|prefix| self.prefixes.get(prefix).copied())
+            .or(self.everything)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exact_key_wins_then_the_longest_prefix_then_the_star() {
+        let mut directory = Directory::new("rides", Vec::new());
+        for key in ["+14155550100", "+1415*", "+1415555*", "+44*"] {
+            assert_eq!(directory.add(key, []), Ok(()), "{key}");
+        }
+        assert_eq!(directory.row("+14155550100"), Some(0));
+        assert_eq!(directory.row("+14155550101"), Some(2));
+        assert_eq!(directory.row("+14159"), Some(1));
+        assert_eq!(directory.row("+44"), Some(3));
+        assert_eq!(directory.row("+4"), None);
+        assert_eq!(directory.row(""), None);
+        assert_eq!(directory.add("*", []), Ok(()));
+        assert_eq!(directory.row("+4"), Some(4));
+        assert_eq!(directory.row(""), Some(4));
+        assert_eq!(directory.len(), 5);
+    }
+
+    #[test]
+    fn a_key_that_is_there_already_names_its_row_and_leads_there_still() {
+        let mut directory = Directory::new("rides", vec!["name".into()]);
+        for (row, key) in ["+1", "+1*", "*"].into_iter().enumerate() {
+            assert_eq!(directory.add(key, ["first"]), Ok(()));
+            let first = Row::try_from(2 * row).expect("a small number");
+            assert_eq!(
+                directory.add(key, ["second"]),
+                Err(AddError::Duplicate(first))
+            );
+        }
+        assert_eq!(
+            directory.row("+1").map(|row| directory.cell(row, 0)),
+            Some("first")
+        );
+        assert_eq!(directory.len(), 6);
+    }
+
+    #[test]
+    fn rows_have_cells_and_missing_ones_are_empty() {
+        let mut directory = Directory::new("sellers", vec!["name".into(), "phone".into()]);
+        assert_eq!(directory.add("+1", ["Ann", "+2"]), Ok(()));
+        assert_eq!(directory.add("+3", ["Bob"]), Ok(()));
+        assert_eq!(directory.add("+4", []), Ok(()));
+        let phone = directory.column("phone").expect("a column");
+        assert_eq!(
+            directory
+                .cells(phone)
+                .map(|(_, cell)| cell)
+                .collect::<Vec<_>>(),
+            ["+2", "", ""]
+        );
+        assert_eq!(directory.key(1), "+3");
+        assert_eq!(directory.column("number"), None);
+    }
+
+    #[test]
+    fn a_hundred_thousand_keys_are_all_found() {
+        let mut directory = Directory::new("rides", Vec::new());
+        let key = |number: u32| format!("+1415{number:07}");
+        for number in 0..100_000 {
+            assert_eq!(directory.add(&key(number), []), Ok(()));
+        }
+        for number in 0..100_000 {
+            assert_eq!(directory.row(&key(number)), Some(number));
+        }
+        assert_eq!(directory.row(&key(100_000)), None);
+    }
+}

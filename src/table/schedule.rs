@@ -1,0 +1,471 @@
+//! Schedules: when somebody is there, on the wall clock of a place.
+//!
+//! A span runs from its first minute up to, not including, its last. It is compared with the wall clock, so an hour
+//! that comes twice in autumn counts twice, and one that is skipped in spring not at all.
+
+use std::fmt;
+use std::str::FromStr;
+
+use jiff::civil::{Date, DateTime, Weekday};
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
+
+/// A named set of spans in one time zone.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Its name in the table.
+    pub name: String,
+    /// The zone whose wall clock counts.
+    pub zone: TimeZone,
+    /// When it is open.
+    pub open: Vec<Span>,
+    /// When it is closed all the same.
+    pub closed: Vec<Span>,
+}
+
+impl Schedule {
+    /// Whether it is open at a moment.
+    #[must_use]
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        let clock = self.zone.to_datetime(now);
+        let within = |spans: &[Span]| spans.iter().any(|span| span.contains(clock));
+        within(&self.open) && !within(&self.closed)
+    }
+}
+
+impl Schedule {
+    /// Whether it is surely never open: every span to be open in lies in one to be closed in, whatever the year.
+    #[must_use]
+    pub fn is_never_open(&self) -> bool {
+        self.open
+            .iter()
+            .all(|open| self.closed.iter().any(|closed| closed.covers(open)))
+    }
+}
+
+/// Some days and the hours of each: `Mon-Fri 09:00-17:30`, `22:00-06:00`, `12-25`, `2027-01-02..2027-01-05`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    days: Days,
+    /// From this minute of the day.
+    from: u16,
+    /// Up to this minute; not after `from` when the span runs past midnight.
+    to: u16,
+}
+
+/// Which days a span begins on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Days {
+    Every,
+    /// By weekday, Monday first.
+    Weekdays([bool; 7]),
+    /// Every year, from one month and day to another, both included.
+    Yearly {
+        first: (i8, i8),
+        last: (i8, i8),
+    },
+    /// From one date to another, both included.
+    Dates {
+        first: Date,
+        last: Date,
+    },
+}
+
+/// The minutes of a day.
+const DAY: u16 = 24 * 60;
+
+impl Span {
+    /// A whole day, once.
+    #[must_use]
+    pub fn on(date: Date) -> Self {
+        Self {
+            days: Days::Dates {
+                first: date,
+                last: date,
+            },
+            from: 0,
+            to: DAY,
+        }
+    }
+
+    /// Whether all of another span surely lies in it.
+    fn covers(&self, other: &Self) -> bool {
+        let is_whole_day = self.from == 0 && self.to == DAY;
+        let covers_hours = self.from < self.to
+            && other.from < other.to
+            && self.from <= other.from
+            && other.to <= self.to;
+        match (&self.days, &other.days) {
+            (Days::Every, _) => {
+                is_whole_day || covers_hours || (self.from, self.to) == (other.from, other.to)
+            }
+            (Days::Weekdays(own), Days::Weekdays(others)) => {
+                covers_hours && others.iter().zip(own).all(|(other, own)| !other || *own)
+            }
+            (own, others) => own == others && covers_hours,
+        }
+    }
+
+    /// Whether a moment of the wall clock lies in it.
+    fn contains(&self, clock: DateTime) -> bool {
+        let minute = u16::try_from(i32::from(clock.hour()) * 60 + i32::from(clock.minute()))
+            .unwrap_or_default();
+        let date = clock.date();
+        if self.from < self.to {
+            return self.days.contain(date) && (self.from..self.to).contains(&minute);
+        }
+        let began_yesterday = || {
+            date.yesterday()
+                .is_ok_and(|yesterday| self.days.contain(yesterday))
+        };
+        (minute >= self.from && self.days.contain(date)) || (minute < self.to && began_yesterday())
+    }
+}
+
+impl Days {
+    fn contain(&self, date: Date) -> bool {
+        match self {
+            Self::Every => true,
+            Self::Weekdays(days) => days[position(date.weekday())],
+            Self::Yearly { first, last } => {
+                let day = (date.month(), date.day());
+                if first <= last {
+                    *first <= day && day <= *last
+                } else {
+                    *first <= day || day <= *last
+                }
+            }
+            Self::Dates { first, last } => *first <= date && date <= *last,
+        }
+    }
+}
+
+/// The position of a weekday in a week that begins on Monday.
+fn position(weekday: Weekday) -> usize {
+    usize::try_from(weekday.to_monday_zero_offset()).unwrap_or_default()
+}
+
+/// Why a text is no [`Span`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpanError {
+    /// Nothing is there.
+    Empty,
+    /// What stands before the hours is neither weekdays nor dates.
+    Days,
+    /// No such day is in the calendar.
+    NoSuchDay,
+    /// A range of dates ends before it begins.
+    Backwards,
+    /// The hours are not written as `09:00-17:30`.
+    Hours,
+    /// The hours are over at once.
+    NoTime,
+}
+
+impl fmt::Display for SpanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "it is empty",
+            Self::Days => "its days are neither weekdays nor dates",
+            Self::NoSuchDay => "no such day is in the calendar",
+            Self::Backwards => "its last day is before its first",
+            Self::Hours => "its hours are not written as 09:00-17:30",
+            Self::NoTime => "it ends in the minute in which it begins",
+        })
+    }
+}
+
+impl std::error::Error for SpanError {}
+
+impl FromStr for Span {
+    type Err = SpanError;
+
+    /// Reads days, hours or both; without days every day, without hours the whole day.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut words: Vec<&str> = text.split_whitespace().collect();
+        let hours = words.pop_if(|word| word.contains(':'));
+        let (from, to) = hours.map_or(Ok((0, DAY)), parse_hours)?;
+        let days = match words.as_slice() {
+            [] if hours.is_none() => return Err(SpanError::Empty),
+            [] => Days::Every,
+            // Blanks may stand after the commas of a list of weekdays.
+            words => parse_days(&words.concat())?,
+        };
+        Ok(Self { days, from, to })
+    }
+}
+
+fn parse_hours(text: &str) -> Result<(u16, u16), SpanError> {
+    let (from, to) = text.split_once('-').ok_or(SpanError::Hours)?;
+    let (from, to) = (parse_minute(from)?, parse_minute(to)?);
+    match from {
+        DAY => Err(SpanError::Hours),
+        _ if from == to => Err(SpanError::NoTime),
+        _ => Ok((from, to)),
+    }
+}
+
+/// The minute of the day of `HH:MM`; `24:00` is the end of the day.
+fn parse_minute(text: &str) -> Result<u16, SpanError> {
+    let (hour, minute) = text.split_once(':').ok_or(SpanError::Hours)?;
+    let number = |text: &str| {
+        let is_two_digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<u16>()
+            .ok()
+            .filter(|_| is_two_digits)
+            .ok_or(SpanError::Hours)
+    };
+    match (number(hour)?, number(minute)?) {
+        (hour @ 0..=23, minute @ 0..=59) => Ok(60 * hour + minute),
+        (24, 0) => Ok(DAY),
+        _ => Err(SpanError::Hours),
+    }
+}
+
+fn parse_days(text: &str) -> Result<Days, SpanError> {
+    if text.starts_with(|first: char| first.is_ascii_digit()) {
+        return parse_dates(text);
+    }
+    let mut days = [false; 7];
+    for range in text.split(',') {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        let (first, last) = (parse_weekday(first)?, parse_weekday(last)?);
+        // A week has no end: Sat-Mon is three days.
+        let length = (last + 7 - first) % 7;
+        (0..=length).for_each(|offset| days[(first + offset) % 7] = true);
+    }
+    Ok(Days::Weekdays(days))
+}
+
+fn parse_weekday(text: &str) -> Result<usize, SpanError> {
+    let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    names
+        .iter()
+        .position(|name| *name == text)
+        .ok_or(SpanError::Days)
+}
+
+fn parse_dates(text: &str) -> Result<Days, SpanError> {
+    let (first, last) = text.split_once("..").unwrap_or((text, text));
+    match (parse_date(first)?, parse_date(last)?) {
+        (Day::Once(first), Day::Once(last)) if first <= last => Ok(Days::Dates { first, last }),
+        (Day::Once(_), Day::Once(_)) => Err(SpanError::Backwards),
+        (Day::Yearly(first), Day::Yearly(last)) => Ok(Days::Yearly { first, last }),
+        _ => Err(SpanError::Days),
+    }
+}
+
+enum Day {
+    Once(Date),
+    Yearly((i8, i8)),
+}
+
+/// `2026-12-25`, or `12-25` for every year.
+fn parse_date(text: &str) -> Result<Day, SpanError> {
+    let parts: Vec<&str> = text.split('-').collect();
+    let number = |text: &str, length: usize| {
+        let is_number = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+        text.parse::<i16>()
+            .ok()
+            .filter(|_| is_number)
+            .ok_or(SpanError::Days)
+    };
+    let small = |text: &str| {
+        number(text, 2).and_then(|number| i8::try_from(number).map_err(|_| SpanError::Days))
+    };
+    match parts.as_slice() {
+        [year, month, day] => {
+            let date = Date::new(number(year, 4)?, small(month)?, small(day)?);
+            date.map(Day::Once).map_err(|_| SpanError::NoSuchDay)
+        }
+        [month, day] => {
+            // A leap year has every day that any year has.
+            let date =
+                Date::new(2024, small(month)?, small(day)?).map_err(|_| SpanError::NoSuchDay)?;
+            Ok(Day::Yearly((date.month(), date.day())))
+        }
+        _ => Err(SpanError::Days),
+    }
+}
+
+/// A moment as people write it: with a zone in brackets, or with an offset.
+#[must_use]
+pub fn parse_moment(text: &str) -> Option<Timestamp> {
+    text.parse::<Zoned>()
+        .map(|zoned| zoned.timestamp())
+        .or_else(|_| text.parse())
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schedule(open: &[&str], closed: &[&str]) -> Schedule {
+        let spans = |texts: &[&str]| texts.iter().map(|text| text.parse().expect(text)).collect();
+        Schedule {
+            name: "office".into(),
+            zone: TimeZone::get("America/New_York").expect("a zone"),
+            open: spans(open),
+            closed: spans(closed),
+        }
+    }
+
+    fn is_open(schedule: &Schedule, clock: &str) -> bool {
+        let clock: DateTime = clock.parse().expect("a date and a time");
+        let moment = clock.to_zoned(schedule.zone.clone()).expect("a moment");
+        schedule.is_open(moment.timestamp())
+    }
+
+    #[test]
+    fn a_span_runs_from_its_first_minute_up_to_its_last() {
+        let office = schedule(&["Mon-Fri 09:00-17:30", "Sat 10:00-14:00"], &[]);
+        // 2026-11-20 is a Friday.
+        for (clock, open) in [
+            ("2026-11-20T08:59:59", false),
+            ("2026-11-20T09:00", true),
+            ("2026-11-20T17:29:59", true),
+            ("2026-11-20T17:30", false),
+            ("2026-11-21T10:00", true),
+            ("2026-11-21T09:00", false),
+            ("2026-11-22T12:00", false),
+        ] {
+            assert_eq!(is_open(&office, clock), open, "{clock}");
+        }
+    }
+
+    #[test]
+    fn a_span_may_run_past_midnight_and_around_the_week() {
+        let night = schedule(&["Fri 22:00-06:00"], &[]);
+        assert!(is_open(&night, "2026-11-20T23:00"));
+        assert!(is_open(&night, "2026-11-21T05:59"));
+        assert!(!is_open(&night, "2026-11-21T06:00"));
+        assert!(!is_open(&night, "2026-11-20T05:00"));
+        assert!(!is_open(&night, "2026-11-21T22:00"));
+        let weekend = schedule(&["Sat-Mon 00:00-24:00"], &[]);
+        for (clock, open) in [
+            ("2026-11-21T00:00", true),
+            ("2026-11-23T23:59", true),
+            ("2026-11-24T00:00", false),
+            ("2026-11-20T12:00", false),
+        ] {
+            assert_eq!(is_open(&weekend, clock), open, "{clock}");
+        }
+        let list = schedule(&["Mon, Wed 09:00-10:00"], &[]);
+        assert!(is_open(&list, "2026-11-25T09:30"));
+        assert!(!is_open(&list, "2026-11-24T09:30"));
+    }
+
+    #[test]
+    fn closed_wins_over_open() {
+        let office = schedule(
+            &["00:00-24:00"],
+            &[
+                "12-25",
+                "2026-12-31 12:00-24:00",
+                "2027-01-02..2027-01-05",
+                "12-29..01-01 06:00-07:00",
+                "Sun",
+            ],
+        );
+        for (clock, open) in [
+            ("2026-12-25T12:00", false),
+            ("2031-12-25T12:00", false),
+            ("2026-12-31T11:59", true),
+            ("2026-12-31T12:00", false),
+            ("2027-01-02T00:00", false),
+            ("2027-01-05T23:59", false),
+            ("2027-01-06T00:00", true),
+            ("2028-12-30T06:30", false),
+            ("2029-01-01T06:30", false),
+            ("2029-01-02T06:30", true),
+            ("2026-11-22T12:00", false),
+        ] {
+            assert_eq!(is_open(&office, clock), open, "{clock}");
+        }
+    }
+
+    #[test]
+    fn an_hour_that_comes_twice_counts_twice_and_a_skipped_one_not_at_all() {
+        // New York: 2026-11-01 02:00 becomes 01:00, 2026-03-08 02:00 becomes 03:00.
+        let small_hours = schedule(&["01:00-03:00"], &[]);
+        for (moment, open) in [
+            ("2026-11-01T05:30Z", true),
+            ("2026-11-01T06:30Z", true),
+            ("2026-11-01T07:30Z", true),
+            ("2026-11-01T08:00Z", false),
+            ("2026-03-08T06:30Z", true),
+            ("2026-03-08T07:00Z", false),
+        ] {
+            let moment: Timestamp = moment.parse().expect("a moment");
+            assert_eq!(small_hours.is_open(moment), open, "{moment}");
+        }
+    }
+
+    #[test]
+    fn a_schedule_that_is_never_open_is_known() {
+        assert!(schedule(&[], &[]).is_never_open());
+        assert!(schedule(&["Mon 09:00-10:00"], &["Mon-Fri"]).is_never_open());
+        assert!(schedule(&["22:00-06:00"], &["00:00-24:00"]).is_never_open());
+        assert!(!schedule(&["22:00-06:00"], &["Mon-Sat"]).is_never_open());
+        assert!(!schedule(&["Mon 09:00-10:00"], &["Mon 09:00-09:59"]).is_never_open());
+        assert!(!schedule(&["Mon 09:00-10:00", "Sun 09:00-10:00"], &["Mon"]).is_never_open());
+        assert!(!schedule(&["Mon 09:00-10:00"], &["12-25"]).is_never_open());
+    }
+
+    #[test]
+    fn a_moment_has_a_zone_or_an_offset() {
+        let noon: Timestamp = "2026-12-24T17:00:00Z".parse().expect("a moment");
+        for text in [
+            "2026-12-24T12:00[America/New_York]",
+            "2026-12-24T17:00Z",
+            "2026-12-24T12:00-05:00",
+        ] {
+            assert_eq!(parse_moment(text), Some(noon), "{text}");
+        }
+        for text in [
+            "",
+            "2026-12-24",
+            "2026-12-24T12:00",
+            "12:00",
+            "2026-12-24T12:00[Nowhere]",
+        ] {
+            assert_eq!(parse_moment(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_span_says_what_is_wrong() {
+        for (text, message) in [
+            ("", "it is empty"),
+            ("Mo 09:00-10:00", "its days are neither weekdays nor dates"),
+            ("mon 09:00-10:00", "its days are neither weekdays nor dates"),
+            (
+                "Mon-Fri 9:00-17:30",
+                "its hours are not written as 09:00-17:30",
+            ),
+            ("Mon-Fri 09:00", "its hours are not written as 09:00-17:30"),
+            ("09:00-24:01", "its hours are not written as 09:00-17:30"),
+            ("09:60-10:00", "its hours are not written as 09:00-17:30"),
+            ("09:00-09:00", "it ends in the minute in which it begins"),
+            ("24:00-06:00", "its hours are not written as 09:00-17:30"),
+            ("02-30", "no such day is in the calendar"),
+            ("2026-02-29", "no such day is in the calendar"),
+            ("2026-13-01", "no such day is in the calendar"),
+            ("2027-01-05..2027-01-02", "its last day is before its first"),
+            (
+                "2027-01-05..01-07",
+                "its days are neither weekdays nor dates",
+            ),
+            ("2027-1-5", "its days are neither weekdays nor dates"),
+            ("2027-01-05..", "its days are neither weekdays nor dates"),
+        ] {
+            assert_eq!(
+                text.parse::<Span>().expect_err(text).to_string(),
+                message,
+                "{text}"
+            );
+        }
+        assert!("02-29".parse::<Span>().is_ok());
+    }
+}

@@ -1,0 +1,443 @@
+//! What an operator reads about a wrong table: one file for every kind of mistake, and what holds for any text.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+use annotate_snippets::Renderer;
+use proptest::prelude::*;
+use twiml_responder::config::{Files, NoFiles, compile};
+use twiml_responder::diagnostic::{Code, Diagnostic, File, Severity};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics")
+}
+
+/// The names of all files in the folder that end so, without the ending, sorted.
+fn names(ending: &str) -> BTreeSet<String> {
+    fs::read_dir(folder())
+        .expect("the folder is there")
+        .filter_map(|entry| {
+            let file = entry.expect("an entry").file_name();
+            let name = file.to_str().expect("a name in UTF-8");
+            name.strip_suffix(ending).map(str::to_owned)
+        })
+        .collect()
+}
+
+fn file(text: &str) -> Arc<File> {
+    File::new("responses.toml", text)
+}
+
+/// The files beside the table `NAME.toml`: those in the folder `NAME`.
+struct Beside<'n>(&'n str);
+
+impl Files for Beside<'_> {
+    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+        // What the system says of a missing file is not the same everywhere.
+        fs::read(folder().join(self.0).join(path)).map_err(|_| "there is no such file".to_owned())
+    }
+}
+
+/// Everything that is said about a table: all of a bad one's diagnostics, a good one's warnings and failed tests.
+fn diagnostics(text: &str, files: &dyn Files) -> Vec<Diagnostic> {
+    match compile(&file(text), files) {
+        Ok(compiled) => [compiled.warnings, compiled.failed_tests].concat(),
+        Err(diagnostics) => diagnostics,
+    }
+}
+
+/// The same about the table `NAME.toml`.
+fn diagnostics_of(name: &str) -> Vec<Diagnostic> {
+    let text = fs::read_to_string(folder().join(format!("{name}.toml")));
+    diagnostics(&text.expect("a table in UTF-8"), &Beside(name))
+}
+
+fn printed(name: &str) -> String {
+    let drawn: Vec<String> = diagnostics_of(name)
+        .iter()
+        .map(|diagnostic| diagnostic.draw(&Renderer::plain()) + "\n")
+        .collect();
+    drawn.join("\n")
+}
+
+#[test]
+fn every_mistake_is_printed_as_reviewed() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut differing = Vec::new();
+    for name in names(".toml") {
+        let printed = printed(&name);
+        let reviewed = folder().join(format!("{name}.txt"));
+        if update {
+            fs::write(reviewed, printed).expect("the folder can be written");
+        } else if fs::read_to_string(reviewed).ok().as_deref() != Some(printed.as_str()) {
+            differing.push(format!(
+                "tests/diagnostics/{name}.txt should be:\n{printed}"
+            ));
+        }
+    }
+    assert!(
+        differing.is_empty(),
+        "{}\nIf this is what should be printed: UPDATE=1 cargo test --test diagnostics",
+        differing.join("\n")
+    );
+}
+
+#[test]
+fn every_code_is_printed_by_some_file() {
+    let mut seen = BTreeSet::new();
+    for name in names(".toml") {
+        seen.extend(
+            diagnostics_of(&name)
+                .into_iter()
+                .map(|diagnostic| diagnostic.code),
+        );
+    }
+    let unseen: Vec<&str> = Code::ALL
+        .iter()
+        .filter(|code| !seen.contains(code))
+        .map(|code| code.as_str())
+        .collect();
+    assert!(
+        unseen.is_empty(),
+        "add tests/diagnostics/CODE.toml for {unseen:?}"
+    );
+}
+
+#[test]
+fn every_printed_file_has_its_table() {
+    let tables = names(".toml");
+    let stray: Vec<String> = names(".txt")
+        .into_iter()
+        .filter(|name| !tables.contains(name))
+        .collect();
+    assert!(
+        stray.is_empty(),
+        "these .txt files have no .toml: {stray:?}"
+    );
+}
+
+#[test]
+fn every_file_beside_a_table_is_read() {
+    for name in names(".toml") {
+        let Ok(entries) = fs::read_dir(folder().join(&name)) else {
+            continue;
+        };
+        let table = fs::read_to_string(folder().join(format!("{name}.toml"))).expect("a table");
+        for entry in entries {
+            let file = entry.expect("an entry").file_name();
+            let line = format!("file = {file:?}");
+            assert!(table.contains(&line), "{name}.toml has no {line}");
+        }
+    }
+    let tables = names(".toml");
+    for entry in fs::read_dir(folder()).expect("the folder is there") {
+        let entry = entry.expect("an entry");
+        let name = entry.file_name();
+        let is_folder = entry.path().is_dir();
+        let has_table = tables.iter().any(|table| name == table.as_str());
+        assert!(!is_folder || has_table, "{name:?} has no table");
+    }
+}
+
+/// The codes that have a heading of their own in docs/diagnostics.md, in its order.
+fn documented() -> Vec<String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
+    let text = fs::read_to_string(path).expect("docs/diagnostics.md is there");
+    text.lines()
+        .filter_map(|line| line.strip_prefix("## "))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_code_is_documented_and_no_other() {
+    let mut codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
+    codes.sort_unstable();
+    assert_eq!(documented(), codes);
+}
+
+#[test]
+fn every_documented_code_says_what_to_do() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
+    let text = fs::read_to_string(path).expect("docs/diagnostics.md is there");
+    for section in text.split("\n## ").skip(1) {
+        let (code, rest) = section.split_once('\n').expect("a heading has lines below");
+        let prose = rest.split("```").next().unwrap_or_default().trim();
+        assert!(prose.len() > 80, "{code} says too little: {prose}");
+        assert!(
+            rest.contains("```toml\n") || rest.contains("```csv\n"),
+            "{code} has no example"
+        );
+    }
+}
+
+/// Routes with one mistake each: its code, the line of the route it stands in, and the route's lines after its name.
+const MISTAKES: [(Code, usize, &str); 20] = [
+    (Code::SilentRoute, 0, "private = false"),
+    (Code::UnknownKey, 1, "colour = \"red\"\nvoice = []"),
+    (Code::UnknownElement, 1, "voice = [{ Shout = \"Hello.\" }]"),
+    (
+        Code::UnknownAttribute,
+        2,
+        "voice = [\n{ Say = \"Hello.\", volume = 2 }]",
+    ),
+    (
+        Code::BadValue,
+        1,
+        "voice = [{ Dial = \"+15005550006\", timeout = 1 }]",
+    ),
+    (Code::BadNumber, 1, "voice = [{ Dial = \"5005550006\" }]"),
+    (
+        Code::BadNumber,
+        1,
+        "when = { Called = \"+1500x\" }\nvoice = []",
+    ),
+    (
+        Code::WrongCase,
+        1,
+        "when = { called = \"+15005550006\" }\nvoice = []",
+    ),
+    (
+        Code::WrongCase,
+        1,
+        "when = { sessionStatus = \"Closed\" }\nvoice = []",
+    ),
+    (
+        Code::BadRegex,
+        1,
+        "when = { Body = { regex = \"(\" } }\nvoice = []",
+    ),
+    (
+        Code::UnknownDirectory,
+        1,
+        "when = { Called = { in = \"nowhere\" } }\nvoice = []",
+    ),
+    (Code::UnknownReply, 1, "reply = \"nothing\""),
+    (
+        Code::BadTemplate,
+        1,
+        "voice = [{ Say = \"Hello {{ Caller\" }]",
+    ),
+    (
+        Code::OpenDestination,
+        1,
+        "voice = [{ Dial = \"{{ Digits }}\" }]",
+    ),
+    (
+        Code::PrivateNumber,
+        1,
+        "voice = [{ Dial = \"{{ outboundParticipantIdentifier }}\" }]",
+    ),
+    (Code::WrongType, 1, "when = { Digits = 1 }\nvoice = []"),
+    (
+        Code::WrongChannel,
+        2,
+        "voice = []\nmessage = [{ Say = \"Hello.\" }]",
+    ),
+    (
+        Code::WrongPlace,
+        1,
+        "voice = [{ Dial = [{ Say = \"Hello.\" }] }]",
+    ),
+    (Code::BadUrl, 1, "voice = [{ Play = \"music.mp3\" }]"),
+    (
+        Code::UnknownStep,
+        1,
+        "voice = [{ Redirect = \"?step=nowhere\" }]",
+    ),
+];
+
+#[test]
+fn two_hundred_mistakes_are_reported_at_once() {
+    let mut text = String::from("[default]\nvoice = [{ Say = \"Goodbye.\" }]\n");
+    let mut expected = Vec::new();
+    for number in 0..200 {
+        let (code, offset, lines) = MISTAKES[number % MISTAKES.len()];
+        let name_line = text.matches('\n').count() + 2;
+        expected.push((code, name_line + offset));
+        text.push_str("[[route]]\nname = \"route-");
+        text.push_str(&number.to_string());
+        text.push_str("\"\n");
+        text.push_str(lines);
+        text.push('\n');
+    }
+    let found: Vec<(Code, usize)> = compile(&file(&text), &NoFiles)
+        .expect_err("a table with mistakes")
+        .iter()
+        .map(|diagnostic| {
+            let (line, _) = file(&text).position(diagnostic.span.start);
+            (diagnostic.code, line)
+        })
+        .collect();
+    assert_eq!(found.len(), 200);
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn syntax_errors_stand_among_the_other_mistakes() {
+    let text = "\
+[directory.rides]
+numbers = [+15005550006]
+
+[[route]]
+name = \"first\"
+step = lost
+when = { Called = { in = \"rides\" } }
+voice = [{ say = \"Hello.\" }]
+
+[[route]]
+name = \"second\"
+reply = \"sorry\"
+
+[default]
+voice = [{ Say = \"Goodbye.\", loop = 2000 }]
+";
+    let found: Vec<(Code, usize)> = diagnostics(text, &NoFiles)
+        .iter()
+        .map(|diagnostic| {
+            (
+                diagnostic.code,
+                file(text).position(diagnostic.span.start).0,
+            )
+        })
+        .collect();
+    // The directory's key is no text; the reply may be missing because of a line that could not be read.
+    assert_eq!(
+        found,
+        [
+            (Code::WrongType, 2),
+            (Code::TomlSyntax, 6),
+            (Code::UnknownElement, 8),
+            (Code::BadValue, 15),
+        ]
+    );
+}
+
+/// One change to a text: where, as a share of its length, how much is taken out, and what comes instead.
+type Edit = (f64, usize, Insert);
+
+#[derive(Debug, Clone)]
+enum Insert {
+    Text(String),
+    /// So many bytes from this share of the length of another table.
+    Splice(usize, f64, usize),
+    /// The byte there with this bit turned over.
+    Flip(u8),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let pieces = prop::sample::select(vec![
+        "\"",
+        "'",
+        "'''",
+        "\"\"\"",
+        "{{",
+        "}}",
+        "{",
+        "}",
+        "[",
+        "]",
+        "[[",
+        "=",
+        ",",
+        "\n",
+        "\r\n",
+        "\u{feff}",
+        "é",
+        "\u{1F600}",
+        "\0",
+        "#",
+        ".",
+        "*",
+        "+",
+        "\\",
+        "\\u00e9",
+        "?step=é",
+        "{{ é | é }}",
+        "{{ Called | default(\"é",
+        "1979-05-27",
+        "0x1F",
+    ]);
+    let insert = prop_oneof![
+        4 => pieces.prop_map(|piece| Insert::Text(piece.to_owned())),
+        1 => "\\PC{0,8}".prop_map(Insert::Text),
+        2 => (any::<usize>(), 0.0..1.0, 0..200_usize).prop_map(|(from, at, length)| Insert::Splice(from, at, length)),
+        2 => (0..8_u8).prop_map(Insert::Flip),
+    ];
+    prop::collection::vec(
+        (
+            0.0..1.0,
+            prop_oneof![3 => 0..4_usize, 1 => 0..200_usize],
+            insert,
+        ),
+        1..6,
+    )
+}
+
+/// The place at this share of a text's length.
+fn place(bytes: &[u8], share: f64) -> usize {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    )]
+    let place = (bytes.len() as f64 * share) as usize;
+    place.min(bytes.len())
+}
+
+fn edited(text: &str, tables: &[String], edits: &[Edit]) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    for (share, cut, insert) in edits {
+        let at = place(&bytes, *share);
+        let end = (at + cut).min(bytes.len());
+        match insert {
+            Insert::Text(text) => drop(bytes.splice(at..end, text.bytes())),
+            Insert::Splice(from, share, length) => {
+                let other = tables[from % tables.len()].as_bytes();
+                let start = place(other, *share);
+                let part = &other[start..(start + length).min(other.len())];
+                bytes.splice(at..end, part.iter().copied());
+            }
+            Insert::Flip(bit) => {
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Every table of the project, the sample first.
+fn tables() -> Vec<String> {
+    let sample = include_str!("../responses.toml").to_owned();
+    let others = names(".toml")
+        .into_iter()
+        .map(|name| fs::read_to_string(folder().join(name + ".toml")).expect("a table in UTF-8"));
+    std::iter::once(sample).chain(others).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_text_compiles_or_says_where_it_is_wrong(from in any::<usize>(), edits in edits()) {
+        static TABLES: LazyLock<Vec<String>> = LazyLock::new(tables);
+        let text = edited(&TABLES[from % TABLES.len()], &TABLES, &edits);
+        let compiled = compile(&file(&text), &NoFiles);
+        if let Err(diagnostics) = &compiled {
+            prop_assert!(diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error), "{text}");
+        }
+        let diagnostics = compiled.map_or_else(|diagnostics| diagnostics, |compiled| compiled.warnings);
+        prop_assert!(diagnostics.is_sorted_by_key(|diagnostic| diagnostic.span.start));
+        for diagnostic in diagnostics {
+            let span = diagnostic.span.clone();
+            // `get` gives nothing for a span that is upside down, outside, or cuts a character.
+            prop_assert!(text.get(span.clone()).is_some(), "{span:?} of {diagnostic:?} in\n{text}");
+            let drawn = diagnostic.draw(&Renderer::plain());
+            prop_assert!(drawn.contains(diagnostic.code.as_str()) && drawn.contains("--> responses.toml:"), "{drawn}");
+        }
+    }
+}

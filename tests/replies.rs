@@ -1,0 +1,740 @@
+//! What Twilio gets: documents that are right whatever a request holds, and the defaults that protect people.
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+use quick_xml::Reader;
+use quick_xml::escape::unescape;
+use quick_xml::events::{BytesStart, Event};
+use twiml_responder::answer::{Answer, Asked, answer};
+use twiml_responder::config::{NoFiles, compile};
+use twiml_responder::diagnostic::File;
+use twiml_responder::guard::Guard;
+use twiml_responder::reply::RenderError;
+use twiml_responder::reply::vocabulary::{self, Destination, ElementSpec, ValueError};
+use twiml_responder::request::{Form, Request, Webhook};
+use twiml_responder::table::Table;
+use twiml_responder::types::Channel;
+
+const URL: &str = "https://example.com:8443/prefix/out-of-session";
+
+const DEFAULT: &str = "
+[default]
+voice = [{ Say = \"This is the default.\" }]
+message = [{ Message = \"This is the default.\" }]
+";
+
+fn table(text: &str) -> Table {
+    let text = format!("{text}{DEFAULT}");
+    let file = File::new("responses.toml", text.as_str());
+    match compile(&file, &NoFiles) {
+        Ok(compiled) => compiled.table,
+        Err(diagnostics) => panic!("{diagnostics:#?}\n{text}"),
+    }
+}
+
+/// A table whose one route says this to every call.
+fn voice(verbs: &str) -> Table {
+    table(&format!("[[route]]\nname = \"route\"\nvoice = [{verbs}]\n"))
+}
+
+/// A table whose one route sends this to every text.
+fn message(verbs: &str) -> Table {
+    table(&format!(
+        "[[route]]\nname = \"route\"\nmessage = [{verbs}]\n"
+    ))
+}
+
+fn answered<'t>(table: &'t Table, pairs: &[(&str, &str)]) -> Answer<'t> {
+    let body: Form = pairs.iter().copied().collect();
+    let query = Form::default();
+    let request = Request::new(Webhook::OutOfSession, &body, &query);
+    let asked = Asked {
+        request: &request,
+        url: URL,
+        token: "",
+        now: Timestamp::UNIX_EPOCH,
+    };
+    answer(table, &Guard::new(), &asked)
+}
+
+/// The document without its declaration.
+fn document(answer: &Answer<'_>) -> String {
+    let text = std::str::from_utf8(&answer.body).expect("a document is UTF-8");
+    text.strip_prefix("<?xml version=\"1.0\" encoding=\"UTF-8\"?>")
+        .expect("a document begins with its declaration")
+        .to_owned()
+}
+
+/// The document for a call with these parameters; nothing may have gone wrong.
+fn said(table: &Table, pairs: &[(&str, &str)]) -> String {
+    let answer = answered(table, &[&[("CallSid", "CA1")], pairs].concat());
+    assert_eq!((answer.route, &answer.failure), ("route", &None));
+    document(&answer)
+}
+
+/// The document for a text with these parameters; nothing may have gone wrong.
+fn sent(table: &Table, pairs: &[(&str, &str)]) -> String {
+    let answer = answered(table, &[&[("MessageSid", "SM1")], pairs].concat());
+    assert_eq!((answer.route, &answer.failure), ("route", &None));
+    document(&answer)
+}
+
+// A document as whoever receives it reads it.
+
+#[derive(Debug, Default)]
+struct Element {
+    tag: String,
+    attributes: Vec<(String, String)>,
+    /// The text that stands directly in it.
+    text: String,
+    children: Vec<Element>,
+}
+
+impl Element {
+    fn opened(start: &BytesStart<'_>) -> Self {
+        let attributes = start.attributes().map(|attribute| {
+            let attribute = attribute.expect("attributes are well formed");
+            let value = unescape(&attribute.value).expect("values are escaped rightly");
+            (attribute.key.as_ref().to_owned(), value.into_owned())
+        });
+        Self {
+            tag: start.name().as_ref().to_owned(),
+            attributes: attributes.collect(),
+            ..Self::default()
+        }
+    }
+
+    fn attribute(&self, name: &str) -> Option<&str> {
+        let found = self.attributes.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// The first element of that name, here or below.
+    fn find(&self, tag: &str) -> Option<&Element> {
+        if self.tag == tag {
+            return Some(self);
+        }
+        self.children.iter().find_map(|child| child.find(tag))
+    }
+
+    /// The text in it and in all below it.
+    fn all_text(&self) -> String {
+        let below: String = self.children.iter().map(Element::all_text).collect();
+        self.text.clone() + &below
+    }
+}
+
+/// Reads a document; panics when it is not well formed.
+fn parsed(document: &[u8]) -> Element {
+    let text = std::str::from_utf8(document).expect("a document is UTF-8");
+    let mut reader = Reader::from_str(text);
+    let mut open = vec![Element::default()];
+    loop {
+        match reader.read_event().expect("a document is well formed") {
+            Event::Decl(_) => assert!(text.starts_with("<?xml "), "nothing before the declaration"),
+            Event::Start(start) => open.push(Element::opened(&start)),
+            Event::Empty(start) => last(&mut open).children.push(Element::opened(&start)),
+            Event::End(_) => {
+                let closed = open.pop().expect("the reader checks that ends match");
+                last(&mut open).children.push(closed);
+            }
+            Event::Text(part) => last(&mut open).text.push_str(&part),
+            Event::GeneralRef(name) => {
+                let character = unescape(&format!("&{};", &*name))
+                    .expect("a known entity")
+                    .into_owned();
+                last(&mut open).text.push_str(&character);
+            }
+            Event::Eof => break,
+            other => panic!("a document has no {other:?}"),
+        }
+    }
+    assert_eq!(open.len(), 1, "every element is closed");
+    let top = open.remove(0);
+    assert_eq!(
+        (top.text.as_str(), top.children.len()),
+        ("", 1),
+        "one root and nothing beside it"
+    );
+    top.children.into_iter().next().expect("one root")
+}
+
+fn last(open: &mut [Element]) -> &mut Element {
+    open.last_mut().expect("the document itself is always open")
+}
+
+/// Holds an element and all below it to what TwiML has.
+fn assert_twiml(element: &Element, spec: &ElementSpec, channel: Channel) {
+    let tag = &element.tag;
+    for (name, value) in &element.attributes {
+        let (_, attribute) = spec
+            .attribute(name)
+            .unwrap_or_else(|| panic!("{tag} has no {name}"));
+        match attribute.check(value) {
+            Ok(()) | Err(ValueError::NotAmong { open: true }) => {}
+            Err(error) => panic!("{name}={value:?} of {tag}: {error}"),
+        }
+        if attribute.destination() == Some(Destination::Url) {
+            assert_absolute(value);
+        }
+    }
+    assert!(
+        spec.text || element.text.is_empty(),
+        "{tag} holds no text: {:?}",
+        element.text
+    );
+    if spec.text_required {
+        assert!(!element.text.trim().is_empty(), "{tag} needs text");
+    }
+    if spec.destination == Some(Destination::Url) && !element.text.is_empty() {
+        assert_absolute(&element.text);
+    }
+    for child in &element.children {
+        let spec = vocabulary::child_of(channel, spec, &child.tag)
+            .unwrap_or_else(|| panic!("{tag} takes no {}", child.tag));
+        assert_twiml(child, spec, channel);
+    }
+}
+
+fn assert_absolute(url: &str) {
+    let schemes = ["https://", "http://", "wss://"];
+    assert!(
+        schemes.iter().any(|scheme| url.starts_with(scheme)),
+        "{url}"
+    );
+    assert!(
+        url.is_ascii(),
+        "what a request brings into a URL is percent-encoded: {url}"
+    );
+}
+
+// Any request.
+
+/// Templates wherever a parameter may stand.
+const EVERYWHERE: &str = r#"
+parameters = ["campaign"]
+
+[[route]]
+name = "route"
+voice = [
+  { Say = "{{ SpeechResult }}", voice = "{{ campaign }}" },
+  { Say = ["Code ", { say-as = "{{ Digits | spell }}", interpret-as = "digits" }, ", ", { sub = "{{ CallerName | upper }}", alias = "{{ CallerName }}" }] },
+  { Play = "https://example.com/?a={{ Digits }}&b={{ SpeechResult | lower }}" },
+  { Gather = [{ Say = "{{ CallerName | default(\"nobody\") }}" }], action = "?step=next&a={{ SpeechResult }}", hints = "{{ CallerName }}" },
+  { Dial = [{ Client = [{ Identity = "alice" }, { Parameter = "", name = "said", value = "{{ SpeechResult }}" }] }, { Number = "+15005550006", url = "/whisper?a={{ Digits }}" }] },
+  { Redirect = "/next?a={{ CallerName | default(Digits) }}" },
+]
+message = [
+  { Message = "{{ Body }}" },
+  { Message = [{ Body = "{{ Body }}" }, { Body = " from {{ campaign }}" }, { Media = "https://example.com/?a={{ Body }}" }], statusCallback = "/status?a={{ campaign }}" },
+]
+
+[[route]]
+name = "next"
+step = "next"
+voice = []
+"#;
+
+fn any_text() -> impl Strategy<Value = String> {
+    let characters = prop::collection::vec(any::<char>(), 0..40).prop_map(String::from_iter);
+    let awkward = prop::sample::select(vec![
+        "",
+        " ",
+        "]]>",
+        "<Hangup/>",
+        "&amp;",
+        "&#0;",
+        "\0",
+        "\u{1}\u{8}\u{b}\u{1f}",
+        "\u{fffe}\u{ffff}",
+        "\r\n",
+        "\u{85}\u{2028}",
+        "\"'",
+        "<!--",
+        "<![CDATA[",
+        "\u{202e}",
+        "e\u{301}",
+        "\u{1F468}\u{200D}\u{1F469}",
+        "{{ Caller }}",
+        "%41",
+        "?#&=+",
+    ])
+    .prop_map(str::to_owned);
+    let piece = prop_oneof![2 => characters, 2 => awkward, 1 => "[a-z ]{0,30}"];
+    let times = prop_oneof![8 => Just(1_usize), 1 => 1..200_usize, 1 => 1..3000_usize];
+    (prop::collection::vec(piece, 0..5), times)
+        .prop_map(|(pieces, times)| pieces.concat().repeat(times))
+}
+
+/// A text without what XML 1.0 cannot carry.
+fn carried(text: &str) -> String {
+    let carries = |character: &char| match u32::from(*character) {
+        0x9 | 0xa | 0xd => true,
+        0xfffe | 0xffff => false,
+        code => code >= 0x20,
+    };
+    text.chars().filter(carries).collect()
+}
+
+/// As much of a text as a voice speaks: so many characters, and so many bytes once it is percent-encoded.
+fn spoken(text: &str, characters: usize) -> String {
+    let mut encoded = 0;
+    carried(text)
+        .chars()
+        .take(characters)
+        .take_while(|character| {
+            let is_bare = character.is_ascii_alphanumeric() || " -._~*".contains(*character);
+            encoded += if is_bare { 1 } else { 3 * character.len_utf8() };
+            encoded <= 4500
+        })
+        .collect()
+}
+
+fn is_blank(text: &str) -> bool {
+    carried(text).trim().is_empty()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_call_gets_a_document_that_twilio_accepts(
+        speech in any_text(), digits in any_text(), name in any_text(), campaign in any_text(), number in any_text(),
+    ) {
+        let table = table(EVERYWHERE);
+        let answer = answered(&table, &[
+            ("CallSid", "CA1"), ("SpeechResult", &speech), ("Digits", &digits), ("CallerName", &name), ("campaign", &campaign), ("Called", &number),
+        ]);
+        prop_assert!(answer.body.len() <= 64_000);
+        let response = parsed(&answer.body);
+        prop_assert_eq!(&response.tag, "Response");
+        assert_twiml(&response, vocabulary::response(Channel::Voice), Channel::Voice);
+        if let Some((route, error)) = &answer.failure {
+            // Nothing in this table can be refused but the size of the whole.
+            prop_assert_eq!((*route, error), ("route", &RenderError::TooLarge));
+            prop_assert_eq!(answer.route, "default");
+            prop_assert_eq!(response.all_text(), "This is the default.");
+            return Ok(());
+        }
+        let first = &response.children[0];
+        if is_blank(&speech) {
+            prop_assert_ne!(first.text.as_str(), speech.as_str());
+        } else {
+            let limit = match carried(&campaign).as_str() {
+                "man" | "woman" | "alice" => 4096,
+                voice if voice.starts_with("Google.") => 5000,
+                _ => 3000,
+            };
+            prop_assert_eq!(&first.text, &spoken(&speech, limit));
+        }
+        let prompt = response.find("Gather").expect("a Gather stays").find("Say").map(Element::all_text);
+        let name = if name.is_empty() { "nobody" } else { name.as_str() };
+        prop_assert_eq!(prompt, (!is_blank(name)).then(|| spoken(name, 3000)));
+        let parameter = response.find("Parameter").expect("a Parameter stays");
+        prop_assert_eq!(parameter.attribute("value").unwrap_or_default(), carried(&speech));
+    }
+
+    #[test]
+    fn any_text_message_gets_a_document_that_twilio_accepts(body in any_text(), campaign in any_text()) {
+        let table = table(EVERYWHERE);
+        let answer = answered(&table, &[("MessageSid", "SM1"), ("Body", &body), ("campaign", &campaign)]);
+        prop_assert!(answer.body.len() <= 64_000);
+        let response = parsed(&answer.body);
+        assert_twiml(&response, vocabulary::response(Channel::Message), Channel::Message);
+        if answer.failure.is_some() {
+            prop_assert_eq!(response.all_text(), "This is the default.");
+            return Ok(());
+        }
+        let cut: String = carried(&body).chars().take(1600).collect();
+        let is_left_out = is_blank(&body);
+        prop_assert_eq!(response.children.len(), if is_left_out { 1 } else { 2 });
+        if !is_left_out {
+            prop_assert_eq!(&response.children[0].text, &cut);
+        }
+        let both = response.children.last().expect("the second message stays: its second body is not empty");
+        let bodies: String = both.children.iter().filter(|child| child.tag == "Body").map(Element::all_text).collect();
+        let whole = if is_left_out { String::new() } else { carried(&body) } + " from " + &carried(&campaign);
+        let whole: String = whole.chars().take(1600).collect();
+        // A cut may leave only blanks of the second body, which is then left out.
+        prop_assert_eq!(bodies.trim_end(), whole.trim_end());
+    }
+}
+
+// One rule at a time.
+
+#[test]
+fn a_voice_and_its_language_come_as_a_pair() {
+    let table = table(
+        "[defaults.Say]\nvoice = \"Polly.Joanna-Neural\"\nlanguage = \"en-US\"\nloop = 2\n\
+         [[route]]\nname = \"route\"\nvoice = [\n\
+         { Say = \"a\" },\n{ Say = \"b\", voice = \"alice\" },\n{ Say = \"c\", language = \"de-DE\" },\n{ Say = \"d\", loop = 1 },\n\
+         { Gather = [{ Say = \"e\" }], action = \"https://example.com/\" },\n]\n",
+    );
+    let pair = "voice=\"Polly.Joanna-Neural\" language=\"en-US\"";
+    assert_eq!(
+        said(&table, &[]),
+        format!(
+            "<Response><Say {pair} loop=\"2\">a</Say><Say voice=\"alice\" loop=\"2\">b</Say>\
+             <Say language=\"de-DE\" loop=\"2\">c</Say><Say loop=\"1\" {pair}>d</Say>\
+             <Gather action=\"https://example.com/\"><Say {pair} loop=\"2\">e</Say></Gather></Response>"
+        )
+    );
+}
+
+#[test]
+fn a_dial_that_reaches_a_person_shows_our_own_number() {
+    let inbound = [("Called", "+15005550006"), ("Caller", "+15005550001")];
+    for (dial, shows) in [
+        ("\"+15005550009\"", true),
+        ("[{ Number = \"+15005550009\" }]", true),
+        ("[{ Sip = \"sip:desk@example.com\" }]", true),
+        ("[{ Client = \"alice\" }]", true),
+        ("[{ WhatsApp = \"+15005550009\" }]", true),
+        (
+            "[{ Sim = \"DE0123456789abcdef0123456789abcdef\" }, { Number = \"+15005550009\" }]",
+            true,
+        ),
+        ("[{ Conference = \"room\" }]", false),
+        ("[{ Queue = \"line\" }]", false),
+        ("[{ Sim = \"DE0123456789abcdef0123456789abcdef\" }]", false),
+        (
+            "[{ Application = \"AP0123456789abcdef0123456789abcdef\" }]",
+            false,
+        ),
+    ] {
+        let response = said(&voice(&format!("{{ Dial = {dial} }}")), &inbound);
+        assert_eq!(
+            response.contains("<Dial callerId=\"+15005550006\">"),
+            shows,
+            "{response}"
+        );
+        assert_eq!(response.contains("callerId"), shows, "{response}");
+    }
+}
+
+#[test]
+fn our_own_number_is_the_callers_on_an_outbound_call() {
+    let table = voice("{ Dial = \"+15005550009\" }");
+    for (pairs, caller_id) in [
+        (
+            &[("Called", "+15005550006"), ("Caller", "+15005550001")][..],
+            Some("+15005550006"),
+        ),
+        (
+            &[("To", "+15005550006"), ("From", "+15005550001")],
+            Some("+15005550006"),
+        ),
+        (
+            &[
+                ("Called", "+15005550006"),
+                ("Caller", "+15005550001"),
+                ("Direction", "outbound-api"),
+            ],
+            Some("+15005550001"),
+        ),
+        (
+            &[
+                ("Called", "+15005550006"),
+                ("From", "+15005550001"),
+                ("Direction", "outbound-dial"),
+            ],
+            Some("+15005550001"),
+        ),
+        // Left out only where our own number is no phone number.
+        (
+            &[
+                ("Called", "sip:desk@example.com"),
+                ("Caller", "+15005550001"),
+            ],
+            None,
+        ),
+        (
+            &[("Called", "client:alice"), ("Caller", "+15005550001")],
+            None,
+        ),
+        (
+            &[
+                ("Called", "whatsapp:+15005550006"),
+                ("Caller", "+15005550001"),
+            ],
+            None,
+        ),
+        (&[("Caller", "+15005550001")], None),
+    ] {
+        let response = said(&table, pairs);
+        let wanted = match caller_id {
+            Some(number) => format!("<Dial callerId=\"{number}\">"),
+            None => "<Dial>".to_owned(),
+        };
+        assert!(response.contains(&wanted), "{pairs:?}: {response}");
+    }
+}
+
+#[test]
+fn a_caller_id_that_somebody_wrote_comes_first() {
+    let pairs = [("Called", "+15005550006"), ("Caller", "+15005550001")];
+    let own = voice("{ Dial = \"+15005550009\", callerId = \"+15005550007\" }");
+    assert!(said(&own, &pairs).contains("<Dial callerId=\"+15005550007\">"));
+    let section = "[defaults.Dial]\ncallerId = \"+15005550008\"\n[[route]]\nname = \"route\"\n";
+    let default = table(&format!(
+        "{section}voice = [{{ Dial = \"+15005550009\" }}]\n"
+    ));
+    assert!(said(&default, &pairs).contains("<Dial callerId=\"+15005550008\">"));
+    let both = table(&format!(
+        "{section}voice = [{{ Dial = \"+15005550009\", callerId = \"{{{{ Called }}}}\" }}]\n"
+    ));
+    assert!(said(&both, &pairs).contains("<Dial callerId=\"+15005550006\">"));
+}
+
+#[test]
+fn urls_of_our_own_are_completed() {
+    for (url, whole) in [
+        (
+            "?step=next",
+            "https://example.com:8443/prefix/out-of-session?step=next",
+        ),
+        (
+            "?step=next&a=b",
+            "https://example.com:8443/prefix/out-of-session?step=next&amp;a=b",
+        ),
+        ("/music.mp3", "https://example.com:8443/music.mp3"),
+        (
+            "https://example.org/?a=1&b=2",
+            "https://example.org/?a=1&amp;b=2",
+        ),
+        ("http://example.org", "http://example.org"),
+    ] {
+        let table = table(&format!(
+            "[[route]]\nname = \"route\"\nvoice = [{{ Gather = [{{ Play = \"{url}\" }}], action = \"{url}\" }}]\n\
+             [[route]]\nname = \"next\"\nstep = \"next\"\nvoice = []\n"
+        ));
+        assert_eq!(
+            said(&table, &[]),
+            format!(
+                "<Response><Gather action=\"{whole}\"><Play>{whole}</Play></Gather></Response>"
+            )
+        );
+    }
+    let text = message(
+        "{ Message = [{ Media = \"/a.png?x={{ Body }}\" }], statusCallback = \"/status\" }",
+    );
+    assert_eq!(
+        sent(&text, &[("Body", "1")]),
+        "<Response><Message statusCallback=\"https://example.com:8443/status\">\
+         <Media>https://example.com:8443/a.png?x=1</Media></Message></Response>"
+    );
+}
+
+#[test]
+fn what_a_request_brings_into_a_url_is_percent_encoded() {
+    let table = voice(
+        "{ Play = \"https://example.com/?a={{ Digits }}&b={{ CallerCity | default(\\\"São Paulo\\\") }}\" }",
+    );
+    for (digits, encoded) in [
+        ("12", "12"),
+        ("#1*", "%231%2A"),
+        ("1&b=2", "1%26b%3D2"),
+        ("a b+c", "a%20b%2Bc"),
+        ("%41", "%2541"),
+        ("é\u{1F600}", "%C3%A9%F0%9F%98%80"),
+        ("-._~", "-._~"),
+        ("https://example.org/", "https%3A%2F%2Fexample.org%2F"),
+    ] {
+        let expected =
+            format!("<Play>https://example.com/?a={encoded}&amp;b=S%C3%A3o%20Paulo</Play>");
+        let response = said(&table, &[("Digits", digits)]);
+        assert!(response.contains(&expected), "{response}");
+    }
+}
+
+#[test]
+fn an_element_whose_text_comes_out_empty_is_left_out() {
+    for (verbs, response) in [
+        (
+            "{ Say = \"{{ Digits }}\" }, { Hangup = \"\" }",
+            "<Response><Hangup/></Response>",
+        ),
+        ("{ Say = \"{{ Digits }}\" }", "<Response/>"),
+        (
+            "{ Say = [\"Code\", { say-as = \"{{ Digits }}\", interpret-as = \"digits\" }] }",
+            "<Response><Say>Code</Say></Response>",
+        ),
+        (
+            "{ Gather = [{ Say = \"{{ Digits }}\" }], action = \"/next\" }",
+            "<Response><Gather action=\"https://example.com:8443/next\"/></Response>",
+        ),
+        (
+            "{ Dial = \"{{ Caller }}\" }, { Say = \"Nobody.\" }",
+            "<Response><Say>Nobody.</Say></Response>",
+        ),
+        (
+            "{ Dial = [{ Number = \"{{ Caller }}\" }, { Number = \"+15005550009\" }] }",
+            "<Response><Dial><Number>+15005550009</Number></Dial></Response>",
+        ),
+        (
+            "{ Pause = \"\" }, { Say = \"a\", voice = \"{{ campaign }}\" }",
+            "<Response><Pause/><Say>a</Say></Response>",
+        ),
+    ] {
+        let table = table(&format!(
+            "parameters = [\"campaign\"]\n[[route]]\nname = \"route\"\nvoice = [{verbs}]\n"
+        ));
+        assert_eq!(said(&table, &[]), response);
+    }
+    let table = message(
+        "{ Message = \"{{ Body }}\" }, { Message = [{ Body = \"{{ Body }}\" }, { Media = \"https://example.com/a.png\" }] }",
+    );
+    assert_eq!(
+        sent(&table, &[("Body", " \u{1} ")]),
+        "<Response><Message><Media>https://example.com/a.png</Media></Message></Response>"
+    );
+}
+
+#[test]
+fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
+    for (verbs, pairs, message) in [
+        (
+            "{ Say = \"a\" }, { Dial = \"{{ Caller }}\" }",
+            [("Caller", "anonymous")],
+            "the text for Dial cannot stand there: a number begins with `+` and its country code",
+        ),
+        (
+            "{ Dial = \"+15005550009\", callerId = \"{{ Caller }}\" }",
+            [("Caller", "(anonymous)")],
+            "the value for callerId of Dial cannot stand there: a number begins with `+` and its country code",
+        ),
+        (
+            "{ Gather = [{ Say = \"{{ SpeechResult }}\", loop = \"{{ Digits }}\" }], action = \"/next\" }",
+            [("Digits", "1001")],
+            "the value for loop of Say cannot stand there: it must be from 0 to 1000",
+        ),
+        (
+            "{ Say = \"a\", language = \"{{ Digits }}\" }",
+            [("Digits", "#")],
+            "the value for language of Say cannot stand there: it is not one of the values that TwiML knows",
+        ),
+        (
+            "{ Dial = [{ Client = \"{{ Caller }}\" }] }",
+            [("Caller", &*"a".repeat(257))],
+            "the text for Client cannot stand there: it has more than 256 characters",
+        ),
+    ] {
+        let table = voice(verbs);
+        let answer = answered(&table, &[&[("CallSid", "CA1")], &pairs[..]].concat());
+        let (route, error) = answer.failure.as_ref().expect("the value is refused");
+        assert_eq!((*route, error.to_string().as_str()), ("route", message));
+        assert_eq!(answer.route, "default");
+        assert_eq!(
+            document(&answer),
+            "<Response><Say>This is the default.</Say></Response>"
+        );
+    }
+    let table = message("{ Message = \"a\", to = \"{{ From }}\" }");
+    let answer = answered(
+        &table,
+        &[("MessageSid", "SM1"), ("From", "sip:alice@example.com")],
+    );
+    assert!(answer.failure.is_some());
+    assert_eq!(
+        document(&answer),
+        "<Response><Message>This is the default.</Message></Response>"
+    );
+}
+
+#[test]
+fn a_message_is_cut_at_1600_characters() {
+    let table = message("{ Message = \"{{ Body }}\" }");
+    for (text, characters, cut) in [
+        ("a", 1600, 0),
+        ("a", 1601, 1),
+        ("é", 5000, 1),
+        ("\u{1F600}", 1601, 1),
+    ] {
+        let body = text.repeat(characters);
+        let answer = answered(&table, &[("MessageSid", "SM1"), ("Body", &body)]);
+        let sent = parsed(&answer.body).all_text();
+        assert_eq!(
+            (answer.cut_texts, sent),
+            (cut, text.repeat(characters.min(1600)))
+        );
+    }
+}
+
+#[test]
+fn a_say_is_cut_at_the_limit_of_its_voice() {
+    for (voice_attribute, text, limit) in [
+        ("", "a", 3000),
+        (", voice = \"Polly.Joanna-Neural\"", "a", 3000),
+        (", voice = \"alice\"", "a", 4096),
+        // 5000 characters, but 4500 once they are percent-encoded.
+        (", voice = \"Google.en-US-Standard-A\"", "a", 4500),
+        ("", "ё", 750),
+        ("", ",", 1500),
+        ("", "\u{1F600}", 375),
+    ] {
+        let table = voice(&format!(
+            "{{ Say = \"{{{{ SpeechResult }}}}\"{voice_attribute} }}"
+        ));
+        for (length, cut) in [(limit, 0), (limit + 1, 1)] {
+            let answer = answered(
+                &table,
+                &[("CallSid", "CA1"), ("SpeechResult", &text.repeat(length))],
+            );
+            let said = parsed(&answer.body).all_text();
+            assert_eq!(
+                (answer.cut_texts, said),
+                (cut, text.repeat(limit)),
+                "{voice_attribute}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_document_over_64_kilobytes_is_never_sent() {
+    let value = "{ Parameter = \"\", name = \"said\", value = \"{{ SpeechResult }}\" }";
+    let table = voice(&format!(
+        "{{ Dial = [{{ Client = [{{ Identity = \"alice\" }}, {value}] }}] }}"
+    ));
+    let around = answered(&table, &[("CallSid", "CA1"), ("SpeechResult", "a")])
+        .body
+        .len()
+        - 1;
+    let longest = "a".repeat(64_000 - around);
+    let answer = answered(&table, &[("CallSid", "CA1"), ("SpeechResult", &longest)]);
+    assert_eq!((answer.body.len(), &answer.failure), (64_000, &None));
+    let answer = answered(
+        &table,
+        &[("CallSid", "CA1"), ("SpeechResult", &(longest + "a"))],
+    );
+    assert_eq!(answer.failure, Some(("route", RenderError::TooLarge)));
+    assert_eq!(
+        document(&answer),
+        "<Response><Say>This is the default.</Say></Response>"
+    );
+}
+
+#[test]
+fn a_long_reply_may_be_written_as_tables() {
+    let table = table(
+        "[[route]]\nname = \"route\"\n[[route.voice]]\nSay = \"a\"\nloop = 2\n[[route.voice]]\nHangup = \"\"\n",
+    );
+    assert_eq!(
+        said(&table, &[]),
+        "<Response><Say loop=\"2\">a</Say><Hangup/></Response>"
+    );
+}
+
+#[test]
+fn text_is_escaped_and_loses_what_xml_cannot_carry() {
+    let table = message("{ Message = \"{{ Body }}\" }");
+    assert_eq!(
+        sent(&table, &[("Body", "a<b>&\"c'\0\u{8}\u{fffe}]]>\t\u{e9}")]),
+        "<Response><Message>a&lt;b&gt;&amp;&quot;c&apos;]]&gt;\t\u{e9}</Message></Response>"
+    );
+    let literal = message("{ Message = \"a<b>\\u0001 & {{ \\\"{{\\\" }}\" }");
+    assert_eq!(
+        sent(&literal, &[]),
+        "<Response><Message>a&lt;b&gt; &amp; {{</Message></Response>"
+    );
+}
