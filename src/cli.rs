@@ -5,7 +5,9 @@
 mod check;
 mod explain;
 mod fields;
+mod import;
 mod output;
+mod schema;
 mod secrets;
 mod send;
 mod serve;
@@ -56,6 +58,10 @@ enum Command {
     Check(check::Arguments),
     /// Show which route answers a request, why, and with what
     Explain(explain::Arguments),
+    /// Turn TwiML that you already have into a route
+    Import(import::Arguments),
+    /// Print the JSON Schema of a table, for editors
+    Schema,
     /// Post a signed request to a running service, as Twilio would
     Send(send::Arguments),
     /// Tell whether a signature is right, and if not, why
@@ -74,6 +80,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Schema => schema::run(),
         Command::Send(arguments) => send::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
     };

@@ -22,6 +22,10 @@ pub mod diagnostic;
 
 pub mod config;
 
+pub mod import;
+
+pub mod schema;
+
 pub mod server;
 
 pub mod cli;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the core in reading order, with those of our own that it may use beside itself.
-const CORE: [(&str, &[&str]); 11] = [
+const CORE: [(&str, &[&str]); 13] = [
     ("types", &[]),
     ("request", &["types"]),
     ("signature", &["request", "types"]),
@@ -36,6 +36,11 @@ const CORE: [(&str, &[&str]); 11] = [
             "types",
         ],
     ),
+    (
+        "import",
+        &["config", "diagnostic", "reply", "table", "types"],
+    ),
+    ("schema", &["config", "guard", "reply", "table", "types"]),
 ];
 
 /// What gives a clock, the outside or the shell's tools to whoever names it.
