@@ -62,7 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         Format::Human => {
             if !diagnostics.is_empty() {
-                output::print_drawn(&output::drawn(&diagnostics));
+                output::print_coloured(&output::drawn(&diagnostics));
             }
             output::print(&summary(&file.name, compiled.as_ref(), &diagnostics));
         }

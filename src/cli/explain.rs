@@ -227,6 +227,10 @@ fn print_json(
     Ok(())
 }
 
+/// The two verdicts, green and faint on a terminal.
+const YES: &str = "\u{1b}[32myes\u{1b}[0m";
+const NO: &str = "\u{1b}[2mno\u{1b}[0m";
+
 fn print_human(
     request: &Request<'_>,
     answer: &Answer<'_>,
@@ -240,12 +244,12 @@ fn print_human(
         .unwrap_or_default();
     for Considered { route, reason, .. } in considered {
         match reason {
-            Some(reason) => output::print(&format!("no   {route:width$}  {reason}")),
-            None => output::print(&format!("yes  {route}")),
+            Some(reason) => output::print_coloured(&format!("{NO}   {route:width$}  {reason}")),
+            None => output::print_coloured(&format!("{YES}  {route}")),
         }
     }
     if considered.last().is_none_or(|last| !last.matched) {
-        output::print("yes  default");
+        output::print_coloured(&format!("{YES}  default"));
     }
     let note = |note: String| output::print(&format!("     {:width$}  {note}", ""));
     if let Some((_, error)) = &answer.failure {

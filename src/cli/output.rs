@@ -11,9 +11,9 @@ pub(super) fn print(text: &str) {
     write(io::stdout().lock(), text);
 }
 
-/// Writes drawings as a result, coloured on a terminal only.
-pub(super) fn print_drawn(drawn: &str) {
-    write(anstream::stdout().lock(), drawn);
+/// Writes a line of a result whose colours are for a terminal only.
+pub(super) fn print_coloured(text: &str) {
+    write(anstream::stdout().lock(), text);
 }
 
 /// Writes a line of anything that is no result.
