@@ -9,8 +9,11 @@ mod conditions;
 mod csv_file;
 mod defaults;
 mod directories;
+mod directory_file;
+mod in_file_tests;
 mod limits;
 pub(crate) mod parameters;
+mod place;
 mod problems;
 mod replies;
 mod routes;
@@ -19,7 +22,6 @@ mod schedules;
 mod sessions;
 mod steps;
 mod syntax;
-mod tests;
 mod texts;
 mod values;
 mod voices;
@@ -31,7 +33,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use self::columns::ColumnUses;
-use self::directories::DirectoryFile;
+use self::directory_file::DirectoryFile;
 use self::problems::Problems;
 use self::routes::NamedReply;
 use self::texts::StepReference;
@@ -41,7 +43,7 @@ use crate::reply::Attribute;
 use crate::table::schedule::Schedule;
 use crate::table::{DefaultReplies, Route, Table};
 
-pub use self::tests::Coverage;
+pub use self::in_file_tests::Coverage;
 
 /// The keys of the file.
 const FILE_KEYS: [&str; 10] = [

@@ -7,9 +7,9 @@ use toml::de::DeValue;
 
 use super::Compiler;
 use super::columns::Rule;
+use super::place::Place;
+use super::place::Use;
 use super::problems::{Value, choice, listed};
-use super::replies::Place;
-use super::texts::Use;
 use crate::diagnostic::{Code, nearest};
 use crate::reply::Attribute;
 use crate::reply::template::{Piece, Text};

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::Compiler;
 use super::parameters;
+use super::place::Use;
 use super::problems::listed;
-use super::texts::Use;
 use crate::diagnostic::{Code, nearest};
 use crate::directory::Directory;
 use crate::reply::template::{Text, Value};

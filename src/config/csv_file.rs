@@ -4,7 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Compiler;
-use super::directories::{DirectoryFile, NUMBER, Places};
+use super::directories::NUMBER;
+use super::directory_file::{DirectoryFile, Places, field};
 use super::problems::{Value, listed};
 use crate::diagnostic::{Code, File};
 use crate::directory::Directory;
@@ -153,47 +154,4 @@ fn first_line(text: &str, start: usize) -> Range<usize> {
         ..text[start..]
             .find(['\r', '\n'])
             .map_or(text.len(), |at| start + at)
-}
-
-/// The bytes of a field of the record that begins at a byte. A quoted field is given with its quotes.
-pub(super) fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
-    let (mut index, mut begin, mut is_quoted) = (0, start, false);
-    for (at, byte) in text.bytes().enumerate().skip(start) {
-        match byte {
-            // A quote counts at the beginning of a field, and where such a field is open.
-            b'"' if is_quoted || at == begin => is_quoted = !is_quoted,
-            b',' | b'\n' | b'\r' if !is_quoted => {
-                if index == wanted {
-                    return begin..at;
-                }
-                if byte != b',' {
-                    return start..at;
-                }
-                (index, begin) = (index + 1, at + 1);
-            }
-            _ => {}
-        }
-    }
-    if index == wanted {
-        begin..text.len()
-    } else {
-        start..text.len()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_field_of_a_record_is_found_between_its_commas() {
-        let text = "number,name\n+1,\"a, \"\"b\"\"\"\n+2,c";
-        let second = text.find("+1").expect("a row");
-        let third = text.find("+2").expect("a row");
-        assert_eq!(&text[field(text, 0, 1)], "name");
-        assert_eq!(&text[field(text, second, 0)], "+1");
-        assert_eq!(&text[field(text, second, 1)], "\"a, \"\"b\"\"\"");
-        assert_eq!(&text[field(text, third, 1)], "c");
-        assert_eq!(&text[field(text, third, 5)], "+2,c");
-    }
 }

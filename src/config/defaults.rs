@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Compiler;
+use super::place::{Owner, Place};
 use super::problems::{Value, entries};
-use super::replies::{Owner, Place};
 use crate::diagnostic::{Code, nearest};
 use crate::reply::template::{self, Field, Piece, Text};
 use crate::reply::vocabulary::{self, ElementSpec};

@@ -1,15 +1,15 @@
 //! `[directory.NAME]`: numbers or rows in place, or a CSV file beside the table.
 
-use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::Compiler;
+use super::directory_file::{DirectoryFile, Places};
 use super::problems::{Key, Value, entries, listed};
-use super::{Compiler, csv_file};
 use crate::diagnostic::{Code, File};
-use crate::directory::{AddError, Directory, Row};
+use crate::directory::{AddError, Directory};
 
 /// The keys of a `[directory.NAME]`.
 const DIRECTORY_KEYS: [&str; 5] = ["file", "key", "numbers", "public", "rows"];
@@ -19,79 +19,6 @@ const MOST_BAD_KEYS: usize = 20;
 
 /// The column that is the key when nobody names another.
 pub(super) const NUMBER: &str = "number";
-
-/// A directory and where it stands.
-#[derive(Debug)]
-pub(super) struct DirectoryFile {
-    pub directory: Arc<Directory>,
-    /// The columns that may be told to callers although they are dialled.
-    pub public: Vec<String>,
-    places: Places,
-    /// The directory as a parameter looks into it that is compared without regard to case.
-    folded: OnceCell<Arc<Directory>>,
-}
-
-/// Where the cells of a directory stand.
-#[derive(Debug)]
-pub(super) enum Places {
-    /// In the table: a place for each cell, the key first; an absent cell has that of its row.
-    Table {
-        file: Arc<File>,
-        cells: Vec<Range<usize>>,
-        width: usize,
-    },
-    /// In a CSV file: where each record begins, and which field of a record each column is.
-    Csv {
-        file: Arc<File>,
-        records: Vec<usize>,
-        fields: Vec<usize>,
-    },
-}
-
-impl DirectoryFile {
-    pub(super) fn new(directory: Directory, places: Places) -> Self {
-        Self {
-            directory: Arc::new(directory),
-            public: Vec::new(),
-            places,
-            folded: OnceCell::new(),
-        }
-    }
-
-    /// The directory with its keys folded, made when it is first asked for.
-    pub(super) fn folded(&self) -> &Arc<Directory> {
-        self.folded
-            .get_or_init(|| Arc::new(self.directory.folded()))
-    }
-
-    /// Where a cell stands; `position` 0 is the key.
-    pub(super) fn place(&self, row: Row, position: usize) -> (Arc<File>, Range<usize>) {
-        match &self.places {
-            Places::Table { file, cells, width } => (
-                Arc::clone(file),
-                cells
-                    .get(row as usize * width + position)
-                    .cloned()
-                    .unwrap_or(0..0),
-            ),
-            Places::Csv {
-                file,
-                records,
-                fields,
-            } => {
-                let start = records.get(row as usize).copied().unwrap_or_default();
-                (
-                    Arc::clone(file),
-                    csv_file::field(
-                        &file.text,
-                        start,
-                        fields.get(position).copied().unwrap_or_default(),
-                    ),
-                )
-            }
-        }
-    }
-}
 
 impl Compiler<'_> {
     pub(super) fn lower_directories(&mut self, section: &Value<'_>) {

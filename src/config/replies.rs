@@ -7,37 +7,12 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::Compiler;
 use super::attributes::url_help;
 use super::columns::Rule;
+use super::place::{Owner, Place, Use};
 use super::problems::{Key, Value, entries, listed};
-use super::texts::Use;
 use crate::diagnostic::{Code, nearest};
 use crate::reply::vocabulary::{self, ElementSpec, ValueError};
 use crate::reply::{Element, Node};
 use crate::types::Channel;
-
-/// Where elements stand, and so what they may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place {
-    /// The channel they answer.
-    pub channel: Channel,
-    /// Whose they are.
-    pub owner: Owner,
-}
-
-/// Whose elements are lowered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// A route's own.
-    Route {
-        /// Whether it may dial the other party's real number.
-        private: bool,
-    },
-    /// A `[reply.NAME]`'s, which routes of both kinds may name.
-    Reply,
-    /// `[default]`'s.
-    Default,
-    /// `[defaults.X]`'s attributes.
-    Defaults,
-}
 
 impl Compiler<'_> {
     /// The verbs of a `voice` or `message`; `None` when there is no such array.

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::place::{Owner, Place};
 use super::problems::{Value, entries, section};
-use super::replies::{Owner, Place};
 use super::{Compiler, ROUTE_KEYS};
 use crate::diagnostic::{Code, nearest};
 use crate::guard::LOOP_GUARD;

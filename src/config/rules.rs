@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use super::place::Place;
 use super::problems::{Key, Value, choice};
-use super::replies::Place;
 use super::{Compiler, voices};
 use crate::diagnostic::Code;
 use crate::reply::template::Piece;

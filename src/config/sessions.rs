@@ -6,9 +6,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::Compiler;
 use super::columns::Rule;
+use super::place::Use;
+use super::place::{Owner, Place};
 use super::problems::{Value, choice, integer};
-use super::replies::{Owner, Place};
-use super::texts::Use;
 use crate::diagnostic::{Code, nearest};
 use crate::reply::session::{MODES, NewSession, UNIQUE_NAME_MAX_CHARACTERS};
 use crate::reply::template::{self, Text};

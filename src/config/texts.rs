@@ -4,26 +4,12 @@ use std::ops::Range;
 
 use super::Compiler;
 use super::parameters;
+use super::place::{Owner, Use};
 use super::problems::listed;
-use super::replies::{Owner, Place};
 use crate::diagnostic::{Code, nearest};
 use crate::reply::template::{FILTERS, Field, Piece, TemplateErrorKind, Text};
 use crate::reply::url::{check_web_url, check_websocket_url};
 use crate::reply::vocabulary::Destination;
-
-/// What a text is for.
-pub(super) struct Use<'u> {
-    /// The element it stands in.
-    pub element: &'u str,
-    /// Its attribute; `None` for the element's text.
-    pub attribute: Option<&'u str>,
-    /// Where it leads, if anywhere.
-    pub destination: Option<Destination>,
-    /// Whether it is what a Dial reaches.
-    pub dials: bool,
-    /// Where the element stands.
-    pub place: Place,
-}
 
 /// A URL of a reply that has a step in its query.
 #[derive(Debug)]
