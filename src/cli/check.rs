@@ -27,6 +27,7 @@ pub(super) struct Arguments {
     #[arg(
         long,
         value_name = "PERCENT",
+        value_parser = clap::value_parser!(u8).range(..=100),
         requires = "coverage",
         env = "TWIML_RESPONDER_FAIL_UNDER"
     )]

@@ -303,7 +303,17 @@ fn verdict(test: &Test<'_>, answer: &Answer<'_>) -> Option<(String, String, Rang
             }
             None => format!("\"{}\" answers, not \"{}\"", answer.route, test.expect),
         };
-        let help = "`explain` with this request shows why".to_owned();
+        let is_withheld = test
+            .body
+            .first("Caller")
+            .or(test.body.first("From"))
+            .is_none();
+        let help = if is_withheld {
+            "`explain` with this request shows why; without a Caller the caller counts as withheld"
+        } else {
+            "`explain` with this request shows why"
+        };
+        let help = help.to_owned();
         return Some((message, help, test.expect_place.clone()));
     }
     let (wanted, place) = test.contains.as_ref()?;
