@@ -336,14 +336,14 @@ error[failed-test]: \"closed\" answers, not \"seller\"
 33 | expect = \"seller\"
    |          ^^^^^^^^
    |
-   = help: `explain` with this request shows why
+   = help: `explain` with this request shows why; without a Caller the caller counts as withheld
 
 office.toml: 2 routes, 2 tests, 1 error
 ";
     assert_eq!(check(&[]), ran(1, wanted, ""));
     let wanted = concat!(
         r#"{"severity":"error","code":"failed-test","message":"\"closed\" answers, not \"seller\"","file":"office.toml","#,
-        r#""line":33,"column":10,"help":"`explain` with this request shows why"}"#,
+        r#""line":33,"column":10,"help":"`explain` with this request shows why; without a Caller the caller counts as withheld"}"#,
         "\n"
     );
     assert_eq!(check(&["--format", "json"]), ran(1, wanted, ""));
@@ -375,8 +375,8 @@ no test comes to Called = a key of directory \"sellers\" of closed
     let json = ["--coverage", "--fail-under", "61", "--format", "json"];
     assert_eq!(check(&json).code, Some(1));
 
-    // Two more routes without conditions: 3 of 7 is 42.86.
-    let more = "\n[[route]]\nname = \"a\"\nmessage = []\n\n[[route]]\nname = \"b\"\nmessage = []\n";
+    // Two more routes, neither with a condition: 3 of 7 is 42.86.
+    let more = "\n[[route]]\nname = \"a\"\nmessage = []\n\n[[route]]\nname = \"b\"\nvoice = []\n";
     folder.write("office.toml", &format!("{OFFICE}{more}"));
     assert_eq!(
         check(&["--coverage", "--fail-under", "42"]).code,
