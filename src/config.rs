@@ -15,6 +15,7 @@ mod limits;
 pub(crate) mod parameters;
 mod place;
 mod problems;
+mod reach;
 mod replies;
 mod routes;
 mod rules;
@@ -124,6 +125,10 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
     let (toml, _) = DeTable::parse_recoverable(&text);
     let mut compiler = Compiler::new(file, files);
     let default = compiler.file(toml.get_ref());
+    // What could not be read would be missing from a proof, and the proof would be wrong.
+    if syntax_errors.is_empty() && !compiler.problems.has_errors() {
+        compiler.check_reach();
+    }
     let (routes, limits) = (std::mem::take(&mut compiler.routes), compiler.limits);
     let names: Vec<String> = routes.iter().map(|route| route.name.clone()).collect();
     let table = default.map(|default| Table::new(routes, default, limits));
@@ -213,6 +218,8 @@ struct Compiler<'s> {
     /// Whether a URL leads to a step that only a request knows.
     leads_anywhere: bool,
     routes: Vec<Route>,
+    /// Where the names of the routes stand, in the same order.
+    route_places: Vec<Range<usize>>,
     limits: Limits,
 }
 
@@ -243,6 +250,7 @@ impl<'s> Compiler<'s> {
             in_step: false,
             leads_anywhere: false,
             routes: Vec::new(),
+            route_places: Vec::new(),
             limits: Limits::default(),
         }
     }

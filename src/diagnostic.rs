@@ -143,6 +143,8 @@ codes! {
     UnknownSchedule = "unknown-schedule",
     /// A schedule that is never open.
     NeverOpen = "never-open",
+    /// A route that can never answer: earlier ones cover it, or its conditions exclude each other.
+    NeverAnswers = "never-answers",
     /// A session that Proxy would refuse to open.
     BadSession = "bad-session",
     /// An attribute without which an element means nothing.

@@ -198,6 +198,28 @@ impl Directory {
         folded
     }
 
+    /// All keys, in the order of the rows, a `*` at the end included.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        (0..).take(self.len()).map(|row| self.key(row))
+    }
+
+    /// Whether it has whole values only, neither prefixes nor `*`.
+    #[must_use]
+    pub(crate) fn is_exact(&self) -> bool {
+        self.prefixes.is_empty() && self.everything.is_none()
+    }
+
+    /// Whether it has a row for every value that begins so.
+    #[must_use]
+    pub(crate) fn has_all_from(&self, start: &str) -> bool {
+        self.everything.is_some()
+            || self
+                .prefix_lengths
+                .iter()
+                .filter_map(|length| start.get(..*length))
+                .any(|prefix| self.prefixes.contains_key(prefix))
+    }
+
     /// The row for a value: that of the exact key, else of the longest prefix, else of `*`.
     #[must_use]
     pub fn row(&self, value: &str) -> Option<Row> {
@@ -269,6 +291,22 @@ mod tests {
         );
         assert_eq!(directory.key(1), "+3");
         assert_eq!(directory.column("number"), None);
+    }
+
+    #[test]
+    fn a_directory_knows_what_it_has_all_of() {
+        let mut directory = Directory::new("rides", Vec::new());
+        for key in ["+1415", "+44"] {
+            assert_eq!(directory.add(key, []), Ok(()));
+        }
+        assert!(directory.is_exact() && !directory.has_all_from("+44"));
+        assert_eq!(directory.add("+44*", []), Ok(()));
+        assert!(!directory.is_exact() && directory.has_all_from("+44"));
+        assert!(directory.has_all_from("+4420") && !directory.has_all_from("+4"));
+        let keys: Vec<_> = directory.keys().collect();
+        assert_eq!(keys, ["+1415", "+44", "+44*"]);
+        assert_eq!(directory.add("*", []), Ok(()));
+        assert!(directory.has_all_from(""));
     }
 
     #[test]

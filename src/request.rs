@@ -102,7 +102,8 @@ pub fn alias(name: &str) -> Option<&'static str> {
 
 /// Whether a parameter is the caller's geography, which a withheld caller does not have: the spellings of
 /// a withheld number look like numbers of Lesotho, Uganda or China.
-fn is_caller_geography(name: &str) -> bool {
+#[must_use]
+pub(crate) fn is_caller_geography(name: &str) -> bool {
     name.strip_prefix("Caller")
         .or_else(|| name.strip_prefix("From"))
         .is_some_and(|rest| matches!(rest, "City" | "State" | "Zip" | "Country"))

@@ -154,6 +154,22 @@ pub fn is_withheld(number: &str) -> bool {
     is_word(user) || host.eq_ignore_ascii_case("anonymous.invalid")
 }
 
+/// Whether a withheld number may begin so; `false` only when [`is_withheld`] surely holds for no text with this start.
+#[must_use]
+pub(crate) fn may_begin_withheld(start: &str) -> bool {
+    let start = start.trim_start();
+    let agree = |one: &str, other: &str| {
+        one.bytes()
+            .zip(other.bytes())
+            .all(|(one, other)| one.eq_ignore_ascii_case(&other))
+    };
+    let digits = start.strip_prefix('+').unwrap_or(start);
+    agree(start, "sip:")
+        || agree(start, "sips:")
+        || WITHHELD_WORDS.iter().any(|word| agree(start, word))
+        || WITHHELD_DIGITS.iter().any(|word| agree(digits, word))
+}
+
 /// A number or address as it may stand in a log: at most its first four characters and its last two,
 /// at least five hidden. The bullets are always five, so that they do not tell the length either.
 #[must_use]
@@ -270,6 +286,28 @@ mod tests {
             "+86 28",
         ] {
             assert!(!is_withheld(number), "{number:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_withheld_number_may_begin_with_is_known() {
+        for number in [
+            "",
+            " Anonymous",
+            "UNKNOWN ",
+            "+266696687",
+            "2562533",
+            "sip:anonymous@anonymous.invalid",
+            "SIPS:unknown@10.0.0.1:5061",
+            "sip:x@anonymous.invalid;transport=tls",
+        ] {
+            assert!(is_withheld(number));
+            for end in 0..=number.len() {
+                assert!(may_begin_withheld(&number[..end]), "{:?}", &number[..end]);
+            }
+        }
+        for start in ["+1", "+2664", "client:", "whatsapp:+266", "1", "TW", "sip@"] {
+            assert!(!may_begin_withheld(start), "{start:?}");
         }
     }
 

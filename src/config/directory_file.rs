@@ -13,7 +13,7 @@ pub(super) struct DirectoryFile {
     pub directory: Arc<Directory>,
     /// The columns that may be told to callers although they are dialled.
     pub public: Vec<String>,
-    places: Places,
+    pub places: Places,
     /// The directory as a parameter looks into it that is compared without regard to case.
     folded: OnceCell<Arc<Directory>>,
 }

@@ -109,6 +109,8 @@ impl Compiler<'_> {
                 .and_then(|value| self.problems.boolean(value, "true or false"));
             let during = self.named_schedules(table.get("during"));
             let outside = self.named_schedules(table.get("outside"));
+            self.route_places
+                .push(table.get("name").map_or(value.span(), Value::span));
             self.routes.push(Route {
                 name,
                 step,

@@ -47,6 +47,24 @@ impl Pattern {
         }
         true
     }
+
+    /// Whether it matches every text.
+    #[must_use]
+    pub(crate) fn is_everything(&self) -> bool {
+        self.start.is_empty() && self.middle.is_empty() && self.end.is_empty()
+    }
+
+    /// What every text that it matches begins with.
+    #[must_use]
+    pub(crate) fn start(&self) -> &str {
+        &self.start
+    }
+
+    /// What every text that it matches ends with.
+    #[must_use]
+    pub(crate) fn end(&self) -> &str {
+        &self.end
+    }
 }
 
 impl fmt::Display for Pattern {
