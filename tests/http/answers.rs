@@ -1,0 +1,165 @@
+//! A signed request gets its document, whatever breaks.
+
+use twiml_responder::answer::{Answer, Asked};
+use twiml_responder::guard::Guard;
+use twiml_responder::server::Service;
+use twiml_responder::table::Table;
+
+use crate::wire::ask::{Ask, hello};
+use crate::wire::log::Log;
+use crate::wire::server::TestServer;
+use crate::wire::{CALL, DEFAULT, HELLO, signed_service};
+
+// Section 5's table, a row a test.
+
+#[tokio::test]
+async fn a_signed_post_is_answered() {
+    let server = TestServer::start(signed_service()).await;
+    let got = server.ask(&hello()).await;
+    assert_eq!(got.version, "HTTP/1.1");
+    assert_eq!(got.expect_document("hello"), HELLO);
+    assert_eq!(got.header("connection"), None);
+}
+
+#[tokio::test]
+async fn a_signed_get_is_answered() {
+    let server = TestServer::start(signed_service()).await;
+    let got = server
+        .ask(&Ask::get(&format!("/out-of-session?{CALL}")).signed_as_asked())
+        .await;
+    assert_eq!(got.expect_document("hello"), HELLO);
+    // The same signature with another field in the URL.
+    let mut other = Ask::get(&format!("/out-of-session?{CALL}")).signed_as_asked();
+    other.target.push('1');
+    assert_eq!(server.ask(&other).await.status, 403);
+}
+
+#[tokio::test]
+async fn the_query_of_a_post_is_signed_and_read() {
+    let server = TestServer::start(signed_service()).await;
+    let asked = Ask::post("/webhook?step=next&x=%7E~+%2b", CALL).signed_as_asked();
+    server.ask(&asked).await.expect_document("next");
+    let mut other = asked;
+    other.target = "/webhook?step=next&x=~~+%2b".to_owned();
+    assert_eq!(server.ask(&other).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_document_has_no_relative_url() {
+    let server = TestServer::start(signed_service()).await;
+    let body = CALL.replace("0001&Caller", "0002&Caller");
+    let got = server
+        .ask(&Ask::post("/webhook/?a=1", &body).signed_as_asked())
+        .await;
+    let document = got.expect_document("more");
+    assert!(
+        document.contains("<Redirect>http://example.com/webhook/?step=next</Redirect>"),
+        "{document}"
+    );
+}
+
+#[tokio::test]
+async fn both_webhooks_have_a_path_with_and_without_slash() {
+    let server = TestServer::start(signed_service()).await;
+    for path in [
+        "/out-of-session",
+        "/out-of-session/",
+        "/webhook",
+        "/webhook/",
+    ] {
+        let got = server.ask(&Ask::post(path, CALL).signed_as_asked()).await;
+        got.expect_document("hello");
+    }
+    let service = Service {
+        out_of_session: "/proxy/out".parse().expect("a path"),
+        ..signed_service()
+    };
+    let server = TestServer::start(service).await;
+    let got = server
+        .ask(&Ask::post("/proxy/out", CALL).signed_as_asked())
+        .await;
+    got.expect_document("hello");
+    assert_eq!(server.ask(&hello()).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_form_may_be_named_with_parameters_and_capitals() {
+    let server = TestServer::start(signed_service()).await;
+    for value in [
+        "application/x-www-form-urlencoded; charset=UTF-8",
+        "Application/X-WWW-Form-Urlencoded ;charset=utf-8;x=y",
+    ] {
+        let request = hello().without("Content-Type").with("Content-Type", value);
+        server.ask(&request).await.expect_document("hello");
+    }
+    let request = hello().with("Content-Encoding", "identity");
+    server.ask(&request).await.expect_document("hello");
+}
+
+// Whatever breaks, a document.
+
+#[tokio::test]
+async fn a_panic_gives_the_default() {
+    fn broken<'t>(_: &'t Table, _: &Guard, _: &Asked<'_>) -> Answer<'t> {
+        panic!("a fault for a test");
+    }
+    let log = Log::default();
+    let _guard = log.listen();
+    let service = Service {
+        core: broken,
+        ..signed_service()
+    };
+    let server = TestServer::start(service).await;
+    let mut client = server.connect().await;
+    for _ in 0..2 {
+        client.send(&hello().bytes()).await;
+        assert_eq!(client.answer().await.expect_document("default"), DEFAULT);
+    }
+    assert_eq!(log.text().matches("ERROR").count(), 2, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_written_gives_the_default() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let server = TestServer::start(signed_service()).await;
+    let body = CALL.replace("0001&Caller", "0003&Caller");
+    let fits = Ask::post("/webhook", &body).signed_as_asked();
+    server.ask(&fits).await.expect_document("breaks");
+    assert_eq!(log.text().matches("ERROR").count(), 0, "{}", log.text());
+    let body = body.replace("Caller=%2B14155550100", "Caller=anonymous");
+    let request = Ask::post("/webhook", &body).signed_as_asked();
+    assert_eq!(
+        server.ask(&request).await.expect_document("default"),
+        DEFAULT
+    );
+    let error = log.line("ERROR");
+    assert!(error.contains("route=\"breaks\""), "{error}");
+}
+
+#[tokio::test]
+async fn odd_requests_get_a_document() {
+    let server = TestServer::start(signed_service()).await;
+    let unknown: Vec<String> = (0..500)
+        .map(|index| format!("Parameter{index}=%FF{index}"))
+        .collect();
+    let controls: Vec<String> = (0..=0x20).map(|byte| format!("%{byte:02X}")).collect();
+    let controls = controls.concat();
+    let text = "MessageSid=SM1&To=%2B15005550001";
+    for (body, route) in [
+        (String::new(), "default"),
+        (unknown.join("&"), "default"),
+        ("&&==&%zz&=".to_owned(), "default"),
+        (
+            format!("{text}&Body={controls}%EF%BF%BF%3C%26%5D%5D%3E"),
+            "hello",
+        ),
+        (
+            format!("{text}&Body={}", "%F0%9F%98%80".repeat(10_000)),
+            "hello",
+        ),
+    ] {
+        let request = Ask::post("/webhook", &body).signed_as_asked();
+        server.ask(&request).await.expect_document(route);
+    }
+}

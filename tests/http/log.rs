@@ -1,0 +1,123 @@
+//! What the log says of requests, and what it never says.
+
+use twiml_responder::server::Service;
+
+use crate::wire::ask::Ask;
+use crate::wire::log::Log;
+use crate::wire::server::TestServer;
+use crate::wire::{CALL, TOKEN, signed_service, unsigned_service};
+
+#[tokio::test]
+async fn a_request_is_one_line_without_numbers() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let server = TestServer::start(signed_service()).await;
+    let request = Ask::post("/webhook?token=s3cret", &format!("{CALL}&Body=private"))
+        .with("X-Home-Region", "us1")
+        .signed_as_asked();
+    server.ask(&request).await.expect_document("hello");
+    let line = log.line("answered");
+    for part in [
+        " INFO ",
+        "webhook=\"webhook\"",
+        "channel=\"voice\"",
+        "route=\"hello\"",
+        "status=200",
+        "microseconds=",
+        "sid=\"CA00000000000000000000000000000001\"",
+        "region=\"us1\"",
+        "caller=\"+141•••••00\"",
+        "called=\"+150•••••01\"",
+    ] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    for secret in ["4155550100", "s3cret", "private", TOKEN] {
+        assert!(!log.text().contains(secret), "{secret} in {line}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_line_is_not_the_clients_to_write() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let service = Service {
+        show_numbers: true,
+        ..unsigned_service()
+    };
+    let server = TestServer::start(service).await;
+    let body = "CallSid=14155550100&Called=%2B15005550001&Caller=%0Aforged%1B%5B31m";
+    let request = Ask::post("/webhook", body).with("X-Home-Region", "us1 forged=1");
+    server.ask(&request).await.expect_document("hello");
+    server.ask(&Ask::get("/forged")).await;
+    let line = log.line("answered");
+    assert!(line.contains("caller=\"\\nforged\\u{1b}[31m\""), "{line}");
+    assert!(line.contains("called=\"+15005550001\""), "{line}");
+    for absent in ["sid=", "region="] {
+        assert!(!line.contains(absent), "{absent} in {line}");
+    }
+    let line = log.line("refused");
+    assert!(line.contains("refusal=\"path\" status=404"), "{line}");
+    assert_eq!(log.text().matches("/forged").count(), 0, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_wrong_signature_is_explained_once_a_second() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let server = TestServer::start(signed_service()).await;
+    let request =
+        Ask::post("/webhook?token=s3cret", CALL).signed("https://example.com/webhook?token=s3cret");
+    for _ in 0..5 {
+        assert_eq!(server.ask(&request).await.status, 403);
+    }
+    let text = log.text();
+    assert_eq!(text.matches(" WARN ").count(), 5, "{text}");
+    let first = text.lines().next().expect("a line");
+    assert!(first.contains("signature does not match"), "{first}");
+    assert!(
+        first.contains("http://example.com/webhook?token=…"),
+        "{first}"
+    );
+    assert!(
+        first.contains("--public-url https://example.com"),
+        "{first}"
+    );
+    assert!(
+        text.contains("the reason is looked for once a second"),
+        "{text}"
+    );
+    for secret in ["s3cret", "4155550100", TOKEN] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_is_no_public_url_is_found() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let public_url = "https://old.example.com/twilio";
+    let service = Service {
+        public_urls: vec![public_url.parse().expect(public_url)],
+        ..signed_service()
+    };
+    let server = TestServer::start(service).await;
+    let request = Ask::post("/webhook", CALL).signed("https://example.com/twilio/webhook");
+    assert_eq!(server.ask(&request).await.status, 403);
+    let line = log.line("WARN");
+    let remedy = "--public-url https://example.com/twilio";
+    assert!(line.contains(remedy), "{line}");
+}
+
+#[tokio::test]
+async fn an_unsigned_request_that_is_refused_is_explained() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let server = TestServer::start(unsigned_service()).await;
+    let request = Ask::post("/webhook", CALL).with("X-Forwarded-For", "203.0.113.9");
+    assert_eq!(server.ask(&request).await.status, 403);
+    let line = log.line("WARN");
+    assert!(
+        line.contains("it has a Forwarded or X-Forwarded header"),
+        "{line}"
+    );
+}

@@ -1,0 +1,15 @@
+//! The service over real sockets, byte by byte: what a client sends, and what it gets.
+
+#[path = "../support/wire/mod.rs"]
+mod wire;
+
+mod answers;
+mod asked_url;
+mod bodies;
+mod capacity;
+mod connections;
+mod deadlines;
+mod drain;
+mod log;
+mod refusals;
+mod sockets;

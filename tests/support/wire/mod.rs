@@ -1,0 +1,109 @@
+//! The service over real sockets: a table, services, and in the modules below what talks to them, byte by byte.
+
+// Each test file is a crate of its own and uses only a part of this.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod ask;
+pub mod client;
+pub mod folder;
+pub mod log;
+pub mod server;
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use twiml_responder::answer::{Answer, Asked, Kind};
+use twiml_responder::config::{NoFiles, compile};
+use twiml_responder::diagnostic::File;
+use twiml_responder::guard::Guard;
+use twiml_responder::server::{Service, Verification};
+use twiml_responder::signature::secrets::Secrets;
+use twiml_responder::table::Table;
+
+pub const TOKEN: &str = "2bd9e9638872de601313dc77410d3b23";
+
+pub const TABLE: &str = r#"
+[[route]]
+name = "hello"
+when = { Called = "+15005550001" }
+voice = [ { Say = "Hello." } ]
+message = [ { Message = "You wrote {{ Body }}" } ]
+
+[[route]]
+name = "more"
+when = { Called = "+15005550002" }
+voice = [ { Redirect = "?step=next" } ]
+
+[[route]]
+name = "next"
+step = "next"
+voice = [ { Say = "Next." } ]
+
+[[route]]
+name = "breaks"
+when = { Called = "+15005550003" }
+voice = [ { Dial = "{{ Caller }}", callerId = "+15005550003" } ]
+
+[default]
+voice = [ { Say = "No such number." } ]
+message = [ { Message = "No such number." } ]
+"#;
+
+pub const HELLO: &str =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Say>Hello.</Say></Response>";
+pub const DEFAULT: &str =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response><Say>No such number.</Say></Response>";
+pub const CALL: &str = "CallSid=CA00000000000000000000000000000001&AccountSid=AC00000000000000000000000000000001\
+     &Called=%2B15005550001&Caller=%2B14155550100";
+
+/// As long as a test may wait for anything before it fails.
+pub const LONG: Duration = Duration::from_secs(20);
+
+pub fn table() -> Arc<Table> {
+    let file = File::new("responses.toml", TABLE);
+    match compile(&file, &NoFiles) {
+        Ok(compiled) => Arc::new(compiled.table),
+        Err(diagnostics) => panic!("{diagnostics:?}"),
+    }
+}
+
+pub fn signed_service() -> Service {
+    let secrets = Secrets::parse(TOKEN).expect("a token");
+    Service::new(table(), Verification::Signed(secrets))
+}
+
+pub fn unsigned_service() -> Service {
+    Service::new(table(), Verification::AllowUnsigned)
+}
+
+/// Waits for something, but not for ever.
+pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
+    match tokio::time::timeout(LONG, future).await {
+        Ok(output) => output,
+        Err(elapsed) => panic!("{what} takes too long: {elapsed}"),
+    }
+}
+
+/// More than any socket takes at once.
+pub const LONG_DOCUMENT: usize = 32 * 1024 * 1024;
+
+/// A service that answers with [`LONG_DOCUMENT`] bytes.
+pub fn long_winded_service() -> Service {
+    pub fn long_winded<'t>(_: &'t Table, _: &Guard, _: &Asked<'_>) -> Answer<'t> {
+        Answer {
+            route: "default",
+            body: Bytes::from(vec![b'a'; LONG_DOCUMENT]),
+            kind: Kind::Document,
+            sends: false,
+            cut_texts: 0,
+            failure: None,
+            guarded: None,
+        }
+    }
+    Service {
+        core: long_winded,
+        ..signed_service()
+    }
+}

@@ -1,0 +1,99 @@
+//! A running service.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use twiml_responder::server::listener::{ListenAddress, Listener};
+use twiml_responder::server::{Limits, Service, run};
+
+use crate::wire::ask::Ask;
+use crate::wire::client::{Client, Got};
+use crate::wire::within;
+
+/// A service on a free port of this machine.
+pub struct TestServer {
+    pub address: ListenAddress,
+    pub stop: oneshot::Sender<()>,
+    pub ended: JoinHandle<usize>,
+}
+
+impl TestServer {
+    pub async fn start(service: Service) -> Self {
+        Self::start_with(service, Limits::default()).await
+    }
+
+    pub async fn start_with(service: Service, limits: Limits) -> Self {
+        let any_port = "127.0.0.1:0".parse().expect("an address");
+        Self::start_on(&any_port, service, limits).await
+    }
+
+    pub async fn start_on(address: &ListenAddress, service: Service, limits: Limits) -> Self {
+        let listener = Listener::bind(address).await.expect("a free address");
+        let address = listener.address().expect("its address");
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let ended = tokio::spawn(run(vec![listener], Arc::new(service), limits, shutdown));
+        Self {
+            address,
+            stop,
+            ended,
+        }
+    }
+
+    pub fn port(&self) -> SocketAddr {
+        match &self.address {
+            ListenAddress::Tcp(address) => *address,
+            ListenAddress::Unix(path) => panic!("{} is no port", path.display()),
+        }
+    }
+
+    pub async fn connect(&self) -> Client<TcpStream> {
+        let stream = TcpStream::connect(self.port()).await.expect("a connection");
+        Client::new(stream)
+    }
+
+    /// What a request gets on a connection of its own.
+    pub async fn ask(&self, request: &Ask) -> Got {
+        let mut client = self.connect().await;
+        client.send(&request.bytes()).await;
+        client.answer().await
+    }
+
+    /// Ends it; how many connections were cut off.
+    pub async fn stop(self) -> usize {
+        let _ = self.stop.send(());
+        within("the drain", self.ended).await.expect("no panic")
+    }
+}
+
+/// Sends bytes, asserts status, text and headers of a refusal, and that nothing follows it.
+pub async fn expect_refusal(server: &TestServer, bytes: &[u8], status: u16, text: &str) {
+    let request = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
+    let mut client = server.connect().await;
+    client.send(bytes).await;
+    let got = if request.starts_with("HEAD ") {
+        client.head().await
+    } else {
+        client.answer().await
+    };
+    assert_eq!(got.status, status, "{request}\n{got:?}");
+    if !request.starts_with("HEAD ") {
+        assert_eq!(got.body, text, "{request}");
+    }
+    if !text.is_empty() {
+        assert_eq!(
+            got.header("content-type"),
+            Some("text/plain; charset=utf-8")
+        );
+    }
+    assert_eq!(got.header("connection"), Some("close"), "{request}");
+    assert_eq!(got.header("twiml-route"), None);
+    let allow = (status == 405).then_some("GET, POST");
+    assert_eq!(got.header("allow"), allow);
+    client.expect_close().await;
+}
