@@ -36,8 +36,8 @@ use self::listener::{Accepted, Listener, Peer};
 use self::path::OutOfSessionPath;
 use crate::answer::{self, Answer, Asked};
 use crate::guard::Guard;
+use crate::live::{self, CurrentLive, Verification};
 use crate::signature::public_url::PublicUrl;
-use crate::signature::secrets::Secrets;
 use crate::table::Table;
 
 /// The most bytes of a request line and headers, and about the most that hyper holds of a body at a time.
@@ -53,10 +53,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 /// What is answered, and to whom.
 #[derive(Debug)]
 pub struct Service {
-    /// The routes. A request takes it once.
-    pub table: Arc<Table>,
-    /// Who is answered.
-    pub verification: Verification,
+    /// The table that answers, and who is answered. A request takes it once.
+    pub live: CurrentLive,
     /// Where Proxy's webhook is.
     pub out_of_session: OutOfSessionPath,
     /// The URLs by which Twilio may know this service; none: what a request says it asked.
@@ -81,8 +79,7 @@ impl Service {
     #[must_use]
     pub fn new(table: Arc<Table>, verification: Verification) -> Self {
         Self {
-            table,
-            verification,
+            live: live::current(table, verification),
             out_of_session: OutOfSessionPath::default(),
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -92,15 +89,6 @@ impl Service {
             clock: Timestamp::now,
         }
     }
-}
-
-/// Who is answered.
-#[derive(Debug)]
-pub enum Verification {
-    /// Who has signed with one of these.
-    Signed(Secrets),
-    /// Every process of this machine, unless a proxy's headers say that somebody else asks. For trials only.
-    AllowUnsigned,
 }
 
 /// How much, how many and how long.

@@ -125,7 +125,7 @@ fn is_host(text: &str) -> bool {
 mod tests {
     use super::*;
     use crate::guard::Limits;
-    use crate::server::Verification;
+    use crate::live::Verification;
     use crate::table::{DefaultReplies, DefaultReply, Table};
     use std::sync::Arc;
 

@@ -2,7 +2,9 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
+use arc_swap::Guard;
 use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
@@ -15,13 +17,14 @@ use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
 use crate::answer::{Asked, Kind, default_answer, last_resort};
+use crate::live::{Live, Verification};
 use crate::request::{Form, Request, Webhook};
 use crate::server::asked_url::{candidates, is_forwarded, named_hosts, path_and_query};
 use crate::server::connection::Connection;
 use crate::server::listener::Peer;
 use crate::server::path::webhook_at;
 use crate::server::refusal::Refusal;
-use crate::server::{Core, Limits, Server, Service, Verification};
+use crate::server::{Core, Limits, Server, Service};
 use crate::signature::diagnosis::diagnose;
 use crate::signature::secrets::Secrets;
 use crate::signature::{self, Content, Failure, Signed};
@@ -47,8 +50,7 @@ pub(super) async fn respond(
     let (head, mut body) = request.into_parts();
     let mut response = match receive(server, peer, &head, &mut body).await {
         Ok(received) => {
-            let table = &*server.service.table;
-            let (route, answer, kind) = compose(table, &server.service, &received);
+            let (route, answer, kind) = compose(&received.live.table, &server.service, &received);
             // Not even a fault in the log may cost the answer.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 log_answer(&server.service, &head, &received, route, begin);
@@ -95,6 +97,8 @@ fn document_response(route: &str, body: Bytes, kind: Kind, stays: bool) -> Respo
 
 /// A request that is to be answered.
 struct Received {
+    /// What is live for this request to its end. Taken when it is whole: a slow client does not keep an old table.
+    live: Guard<Arc<Live>>,
     webhook: Webhook,
     body: Form,
     query: Form,
@@ -133,7 +137,8 @@ async fn receive(
     } else {
         Content::Query
     };
-    let mut url = match &service.verification {
+    let live = service.live.load();
+    let mut url = match &live.verification {
         Verification::Signed(secrets) => {
             let signed = Signed {
                 signature: header(head, &SIGNATURE),
@@ -150,6 +155,7 @@ async fn receive(
     };
     url.truncate(url.find('?').unwrap_or(url.len()));
     Ok(Received {
+        live,
         webhook,
         body,
         query,

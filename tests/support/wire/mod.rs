@@ -18,7 +18,8 @@ use twiml_responder::answer::{Answer, Asked, Kind};
 use twiml_responder::config::{NoFiles, compile};
 use twiml_responder::diagnostic::File;
 use twiml_responder::guard::Guard;
-use twiml_responder::server::{Service, Verification};
+use twiml_responder::live::Verification;
+use twiml_responder::server::Service;
 use twiml_responder::signature::secrets::Secrets;
 use twiml_responder::table::Table;
 

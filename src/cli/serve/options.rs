@@ -1,0 +1,141 @@
+//! The options of `serve`, a struct a section.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use crate::cli::secrets::SecretSources;
+use crate::server::listener::ListenAddress;
+use crate::server::path::OutOfSessionPath;
+use crate::signature::public_url::PublicUrl;
+
+/// Every option. The order is that of `--help`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    #[command(flatten)]
+    pub(super) table: TableOptions,
+    #[command(flatten)]
+    pub(super) listening: Listening,
+    #[command(flatten)]
+    pub(super) twilio: Twilio,
+    #[command(flatten)]
+    pub(super) signers: Signers,
+    #[command(flatten)]
+    pub(super) limits: LimitOptions,
+    #[command(flatten)]
+    pub(super) logging: Logging,
+}
+
+/// Where the table is.
+#[derive(Debug, Args)]
+pub(super) struct TableOptions {
+    /// The table
+    #[arg(
+        long,
+        value_name = "FILE",
+        default_value = "responses.toml",
+        env = "TWIML_RESPONDER_CONFIG"
+    )]
+    pub config: PathBuf,
+}
+
+/// Where requests come in.
+#[derive(Debug, Args)]
+pub(super) struct Listening {
+    /// Where to listen: an address with its port, or a socket as unix:PATH; may be repeated
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:8080",
+        env = "TWIML_RESPONDER_LISTEN",
+        value_delimiter = ','
+    )]
+    pub listen: Vec<ListenAddress>,
+}
+
+/// How Twilio knows the service.
+#[derive(Debug, Args)]
+pub(super) struct Twilio {
+    /// The path of Proxy's out-of-session webhook
+    #[arg(
+        long,
+        value_name = "PATH",
+        default_value = "/out-of-session",
+        env = "TWIML_RESPONDER_PATH"
+    )]
+    pub path: OutOfSessionPath,
+    /// Scheme, host and path prefix by which Twilio knows the service; may be repeated
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "TWIML_RESPONDER_PUBLIC_URL",
+        value_delimiter = ','
+    )]
+    pub public_url: Vec<PublicUrl>,
+    /// A network whose X-Forwarded-Proto and -Host count; may be repeated
+    #[arg(
+        long,
+        value_name = "CIDR",
+        env = "TWIML_RESPONDER_TRUSTED_PROXY",
+        value_delimiter = ','
+    )]
+    pub trusted_proxy: Vec<IpNet>,
+}
+
+/// Who is answered.
+#[derive(Debug, Args)]
+pub(super) struct Signers {
+    #[command(flatten)]
+    pub secrets: SecretSources,
+    /// Answer without signatures, on this machine only
+    #[arg(long, env = "TWIML_RESPONDER_ALLOW_UNSIGNED")]
+    pub allow_unsigned: bool,
+}
+
+/// How much and how many.
+#[derive(Debug, Args)]
+pub(super) struct LimitOptions {
+    /// The largest body that is read
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value = "262144",
+        env = "TWIML_RESPONDER_MAX_BODY"
+    )]
+    pub max_body: usize,
+    /// How many connections are open at once
+    #[arg(
+        long,
+        value_name = "N",
+        default_value = "4096",
+        value_parser = at_least_one,
+        env = "TWIML_RESPONDER_MAX_CONNECTIONS"
+    )]
+    pub max_connections: usize,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Args)]
+pub(super) struct Logging {
+    /// How to log
+    #[arg(long, value_enum, default_value = "human", env = "TWIML_RESPONDER_LOG")]
+    pub log: LogFormat,
+    /// Log numbers unmasked
+    #[arg(long, env = "TWIML_RESPONDER_SHOW_NUMBERS")]
+    pub show_numbers: bool,
+}
+
+/// A form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LogFormat {
+    Human,
+    Json,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|number| *number > 0)
+        .ok_or_else(|| "write a whole number, at least 1".to_owned())
+}

@@ -1,0 +1,36 @@
+//! The signals of the service.
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::warn;
+
+/// The signals that end the service: the first lets running requests finish, the second does not.
+pub(super) struct Endings {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Endings {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Completes at the first signal; the second ends the process.
+    pub(super) async fn first(mut self) {
+        self.next().await;
+        tokio::spawn(async move {
+            self.next().await;
+            warn!("ended at once by a second signal");
+            std::process::exit(1);
+        });
+    }
+}

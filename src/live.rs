@@ -1,0 +1,40 @@
+//! What is live: the table that answers and who is answered, swapped together in one step.
+//!
+//! The server reads it, a reload writes it, and neither knows the other.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::signature::secrets::Secrets;
+use crate::table::Table;
+
+/// What a request takes once, so that it never sees a mixture of two tables.
+#[derive(Debug)]
+pub struct Live {
+    /// The routes.
+    pub table: Arc<Table>,
+    /// Who is answered.
+    pub verification: Verification,
+}
+
+/// Who is answered.
+#[derive(Debug)]
+pub enum Verification {
+    /// Who has signed with one of these.
+    Signed(Secrets),
+    /// Every process of this machine, unless a proxy's headers say that somebody else asks. For trials only.
+    AllowUnsigned,
+}
+
+/// Where what is live is found at any moment, without waiting.
+pub type CurrentLive = Arc<ArcSwap<Live>>;
+
+/// The place for what is live, with the first there is.
+#[must_use]
+pub fn current(table: Arc<Table>, verification: Verification) -> CurrentLive {
+    Arc::new(ArcSwap::from_pointee(Live {
+        table,
+        verification,
+    }))
+}
