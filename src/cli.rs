@@ -3,9 +3,11 @@
 //! Exit codes: 0 yes, 1 no, 2 could not do it. Results go to standard output, everything else to standard error.
 
 mod check;
+mod completions;
 mod explain;
 mod fields;
 mod import;
+mod man;
 mod output;
 mod schema;
 mod secrets;
@@ -17,6 +19,9 @@ mod verify;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+/// The name of the program, of its package and of its service.
+const PROGRAM: &str = "twiml-responder";
 
 /// What a command found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +47,7 @@ enum Format {
 
 /// Answers Twilio's webhooks for calls and texts without a session, from a table in TOML.
 #[derive(Debug, Parser)]
-#[command(name = "twiml-responder", version, max_term_width = 100)]
+#[command(name = PROGRAM, version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 yes, 1 no, 2 could not do it.\n\
     Every option can be set by environment: --public-url is TWIML_RESPONDER_PUBLIC_URL.")]
 struct Arguments {
@@ -66,16 +71,23 @@ enum Command {
     Send(send::Arguments),
     /// Tell whether a signature is right, and if not, why
     Verify(verify::Arguments),
+    /// Print what a shell needs to complete commands and options
+    Completions(completions::Arguments),
+    /// Print the manual page
+    Man,
+}
+
+/// The definition of all commands and options. The environment variables follow from the options' names, so neither
+/// the help nor the manual page repeats them.
+fn command() -> clap::Command {
+    Arguments::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)))
 }
 
 /// Runs the program with the arguments of the process.
 #[must_use]
 pub fn run() -> ExitCode {
-    // The environment variables follow from the options' names, so the help need not repeat them.
-    let command =
-        Arguments::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)));
     let arguments =
-        Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+        Arguments::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     let result = match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Check(arguments) => check::run(&arguments),
@@ -84,6 +96,8 @@ pub fn run() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Send(arguments) => send::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Man => man::run(),
     };
     match result {
         Ok(Outcome::Yes) => ExitCode::SUCCESS,

@@ -801,6 +801,8 @@ fn help_fits_a_screen() {
         &["explain"],
         &["send"],
         &["verify"],
+        &["completions"],
+        &["man"],
     ] {
         let ran = run(program().args(command).arg("--help").env("COLUMNS", "80"));
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));

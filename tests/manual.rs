@@ -1,0 +1,135 @@
+//! The manual page and the shell completions name every command and every option that the program has.
+
+mod support;
+
+use std::process::{Command, Stdio};
+
+use support::{program, run};
+
+const SHELLS: [&str; 5] = ["bash", "elvish", "fish", "powershell", "zsh"];
+
+/// What a command prints, which must be all that it does.
+fn printed(arguments: &[&str]) -> String {
+    let ran = run(program().args(arguments));
+    assert_eq!(
+        (ran.code, ran.stderr.as_str()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
+    ran.stdout
+}
+
+/// The commands, as `--help` lists them.
+fn commands() -> Vec<String> {
+    let help = printed(&["--help"]);
+    let commands: Vec<String> = help
+        .lines()
+        .skip_while(|line| *line != "Commands:")
+        .skip(1)
+        .take_while(|line| !line.is_empty())
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|command| *command != "help")
+        .map(str::to_owned)
+        .collect();
+    assert!(commands.contains(&"serve".to_owned()), "{help}");
+    commands
+}
+
+/// The options of a command that are its own, without their dashes.
+fn options(command: &str) -> Vec<String> {
+    printed(&[command, "--help"])
+        .lines()
+        .map(str::trim_start)
+        .filter(|line| line.starts_with('-'))
+        .filter_map(|line| line.split_once("--"))
+        .map(|(_, after)| {
+            after
+                .chars()
+                .take_while(|letter| letter.is_ascii_lowercase() || *letter == '-')
+                .collect()
+        })
+        .filter(|option| option != "help")
+        .collect()
+}
+
+#[test]
+fn the_manual_page_has_every_command_and_option() {
+    let page = printed(&["man"]).replace("\\-", "-");
+    for section in [
+        "NAME",
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "OPTIONS",
+        "COMMANDS",
+        "EXIT STATUS",
+        "ENVIRONMENT",
+        "SIGNALS",
+        "FILES",
+        "EXAMPLES",
+        "SEE ALSO",
+    ] {
+        let headings = page
+            .lines()
+            .filter(|line| {
+                *line == format!(".SH {section}") || *line == format!(".SH \"{section}\"")
+            })
+            .count();
+        assert_eq!(headings, 1, "{section}");
+    }
+    for command in commands() {
+        let (_, part) = page
+            .split_once(&format!("\n.SS {command}\n"))
+            .unwrap_or_else(|| panic!("the page has no part about {command}"));
+        let part = part.split("\n.S").next().unwrap_or_default();
+        for option in options(&command) {
+            assert!(
+                part.contains(&format!("\\fB--{option}\\fR")),
+                "--{option} of {command}:\n{part}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_shell_completes_every_command_and_option() {
+    let commands = commands();
+    for shell in SHELLS {
+        let script = printed(&["completions", shell]);
+        for command in &commands {
+            assert!(script.contains(command), "{shell}: {command}");
+            for option in options(command) {
+                // fish writes long options as `-l NAME`.
+                let is_there = script.contains(&format!("--{option}"))
+                    || script.contains(&format!("-l {option} "));
+                assert!(is_there, "{shell}: --{option} of {command}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bash_completes() {
+    let script = printed(&["completions", "bash"]);
+    let words = "COMP_WORDS=(twiml-responder serve --allow); COMP_CWORD=2\n\
+        function=$(complete -p twiml-responder); function=${function#*-F }\n\
+        ${function%% *} twiml-responder --allow serve\necho \"${COMPREPLY[@]}\"\n";
+    let output = Command::new("bash")
+        .args(["--norc", "-c", &format!("{script}\n{words}")])
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash is there");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(
+        String::from_utf8_lossy(&output.stdout),
+        "--allow-unsigned\n"
+    );
+}
+
+#[test]
+fn a_shell_that_is_unknown_is_refused_with_those_that_are_not() {
+    let ran = run(program().args(["completions", "tcsh"]));
+    assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
+    for shell in SHELLS {
+        assert!(ran.stderr.contains(shell), "{}", ran.stderr);
+    }
+}
