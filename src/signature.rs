@@ -218,11 +218,11 @@ pub fn body_sha256(body: &[u8]) -> String {
 }
 
 /// The fields in the order they are signed: by the bytes of name, then value, exact repeats once.
-fn in_signed_order(content: Content<'_>) -> Vec<&(String, String)> {
+fn in_signed_order(content: Content<'_>) -> Vec<(&str, &str)> {
     let Content::Form(form) = content else {
         return Vec::new();
     };
-    let mut pairs: Vec<&(String, String)> = form.pairs().iter().collect();
+    let mut pairs: Vec<(&str, &str)> = form.pairs().collect();
     pairs.sort_unstable();
     pairs.dedup();
     pairs
@@ -231,7 +231,7 @@ fn in_signed_order(content: Content<'_>) -> Vec<&(String, String)> {
 /// The bytes under an HMAC, in pieces, so that no request is copied together for every URL that is tried.
 struct Message<'a> {
     url: [&'a str; 6],
-    pairs: &'a [&'a (String, String)],
+    pairs: &'a [(&'a str, &'a str)],
 }
 
 impl Message<'_> {
@@ -255,7 +255,7 @@ const LONGEST_SIGNATURE: usize = 44;
 struct Claim<'a> {
     /// Decoded; empty when it was no base64 at all, which then matches nothing.
     signature: Vec<u8>,
-    pairs: Vec<&'a (String, String)>,
+    pairs: Vec<(&'a str, &'a str)>,
     body: Option<&'a [u8]>,
 }
 

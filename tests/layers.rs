@@ -60,13 +60,14 @@ const FORBIDDEN: [&str; 12] = [
 ];
 
 /// Outside crates, with the modules of the core that may name them.
-const HOMES: [(&str, &[&str]); 14] = [
+const HOMES: [(&str, &[&str]); 15] = [
     ("annotate_snippets", &["diagnostic"]),
     ("base64", &["signature"]),
     ("csv", &["config"]),
     ("hashbrown", &["directory"]),
     ("hmac", &["signature"]),
     ("jiff", &["answer", "config", "guard", "table"]),
+    ("memchr", &["request"]),
     ("quick_xml", &["import", "twiml"]),
     ("regex", &["config", "table"]),
     ("serde_json", &["diagnostic", "reply", "request", "schema"]),

@@ -22,13 +22,15 @@ pub(super) struct Fields {
 impl Fields {
     /// All fields: those of the form, replaced and followed by those that were given one by one.
     pub(super) fn form(&self) -> Result<Form> {
-        let mut pairs = match &self.form {
-            Some(path) => read(path)?.pairs().to_vec(),
-            None => Vec::new(),
-        };
-        pairs.retain(|(name, _)| self.fields.iter().all(|(given, _)| given != name));
-        pairs.extend(self.fields.iter().cloned());
-        Ok(pairs.into_iter().collect())
+        let form = self.form.as_deref().map(read).transpose()?;
+        let form = form.unwrap_or_default();
+        let is_given = |name: &str| self.fields.iter().any(|(given, _)| given == name);
+        let others = form.pairs().filter(|&(name, _)| !is_given(name));
+        let given = self
+            .fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        Ok(others.chain(given).collect())
     }
 }
 
@@ -43,7 +45,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 pub(super) fn read(path: &Path) -> Result<Form> {
     let bytes = read_bytes(path)?;
     let form = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    Ok(Form::parse(form.strip_suffix(b"\r").unwrap_or(form)))
+    Ok(Form::read(form.strip_suffix(b"\r").unwrap_or(form)))
 }
 
 /// The bytes of a file, or of standard input for `-`.

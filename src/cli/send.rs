@@ -73,7 +73,7 @@ fn request(arguments: &Arguments) -> Result<Request<Full<Bytes>>> {
     let path_and_query = url
         .path_and_query()
         .map_or("/", |path_and_query| path_and_query.as_str());
-    let query = Form::parse(url.query().unwrap_or_default().as_bytes());
+    let query = Form::read(url.query().unwrap_or_default().as_bytes());
     // What comes back with a step is Twilio's follow-up of a call, which tells nothing of a session.
     let is_follow_up = query.first("step").is_some_and(|step| !step.is_empty());
     let is_plain = url.path().trim_end_matches('/').ends_with("/webhook");
@@ -85,7 +85,8 @@ fn request(arguments: &Arguments) -> Result<Request<Full<Bytes>>> {
     let given = arguments.fields.form()?;
     let channel = sample::channel(&given, arguments.message);
     let form = sample::complete(&with_own_sid(&given, channel), channel, webhook);
-    let body = serde_urlencoded::to_string(form.pairs()).context("cannot write the form")?;
+    let body = serde_urlencoded::to_string(form.pairs().collect::<Vec<_>>())
+        .context("cannot write the form")?;
 
     let mut request = Request::post(path_and_query)
         .header(HOST, authority.as_str())
@@ -130,8 +131,8 @@ fn with_own_sid(given: &Form, channel: Channel) -> Form {
     let own = names
         .iter()
         .filter(|name| given.first(name).is_none())
-        .map(|name| ((*name).to_owned(), sid.clone()));
-    given.pairs().iter().cloned().chain(own).collect()
+        .map(|name| (*name, sid.as_str()));
+    given.pairs().chain(own).collect()
 }
 
 /// A token that no other request has had.

@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let query = arguments
         .url
         .split_once('?')
-        .map(|(_, query)| Form::parse(query.as_bytes()))
+        .map(|(_, query)| Form::read(query.as_bytes()))
         .unwrap_or_default();
     let account_sid = form
         .as_ref()

@@ -54,24 +54,17 @@ pub fn complete(given: &Form, channel: Channel, webhook: Webhook) -> Form {
 fn follow(form: &mut Form, given: &Form, text: &str, call: &str) {
     for (one, other) in [(text, call), (call, text)] {
         if let (Some(value), None) = (given.first(one), given.first(other)) {
-            let value = value.to_owned();
-            form.pairs
-                .iter_mut()
-                .filter(|(name, _)| name == other)
-                .for_each(|pair| pair.1.clone_from(&value));
+            *form = form
+                .pairs()
+                .map(|(name, old)| (name, if name == other { value } else { old }))
+                .collect();
         }
     }
 }
 
-fn merged(given: &Form, others: impl Iterator<Item = (&'static str, &'static str)>) -> Form {
-    let own = given
-        .pairs()
-        .iter()
-        .map(|(name, value)| (name.clone(), value.clone()));
-    let missing = others
-        .filter(|(name, _)| given.first(name).is_none())
-        .map(|(name, value)| (name.to_owned(), value.to_owned()));
-    own.chain(missing).collect()
+fn merged<'a>(given: &'a Form, others: impl Iterator<Item = (&'a str, &'a str)>) -> Form {
+    let missing = others.filter(|(name, _)| given.first(name).is_none());
+    given.pairs().chain(missing).collect()
 }
 
 fn essentials(channel: Channel) -> &'static [(&'static str, &'static str)] {
@@ -207,7 +200,7 @@ mod tests {
         for channel in Channel::ALL {
             let given: Form = [("To", "+1"), ("Caller", "")].into_iter().collect();
             let form = complete(&given, channel, Webhook::OutOfSession);
-            let mut names: Vec<&str> = form.pairs().iter().map(|(name, _)| name.as_str()).collect();
+            let mut names: Vec<&str> = form.pairs().map(|(name, _)| name).collect();
             let count = names.len();
             names.sort_unstable();
             names.dedup();

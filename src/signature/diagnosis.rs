@@ -333,7 +333,6 @@ fn bytes_of(content: Content<'_>) -> usize {
     match content {
         Content::Form(form) => form
             .pairs()
-            .iter()
             .map(|(name, value)| name.len() + value.len())
             .sum(),
         Content::Query => 0,
@@ -355,9 +354,7 @@ fn without_perhaps_unsigned(content: Content<'_>) -> Option<(Form, Vec<&'static 
     }
     let kept = form
         .pairs()
-        .iter()
-        .filter(|(name, _)| !names.contains(&name.as_str()))
-        .cloned()
+        .filter(|(name, _)| !names.contains(name))
         .collect();
     Some((kept, names))
 }
