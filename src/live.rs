@@ -1,4 +1,4 @@
-//! What is live: the table that answers and who is answered, swapped together in one step.
+//! What is live: the table that answers, who is answered, and the keys, swapped together in one step.
 //!
 //! The server reads it, a reload writes it, and neither knows the other.
 
@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::signature::keys::Keys;
 use crate::signature::secrets::Secrets;
 use crate::table::Table;
 
@@ -16,6 +17,8 @@ pub struct Live {
     pub table: Arc<Table>,
     /// Who is answered.
     pub verification: Verification,
+    /// The keys of the voice webhooks' path; none: there are no such webhooks.
+    pub voice_webhooks: Keys,
 }
 
 /// Who is answered.
@@ -32,9 +35,6 @@ pub type CurrentLive = Arc<ArcSwap<Live>>;
 
 /// The place for what is live, with the first there is.
 #[must_use]
-pub fn current(table: Arc<Table>, verification: Verification) -> CurrentLive {
-    Arc::new(ArcSwap::from_pointee(Live {
-        table,
-        verification,
-    }))
+pub fn current(live: Live) -> CurrentLive {
+    Arc::new(ArcSwap::from_pointee(live))
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here fails: a field that is missing reads as empty, a word that is new to us stays text.
 
+pub mod event;
 pub mod sample;
 mod urlencoded;
 
@@ -102,16 +103,53 @@ pub enum Webhook {
     OutOfSession,
     /// The plain Voice or Messaging webhook of a number.
     Webhook,
+    /// Proxy's `InterceptCallbackUrl`.
+    Intercept,
+    /// Proxy's `CallbackUrl`, and any other status callback of Twilio's.
+    Callback,
+    /// The webhook of an Event Streams sink.
+    Events,
+    /// The Voice Webhooks of Fone Dynamics.
+    VoiceWebhooks,
 }
 
 impl Webhook {
-    /// The word for logs and for `explain --webhook`.
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::OutOfSession,
+        Self::Webhook,
+        Self::Intercept,
+        Self::Callback,
+        Self::Events,
+        Self::VoiceWebhooks,
+    ];
+
+    /// The word for logs, the journal and `--webhook`; but for Proxy's first, whose path can be another, that of its
+    /// path, too.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OutOfSession => "out-of-session",
             Self::Webhook => "webhook",
+            Self::Intercept => "intercept",
+            Self::Callback => "callback",
+            Self::Events => "events",
+            Self::VoiceWebhooks => "voice-webhooks",
         }
+    }
+
+    /// The webhook of this word; `None` when it is no webhook's.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|webhook| webhook.as_str() == name)
+    }
+
+    /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
+    #[must_use]
+    pub fn wants_document(self) -> bool {
+        matches!(self, Self::OutOfSession | Self::Webhook)
     }
 }
 
@@ -187,6 +225,11 @@ impl<'a> Request<'a> {
             .any(is_there)
         {
             Channel::Message
+        } else if !self.webhook.wants_document()
+            && self.sent("interactionType").eq_ignore_ascii_case("message")
+        {
+            // Proxy tells of an interaction without a SID of ours to go by.
+            Channel::Message
         } else {
             Channel::Voice
         }
@@ -259,14 +302,20 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// The SID of the call or of the text; empty when there is none.
+    /// The SID of the call, of the text or of Proxy's interaction; empty when there is none.
     #[must_use]
     pub fn sid(&self) -> &'a str {
-        ["CallSid", "MessageSid", "SmsSid", "SmsMessageSid"]
-            .into_iter()
-            .map(|name| self.sent(name))
-            .find(|sid| !sid.is_empty())
-            .unwrap_or_default()
+        [
+            "CallSid",
+            "MessageSid",
+            "SmsSid",
+            "SmsMessageSid",
+            "interactionSid",
+        ]
+        .into_iter()
+        .map(|name| self.sent(name))
+        .find(|sid| !sid.is_empty())
+        .unwrap_or_default()
     }
 }
 
@@ -343,6 +392,35 @@ mod tests {
                 "{body}"
             );
         }
+    }
+
+    #[test]
+    fn an_interaction_says_itself_whether_it_is_a_text() {
+        for (webhook, body, channel) in [
+            (
+                Webhook::Intercept,
+                "interactionType=Message",
+                Channel::Message,
+            ),
+            (
+                Webhook::Callback,
+                "interactionType=message",
+                Channel::Message,
+            ),
+            (Webhook::Intercept, "interactionType=Voice", Channel::Voice),
+            (Webhook::Webhook, "interactionType=Message", Channel::Voice),
+        ] {
+            let (body, query) = call(body);
+            assert_eq!(Request::new(webhook, &body, &query).channel(), channel);
+        }
+    }
+
+    #[test]
+    fn every_webhook_has_a_word() {
+        for webhook in Webhook::ALL {
+            assert_eq!(Webhook::from_name(webhook.as_str()), Some(webhook));
+        }
+        assert_eq!(Webhook::from_name("Webhook"), None);
     }
 
     #[test]

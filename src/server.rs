@@ -7,8 +7,12 @@ mod accept;
 mod asked_url;
 mod connection;
 mod deadline_io;
+mod document;
+mod events;
+mod intercept;
 pub mod listener;
 pub mod path;
+mod receive;
 mod refusal;
 mod webhook;
 
@@ -36,7 +40,8 @@ use self::listener::{Accepted, Listener, Peer};
 use self::path::OutOfSessionPath;
 use crate::answer::{self, Answer, Asked};
 use crate::guard::Guard;
-use crate::live::{self, CurrentLive, Verification};
+use crate::live::{self, CurrentLive, Live, Verification};
+use crate::signature::keys::Keys;
 use crate::signature::public_url::PublicUrl;
 use crate::table::Table;
 
@@ -79,7 +84,11 @@ impl Service {
     #[must_use]
     pub fn new(table: Arc<Table>, verification: Verification) -> Self {
         Self {
-            live: live::current(table, verification),
+            live: live::current(Live {
+                table,
+                verification,
+                voice_webhooks: Keys::default(),
+            }),
             out_of_session: OutOfSessionPath::default(),
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),

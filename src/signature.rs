@@ -20,6 +20,7 @@ use crate::signature::secrets::Secrets;
 use crate::signature::url::Url;
 
 pub mod diagnosis;
+pub mod keys;
 pub mod public_url;
 pub mod secrets;
 mod url;

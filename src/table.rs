@@ -2,6 +2,7 @@
 //!
 //! Built only by `config::compile`, never changed afterwards. Decides, and shows why, with the same code.
 
+pub mod intercept;
 pub mod pattern;
 pub mod schedule;
 
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use regex::Regex;
 
+use self::intercept::Intercept;
 use self::pattern::Pattern;
 use self::schedule::Schedule;
 use crate::directory::{BoundRow, Directory, Row};
@@ -29,6 +31,8 @@ pub const DEFAULT: &str = "default";
 pub struct Table {
     routes: Vec<Route>,
     default: DefaultReplies,
+    /// Which interactions of Proxy sessions are blocked, in file order; none: there is no such webhook.
+    pub intercepts: Vec<Intercept>,
     /// What the guards allow.
     pub limits: Limits,
 }
@@ -180,12 +184,13 @@ pub enum Miss<'t> {
 }
 
 impl Table {
-    /// A table of these routes, in file order.
+    /// A table of these routes, in file order, without intercepts.
     #[must_use]
     pub fn new(routes: Vec<Route>, default: DefaultReplies, limits: Limits) -> Self {
         Self {
             routes,
             default,
+            intercepts: Vec::new(),
             limits,
         }
     }
@@ -273,42 +278,67 @@ impl Route {
             }
             Some(_) => {}
         }
-        let mut alternative = None;
-        let mut failing = None;
-        for candidate in &self.alternatives {
-            match candidate
-                .conditions
-                .iter()
-                .find(|condition| !condition.holds(request))
-            {
-                None => {
-                    alternative = Some(candidate);
-                    break;
-                }
-                Some(condition) => failing = failing.or(Some(condition)),
-            }
-        }
-        if let (None, Some(condition)) = (alternative, failing) {
-            return Err(Miss::Condition(condition));
-        }
-        if !self.during.is_empty() && !self.during.iter().any(|schedule| schedule.is_open(now)) {
-            return Err(Miss::Closed(&self.during));
-        }
-        match self.outside.iter().find(|schedule| schedule.is_open(now)) {
-            Some(schedule) => Err(Miss::Open(schedule)),
-            None => Ok(alternative),
-        }
+        fitting(
+            &self.alternatives,
+            &self.during,
+            &self.outside,
+            request,
+            now,
+        )
     }
 
     /// The first failing condition of each table of `when`, for whoever asks why the route does not answer.
     pub fn failing<'t>(&'t self, request: &Request<'_>) -> impl Iterator<Item = &'t Condition> {
-        self.alternatives.iter().filter_map(move |alternative| {
-            alternative
-                .conditions
-                .iter()
-                .find(|condition| !condition.holds(request))
-        })
+        failing(&self.alternatives, request)
     }
+}
+
+/// The table of `when` that holds (`None` without a `when`) at an hour that fits, or the first thing that does not hold.
+fn fitting<'t>(
+    alternatives: &'t [Alternative],
+    during: &'t [Arc<Schedule>],
+    outside: &'t [Arc<Schedule>],
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<Option<&'t Alternative>, Miss<'t>> {
+    let mut alternative = None;
+    let mut failing = None;
+    for candidate in alternatives {
+        match candidate
+            .conditions
+            .iter()
+            .find(|condition| !condition.holds(request))
+        {
+            None => {
+                alternative = Some(candidate);
+                break;
+            }
+            Some(condition) => failing = failing.or(Some(condition)),
+        }
+    }
+    if let (None, Some(condition)) = (alternative, failing) {
+        return Err(Miss::Condition(condition));
+    }
+    if !during.is_empty() && !during.iter().any(|schedule| schedule.is_open(now)) {
+        return Err(Miss::Closed(during));
+    }
+    match outside.iter().find(|schedule| schedule.is_open(now)) {
+        Some(schedule) => Err(Miss::Open(schedule)),
+        None => Ok(alternative),
+    }
+}
+
+/// The first failing condition of each table of `when`.
+fn failing<'t>(
+    alternatives: &'t [Alternative],
+    request: &Request<'_>,
+) -> impl Iterator<Item = &'t Condition> {
+    alternatives.iter().filter_map(move |alternative| {
+        alternative
+            .conditions
+            .iter()
+            .find(|condition| !condition.holds(request))
+    })
 }
 
 impl Alternative {

@@ -4,25 +4,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::request::Webhook;
+use crate::server::Service;
 
 /// The path of Proxy's webhook unless `--path` names another.
 const OUT_OF_SESSION: &str = "/out-of-session";
 
-/// The path of the plain Voice and Messaging webhook.
-const WEBHOOK: &str = "/webhook";
-
-/// First segments of paths that this service has, or will have, for something else.
-const TAKEN: [&str; 9] = [
-    "webhook",
-    "intercept",
-    "callback",
-    "events",
-    "voice-webhooks",
-    "livez",
-    "readyz",
-    "metrics",
-    "health",
-];
+/// First segments of paths that are not for webhooks.
+const HEALTH: [&str; 4] = ["livez", "readyz", "metrics", "health"];
 
 /// The path of Proxy's out-of-session webhook, as it arrives here: a prefix that a reverse proxy strips is not in it.
 ///
@@ -77,23 +65,34 @@ impl FromStr for OutOfSessionPath {
             return Err(PathError::Character(found));
         }
         let first = segments.split('/').next().unwrap_or_default();
-        if TAKEN.contains(&first) {
+        let is_taken =
+            Webhook::from_name(first).is_some_and(|webhook| webhook != Webhook::OutOfSession);
+        if is_taken || HEALTH.contains(&first) {
             return Err(PathError::Taken);
         }
         Ok(Self(without_slash(text).to_owned()))
     }
 }
 
-/// The webhook at a path, when there is one.
-pub(super) fn webhook_at(path: &str, out_of_session: &OutOfSessionPath) -> Option<Webhook> {
+/// The webhook at a path, when there is one and it is switched on: by the table, a journal or a key.
+pub(super) fn webhook_at(path: &str, service: &Service) -> Option<Webhook> {
     let path = without_slash(path);
-    if path == out_of_session.0 {
-        Some(Webhook::OutOfSession)
-    } else if path == WEBHOOK {
-        Some(Webhook::Webhook)
-    } else {
-        None
+    if path == service.out_of_session.0 {
+        return Some(Webhook::OutOfSession);
     }
+    let (first, rest) = match path.strip_prefix('/')?.split_once('/') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (&path[1..], None),
+    };
+    let webhook = Webhook::from_name(first)?;
+    let is_there = match (webhook, rest) {
+        (Webhook::Webhook, None) => true,
+        (Webhook::Intercept, None) => !service.live.load().table.intercepts.is_empty(),
+        (Webhook::VoiceWebhooks, Some(key)) => service.live.load().voice_webhooks.has(key),
+        // Callbacks and events come with the journal: without one nobody would ever hear of what they tell.
+        _ => false,
+    };
+    is_there.then_some(webhook)
 }
 
 fn without_slash(path: &str) -> &str {
@@ -102,15 +101,42 @@ fn without_slash(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::guard::Limits;
+    use crate::live::{self, Live, Verification};
+    use crate::signature::keys::Keys;
+    use crate::table::intercept::Intercept;
+    use crate::table::{DefaultReplies, DefaultReply, Table};
+
+    fn table() -> Table {
+        let default = DefaultReplies {
+            voice: DefaultReply::silent(),
+            message: DefaultReply::silent(),
+        };
+        Table::new(Vec::new(), default, Limits::default())
+    }
+
+    fn service_of(table: Table, path: &str) -> Service {
+        Service {
+            out_of_session: path.parse().expect(path),
+            ..Service::new(Arc::new(table), Verification::AllowUnsigned)
+        }
+    }
+
+    fn service(path: &str) -> Service {
+        service_of(table(), path)
+    }
 
     #[test]
     fn one_slash_at_the_end_is_the_same_path() {
-        let default = OutOfSessionPath::default();
+        let default = service(OUT_OF_SESSION);
         for (path, webhook) in [
             ("/out-of-session", Some(Webhook::OutOfSession)),
             ("/out-of-session/", Some(Webhook::OutOfSession)),
             ("/out-of-session//", None),
+            ("/out-of-session/x", None),
             ("/Out-of-session", None),
             ("/out%2Dof-session", None),
             ("/webhook", Some(Webhook::Webhook)),
@@ -127,14 +153,65 @@ mod tests {
             ("/a/b/", "/a/b", "/a/b"),
             ("/%7Ex", "/%7Ex", "/%7Ex/"),
         ] {
-            let other: OutOfSessionPath = text.parse().expect(text);
-            assert_eq!(other.to_string(), shown);
+            let other = service(text);
+            assert_eq!(other.out_of_session.to_string(), shown);
             assert_eq!(
                 webhook_at(path, &other),
                 Some(Webhook::OutOfSession),
                 "{text}"
             );
             assert_eq!(webhook_at(OUT_OF_SESSION, &other), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_is_there_when_something_asks_for_it() {
+        let paths = ["/intercept", "/callback", "/events", "/voice-webhooks"];
+        for path in paths {
+            let nothing = webhook_at(path, &service(OUT_OF_SESSION));
+            assert_eq!(nothing, None, "{path}");
+        }
+        let mut intercepting = table();
+        intercepting.intercepts.push(Intercept {
+            name: "all".to_owned(),
+            alternatives: Vec::new(),
+            during: Vec::new(),
+            outside: Vec::new(),
+            blocks: true,
+        });
+        let intercepting = service_of(intercepting, OUT_OF_SESSION);
+        for (path, webhook) in [
+            ("/intercept", Some(Webhook::Intercept)),
+            ("/intercept/", Some(Webhook::Intercept)),
+            ("/intercept/x", None),
+        ] {
+            assert_eq!(webhook_at(path, &intercepting), webhook, "{path}");
+        }
+        let key = "0123456789abcdef0123456789abcdef";
+        let keyed = Service {
+            live: live::current(Live {
+                table: Arc::new(table()),
+                verification: Verification::AllowUnsigned,
+                voice_webhooks: Keys::parse(key).expect("a key"),
+            }),
+            ..service(OUT_OF_SESSION)
+        };
+        for (path, webhook) in [
+            (
+                format!("/voice-webhooks/{key}"),
+                Some(Webhook::VoiceWebhooks),
+            ),
+            (
+                format!("/voice-webhooks/{key}/"),
+                Some(Webhook::VoiceWebhooks),
+            ),
+            (format!("/voice-webhooks/{key}//"), None),
+            (format!("/voice-webhooks//{key}"), None),
+            (format!("/{key}"), None),
+            ("/voice-webhooks".to_owned(), None),
+            ("/voice-webhooks/".to_owned(), None),
+        ] {
+            assert_eq!(webhook_at(&path, &keyed), webhook, "{path}");
         }
     }
 

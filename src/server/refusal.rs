@@ -7,6 +7,7 @@ use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 
+use crate::request::Webhook;
 use crate::signature::Failure;
 
 /// Why a request is refused. hyper itself refuses what is no HTTP (400) and heads that are too large (414, 431).
@@ -20,6 +21,8 @@ pub(super) enum Refusal {
     Host,
     /// A POST that is no form, or a compressed one.
     NotAForm,
+    /// A POST of events that is no JSON, or a compressed one.
+    NotJson,
     /// The body is over the limit.
     TooLarge,
     /// The body did not come in time.
@@ -49,6 +52,11 @@ impl Refusal {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not-a-form",
                 "the body must be application/x-www-form-urlencoded",
+            ),
+            Self::NotJson => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not-json",
+                "the body must be application/json or application/cloudevents-batch+json",
             ),
             Self::TooLarge => (
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -83,8 +91,13 @@ impl Refusal {
         }
     }
 
-    pub(super) fn status(self) -> StatusCode {
-        self.row().0
+    /// The status at a webhook, `None` where there is none. To Proxy's intercept a 403 would block the interaction:
+    /// a wrong token must not.
+    pub(super) fn status(self, webhook: Option<Webhook>) -> StatusCode {
+        match (self.row().0, webhook) {
+            (StatusCode::FORBIDDEN, Some(Webhook::Intercept)) => StatusCode::BAD_REQUEST,
+            (status, _) => status,
+        }
     }
 
     /// Its word in logs and metrics.
@@ -93,10 +106,14 @@ impl Refusal {
     }
 
     /// The answer, which closes the connection: what is left of the request is not read.
-    pub(super) fn response(self) -> Response<Full<Bytes>> {
-        let (status, _, text) = self.row();
+    pub(super) fn response(self, webhook: Option<Webhook>) -> Response<Full<Bytes>> {
+        let (_, _, mut text) = self.row();
+        let mut allowed = "GET, POST";
+        if (self, webhook) == (Self::Method, Some(Webhook::Events)) {
+            (allowed, text) = ("POST", "only POST is allowed");
+        }
         let mut response = Response::new(Full::from(text));
-        *response.status_mut() = status;
+        *response.status_mut() = self.status(webhook);
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
@@ -104,7 +121,7 @@ impl Refusal {
         );
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if self == Self::Method {
-            headers.insert(ALLOW, HeaderValue::from_static("GET, POST"));
+            headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         response
     }

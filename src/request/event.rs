@@ -1,0 +1,126 @@
+//! The events of an Event Streams sink: a JSON array of `CloudEvents`.
+//!
+//! Source: <https://www.twilio.com/docs/events/webhook-quickstart>, and `CloudEvents` 1.0,
+//! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>, section 4.
+
+use serde_json::{Map, Value};
+
+/// The longest id of an event that is taken; Twilio's have 34 characters.
+const ID_MAX_BYTES: usize = 256;
+
+/// One event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The same each time that Twilio sends this event, `EZ…`; never empty.
+    pub id: String,
+    /// What has happened, such as `com.twilio.voice.insights.call-summary.complete`; never empty.
+    pub kind: String,
+    /// When, as it was sent; empty when absent.
+    pub time: String,
+    /// What there is to tell of it: an object, or whatever else was sent; null when absent.
+    pub data: Value,
+}
+
+impl Event {
+    /// Reads a whole batch, in the order it came.
+    ///
+    /// Twilio has sent `data` as an object and as a text with JSON in it; both are read as an object.
+    ///
+    /// # Errors
+    ///
+    /// Bytes that are no JSON array, or one with anything in it that has no `id` and `type`.
+    pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, NotEvents> {
+        let values: Vec<Map<String, Value>> =
+            serde_json::from_slice(bytes).map_err(|_| NotEvents)?;
+        values.into_iter().map(Self::read).collect()
+    }
+
+    fn read(mut members: Map<String, Value>) -> Result<Self, NotEvents> {
+        let mut text = |name| match members.remove(name) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
+        };
+        let (id, kind, time) = (text("id"), text("type"), text("time"));
+        if id.is_empty() || id.len() > ID_MAX_BYTES || kind.is_empty() {
+            return Err(NotEvents);
+        }
+        let data = match members.remove("data") {
+            Some(Value::String(text)) => match serde_json::from_str(&text) {
+                Ok(inside @ (Value::Object(_) | Value::Array(_))) => inside,
+                _ => Value::String(text),
+            },
+            Some(data) => data,
+            None => Value::Null,
+        };
+        Ok(Self {
+            id,
+            kind,
+            time,
+            data,
+        })
+    }
+}
+
+/// A body that is no array of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotEvents;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn data_is_an_object_or_a_text_with_one() {
+        let body = br#"[
+            {"specversion":"1.0","type":"t","id":"EZ1","time":"2026-01-02T03:04:05Z","data":{"a":1}},
+            {"type":"t","id":"EZ2","data":"{\"a\":1}"},
+            {"type":"t","id":"EZ3","data":"plain"},
+            {"type":"t","id":"EZ4"}
+        ]"#;
+        let events = Event::read_all(body).expect("four events");
+        let read: Vec<(&str, &Value)> = events
+            .iter()
+            .map(|event| (event.id.as_str(), &event.data))
+            .collect();
+        assert_eq!(
+            read,
+            [
+                ("EZ1", &json!({ "a": 1 })),
+                ("EZ2", &json!({ "a": 1 })),
+                ("EZ3", &json!("plain")),
+                ("EZ4", &Value::Null),
+            ]
+        );
+        assert_eq!(events[0].kind, "t");
+        assert_eq!(events[0].time, "2026-01-02T03:04:05Z");
+        assert_eq!(events[1].time, "");
+        assert_eq!(Event::read_all(b" [] "), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn anything_else_is_no_array_of_events() {
+        for body in [
+            "",
+            "null",
+            "a=b",
+            r#"{"type":"t","id":"EZ1"}"#,
+            r#"["EZ1"]"#,
+            r"[[]]",
+            r#"[{"type":"t"}]"#,
+            r#"[{"id":"EZ1"}]"#,
+            r#"[{"type":"t","id":7}]"#,
+            r#"[{"type":"t","id":""}]"#,
+            r#"[{"type":"t","id":"EZ1"}"#,
+            r#"[{"type":"t","id":"EZ1"},{}]"#,
+        ] {
+            assert_eq!(Event::read_all(body.as_bytes()), Err(NotEvents), "{body}");
+        }
+        let long = format!(r#"[{{"type":"t","id":"{}"}}]"#, "x".repeat(257));
+        assert_eq!(Event::read_all(long.as_bytes()), Err(NotEvents));
+        // A tower of brackets is no reason to fall.
+        let deep = "[".repeat(200_000);
+        assert_eq!(Event::read_all(deep.as_bytes()), Err(NotEvents));
+    }
+}

@@ -1,0 +1,37 @@
+//! Whether an interaction of a Proxy session goes on: 403 blocks it, and nothing else may ever answer that.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use hyper::StatusCode;
+use tracing::error;
+
+use crate::request::Request;
+use crate::server::Service;
+use crate::server::receive::Received;
+use crate::server::webhook::Answered;
+use crate::table::Table;
+use crate::table::intercept::PASS;
+
+/// What the first intercept that fits says; the interaction goes on when none does, and when that cannot be found out.
+///
+/// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>: 403 blocks, every other status goes on.
+pub(super) fn answer<'t>(table: &'t Table, service: &Service, received: &Received) -> Answered<'t> {
+    let decided = catch_unwind(AssertUnwindSafe(|| {
+        let request = Request::new(received.webhook, &received.body, &received.query);
+        table.intercept(&request, (service.clock)())
+    }));
+    let intercept = decided.unwrap_or_else(|_| {
+        // The panic's own text may hold a number, so it is not logged.
+        error!("an intercept panicked, the interaction goes on");
+        None
+    });
+    let blocks = intercept.is_some_and(|intercept| intercept.blocks);
+    Answered {
+        route: Some(intercept.map_or(PASS, |intercept| &intercept.name)),
+        ..Answered::empty(if blocks {
+            StatusCode::FORBIDDEN
+        } else {
+            StatusCode::NO_CONTENT
+        })
+    }
+}
