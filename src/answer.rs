@@ -29,6 +29,8 @@ pub struct Asked<'a> {
 pub struct Answer<'t> {
     /// The name of the route that answers, `default` or `loop-guard`.
     pub route: &'t str,
+    /// The position in the table of the route that answers; `None` when none of them does.
+    pub position: Option<usize>,
     /// What is answered.
     pub body: Bytes,
     /// What the body is.
@@ -86,6 +88,7 @@ fn write<'t>(table: &'t Table, decision: &Decision<'t>, asked: &Asked<'_>) -> An
     ) {
         Ok((document, kind)) => Answer {
             route: decision.name(),
+            position: decision.position,
             body: document.bytes,
             kind,
             sends: document.sends,
@@ -116,6 +119,7 @@ fn render(reply: &Reply, scope: &Scope<'_>) -> Result<(Document, Kind), RenderEr
 fn guarded(verdict: Verdict, answer: Answer<'_>) -> Answer<'_> {
     Answer {
         route: guard::LOOP_GUARD,
+        position: None,
         guarded: Some(verdict),
         ..answer
     }
@@ -125,6 +129,7 @@ fn guarded(verdict: Verdict, answer: Answer<'_>) -> Answer<'_> {
 fn silence<'t>() -> Answer<'t> {
     Answer {
         route: DEFAULT,
+        position: None,
         body: Bytes::from_static(EMPTY_DOCUMENT.as_bytes()),
         kind: Kind::Document,
         sends: false,
@@ -157,8 +162,11 @@ pub fn default_answer<'t>(table: &'t Table, asked: &Asked<'_>) -> Answer<'t> {
     }
 }
 
-/// The document for a request that breaks the core itself: written beforehand, so that nothing is left to go wrong.
+/// The answer to a request that breaks the core itself: written beforehand, so that nothing is left to go wrong.
 #[must_use]
-pub fn last_resort(table: &Table, channel: Channel) -> Bytes {
-    table.default_reply(channel).plain.clone()
+pub fn last_resort<'t>(table: &Table, channel: Channel) -> Answer<'t> {
+    Answer {
+        body: table.default_reply(channel).plain.clone(),
+        ..silence()
+    }
 }

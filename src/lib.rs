@@ -26,6 +26,8 @@ pub mod import;
 
 pub mod schema;
 
+pub mod metrics;
+
 pub mod live;
 
 pub mod server;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use crate::metrics::{Metrics, RouteCounters};
 use crate::signature::keys::Keys;
 use crate::signature::secrets::Secrets;
 use crate::table::Table;
@@ -19,6 +20,26 @@ pub struct Live {
     pub verification: Verification,
     /// The keys of the voice webhooks' path; none: there are no such webhooks.
     pub voice_webhooks: Keys,
+    /// The counters of the routes.
+    pub routes: RouteCounters,
+}
+
+impl Live {
+    /// What goes live now: from here on the metrics tell of this table.
+    #[must_use]
+    pub fn new(
+        table: Arc<Table>,
+        verification: Verification,
+        voice_webhooks: Keys,
+        metrics: &Metrics,
+    ) -> Self {
+        Self {
+            routes: metrics.table_is_live(&table),
+            table,
+            verification,
+            voice_webhooks,
+        }
+    }
 }
 
 /// Who is answered.

@@ -13,7 +13,7 @@ mod intercept;
 pub mod listener;
 pub mod path;
 mod receive;
-mod refusal;
+pub(crate) mod refusal;
 mod webhook;
 
 use std::collections::HashMap;
@@ -41,6 +41,7 @@ use self::path::OutOfSessionPath;
 use crate::answer::{self, Answer, Asked};
 use crate::guard::Guard;
 use crate::live::{self, CurrentLive, Live, Verification};
+use crate::metrics::Metrics;
 use crate::signature::keys::Keys;
 use crate::signature::public_url::PublicUrl;
 use crate::table::Table;
@@ -74,6 +75,8 @@ pub struct Service {
     pub guard: Guard,
     /// The clock that schedules and guards go by.
     pub clock: fn() -> Timestamp,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The signature of [`answer::answer`].
@@ -83,12 +86,10 @@ impl Service {
     /// A service with the usual paths, no public URL, and no proxy but on this machine.
     #[must_use]
     pub fn new(table: Arc<Table>, verification: Verification) -> Self {
+        let metrics = Arc::new(Metrics::new());
+        let live = Live::new(table, verification, Keys::default(), &metrics);
         Self {
-            live: live::current(Live {
-                table,
-                verification,
-                voice_webhooks: Keys::default(),
-            }),
+            live: live::current(live),
             out_of_session: OutOfSessionPath::default(),
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -96,6 +97,7 @@ impl Service {
             core: answer::answer,
             guard: Guard::new(),
             clock: Timestamp::now,
+            metrics,
         }
     }
 }
@@ -166,7 +168,12 @@ pub async fn run(
                     pause.end();
                     next = Some(accepted);
                 }
-                Err(error) => pause.begin_unless_gone(&error),
+                Err(error) => {
+                    pause.begin_unless_gone(&error);
+                    if pause.is_on() {
+                        server.service.metrics.accept_failed();
+                    }
+                }
             },
         }
         if open.len() < limits.max_connections.max(1) {
@@ -242,6 +249,7 @@ impl Server {
             }
         };
         if let Err(error) = ended {
+            self.service.metrics.connection_broken();
             debug!(%peer, %error, "connection broken off");
         }
     }
@@ -262,11 +270,14 @@ impl OpenConnections {
     fn serve(&mut self, server: &Arc<Server>, accepted: Accepted) {
         let connection = Arc::new(Connection::new(server.epoch));
         let (server, its) = (Arc::clone(server), Arc::clone(&connection));
+        let counted = server.service.metrics.connection();
         let task = match accepted {
             Accepted::Tcp(stream, address) => self.tasks.spawn(async move {
+                let _counted = counted;
                 server.serve(stream, Peer::Tcp(address), &its).await;
             }),
             Accepted::Unix(stream) => self.tasks.spawn(async move {
+                let _counted = counted;
                 server.serve(stream, Peer::Unix, &its).await;
             }),
         };

@@ -160,6 +160,8 @@ pub enum Test {
 pub struct Decision<'t> {
     /// The route; `None` when `[default]` answers.
     pub route: Option<&'t Route>,
+    /// The route's position in the table; `None` when `[default]` answers.
+    pub position: Option<usize>,
     /// The reply for the request's channel.
     pub reply: &'t Reply,
     /// The rows that the request's values have chosen.
@@ -224,20 +226,26 @@ impl Table {
     /// The first route in [`Table::verdicts`] that answers, else `[default]`.
     #[must_use]
     pub fn decide<'t>(&'t self, request: &Request<'_>, now: Timestamp) -> Decision<'t> {
-        let found = self.routes.iter().find_map(|route| {
-            let alternative = route.matching(request, now).ok()?;
-            let reply = route.reply(request.channel())?;
-            let rows = alternative
-                .map(|alternative| alternative.rows(request))
-                .unwrap_or_default();
-            Some(Decision {
-                route: Some(route),
-                reply,
-                rows,
-            })
-        });
+        let found = self
+            .routes
+            .iter()
+            .enumerate()
+            .find_map(|(position, route)| {
+                let alternative = route.matching(request, now).ok()?;
+                let reply = route.reply(request.channel())?;
+                let rows = alternative
+                    .map(|alternative| alternative.rows(request))
+                    .unwrap_or_default();
+                Some(Decision {
+                    route: Some(route),
+                    position: Some(position),
+                    reply,
+                    rows,
+                })
+            });
         found.unwrap_or_else(|| Decision {
             route: None,
+            position: None,
             reply: &self.default_reply(request.channel()).reply,
             rows: Vec::new(),
         })

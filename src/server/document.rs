@@ -2,59 +2,74 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use bytes::Bytes;
 use hyper::StatusCode;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::answer::{Asked, Kind, default_answer, last_resort};
+use crate::answer::{Answer, Asked, Kind, default_answer, last_resort};
+use crate::live::Live;
+use crate::metrics::Outcome;
 use crate::request::Request;
 use crate::server::receive::Received;
 use crate::server::webhook::Answered;
 use crate::server::{Core, Service};
-use crate::table::{DEFAULT, Table};
 use crate::types::Channel;
 
 /// The document, or the new session, that answers a request.
-pub(super) fn answer<'t>(table: &'t Table, service: &Service, received: &Received) -> Answered<'t> {
-    let (route, body, kind) = compose(table, service, received);
+pub(super) fn answer<'t>(live: &'t Live, service: &Service, received: &Received) -> Answered<'t> {
+    let answer = compose(live, service, received);
     Answered {
-        route: Some(route),
+        route: Some(answer.route),
         status: StatusCode::OK,
-        media_type: Some(match kind {
+        media_type: Some(match answer.kind {
             Kind::Document => "application/xml; charset=utf-8",
             Kind::Session => "application/json",
         }),
-        body,
+        body: answer.body,
     }
 }
 
-/// The name of the route that answers, and what it answers. Whatever breaks, there is something.
-fn compose<'t>(table: &'t Table, service: &Service, received: &Received) -> (&'t str, Bytes, Kind) {
+/// What is answered, counted and told. Whatever breaks, there is something.
+fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> Answer<'t> {
+    let begin = Instant::now();
     // The panic's own text may hold a number, so it is not logged.
     let caught = |core: Core| {
         catch_unwind(AssertUnwindSafe(|| {
+            let request = Request::new(received.webhook, &received.body, &received.query);
             let asked = Asked {
-                request: &Request::new(received.webhook, &received.body, &received.query),
+                request: &request,
                 url: &received.url,
                 token: &received.token,
                 now: (service.clock)(),
             };
-            core(table, &service.guard, &asked)
+            (core(&live.table, &service.guard, &asked), request.channel())
         }))
+        .inspect_err(|_| service.metrics.panicked())
     };
-    let answer = caught(service.core).or_else(|_| {
-        error!("the route's answer panicked, the default answers");
-        caught(|table, _, asked| default_answer(table, asked))
-    });
-    let Ok(answer) = answer else {
-        error!("the default's answer panicked, too");
-        let channel = catch_unwind(AssertUnwindSafe(|| {
-            Request::new(received.webhook, &received.body, &received.query).channel()
-        }));
-        let document = last_resort(table, channel.unwrap_or(Channel::Voice));
-        return (DEFAULT, document, Kind::Document);
+    let sound = caught(service.core);
+    let panicked = sound.is_err();
+    let (answer, channel) = sound
+        .or_else(|_| {
+            error!("the route's answer panicked, the default answers");
+            caught(|table, _, asked| default_answer(table, asked))
+        })
+        .unwrap_or_else(|_| {
+            error!("the default's answer panicked, too");
+            let channel = catch_unwind(AssertUnwindSafe(|| {
+                Request::new(received.webhook, &received.body, &received.query).channel()
+            }));
+            let channel = channel.unwrap_or(Channel::Voice);
+            (last_resort(&live.table, channel), channel)
+        });
+    let outcome = if panicked {
+        Outcome::Panic
+    } else {
+        Outcome::of(&answer)
     };
-    if let Some((route, error)) = answer.failure {
+    service
+        .metrics
+        .answered(&live.routes, channel, outcome, &answer, begin.elapsed());
+    if let Some((route, error)) = &answer.failure {
         error!(route, %error, "the reply cannot be written, the default answers");
     }
     if let Some(verdict) = answer.guarded {
@@ -67,5 +82,5 @@ fn compose<'t>(table: &'t Table, service: &Service, received: &Received) -> (&'t
             "texts over a limit of Twilio's were cut"
         );
     }
-    (answer.route, answer.body, answer.kind)
+    answer
 }

@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::guard::Limits;
     use crate::live::{self, Live, Verification};
+    use crate::metrics::Metrics;
     use crate::signature::keys::Keys;
     use crate::table::intercept::Intercept;
     use crate::table::{DefaultReplies, DefaultReply, Table};
@@ -189,11 +190,12 @@ mod tests {
         }
         let key = "0123456789abcdef0123456789abcdef";
         let keyed = Service {
-            live: live::current(Live {
-                table: Arc::new(table()),
-                verification: Verification::AllowUnsigned,
-                voice_webhooks: Keys::parse(key).expect("a key"),
-            }),
+            live: live::current(Live::new(
+                Arc::new(table()),
+                Verification::AllowUnsigned,
+                Keys::parse(key).expect("a key"),
+                &Metrics::new(),
+            )),
             ..service(OUT_OF_SESSION)
         };
         for (path, webhook) in [

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ALLOW, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
+use strum::VariantArray;
 
 use crate::request::Webhook;
 use crate::signature::Failure;
 
 /// Why a request is refused. hyper itself refuses what is no HTTP (400) and heads that are too large (414, 431).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
+pub(crate) enum Refusal {
     /// There is no webhook at this path.
     Path,
     /// Neither GET nor POST.
@@ -124,6 +125,12 @@ impl Refusal {
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         response
+    }
+}
+
+impl From<Refusal> for &'static str {
+    fn from(refusal: Refusal) -> Self {
+        refusal.label()
     }
 }
 

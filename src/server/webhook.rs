@@ -12,6 +12,7 @@ use hyper::{Method, Response, StatusCode, Version};
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::live::Live;
 use crate::request::{Request, Webhook};
 use crate::server::connection::Connection;
 use crate::server::listener::Peer;
@@ -19,7 +20,6 @@ use crate::server::path::webhook_at;
 use crate::server::receive::{Received, header, receive};
 use crate::server::refusal::Refusal;
 use crate::server::{Server, Service, document, events, intercept};
-use crate::table::Table;
 use crate::types::masked;
 
 static HOME_REGION: HeaderName = HeaderName::from_static("x-home-region");
@@ -81,7 +81,7 @@ pub(super) async fn respond(
     };
     let mut response = match received {
         Ok(received) => {
-            let answered = answer(&received.live.table, service, &received);
+            let answered = answer(&received.live, service, &received);
             // Not even a fault in the log may cost the answer.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 log_answer(service, &head, &received, &answered, begin);
@@ -92,6 +92,7 @@ pub(super) async fn respond(
             answered.response(stays && head.version >= Version::HTTP_11)
         }
         Err(refusal) => {
+            service.metrics.refused(refusal);
             log_refusal(refusal, webhook, peer, begin);
             refusal.response(webhook)
         }
@@ -102,10 +103,10 @@ pub(super) async fn respond(
 }
 
 /// The answer of the webhook that was asked.
-fn answer<'t>(table: &'t Table, service: &Service, received: &Received) -> Answered<'t> {
+fn answer<'t>(live: &'t Live, service: &Service, received: &Received) -> Answered<'t> {
     match received.webhook {
-        Webhook::OutOfSession | Webhook::Webhook => document::answer(table, service, received),
-        Webhook::Intercept => intercept::answer(table, service, received),
+        Webhook::OutOfSession | Webhook::Webhook => document::answer(live, service, received),
+        Webhook::Intercept => intercept::answer(&live.table, service, received),
         // Their senders only tell.
         Webhook::Callback | Webhook::VoiceWebhooks => Answered::empty(StatusCode::NO_CONTENT),
         Webhook::Events => events::answer(received),

@@ -95,6 +95,7 @@ pub fn long_winded_service() -> Service {
     pub fn long_winded<'t>(_: &'t Table, _: &Guard, _: &Asked<'_>) -> Answer<'t> {
         Answer {
             route: "default",
+            position: None,
             body: Bytes::from(vec![b'a'; LONG_DOCUMENT]),
             kind: Kind::Document,
             sends: false,
