@@ -28,7 +28,11 @@ pub mod schema;
 
 pub mod metrics;
 
+pub mod table_file;
+
 pub mod live;
+
+pub mod reload;
 
 pub mod server;
 

@@ -27,17 +27,30 @@ pub struct Live {
 impl Live {
     /// What goes live now: from here on the metrics tell of this table.
     #[must_use]
-    pub fn new(
-        table: Arc<Table>,
-        verification: Verification,
-        voice_webhooks: Keys,
-        metrics: &Metrics,
-    ) -> Self {
+    pub fn new(table: Arc<Table>, access: Access, metrics: &Metrics) -> Self {
         Self {
             routes: metrics.table_is_live(&table),
             table,
+            verification: access.verification,
+            voice_webhooks: access.voice_webhooks,
+        }
+    }
+}
+
+/// All that is secret, as it is read at the start and at every reload.
+#[derive(Debug)]
+pub struct Access {
+    /// Who is answered.
+    pub verification: Verification,
+    /// The keys of the voice webhooks' path; none: there are no such webhooks.
+    pub voice_webhooks: Keys,
+}
+
+impl From<Verification> for Access {
+    fn from(verification: Verification) -> Self {
+        Self {
             verification,
-            voice_webhooks,
+            voice_webhooks: Keys::default(),
         }
     }
 }

@@ -40,9 +40,8 @@ use self::listener::{Accepted, Listener, Peer};
 use self::path::OutOfSessionPath;
 use crate::answer::{self, Answer, Asked};
 use crate::guard::Guard;
-use crate::live::{self, CurrentLive, Live, Verification};
+use crate::live::{self, Access, CurrentLive, Live};
 use crate::metrics::Metrics;
-use crate::signature::keys::Keys;
 use crate::signature::public_url::PublicUrl;
 use crate::table::Table;
 
@@ -85,9 +84,9 @@ pub type Core = for<'t> fn(&'t Table, &Guard, &Asked<'_>) -> Answer<'t>;
 impl Service {
     /// A service with the usual paths, no public URL, and no proxy but on this machine.
     #[must_use]
-    pub fn new(table: Arc<Table>, verification: Verification) -> Self {
+    pub fn new(table: Arc<Table>, access: impl Into<Access>) -> Self {
         let metrics = Arc::new(Metrics::new());
-        let live = Live::new(table, verification, Keys::default(), &metrics);
+        let live = Live::new(table, access.into(), &metrics);
         Self {
             live: live::current(live),
             out_of_session: OutOfSessionPath::default(),

@@ -188,6 +188,39 @@ pub fn masked(address: &str) -> String {
     mask
 }
 
+/// A text in which every number of five digits or more is [`masked`], however its digits are parted.
+#[must_use]
+pub fn with_numbers_masked(text: &str) -> String {
+    const SHORTEST: usize = 5;
+    let parts = |character: char| " \u{a0}-‐‑–.()/_".contains(character);
+    let characters: Vec<char> = text.chars().collect();
+    let mut result = String::with_capacity(text.len());
+    let mut at = 0;
+    while at < characters.len() {
+        // A number ends before whatever is neither a digit nor between two of its digits.
+        let is_plus = characters[at] == '+';
+        let (mut end, mut digits) = (at, 0);
+        let mut next = at + usize::from(is_plus);
+        while let Some(character) = characters.get(next) {
+            if character.is_numeric() {
+                (end, digits) = (next + 1, digits + 1);
+            } else if digits == 0 && !is_plus || !parts(*character) || next >= end.max(at + 1) + 2 {
+                break;
+            }
+            next += 1;
+        }
+        if digits >= SHORTEST {
+            let number: String = characters[at..end].iter().collect();
+            result.push_str(&masked(&number));
+        } else {
+            end = end.max(at + 1);
+            result.extend(&characters[at..end]);
+        }
+        at = end;
+    }
+    result
+}
+
 /// A time as operators write it, in seconds: `90`, `5s`, `10m`, `2h`, `1d`. `None` when it is written otherwise or
 /// does not fit.
 #[must_use]
@@ -211,6 +244,30 @@ pub fn parse_seconds(text: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_in_a_text_are_masked() {
+        for (text, shown) in [
+            ("", ""),
+            ("no number", "no number"),
+            ("1 to 15 digits, 64 names", "1 to 15 digits, 64 names"),
+            ("\"+15005550006\" twice", "\"+150•••••06\" twice"),
+            ("\"+1500555000x\"", "\"+150•••••00x\""),
+            ("+1 (415) 555-0100.", "+1 (•••••00."),
+            (
+                "415.555.0100 and 415/555/0199",
+                "415.•••••00 and 415/•••••99",
+            ),
+            ("sip:4155550100@example.com", "sip:415•••••00@example.com"),
+            ("+14155550100, +14155550199", "+141•••••00, +141•••••99"),
+            ("[\"12345\", \"1234\"]", "[\"•••••\", \"1234\"]"),
+            ("＋１４１５５５５０１００", "＋１４１５•••••００"),
+            ("+", "+"),
+            ("+ 4155550100", "+ 41•••••00"),
+        ] {
+            assert_eq!(with_numbers_masked(text), shown, "{text}");
+        }
+    }
 
     #[test]
     fn e164_accepts_one_to_fifteen_digits() {

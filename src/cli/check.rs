@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::{Format, Outcome, output, table_file};
+use super::{Format, Outcome, output};
 use crate::config::{self, Compiled, Coverage};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::table_file::{self, Beside};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -44,17 +45,16 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let file = table_file::read(&arguments.file)?;
-    let (compiled, diagnostics) =
-        match config::compile(&file, &table_file::Beside::table(&arguments.file)) {
-            Ok(mut compiled) => {
-                // Here a failed test is an error like any other.
-                let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
-                diagnostics.append(&mut compiled.warnings);
-                config::sort(&mut diagnostics, &file);
-                (Some(compiled), diagnostics)
-            }
-            Err(diagnostics) => (None, diagnostics),
-        };
+    let (compiled, diagnostics) = match config::compile(&file, &Beside::table(&arguments.file)) {
+        Ok(mut compiled) => {
+            // Here a failed test is an error like any other.
+            let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
+            diagnostics.append(&mut compiled.warnings);
+            config::sort(&mut diagnostics, &file);
+            (Some(compiled), diagnostics)
+        }
+        Err(diagnostics) => (None, diagnostics),
+    };
     match arguments.format {
         Format::Json => {
             for diagnostic in &diagnostics {

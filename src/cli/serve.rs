@@ -2,6 +2,7 @@
 //!
 //! Only puts the parts together: the options are in `serve/options.rs`.
 
+mod first_table;
 mod log;
 mod options;
 mod signals;
@@ -12,40 +13,59 @@ use anyhow::{Context, Result, bail};
 use tracing::{info, warn};
 
 use self::options::{LimitOptions, Signers};
-use self::signals::Endings;
+use self::signals::{Endings, Hangups};
+use super::Outcome;
 use super::secrets::TOKEN_VARIABLE;
-use super::{Outcome, table_file};
-use crate::live::Verification;
+use crate::live::{Access, Verification};
+use crate::reload::{self, Setup};
 use crate::server::listener::{ListenAddress, Listener};
 use crate::server::{self, Limits, Service};
 
 pub(super) use self::options::Arguments;
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
-    let verification = verification(&arguments.signers)?;
-    let is_unsigned = matches!(verification, Verification::AllowUnsigned);
-    let table = table_file::compile(&arguments.table.config)?.table;
+    let first_verification = verification(&arguments.signers)?;
+    let is_unsigned = matches!(first_verification, Verification::AllowUnsigned);
+    let state_dir = first_table::state_dir(&arguments.table);
+    let (compiled, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
     log::start(arguments.logging.log);
     log::log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the service")?;
-    let routes = table.routes().len();
+    let routes = compiled.table.routes().len();
     let service = Service {
         out_of_session: arguments.twilio.path,
         public_urls: arguments.twilio.public_url,
         trusted_proxies: arguments.twilio.trusted_proxy,
         show_numbers: arguments.logging.show_numbers,
-        ..Service::new(Arc::new(table), verification)
+        ..Service::new(Arc::new(compiled.table), first_verification)
     };
     let limits = limits(&arguments.limits);
+    let signers = arguments.signers;
+    let setup = Setup {
+        table: arguments.table.config,
+        state_dir,
+        access: Box::new(move || {
+            let verification = verification(&signers).map_err(|error| format!("{error:#}"))?;
+            Ok(Access::from(verification))
+        }),
+        metrics: Arc::clone(&service.metrics),
+        companions: Vec::new(),
+        observers: Vec::new(),
+        show_numbers: arguments.logging.show_numbers,
+    };
     runtime.block_on(async {
         let endings = Endings::new().context("cannot listen for signals")?;
+        let hangups = Hangups::new().context("cannot listen for signals")?;
         let listeners = bind(&arguments.listening.listen, routes).await?;
         if is_unsigned {
             warn!("signatures are not checked: whoever is on this machine gets answers");
         }
+        let reloads = reload::start(setup, first, Arc::clone(&service.live))
+            .context("cannot start the thread of reloads")?;
+        tokio::spawn(hangups.ask(reloads));
         let cut_off = server::run(listeners, Arc::new(service), limits, endings.first()).await;
         info!(cut_off, "ended");
         Ok(Outcome::Yes)

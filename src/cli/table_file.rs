@@ -1,71 +1,46 @@
-//! Reading the file that holds the table, and the files of its directories.
+//! A table for a command, with what was found about it on standard error.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Error, Result, anyhow};
 
 use super::output;
-use crate::config::{self, Compiled, Files};
-use crate::diagnostic::{File, Severity};
-
-/// A table's file.
-pub(super) fn read(path: &Path) -> Result<Arc<File>> {
-    let bytes =
-        fs::read(path).with_context(|| format!("cannot read the table {}", path.display()))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let readable =
-            String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
-        let line = readable.matches('\n').count() + 1;
-        anyhow::anyhow!(
-            "the table {} is not UTF-8 in line {line}: save it as UTF-8",
-            path.display()
-        )
-    })?;
-    Ok(File::new(path.display().to_string(), text))
-}
-
-/// The files beside a table.
-pub(super) struct Beside(PathBuf);
-
-impl Beside {
-    /// Those in the folder of this table.
-    pub(super) fn table(path: &Path) -> Self {
-        Self(path.parent().unwrap_or(Path::new("")).to_owned())
-    }
-}
-
-impl Files for Beside {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        fs::read(self.0.join(path)).map_err(|error| error.to_string())
-    }
-}
+use crate::config::{self, Compiled};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::table_file::{self, Beside};
 
 /// The table of a file, with its warnings and failed tests written to standard error. With errors they are written
 /// there too, and it cannot be done.
 pub(super) fn compile(path: &Path) -> Result<Compiled> {
-    let file = read(path)?;
+    let file = table_file::read(path)?;
     match config::compile(&file, &Beside::table(path)) {
         Ok(mut compiled) => {
-            // A failed test keeps an edit from going live; what runs on the table runs all the same.
-            for failed in &mut compiled.failed_tests {
-                failed.severity = Severity::Warning;
-            }
-            for diagnostics in [&compiled.warnings, &compiled.failed_tests] {
-                if !diagnostics.is_empty() {
-                    output::complain(&output::drawn(diagnostics));
-                }
-            }
+            show_warnings(&mut compiled);
             Ok(compiled)
         }
-        Err(diagnostics) => {
-            output::complain(&output::drawn(&diagnostics));
-            let errors = diagnostics
-                .iter()
-                .filter(|diagnostic| diagnostic.severity == Severity::Error)
-                .count();
-            bail!("{} has {}", file.name, output::counted(errors, "error"))
+        Err(diagnostics) => Err(show_errors(&file.name, &diagnostics)),
+    }
+}
+
+/// Writes warnings and failed tests to standard error. A failed test keeps an edit from going live; what runs on the
+/// table runs all the same.
+pub(super) fn show_warnings(compiled: &mut Compiled) {
+    for failed in &mut compiled.failed_tests {
+        failed.severity = Severity::Warning;
+    }
+    for diagnostics in [&compiled.warnings, &compiled.failed_tests] {
+        if !diagnostics.is_empty() {
+            output::complain(&output::drawn(diagnostics));
         }
     }
+}
+
+/// Writes what is wrong to standard error; the error says how much it is.
+pub(super) fn show_errors(name: &str, diagnostics: &[Diagnostic]) -> Error {
+    output::complain(&output::drawn(diagnostics));
+    let errors = diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == Severity::Error)
+        .count();
+    anyhow!("{name} has {}", output::counted(errors, "error"))
 }

@@ -105,8 +105,7 @@ mod tests {
 
     use super::*;
     use crate::guard::Limits;
-    use crate::live::{self, Live, Verification};
-    use crate::metrics::Metrics;
+    use crate::live::{Access, Verification};
     use crate::signature::keys::Keys;
     use crate::table::intercept::Intercept;
     use crate::table::{DefaultReplies, DefaultReply, Table};
@@ -190,13 +189,13 @@ mod tests {
         }
         let key = "0123456789abcdef0123456789abcdef";
         let keyed = Service {
-            live: live::current(Live::new(
+            ..Service::new(
                 Arc::new(table()),
-                Verification::AllowUnsigned,
-                Keys::parse(key).expect("a key"),
-                &Metrics::new(),
-            )),
-            ..service(OUT_OF_SESSION)
+                Access {
+                    verification: Verification::AllowUnsigned,
+                    voice_webhooks: Keys::parse(key).expect("a key"),
+                },
+            )
         };
         for (path, webhook) in [
             (

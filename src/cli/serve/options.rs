@@ -38,6 +38,9 @@ pub(super) struct TableOptions {
         env = "TWIML_RESPONDER_CONFIG"
     )]
     pub config: PathBuf,
+    /// A folder in which the last good table is kept, for a start on a bad one
+    #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_STATE_DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Where requests come in.

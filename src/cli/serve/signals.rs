@@ -3,6 +3,8 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
+use crate::reload::Reloads;
+
 /// The signals that end the service: the first lets running requests finish, the second does not.
 pub(super) struct Endings {
     terminate: Signal,
@@ -32,5 +34,21 @@ impl Endings {
             warn!("ended at once by a second signal");
             std::process::exit(1);
         });
+    }
+}
+
+/// SIGHUP, which asks for a reload. Before anybody listens to it, it would end the process.
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    pub(super) fn new() -> std::io::Result<Self> {
+        Ok(Self(signal(SignalKind::hangup())?))
+    }
+
+    /// Asks for a reload at each signal.
+    pub(super) async fn ask(mut self, reloads: Reloads) {
+        while self.0.recv().await.is_some() {
+            reloads.ask();
+        }
     }
 }

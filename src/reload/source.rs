@@ -1,0 +1,174 @@
+//! From the files to a table, at the start of the service and at every reload.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::last_good::LastGood;
+use super::parts::{Part, Parts, Recorder, Stamp};
+use super::report;
+use super::state::Origin;
+use crate::config::{self, Compiled};
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::table_file::{self, Unreadable};
+
+/// Why a table cannot go live.
+#[derive(Debug)]
+pub enum Problem {
+    /// Its file cannot be read.
+    Unreadable(Unreadable),
+    /// What is wrong with it, warnings included.
+    Diagnostics(Vec<Diagnostic>),
+    /// The program broke on it.
+    Fault,
+}
+
+impl Problem {
+    /// How many errors there are.
+    pub(super) fn errors(&self) -> usize {
+        match self {
+            Self::Diagnostics(diagnostics) => report::errors(diagnostics),
+            Self::Unreadable(_) | Self::Fault => 1,
+        }
+    }
+}
+
+/// Reads and compiles a table; what it is made of is known in any case, as far as it was read.
+pub(super) fn compile(path: &Path) -> (Parts, Result<Compiled, Problem>) {
+    let stamp = Stamp::of(path);
+    let file = match table_file::read(path) {
+        Ok(file) => file,
+        Err(unreadable) => {
+            let parts = Parts {
+                table: Part::read(path),
+                ..Parts::default()
+            };
+            return (parts, Err(Problem::Unreadable(unreadable)));
+        }
+    };
+    let recorder = Recorder::new(path);
+    // Whatever a table does to the compiler, it must not end the reloads for good.
+    let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(&file, &recorder)));
+    let parts = Parts {
+        table: Part::new(file.text.as_bytes(), stamp),
+        directories: recorder.into_directories(),
+    };
+    let result = match compiled {
+        Ok(result) => result.map_err(Problem::Diagnostics),
+        Err(_) => Err(Problem::Fault),
+    };
+    (parts, result)
+}
+
+/// A table whose tests fail is no table to go live with.
+pub(super) fn with_tests(compiled: Compiled) -> Result<Compiled, Problem> {
+    if compiled.failed_tests.is_empty() {
+        return Ok(compiled);
+    }
+    let mut diagnostics = compiled.failed_tests;
+    for failed in &mut diagnostics {
+        failed.severity = Severity::Error;
+    }
+    Err(Problem::Diagnostics(diagnostics))
+}
+
+/// Where the first table of a service came from.
+#[derive(Debug)]
+pub struct First {
+    /// What is wrong with the file, when a copy is in use in its place.
+    pub problem: Option<Problem>,
+    /// Where the table came from.
+    pub origin: Origin,
+    pub(super) parts: Parts,
+    /// What the file is made of, good or bad.
+    pub(super) attempted: Parts,
+}
+
+/// Why there is no first table.
+#[derive(Debug)]
+pub struct NoTable {
+    /// What is wrong with the file.
+    pub problem: Problem,
+    /// What is wrong with the last good copy, when there is one.
+    pub copy: Option<NoCopy>,
+}
+
+/// What is wrong with a last good copy.
+#[derive(Debug)]
+pub enum NoCopy {
+    /// It cannot be read, or is not as it was written: where it is, and why.
+    Unusable(String),
+    /// What this version of the program finds wrong with its table, by its name.
+    Diagnostics(String, Vec<Diagnostic>),
+}
+
+/// The table of a file with its warnings and failed tests, else that of the last good copy in `state_dir`.
+///
+/// # Errors
+///
+/// What is wrong with both.
+pub fn first(path: &Path, state_dir: Option<&Path>) -> Result<(Compiled, First), NoTable> {
+    let (parts, result) = compile(path);
+    let problem = match result {
+        Ok(compiled) => {
+            let first = First {
+                problem: None,
+                origin: Origin::File,
+                attempted: parts.clone(),
+                parts,
+            };
+            return Ok((compiled, first));
+        }
+        Err(problem) => problem,
+    };
+    let Some(state_dir) = state_dir else {
+        return Err(NoTable {
+            problem,
+            copy: None,
+        });
+    };
+    match copy(state_dir) {
+        Ok(Some((compiled, kept, copied))) => {
+            let first = First {
+                problem: Some(problem),
+                origin: Origin::LastGood { kept },
+                parts: copied,
+                attempted: parts,
+            };
+            Ok((compiled, first))
+        }
+        Ok(None) => Err(NoTable {
+            problem,
+            copy: None,
+        }),
+        Err(copy) => Err(NoTable {
+            problem,
+            copy: Some(copy),
+        }),
+    }
+}
+
+fn copy(state_dir: &Path) -> Result<Option<(Compiled, Timestamp, Parts)>, NoCopy> {
+    let last_good = LastGood::new(state_dir.to_owned());
+    let unusable = |reason: String| {
+        let place = last_good.place();
+        NoCopy::Unusable(format!(
+            "the last good copy {} cannot be used: {reason}",
+            place.display()
+        ))
+    };
+    let Some((copy, parts)) = last_good.load().map_err(unusable)? else {
+        return Ok(None);
+    };
+    let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(&copy.table, &copy)));
+    match compiled {
+        Ok(Ok(compiled)) => Ok(Some((compiled, copy.kept, parts))),
+        Ok(Err(diagnostics)) => Err(NoCopy::Diagnostics(
+            Arc::clone(&copy.table).name.clone(),
+            diagnostics,
+        )),
+        Err(_) => Err(unusable("the program breaks on it".to_owned())),
+    }
+}

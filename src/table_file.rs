@@ -1,0 +1,74 @@
+//! Reading the file that holds the table, and the files of its directories.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{error, fmt, fs, io};
+
+use crate::config::Files;
+use crate::diagnostic::File;
+
+/// Why there is no text of a table.
+#[derive(Debug)]
+pub enum Unreadable {
+    /// The file cannot be read.
+    File(PathBuf, io::Error),
+    /// A byte of it is not UTF-8, in this line.
+    Encoding(PathBuf, usize),
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, error) => {
+                write!(f, "cannot read the table {}: {error}", path.display())
+            }
+            Self::Encoding(path, line) => write!(
+                f,
+                "the table {} is not UTF-8 in line {line}: save it as UTF-8",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl error::Error for Unreadable {}
+
+/// A table's file.
+///
+/// # Errors
+///
+/// The file is missing or cannot be read, or it is not UTF-8.
+pub fn read(path: &Path) -> Result<Arc<File>, Unreadable> {
+    let bytes = fs::read(path).map_err(|error| Unreadable::File(path.to_owned(), error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let readable =
+            String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let line = readable.matches('\n').count() + 1;
+        Unreadable::Encoding(path.to_owned(), line)
+    })?;
+    Ok(File::new(path.display().to_string(), text))
+}
+
+/// The files beside a table.
+#[derive(Debug)]
+pub struct Beside(PathBuf);
+
+impl Beside {
+    /// Those in the folder of this table.
+    #[must_use]
+    pub fn table(path: &Path) -> Self {
+        Self(path.parent().unwrap_or(Path::new("")).to_owned())
+    }
+
+    /// Where a file is that a table names.
+    #[must_use]
+    pub fn path(&self, written: &str) -> PathBuf {
+        self.0.join(written)
+    }
+}
+
+impl Files for Beside {
+    fn read(&self, written: &str) -> Result<Vec<u8>, String> {
+        fs::read(self.path(written)).map_err(|error| error.to_string())
+    }
+}
