@@ -136,12 +136,12 @@ impl LastGood {
         Ok(Some((copy, parts)))
     }
 
-    /// Keeps the files of a table, unless the copy has them already.
+    /// Keeps the files of a table, unless the copy has them already; whether it had to.
     ///
     /// # Errors
     ///
     /// Why it cannot be kept, for a sentence; the old copy is as it was.
-    pub(super) fn keep(&self, table: &Path, parts: &Parts, now: Timestamp) -> Result<(), String> {
+    pub(super) fn keep(&self, table: &Path, parts: &Parts, now: Timestamp) -> Result<bool, String> {
         let failed = |error: io::Error| {
             format!(
                 "cannot keep a good copy in {}: {error}",
@@ -160,7 +160,7 @@ impl LastGood {
             && kept.agree(parts)
         {
             self.remove_all_but_the_copy();
-            return Ok(());
+            return Ok(false);
         }
         let name = format!(
             "{COPY}{}-{}-{}",
@@ -176,7 +176,7 @@ impl LastGood {
             File::open(&self.folder)?.sync_all()
         });
         self.remove_all_but_the_copy();
-        written.map_err(failed)
+        written.map(|()| true).map_err(failed)
     }
 
     /// Removes old copies, and what was left when a process ended while it was writing one.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch::Sender;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::last_good::LastGood;
 use super::parts::Parts;
@@ -167,7 +167,7 @@ impl Reloader {
         let now = self.attempted.read_again(&self.setup.table);
         let have_changed = !now.agree(&self.attempted);
         if !have_changed {
-            debug!("a file of the table was written or replaced, and says the same");
+            info!("a file of the table was written or replaced, and says the same: nothing to do");
             // They may have been replaced all the same.
             self.attempted = now;
         }
@@ -347,13 +347,19 @@ impl Reloader {
         let Some(last_good) = &self.last_good else {
             return;
         };
-        let failure = last_good
-            .keep(&self.setup.table, &self.in_use, Timestamp::now())
-            .inspect_err(|reason| error!("{reason}"))
-            .err();
-        if failure.is_none() {
-            debug!("a good copy is in {}", last_good.place().display());
-        }
+        let table = &self.setup.table;
+        let failure = match last_good.keep(table, &self.in_use, Timestamp::now()) {
+            Ok(is_new) => {
+                if is_new {
+                    info!("a good copy is in {}", last_good.place().display());
+                }
+                None
+            }
+            Err(reason) => {
+                error!("{reason}");
+                Some(reason)
+            }
+        };
         self.state.send_if_modified(|state| {
             std::mem::replace(&mut state.copy_failure, failure.clone()) != failure
         });

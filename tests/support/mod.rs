@@ -6,6 +6,12 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// As long as a test may wait for anything before it fails.
+const LONG: Duration = Duration::from_secs(30);
 
 /// The top of the project, where `responses.toml` is.
 pub fn top() -> &'static Path {
@@ -28,6 +34,7 @@ pub fn program() -> Command {
         if name.starts_with("TWIML_RESPONDER_")
             || name.starts_with("TWILIO_")
             || name == "CREDENTIALS_DIRECTORY"
+            || name == "STATE_DIRECTORY"
         {
             command.env_remove(name);
         }
@@ -81,7 +88,27 @@ pub struct Service {
     child: Child,
     /// `127.0.0.1:PORT`
     pub address: String,
-    log: Option<std::thread::JoinHandle<String>>,
+    log: Arc<LiveLog>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// What a service has logged so far.
+#[derive(Default)]
+struct LiveLog {
+    text: Mutex<String>,
+    has_more: Condvar,
+}
+
+impl LiveLog {
+    fn read(&self, stderr: impl Read) {
+        for line in BufReader::new(stderr).lines() {
+            let line = line.expect("the log is text");
+            let mut text = self.text.lock().expect("no panic");
+            text.push_str(&line);
+            text.push('\n');
+            self.has_more.notify_all();
+        }
+    }
 }
 
 impl Service {
@@ -90,37 +117,69 @@ impl Service {
         let mut command = program();
         command
             .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments);
-        command
-            .envs(environment.iter().copied())
+            .args(arguments)
+            .envs(environment.iter().copied());
+        Self::start_by(&mut command)
+    }
+
+    /// Starts the service by a command that has all of its arguments.
+    pub fn start_by(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::null())
-            .stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the service can be started");
-        let mut stderr = BufReader::new(child.stderr.take().expect("its log is piped"));
-        let mut log = String::new();
-        let address = loop {
-            let mut line = String::new();
-            let read = stderr.read_line(&mut line).expect("the log is text");
-            assert!(read > 0, "the service ended before it listened:\n{log}");
-            log.push_str(&line);
-            if let Some((_, after)) = line.split_once("listening on 127.0.0.1:") {
-                let port: String = after.chars().take_while(char::is_ascii_digit).collect();
-                break format!("127.0.0.1:{port}");
-            }
-        };
-        let log = std::thread::spawn(move || {
-            let _ = stderr.read_to_string(&mut log);
-            log
-        });
-        Self {
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the service can be started");
+        let stderr = child.stderr.take().expect("its log is piped");
+        let log = Arc::new(LiveLog::default());
+        let written = Arc::clone(&log);
+        let mut service = Self {
             child,
-            address,
-            log: Some(log),
+            address: String::new(),
+            log,
+            reader: Some(std::thread::spawn(move || written.read(stderr))),
+        };
+        let line = service.wait_for("listening on 127.0.0.1:", 1);
+        let (_, after) = line
+            .split_once("listening on 127.0.0.1:")
+            .expect("it is there");
+        let port: String = after.chars().take_while(char::is_ascii_digit).collect();
+        service.address = format!("127.0.0.1:{port}");
+        service
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        self.log.text.lock().expect("no panic").clone()
+    }
+
+    /// Waits until its log has this in so many lines, and gives the last of them.
+    #[track_caller]
+    pub fn wait_for(&self, words: &str, times: usize) -> String {
+        let deadline = Instant::now() + LONG;
+        let mut text = self.log.text.lock().expect("no panic");
+        loop {
+            let mut lines = text.lines().filter(|line| line.contains(words));
+            if let Some(line) = lines.nth(times - 1) {
+                return line.to_owned();
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            let is_over = self.reader.as_ref().is_none_or(JoinHandle::is_finished);
+            assert!(
+                !left.is_zero() && !is_over,
+                "no {words:?} {times} times in the log:\n{text}"
+            );
+            // Not all of it at once: the end of the service wakes nobody.
+            let a_while = left.min(Duration::from_millis(100));
+            (text, _) = self
+                .log
+                .has_more
+                .wait_timeout(text, a_while)
+                .expect("no panic");
         }
     }
 
-    /// Ends the service by a signal and gives its exit code and its whole log.
-    pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+    /// Sends it a signal, `-HUP` for one.
+    pub fn signal(&self, signal: &str) {
         let killed = Command::new("kill")
             .args([signal, &self.child.id().to_string()])
             .status();
@@ -128,14 +187,15 @@ impl Service {
             killed.is_ok_and(|status| status.success()),
             "the service takes {signal}"
         );
+    }
+
+    /// Ends the service by a signal and gives its exit code and its whole log.
+    pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
+        self.signal(signal);
         let status = self.child.wait().expect("the service ends");
-        let log = self
-            .log
-            .take()
-            .expect("it is taken once")
-            .join()
-            .expect("the log was read");
-        (status.code(), log)
+        let reader = self.reader.take().expect("it is taken once");
+        reader.join().expect("the log was read");
+        (status.code(), self.log())
     }
 }
 

@@ -1,0 +1,101 @@
+//! A bad edit changes nothing, and the log says what is wrong without saying whom it is about.
+
+use crate::world::{FAILED, RELOADED, World, table};
+
+/// Numbers in every place in which a diagnostic repeats what stands there.
+const BAD: &str = r#"
+[[route]]
+name = "secret line of the table"
+when = { Called = "+1 (415) 555-0142", Caller = "+1415555014x" }
+voice = [ { Dial = "4155550143" }, { Say = "+14155550144", voise = "+14155550145" } ]
+message = [ { Message = "x", to = "415.555.0146" } ]
+"#;
+
+#[test]
+fn a_table_with_errors_leaves_the_old_one_and_is_reported_without_numbers() {
+    let world = World::new("errors", &[("responses.toml", &table("one"))]);
+    world.write("responses.toml", &format!("{}{BAD}", table("two")));
+    world.service.wait_for(FAILED, 1);
+    assert_eq!(world.says(), "one");
+    let (_, log) = world.service.stop("-TERM");
+    let errors: Vec<&str> = log.lines().filter(|line| line.contains("ERROR")).collect();
+    assert!(errors.len() > 4, "{log}");
+    for error in &errors[..errors.len() - 1] {
+        for part in ["responses.toml\"", "line=", "column=", "code=\"", "help=\""] {
+            assert!(error.contains(part), "{part} in {error}");
+        }
+    }
+    let last = errors.last().expect("an error");
+    let count = format!("errors={}", errors.len() - 1);
+    assert!(last.contains(FAILED) && last.contains(&count), "{log}");
+    // What can only stand there if something of the line or of a number was repeated.
+    for hidden in [
+        "5550142",
+        "555-01",
+        "555.01",
+        "4155550",
+        "voice = [",
+        "015550",
+    ] {
+        assert!(!log.contains(hidden), "{hidden} in {log}");
+    }
+    assert!(log.contains("415.•••••46"), "{log}");
+}
+
+#[test]
+fn numbers_are_shown_to_whoever_asks_for_them() {
+    let folder = crate::world::folder("shown", &[("responses.toml", &table("one"))]);
+    let service = crate::world::serve(&folder, &["--show-numbers"]);
+    let world = World { folder, service };
+    world.write("responses.toml", &format!("{}{BAD}", table("two")));
+    world.service.wait_for(FAILED, 1);
+    assert!(world.service.log().contains("415.555.0146"));
+}
+
+#[test]
+fn what_is_wrong_is_logged_to_a_limit() {
+    let world = World::new("many", &[("responses.toml", &table("one"))]);
+    let many: String = (0..500)
+        .map(|number| format!("wrong{number} = 1\n"))
+        .collect();
+    world.write("responses.toml", &format!("{many}{}", table("two")));
+    let line = world.service.wait_for(FAILED, 1);
+    assert!(line.contains("errors=500"), "{line}");
+    assert_eq!(world.count("code=\"unknown-key\""), 50);
+    assert_eq!(world.count("more=450"), 1);
+}
+
+const FAILING: &str = r#"
+[[test]]
+name = "nobody hears this"
+request = { Caller = "+14155550142" }
+expect = "route"
+contains = "something else"
+"#;
+
+#[test]
+fn a_failed_test_keeps_an_edit_from_going_live_but_not_a_service_from_starting() {
+    let failing = format!("{}{FAILING}", table("one"));
+    let world = World::new("test", &[("responses.toml", &failing)]);
+    assert_eq!(world.says(), "one");
+    assert!(world.service.log().contains("warning[failed-test]"));
+    world.write("responses.toml", &format!("{}{FAILING}", table("two")));
+    let line = world.service.wait_for("code=\"failed-test\"", 1);
+    assert!(line.contains("ERROR"), "{line}");
+    world.service.wait_for(FAILED, 1);
+    assert_eq!(world.says(), "one");
+    world.write("responses.toml", &table("three"));
+    world.wait_until_it_says("three");
+}
+
+#[test]
+fn a_file_that_is_no_text_changes_nothing() {
+    let world = World::new("bytes", &[("responses.toml", &table("one"))]);
+    std::fs::write(world.path("responses.toml"), b"\n\n\xff\xfe").expect("it is written");
+    world.service.wait_for("is not UTF-8 in line 3", 1);
+    world.service.wait_for(FAILED, 1);
+    assert_eq!(world.says(), "one");
+    world.write("responses.toml", "");
+    world.service.wait_for(FAILED, 2);
+    assert_eq!((world.says().as_str(), world.count(RELOADED)), ("one", 0));
+}

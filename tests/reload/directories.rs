@@ -1,0 +1,114 @@
+//! Directory files: watched wherever they are, and not believed when they shrink.
+
+use std::fs;
+
+use crate::world::{FAILED, RELOADED, World, rows, table_with, text};
+
+const WAITS: &str = "more than half of its rows";
+
+#[test]
+fn a_directory_file_goes_live_as_the_table_does() {
+    let world = World::new(
+        "csv",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 2)),
+        ],
+    );
+    assert_eq!(world.says(), "one a");
+    world.write("d.csv", &rows("b", 2));
+    world.wait_until_it_says("one b");
+    world.replace("d.csv", &rows("c", 2));
+    world.wait_until_it_says("one c");
+}
+
+#[test]
+fn the_files_of_the_table_in_use_are_watched_in_every_folder() {
+    let world = World::new(
+        "folders",
+        &[
+            ("conf/responses.toml", ""),
+            ("a/d.csv", &rows("a", 1)),
+            ("b/d.csv", &rows("b", 1)),
+            ("responses.toml", &table_with("one", "a/d.csv")),
+        ],
+    );
+    assert_eq!(world.says(), "one a");
+    world.write("a/d.csv", &rows("a2", 1));
+    world.wait_until_it_says("one a2");
+    let absolute = world.path("conf/../b/d.csv");
+    world.write("responses.toml", &table_with("two", text(&absolute)));
+    world.wait_until_it_says("two b");
+    world.write("b/d.csv", &rows("b2", 1));
+    world.wait_until_it_says("two b2");
+    let reloads = world.count(RELOADED);
+    // Nobody reads this one any more.
+    world.write("a/d.csv", "");
+    world.write("b/d.csv", &rows("b3", 1));
+    world.wait_until_it_says("two b3");
+    assert_eq!(world.count(RELOADED), reloads + 1);
+}
+
+#[test]
+fn a_file_that_loses_more_than_half_of_its_rows_waits_for_sighup() {
+    let world = World::new(
+        "shrink",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 10)),
+        ],
+    );
+    world.write("d.csv", &rows("b", 4));
+    let line = world.service.wait_for(WAITS, 1);
+    for part in ["file=\"d.csv\"", "before=10", "rows=4", "SIGHUP"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    assert_eq!(world.says(), "one a");
+    // So does an edit of the table that comes with it.
+    world.write("responses.toml", &table_with("two", "d.csv"));
+    world.service.wait_for(WAITS, 2);
+    assert_eq!(world.says(), "one a");
+    world.service.signal("-HUP");
+    world.wait_until_it_says("two b");
+    // What is live now is what counts from here on.
+    world.write("d.csv", &rows("c", 2));
+    world.wait_until_it_says("two c");
+    assert_eq!(world.count(WAITS), 2);
+}
+
+#[test]
+fn a_file_that_is_whole_again_goes_live_by_itself() {
+    let world = World::new(
+        "regrow",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 10)),
+        ],
+    );
+    world.write("d.csv", &rows("b", 1));
+    world.service.wait_for(WAITS, 1);
+    world.write("d.csv", &rows("b", 10));
+    world.wait_until_it_says("one b");
+}
+
+#[test]
+fn a_missing_file_changes_nothing_until_it_comes() {
+    let world = World::new(
+        "missing",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 1)),
+        ],
+    );
+    fs::remove_file(world.path("d.csv")).expect("it goes");
+    let line = world.service.wait_for("cannot read d.csv", 1);
+    assert!(line.contains("code=\"bad-file\""), "{line}");
+    world.service.wait_for(FAILED, 1);
+    assert_eq!(world.says(), "one a");
+    // A folder that is not there yet is waited for as well.
+    world.write("responses.toml", &table_with("two", "sub/d.csv"));
+    world.service.wait_for(FAILED, 2);
+    fs::create_dir(world.path("sub")).expect("a folder");
+    world.write("sub/d.csv", &rows("b", 1));
+    world.wait_until_it_says("two b");
+}

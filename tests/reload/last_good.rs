@@ -1,0 +1,392 @@
+//! The last good copy: kept whenever a table goes live, whole or not at all, and used when the service starts on a bad
+//! file.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use crate::support::{Folder, Ran, Service, program, run};
+use crate::world::{FAILED, RELOADED, World, folder, rows, says, serve, table, table_with, text};
+
+const KEPT: &str = "a good copy is in";
+const DEGRADED: &str = "degraded: the last good copy";
+
+/// A service on `responses.toml` whose copies are in `state`.
+fn serve_with_state(folder: &Folder) -> Service {
+    let state = folder.path().join("state");
+    serve(folder, &["--state-dir", text(&state)])
+}
+
+/// What `serve` says that ends at once.
+fn fail(folder: &Folder) -> Ran {
+    let (table, state) = (
+        folder.path().join("responses.toml"),
+        folder.path().join("state"),
+    );
+    run(program()
+        .args(["serve", "--allow-unsigned", "--listen", "127.0.0.1:0"])
+        .args(["--config", text(&table), "--state-dir", text(&state)]))
+}
+
+/// The folder of the copy, and what else is in the state's folder.
+fn copy_and_rest(folder: &Folder) -> (PathBuf, Vec<String>) {
+    let state = folder.path().join("state");
+    let copy = fs::read_link(state.join("last-good")).expect("a copy");
+    let entries = fs::read_dir(&state).expect("a folder");
+    let mut rest: Vec<String> = entries
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| Path::new(name) != copy)
+        .map(|name| name.into_string().expect("UTF-8"))
+        .collect();
+    rest.sort();
+    (state.join(copy), rest)
+}
+
+#[test]
+fn a_service_that_starts_on_a_bad_file_answers_from_the_copy_and_says_so() {
+    let folder = folder(
+        "copy",
+        &[
+            ("conf/responses.toml", &table("unused")),
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 3)),
+        ],
+    );
+    let service = serve_with_state(&folder);
+    service.wait_for(KEPT, 1);
+    // What goes live by a reload is kept as well.
+    folder.write("d.csv", &rows("b", 3));
+    service.wait_for(KEPT, 2);
+    service.stop("-KILL");
+    let bad = "[default]\nvoice = [ { Dial = \"415.555.0142\" } ]\n";
+    folder.write("responses.toml", bad);
+    fs::remove_file(folder.path().join("d.csv")).expect("it goes");
+
+    let world = World {
+        service: serve_with_state(&folder),
+        folder,
+    };
+    assert_eq!(world.says(), "one b");
+    let line = world.service.wait_for(DEGRADED, 1);
+    for part in ["ERROR", "kept=\"20", "age=\"", "responses.toml is bad"] {
+        assert!(line.contains(part), "{part} in {line}");
+    }
+    // Why it is bad is in the log as after a reload: without the line, and without the number.
+    let line = world.service.wait_for("code=\"bad-number\"", 1);
+    assert!(line.contains("ERROR") && line.contains("line=2"), "{line}");
+    assert!(!world.service.log().contains("555.0142"));
+    // Still bad, and still said.
+    world.service.signal("-HUP");
+    world.service.wait_for(DEGRADED, 2);
+    world.service.wait_for(FAILED, 1);
+    assert_eq!(world.says(), "one b");
+    // A good file ends it, without anybody's help.
+    world.write("responses.toml", &table("two"));
+    world.wait_until_it_says("two");
+    world.service.wait_for(KEPT, 1);
+    assert_eq!(world.count(DEGRADED), 2);
+}
+
+#[test]
+fn the_file_may_come_back_as_it_was() {
+    let folder = folder("as-it-was", &[("responses.toml", &table("one"))]);
+    serve_with_state(&folder).wait_for(KEPT, 1);
+    fs::remove_file(folder.path().join("responses.toml")).expect("it goes");
+    let world = World {
+        service: serve_with_state(&folder),
+        folder,
+    };
+    let line = world.service.wait_for("cannot read the table", 1);
+    assert!(line.contains("ERROR"), "{line}");
+    world.service.wait_for(DEGRADED, 1);
+    world.write("responses.toml", &table("one"));
+    world.service.wait_for(RELOADED, 1);
+    world.service.signal("-HUP");
+    world.service.wait_for(RELOADED, 2);
+    assert_eq!(world.count(DEGRADED), 1);
+}
+
+#[test]
+fn nobody_else_can_read_a_copy() {
+    let folder = folder(
+        "modes",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 3)),
+        ],
+    );
+    serve_with_state(&folder).wait_for(KEPT, 1);
+    let mode = |path: &Path| {
+        let metadata = fs::metadata(path).expect("it is there");
+        metadata.permissions().mode() & 0o777
+    };
+    let (copy, rest) = copy_and_rest(&folder);
+    assert_eq!(rest, ["last-good", "lock"]);
+    assert_eq!(mode(&copy), 0o700);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&copy).expect("a folder") {
+        let entry = entry.expect("an entry");
+        assert_eq!(mode(&entry.path()), 0o600, "{entry:?}");
+        names.push(entry.file_name().into_string().expect("UTF-8"));
+    }
+    names.sort();
+    assert_eq!(names, ["1-d.csv", "copy.json", "responses.toml"]);
+    assert_eq!(
+        fs::read_to_string(copy.join("responses.toml")).expect("a table"),
+        table_with("one", "d.csv")
+    );
+}
+
+#[test]
+fn every_way_to_name_a_directory_file_works_from_the_copy() {
+    let folder = folder(
+        "ways",
+        &[
+            ("conf/here.csv", &rows("here", 1)),
+            ("conf/sub/here.csv", &rows("sub", 1)),
+            ("beside/here.csv", &rows("beside", 1)),
+            ("far/here.csv", &rows("far", 1)),
+        ],
+    );
+    let far = folder.path().join("far/here.csv");
+    let files = [
+        "here.csv",
+        "./sub/here.csv",
+        "../beside/here.csv",
+        text(&far),
+    ];
+    let mut table = "[default]\nvoice = [ { Say = \"default\" } ]\n".to_owned();
+    let (mut when, mut said) = (String::new(), String::new());
+    for (number, file) in files.iter().enumerate() {
+        table += &format!("[directory.d{number}]\nfile = \"{file}\"\n");
+        let parameter = ["Called", "To", "CalledVia", "ForwardedFrom"][number];
+        // Each looks at another parameter; those that are absent take the row of everybody.
+        when += &format!("{parameter} = {{ in = \"d{number}\" }}, ");
+        said += &format!("{{{{ d{number}.word }}}} ");
+    }
+    table += &format!(
+        "[[route]]\nname = \"route\"\nwhen = {{ {} }}\nvoice = [ {{ Say = \"{}\" }} ]\n",
+        when.trim_end_matches(", "),
+        said.trim_end()
+    );
+    for file in [
+        "conf/here.csv",
+        "conf/sub/here.csv",
+        "beside/here.csv",
+        "far/here.csv",
+    ] {
+        let path = folder.path().join(file);
+        let text = fs::read_to_string(&path).expect("it is there");
+        let word = text
+            .trim_end()
+            .rsplit(',')
+            .next()
+            .expect("a word")
+            .to_owned();
+        fs::write(path, format!("{text}*,{word}\n")).expect("it is written");
+    }
+    folder.write("conf/responses.toml", &table);
+    let (config, state) = (
+        folder.path().join("conf/responses.toml"),
+        folder.path().join("state"),
+    );
+    let start = || {
+        let arguments = ["--config", text(&config), "--state-dir", text(&state)];
+        Service::start(&[&arguments[..], &["--allow-unsigned"]].concat(), &[])
+    };
+    let service = start();
+    assert_eq!(says(&service), "here sub beside far");
+    service.wait_for(KEPT, 1);
+    service.stop("-TERM");
+    for gone in ["conf", "beside", "far"] {
+        fs::remove_dir_all(folder.path().join(gone)).expect("it goes");
+    }
+    let service = start();
+    service.wait_for(DEGRADED, 1);
+    assert_eq!(says(&service), "here sub beside far");
+}
+
+#[test]
+fn without_a_copy_the_service_ends_with_what_is_wrong() {
+    let folder = folder("none", &[("responses.toml", "")]);
+    let ran = fail(&folder);
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("error[missing-default]"),
+        "{}",
+        ran.stderr
+    );
+    assert!(
+        ran.stderr.ends_with("responses.toml has 1 error\n"),
+        "{}",
+        ran.stderr
+    );
+    fs::remove_file(folder.path().join("responses.toml")).expect("it goes");
+    let ran = fail(&folder);
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.stderr.starts_with("error: cannot read the table "),
+        "{}",
+        ran.stderr
+    );
+    assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
+}
+
+/// Ways in which a copy is spoilt, and what is said of it.
+#[test]
+fn a_copy_that_is_spoilt_is_not_used() {
+    type Spoil = fn(&Path);
+    let spoils: [(&str, Spoil, &str); 6] = [
+        (
+            "content",
+            |copy| fs::write(copy.join("1-d.csv"), "number,word\n").expect("it is written"),
+            "its 1-d.csv is not as it was written",
+        ),
+        (
+            "table",
+            |copy| fs::write(copy.join("responses.toml"), "").expect("it is written"),
+            "its responses.toml is not as it was written",
+        ),
+        (
+            "gone",
+            |copy| fs::remove_file(copy.join("1-d.csv")).expect("it goes"),
+            "its 1-d.csv cannot be read",
+        ),
+        (
+            "contents",
+            |copy| fs::write(copy.join("copy.json"), "{").expect("it is written"),
+            "its copy.json cannot be understood",
+        ),
+        (
+            "folder",
+            |copy| fs::remove_dir_all(copy).expect("it goes"),
+            "cannot read",
+        ),
+        (
+            "old",
+            |copy| {
+                // A copy of another version of the program, which this one finds wrong.
+                let json = fs::read_to_string(copy.join("copy.json")).expect("it is there");
+                let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+                // The table's digest is the first.
+                let before = json.find("\"sha256\": \"").expect("a digest") + 11;
+                let json = format!("{}{empty}{}", &json[..before], &json[before + 64..]);
+                fs::write(copy.join("responses.toml"), "").expect("it is written");
+                fs::write(copy.join("copy.json"), json).expect("it is written");
+            },
+            "has 1 error",
+        ),
+    ];
+    for (name, spoil, reason) in spoils {
+        let folder = folder(
+            &format!("spoilt-{name}"),
+            &[
+                ("responses.toml", &table_with("one", "d.csv")),
+                ("d.csv", &rows("a", 3)),
+            ],
+        );
+        serve_with_state(&folder).wait_for(KEPT, 1);
+        spoil(&copy_and_rest(&folder).0);
+        folder.write("responses.toml", "");
+        let ran = fail(&folder);
+        assert_eq!(ran.code, Some(2), "{name}: {}", ran.stderr);
+        let last = ran.stderr.lines().last().expect("a line");
+        assert!(
+            last.contains("responses.toml has 1 error; the last good copy"),
+            "{name}: {last}"
+        );
+        assert!(last.contains(reason), "{name}: {last}");
+    }
+}
+
+#[test]
+fn what_a_killed_process_left_is_cleared_away_and_never_used() {
+    let folder = folder("left", &[("responses.toml", &table("one"))]);
+    serve_with_state(&folder).wait_for(KEPT, 1);
+    let state = folder.path().join("state");
+    // Killed while it wrote, and between the folder and the link.
+    fs::create_dir(state.join("copy-1-2-3")).expect("a folder");
+    fs::write(state.join("copy-1-2-3/responses.toml"), "half").expect("it is written");
+    symlink("copy-1-2-3", state.join("copy-1-2-3.link")).expect("a link");
+    fs::write(state.join("of somebody else"), "").expect("it is written");
+    folder.write("responses.toml", "");
+    let world = World {
+        service: serve_with_state(&folder),
+        folder,
+    };
+    world.service.wait_for(DEGRADED, 1);
+    assert_eq!(world.says(), "one");
+    world.write("responses.toml", &table("two"));
+    world.service.wait_for(KEPT, 1);
+    let (_, rest) = copy_and_rest(&world.folder);
+    assert_eq!(rest, ["last-good", "lock", "of somebody else"]);
+}
+
+#[test]
+fn whoever_is_killed_while_it_keeps_a_copy_leaves_the_old_one_or_the_new_one() {
+    let folder = folder("killed", &[]);
+    let files = |word: &str| {
+        folder.write("responses.toml", &table_with(word, "d.csv"));
+        folder.write("d.csv", &rows(word, 20_000));
+    };
+    files("0");
+    serve_with_state(&folder).wait_for(KEPT, 1);
+    let (first, _) = copy_and_rest(&folder);
+    let mut last = 0;
+    for round in 1..=8 {
+        files(&round.to_string());
+        let service = serve_with_state(&folder);
+        // From the first sight of a new copy on, sooner or later in its making.
+        let mut looks = 0;
+        while looks < round {
+            let (copy, rest) = copy_and_rest(&folder);
+            let is_being_made = rest.iter().any(|name| name.starts_with("copy-"));
+            looks += usize::from(is_being_made);
+            if copy != first && !is_being_made && service.log().contains(KEPT) {
+                break;
+            }
+        }
+        service.stop("-KILL");
+        folder.write("responses.toml", "");
+        let service = serve_with_state(&folder);
+        service.wait_for(DEGRADED, 1);
+        let said = says(&service);
+        let (table, row) = said.split_once(' ').expect("two words");
+        assert_eq!(table, row, "a mixture");
+        let now: usize = table.parse().expect("a number");
+        assert!(
+            now == last || now == round,
+            "{now} after {last} in round {round}"
+        );
+        last = now;
+    }
+}
+
+#[test]
+fn systemd_names_the_folder() {
+    let folder = folder("systemd", &[("responses.toml", &table("one"))]);
+    let table = folder.path().join("responses.toml");
+    let (state, other) = (folder.path().join("state"), folder.path().join("other"));
+    let both = format!("{}:{}", text(&state), text(&other));
+    let arguments = ["--config", text(&table), "--allow-unsigned"];
+    let service = Service::start(&arguments, &[("STATE_DIRECTORY", &both)]);
+    service.wait_for(KEPT, 1);
+    assert!(state.join("last-good/responses.toml").exists());
+    assert!(!other.exists());
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_costs_no_answer() {
+    let folder = folder(
+        "unwritable",
+        &[("responses.toml", &table("one")), ("state", "a file")],
+    );
+    let world = World {
+        service: serve_with_state(&folder),
+        folder,
+    };
+    let line = world.service.wait_for("cannot keep a good copy in", 1);
+    assert!(line.contains("ERROR"), "{line}");
+    world.write("responses.toml", &table("two"));
+    world.wait_until_it_says("two");
+}

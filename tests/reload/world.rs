@@ -1,0 +1,176 @@
+//! A folder with a table, the service on it, and a caller.
+
+// Shared by the tests of this crate only.
+#![allow(unreachable_pub)]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use twiml_responder::request::Form;
+use twiml_responder::signature::{Algorithm, Content, Secret, sign};
+
+use crate::support::{Folder, Service};
+
+/// As long as a test may wait for anything before it fails.
+pub const LONG: Duration = Duration::from_secs(30);
+
+/// A line of the log that says a reload went well, and one that says it did not.
+pub const RELOADED: &str = " reloaded ";
+pub const FAILED: &str = "the reload failed";
+
+/// A table that says one word to everybody. The default stands first, so that its beginning is a table as well.
+pub fn table(word: &str) -> String {
+    format!(
+        "[default]\nvoice = [ {{ Say = \"default\" }} ]\n\n\
+         [[route]]\nname = \"route\"\nvoice = [ {{ Say = \"{word}\" }} ]\n"
+    )
+}
+
+/// A table that says one word and another from a directory file.
+pub fn table_with(word: &str, file: &str) -> String {
+    format!(
+        "[default]\nvoice = [ {{ Say = \"default\" }} ]\n\n\
+         [directory.d]\nfile = \"{file}\"\n\n\
+         [[route]]\nname = \"route\"\nwhen = {{ Called = {{ in = \"d\" }} }}\n\
+         voice = [ {{ Say = \"{word} {{{{ d.word }}}}\" }} ]\n"
+    )
+}
+
+/// A directory file whose rows all have one word.
+pub fn rows(word: &str, count: usize) -> String {
+    let rows = (0..count).map(|row| format!("+1500555{row:04},{word}\n"));
+    std::iter::once("number,word\n".to_owned())
+        .chain(rows)
+        .collect()
+}
+
+/// A folder with `responses.toml` and the service on it.
+pub struct World {
+    pub folder: Folder,
+    pub service: Service,
+}
+
+impl World {
+    /// A service that needs no signatures, on these files.
+    pub fn new(name: &str, files: &[(&str, &str)]) -> Self {
+        let folder = folder(name, files);
+        let service = serve(&folder, &[]);
+        Self { folder, service }
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        self.folder.write(name, text);
+    }
+
+    /// Writes a file aside and puts it in the place of another, as editors do.
+    pub fn replace(&self, name: &str, text: &str) {
+        let new = self.folder.write(&format!("{name}.new"), text);
+        fs::rename(new, self.path(name)).expect("a rename");
+    }
+
+    /// What callers of the first row hear.
+    pub fn says(&self) -> String {
+        says(&self.service)
+    }
+
+    /// Waits until callers hear this.
+    #[track_caller]
+    pub fn wait_until_it_says(&self, words: &str) {
+        let deadline = Instant::now() + LONG;
+        while self.says() != words {
+            assert!(
+                Instant::now() < deadline,
+                "it says {:?}, not {words:?}:\n{}",
+                self.says(),
+                self.service.log()
+            );
+            // Between two looks, so that the service has the machine.
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// How many lines of the log so far have this in them.
+    pub fn count(&self, words: &str) -> usize {
+        count(&self.service.log(), words)
+    }
+}
+
+pub fn count(log: &str, words: &str) -> usize {
+    log.lines().filter(|line| line.contains(words)).count()
+}
+
+pub fn folder(name: &str, files: &[(&str, &str)]) -> Folder {
+    let folder = Folder::new(&format!("reload-{name}"));
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        folder.write(name, text);
+    }
+    folder
+}
+
+/// The service on `responses.toml` of a folder, without signatures.
+pub fn serve(folder: &Folder, arguments: &[&str]) -> Service {
+    let table = folder.path().join("responses.toml");
+    let table = text(&table);
+    let arguments = [&["--config", table, "--allow-unsigned"], arguments].concat();
+    Service::start(&arguments, &[])
+}
+
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("a path in UTF-8")
+}
+
+const FORM: &str =
+    "AccountSid=AC00000000000000000000000000000001&Called=%2B15005550000&Caller=%2B14155550100";
+
+static CALLS: AtomicUsize = AtomicUsize::new(1);
+
+/// What a caller hears: the text of the one Say.
+#[track_caller]
+pub fn says(service: &Service) -> String {
+    said(&asked(service, None)).to_owned()
+}
+
+/// The words in an answer.
+#[track_caller]
+pub fn said(answer: &str) -> &str {
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let (_, after) = answer.split_once("<Say>").expect(answer);
+    let (said, _) = after.split_once("</Say>").expect(answer);
+    said
+}
+
+/// The whole answer to a call, signed with a token or not at all.
+pub fn asked(service: &Service, token: Option<&str>) -> String {
+    let address = &service.address;
+    // Each call is another one: the guard stops a call that comes back too often.
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let body = format!("CallSid=CA{call:032x}&{FORM}");
+    let signature = token.map_or(String::new(), |token| {
+        let form = Form::parse(body.as_bytes());
+        let url = format!("http://{address}/webhook");
+        let (secret, content) = (Secret::new(token), Content::Form(&form));
+        let signature = sign(&secret, Algorithm::HmacSha1, &url, content);
+        format!("X-Twilio-Signature: {signature}\r\n")
+    });
+    let mut stream = TcpStream::connect(address).expect("the service accepts");
+    stream.set_read_timeout(Some(LONG)).expect("a deadline");
+    let request = format!(
+        "POST /webhook HTTP/1.1\r\nHost: {address}\r\n{signature}Connection: close\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).expect("it reads");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}
