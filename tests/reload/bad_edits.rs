@@ -55,9 +55,10 @@ fn numbers_are_shown_to_whoever_asks_for_them() {
 #[test]
 fn what_is_wrong_is_logged_to_a_limit() {
     let world = World::new("many", &[("responses.toml", &table("one"))]);
-    let many: String = (0..500)
-        .map(|number| format!("wrong{number} = 1\n"))
+    let many: Vec<String> = (0..500)
+        .map(|number| format!("wrong{number} = 1"))
         .collect();
+    let many = many.join("\n") + "\n";
     world.write("responses.toml", &format!("{many}{}", table("two")));
     let line = world.service.wait_for(FAILED, 1);
     assert!(line.contains("errors=500"), "{line}");

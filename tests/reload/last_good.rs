@@ -155,19 +155,24 @@ fn every_way_to_name_a_directory_file_works_from_the_copy() {
         "../beside/here.csv",
         text(&far),
     ];
-    let mut table = "[default]\nvoice = [ { Say = \"default\" } ]\n".to_owned();
-    let (mut when, mut said) = (String::new(), String::new());
-    for (number, file) in files.iter().enumerate() {
-        table += &format!("[directory.d{number}]\nfile = \"{file}\"\n");
-        let parameter = ["Called", "To", "CalledVia", "ForwardedFrom"][number];
-        // Each looks at another parameter; those that are absent take the row of everybody.
-        when += &format!("{parameter} = {{ in = \"d{number}\" }}, ");
-        said += &format!("{{{{ d{number}.word }}}} ");
-    }
-    table += &format!(
-        "[[route]]\nname = \"route\"\nwhen = {{ {} }}\nvoice = [ {{ Say = \"{}\" }} ]\n",
-        when.trim_end_matches(", "),
-        said.trim_end()
+    let parameters = ["Called", "To", "CalledVia", "ForwardedFrom"];
+    let each = |line: &dyn Fn(usize) -> String, between: &str| -> String {
+        let lines: Vec<String> = (0..files.len()).map(line).collect();
+        lines.join(between)
+    };
+    // Each looks at another parameter; those that are absent take the row of everybody.
+    let directories = each(
+        &|number| format!("[directory.d{number}]\nfile = \"{}\"\n", files[number]),
+        "",
+    );
+    let when = each(
+        &|number| format!("{} = {{ in = \"d{number}\" }}", parameters[number]),
+        ", ",
+    );
+    let said = each(&|number| format!("{{{{ d{number}.word }}}}"), " ");
+    let table = format!(
+        "[default]\nvoice = [ {{ Say = \"default\" }} ]\n{directories}\
+         [[route]]\nname = \"route\"\nwhen = {{ {when} }}\nvoice = [ {{ Say = \"{said}\" }} ]\n"
     );
     for file in [
         "conf/here.csv",

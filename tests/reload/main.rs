@@ -8,5 +8,6 @@ mod bad_edits;
 mod directories;
 mod files;
 mod last_good;
+mod library;
 mod load;
 mod secrets;

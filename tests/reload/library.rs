@@ -1,0 +1,267 @@
+//! What only the parts of the service see: who is told, what is told, and who frees what was replaced.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use arc_swap::ArcSwap;
+use twiml_responder::live::{Access, CurrentLive, Live, Verification};
+use twiml_responder::metrics::{Format, Metrics};
+use twiml_responder::reload::{
+    self, Companion, Observer, Origin, Outcome, PutInUse, Reloads, Setup, State,
+};
+
+use crate::support::Folder;
+use crate::world::{LONG, folder, rows, table, table_with};
+
+/// What an observer was told.
+#[derive(Debug, PartialEq, Eq)]
+enum Told {
+    Begin,
+    End(State),
+}
+
+struct Tell(Sender<Told>);
+
+impl Observer for Tell {
+    fn begins(&mut self) {
+        self.0.send(Told::Begin).expect("somebody listens");
+    }
+
+    fn ends(&mut self, state: &State) {
+        self.0
+            .send(Told::End(state.clone()))
+            .expect("somebody listens");
+    }
+}
+
+/// A reloader without a server.
+struct Parts {
+    live: CurrentLive,
+    reloads: Reloads,
+    metrics: Arc<Metrics>,
+    told: Receiver<Told>,
+}
+
+impl Parts {
+    fn new(folder: &Folder, companions: Vec<Companion>) -> Self {
+        let config = folder.path().join("responses.toml");
+        let state_dir = Some(folder.path().join("state"));
+        let (compiled, first) =
+            reload::first(&config, state_dir.as_deref()).expect("a table or a copy");
+        let metrics = Arc::new(Metrics::new());
+        let table = Arc::new(compiled.table);
+        let access = || Access::from(Verification::AllowUnsigned);
+        let live = Arc::new(ArcSwap::from_pointee(Live::new(table, access(), &metrics)));
+        let (tell, told) = channel();
+        let setup = Setup {
+            table: config,
+            state_dir,
+            access: Box::new(move || Ok(access())),
+            companions,
+            metrics: Arc::clone(&metrics),
+            observers: vec![Box::new(Tell(tell))],
+            show_numbers: false,
+        };
+        let reloads = reload::start(setup, first, Arc::clone(&live)).expect("a thread");
+        Self {
+            live,
+            reloads,
+            metrics,
+            told,
+        }
+    }
+
+    /// Asks for a reload, and waits for its end.
+    fn reload(&self) -> State {
+        self.reloads.ask();
+        self.next()
+    }
+
+    /// Waits for the next reload.
+    fn next(&self) -> State {
+        let told = || self.told.recv_timeout(LONG).expect("a reload");
+        assert_eq!(told(), Told::Begin);
+        match told() {
+            Told::End(state) => {
+                assert_eq!(self.reloads.state(), state);
+                state
+            }
+            Told::Begin => panic!("a second begin"),
+        }
+    }
+
+    fn has_metric(&self, line: &str) -> bool {
+        let text = self.metrics.text(Format::Prometheus);
+        text.lines().any(|found| found == line)
+    }
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + LONG;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "not within {LONG:?}: {what}");
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn what_is_replaced_is_freed_by_the_reloader_and_by_no_request() {
+    let folder = folder("freed", &[("responses.toml", &table("one"))]);
+    let parts = Parts::new(&folder, Vec::new());
+    // A request that runs on while the table is replaced under it.
+    let request = parts.live.load_full();
+    let old: Weak<Live> = Arc::downgrade(&request);
+    let table_of_old = Arc::downgrade(&request.table);
+    folder.write("responses.toml", &table("two"));
+    assert_eq!(parts.reload().last, Outcome::Good);
+    assert!(!Arc::ptr_eq(&request, &parts.live.load()));
+    // Both have it, so that the end of the request frees nothing.
+    assert_eq!(old.strong_count(), 2);
+    drop(request);
+    wait_until("what was replaced is freed", || {
+        old.strong_count() == 0 && table_of_old.strong_count() == 0
+    });
+}
+
+#[test]
+fn new_secrets_need_no_new_table() {
+    let folder = folder("same-table", &[("responses.toml", &table("one"))]);
+    let parts = Parts::new(&folder, Vec::new());
+    let before = parts.live.load_full();
+    assert_eq!(parts.reload().last, Outcome::Good);
+    let after = parts.live.load_full();
+    assert!(!Arc::ptr_eq(&before, &after));
+    assert!(Arc::ptr_eq(&before.table, &after.table));
+}
+
+#[test]
+fn whoever_is_told_hears_of_every_reload_and_how_it_went() {
+    let folder = folder(
+        "told",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 10)),
+        ],
+    );
+    let parts = Parts::new(&folder, Vec::new());
+    let first = parts.reloads.state();
+    assert_eq!((first.routes, &first.last), (1, &Outcome::Good));
+    assert_eq!(first.to_string(), format!("1 route, table {}", first.hash));
+    assert!(!first.is_degraded());
+
+    folder.write("d.csv", &rows("b", 10));
+    let second = parts.next();
+    assert_eq!(second.last, Outcome::Good);
+    assert_ne!(second.hash, first.hash);
+    assert!(parts.has_metric("twiml_responder_last_reload_successful 1"));
+
+    folder.write("d.csv", &rows("c", 4));
+    let waiting = parts.next();
+    let outcome = Outcome::Waiting {
+        file: "d.csv".to_owned(),
+        before: 10,
+        rows: 4,
+    };
+    assert_eq!((&waiting.last, &waiting.hash), (&outcome, &second.hash));
+    assert_eq!(waiting.succeeded, second.succeeded);
+    assert_eq!(
+        waiting.to_string(),
+        format!(
+            "1 route, table {}; d.csv went from 10 to 4 rows and waits for SIGHUP",
+            second.hash
+        )
+    );
+    assert!(parts.has_metric("twiml_responder_last_reload_successful 0"));
+
+    folder.write("responses.toml", "[default]\nx = 1\ny = 2\n");
+    let failed = parts.next();
+    assert!(
+        matches!(failed.last, Outcome::Failed { errors: 2.. }),
+        "{failed:?}"
+    );
+    assert_eq!(failed.hash, second.hash);
+    assert!(failed.to_string().contains("the last reload failed with"));
+
+    folder.write("responses.toml", &table_with("two", "d.csv"));
+    assert_eq!(parts.next().last, outcome);
+    assert_eq!(parts.reload().last, Outcome::Good);
+    assert!(parts.has_metric("twiml_responder_reloads_total{result=\"success\"} 2"));
+    assert!(parts.has_metric("twiml_responder_reloads_total{result=\"failure\"} 3"));
+}
+
+#[test]
+fn a_copy_in_use_is_told_of_until_the_file_is_good() {
+    let folder = folder("degraded", &[("responses.toml", &table("one"))]);
+    let hash = {
+        let parts = Parts::new(&folder, Vec::new());
+        let link = folder.path().join("state/last-good");
+        wait_until("a copy is kept", || link.exists());
+        parts.reloads.state().hash
+    };
+    folder.write("responses.toml", "[default]\n");
+    let parts = Parts::new(&folder, Vec::new());
+    let state = parts.reloads.state();
+    assert!(state.is_degraded());
+    assert!(
+        matches!(state.last, Outcome::Failed { errors: 1 }),
+        "{state:?}"
+    );
+    // The same table has the same name, wherever it came from.
+    assert_eq!(state.hash, hash);
+    let Origin::LastGood { kept } = state.origin else {
+        panic!("{state:?}");
+    };
+    let said = format!("degraded: the last good copy of {kept:.0} is in use");
+    assert!(state.to_string().contains(&said), "{state}");
+    assert!(parts.has_metric("twiml_responder_degraded 1"));
+    assert!(parts.reload().is_degraded());
+    folder.write("responses.toml", &table("one"));
+    let state = parts.next();
+    assert_eq!((state.origin, state.last), (Origin::File, Outcome::Good));
+    assert!(parts.has_metric("twiml_responder_degraded 0"));
+}
+
+#[test]
+fn what_else_is_read_again_goes_live_with_the_table_or_not_at_all() {
+    static IN_USE: AtomicUsize = AtomicUsize::new(0);
+    let folder = folder("companion", &[("responses.toml", &table("one"))]);
+    let certificate = folder.path().join("certificate");
+    let read = {
+        let certificate = certificate.clone();
+        move || {
+            let text = std::fs::read_to_string(&certificate).map_err(|error| error.to_string())?;
+            let length = text.len();
+            Ok(Box::new(move || IN_USE.store(length, Ordering::SeqCst)) as PutInUse)
+        }
+    };
+    let parts = Parts::new(&folder, vec![Box::new(read)]);
+    let write = |path: &Path, text: &str| std::fs::write(path, text).expect("it is written");
+    assert_eq!(parts.reload().last, Outcome::Failed { errors: 1 });
+    write(&certificate, "four");
+    assert_eq!(parts.reload().last, Outcome::Good);
+    assert_eq!(IN_USE.load(Ordering::SeqCst), 4);
+    // A bad table keeps it back.
+    write(&certificate, "twelve bytes");
+    folder.write("responses.toml", "[default]\n");
+    assert!(matches!(parts.next().last, Outcome::Failed { .. }));
+    assert_eq!(IN_USE.load(Ordering::SeqCst), 4);
+    folder.write("responses.toml", &table("two"));
+    assert_eq!(parts.next().last, Outcome::Good);
+    assert_eq!(IN_USE.load(Ordering::SeqCst), 12);
+}
+
+#[test]
+fn the_reloader_ends_when_nobody_wants_it() {
+    let folder = folder("end", &[("responses.toml", &table("one"))]);
+    let parts = Parts::new(&folder, Vec::new());
+    let watch = parts.reloads.watch();
+    let told = parts.told;
+    drop(parts.reloads);
+    wait_until("its end of the line is gone", || {
+        watch.has_changed().is_err()
+    });
+    assert!(told.recv_timeout(LONG).is_err());
+}
