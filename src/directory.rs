@@ -89,9 +89,11 @@ impl Directory {
 
     /// The text of a cell; `position` 0 is the key.
     fn text_at(&self, row: Row, position: usize) -> &str {
-        let at = row as usize * self.width() + position;
-        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.text[start as usize..self.ends[at] as usize]
+        cell_in(
+            &self.text,
+            &self.ends,
+            row as usize * self.width() + position,
+        )
     }
 
     /// The key of a row, a `*` at its end included.
@@ -143,6 +145,27 @@ impl Directory {
         }
     }
 
+    /// The row of a whole value, added when there is none; `None` when the directory is full.
+    pub(crate) fn row_or_add(&mut self, key: &str) -> Option<Row> {
+        match self.row(key) {
+            Some(row) => Some(row),
+            None => {
+                self.add(key, []).ok()?;
+                self.row(key)
+            }
+        }
+    }
+
+    /// Gives back the memory that was kept for more rows.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        let (text, ends, width, hasher) = (&self.text, &self.ends, self.width(), &self.hasher);
+        let rehash = |row: &Row| hasher.hash_one(key_in(text, ends, width, *row));
+        self.exact.shrink_to_fit(rehash);
+        self.text.shrink_to_fit();
+        self.ends.shrink_to_fit();
+        self.prefixes.shrink_to_fit();
+    }
+
     /// Makes a key lead to a row, unless it leads somewhere already.
     fn index(&mut self, key: &str, row: Row) -> Option<Row> {
         match key.strip_suffix('*') {
@@ -170,11 +193,7 @@ impl Directory {
                 if before.is_none() {
                     let (text, ends, width, hasher) =
                         (&self.text, &self.ends, self.width(), &self.hasher);
-                    let rehash = |row: &Row| {
-                        let at = *row as usize * width;
-                        let start = at.checked_sub(1).map_or(0, |before| ends[before]);
-                        hasher.hash_one(&text[start as usize..ends[at] as usize])
-                    };
+                    let rehash = |row: &Row| hasher.hash_one(key_in(text, ends, width, *row));
                     self.exact.insert_unique(hash, row, rehash);
                 }
                 before
@@ -233,6 +252,17 @@ impl Directory {
             .find_map(|prefix| self.prefixes.get(prefix).copied())
             .or(self.everything)
     }
+}
+
+/// The cell at a place among all cells.
+fn cell_in<'d>(text: &'d str, ends: &[u32], at: usize) -> &'d str {
+    let start = at.checked_sub(1).map_or(0, |before| ends[before]);
+    &text[start as usize..ends[at] as usize]
+}
+
+/// The key of a row that has so many cells.
+fn key_in<'d>(text: &'d str, ends: &[u32], width: usize, row: Row) -> &'d str {
+    cell_in(text, ends, row as usize * width)
 }
 
 #[cfg(test)]

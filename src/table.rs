@@ -2,6 +2,7 @@
 //!
 //! Built only by `config::compile`, never changed afterwards. Decides, and shows why, with the same code.
 
+mod index;
 pub mod intercept;
 pub mod pattern;
 pub mod schedule;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use regex::Regex;
 
+use self::index::Index;
 use self::intercept::Intercept;
 use self::pattern::Pattern;
 use self::schedule::Schedule;
@@ -30,6 +32,7 @@ pub const DEFAULT: &str = "default";
 #[derive(Debug)]
 pub struct Table {
     routes: Vec<Route>,
+    index: Index,
     default: DefaultReplies,
     /// Which interactions of Proxy sessions are blocked, in file order; none: there is no such webhook.
     pub intercepts: Vec<Intercept>,
@@ -190,6 +193,7 @@ impl Table {
     #[must_use]
     pub fn new(routes: Vec<Route>, default: DefaultReplies, limits: Limits) -> Self {
         Self {
+            index: Index::new(&routes),
             routes,
             default,
             intercepts: Vec::new(),
@@ -223,26 +227,23 @@ impl Table {
             .map(move |route| (route, route.matching(request, now).err()))
     }
 
-    /// The first route in [`Table::verdicts`] that answers, else `[default]`.
+    /// The first route in [`Table::verdicts`] that answers, found through the index, else `[default]`.
     #[must_use]
     pub fn decide<'t>(&'t self, request: &Request<'_>, now: Timestamp) -> Decision<'t> {
-        let found = self
-            .routes
-            .iter()
-            .enumerate()
-            .find_map(|(position, route)| {
-                let alternative = route.matching(request, now).ok()?;
-                let reply = route.reply(request.channel())?;
-                let rows = alternative
-                    .map(|alternative| alternative.rows(request))
-                    .unwrap_or_default();
-                Some(Decision {
-                    route: Some(route),
-                    position: Some(position),
-                    reply,
-                    rows,
-                })
-            });
+        let found = self.index.candidates(request).find_map(|position| {
+            let route = &self.routes[position];
+            let alternative = route.matching(request, now).ok()?;
+            let reply = route.reply(request.channel())?;
+            let rows = alternative
+                .map(|alternative| alternative.rows(request))
+                .unwrap_or_default();
+            Some(Decision {
+                route: Some(route),
+                position: Some(position),
+                reply,
+                rows,
+            })
+        });
         found.unwrap_or_else(|| Decision {
             route: None,
             position: None,
@@ -380,11 +381,7 @@ impl Condition {
     /// Whether it holds for a request.
     #[must_use]
     pub fn holds(&self, request: &Request<'_>) -> bool {
-        let value = self.subject.value(request);
-        match &self.subject {
-            Subject::Parameter(name) if Self::folds(name) => self.test.holds(&folded(&value)),
-            _ => self.test.holds(&value),
-        }
+        self.test.holds(&self.subject.compared(request))
     }
 }
 
@@ -399,6 +396,17 @@ impl Subject {
                     .row(request)
                     .map_or("", |row| binding.directory.cell(row, *column)),
             ),
+        }
+    }
+}
+
+impl Subject {
+    /// [`Self::value`] as tests compare it: folded where [`Condition::folds`] says so.
+    fn compared<'a>(&'a self, request: &Request<'a>) -> Cow<'a, str> {
+        let value = self.value(request);
+        match self {
+            Self::Parameter(name) if Condition::folds(name) => Cow::Owned(folded(&value)),
+            _ => value,
         }
     }
 }

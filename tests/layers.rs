@@ -74,6 +74,7 @@ const HOMES: [(&str, &[&str]); 15] = [
     ("serde_urlencoded", &["request"]),
     ("sha1", &["signature"]),
     ("sha2", &["signature"]),
+    ("smallvec", &["table"]),
     ("strsim", &["diagnostic"]),
     ("toml", &["config"]),
 ];

@@ -1,0 +1,484 @@
+//! Which routes can answer a request, found without a look at the others.
+//!
+//! A route is *pinned* when each of its tables of `when` (or its step) asks of some subject that its value is one of
+//! a few texts, begins with one of a few texts, or is a key of a directory. Pinned routes are filed under these. A
+//! request then looks up one value per subject, be there ten routes or a million; only routes that are not pinned are
+//! always looked at.
+//!
+//! **Invariant:** a route that would answer a request is among its [`Index::candidates`], and they come in file order,
+//! each once. There may be candidates that do not answer, so each is still asked. Hence the first of them that answers
+//! is the first route of the file that does.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::{Condition, Route, Subject, Test};
+use crate::directory::Directory;
+use crate::request::Request;
+
+/// The position of a route in the file.
+type Position = u32;
+
+/// Fewer routes than this are looked at one by one sooner than a value is looked up for them.
+const FEW: usize = 8;
+
+/// The most rows of a directory whose keys are filed beside those of other directories. Larger ones are asked one by
+/// one: there cannot be many of them, and their keys need not be held twice.
+const SMALL_DIRECTORY: usize = 1000;
+
+/// The routes of a table by what they are pinned to.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// A shelf for each subject that routes are pinned by.
+    shelves: Vec<Shelf>,
+    /// The routes that are on no shelf.
+    others: Vec<Position>,
+}
+
+/// The routes that are pinned by one subject.
+#[derive(Debug)]
+struct Shelf {
+    by: By,
+    /// Routes by text.
+    texts: Keys,
+    /// The directories that routes are pinned to, with these routes.
+    directories: Vec<(Arc<Directory>, Vec<Position>)>,
+    /// Small directories, as places in `directories`, by the keys in them.
+    small: Keys,
+    /// The other directories, as places in `directories`.
+    large: Vec<u32>,
+}
+
+/// What routes are pinned by.
+#[derive(Debug, Clone)]
+enum By {
+    Step,
+    Subject(Subject),
+}
+
+/// One of the texts that a value must be, or begin with, or the directory that it must be in.
+#[derive(Debug, Clone, Copy)]
+enum Pin<'t> {
+    Text(&'t str),
+    Prefix(&'t str),
+    In(&'t Arc<Directory>),
+}
+
+impl Index {
+    /// The index of these routes, in file order.
+    pub(super) fn new(routes: &[Route]) -> Self {
+        Self::filed(routes).unwrap_or_else(|| Self {
+            shelves: Vec::new(),
+            others: positions(routes).map(|(position, _)| position).collect(),
+        })
+    }
+
+    /// The index; `None` when there is more text in it than can be addressed.
+    fn filed(routes: &[Route]) -> Option<Self> {
+        let crowds = Crowds::of(routes);
+        let mut drafts: Vec<Draft<'_>> = crowds.subjects.iter().map(Draft::new).collect();
+        let mut chosen = Vec::new();
+        let mut others = Vec::new();
+        for (position, route) in positions(routes) {
+            if !crowds.choose(route, &mut chosen) {
+                others.push(position);
+            }
+            for (subject, pin) in chosen.drain(..) {
+                drafts[subject].pins.push((pin, position));
+            }
+        }
+        let (shelved, few): (Vec<_>, Vec<_>) = drafts
+            .into_iter()
+            .partition(|draft| draft.pins.len() >= FEW);
+        others.extend(few.into_iter().flat_map(Draft::into_positions));
+        others.sort_unstable();
+        others.dedup();
+        others.shrink_to_fit();
+        let shelves = shelved.into_iter().map(Draft::into_shelf);
+        Some(Self {
+            shelves: shelves.collect::<Option<_>>()?,
+            others,
+        })
+    }
+
+    /// The routes that may answer a request, by position, in file order.
+    pub(super) fn candidates(&self, request: &Request<'_>) -> Candidates<'_> {
+        let mut lists = SmallVec::new();
+        lists.push(&self.others[..]);
+        for shelf in &self.shelves {
+            shelf.find(&shelf.by.value(request), &mut lists);
+        }
+        Candidates { lists }
+    }
+}
+
+/// The routes with their positions.
+fn positions(routes: &[Route]) -> impl Iterator<Item = (Position, &Route)> {
+    (0..).zip(routes)
+}
+
+/// Lists of positions, each in ascending order.
+type Lists<'i> = SmallVec<[&'i [u32]; 8]>;
+
+/// The routes of some lists, in file order, each once.
+#[derive(Debug)]
+pub(super) struct Candidates<'i> {
+    lists: Lists<'i>,
+}
+
+impl Iterator for Candidates<'_> {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let next = *self.lists.iter().filter_map(|list| list.first()).min()?;
+        for list in &mut self.lists {
+            while let [first, rest @ ..] = list
+                && *first == next
+            {
+                *list = rest;
+            }
+        }
+        Some(next as usize)
+    }
+}
+
+impl Shelf {
+    /// Adds the lists of the routes that are pinned to a value.
+    fn find<'i>(&'i self, value: &str, lists: &mut Lists<'i>) {
+        self.texts.find(value, lists);
+        let mut directories = Lists::new();
+        self.small.find(value, &mut directories);
+        for place in directories.into_iter().flatten() {
+            lists.push(&self.directories[*place as usize].1);
+        }
+        for place in &self.large {
+            let (directory, routes) = &self.directories[*place as usize];
+            if directory.row(value).is_some() {
+                lists.push(routes);
+            }
+        }
+    }
+}
+
+impl By {
+    /// The value that a request has for it, as conditions compare it.
+    fn value<'a>(&'a self, request: &Request<'a>) -> Cow<'a, str> {
+        match self {
+            Self::Step => Cow::Borrowed(request.step()),
+            Self::Subject(subject) => subject.compared(request),
+        }
+    }
+}
+
+/// Texts and beginnings of texts, each with a list of numbers.
+#[derive(Debug)]
+struct Keys {
+    exact: Filed,
+    prefixes: Filed,
+    /// The lengths that prefixes have.
+    lengths: Vec<usize>,
+}
+
+impl Keys {
+    /// Pairs of a key and a number, those of a key in ascending order; `None` when there is too much text in them.
+    fn new(exact: &[(&str, u32)], prefixes: &[(&str, u32)]) -> Option<Self> {
+        let mut lengths: Vec<usize> = prefixes.iter().map(|(prefix, _)| prefix.len()).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        Some(Self {
+            exact: Filed::new(exact)?,
+            prefixes: Filed::new(prefixes)?,
+            lengths,
+        })
+    }
+
+    /// Adds the lists of all keys that a value is, or begins with.
+    fn find<'i>(&'i self, value: &str, lists: &mut Lists<'i>) {
+        lists.extend(self.exact.list(value));
+        let beginnings = self
+            .lengths
+            .iter()
+            .filter_map(|length| value.get(..*length));
+        lists.extend(beginnings.filter_map(|prefix| self.prefixes.list(prefix)));
+    }
+}
+
+/// Texts, each with a list of numbers.
+#[derive(Debug)]
+struct Filed {
+    /// The texts; the row of each is its place in `ends`.
+    texts: Directory,
+    /// Where the list of each text ends in `numbers`.
+    ends: Vec<u32>,
+    /// All lists, one after the other.
+    numbers: Vec<u32>,
+}
+
+impl Filed {
+    fn new(pairs: &[(&str, u32)]) -> Option<Self> {
+        let mut texts = Directory::default();
+        let mut ends: Vec<u32> = Vec::new();
+        let mut places = Vec::with_capacity(pairs.len());
+        for (text, _) in pairs {
+            let place = texts.row_or_add(text)? as usize;
+            if place == ends.len() {
+                ends.push(0);
+            }
+            ends[place] += 1;
+            places.push(place);
+        }
+        // From how long each list is to where it begins; filling a list moves that to where it ends.
+        let mut sum = 0;
+        for end in &mut ends {
+            (*end, sum) = (sum, sum + *end);
+        }
+        let mut numbers = vec![0; pairs.len()];
+        for (place, (_, number)) in places.into_iter().zip(pairs) {
+            numbers[ends[place] as usize] = *number;
+            ends[place] += 1;
+        }
+        texts.shrink_to_fit();
+        ends.shrink_to_fit();
+        Some(Self {
+            texts,
+            ends,
+            numbers,
+        })
+    }
+
+    fn list(&self, text: &str) -> Option<&[u32]> {
+        let place = self.texts.row(text)? as usize;
+        let start = place.checked_sub(1).map_or(0, |before| self.ends[before]);
+        Some(&self.numbers[start as usize..self.ends[place] as usize])
+    }
+}
+
+/// The routes of one shelf before they are filed.
+struct Draft<'t> {
+    by: By,
+    pins: Vec<(Pin<'t>, Position)>,
+}
+
+impl<'t> Draft<'t> {
+    fn new(by: &By) -> Self {
+        Self {
+            by: by.clone(),
+            pins: Vec::new(),
+        }
+    }
+
+    fn into_positions(self) -> impl Iterator<Item = Position> {
+        self.pins.into_iter().map(|(_, position)| position)
+    }
+
+    fn into_shelf(self) -> Option<Shelf> {
+        let (mut exact, mut prefixes) = (Vec::new(), Vec::new());
+        let mut directories: Vec<(&Arc<Directory>, Vec<Position>)> = Vec::new();
+        let mut places: HashMap<*const Directory, usize> = HashMap::new();
+        for (pin, position) in self.pins {
+            match pin {
+                Pin::Text(text) => exact.push((text, position)),
+                Pin::Prefix(prefix) => prefixes.push((prefix, position)),
+                Pin::In(directory) => {
+                    let place = *places.entry(Arc::as_ptr(directory)).or_insert_with(|| {
+                        directories.push((directory, Vec::new()));
+                        directories.len() - 1
+                    });
+                    directories[place].1.push(position);
+                }
+            }
+        }
+        let texts = Keys::new(&exact, &prefixes)?;
+        exact.clear();
+        prefixes.clear();
+        let mut large = Vec::new();
+        for (place, (directory, routes)) in (0..).zip(&mut directories) {
+            routes.dedup();
+            routes.shrink_to_fit();
+            if directory.len() > SMALL_DIRECTORY {
+                large.push(place);
+                continue;
+            }
+            for key in directory.keys() {
+                match key.strip_suffix('*') {
+                    Some(prefix) => prefixes.push((prefix, place)),
+                    None => exact.push((key, place)),
+                }
+            }
+        }
+        Some(Shelf {
+            by: self.by,
+            texts,
+            small: Keys::new(&exact, &prefixes)?,
+            directories: directories
+                .into_iter()
+                .map(|(directory, routes)| (Arc::clone(directory), routes))
+                .collect(),
+            large,
+        })
+    }
+}
+
+/// The place of a subject in [`Crowds::subjects`].
+type SubjectPlace = usize;
+
+/// What tells a pin from others: its subject, its kind, and its text or directory.
+type PinKey<'t> = (SubjectPlace, bool, Result<&'t str, *const Directory>);
+
+/// What routes can be pinned to, and how many to each.
+struct Crowds<'t> {
+    subjects: Vec<By>,
+    places: HashMap<SubjectKey<'t>, SubjectPlace>,
+    sizes: HashMap<PinKey<'t>, usize>,
+}
+
+/// What tells a subject from others: its parameter and, for a column, the directory and the column; `None` is the
+/// step.
+type SubjectKey<'t> = Option<(&'t str, Option<(*const Directory, usize)>)>;
+
+impl<'t> Crowds<'t> {
+    fn of(routes: &'t [Route]) -> Self {
+        let mut crowds = Self {
+            subjects: Vec::new(),
+            places: HashMap::new(),
+            sizes: HashMap::new(),
+        };
+        let mut pins = Vec::new();
+        for route in routes {
+            for (test, subject) in route.alternatives.iter().flat_map(tests) {
+                pins.clear();
+                if pins_of(test, &mut pins) {
+                    crowds.count(Some(subject), &pins);
+                }
+            }
+            if let Some(step) = route.step.as_deref() {
+                crowds.count(None, &[Pin::Text(step)]);
+            }
+        }
+        crowds
+    }
+
+    fn count(&mut self, subject: Option<&'t Subject>, pins: &[Pin<'t>]) {
+        let subjects = &mut self.subjects;
+        let place = *self.places.entry(subject.map(key)).or_insert_with(|| {
+            subjects.push(subject.map_or(By::Step, |subject| By::Subject(subject.clone())));
+            subjects.len() - 1
+        });
+        for pin in pins {
+            *self.sizes.entry(pin.key(place)).or_default() += 1;
+        }
+    }
+
+    /// The pins under which a route is filed, those with the fewest other routes; `false` when it is not pinned.
+    fn choose(&self, route: &'t Route, chosen: &mut Vec<(SubjectPlace, Pin<'t>)>) -> bool {
+        let by_step = route
+            .step
+            .as_deref()
+            .map(|step| self.weighed(None, vec![Pin::Text(step)]));
+        let alternatives: Option<Vec<_>> = route
+            .alternatives
+            .iter()
+            .map(|alternative| {
+                tests(alternative)
+                    .filter_map(|(test, subject)| {
+                        let mut pins = Vec::new();
+                        pins_of(test, &mut pins).then(|| self.weighed(Some(subject), pins))
+                    })
+                    .min_by_key(|pins| pins.weight)
+            })
+            .collect();
+        let by_when = alternatives.filter(|pins| !pins.is_empty());
+        let weight = |pins: &[Weighed<'_>]| pins.iter().map(|pins| pins.weight).max();
+        let best = match (by_step, by_when) {
+            (None, None) => return false,
+            (Some(step), None) => vec![step],
+            (None, Some(when)) => when,
+            (Some(step), Some(when)) if Some(step.weight) <= weight(&when) => vec![step],
+            (Some(_), Some(when)) => when,
+        };
+        for weighed in best {
+            chosen.extend(weighed.pins.into_iter().map(|pin| (weighed.subject, pin)));
+        }
+        true
+    }
+
+    fn weighed(&self, subject: Option<&'t Subject>, pins: Vec<Pin<'t>>) -> Weighed<'t> {
+        let subject = self.places[&subject.map(key)];
+        let crowd = pins.iter().map(|pin| self.sizes[&pin.key(subject)]).max();
+        Weighed {
+            subject,
+            weight: (crowd.unwrap_or(0), pins.len()),
+            pins,
+        }
+    }
+}
+
+/// The pins that one condition gives a route.
+struct Weighed<'t> {
+    subject: SubjectPlace,
+    pins: Vec<Pin<'t>>,
+    /// How many routes there are under the fullest of the pins, and how many pins.
+    weight: (usize, usize),
+}
+
+fn key(subject: &Subject) -> (&str, Option<(*const Directory, usize)>) {
+    match subject {
+        Subject::Parameter(name) => (name, None),
+        Subject::Column { binding, column } => (
+            &binding.parameter,
+            Some((Arc::as_ptr(&binding.directory), *column)),
+        ),
+    }
+}
+
+/// The tests that must all pass for a table of `when` to hold.
+fn tests(alternative: &super::Alternative) -> impl Iterator<Item = (&Test, &Subject)> {
+    alternative.conditions.iter().flat_map(|condition| {
+        let Condition { subject, test } = condition;
+        let tests = match test {
+            Test::AllOf(tests) => &tests[..],
+            test => std::slice::from_ref(test),
+        };
+        tests.iter().map(move |test| (test, subject))
+    })
+}
+
+impl<'t> Pin<'t> {
+    fn key(self, subject: SubjectPlace) -> PinKey<'t> {
+        match self {
+            Self::Text(text) => (subject, true, Ok(text)),
+            Self::Prefix(prefix) => (subject, false, Ok(prefix)),
+            Self::In(directory) => (subject, false, Err(Arc::as_ptr(directory))),
+        }
+    }
+}
+
+/// Adds the pins of which a value that passes has at least one; `false` when there are none for all such values.
+fn pins_of<'t>(test: &'t Test, pins: &mut Vec<Pin<'t>>) -> bool {
+    match test {
+        Test::Exactly(text) => pins.push(Pin::Text(text)),
+        Test::Present(false) => pins.push(Pin::Text("")),
+        Test::Like(pattern) if !pattern.start().is_empty() => {
+            pins.push(Pin::Prefix(pattern.start()));
+        }
+        Test::In(directory) if !directory.has_all_from("") => pins.push(Pin::In(directory)),
+        Test::AnyOf(tests) => return tests.iter().all(|test| pins_of(test, pins)),
+        Test::AllOf(tests) => {
+            let before = pins.len();
+            return tests.iter().any(|test| {
+                pins.truncate(before);
+                pins_of(test, pins)
+            });
+        }
+        Test::Like(_)
+        | Test::In(_)
+        | Test::Regex(_)
+        | Test::Present(true)
+        | Test::Withheld(_)
+        | Test::Not(_) => return false,
+    }
+    true
+}

@@ -1,0 +1,221 @@
+//! The index finds the route that the plain scan finds: on any table, for any request.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use twiml_responder::directory::Directory;
+use twiml_responder::guard::Limits;
+use twiml_responder::request::{Form, Request, Webhook};
+use twiml_responder::table::pattern::Pattern;
+use twiml_responder::table::schedule::Schedule;
+use twiml_responder::table::{
+    Alternative, Binding, Condition, DefaultReplies, DefaultReply, Route, Subject, Table, Test,
+};
+
+/// More keys than the index copies from a directory.
+const MANY: usize = 1500;
+
+/// The values that conditions ask for and requests have.
+const VALUES: [&str; 12] = [
+    "",
+    "1",
+    "12",
+    "123",
+    "2",
+    "lost",
+    "+1415",
+    "+14155550100",
+    "+14155550101",
+    "+44",
+    "é",
+    "éa",
+];
+
+const PARAMETERS: [&str; 6] = ["Called", "To", "Caller", "Digits", "Body", "Direction"];
+
+const STEPS: [&str; 3] = ["", "a", "b"];
+
+/// Directories of all kinds: small and large, with and without prefixes, one that has everything.
+fn directories() -> Vec<Arc<Directory>> {
+    let numbers = (0..MANY).map(|number| format!("+1500{number:07}"));
+    let large: Vec<String> = ["1", "+1415*", "é"]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(numbers)
+        .collect();
+    let large: Vec<&str> = large.iter().map(String::as_str).collect();
+    [
+        &["1", "lost", "+1415*", "1*"][..],
+        &["12", "", "é*"],
+        &["*", "2"],
+        &large,
+    ]
+    .into_iter()
+    .map(|keys| {
+        let mut directory = Directory::new("d", vec!["cell".to_owned()]);
+        for (place, key) in keys.iter().enumerate() {
+            let cell = VALUES[place % VALUES.len()];
+            directory.add(key, [cell]).expect("keys that differ");
+        }
+        Arc::new(directory)
+    })
+    .collect()
+}
+
+fn value() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(&VALUES[..])
+}
+
+fn directory(all: &[Arc<Directory>]) -> impl Strategy<Value = Arc<Directory>> + use<> {
+    prop::sample::select(all.to_vec())
+}
+
+/// A test as the compiler makes them; most are such that pin a route.
+fn test(all: &[Arc<Directory>]) -> impl Strategy<Value = Test> + use<> {
+    let pattern = (value(), any::<bool>()).prop_map(|(text, star_first)| {
+        let text = if star_first {
+            format!("*{text}")
+        } else {
+            format!("{text}*")
+        };
+        Test::Like(Pattern::parse(&text).expect("a star is in it"))
+    });
+    let leaf = prop_oneof![
+        6 => value().prop_map(|text| Test::Exactly(text.into())),
+        2 => pattern,
+        2 => directory(all).prop_map(Test::In),
+        1 => any::<bool>().prop_map(Test::Present),
+        1 => any::<bool>().prop_map(Test::Withheld),
+    ];
+    leaf.prop_recursive(2, 8, 3, |inner| {
+        prop_oneof![
+            3 => prop::collection::vec(inner.clone(), 1..4).prop_map(Test::AnyOf),
+            2 => prop::collection::vec(inner.clone(), 1..4).prop_map(Test::AllOf),
+            1 => inner.prop_map(|test| Test::Not(Box::new(test))),
+        ]
+    })
+}
+
+fn subject(all: &[Arc<Directory>]) -> impl Strategy<Value = Subject> + use<> {
+    let parameter = prop::sample::select(&PARAMETERS[..]).prop_map(|name| name.to_owned());
+    let binding = (parameter.clone(), directory(all)).prop_map(|(parameter, directory)| Binding {
+        parameter: parameter.into(),
+        directory,
+    });
+    prop_oneof![
+        4 => parameter.prop_map(|name| Subject::Parameter(name.into())),
+        1 => binding.prop_map(|binding| Subject::Column { binding, column: 0 }),
+    ]
+}
+
+fn alternative(all: &[Arc<Directory>]) -> impl Strategy<Value = Alternative> + use<> {
+    let condition =
+        (subject(all), test(all)).prop_map(|(subject, test)| Condition { subject, test });
+    prop::collection::vec(condition, 0..3).prop_map(|conditions| Alternative {
+        conditions,
+        ..Alternative::default()
+    })
+}
+
+fn route(all: &[Arc<Directory>]) -> impl Strategy<Value = Route> + use<> {
+    let schedule = Arc::new(Schedule {
+        name: "first-hour".to_owned(),
+        zone: TimeZone::UTC,
+        open: vec!["00:00-01:00".parse().expect("a span")],
+        closed: Vec::new(),
+    });
+    (
+        prop::sample::select(&STEPS[..]),
+        prop::collection::vec(alternative(all), 0..3),
+        prop::option::weighted(0.2, any::<bool>()),
+        prop::sample::select(vec![(true, true), (true, false), (false, true)]),
+    )
+        .prop_map(move |(step, alternatives, open, (voice, message))| {
+            let schedule = || vec![Arc::clone(&schedule)];
+            let reply = |is_there: bool| is_there.then(|| DefaultReply::silent().reply);
+            Route {
+                name: String::new(),
+                step: (!step.is_empty()).then(|| step.to_owned()),
+                alternatives,
+                during: if open == Some(true) {
+                    schedule()
+                } else {
+                    Vec::new()
+                },
+                outside: if open == Some(false) {
+                    schedule()
+                } else {
+                    Vec::new()
+                },
+                voice: reply(voice),
+                message: reply(message),
+                answers_machines: false,
+            }
+        })
+}
+
+/// The pairs of a body and the step of a query.
+fn request() -> impl Strategy<Value = (Form, Form)> {
+    let parameter = prop::sample::select(&PARAMETERS[..]);
+    let many = (0..MANY).prop_map(|number| format!("+1500{number:07}"));
+    let sent = prop_oneof![9 => value().prop_map(str::to_owned), 1 => many];
+    let sid = prop::sample::select(vec!["CallSid", "MessageSid"]);
+    (
+        prop::collection::vec((parameter, sent), 0..6),
+        sid,
+        prop::sample::select(&STEPS[..]),
+    )
+        .prop_map(|(pairs, sid, step)| {
+            let sid = (sid, "XX1".to_owned());
+            (
+                pairs.into_iter().chain([sid]).collect(),
+                [("step", step)].into_iter().collect(),
+            )
+        })
+}
+
+fn table(routes: Vec<Route>) -> Table {
+    let names = |(place, route): (usize, Route)| Route {
+        name: place.to_string(),
+        ..route
+    };
+    let default = DefaultReplies {
+        voice: DefaultReply::silent(),
+        message: DefaultReply::silent(),
+    };
+    Table::new(
+        routes.into_iter().enumerate().map(names).collect(),
+        default,
+        Limits::default(),
+    )
+}
+
+fn tables() -> impl Strategy<Value = Vec<Route>> {
+    let all = directories();
+    prop_oneof![
+        1 => prop::collection::vec(route(&all), 0..8),
+        3 => prop::collection::vec(route(&all), 8..80),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_index_finds_the_first_route_of_the_plain_scan(
+        routes in tables(),
+        requests in prop::collection::vec(request(), 1..20),
+    ) {
+        let table = table(routes);
+        for (body, query) in &requests {
+            let request = Request::new(Webhook::OutOfSession, body, query);
+            let scanned = table
+                .verdicts(&request, Timestamp::UNIX_EPOCH)
+                .find_map(|(route, miss)| miss.is_none().then_some(route.name.as_str()));
+            let found = table.decide(&request, Timestamp::UNIX_EPOCH);
+            prop_assert_eq!(found.name(), scanned.unwrap_or("default"), "{:?} {:?}", body, query);
+        }
+    }
+}
