@@ -20,6 +20,7 @@ mod replies;
 mod routes;
 mod rules;
 mod schedules;
+mod sections;
 mod sessions;
 mod steps;
 mod syntax;
@@ -27,16 +28,18 @@ mod texts;
 mod values;
 mod voices;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use toml::de::DeTable;
 
 use self::columns::ColumnUses;
 use self::directory_file::DirectoryFile;
 use self::problems::Problems;
 use self::routes::NamedReply;
+use self::sections::{NotParted, Parts};
 use self::texts::StepReference;
 use crate::diagnostic::{Code, Diagnostic, File, Severity};
 use crate::guard::Limits;
@@ -45,6 +48,7 @@ use crate::table::schedule::Schedule;
 use crate::table::{DefaultReplies, Route, Table};
 
 pub use self::in_file_tests::Coverage;
+use self::in_file_tests::Ran;
 
 /// The keys of the file.
 const FILE_KEYS: [&str; 10] = [
@@ -105,8 +109,21 @@ pub struct Compiled {
     /// The tests that did not get the answer they expect, sorted by place: they keep an edit from going live, but not
     /// a service from starting.
     pub failed_tests: Vec<Diagnostic>,
-    /// What the tests reach.
-    pub coverage: Coverage,
+    tests: Vec<Ran>,
+}
+
+impl Compiled {
+    /// How many tests the table has.
+    #[must_use]
+    pub fn tests(&self) -> usize {
+        self.tests.len()
+    }
+
+    /// What the tests reach. Looks at every route for every test, which is why a table is compiled without it.
+    #[must_use]
+    pub fn coverage(&self) -> Coverage {
+        in_file_tests::coverage(&self.table, &self.tests)
+    }
 }
 
 /// Puts diagnostics in the order in which they are shown: those of the table's own file first, each file by place.
@@ -121,20 +138,33 @@ pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
 /// Every diagnostic of the file and of its directory files, warnings included, sorted by place, when at least one of
 /// them is an error.
 pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
+    if let Ok(result) = compile_parts(file, files, &Parts::of(&file.text), Vec::new()) {
+        return result;
+    }
     let (text, syntax_errors) = syntax::readable(file);
-    let (toml, _) = DeTable::parse_recoverable(&text);
+    compile_parts(file, files, &Parts::whole(&text), syntax_errors)
+        .expect("a file in one part is read as far as it goes")
+}
+
+/// Compiles what can be read of a file.
+fn compile_parts(
+    file: &Arc<File>,
+    files: &dyn Files,
+    parts: &Parts<'_>,
+    syntax_errors: Vec<Diagnostic>,
+) -> Result<Result<Compiled, Vec<Diagnostic>>, NotParted> {
+    let sections = parts.rest()?;
     let mut compiler = Compiler::new(file, files);
-    let default = compiler.file(toml.get_ref());
+    let default = compiler.file(&sections, parts)?;
     // What could not be read would be missing from a proof, and the proof would be wrong.
     if syntax_errors.is_empty() && !compiler.problems.has_errors() {
         compiler.check_reach();
     }
     let (routes, limits) = (std::mem::take(&mut compiler.routes), compiler.limits);
-    let names: Vec<String> = routes.iter().map(|route| route.name.clone()).collect();
     let table = default.map(|default| Table::new(routes, default, limits));
     let has_errors = !syntax_errors.is_empty() || compiler.problems.has_errors();
     let right = table.as_ref().filter(|_| !has_errors);
-    let outcome = compiler.run_tests(toml.get_ref(), right, &names);
+    let outcome = compiler.run_tests(&sections, right);
     let mut diagnostics = compiler.problems.into_sorted();
     if !syntax_errors.is_empty() {
         // What is said to be missing may stand in what could not be read.
@@ -142,7 +172,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
         diagnostics.extend(syntax_errors);
         problems::sort(&mut diagnostics, file);
     }
-    match table {
+    Ok(match table {
         Some(table)
             if diagnostics
                 .iter()
@@ -152,11 +182,11 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
                 table,
                 warnings: diagnostics,
                 failed_tests: outcome.failed,
-                coverage: outcome.coverage,
+                tests: outcome.tests,
             })
         }
         _ => Err(diagnostics),
-    }
+    })
 }
 
 impl Code {
@@ -188,6 +218,8 @@ struct Compiler<'s> {
     problems: Problems,
     /// The query fields of our own, from `parameters`.
     own_parameters: BTreeSet<String>,
+    /// The names of the parameters that conditions are on.
+    parameter_names: BTreeSet<Arc<str>>,
     /// The attributes of `[extra]` by element.
     extra: BTreeMap<String, Vec<String>>,
     /// The directories; `None` for one that could not be read at all.
@@ -201,6 +233,8 @@ struct Compiler<'s> {
     /// The attributes of `[defaults.X]` by element.
     defaults: BTreeMap<&'static str, Vec<Attribute>>,
     replies: BTreeMap<String, NamedReply>,
+    /// The documents that are ready, each once.
+    documents: HashSet<Bytes>,
     /// Where the reply that is being read dials the other party's real number.
     private_reply: Option<Range<usize>>,
     /// The directories whose columns the reply that is being read uses, with the first place of each.
@@ -218,6 +252,8 @@ struct Compiler<'s> {
     /// Whether a URL leads to a step that only a request knows.
     leads_anywhere: bool,
     routes: Vec<Route>,
+    /// Where the name of each route stands, that of the first of a name.
+    route_names: HashMap<String, usize>,
     /// Where the names of the routes stand, in the same order.
     route_places: Vec<Range<usize>>,
     limits: Limits,
@@ -233,6 +269,7 @@ impl<'s> Compiler<'s> {
             files,
             problems: Problems::new(file),
             own_parameters: BTreeSet::new(),
+            parameter_names: BTreeSet::new(),
             extra: BTreeMap::new(),
             directories: BTreeMap::new(),
             used_directories: BTreeSet::new(),
@@ -241,6 +278,7 @@ impl<'s> Compiler<'s> {
             used_schedules: BTreeSet::new(),
             defaults: BTreeMap::new(),
             replies: BTreeMap::new(),
+            documents: HashSet::new(),
             private_reply: None,
             reply_directories: BTreeMap::new(),
             steps: Vec::new(),
@@ -250,13 +288,18 @@ impl<'s> Compiler<'s> {
             in_step: false,
             leads_anywhere: false,
             routes: Vec::new(),
+            route_names: HashMap::new(),
             route_places: Vec::new(),
             limits: Limits::default(),
         }
     }
 
     /// Reads the whole file: what others refer to first.
-    fn file(&mut self, file: &DeTable<'_>) -> Option<DefaultReplies> {
+    fn file(
+        &mut self,
+        file: &DeTable<'_>,
+        parts: &Parts<'_>,
+    ) -> Result<Option<DefaultReplies>, NotParted> {
         self.problems.unknown_keys(file, "the file", &FILE_KEYS);
         let misspelt = file
             .keys()
@@ -278,13 +321,16 @@ impl<'s> Compiler<'s> {
                 read(self, value);
             }
         }
+        for routes in parts.routes() {
+            self.lower_routes(&routes?);
+        }
         self.check_steps();
         self.check_columns();
         if self.misspelt_sections.is_empty() {
             // A section that could not be read may have used what nobody else does.
             self.check_unused(file);
         }
-        self.lower_default(file.get("default"))
+        Ok(self.lower_default(file.get("default")))
     }
 
     fn lower_parameters(&mut self, value: &problems::Value<'_>) {

@@ -147,13 +147,12 @@ impl Directory {
 
     /// The row of a whole value, added when there is none; `None` when the directory is full.
     pub(crate) fn row_or_add(&mut self, key: &str) -> Option<Row> {
-        match self.row(key) {
-            Some(row) => Some(row),
-            None => {
-                self.add(key, []).ok()?;
-                self.row(key)
-            }
+        if let Some(row) = self.row(key) {
+            return Some(row);
         }
+        let row = Row::try_from(self.len()).ok()?;
+        self.add(key, []).ok()?;
+        Some(row)
     }
 
     /// Gives back the memory that was kept for more rows.

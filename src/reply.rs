@@ -9,6 +9,7 @@ pub mod vocabulary;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -24,7 +25,7 @@ pub const EMPTY_DOCUMENT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Res
 /// Source: <https://www.twilio.com/docs/api/errors/11750>, "64 kB".
 pub const DOCUMENT_MAX_BYTES: usize = 64_000;
 
-/// What a route answers on one channel.
+/// What a route answers on one channel. A copy shares what is in it: many routes may have one named reply.
 #[derive(Debug, Clone)]
 pub enum Reply {
     /// A document without anything of the request in it, written when the table was compiled.
@@ -35,9 +36,9 @@ pub enum Reply {
         sends: bool,
     },
     /// Elements that are written for each request.
-    Template(Vec<Element>),
+    Template(Arc<[Element]>),
     /// Not TwiML: the JSON with which Proxy opens a session.
-    Session(NewSession),
+    Session(Arc<NewSession>),
 }
 
 /// Whether one of these verbs sends a text message.

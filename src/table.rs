@@ -77,9 +77,9 @@ impl DefaultReply {
 #[derive(Debug)]
 pub struct Route {
     /// Its name, in logs, tests and the answer's header.
-    pub name: String,
+    pub name: Box<str>,
     /// The step it answers; `None` for requests without one.
-    pub step: Option<String>,
+    pub step: Option<Box<str>>,
     /// The tables of `when`: one of them must hold whole. Empty: always.
     pub alternatives: Vec<Alternative>,
     /// The schedules of `during`: one of them must be open. Empty: at any time.
@@ -107,7 +107,7 @@ pub struct Alternative {
 #[derive(Debug, Clone)]
 pub struct Binding {
     /// The parameter's name.
-    pub parameter: String,
+    pub parameter: Arc<str>,
     /// The directory.
     pub directory: Arc<Directory>,
 }
@@ -125,31 +125,32 @@ pub struct Condition {
 #[derive(Debug, Clone)]
 pub enum Subject {
     /// The parameter of this name.
-    Parameter(String),
+    Parameter(Arc<str>),
     /// A cell of the row that a directory has for the request.
     Column {
         /// Which directory, and which parameter chooses its row.
-        binding: Binding,
+        binding: Box<Binding>,
         /// The position of the column.
         column: usize,
     },
 }
 
-/// What a value must be. Compiled once; nothing in it is text to interpret later.
+/// What a value must be. Compiled once; nothing in it is text to interpret later. What is large stands in a box: there
+/// may be a million of these, and most are one short text.
 #[derive(Debug, Clone)]
 pub enum Test {
     /// This very text; for `Body` in small letters and without outer blanks.
-    Exactly(String),
+    Exactly(Box<str>),
     /// A text with `*` for any run of characters.
-    Like(Pattern),
+    Like(Box<Pattern>),
     /// At least one of these holds.
-    AnyOf(Vec<Test>),
+    AnyOf(Box<[Test]>),
     /// All of these hold.
-    AllOf(Vec<Test>),
+    AllOf(Box<[Test]>),
     /// The value is a key of this directory.
     In(Arc<Directory>),
     /// The regular expression is found in the value.
-    Regex(Regex),
+    Regex(Box<Regex>),
     /// The value is there (`true`) or absent (`false`).
     Present(bool),
     /// The number is withheld (`true`) or shown (`false`).
@@ -227,6 +228,18 @@ impl Table {
             .map(move |route| (route, route.matching(request, now).err()))
     }
 
+    /// [`Table::verdicts`] without those routes that the index says have nothing to do with the request.
+    pub(crate) fn close_verdicts<'t>(
+        &'t self,
+        request: &Request<'_>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&'t Route, Option<Miss<'t>>)> {
+        self.index.candidates(request).map(move |position| {
+            let route = &self.routes[position];
+            (route, route.matching(request, now).err())
+        })
+    }
+
     /// The first route in [`Table::verdicts`] that answers, found through the index, else `[default]`.
     #[must_use]
     pub fn decide<'t>(&'t self, request: &Request<'_>, now: Timestamp) -> Decision<'t> {
@@ -257,7 +270,7 @@ impl<'t> Decision<'t> {
     /// The route's name, or [`DEFAULT`].
     #[must_use]
     pub fn name(&self) -> &'t str {
-        self.route.map_or(DEFAULT, |route| route.name.as_str())
+        self.route.map_or(DEFAULT, |route| &*route.name)
     }
 }
 
@@ -438,7 +451,7 @@ impl Test {
     #[must_use]
     pub fn holds(&self, value: &str) -> bool {
         match self {
-            Self::Exactly(text) => text == value,
+            Self::Exactly(text) => **text == *value,
             Self::Like(pattern) => pattern.matches(value),
             Self::AnyOf(tests) => tests.iter().any(|test| test.holds(value)),
             Self::AllOf(tests) => tests.iter().all(|test| test.holds(value)),

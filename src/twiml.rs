@@ -59,14 +59,15 @@ pub fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
     let document = write(&elements, &scope);
     if elements.iter().all(Element::is_literal) {
         return Ok(Reply::Ready {
-            document: document?.bytes,
+            // A copy as long as the document, for there may be many of them and they stay.
+            document: Bytes::copy_from_slice(&document?.bytes),
             sends: reply::sends(&elements),
         });
     }
     match document {
         // Too large already without what a request puts in; other failures are those of a request with nothing in it.
         Err(RenderError::TooLarge) => Err(RenderError::TooLarge),
-        _ => Ok(Reply::Template(elements)),
+        _ => Ok(Reply::Template(elements.into())),
     }
 }
 

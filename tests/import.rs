@@ -127,7 +127,7 @@ fn rendered(imported: &Imported) -> String {
     };
     let answer = answer(&table, &Guard::new(), &asked);
     assert_eq!(answer.failure, None, "{text}");
-    assert_eq!(answer.route, table.routes()[0].name);
+    assert_eq!(answer.route, &*table.routes()[0].name);
     String::from_utf8(answer.body.to_vec()).expect("a document is text")
 }
 

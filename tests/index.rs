@@ -18,19 +18,31 @@ use twiml_responder::table::{
 const MANY: usize = 1500;
 
 /// The values that conditions ask for and requests have.
-const VALUES: [&str; 12] = [
+const VALUES: [&str; 24] = [
     "",
     "1",
     "12",
     "123",
     "2",
+    "23",
+    "3",
+    "33",
+    "4",
     "lost",
+    "Lost",
+    "lost bag",
     "+1415",
     "+14155550100",
     "+14155550101",
+    "+14155550102",
     "+44",
+    "+442079460000",
     "é",
     "éa",
+    "us",
+    "ny",
+    "open",
+    "closed",
 ];
 
 const PARAMETERS: [&str; 6] = ["Called", "To", "Caller", "Digits", "Body", "Direction"];
@@ -72,54 +84,62 @@ fn directory(all: &[Arc<Directory>]) -> impl Strategy<Value = Arc<Directory>> + 
     prop::sample::select(all.to_vec())
 }
 
-/// A test as the compiler makes them; most are such that pin a route.
+/// A test as the compiler makes them. Most pin a route, in all ways in which a route can be pinned.
 fn test(all: &[Arc<Directory>]) -> impl Strategy<Value = Test> + use<> {
-    let pattern = (value(), any::<bool>()).prop_map(|(text, star_first)| {
-        let text = if star_first {
-            format!("*{text}")
-        } else {
-            format!("{text}*")
-        };
-        Test::Like(Pattern::parse(&text).expect("a star is in it"))
-    });
+    let like = |text: String| {
+        let pattern = Pattern::parse(&text).expect("a star is in it");
+        Test::Like(Box::new(pattern))
+    };
     let leaf = prop_oneof![
-        6 => value().prop_map(|text| Test::Exactly(text.into())),
-        2 => pattern,
-        2 => directory(all).prop_map(Test::In),
+        8 => value().prop_map(|text| Test::Exactly(text.into())),
+        4 => value().prop_map(move |text| like(format!("{text}*"))),
+        1 => value().prop_map(move |text| like(format!("*{text}"))),
+        4 => directory(all).prop_map(Test::In),
         1 => any::<bool>().prop_map(Test::Present),
         1 => any::<bool>().prop_map(Test::Withheld),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
-            3 => prop::collection::vec(inner.clone(), 1..4).prop_map(Test::AnyOf),
-            2 => prop::collection::vec(inner.clone(), 1..4).prop_map(Test::AllOf),
+            4 => prop::collection::vec(inner.clone(), 1..4).prop_map(|tests| Test::AnyOf(tests.into())),
+            2 => prop::collection::vec(inner.clone(), 1..4).prop_map(|tests| Test::AllOf(tests.into())),
             1 => inner.prop_map(|test| Test::Not(Box::new(test))),
         ]
     })
 }
 
-fn subject(all: &[Arc<Directory>]) -> impl Strategy<Value = Subject> + use<> {
-    let parameter = prop::sample::select(&PARAMETERS[..]).prop_map(|name| name.to_owned());
-    let binding = (parameter.clone(), directory(all)).prop_map(|(parameter, directory)| Binding {
-        parameter: parameter.into(),
-        directory,
+fn subject(
+    all: &[Arc<Directory>],
+    parameters: &[&'static str],
+) -> impl Strategy<Value = Subject> + use<> {
+    let parameter = prop::sample::select(parameters.to_vec());
+    let binding = (parameter.clone(), directory(all)).prop_map(|(parameter, directory)| {
+        Box::new(Binding {
+            parameter: parameter.into(),
+            directory,
+        })
     });
     prop_oneof![
-        4 => parameter.prop_map(|name| Subject::Parameter(name.into())),
+        6 => parameter.prop_map(|name| Subject::Parameter(name.into())),
         1 => binding.prop_map(|binding| Subject::Column { binding, column: 0 }),
     ]
 }
 
-fn alternative(all: &[Arc<Directory>]) -> impl Strategy<Value = Alternative> + use<> {
-    let condition =
-        (subject(all), test(all)).prop_map(|(subject, test)| Condition { subject, test });
-    prop::collection::vec(condition, 0..3).prop_map(|conditions| Alternative {
+fn alternative(
+    all: &[Arc<Directory>],
+    parameters: &[&'static str],
+) -> impl Strategy<Value = Alternative> + use<> {
+    let condition = (subject(all, parameters), test(all))
+        .prop_map(|(subject, test)| Condition { subject, test });
+    prop::collection::vec(condition, 1..3).prop_map(|conditions| Alternative {
         conditions,
         ..Alternative::default()
     })
 }
 
-fn route(all: &[Arc<Directory>]) -> impl Strategy<Value = Route> + use<> {
+fn route(
+    all: &[Arc<Directory>],
+    parameters: &[&'static str],
+) -> impl Strategy<Value = Route> + use<> {
     let schedule = Arc::new(Schedule {
         name: "first-hour".to_owned(),
         zone: TimeZone::UTC,
@@ -128,7 +148,14 @@ fn route(all: &[Arc<Directory>]) -> impl Strategy<Value = Route> + use<> {
     });
     (
         prop::sample::select(&STEPS[..]),
-        prop::collection::vec(alternative(all), 0..3),
+        prop_oneof![
+            1 => Just(0..1),
+            30 => Just(1..3_usize),
+        ]
+        .prop_flat_map({
+            let alternative = alternative(all, parameters).boxed();
+            move |many| prop::collection::vec(alternative.clone(), many)
+        }),
         prop::option::weighted(0.2, any::<bool>()),
         prop::sample::select(vec![(true, true), (true, false), (false, true)]),
     )
@@ -136,8 +163,8 @@ fn route(all: &[Arc<Directory>]) -> impl Strategy<Value = Route> + use<> {
             let schedule = || vec![Arc::clone(&schedule)];
             let reply = |is_there: bool| is_there.then(|| DefaultReply::silent().reply);
             Route {
-                name: String::new(),
-                step: (!step.is_empty()).then(|| step.to_owned()),
+                name: Box::default(),
+                step: (!step.is_empty()).then(|| step.into()),
                 alternatives,
                 during: if open == Some(true) {
                     schedule()
@@ -178,7 +205,7 @@ fn request() -> impl Strategy<Value = (Form, Form)> {
 
 fn table(routes: Vec<Route>) -> Table {
     let names = |(place, route): (usize, Route)| Route {
-        name: place.to_string(),
+        name: place.to_string().into(),
         ..route
     };
     let default = DefaultReplies {
@@ -192,12 +219,17 @@ fn table(routes: Vec<Route>) -> Table {
     )
 }
 
+/// Routes of which most ask for the same few parameters, so that there is something to file.
 fn tables() -> impl Strategy<Value = Vec<Route>> {
     let all = directories();
-    prop_oneof![
-        1 => prop::collection::vec(route(&all), 0..8),
-        3 => prop::collection::vec(route(&all), 8..80),
-    ]
+    let some = prop::sample::subsequence(PARAMETERS.to_vec(), 1..=3);
+    some.prop_flat_map(move |parameters| {
+        let route = route(&all, &parameters).boxed();
+        prop_oneof![
+            1 => prop::collection::vec(route.clone(), 0..8),
+            4 => prop::collection::vec(route, 8..60),
+        ]
+    })
 }
 
 proptest! {
@@ -213,7 +245,7 @@ proptest! {
             let request = Request::new(Webhook::OutOfSession, body, query);
             let scanned = table
                 .verdicts(&request, Timestamp::UNIX_EPOCH)
-                .find_map(|(route, miss)| miss.is_none().then_some(route.name.as_str()));
+                .find_map(|(route, miss)| miss.is_none().then_some(&*route.name));
             let found = table.decide(&request, Timestamp::UNIX_EPOCH);
             prop_assert_eq!(found.name(), scanned.unwrap_or("default"), "{:?} {:?}", body, query);
         }

@@ -60,7 +60,7 @@ const FORBIDDEN: [&str; 12] = [
 ];
 
 /// Outside crates, with the modules of the core that may name them.
-const HOMES: [(&str, &[&str]); 15] = [
+const HOMES: [(&str, &[&str]); 16] = [
     ("annotate_snippets", &["diagnostic"]),
     ("base64", &["signature"]),
     ("csv", &["config"]),

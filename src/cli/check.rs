@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{Format, Outcome, output};
-use crate::config::{self, Compiled, Coverage};
+use crate::config::{self, Compiled};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::table_file::{self, Beside};
 
@@ -72,15 +72,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         .iter()
         .any(|diagnostic| diagnostic.severity == Severity::Error);
     let is_denied = arguments.deny_warnings && !diagnostics.is_empty();
-    let is_covered = compiled.is_none_or(|compiled| is_covered(arguments, &compiled.coverage));
+    let is_covered = compiled.is_none_or(|compiled| is_covered(arguments, &compiled));
     Ok(Outcome::from(!has_errors && !is_denied && is_covered))
 }
 
 /// Prints what no test reaches, when that is asked for; whether enough is reached.
-fn is_covered(arguments: &Arguments, coverage: &Coverage) -> bool {
+fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
     if !arguments.coverage {
         return true;
     }
+    let coverage = compiled.coverage();
     let percent = coverage.percent();
     if arguments.format == Format::Human {
         for route in &coverage.routes {
@@ -120,7 +121,7 @@ fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) 
         return format!("{name}: {problems}");
     };
     let routes = output::counted(compiled.table.routes().len(), "route");
-    match compiled.coverage.tests {
+    match compiled.tests() {
         0 => format!("{name}: {routes}, {problems}"),
         tests => format!(
             "{name}: {routes}, {}, {problems}",

@@ -76,13 +76,23 @@ impl Compiler<'_> {
     }
 
     /// The directory whose row a condition chooses: that of a plain `in`.
-    fn binding(&self, parameter: &str, value: &Value<'_>) -> Option<Binding> {
+    fn binding(&mut self, parameter: &str, value: &Value<'_>) -> Option<Binding> {
         let name = value.get_ref().as_table()?.get("in")?.get_ref().as_str()?;
         let directory = self.directory_for(parameter, name)?;
         Some(Binding {
-            parameter: parameter.to_owned(),
+            parameter: self.shared_name(parameter),
             directory,
         })
+    }
+
+    /// A parameter's name, one text for all conditions on it.
+    fn shared_name(&mut self, name: &str) -> Arc<str> {
+        if let Some(shared) = self.parameter_names.get(name) {
+            return Arc::clone(shared);
+        }
+        let shared: Arc<str> = name.into();
+        self.parameter_names.insert(Arc::clone(&shared));
+        shared
     }
 
     /// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
@@ -149,7 +159,7 @@ impl Compiler<'_> {
         }
         let test = self.test(name, value)?;
         Some(Condition {
-            subject: Subject::Parameter(name.to_owned()),
+            subject: Subject::Parameter(self.shared_name(name)),
             test,
         })
     }
@@ -175,7 +185,7 @@ impl Compiler<'_> {
             return None;
         };
         Some(Subject::Column {
-            binding: binding.clone(),
+            binding: Box::new(binding.clone()),
             column: position,
         })
     }
@@ -241,7 +251,7 @@ impl Compiler<'_> {
                     .iter()
                     .filter_map(|value| self.test(parameter, value))
                     .collect();
-                Some(Test::AnyOf(tests))
+                Some(Test::AnyOf(tests.into()))
             }
             DeValue::Table(table) => self.table_test(parameter, table, value.span()),
             DeValue::Integer(number) => {
@@ -278,8 +288,8 @@ impl Compiler<'_> {
             text.to_owned()
         };
         match Pattern::parse(&text) {
-            Some(pattern) => Test::Like(pattern),
-            None => Test::Exactly(text),
+            Some(pattern) => Test::Like(Box::new(pattern)),
+            None => Test::Exactly(text.into()),
         }
     }
 
@@ -321,7 +331,7 @@ impl Compiler<'_> {
                 None
             }
             1 => tests.pop(),
-            _ => Some(Test::AllOf(tests)),
+            _ => Some(Test::AllOf(tests.into())),
         }
     }
 
@@ -371,7 +381,7 @@ impl Compiler<'_> {
             .case_insensitive(Condition::folds(parameter))
             .build()
         {
-            Ok(regex) => Some(Test::Regex(regex)),
+            Ok(regex) => Some(Test::Regex(Box::new(regex))),
             Err(error) => {
                 let error = error.to_string();
                 let reason = error

@@ -55,7 +55,17 @@ impl Coverage {
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     pub failed: Vec<Diagnostic>,
-    pub coverage: Coverage,
+    pub tests: Vec<Ran>,
+}
+
+/// A test that was run: its request, when it came, and what answered it.
+#[derive(Debug)]
+pub(super) struct Ran {
+    body: Form,
+    query: Form,
+    webhook: Webhook,
+    now: Timestamp,
+    answer: String,
 }
 
 /// One `[[test]]`, read.
@@ -78,16 +88,9 @@ struct Reached {
 }
 
 impl Compiler<'_> {
-    /// Runs all tests against the table that they stand in.
     /// Reads all tests, and runs them against the table that they stand in, when there is one.
-    pub(super) fn run_tests(
-        &mut self,
-        file: &DeTable<'_>,
-        table: Option<&Table>,
-        routes: &[String],
-    ) -> Outcome {
+    pub(super) fn run_tests(&mut self, file: &DeTable<'_>, table: Option<&Table>) -> Outcome {
         let mut outcome = Outcome::default();
-        let mut reached = Reached::default();
         let mut names: BTreeSet<String> = BTreeSet::new();
         if let Some(section) = file.get("test") {
             let help = "write [[test]], with two brackets, above each test";
@@ -95,19 +98,11 @@ impl Compiler<'_> {
                 .problems
                 .array(section, "an array of tests", help)
                 .unwrap_or_default();
-            outcome.coverage.tests = tests.len();
             for value in tests {
-                if let (Some(test), Some(table)) =
-                    (self.test_case(value, routes, &mut names), table)
-                {
-                    outcome
-                        .failed
-                        .extend(self.run_test(&test, table, &mut reached));
+                if let (Some(test), Some(table)) = (self.test_case(value, &mut names), table) {
+                    self.run_test(test, table, &mut outcome);
                 }
             }
-        }
-        if let Some(table) = table {
-            reached.count(table, &mut outcome.coverage);
         }
         outcome
     }
@@ -115,7 +110,6 @@ impl Compiler<'_> {
     fn test_case<'v>(
         &mut self,
         value: &'v Value<'_>,
-        routes: &[String],
         names: &mut BTreeSet<String>,
     ) -> Option<Test<'v>> {
         let test = self.problems.table(value, "a test")?;
@@ -146,9 +140,10 @@ impl Compiler<'_> {
         };
         let expect_place = expect.span();
         let expect = self.problems.text(expect, "the name of a route")?;
-        let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
-        if !routes.contains(&expect) && ![DEFAULT, LOOP_GUARD].contains(&expect) {
-            let help = match nearest(expect, routes) {
+        if !self.route_names.contains_key(expect) && ![DEFAULT, LOOP_GUARD].contains(&expect) {
+            let mut routes: Vec<(&String, &usize)> = self.route_names.iter().collect();
+            routes.sort_unstable_by_key(|(_, place)| **place);
+            let help = match nearest(expect, routes.iter().map(|(name, _)| name.as_str())) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None => "name a route, or write \"default\" or \"loop-guard\"".to_owned(),
             };
@@ -257,14 +252,10 @@ impl Compiler<'_> {
         moment
     }
 
-    fn run_test(
-        &mut self,
-        test: &Test<'_>,
-        table: &Table,
-        reached: &mut Reached,
-    ) -> Option<Diagnostic> {
+    fn run_test(&mut self, test: Test<'_>, table: &Table, outcome: &mut Outcome) {
         let request = &Request::new(test.webhook, &test.body, &test.query);
-        let now = test.at.or_else(|| NOON.parse().ok())?;
+        let noon = || NOON.parse().expect("it is a moment");
+        let now = test.at.unwrap_or_else(noon);
         if test.at.is_none() && depends_on_the_hour(table, request, now) {
             let help = "write at = \"2026-12-24T12:00[America/New_York]\"";
             let message = "this test's answer depends on the hour";
@@ -278,19 +269,25 @@ impl Compiler<'_> {
             now,
         };
         let answer = answer(table, &Guard::new(), &asked);
-        reached.follow(table, request, now, answer.route);
-        let (message, help, place) = verdict(test, &answer)?;
-        let file = std::sync::Arc::clone(self.problems.file());
-        let severity = Severity::Error;
-        Some(Diagnostic {
-            code: Code::FailedTest,
-            severity,
-            file,
-            span: place,
-            message,
-            help,
-            error_number: None,
-        })
+        if let Some((message, help, place)) = verdict(&test, &answer) {
+            outcome.failed.push(Diagnostic {
+                code: Code::FailedTest,
+                severity: Severity::Error,
+                file: std::sync::Arc::clone(self.problems.file()),
+                span: place,
+                message,
+                help,
+                error_number: None,
+            });
+        }
+        let answer = answer.route.to_owned();
+        outcome.tests.push(Ran {
+            body: test.body,
+            query: test.query,
+            webhook: test.webhook,
+            now,
+            answer,
+        });
     }
 }
 
@@ -331,7 +328,7 @@ fn verdict(test: &Test<'_>, answer: &Answer<'_>) -> Option<(String, String, Rang
 
 /// Whether at another hour another route could answer: a schedule stands between the request and its answer.
 fn depends_on_the_hour(table: &Table, request: &Request<'_>, now: Timestamp) -> bool {
-    for (route, miss) in table.verdicts(request, now) {
+    for (route, miss) in table.close_verdicts(request, now) {
         match miss {
             Some(Miss::Closed(_) | Miss::Open(_)) => return true,
             Some(_) => {}
@@ -339,6 +336,21 @@ fn depends_on_the_hour(table: &Table, request: &Request<'_>, now: Timestamp) -> 
         }
     }
     false
+}
+
+/// What these tests of a table reach.
+pub(super) fn coverage(table: &Table, tests: &[Ran]) -> Coverage {
+    let mut reached = Reached::default();
+    for test in tests {
+        let request = Request::new(test.webhook, &test.body, &test.query);
+        reached.follow(table, &request, test.now, &test.answer);
+    }
+    let mut coverage = Coverage {
+        tests: tests.len(),
+        ..Coverage::default()
+    };
+    reached.count(table, &mut coverage);
+    coverage
 }
 
 impl Reached {
@@ -365,7 +377,7 @@ impl Reached {
                 }
             }
             if miss.is_none() {
-                if route.name == answers {
+                if *route.name == *answers {
                     self.routes.insert(position);
                 }
                 return;
@@ -377,14 +389,16 @@ impl Reached {
         for (position, route) in table.routes().iter().enumerate() {
             coverage.total += 1;
             if !self.routes.contains(&position) {
-                coverage.routes.push(route.name.clone());
+                coverage.routes.push(route.name.to_string());
             }
             for (table, alternative) in route.alternatives.iter().enumerate() {
                 for (index, condition) in alternative.conditions.iter().enumerate() {
                     coverage.total += 1;
                     if !self.conditions.contains(&(position, table, index)) {
                         let condition = format!("{} = {}", condition.subject, condition.test);
-                        coverage.conditions.push((route.name.clone(), condition));
+                        coverage
+                            .conditions
+                            .push((route.name.to_string(), condition));
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! `[[route]]`, `[reply.NAME]` and `[default]`, and the rules between them.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
@@ -73,13 +73,22 @@ impl Compiler<'_> {
     }
 
     fn finish(&mut self, elements: Vec<Element>, span: Range<usize>) -> Reply {
-        twiml::compile(elements).unwrap_or_else(|error| {
+        let mut reply = twiml::compile(elements).unwrap_or_else(|error| {
             let help = "part it over several routes, or play a recording";
             self.problems
                 .error(Code::TooLong, span, error.to_string(), help)
                 .twilio(11750);
-            Reply::Template(Vec::new())
-        })
+            Reply::Template([].into())
+        });
+        if let Reply::Ready { document, .. } = &mut reply {
+            // Many routes may say the same.
+            if let Some(same) = self.documents.get(document) {
+                *document = same.clone();
+            } else {
+                self.documents.insert(document.clone());
+            }
+        }
+        reply
     }
 
     pub(super) fn lower_routes(&mut self, section: &Value<'_>) {
@@ -87,13 +96,12 @@ impl Compiler<'_> {
         let Some(routes) = self.problems.array(section, "an array of routes", help) else {
             return;
         };
-        let mut names: BTreeMap<String, Range<usize>> = BTreeMap::new();
         for value in routes {
             let Some(table) = self.problems.table(value, "a route") else {
                 continue;
             };
             self.problems.unknown_keys(table, "a route", &ROUTE_KEYS);
-            let name = self.route_name(table, value, &mut names);
+            let name = self.route_name(table, value);
             let step = self.step(table);
             self.in_step = step.is_some();
             self.step = Some(step.clone().unwrap_or_default());
@@ -112,8 +120,8 @@ impl Compiler<'_> {
             self.route_places
                 .push(table.get("name").map_or(value.span(), Value::span));
             self.routes.push(Route {
-                name,
-                step,
+                name: name.into(),
+                step: step.map(String::into_boxed_str),
                 alternatives,
                 during,
                 outside,
@@ -127,12 +135,7 @@ impl Compiler<'_> {
     }
 
     /// The route's name; after an error about it some text, so that the rest of the route is read all the same.
-    fn route_name(
-        &mut self,
-        table: &DeTable<'_>,
-        route: &Value<'_>,
-        names: &mut BTreeMap<String, Range<usize>>,
-    ) -> String {
+    fn route_name(&mut self, table: &DeTable<'_>, route: &Value<'_>) -> String {
         let Some(value) = table.get("name") else {
             let help = "write name = \"…\": it stands in logs, tests and the answer's header";
             self.problems.error(
@@ -156,8 +159,8 @@ impl Compiler<'_> {
             let message = format!("\"{name}\" is taken: the service itself answers under it");
             self.problems
                 .error(Code::BadName, value.span(), message, "choose another name");
-        } else if let Some(first) = names.get(name) {
-            let (line, _) = self.source.position(first.start);
+        } else if let Some(first) = self.route_names.get(name) {
+            let (line, _) = self.source.position(*first);
             let message = format!("there is a route \"{name}\" already, in line {line}");
             self.problems.error(
                 Code::DuplicateName,
@@ -166,7 +169,9 @@ impl Compiler<'_> {
                 "choose another name",
             );
         }
-        names.entry(name.to_owned()).or_insert_with(|| value.span());
+        self.route_names
+            .entry(name.to_owned())
+            .or_insert(value.span().start);
         name.to_owned()
     }
 
@@ -219,12 +224,13 @@ impl Compiler<'_> {
         if let Some(value) = table.get("create_session")
             && let Some((session, channels)) = self.new_session(value, private)
         {
+            let session = Arc::new(session);
             for channel in channels {
                 let own = match channel {
                     Channel::Voice => &mut voice,
                     Channel::Message => &mut message,
                 };
-                own.get_or_insert_with(|| Reply::Session(session.clone()));
+                own.get_or_insert_with(|| Reply::Session(Arc::clone(&session)));
             }
         }
         (voice, message)

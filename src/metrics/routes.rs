@@ -57,7 +57,7 @@ impl Named {
         let routes = table.routes();
         let names: HashSet<&str> = routes
             .iter()
-            .map(|route| route.name.as_str())
+            .map(|route| &*route.name)
             .chain([DEFAULT, LOOP_GUARD])
             .collect();
         self.locked().retain(|name, _| names.contains(&**name));

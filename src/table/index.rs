@@ -262,7 +262,7 @@ struct Draft<'t> {
     pins: Vec<(Pin<'t>, Position)>,
 }
 
-impl<'t> Draft<'t> {
+impl Draft<'_> {
     fn new(by: &By) -> Self {
         Self {
             by: by.clone(),
@@ -395,9 +395,8 @@ impl<'t> Crowds<'t> {
         let best = match (by_step, by_when) {
             (None, None) => return false,
             (Some(step), None) => vec![step],
-            (None, Some(when)) => when,
             (Some(step), Some(when)) if Some(step.weight) <= weight(&when) => vec![step],
-            (Some(_), Some(when)) => when,
+            (_, Some(when)) => when,
         };
         for weighed in best {
             chosen.extend(weighed.pins.into_iter().map(|pin| (weighed.subject, pin)));

@@ -159,7 +159,7 @@ fn a_test_that_the_guard_answers_reaches_no_route() {
          [[test]]\nname = \"1\"\nrequest = { Body = \"STOP\" }\nexpect = \"loop-guard\"\n",
         &[],
     );
-    assert_eq!(compiled.coverage.routes, ["r"]);
+    assert_eq!(compiled.coverage().routes, ["r"]);
 }
 
 /// The codes of a table that must not compile.
