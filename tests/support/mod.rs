@@ -3,6 +3,8 @@
 // Each test file is a crate of its own and uses only a part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod help;
+
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -1,0 +1,140 @@
+//! What the package and the page for operators say about the program is true of it.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use support::help::{commands, options};
+use support::{Folder, program, run, top};
+
+fn read(path: &str) -> String {
+    fs::read_to_string(top().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The variables of ours that a text names.
+fn variables(text: &str) -> BTreeSet<String> {
+    text.match_indices("TWIML_RESPONDER_")
+        .map(|(start, _)| {
+            text[start..]
+                .chars()
+                .take_while(|letter| letter.is_ascii_uppercase() || *letter == '_')
+                .collect()
+        })
+        .collect()
+}
+
+/// The variable of an option.
+fn variable(option: &str) -> String {
+    format!(
+        "TWIML_RESPONDER_{}",
+        option.to_uppercase().replace('-', "_")
+    )
+}
+
+fn variables_of_serve() -> BTreeSet<String> {
+    options("serve")
+        .iter()
+        .map(|option| variable(option))
+        .collect()
+}
+
+#[test]
+fn every_variable_of_the_package_is_an_option_of_serve() {
+    let known = variables_of_serve();
+    for path in [
+        "packaging/twiml-responder.service",
+        "packaging/twiml-responder.socket",
+        "packaging/default",
+        "packaging/nginx.conf",
+        "packaging/Caddyfile",
+        "packaging/maintainer-scripts/postinst",
+        "README.md",
+    ] {
+        let named: BTreeSet<String> = variables(&read(path))
+            .into_iter()
+            .filter(|name| name != "TWIML_RESPONDER_")
+            .collect();
+        let unknown: Vec<_> = named.difference(&known).collect();
+        assert!(unknown.is_empty(), "{path} names {unknown:?}");
+    }
+    assert!(
+        !variables(&read("packaging/twiml-responder.service")).is_empty(),
+        "the unit sets options"
+    );
+}
+
+#[test]
+fn the_file_of_options_has_them_all_and_sets_none() {
+    let text = read("packaging/default");
+    for line in text.lines() {
+        assert!(line.is_empty() || line.starts_with('#'), "{line}");
+    }
+    // What the unit and the sockets decide, and what is for trying things out.
+    let elsewhere: BTreeSet<String> = ["config", "listen", "admin", "state-dir", "allow-unsigned"]
+        .into_iter()
+        .map(variable)
+        .collect();
+    let named = variables(&text);
+    let missing: Vec<_> = variables_of_serve()
+        .into_iter()
+        .filter(|name| !named.contains(name) && !elsewhere.contains(name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "packaging/default does not name {missing:?}: add a line for each"
+    );
+}
+
+/// Every command line of ours in the unit and in the page for operators: its command and its options.
+#[test]
+fn every_command_line_is_one_that_the_program_takes() {
+    let commands = commands();
+    let mut found = 0;
+    for path in ["packaging/twiml-responder.service", "docs/operating.md"] {
+        for line in read(path).lines() {
+            let Some((before, after)) = line.split_once("twiml-responder ") else {
+                continue;
+            };
+            let before = before.trim_start();
+            let is_command = matches!(
+                before,
+                "" | "sudo " | "ExecStart=/usr/bin/" | "ExecReload=/usr/bin/"
+            ) || before.ends_with('`');
+            if !is_command {
+                continue;
+            }
+            let after = after.split('`').next().unwrap_or_default();
+            let mut words = after.split_whitespace();
+            let command = words.next().unwrap_or_default().to_owned();
+            assert!(commands.contains(&command), "{path}: {line}");
+            let known = options(&command);
+            for word in words {
+                if let Some(option) = word.strip_prefix("--") {
+                    assert!(known.contains(&option.to_owned()), "{path}: {line}");
+                }
+            }
+            found += 1;
+        }
+    }
+    assert!(found >= 8, "{found} command lines");
+}
+
+#[test]
+fn the_table_of_the_package_is_fine_as_it_is_and_with_its_first_route() {
+    let folder = Folder::new("packaged-table");
+    let text = read("packaging/responses.toml");
+    let start = text.find("# [directory.").expect("it has an example");
+    let (comment, example) = text.split_at(start);
+    let with_route: String = example
+        .lines()
+        .map(|line| line.strip_prefix('#').map_or(line, str::trim_start))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    assert_ne!(with_route, example);
+    for table in [text.clone(), format!("{comment}{with_route}")] {
+        let path = folder.write("responses.toml", &table);
+        let ran = run(program().args(["check", "--deny-warnings"]).arg(path));
+        assert_eq!(ran.code, Some(0), "{}{table}", ran.stdout);
+    }
+}
