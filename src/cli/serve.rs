@@ -28,8 +28,6 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let is_unsigned = matches!(first_verification, Verification::AllowUnsigned);
     let state_dir = first_table::state_dir(&arguments.table);
     let (compiled, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
-    log::start(arguments.logging.log);
-    log::log_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -42,6 +40,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         show_numbers: arguments.logging.show_numbers,
         ..Service::new(Arc::new(compiled.table), first_verification)
     };
+    let _flush = log::start(&arguments.logging, &service.metrics)?;
+    log::log_panics();
     let limits = limits(&arguments.limits);
     let signers = arguments.signers;
     let setup = Setup {

@@ -1,9 +1,11 @@
 //! The options of `serve`, a struct a section.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
+use tracing_subscriber::EnvFilter;
 
 use crate::cli::secrets::SecretSources;
 use crate::server::listener::ListenAddress;
@@ -124,6 +126,14 @@ pub(super) struct Logging {
     /// How to log
     #[arg(long, value_enum, default_value = "human", env = "TWIML_RESPONDER_LOG")]
     pub log: LogFormat,
+    /// How much to log: error, warn, info, debug, trace, or a filter such as info,rustls=debug
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "info",
+        env = "TWIML_RESPONDER_LOG_LEVEL"
+    )]
+    pub log_level: LogLevel,
     /// Log numbers unmasked
     #[arg(long, env = "TWIML_RESPONDER_SHOW_NUMBERS")]
     pub show_numbers: bool,
@@ -134,6 +144,43 @@ pub(super) struct Logging {
 pub(super) enum LogFormat {
     Human,
     Json,
+}
+
+/// What is logged, by level and by the crate that says it.
+#[derive(Debug, Clone)]
+pub(super) struct LogLevel(String);
+
+impl LogLevel {
+    pub(super) fn filter(&self) -> EnvFilter {
+        EnvFilter::builder()
+            .with_regex(false)
+            .parse(&self.0)
+            .expect("it was parsed before")
+    }
+}
+
+impl FromStr for LogLevel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const WANTED: &str =
+            "write error, warn, info, debug, trace or off, or a filter such as info,rustls=debug";
+        // The filter would take a misspelt level for the name of a crate, and log next to nothing.
+        let is_named = |part: &str| {
+            part.contains('=')
+                || part
+                    .trim()
+                    .parse::<tracing::level_filters::LevelFilter>()
+                    .is_ok()
+        };
+        let is_fine = text.split(',').all(is_named)
+            && EnvFilter::builder().with_regex(false).parse(text).is_ok();
+        if is_fine {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(WANTED.to_owned())
+        }
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -3,6 +3,7 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::warn;
 
+use super::log;
 use crate::reload::Reloads;
 
 /// The signals that end the service: the first lets running requests finish, the second does not.
@@ -32,6 +33,7 @@ impl Endings {
         tokio::spawn(async move {
             self.next().await;
             warn!("ended at once by a second signal");
+            log::flush();
             std::process::exit(1);
         });
     }
