@@ -11,13 +11,14 @@ mod document;
 mod events;
 mod intercept;
 pub mod listener;
+mod open_connections;
 pub mod path;
+pub mod pulse;
 mod receive;
 pub(crate) mod refusal;
 mod webhook;
 
-use std::collections::HashMap;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,15 +30,16 @@ use hyper_util::rt::TokioIo;
 use ipnet::IpNet;
 use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
-use tracing::{debug, error, info, warn};
+use tokio::time::{Instant, sleep};
+use tracing::debug;
 
-use self::accept::{Pause, accept};
-use self::connection::{Activity, Connection};
+use self::accept::{Pause, accept, waiting};
+use self::connection::Connection;
 use self::deadline_io::DeadlineIo;
 use self::listener::{Accepted, Listener, Peer};
+use self::open_connections::OpenConnections;
 use self::path::OutOfSessionPath;
+use self::pulse::Pulse;
 use crate::answer::{self, Answer, Asked};
 use crate::guard::Guard;
 use crate::live::{self, Access, CurrentLive, Live};
@@ -47,10 +49,6 @@ use crate::table::Table;
 
 /// The most bytes of a request line and headers, and about the most that hyper holds of a body at a time.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
-
-/// How long a connection that has just come may be silent before it is closed for another: its request is likely on
-/// the way.
-const MAY_BE_SILENT: Duration = Duration::from_secs(1);
 
 /// How often an idle connection is looked for while one waits for a place.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
@@ -76,6 +74,11 @@ pub struct Service {
     pub clock: fn() -> Timestamp,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Set by whoever is about to end the service. From then on every answer closes its connection, so that clients
+    /// and load balancers go elsewhere.
+    pub is_ending: Arc<AtomicBool>,
+    /// Tells whether the accept loop still turns.
+    pub pulse: Arc<Pulse>,
 }
 
 /// The signature of [`answer::answer`].
@@ -97,6 +100,8 @@ impl Service {
             guard: Guard::new(),
             clock: Timestamp::now,
             metrics,
+            is_ending: Arc::default(),
+            pulse: Arc::default(),
         }
     }
 }
@@ -138,7 +143,8 @@ impl Default for Limits {
 }
 
 /// Serves until `shutdown` completes, then drains: closes the listeners and idle connections, and lets every request
-/// that has begun end, for at most [`Limits::drain`]. Returns how many connections were cut off after that.
+/// that has begun end, for at most [`Limits::drain`]. Connections that wait to be accepted still get their answer; those
+/// of an inherited socket are left to whoever goes on with it. Returns how many connections were cut off in the end.
 ///
 /// Must be called within a tokio runtime with I/O and time.
 pub async fn run(
@@ -160,6 +166,7 @@ pub async fn run(
             biased;
             () = &mut shutdown => break,
             () = open.one_finished() => {}
+            () = server.service.pulse.asked() => server.service.pulse.answer(),
             () = pause.over() => {}
             () = sleep(LOOK_AGAIN), if next.is_some() => {}
             accepted = accept(&listeners, &mut turn), if next.is_none() && !pause.is_on() => match accepted {
@@ -185,7 +192,13 @@ pub async fn run(
             open.close_longest_idle();
         }
     }
-    drop((listeners, next));
+    server.crowded.store(true, Ordering::SeqCst);
+    let places = limits.max_connections.max(1).saturating_sub(open.len());
+    let waiting = waiting(&listeners, places);
+    for accepted in next.into_iter().chain(waiting).take(places) {
+        open.serve(&server, accepted);
+    }
+    drop(listeners);
     open.drain(limits.drain).await
 }
 
@@ -196,7 +209,7 @@ struct Server {
     http: http1::Builder,
     /// When the server began; the connections count from it.
     epoch: Instant,
-    /// Whether a connection waits for a place, so that none may stay idle.
+    /// Whether a connection waits for a place, or the drain has begun: none may stay idle.
     crowded: AtomicBool,
     /// The second, counted from the epoch, in which a signature was last looked into.
     diagnosed: AtomicU64,
@@ -251,84 +264,5 @@ impl Server {
             self.service.metrics.connection_broken();
             debug!(%peer, %error, "connection broken off");
         }
-    }
-}
-
-/// The connections that are open, each with its task.
-#[derive(Default)]
-struct OpenConnections {
-    tasks: JoinSet<()>,
-    connections: HashMap<tokio::task::Id, Arc<Connection>>,
-}
-
-impl OpenConnections {
-    fn len(&self) -> usize {
-        self.connections.len()
-    }
-
-    fn serve(&mut self, server: &Arc<Server>, accepted: Accepted) {
-        let connection = Arc::new(Connection::new(server.epoch));
-        let (server, its) = (Arc::clone(server), Arc::clone(&connection));
-        let counted = server.service.metrics.connection();
-        let task = match accepted {
-            Accepted::Tcp(stream, address) => self.tasks.spawn(async move {
-                let _counted = counted;
-                server.serve(stream, Peer::Tcp(address), &its).await;
-            }),
-            Accepted::Unix(stream) => self.tasks.spawn(async move {
-                let _counted = counted;
-                server.serve(stream, Peer::Unix, &its).await;
-            }),
-        };
-        self.connections.insert(task.id(), connection);
-    }
-
-    /// Completes when a connection has come to its end; never when there is none.
-    async fn one_finished(&mut self) {
-        let id = match self.tasks.join_next_with_id().await {
-            None => return pending().await,
-            Some(Ok((id, ()))) => id,
-            Some(Err(failed)) => {
-                if failed.is_panic() {
-                    error!("a connection's task panicked");
-                }
-                failed.id()
-            }
-        };
-        self.connections.remove(&id);
-    }
-
-    fn close_longest_idle(&self) {
-        let idle = self
-            .connections
-            .values()
-            .filter_map(|connection| match connection.activity() {
-                Activity::Idle(since) => Some((since, connection)),
-                Activity::Fresh(since) if since.elapsed() >= MAY_BE_SILENT => {
-                    Some((since, connection))
-                }
-                Activity::Fresh(_) | Activity::Head | Activity::Request => None,
-            });
-        if let Some((_, longest)) = idle.min_by_key(|&(since, _)| since) {
-            longest.close();
-        }
-    }
-
-    /// Closes all, those with a running request after it. Returns how many were cut off because time was up.
-    async fn drain(mut self, limit: Duration) -> usize {
-        info!(connections = self.len(), "draining");
-        for connection in self.connections.values() {
-            connection.close();
-        }
-        let all_finished = async {
-            while !self.connections.is_empty() {
-                self.one_finished().await;
-            }
-        };
-        if timeout(limit, all_finished).await.is_err() {
-            warn!(connections = self.len(), "cut off, the drain took too long");
-        }
-        self.tasks.shutdown().await;
-        self.connections.len()
     }
 }

@@ -8,8 +8,11 @@ mod options;
 mod signals;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use self::options::{LimitOptions, Signers};
@@ -18,7 +21,7 @@ use super::Outcome;
 use super::secrets::TOKEN_VARIABLE;
 use crate::live::{Access, Verification};
 use crate::reload::{self, Setup};
-use crate::server::listener::{ListenAddress, Listener};
+use crate::server::listener::Listener;
 use crate::server::{self, Limits, Service};
 
 pub(super) use self::options::Arguments;
@@ -59,14 +62,21 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     runtime.block_on(async {
         let endings = Endings::new().context("cannot listen for signals")?;
         let hangups = Hangups::new().context("cannot listen for signals")?;
-        let listeners = bind(&arguments.listening.listen, routes).await?;
+        let listening = arguments.listening;
+        let listeners = Listener::bind_all(&listening.listen, listening.socket_mode).await?;
+        log_addresses(&listeners, routes);
         if is_unsigned {
             warn!("signatures are not checked: whoever is on this machine gets answers");
         }
         let reloads = reload::start(setup, first, Arc::clone(&service.live))
             .context("cannot start the thread of reloads")?;
         tokio::spawn(hangups.ask(reloads));
-        let cut_off = server::run(listeners, Arc::new(service), limits, endings.first()).await;
+        let shutdown = ending(
+            endings,
+            Arc::clone(&service.is_ending),
+            arguments.limits.drain_delay,
+        );
+        let cut_off = server::run(listeners, Arc::new(service), limits, shutdown).await;
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
     })
@@ -80,18 +90,27 @@ fn limits(options: &LimitOptions) -> Limits {
     }
 }
 
-/// Opens every address; says where, since a port may be any free one.
-async fn bind(addresses: &[ListenAddress], routes: usize) -> Result<Vec<Listener>> {
-    let mut listeners = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let listener = Listener::bind(address).await?;
-        let address = listener
-            .address()
-            .with_context(|| format!("cannot tell the port of {address}"))?;
-        info!(routes, "listening on {address}");
-        listeners.push(listener);
+/// Says where it listens, since a port may be any free one.
+fn log_addresses(listeners: &[Listener], routes: usize) {
+    for listener in listeners {
+        match listener.address() {
+            Ok(address) => info!(routes, "listening on {address}"),
+            Err(error) => warn!(routes, %error, "listening on a socket without an address"),
+        }
     }
-    Ok(listeners)
+}
+
+/// Completes when accepting is to end: so long after the first signal as load balancers need to see that it ends.
+async fn ending(signals: Endings, is_ending: Arc<AtomicBool>, delay: Duration) {
+    signals.first().await;
+    is_ending.store(true, Ordering::SeqCst);
+    if !delay.is_zero() {
+        info!(
+            seconds = delay.as_secs(),
+            "ending, connections are still taken"
+        );
+        sleep(delay).await;
+    }
 }
 
 /// Who is answered. There is no way to run without deciding it.

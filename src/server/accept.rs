@@ -2,6 +2,7 @@
 
 use std::future::{pending, poll_fn};
 use std::io;
+use std::iter;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,6 +24,24 @@ pub(super) async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Resu
         Poll::Pending
     })
     .await
+}
+
+/// The connections that wait to be accepted, at most so many, on sockets that nobody takes over after us.
+pub(super) fn waiting(listeners: &[Listener], most: usize) -> Vec<Accepted> {
+    listeners
+        .iter()
+        .filter(|listener| !listener.is_inherited())
+        .flat_map(|listener| {
+            iter::from_fn(|| match listener.accept_now() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                // Of a client that has gone only the error is left.
+                accepted => Some(accepted),
+            })
+            .take(most)
+        })
+        .flatten()
+        .take(most)
+        .collect()
 }
 
 /// The pause in accepting after the system has refused: it is short of something, and asking again at once would only

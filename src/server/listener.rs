@@ -1,15 +1,20 @@
 //! Where the service is reached: TCP ports and unix sockets, and who is at the other end.
 
+mod bind;
+
 use std::fmt;
-use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::task::{Context, Poll};
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+
+pub use self::bind::{BindError, SocketMode};
+use self::bind::{SocketFile, bind};
 
 /// How the address of a unix socket begins.
 const UNIX: &str = "unix:";
@@ -21,6 +26,18 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// `unix:/run/x.sock`
     Unix(PathBuf),
+}
+
+impl ListenAddress {
+    /// For every address of IPv6, every one of IPv4 with the same port.
+    fn twin_of_v4(&self) -> Option<Self> {
+        match self {
+            Self::Tcp(address) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Some(
+                Self::Tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))),
+            ),
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for ListenAddress {
@@ -72,88 +89,88 @@ impl FromStr for ListenAddress {
     }
 }
 
-/// Why an address cannot be listened on.
+/// An open socket that accepts connections. Closed when dropped; the file of a unix socket that we made goes with it.
 #[derive(Debug)]
-pub struct BindError {
-    address: ListenAddress,
-    reason: BindErrorReason,
+pub struct Listener {
+    socket: Socket,
+    /// Kept for its drop; none for a socket that was handed over.
+    _file: Option<SocketFile>,
+    /// Whether somebody else holds the socket, too, and goes on with it when we have ended.
+    is_inherited: bool,
 }
-
-#[derive(Debug)]
-enum BindErrorReason {
-    InUse,
-    NotASocket,
-    System(io::Error),
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: ", self.address)?;
-        match (&self.reason, &self.address) {
-            (BindErrorReason::InUse, ListenAddress::Tcp(_)) => {
-                f.write_str("another program has this port")
-            }
-            (BindErrorReason::InUse, ListenAddress::Unix(_)) => {
-                f.write_str("another program answers there")
-            }
-            (BindErrorReason::NotASocket, _) => {
-                f.write_str("there is a file of this name, and it is no socket")
-            }
-            (BindErrorReason::System(error), address) => match (error.kind(), address) {
-                (io::ErrorKind::PermissionDenied, ListenAddress::Tcp(_)) => f.write_str(
-                    "no permission; ports below 1024 need the capability CAP_NET_BIND_SERVICE",
-                ),
-                (io::ErrorKind::PermissionDenied, ListenAddress::Unix(_)) => {
-                    f.write_str("no permission to make a socket in this folder")
-                }
-                (io::ErrorKind::AddrNotAvailable, _) => {
-                    f.write_str("this machine has no such address")
-                }
-                (io::ErrorKind::NotFound, _) => f.write_str("there is no such folder"),
-                _ => error.fmt(f),
-            },
-        }
-    }
-}
-
-// The system's error is told above where it says more than we do; as a source it would be told twice.
-impl std::error::Error for BindError {}
-
-/// An open socket that accepts connections. Closed when dropped; a unix socket's file goes with it.
-#[derive(Debug)]
-pub struct Listener(Socket);
 
 #[derive(Debug)]
 enum Socket {
     Tcp(TcpListener),
-    Unix(
-        UnixListener,
-        #[expect(dead_code, reason = "kept for its drop")] SocketFile,
-    ),
+    Unix(UnixListener),
 }
 
 impl Listener {
-    /// Listens on an address. A unix socket's file that is left from a process which is gone is replaced.
+    /// Listens on an address, on a unix socket with the default mode; see [`Listener::bind_all`].
     ///
     /// Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
-    /// The port or the socket is in use, there is no permission, no such address or folder, a file that is no socket
-    /// stands at the path, or whatever else the system says.
+    /// Those of [`Listener::bind_all`].
     pub async fn bind(address: &ListenAddress) -> Result<Self, BindError> {
-        let bound = match address {
-            ListenAddress::Tcp(address) => TcpListener::bind(address)
-                .await
-                .map(Socket::Tcp)
-                .map_err(reason),
-            ListenAddress::Unix(path) => bind_unix(path)
-                .await
-                .map(|(listener, file)| Socket::Unix(listener, file)),
-        };
-        bound.map(Self).map_err(|reason| BindError {
-            address: address.clone(),
-            reason,
+        bind(address, SocketMode::default(), false).await
+    }
+
+    /// Listens on every address. A unix socket's file that is left from a process which is gone is replaced; nobody
+    /// can connect before it has its mode.
+    ///
+    /// `[::]` takes IPv4 as well, whatever the system's default is, unless `0.0.0.0` is asked for with the same port.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be had: the port or the socket is in use, there is no permission, no such address
+    /// or folder, a file that is no socket stands at the path, or whatever else the system says.
+    pub async fn bind_all(
+        addresses: &[ListenAddress],
+        mode: SocketMode,
+    ) -> Result<Vec<Self>, BindError> {
+        let mut listeners = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let only_v6 = address
+                .twin_of_v4()
+                .is_some_and(|twin| addresses.contains(&twin));
+            listeners.push(bind(address, mode, only_v6).await?);
+        }
+        Ok(listeners)
+    }
+
+    /// A TCP socket that already listens, handed over by who started us.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses to make it non-blocking.
+    pub fn inherited_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(|listener| Self {
+            socket: Socket::Tcp(listener),
+            _file: None,
+            is_inherited: true,
+        })
+    }
+
+    /// A unix socket that already listens, handed over by who started us; its file stays.
+    ///
+    /// Must be called within a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses to make it non-blocking.
+    pub fn inherited_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener).map(|listener| Self {
+            socket: Socket::Unix(listener),
+            _file: None,
+            is_inherited: true,
         })
     }
 
@@ -163,9 +180,9 @@ impl Listener {
     ///
     /// The system does not say, or a unix socket has no path.
     pub fn address(&self) -> io::Result<ListenAddress> {
-        match &self.0 {
+        match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().map(ListenAddress::Tcp),
-            Socket::Unix(listener, _) => listener
+            Socket::Unix(listener) => listener
                 .local_addr()?
                 .as_pathname()
                 .map(|path| ListenAddress::Unix(path.to_owned()))
@@ -173,17 +190,36 @@ impl Listener {
         }
     }
 
+    pub(super) fn is_inherited(&self) -> bool {
+        self.is_inherited
+    }
+
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
-        match &self.0 {
-            Socket::Tcp(listener) => listener.poll_accept(cx).map_ok(|(stream, address)| {
-                // Answers are written whole; to wait for more would only hold them back. When it cannot be set the
-                // connection is gone already.
-                let _ = stream.set_nodelay(true);
-                Accepted::Tcp(stream, address.ip().to_canonical())
-            }),
-            Socket::Unix(listener, _) => listener
+        match &self.socket {
+            Socket::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, address)| Accepted::tcp(stream, address)),
+            Socket::Unix(listener) => listener
                 .poll_accept(cx)
                 .map_ok(|(stream, _)| Accepted::Unix(stream)),
+        }
+    }
+
+    /// A connection that waits already. The runtime is not asked: it may not know of it yet.
+    pub(super) fn accept_now(&self) -> io::Result<Accepted> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (socket, _) = SockRef::from(listener).accept()?;
+                socket.set_nonblocking(true)?;
+                let stream = TcpStream::from_std(OwnedFd::from(socket).into())?;
+                let address = stream.peer_addr()?;
+                Ok(Accepted::tcp(stream, address))
+            }
+            Socket::Unix(listener) => {
+                let (socket, _) = SockRef::from(listener).accept()?;
+                socket.set_nonblocking(true)?;
+                UnixStream::from_std(OwnedFd::from(socket).into()).map(Accepted::Unix)
+            }
         }
     }
 }
@@ -193,6 +229,15 @@ pub(super) enum Accepted {
     /// With the address it came from; an IPv4 address is one, also on a socket of IPv6.
     Tcp(TcpStream, IpAddr),
     Unix(UnixStream),
+}
+
+impl Accepted {
+    fn tcp(stream: TcpStream, address: SocketAddr) -> Self {
+        // Answers are written whole; to wait for more would only hold them back. When it cannot be set the connection
+        // is gone already.
+        let _ = stream.set_nodelay(true);
+        Self::Tcp(stream, address.ip().to_canonical())
+    }
 }
 
 /// Who is at the other end.
@@ -219,70 +264,6 @@ impl fmt::Display for Peer {
             Self::Unix => f.write_str("unix"),
         }
     }
-}
-
-fn reason(error: io::Error) -> BindErrorReason {
-    if error.kind() == io::ErrorKind::AddrInUse {
-        BindErrorReason::InUse
-    } else {
-        BindErrorReason::System(error)
-    }
-}
-
-async fn bind_unix(path: &Path) -> Result<(UnixListener, SocketFile), BindErrorReason> {
-    let listener = match UnixListener::bind(path) {
-        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-            remove_stale(path).await?;
-            UnixListener::bind(path).map_err(reason)?
-        }
-        bound => bound.map_err(reason)?,
-    };
-    let file = SocketFile::at(path).map_err(BindErrorReason::System)?;
-    Ok((listener, file))
-}
-
-/// Removes a socket's file when nobody answers there any more.
-async fn remove_stale(path: &Path) -> Result<(), BindErrorReason> {
-    let file = fs::symlink_metadata(path).map_err(BindErrorReason::System)?;
-    if !file.file_type().is_socket() {
-        return Err(BindErrorReason::NotASocket);
-    }
-    match UnixStream::connect(path).await {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            fs::remove_file(path).map_err(BindErrorReason::System)
-        }
-        // Somebody is there, be he too busy to answer.
-        Ok(_) | Err(_) => Err(BindErrorReason::InUse),
-    }
-}
-
-/// The file of a unix socket, removed when dropped unless another has taken its place.
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    device_and_inode: (u64, u64),
-}
-
-impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            device_and_inode: device_and_inode(path)?,
-        })
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if device_and_inode(&self.path).is_ok_and(|found| found == self.device_and_inode) {
-            // A file that stays is found stale by whoever listens there next.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
-}
-
-fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -88,7 +89,9 @@ pub(super) async fn respond(
             }));
             // A GET may carry a body, which means nothing and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
-            let stays = is_read && connection.answered(&server.crowded);
+            let stays = is_read
+                && connection.answered(&server.crowded)
+                && !service.is_ending.load(Ordering::Relaxed);
             answered.response(stays && head.version >= Version::HTTP_11)
         }
         Err(refusal) => {

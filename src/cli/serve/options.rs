@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::secrets::SecretSources;
-use crate::server::listener::ListenAddress;
+use crate::server::listener::{ListenAddress, SocketMode};
 use crate::server::path::OutOfSessionPath;
 use crate::signature::public_url::PublicUrl;
+use crate::types::parse_seconds;
 
 /// Every option. The order is that of `--help`.
 #[derive(Debug, Args)]
@@ -57,6 +59,14 @@ pub(super) struct Listening {
         value_delimiter = ','
     )]
     pub listen: Vec<ListenAddress>,
+    /// Who may connect to unix sockets
+    #[arg(
+        long,
+        value_name = "OCTAL",
+        default_value_t,
+        env = "TWIML_RESPONDER_SOCKET_MODE"
+    )]
+    pub socket_mode: SocketMode,
 }
 
 /// How Twilio knows the service.
@@ -118,6 +128,15 @@ pub(super) struct LimitOptions {
         env = "TWIML_RESPONDER_MAX_CONNECTIONS"
     )]
     pub max_connections: usize,
+    /// From the signal to end until connections are refused, as in 5s
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "0s",
+        value_parser = duration,
+        env = "TWIML_RESPONDER_DRAIN_DELAY"
+    )]
+    pub drain_delay: Duration,
 }
 
 /// What is logged, and how.
@@ -181,6 +200,12 @@ impl FromStr for LogLevel {
             Err(WANTED.to_owned())
         }
     }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_seconds(text)
+        .map(|seconds| Duration::from_secs(seconds.into()))
+        .ok_or_else(|| "write a number and its unit, as in 5s, 10m or 1h".to_owned())
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

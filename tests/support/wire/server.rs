@@ -32,6 +32,10 @@ impl TestServer {
 
     pub async fn start_on(address: &ListenAddress, service: Service, limits: Limits) -> Self {
         let listener = Listener::bind(address).await.expect("a free address");
+        Self::start_listening(listener, service, limits)
+    }
+
+    pub fn start_listening(listener: Listener, service: Service, limits: Limits) -> Self {
         let address = listener.address().expect("its address");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
