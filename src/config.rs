@@ -28,11 +28,12 @@ mod texts;
 mod values;
 mod voices;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hashbrown::{HashMap, HashSet};
 use toml::de::DeTable;
 
 use self::columns::ColumnUses;

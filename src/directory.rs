@@ -3,10 +3,9 @@
 //! Looking up a value costs the same whether there are ten keys or a million, and a row costs little more memory than
 //! its text: all texts stand in one buffer, and the index holds row numbers only.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::hash::BuildHasher;
 
-use hashbrown::HashTable;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 /// The position of a row in its directory.
 pub type Row = u32;
@@ -23,7 +22,7 @@ pub struct Directory {
     text: String,
     /// Where each cell ends in `text`.
     ends: Vec<u32>,
-    hasher: RandomState,
+    hasher: DefaultHashBuilder,
     exact: HashTable<Row>,
     /// Prefixes without their `*`.
     prefixes: HashMap<Box<str>, Row>,
@@ -153,6 +152,15 @@ impl Directory {
         let row = Row::try_from(self.len()).ok()?;
         self.add(key, []).ok()?;
         Some(row)
+    }
+
+    /// Makes room for so many more rows and bytes of text.
+    pub(crate) fn reserve(&mut self, rows: usize, bytes: usize) {
+        self.text.reserve(bytes);
+        self.ends.reserve(rows * self.width());
+        let (text, ends, width, hasher) = (&self.text, &self.ends, self.width(), &self.hasher);
+        let rehash = |row: &Row| hasher.hash_one(key_in(text, ends, width, *row));
+        self.exact.reserve(rows, rehash);
     }
 
     /// Gives back the memory that was kept for more rows.

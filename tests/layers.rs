@@ -64,7 +64,7 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("annotate_snippets", &["diagnostic"]),
     ("base64", &["signature"]),
     ("csv", &["config"]),
-    ("hashbrown", &["directory"]),
+    ("hashbrown", &["config", "directory", "table"]),
     ("hmac", &["signature"]),
     ("jiff", &["answer", "config", "guard", "table"]),
     ("memchr", &["request"]),

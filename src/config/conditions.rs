@@ -65,10 +65,11 @@ impl Compiler<'_> {
             .into_iter()
             .filter_map(|(key, value)| self.binding(key.get_ref(), value))
             .collect();
-        let conditions = entries(table)
+        let mut conditions: Vec<Condition> = entries(table)
             .into_iter()
             .filter_map(|(key, value)| self.condition(key, value, in_step, &bindings))
             .collect();
+        conditions.shrink_to_fit();
         Alternative {
             conditions,
             bindings,

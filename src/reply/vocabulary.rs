@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Bound;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
@@ -133,8 +134,11 @@ pub fn response(channel: Channel) -> &'static ElementSpec {
 
 /// Every element of that name on the channel: more than one where TwiML uses a name twice (`Sip`).
 pub fn elements_named(channel: Channel, name: &str) -> impl Iterator<Item = &'static ElementSpec> {
+    let from_name = (Bound::Included(name), Bound::Unbounded);
     elements(channel)
-        .values()
+        .range::<str, _>(from_name)
+        .take_while(move |(key, _)| key.starts_with(name))
+        .map(|(_, spec)| spec)
         .filter(move |spec| spec.tag == name)
 }
 

@@ -10,9 +10,9 @@
 //! is the first route of the file that does.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::{Condition, Route, Subject, Test};

@@ -1,5 +1,6 @@
 //! What a route asks of one parameter, with every `not` moved down to the tests that are no combination of others.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
@@ -179,19 +180,19 @@ pub(super) struct Formulas<'t> {
     /// The directories that stand in files of their own.
     files: BTreeSet<&'t str>,
     /// By name, and by whether its keys are folded.
-    lookups: HashMap<(&'t str, bool), Lookup<'t>>,
+    lookups: RefCell<HashMap<(&'t str, bool), Lookup<'t>>>,
 }
 
 impl<'t> Formulas<'t> {
     pub(super) fn new(files: BTreeSet<&'t str>) -> Self {
         Self {
             files,
-            lookups: HashMap::new(),
+            lookups: RefCell::default(),
         }
     }
 
     /// The parameter that a condition is about, and what it asks of its value.
-    pub(super) fn condition(&mut self, condition: &'t Condition) -> (&'t str, Formula<'t>) {
+    pub(super) fn condition(&self, condition: &'t Condition) -> (&'t str, Formula<'t>) {
         match &condition.subject {
             Subject::Parameter(name) => {
                 let formula = self.test(&condition.test, true, Condition::folds(name));
@@ -208,7 +209,7 @@ impl<'t> Formulas<'t> {
     }
 
     /// What it takes for a test to hold (`wanted`) or not.
-    fn test(&mut self, test: &'t Test, wanted: bool, folds: bool) -> Formula<'t> {
+    fn test(&self, test: &'t Test, wanted: bool, folds: bool) -> Formula<'t> {
         match test {
             Test::Exactly(text) => Formula::Is(Atom::Exactly(text), wanted),
             Test::Like(pattern) => Formula::Is(Atom::Like(pattern), wanted),
@@ -223,7 +224,7 @@ impl<'t> Formulas<'t> {
     }
 
     /// Any or all of some tests, each to hold or not.
-    fn combined(&mut self, tests: &'t [Test], any: bool, wanted: bool, folds: bool) -> Formula<'t> {
+    fn combined(&self, tests: &'t [Test], any: bool, wanted: bool, folds: bool) -> Formula<'t> {
         let mut texts: Vec<&str> = Vec::new();
         let mut parts = Vec::new();
         for test in tests {
@@ -254,7 +255,7 @@ impl<'t> Formulas<'t> {
         }
     }
 
-    fn lookup(&mut self, directory: &'t Directory, folds: bool) -> Lookup<'t> {
+    fn lookup(&self, directory: &'t Directory, folds: bool) -> Lookup<'t> {
         let files = &self.files;
         let new = || {
             let is_finite = directory.is_exact() && directory.len() <= MOST_ROWS;
@@ -265,6 +266,7 @@ impl<'t> Formulas<'t> {
             }
         };
         self.lookups
+            .borrow_mut()
             .entry((directory.name(), folds))
             .or_insert_with(new)
             .clone()

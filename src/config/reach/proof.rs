@@ -4,10 +4,12 @@
 //! that are told apart by what the earlier routes ask, and each of those must be closed. A case that no earlier
 //! route has anything to do with stays open, and then nothing is proved.
 
-use std::cell::Cell;
-use std::collections::{BTreeSet, HashMap};
+use std::cell::{Cell, OnceCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use hashbrown::HashMap;
 
 use super::case::{Case, Fork};
 use super::formula::{Formula, Formulas};
@@ -89,7 +91,10 @@ pub(super) enum Reason {
 struct Answer<'t> {
     /// The position of its route.
     route: usize,
-    asks: Rc<[Ask<'t>]>,
+    /// `None` for a route without a `when`.
+    alternative: Option<&'t Alternative>,
+    /// What it asks, made when it is first needed: most routes are never compared with another.
+    asks: OnceCell<Rc<[Ask<'t>]>>,
     during: &'t [Arc<Schedule>],
     outside: &'t [Arc<Schedule>],
     /// Whether it says something on a channel, calls first, and whether it does on every webhook.
@@ -147,20 +152,16 @@ impl<'t> Proofs<'t> {
     /// That the next route of the table can never answer, and why; `None` when that cannot be proved.
     pub(super) fn next(&mut self, position: usize, route: &'t Route) -> Option<Proof> {
         let says = Channel::ALL.map(|channel| reach(route, channel));
-        let asks: Vec<Rc<[Ask<'t>]>> = if route.alternatives.is_empty() {
-            vec![[].into()]
-        } else {
-            route
-                .alternatives
-                .iter()
-                .map(|alternative| self.asks(alternative))
-                .collect()
+        let alternatives: Vec<Option<&Alternative>> = match &route.alternatives[..] {
+            [] => vec![None],
+            alternatives => alternatives.iter().map(Some).collect(),
         };
-        let answers: Vec<Answer<'t>> = asks
+        let answers: Vec<Answer<'t>> = alternatives
             .into_iter()
-            .map(|asks| Answer {
+            .map(|alternative| Answer {
                 route: position,
-                asks,
+                alternative,
+                asks: OnceCell::new(),
                 during: &route.during,
                 outside: &route.outside,
                 says,
@@ -201,15 +202,7 @@ impl<'t> Proofs<'t> {
         EFFORT_PER_ROUTE.min(EFFORT_PER_TABLE.saturating_sub(self.spent))
     }
 
-    fn asks(&mut self, alternative: &'t Alternative) -> Rc<[Ask<'t>]> {
-        alternative
-            .conditions
-            .iter()
-            .map(|condition| self.formulas.condition(condition))
-            .collect()
-    }
-
-    fn add(&mut self, answer: Answer<'t>, step: Option<&'t str>) {
+    fn add(&mut self, mut answer: Answer<'t>, step: Option<&'t str>) {
         let place = self.answers.len();
         let step = self.by_step.entry(step).or_default();
         // Where most routes ask for one and the same number, they are told apart by something else.
@@ -219,8 +212,8 @@ impl<'t> Proofs<'t> {
                 .map(|text| step.pinned.get(&(*parameter, *text)).map_or(0, Vec::len));
             alike.max().unwrap_or(0)
         };
-        let pin = answer
-            .asks
+        let asks = answer.asks(&self.formulas);
+        let pin = asks
             .iter()
             .filter_map(|(parameter, formula)| Some((*parameter, formula.texts()?)))
             .min_by_key(crowd);
@@ -235,6 +228,7 @@ impl<'t> Proofs<'t> {
             }
             None => step.others.push(place),
         }
+        answer.asks = OnceCell::new();
         self.answers.push(answer);
     }
 
@@ -261,7 +255,7 @@ impl<'t> Proofs<'t> {
                     during => during.iter().map(|schedule| Some(&**schedule)).collect(),
                 };
                 for open in hours {
-                    match first_case(answer, channel, open, effort) {
+                    match first_case(answer, &self.formulas, channel, open, effort) {
                         Err(reason) => contradictions.push(reason),
                         Ok(case) => {
                             let before = covering.len();
@@ -370,7 +364,7 @@ impl<'t> Proofs<'t> {
                     if !answer.speaks(on) {
                         continue;
                     }
-                    match answer.verdict(case, effort) {
+                    match answer.verdict(case, &self.formulas, effort) {
                         Verdict::Answers => return (Rivals::Answers(answer.route), others),
                         Verdict::Passes => {}
                         Verdict::Depends(on) => fork = fork.or(on),
@@ -382,7 +376,7 @@ impl<'t> Proofs<'t> {
         for place in others {
             effort.spend(1);
             let answer = &self.answers[place];
-            match answer.verdict(case, effort) {
+            match answer.verdict(case, &self.formulas, effort) {
                 Verdict::Answers => return (Rivals::Answers(answer.route), remaining),
                 Verdict::Passes => {}
                 Verdict::Depends(on) => {
@@ -406,12 +400,13 @@ enum Rivals<'t> {
 /// All that a table of a route's `when` answers on a channel while a schedule is open, or why that is nothing.
 fn first_case<'t>(
     answer: &Answer<'t>,
+    formulas: &Formulas<'t>,
     channel: Channel,
     open: Option<&'t Schedule>,
     effort: &Effort,
 ) -> Result<Case<'t>, Reason> {
     let mut case = Case::new(channel);
-    for (parameter, formula) in answer.asks.iter() {
+    for (parameter, formula) in answer.asks(formulas).iter() {
         if !case.assume(parameter, formula, effort) {
             let mut any = Case::new(channel);
             let parameter = *parameter;
@@ -447,9 +442,21 @@ impl<'t> Answer<'t> {
         says.any(|(own, says)| own == channel && says.is_some_and(|says| says >= reach))
     }
 
-    fn verdict(&self, case: &Case<'t>, effort: &Effort) -> Verdict<'t> {
+    fn asks(&self, formulas: &Formulas<'t>) -> Rc<[Ask<'t>]> {
+        let conditions = || self.alternative.map_or(&[][..], |of| &of.conditions);
+        let make = || {
+            conditions()
+                .iter()
+                .map(|condition| formulas.condition(condition))
+                .collect()
+        };
+        Rc::clone(self.asks.get_or_init(make))
+    }
+
+    fn verdict(&self, case: &Case<'t>, formulas: &Formulas<'t>, effort: &Effort) -> Verdict<'t> {
+        let asks = self.asks(formulas);
         let mut open_ask = None;
-        for ask in self.asks.iter() {
+        for ask in asks.iter() {
             match case.decide(ask.0, &ask.1, effort) {
                 Some(true) => {}
                 Some(false) => return Verdict::Passes,
