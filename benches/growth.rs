@@ -1,0 +1,198 @@
+//! How time and memory grow with the numbers of a table: routes that are pinned to a number each, and the rows of a
+//! directory. `cargo bench --bench growth` prints a table; each line is measured in a process of its own, three times,
+//! and the middle one of each figure is shown with its spread.
+//!
+//! Megabytes are those of the heap; at the peak the text of the table is with them. The last column is what one
+//! decision takes, for 64 calls to numbers all over the table: it should stay as it is.
+
+#![allow(missing_docs, clippy::cast_precision_loss, clippy::print_stdout)]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::hint::black_box;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use twiml_responder::config::{Compiled, Files, compile};
+use twiml_responder::diagnostic::File;
+use twiml_responder::request::{Form, Request, Webhook, sample};
+use twiml_responder::types::Channel;
+
+/// How many decisions are timed, and for how many calls.
+const DECISIONS: usize = 1_000_000;
+const CALLS: usize = 64;
+
+/// How often each line is measured.
+const RUNS: usize = 3;
+
+const DEFAULT: &str =
+    "[default]\nvoice = [ { Say = \"This number is not in use right now. Goodbye.\" } ]\n";
+
+/// What a figure is for, and how many digits it has behind the point.
+const FIGURES: [(&str, usize); 4] = [
+    ("compile s", 3),
+    ("peak MB", 1),
+    ("kept MB", 1),
+    ("decide ns", 0),
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let [_, measure, kind, numbers] = arguments.as_slice()
+        && measure == "--measure"
+    {
+        let figures = measured(kind, numbers.parse().expect("a count"));
+        println!("{}", figures.map(|figure| figure.to_string()).join(" "));
+        return;
+    }
+    print!("{:24}{:>10}", "", "numbers");
+    for (name, _) in FIGURES {
+        print!("{name:>22}");
+    }
+    println!();
+    for kind in ["routes", "rows"] {
+        for numbers in [10, 1_000, 10_000, 100_000, 1_000_000] {
+            let title = match kind {
+                "routes" => "routes with a number",
+                _ => "rows of a directory",
+            };
+            print!("{title:24}{numbers:>10}");
+            let runs: Vec<Vec<f64>> = (0..RUNS).map(|_| in_a_process(kind, numbers)).collect();
+            for (place, (_, digits)) in FIGURES.into_iter().enumerate() {
+                let mut figures: Vec<f64> = runs.iter().map(|run| run[place]).collect();
+                figures.sort_by(f64::total_cmp);
+                let spread = format!("{:.digits$}-{:.digits$}", figures[0], figures[RUNS - 1]);
+                print!("{:>9.digits$} {spread:>12}", figures[RUNS / 2]);
+            }
+            println!();
+        }
+    }
+}
+
+/// One line, measured by a process of its own, so that no memory of another is in it.
+fn in_a_process(kind: &str, numbers: usize) -> Vec<f64> {
+    let program = std::env::current_exe().expect("this program");
+    let output = Command::new(program)
+        .args(["--measure", kind, &numbers.to_string()])
+        .output()
+        .expect("this program runs");
+    let text = String::from_utf8(output.stdout).expect("figures");
+    text.split_whitespace()
+        .map(|figure| figure.parse().expect("a figure"))
+        .collect()
+}
+
+/// The rows of the directory, when it is rows that are measured.
+struct Rows(Option<String>);
+
+impl Files for Rows {
+    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
+        fs::read(self.0.as_deref().unwrap_or_default()).map_err(|error| error.to_string())
+    }
+}
+
+/// Seconds to compile, megabytes at the peak and kept, nanoseconds for a decision.
+fn measured(kind: &str, numbers: usize) -> [f64; 4] {
+    let path = std::env::temp_dir().join(format!("growth-{}.csv", std::process::id()));
+    let (text, rows) = if kind == "routes" {
+        (routes(numbers), Rows(None))
+    } else {
+        let path = path.to_str().expect("a path in UTF-8").to_owned();
+        fs::write(&path, csv(numbers)).expect("a temporary file");
+        (directory(), Rows(Some(path)))
+    };
+    let file = File::new("responses.toml", text);
+    let mut compiled = None;
+    let mut seconds = 0.0;
+    let memory = allocation_counter::measure(|| {
+        let start = Instant::now();
+        compiled = Some(compile(&file, &rows));
+        seconds = start.elapsed().as_secs_f64();
+    });
+    let _ = fs::remove_file(path);
+    let compiled = compiled
+        .expect("it has run")
+        .unwrap_or_else(|found| panic!("{found:#?}"));
+    // The text of the table is there all the time, and is not kept.
+    let peak = (memory.bytes_max as f64 + file.text.len() as f64) / 1e6;
+    let kept = memory.bytes_current as f64 / 1e6;
+    [seconds, peak, kept, decision(&compiled, numbers)]
+}
+
+/// Nanoseconds that one decision takes, among calls to numbers all over the table.
+fn decision(compiled: &Compiled, numbers: usize) -> f64 {
+    let forms: Vec<Form> = (0..CALLS)
+        .map(|call| form(call * numbers / CALLS))
+        .collect();
+    let nothing = Form::default();
+    let requests: Vec<Request<'_>> = forms
+        .iter()
+        .map(|form| Request::new(Webhook::OutOfSession, form, &nothing))
+        .collect();
+    let rounds = DECISIONS / CALLS;
+    let mut fastest = Duration::MAX;
+    for _ in 0..RUNS {
+        let start = Instant::now();
+        for _ in 0..rounds {
+            for request in &requests {
+                let decision = compiled
+                    .table
+                    .decide(black_box(request), Timestamp::UNIX_EPOCH);
+                assert!(black_box(decision).route.is_some());
+            }
+        }
+        fastest = fastest.min(start.elapsed());
+    }
+    fastest.as_secs_f64() * 1e9 / (rounds * CALLS) as f64
+}
+
+fn number(place: usize) -> String {
+    format!("+1415{place:07}")
+}
+
+/// The complete form of a call to a number of the table.
+fn form(place: usize) -> Form {
+    let given = [
+        ("Called", number(place)),
+        ("sessionStatus", "closed".to_owned()),
+    ];
+    sample::complete(
+        &given.into_iter().collect(),
+        Channel::Voice,
+        Webhook::OutOfSession,
+    )
+}
+
+/// A route for each number, as a program would write them.
+fn routes(numbers: usize) -> String {
+    let mut text = DEFAULT.to_owned();
+    for place in 0..numbers {
+        write!(
+            text,
+            "\n[[route]]\nname = \"ride-{place}\"\nwhen = {{ Called = \"{}\", sessionStatus = \"closed\" }}\n\
+             voice = [ {{ Say = \"Ride {place} has ended.\" }} ]\nmessage = [ {{ Message = \"This ride has ended.\" }} ]\n",
+            number(place)
+        )
+        .expect("a String takes all");
+    }
+    text
+}
+
+fn csv(numbers: usize) -> String {
+    let mut text = "number,name,phone\n".to_owned();
+    for place in 0..numbers {
+        writeln!(text, "{},Seller {place},+1500{place:07}", number(place))
+            .expect("a String takes all");
+    }
+    text
+}
+
+/// A table with a directory in a file, and a route that looks into it.
+fn directory() -> String {
+    format!(
+        "{DEFAULT}[directory.sellers]\nfile = \"sellers.csv\"\n\
+         [[route]]\nname = \"seller\"\nwhen = {{ Called = {{ in = \"sellers\" }}, sessionStatus = \"closed\" }}\n\
+         voice = [ {{ Say = \"Connecting you to {{{{ sellers.name }}}}.\" }}, {{ Dial = \"{{{{ sellers.phone }}}}\" }} ]\n"
+    )
+}
