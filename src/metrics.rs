@@ -4,6 +4,7 @@
 
 mod counters;
 mod histogram;
+mod process;
 mod routes;
 
 use std::fmt;
@@ -23,6 +24,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use self::counters::{CounterPer, CounterPerPair};
 use self::histogram::Histogram;
+use self::process::ProcessFigures;
 pub use self::routes::RouteCounters;
 use self::routes::{AnswersByRoute, Named};
 use crate::answer::Answer;
@@ -168,7 +170,7 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix(PREFIX),
+            registry: Registry::default(),
             requests: CounterPerPair::new("channel", "outcome"),
             answers: Arc::default(),
             decision: Histogram::new(&DECISION_BOUNDS),
@@ -196,7 +198,10 @@ impl Metrics {
 
     /// Gives each its name. The library adds the unit, `_total` to a counter, and the full stop of a help text.
     fn register(&mut self) {
-        let to = &mut self.registry;
+        let started = Timestamp::now();
+        let process = Box::new(ProcessFigures { started });
+        self.registry.register_collector(process);
+        let to = self.registry.sub_registry_with_prefix(PREFIX);
         to.register(
             "requests",
             "Requests that were answered, by channel and by what answered",
@@ -378,6 +383,12 @@ impl Metrics {
         self.degraded.set(i64::from(is_degraded));
     }
 
+    /// Whether [`Metrics::degraded`] was last told so.
+    #[must_use]
+    pub fn is_degraded(&self) -> bool {
+        self.degraded.get() != 0
+    }
+
     /// A line was written to the journal.
     pub fn journal_line_written(&self) {
         self.journal_lines.inc();
@@ -427,6 +438,17 @@ pub enum Format {
     ///
     /// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
     Prometheus,
+}
+
+impl Format {
+    /// Its media type.
+    #[must_use]
+    pub fn content_type(self) -> &'static str {
+        match self {
+            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Prometheus => prometheus_text::CONTENT_TYPE,
+        }
+    }
 }
 
 /// The hash of the table in use, as a label.

@@ -4,11 +4,13 @@
 //! no request waits for another.
 
 mod accept;
+mod admin;
 mod asked_url;
 mod connection;
 mod deadline_io;
 mod document;
 mod events;
+mod health;
 mod intercept;
 pub mod listener;
 mod open_connections;
@@ -18,6 +20,7 @@ mod receive;
 pub(crate) mod refusal;
 mod webhook;
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -74,6 +77,8 @@ pub struct Service {
     pub clock: fn() -> Timestamp,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Whether `/livez` and `/readyz` are answered beside the webhooks.
+    pub has_health_paths: bool,
     /// Set by whoever is about to end the service. From then on every answer closes its connection, so that clients
     /// and load balancers go elsewhere.
     pub is_ending: Arc<AtomicBool>,
@@ -100,6 +105,7 @@ impl Service {
             guard: Guard::new(),
             clock: Timestamp::now,
             metrics,
+            has_health_paths: false,
             is_ending: Arc::default(),
             pulse: Arc::default(),
         }
@@ -153,7 +159,29 @@ pub async fn run(
     limits: Limits,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
-    let server = Arc::new(Server::new(service, limits));
+    run_for(Purpose::Webhooks, listeners, service, limits, shutdown).await
+}
+
+/// Serves health and metrics of a service until `shutdown` completes: on a listener of their own, with limits of their
+/// own, so that nothing that happens here touches a webhook.
+///
+/// Must be called within a tokio runtime with I/O and time.
+pub async fn run_admin(
+    listeners: Vec<Listener>,
+    service: Arc<Service>,
+    shutdown: impl Future<Output = ()>,
+) {
+    run_for(Purpose::Admin, listeners, service, admin::LIMITS, shutdown).await;
+}
+
+async fn run_for(
+    purpose: Purpose,
+    listeners: Vec<Listener>,
+    service: Arc<Service>,
+    limits: Limits,
+    shutdown: impl Future<Output = ()>,
+) -> usize {
+    let server = Arc::new(Server::new(purpose, service, limits));
     let mut open = OpenConnections::default();
     // Accepted, and waiting for a place.
     let mut next: Option<Accepted> = None;
@@ -166,7 +194,7 @@ pub async fn run(
             biased;
             () = &mut shutdown => break,
             () = open.one_finished() => {}
-            () = server.service.pulse.asked() => server.service.pulse.answer(),
+            () = server.service.pulse.asked(), if purpose == Purpose::Webhooks => server.service.pulse.answer(),
             () = pause.over() => {}
             () = sleep(LOOK_AGAIN), if next.is_some() => {}
             accepted = accept(&listeners, &mut turn), if next.is_none() && !pause.is_on() => match accepted {
@@ -176,7 +204,7 @@ pub async fn run(
                 }
                 Err(error) => {
                     pause.begin_unless_gone(&error);
-                    if pause.is_on() {
+                    if pause.is_on() && purpose == Purpose::Webhooks {
                         server.service.metrics.accept_failed();
                     }
                 }
@@ -202,8 +230,18 @@ pub async fn run(
     open.drain(limits.drain).await
 }
 
+/// What listeners are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// Twilio's requests. Only their connections are counted.
+    Webhooks,
+    /// Health and metrics.
+    Admin,
+}
+
 /// What all connections share.
 struct Server {
+    purpose: Purpose,
     service: Arc<Service>,
     limits: Limits,
     http: http1::Builder,
@@ -216,7 +254,7 @@ struct Server {
 }
 
 impl Server {
-    fn new(service: Arc<Service>, limits: Limits) -> Self {
+    fn new(purpose: Purpose, service: Arc<Service>, limits: Limits) -> Self {
         let mut http = http1::Builder::new();
         // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the
         // connection and still hears the answer.
@@ -225,6 +263,7 @@ impl Server {
             .max_header_size(HEAD_MAX_BYTES)
             .max_buf_size(HEAD_MAX_BYTES);
         Self {
+            purpose,
             service,
             limits,
             http,
@@ -246,9 +285,12 @@ impl Server {
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
         let io = TokioIo::new(DeadlineIo::new(stream, connection, self.limits));
-        let respond = service_fn(|request| {
+        let respond = service_fn(async |request| {
             connection.head_complete();
-            webhook::respond(self, connection, peer, request)
+            Ok::<_, Infallible>(match self.purpose {
+                Purpose::Webhooks => webhook::respond(self, connection, peer, request).await,
+                Purpose::Admin => admin::respond(self, connection, peer, request).await,
+            })
         });
         let mut http = pin!(self.http.serve_connection(io, respond));
         let ended = tokio::select! {
@@ -261,7 +303,9 @@ impl Server {
             }
         };
         if let Err(error) = ended {
-            self.service.metrics.connection_broken();
+            if self.purpose == Purpose::Webhooks {
+                self.service.metrics.connection_broken();
+            }
             debug!(%peer, %error, "connection broken off");
         }
     }

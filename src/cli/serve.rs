@@ -2,6 +2,7 @@
 //!
 //! Only puts the parts together: the options are in `serve/options.rs`.
 
+mod admin;
 mod first_table;
 mod log;
 mod options;
@@ -15,6 +16,7 @@ use anyhow::{Context, Result, bail};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use self::admin::Admin;
 use self::options::{LimitOptions, Signers};
 use self::signals::{Endings, Hangups};
 use super::Outcome;
@@ -41,6 +43,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         public_urls: arguments.twilio.public_url,
         trusted_proxies: arguments.twilio.trusted_proxy,
         show_numbers: arguments.logging.show_numbers,
+        has_health_paths: arguments.listening.health,
         ..Service::new(Arc::new(compiled.table), first_verification)
     };
     let _flush = log::start(&arguments.logging, &service.metrics)?;
@@ -71,12 +74,15 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         let reloads = reload::start(setup, first, Arc::clone(&service.live))
             .context("cannot start the thread of reloads")?;
         tokio::spawn(hangups.ask(reloads));
+        let service = Arc::new(service);
+        let admin = Admin::start(&listening, &service).await?;
         let shutdown = ending(
             endings,
             Arc::clone(&service.is_ending),
             arguments.limits.drain_delay,
         );
-        let cut_off = server::run(listeners, Arc::new(service), limits, shutdown).await;
+        let cut_off = server::run(listeners, service, limits, shutdown).await;
+        admin.end().await;
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
     })

@@ -9,9 +9,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 
-use crate::server::Server;
 use crate::server::connection::{Activity, Connection};
 use crate::server::listener::{Accepted, Peer};
+use crate::server::{Purpose, Server};
 
 /// How long a connection that has just come may be silent before it is closed for another: its request is likely on
 /// the way.
@@ -32,7 +32,8 @@ impl OpenConnections {
     pub(super) fn serve(&mut self, server: &Arc<Server>, accepted: Accepted) {
         let connection = Arc::new(Connection::new(server.epoch));
         let (server, its) = (Arc::clone(server), Arc::clone(&connection));
-        let counted = server.service.metrics.connection();
+        let counted =
+            (server.purpose == Purpose::Webhooks).then(|| server.service.metrics.connection());
         let task = match accepted {
             Accepted::Tcp(stream, address) => self.tasks.spawn(async move {
                 let _counted = counted;

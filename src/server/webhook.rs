@@ -1,6 +1,5 @@
 //! One request, from its head to its answer, and the one event that the log has of it.
 
-use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 
@@ -16,6 +15,7 @@ use tracing::info;
 use crate::live::Live;
 use crate::request::{Request, Webhook};
 use crate::server::connection::Connection;
+use crate::server::health::{Question, wrong_method};
 use crate::server::listener::Peer;
 use crate::server::path::webhook_at;
 use crate::server::receive::{Received, header, receive};
@@ -71,10 +71,22 @@ pub(super) async fn respond(
     connection: &Connection,
     peer: Peer,
     request: hyper::Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> Response<Full<Bytes>> {
     let begin = Instant::now();
     let (head, mut body) = request.into_parts();
     let service = &*server.service;
+    if let Some(question) = Question::at(head.uri.path()).filter(|_| service.has_health_paths) {
+        let mut response = match wrong_method(&head.method) {
+            Some(response) => response,
+            None => question.answer(service).await,
+        };
+        if !(body.is_end_stream() && connection.answered(&server.crowded)) {
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(CONNECTION, close);
+        }
+        *response.version_mut() = head.version;
+        return response;
+    }
     let webhook = webhook_at(head.uri.path(), service);
     let received = match webhook {
         Some(webhook) => receive(server, peer, webhook, &head, &mut body).await,
@@ -102,7 +114,7 @@ pub(super) async fn respond(
     };
     // hyper takes the answer's version for whether HTTP/1.0 may keep the connection.
     *response.version_mut() = head.version;
-    Ok(response)
+    response
 }
 
 /// The answer of the webhook that was asked.

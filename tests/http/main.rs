@@ -3,6 +3,7 @@
 #[path = "../support/wire/mod.rs"]
 mod wire;
 
+mod admin;
 mod answers;
 mod asked_url;
 mod bodies;

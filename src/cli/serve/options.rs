@@ -67,6 +67,12 @@ pub(super) struct Listening {
         env = "TWIML_RESPONDER_SOCKET_MODE"
     )]
     pub socket_mode: SocketMode,
+    /// Where /livez, /readyz and /metrics are: an address as for --listen
+    #[arg(long, value_name = "ADDRESS", env = "TWIML_RESPONDER_ADMIN")]
+    pub admin: Option<ListenAddress>,
+    /// Answer /livez and /readyz beside the webhooks, too
+    #[arg(long, env = "TWIML_RESPONDER_HEALTH")]
+    pub health: bool,
 }
 
 /// How Twilio knows the service.

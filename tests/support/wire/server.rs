@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use twiml_responder::server::listener::{ListenAddress, Listener};
-use twiml_responder::server::{Limits, Service, run};
+use twiml_responder::server::{Limits, Service, run, run_admin};
 
 use crate::wire::ask::Ask;
 use crate::wire::client::{Client, Got};
@@ -21,27 +21,55 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    pub async fn start(service: Service) -> Self {
+    pub async fn start(service: impl Into<Arc<Service>>) -> Self {
         Self::start_with(service, Limits::default()).await
     }
 
-    pub async fn start_with(service: Service, limits: Limits) -> Self {
+    pub async fn start_with(service: impl Into<Arc<Service>>, limits: Limits) -> Self {
         let any_port = "127.0.0.1:0".parse().expect("an address");
         Self::start_on(&any_port, service, limits).await
     }
 
-    pub async fn start_on(address: &ListenAddress, service: Service, limits: Limits) -> Self {
+    pub async fn start_on(
+        address: &ListenAddress,
+        service: impl Into<Arc<Service>>,
+        limits: Limits,
+    ) -> Self {
         let listener = Listener::bind(address).await.expect("a free address");
         Self::start_listening(listener, service, limits)
     }
 
-    pub fn start_listening(listener: Listener, service: Service, limits: Limits) -> Self {
+    pub fn start_listening(
+        listener: Listener,
+        service: impl Into<Arc<Service>>,
+        limits: Limits,
+    ) -> Self {
         let address = listener.address().expect("its address");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let ended = tokio::spawn(run(vec![listener], Arc::new(service), limits, shutdown));
+        let ended = tokio::spawn(run(vec![listener], service.into(), limits, shutdown));
+        Self {
+            address,
+            stop,
+            ended,
+        }
+    }
+
+    /// The admin listener of a service, on a free port.
+    pub async fn start_admin(service: Arc<Service>) -> Self {
+        let any_port = "127.0.0.1:0".parse().expect("an address");
+        let listener = Listener::bind(&any_port).await.expect("a free address");
+        let address = listener.address().expect("its address");
+        let (stop, stopped) = oneshot::channel();
+        let shutdown = async {
+            let _ = stopped.await;
+        };
+        let ended = tokio::spawn(async {
+            run_admin(vec![listener], service, shutdown).await;
+            0
+        });
         Self {
             address,
             stop,
