@@ -164,7 +164,7 @@ pub fn start(setup: Setup, first: First, live: CurrentLive) -> io::Result<Reload
     thread::Builder::new()
         .name("reload".to_owned())
         .stack_size(STACK_BYTES)
-        .spawn(move || reloader.run(first.problem.as_ref()))?;
+        .spawn(move || reloader.run(first))?;
     Ok(Reloads {
         line: Arc::new(Line { wishes, wake }),
         state,

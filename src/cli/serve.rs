@@ -31,20 +31,25 @@ pub(super) use self::options::Arguments;
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let first_verification = verification(&arguments.signers)?;
     let is_unsigned = matches!(first_verification, Verification::AllowUnsigned);
-    let state_dir = first_table::state_dir(&arguments.table);
-    let (compiled, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the service")?;
-    let routes = compiled.table.routes().len();
+    // Before anything takes long: from here on SIGHUP ends nothing.
+    let hangups = {
+        let _entered = runtime.enter();
+        Hangups::new().context("cannot listen for signals")?
+    };
+    let state_dir = first_table::state_dir(&arguments.table);
+    let (table, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
+    let routes = table.routes().len();
     let service = Service {
         out_of_session: arguments.twilio.path,
         public_urls: arguments.twilio.public_url,
         trusted_proxies: arguments.twilio.trusted_proxy,
         show_numbers: arguments.logging.show_numbers,
         has_health_paths: arguments.listening.health,
-        ..Service::new(Arc::new(compiled.table), first_verification)
+        ..Service::new(Arc::new(table), first_verification)
     };
     let _flush = log::start(&arguments.logging, &service.metrics)?;
     log::log_panics();
@@ -64,7 +69,6 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     };
     runtime.block_on(async {
         let endings = Endings::new().context("cannot listen for signals")?;
-        let hangups = Hangups::new().context("cannot listen for signals")?;
         let listening = arguments.listening;
         let listeners = Listener::bind_all(&listening.listen, listening.socket_mode).await?;
         log_addresses(&listeners, routes);

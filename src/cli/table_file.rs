@@ -24,7 +24,7 @@ pub(super) fn compile(path: &Path) -> Result<Compiled> {
 
 /// Writes warnings and failed tests to standard error. A failed test keeps an edit from going live; what runs on the
 /// table runs all the same.
-pub(super) fn show_warnings(compiled: &mut Compiled) {
+fn show_warnings(compiled: &mut Compiled) {
     for failed in &mut compiled.failed_tests {
         failed.severity = Severity::Warning;
     }

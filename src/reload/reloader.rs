@@ -86,16 +86,19 @@ impl Reloader {
         }
     }
 
-    /// Works until nobody wants reloads any more. `problem` is why the service has begun with a copy.
-    pub(super) fn run(mut self, problem: Option<&Problem>) {
+    /// Works until nobody wants reloads any more.
+    pub(super) fn run(mut self, first: First) {
         let mut settling = self.follow();
-        match problem {
+        report::log(&first.warnings, self.setup.show_numbers);
+        match &first.problem {
             None => self.keep_copy(),
             Some(problem) => {
                 self.log(problem);
                 self.say_degraded();
             }
         }
+        // It holds the texts of the files.
+        drop(first);
         loop {
             let must_look_again = match self.next(settling) {
                 Trigger::Asked => self.reload(true),

@@ -12,6 +12,7 @@ use super::report;
 use super::state::Origin;
 use crate::config::{self, Compiled};
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::table::Table;
 use crate::table_file::{self, Unreadable};
 
 /// Why a table cannot go live.
@@ -81,6 +82,8 @@ pub struct First {
     pub problem: Option<Problem>,
     /// Where the table came from.
     pub origin: Origin,
+    /// What only looks wrong with the table, its failed tests among it: they keep no service from starting.
+    pub(super) warnings: Vec<Diagnostic>,
     pub(super) parts: Parts,
     /// What the file is made of, good or bad.
     pub(super) attempted: Parts,
@@ -104,22 +107,23 @@ pub enum NoCopy {
     Diagnostics(String, Vec<Diagnostic>),
 }
 
-/// The table of a file with its warnings and failed tests, else that of the last good copy in `state_dir`.
+/// The table of a file, else that of the last good copy in `state_dir`.
 ///
 /// # Errors
 ///
 /// What is wrong with both.
-pub fn first(path: &Path, state_dir: Option<&Path>) -> Result<(Compiled, First), NoTable> {
+pub fn first(path: &Path, state_dir: Option<&Path>) -> Result<(Table, First), NoTable> {
     let (parts, result) = compile(path);
     let problem = match result {
         Ok(compiled) => {
             let first = First {
                 problem: None,
                 origin: Origin::File,
+                warnings: warnings(compiled.warnings, compiled.failed_tests),
                 attempted: parts.clone(),
                 parts,
             };
-            return Ok((compiled, first));
+            return Ok((compiled.table, first));
         }
         Err(problem) => problem,
     };
@@ -134,10 +138,11 @@ pub fn first(path: &Path, state_dir: Option<&Path>) -> Result<(Compiled, First),
             let first = First {
                 problem: Some(problem),
                 origin: Origin::LastGood { kept },
+                warnings: warnings(compiled.warnings, compiled.failed_tests),
                 parts: copied,
                 attempted: parts,
             };
-            Ok((compiled, first))
+            Ok((compiled.table, first))
         }
         Ok(None) => Err(NoTable {
             problem,
@@ -148,6 +153,15 @@ pub fn first(path: &Path, state_dir: Option<&Path>) -> Result<(Compiled, First),
             copy: Some(copy),
         }),
     }
+}
+
+/// Warnings and failed tests as one list, in which a failed test is a warning.
+fn warnings(mut warnings: Vec<Diagnostic>, failed_tests: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    warnings.extend(failed_tests.into_iter().map(|failed| Diagnostic {
+        severity: Severity::Warning,
+        ..failed
+    }));
+    warnings
 }
 
 fn copy(state_dir: &Path) -> Result<Option<(Compiled, Timestamp, Parts)>, NoCopy> {

@@ -79,9 +79,10 @@ fn a_failed_test_keeps_an_edit_from_going_live_but_not_a_service_from_starting()
     let failing = format!("{}{FAILING}", table("one"));
     let world = World::new("test", &[("responses.toml", &failing)]);
     assert_eq!(world.says(), "one");
-    assert!(world.service.log().contains("warning[failed-test]"));
-    world.write("responses.toml", &format!("{}{FAILING}", table("two")));
     let line = world.service.wait_for("code=\"failed-test\"", 1);
+    assert!(line.contains("WARN"), "{line}");
+    world.write("responses.toml", &format!("{}{FAILING}", table("two")));
+    let line = world.service.wait_for("code=\"failed-test\"", 2);
     assert!(line.contains("ERROR"), "{line}");
     world.service.wait_for(FAILED, 1);
     assert_eq!(world.says(), "one");

@@ -17,14 +17,15 @@ fn serve_with_state(folder: &Folder) -> Service {
     serve(folder, &["--state-dir", text(&state)])
 }
 
-/// What `serve` says that ends at once.
+/// What `serve` says that ends at once, because it has no table. One that has, listens, and is ended by a port that it
+/// cannot have.
 fn fail(folder: &Folder) -> Ran {
     let (table, state) = (
         folder.path().join("responses.toml"),
         folder.path().join("state"),
     );
     run(program()
-        .args(["serve", "--allow-unsigned", "--listen", "127.0.0.1:0"])
+        .args(["serve", "--allow-unsigned", "--listen", "192.0.2.1:1"])
         .args(["--config", text(&table), "--state-dir", text(&state)]))
 }
 

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result, anyhow};
 
 use super::options::TableOptions;
-use crate::cli::table_file::{show_errors, show_warnings};
-use crate::config::Compiled;
+use crate::cli::table_file::show_errors;
 use crate::reload::{self, First, NoCopy, Problem};
+use crate::table::Table;
 
-/// The table, its warnings written to standard error. When it is bad, the last good copy.
-pub(super) fn read(options: &TableOptions, state_dir: Option<&Path>) -> Result<(Compiled, First)> {
-    let (mut compiled, first) = reload::first(&options.config, state_dir).map_err(|none| {
+/// The table. When it is bad, the last good copy; without one, what is wrong is written to standard error. What only
+/// looks wrong is for the log of the service.
+pub(super) fn read(options: &TableOptions, state_dir: Option<&Path>) -> Result<(Table, First)> {
+    reload::first(&options.config, state_dir).map_err(|none| {
         let problem = shown(&options.config, none.problem);
         let copy = none.copy.map(|copy| match copy {
             NoCopy::Unusable(reason) => reason,
@@ -25,9 +26,7 @@ pub(super) fn read(options: &TableOptions, state_dir: Option<&Path>) -> Result<(
             Some(copy) => anyhow!("{problem}; {copy}"),
             None => problem,
         }
-    })?;
-    show_warnings(&mut compiled);
-    Ok((compiled, first))
+    })
 }
 
 /// The folder for the last good copy: the option, else the one that systemd gives.
