@@ -16,7 +16,7 @@ const CREDENTIAL: &str = "twilio-auth-token";
 /// Where secrets are.
 #[derive(Debug, clap::Args)]
 pub(super) struct SecretSources {
-    /// A file with a secret a line: TOKEN, or AC… TOKEN for a sub-account; may be repeated
+    /// A file with a secret a line: TOKEN, or AC… TOKEN
     #[arg(
         long,
         value_name = "FILE",

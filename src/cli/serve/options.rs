@@ -16,6 +16,9 @@ use crate::types::parse_seconds;
 
 /// Every option. The order is that of `--help`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "--listen, --public-url, --trusted-proxy and --auth-token-file may be repeated."
+)]
 pub(in crate::cli) struct Arguments {
     #[command(flatten)]
     pub(super) table: TableOptions,
@@ -42,7 +45,7 @@ pub(super) struct TableOptions {
         env = "TWIML_RESPONDER_CONFIG"
     )]
     pub config: PathBuf,
-    /// A folder in which the last good table is kept, for a start on a bad one
+    /// Where the last good table is kept
     #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_STATE_DIR")]
     pub state_dir: Option<PathBuf>,
 }
@@ -50,7 +53,7 @@ pub(super) struct TableOptions {
 /// Where requests come in.
 #[derive(Debug, Args)]
 pub(super) struct Listening {
-    /// Where to listen: an address with its port, or a socket as unix:PATH; may be repeated
+    /// Or unix:PATH
     #[arg(
         long,
         value_name = "ADDRESS",
@@ -78,7 +81,7 @@ pub(super) struct Listening {
 /// How Twilio knows the service.
 #[derive(Debug, Args)]
 pub(super) struct Twilio {
-    /// The path of Proxy's out-of-session webhook
+    /// Proxy's webhook
     #[arg(
         long,
         value_name = "PATH",
@@ -86,7 +89,7 @@ pub(super) struct Twilio {
         env = "TWIML_RESPONDER_PATH"
     )]
     pub path: OutOfSessionPath,
-    /// Scheme, host and path prefix by which Twilio knows the service; may be repeated
+    /// Scheme, host and prefix by which Twilio knows it
     #[arg(
         long,
         value_name = "URL",
@@ -94,7 +97,7 @@ pub(super) struct Twilio {
         value_delimiter = ','
     )]
     pub public_url: Vec<PublicUrl>,
-    /// A network whose X-Forwarded-Proto and -Host count; may be repeated
+    /// A network whose X-Forwarded- headers count
     #[arg(
         long,
         value_name = "CIDR",
@@ -125,7 +128,7 @@ pub(super) struct LimitOptions {
         env = "TWIML_RESPONDER_MAX_BODY"
     )]
     pub max_body: usize,
-    /// How many connections are open at once
+    /// Connections at once
     #[arg(
         long,
         value_name = "N",
@@ -148,10 +151,16 @@ pub(super) struct LimitOptions {
 /// What is logged, and how.
 #[derive(Debug, Args)]
 pub(super) struct Logging {
-    /// How to log
-    #[arg(long, value_enum, default_value = "human", env = "TWIML_RESPONDER_LOG")]
+    /// human or json
+    #[arg(
+        long,
+        value_enum,
+        hide_possible_values = true,
+        default_value = "human",
+        env = "TWIML_RESPONDER_LOG"
+    )]
     pub log: LogFormat,
-    /// How much to log: error, warn, info, debug, trace, or a filter such as info,rustls=debug
+    /// error to trace, or a filter
     #[arg(
         long,
         value_name = "LEVEL",
