@@ -1,7 +1,8 @@
 //! What the service counts: the figures of `/metrics` against what was asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
 
 use twiml_responder::answer::{Answer, Kind};
@@ -112,4 +113,109 @@ fn a_large_table_shows_only_the_routes_that_have_answered() {
     answer(&metrics, &new_routes, &new, 699);
     let all = answers(&metrics);
     assert_eq!((all.len(), all["r700"], all["r3"]), (1002, 3, 1));
+}
+
+fn file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// The names of everything that is told, as Prometheus knows them.
+fn families() -> BTreeSet<String> {
+    let metrics = Metrics::new();
+    let _routes = metrics.table_is_live(&table(&["a"]));
+    let text = metrics.text(Format::Prometheus);
+    text.lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The words of a text that can be names of ours.
+fn names(text: &str) -> BTreeSet<String> {
+    text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.starts_with("twiml_responder_") || word.starts_with("process_"))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn the_page_tells_of_every_metric_and_of_no_other() {
+    let page = file("docs/metrics.md");
+    let told: BTreeSet<String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .flat_map(names)
+        .collect();
+    assert_eq!(told, families());
+    // Beside the table, too, no other is named.
+    assert_eq!(names(&page), families());
+}
+
+#[test]
+fn every_name_has_its_prefix_and_its_unit() {
+    for name in families() {
+        let is_ours = name.starts_with("twiml_responder_") || name.starts_with("process_");
+        assert!(is_ours, "{name}");
+    }
+    let text = Metrics::new().text(Format::Prometheus);
+    for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let (name, kind) = line.split_once(' ').expect("a kind");
+        assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
+        assert_eq!(
+            kind == "histogram",
+            name == "twiml_responder_decision_seconds",
+            "{line}"
+        );
+    }
+}
+
+#[test]
+fn dashboard_and_alerts_use_only_metrics_that_exist() {
+    let mut exist = families();
+    for part in ["bucket", "sum", "count"] {
+        exist.insert(format!("twiml_responder_decision_seconds_{part}"));
+    }
+    for name in [
+        "packaging/grafana-dashboard.json",
+        "packaging/prometheus-alerts.yml",
+        "packaging/prometheus-alerts.test.yml",
+    ] {
+        let used = names(&file(name));
+        assert!(!used.is_empty(), "{name}");
+        let unknown: Vec<_> = used.difference(&exist).collect();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+    }
+    let dashboard: serde_json::Value =
+        serde_json::from_str(&file("packaging/grafana-dashboard.json")).expect("JSON");
+    assert!(
+        dashboard["panels"]
+            .as_array()
+            .is_some_and(|panels| panels.len() > 10)
+    );
+}
+
+#[test]
+fn the_page_tells_what_every_alert_means() {
+    let rules = file("packaging/prometheus-alerts.yml");
+    let alerts: BTreeSet<&str> = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("- alert: "))
+        .collect();
+    let page = file("docs/metrics.md");
+    let told: BTreeSet<&str> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `Twiml")?.split('`').next())
+        .collect();
+    let alerts: BTreeSet<&str> = alerts
+        .iter()
+        .filter_map(|alert| alert.strip_prefix("Twiml"))
+        .collect();
+    assert!(alerts.len() > 10);
+    assert_eq!(told, alerts);
+    let tests = file("packaging/prometheus-alerts.test.yml");
+    for alert in alerts {
+        let fires = format!("alertname=\"Twiml{alert}\"");
+        assert!(tests.contains(&fires), "no test of {alert}");
+    }
 }
