@@ -131,10 +131,11 @@ const BUCKETS: usize = 64;
 /// The places of a bucket: a new pair or call takes the place of the oldest in its bucket.
 const PLACES: usize = 4;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shard {
-    pairs: Box<[Pair]>,
-    calls: Box<[Call]>,
+    /// Empty until the first is remembered, then as long as it ever is; so are `calls`.
+    pairs: Vec<Pair>,
+    calls: Vec<Call>,
     /// Counts what comes, so that the oldest is known whatever the clock says.
     turn: u64,
 }
@@ -182,19 +183,12 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// A guard that has seen nothing.
+    /// A guard that has seen nothing, and has no memory yet: of its 7 MB a shard takes its part when it is first used.
     #[must_use]
     pub fn new() -> Self {
-        let shard = || {
-            Mutex::new(Shard {
-                pairs: vec![Pair::default(); BUCKETS * PLACES].into(),
-                calls: vec![Call::default(); BUCKETS * PLACES].into(),
-                turn: 0,
-            })
-        };
         Self {
             hasher: RandomState::new(),
-            shards: (0..SHARDS).map(|_| shard()).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
 
@@ -285,7 +279,14 @@ impl Guard {
 }
 
 /// The place of a key in its bucket, else a free one, else that of the oldest.
-fn place<T>(places: &mut [T], key: u64, of: impl Fn(&T) -> (u64, u64)) -> &mut T {
+fn place<T: Clone + Default>(
+    places: &mut Vec<T>,
+    key: u64,
+    of: impl Fn(&T) -> (u64, u64),
+) -> &mut T {
+    if places.is_empty() {
+        *places = vec![T::default(); BUCKETS * PLACES];
+    }
     let bucket = usize::try_from(key & 0xffff).unwrap_or_default() % BUCKETS;
     let bucket = &mut places[bucket * PLACES..(bucket + 1) * PLACES];
     let rank = |place: &T| match of(place) {

@@ -41,12 +41,6 @@ pub enum Reply {
     Session(Arc<NewSession>),
 }
 
-/// Whether one of these verbs sends a text message.
-#[must_use]
-pub fn sends(verbs: &[Element]) -> bool {
-    verbs.iter().any(|verb| verb.spec.tag == "Message")
-}
-
 /// One TwiML element: a verb, a noun or an SSML tag.
 #[derive(Debug, Clone)]
 pub struct Element {

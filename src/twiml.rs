@@ -10,7 +10,7 @@ use quick_xml::{Reader, Writer};
 
 use crate::reply::template::{Encoding, Piece, Scope, Text};
 use crate::reply::vocabulary::{Destination, ElementSpec, ValueError};
-use crate::reply::{self, Attribute, DOCUMENT_MAX_BYTES, Element, Node, RenderError, Reply};
+use crate::reply::{Attribute, DOCUMENT_MAX_BYTES, Element, Node, RenderError, Reply};
 use crate::request::{Form, Request, Webhook};
 
 /// The most characters of a text message's body, <https://www.twilio.com/docs/messaging/twiml/message>.
@@ -58,10 +58,11 @@ pub fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
     };
     let document = write(&elements, &scope);
     if elements.iter().all(Element::is_literal) {
+        let Document { bytes, sends, .. } = document?;
         return Ok(Reply::Ready {
             // A copy as long as the document, for there may be many of them and they stay.
-            document: Bytes::copy_from_slice(&document?.bytes),
-            sends: reply::sends(&elements),
+            document: Bytes::copy_from_slice(&bytes),
+            sends,
         });
     }
     match document {

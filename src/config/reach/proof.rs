@@ -4,18 +4,16 @@
 //! that are told apart by what the earlier routes ask, and each of those must be closed. A case that no earlier
 //! route has anything to do with stays open, and then nothing is proved.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::rc::Rc;
-use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::answer::{Answer, Reach, Verdict, first_case};
 use super::case::{Case, Fork};
-use super::formula::{Formula, Formulas};
-use crate::reply::Reply;
+use super::formula::Formulas;
+use crate::table::Route;
 use crate::table::schedule::Schedule;
-use crate::table::{Alternative, Route};
 use crate::types::Channel;
 
 /// How many comparisons of a value, a fact or a route the proof for one route may take.
@@ -87,40 +85,6 @@ pub(super) enum Reason {
     Contradiction,
 }
 
-/// One table of a route's `when`, as the proof reads it.
-struct Answer<'t> {
-    /// The position of its route.
-    route: usize,
-    /// `None` for a route without a `when`.
-    alternative: Option<&'t Alternative>,
-    /// What it asks, made when it is first needed: most routes are never compared with another.
-    asks: OnceCell<Rc<[Ask<'t>]>>,
-    during: &'t [Arc<Schedule>],
-    outside: &'t [Arc<Schedule>],
-    /// Whether it says something on a channel, calls first, and whether it does on every webhook.
-    says: [Option<Reach>; 2],
-}
-
-/// What is asked of a parameter.
-type Ask<'t> = (&'t str, Formula<'t>);
-
-/// On which webhooks a reply is given.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Reach {
-    /// On Proxy's own alone: it opens a session.
-    Proxy,
-    /// On all.
-    All,
-}
-
-/// Whether an earlier route answers in a case.
-enum Verdict<'t> {
-    Answers,
-    Passes,
-    /// That depends; the cases to tell apart.
-    Depends(Option<Fork<'t>>),
-}
-
 /// The routes read so far, found by what they ask.
 pub(super) struct Proofs<'t> {
     formulas: Formulas<'t>,
@@ -151,22 +115,7 @@ impl<'t> Proofs<'t> {
 
     /// That the next route of the table can never answer, and why; `None` when that cannot be proved.
     pub(super) fn next(&mut self, position: usize, route: &'t Route) -> Option<Proof> {
-        let says = Channel::ALL.map(|channel| reach(route, channel));
-        let alternatives: Vec<Option<&Alternative>> = match &route.alternatives[..] {
-            [] => vec![None],
-            alternatives => alternatives.iter().map(Some).collect(),
-        };
-        let answers: Vec<Answer<'t>> = alternatives
-            .into_iter()
-            .map(|alternative| Answer {
-                route: position,
-                alternative,
-                asks: OnceCell::new(),
-                during: &route.during,
-                outside: &route.outside,
-                says,
-            })
-            .collect();
+        let answers = Answer::all_of(position, route);
         let proof = self.prove(&answers, route.step.as_deref());
         if !proof.as_ref().is_some_and(|proof| proof.is_lasting) {
             // A route that never answers covers nothing that the routes before it do not.
@@ -228,7 +177,7 @@ impl<'t> Proofs<'t> {
             }
             None => step.others.push(place),
         }
-        answer.asks = OnceCell::new();
+        answer.forget_asks();
         self.answers.push(answer);
     }
 
@@ -395,95 +344,4 @@ enum Rivals<'t> {
     Answers(usize),
     /// Some may answer: the cases to tell apart. `None` when none may.
     Fork(Option<Fork<'t>>),
-}
-
-/// All that a table of a route's `when` answers on a channel while a schedule is open, or why that is nothing.
-fn first_case<'t>(
-    answer: &Answer<'t>,
-    formulas: &Formulas<'t>,
-    channel: Channel,
-    open: Option<&'t Schedule>,
-    effort: &Effort,
-) -> Result<Case<'t>, Reason> {
-    let mut case = Case::new(channel);
-    for (parameter, formula) in answer.asks(formulas).iter() {
-        if !case.assume(parameter, formula, effort) {
-            let mut any = Case::new(channel);
-            let parameter = *parameter;
-            return Err(if any.assume(parameter, formula, effort) {
-                Reason::Conditions(parameter.to_owned())
-            } else {
-                Reason::Condition(parameter.to_owned())
-            });
-        }
-    }
-    let closed = answer.outside.iter().map(|schedule| (&**schedule, false));
-    for (schedule, is_open) in closed.chain(open.map(|schedule| (schedule, true))) {
-        if !case.assume_hours(&schedule.name, is_open) {
-            return Err(Reason::Hours(schedule.name.clone()));
-        }
-    }
-    Ok(case)
-}
-
-/// On which webhooks a route says something on a channel.
-fn reach(route: &Route, channel: Channel) -> Option<Reach> {
-    route.reply(channel).map(|reply| match reply {
-        Reply::Session(_) => Reach::Proxy,
-        Reply::Ready { .. } | Reply::Template(_) => Reach::All,
-    })
-}
-
-impl<'t> Answer<'t> {
-    /// Whether it says something on a channel wherever another reply is given. What holds on a plain webhook holds on
-    /// Proxy's too, where there are only more routes that answer.
-    fn speaks(&self, (channel, reach): (Channel, Reach)) -> bool {
-        let mut says = Channel::ALL.into_iter().zip(self.says);
-        says.any(|(own, says)| own == channel && says.is_some_and(|says| says >= reach))
-    }
-
-    fn asks(&self, formulas: &Formulas<'t>) -> Rc<[Ask<'t>]> {
-        let conditions = || self.alternative.map_or(&[][..], |of| &of.conditions);
-        let make = || {
-            conditions()
-                .iter()
-                .map(|condition| formulas.condition(condition))
-                .collect()
-        };
-        Rc::clone(self.asks.get_or_init(make))
-    }
-
-    fn verdict(&self, case: &Case<'t>, formulas: &Formulas<'t>, effort: &Effort) -> Verdict<'t> {
-        let asks = self.asks(formulas);
-        let mut open_ask = None;
-        for ask in asks.iter() {
-            match case.decide(ask.0, &ask.1, effort) {
-                Some(true) => {}
-                Some(false) => return Verdict::Passes,
-                None => open_ask = open_ask.or(Some(ask)),
-            }
-        }
-        let mut open_hours = None;
-        for schedule in self.outside {
-            match case.is_open(&schedule.name) {
-                Some(true) => return Verdict::Passes,
-                Some(false) => {}
-                None => open_hours = Some(Fork::Hours(&schedule.name)),
-            }
-        }
-        let during = || self.during.iter().map(|schedule| &*schedule.name);
-        if !during().any(|name| case.is_open(name) == Some(true)) && !self.during.is_empty() {
-            match during().find(|name| case.is_open(name).is_none()) {
-                Some(name) => open_hours = Some(Fork::Hours(name)),
-                None => return Verdict::Passes,
-            }
-        }
-        match (open_ask, open_hours) {
-            (None, None) => Verdict::Answers,
-            (Some((parameter, formula)), _) => {
-                Verdict::Depends(case.fork(parameter, formula, effort))
-            }
-            (None, hours) => Verdict::Depends(hours),
-        }
-    }
 }
