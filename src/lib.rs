@@ -35,5 +35,6 @@ pub mod live;
 pub mod reload;
 
 pub mod server;
+pub mod systemd;
 
 pub mod cli;

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 use tracing::{info, warn};
 
 use self::admin::Admin;
-use self::options::{LimitOptions, Signers};
+use self::options::{LimitOptions, Listening, Signers};
 use self::signals::{Endings, Hangups};
 use super::Outcome;
 use super::secrets::TOKEN_VARIABLE;
@@ -25,10 +25,13 @@ use crate::live::{Access, Verification};
 use crate::reload::{self, Setup};
 use crate::server::listener::Listener;
 use crate::server::{self, Limits, Service};
+use crate::systemd::{self, Sockets};
 
 pub(super) use self::options::Arguments;
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
+    // First of all, while there is one thread.
+    let sockets = Sockets::take()?;
     let first_verification = verification(&arguments.signers)?;
     let is_unsigned = matches!(first_verification, Verification::AllowUnsigned);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -64,26 +67,31 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         }),
         metrics: Arc::clone(&service.metrics),
         companions: Vec::new(),
-        observers: Vec::new(),
+        observers: vec![Box::new(systemd::Reloading::new(Arc::clone(
+            &service.is_ending,
+        )))],
         show_numbers: arguments.logging.show_numbers,
     };
     runtime.block_on(async {
         let endings = Endings::new().context("cannot listen for signals")?;
-        let listening = arguments.listening;
-        let listeners = Listener::bind_all(&listening.listen, listening.socket_mode).await?;
+        let inherited = sockets.listen()?;
+        let listeners = listeners(inherited.webhooks, &arguments.listening).await?;
         log_addresses(&listeners, routes);
         if is_unsigned {
             warn!("signatures are not checked: whoever is on this machine gets answers");
         }
         let reloads = reload::start(setup, first, Arc::clone(&service.live))
             .context("cannot start the thread of reloads")?;
-        tokio::spawn(hangups.ask(reloads));
         let service = Arc::new(service);
-        let admin = Admin::start(&listening, &service).await?;
+        let admin = Admin::start(inherited.admin, &arguments.listening, &service).await?;
+        systemd::ready(&reloads.state());
+        tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
+        tokio::spawn(hangups.ask(reloads));
         let shutdown = ending(
             endings,
             Arc::clone(&service.is_ending),
             arguments.limits.drain_delay,
+            limits.drain,
         );
         let cut_off = server::run(listeners, service, limits, shutdown).await;
         admin.end().await;
@@ -100,6 +108,15 @@ fn limits(options: &LimitOptions) -> Limits {
     }
 }
 
+/// The sockets that were handed over, else those of `--listen`.
+async fn listeners(inherited: Vec<Listener>, listening: &Listening) -> Result<Vec<Listener>> {
+    if inherited.is_empty() {
+        Ok(Listener::bind_all(&listening.listen, listening.socket_mode).await?)
+    } else {
+        Ok(inherited)
+    }
+}
+
 /// Says where it listens, since a port may be any free one.
 fn log_addresses(listeners: &[Listener], routes: usize) {
     for listener in listeners {
@@ -111,9 +128,10 @@ fn log_addresses(listeners: &[Listener], routes: usize) {
 }
 
 /// Completes when accepting is to end: so long after the first signal as load balancers need to see that it ends.
-async fn ending(signals: Endings, is_ending: Arc<AtomicBool>, delay: Duration) {
+async fn ending(signals: Endings, is_ending: Arc<AtomicBool>, delay: Duration, drain: Duration) {
     signals.first().await;
     is_ending.store(true, Ordering::SeqCst);
+    systemd::stopping(delay + drain + Duration::from_secs(5));
     if !delay.is_zero() {
         info!(
             seconds = delay.as_secs(),

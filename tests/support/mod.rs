@@ -35,6 +35,9 @@ pub fn program() -> Command {
         let name = name.to_string_lossy().into_owned();
         if name.starts_with("TWIML_RESPONDER_")
             || name.starts_with("TWILIO_")
+            || name.starts_with("LISTEN_")
+            || name.starts_with("WATCHDOG_")
+            || name == "NOTIFY_SOCKET"
             || name == "CREDENTIALS_DIRECTORY"
             || name == "STATE_DIRECTORY"
         {

@@ -16,16 +16,23 @@ use crate::server::{self, Service};
 pub(super) struct Admin(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
 
 impl Admin {
-    /// Listens on the address, if there is one, and says where.
-    pub(super) async fn start(listening: &Listening, service: &Arc<Service>) -> Result<Self> {
-        let Some(address) = &listening.admin else {
-            return Ok(Self(None));
+    /// Listens on the sockets that were handed over, else on the address, if there is one, and says where.
+    pub(super) async fn start(
+        inherited: Vec<Listener>,
+        listening: &Listening,
+        service: &Arc<Service>,
+    ) -> Result<Self> {
+        let listeners = match &listening.admin {
+            _ if !inherited.is_empty() => inherited,
+            Some(address) => {
+                Listener::bind_all(slice::from_ref(address), listening.socket_mode).await?
+            }
+            None => return Ok(Self(None)),
         };
-        let listeners = Listener::bind_all(slice::from_ref(address), listening.socket_mode).await?;
         for listener in &listeners {
             let address = listener
                 .address()
-                .with_context(|| format!("cannot tell the port of {address}"))?;
+                .context("cannot tell where the admin listener is")?;
             info!("health and metrics on {address}");
         }
         let (end, ends) = oneshot::channel();
