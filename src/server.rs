@@ -18,6 +18,7 @@ pub mod path;
 pub mod pulse;
 mod receive;
 pub(crate) mod refusal;
+pub mod tls;
 mod webhook;
 
 use std::convert::Infallible;

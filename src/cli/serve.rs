@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -22,8 +23,9 @@ use self::signals::{Endings, Hangups};
 use super::Outcome;
 use super::secrets::TOKEN_VARIABLE;
 use crate::live::{Access, Verification};
-use crate::reload::{self, Setup};
+use crate::reload::{self, Companion, PutInUse, Setup};
 use crate::server::listener::Listener;
+use crate::server::tls::{Certificates, TlsFiles};
 use crate::server::{self, Limits, Service};
 use crate::systemd::{self, Sockets};
 
@@ -57,6 +59,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let _flush = log::start(&arguments.logging, &service.metrics)?;
     log::log_panics();
     let limits = limits(&arguments.limits);
+    let certificates = certificates(&arguments.listening)?;
     let signers = arguments.signers;
     let setup = Setup {
         table: arguments.table.config,
@@ -66,7 +69,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
             Ok(Access::from(verification))
         }),
         metrics: Arc::clone(&service.metrics),
-        companions: Vec::new(),
+        companions: certificates.iter().map(companion).collect(),
         observers: vec![Box::new(systemd::Reloading::new(Arc::clone(
             &service.is_ending,
         )))],
@@ -75,7 +78,13 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     runtime.block_on(async {
         let endings = Endings::new().context("cannot listen for signals")?;
         let inherited = sockets.listen()?;
-        let listeners = listeners(inherited.webhooks, &arguments.listening).await?;
+        let mut listeners = listeners(inherited.webhooks, &arguments.listening).await?;
+        if let Some(certificates) = &certificates {
+            let secured = listeners
+                .into_iter()
+                .map(|listener| listener.with_tls(certificates));
+            listeners = secured.collect();
+        }
         log_addresses(&listeners, routes);
         if is_unsigned {
             warn!("signatures are not checked: whoever is on this machine gets answers");
@@ -108,6 +117,31 @@ fn limits(options: &LimitOptions) -> Limits {
     }
 }
 
+/// What to speak TLS with, when that is asked for.
+fn certificates(listening: &Listening) -> Result<Option<Arc<Certificates>>> {
+    let (Some(certificate), Some(key)) = (&listening.tls_cert, &listening.tls_key) else {
+        return Ok(None);
+    };
+    let files = TlsFiles {
+        certificate: certificate.clone(),
+        key: key.clone(),
+    };
+    let certificates = Certificates::read(files, Timestamp::now())?;
+    Ok(Some(Arc::new(certificates)))
+}
+
+/// Reads the certificate again with every reload that is asked for.
+fn companion(certificates: &Arc<Certificates>) -> Companion {
+    let certificates = Arc::clone(certificates);
+    Box::new(move || {
+        let fresh = certificates
+            .read_again(Timestamp::now())
+            .map_err(|error| error.to_string())?;
+        let certificates = Arc::clone(&certificates);
+        Ok(Box::new(move || certificates.put(fresh)) as PutInUse)
+    })
+}
+
 /// The sockets that were handed over, else those of `--listen`.
 async fn listeners(inherited: Vec<Listener>, listening: &Listening) -> Result<Vec<Listener>> {
     if inherited.is_empty() {
@@ -121,7 +155,7 @@ async fn listeners(inherited: Vec<Listener>, listening: &Listening) -> Result<Ve
 fn log_addresses(listeners: &[Listener], routes: usize) {
     for listener in listeners {
         match listener.address() {
-            Ok(address) => info!(routes, "listening on {address}"),
+            Ok(address) => info!(routes, tls = listener.is_tls(), "listening on {address}"),
             Err(error) => warn!(routes, %error, "listening on a socket without an address"),
         }
     }

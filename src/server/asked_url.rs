@@ -20,7 +20,7 @@ static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-prot
 
 /// The full URLs over which Twilio may have signed a request, at least one.
 ///
-/// These are the public URLs when there are any. Otherwise the scheme is that of the listener, http, and the host that
+/// These are the public URLs when there are any. Otherwise the scheme is that of the listener, and the host that
 /// of the request line, else of `Host`; a trusted proxy may name both.
 ///
 /// # Errors
@@ -43,6 +43,8 @@ pub(super) fn candidates(
     let forwarded = |name| first_value(&head.headers, name).filter(|_| is_trusted(service, peer));
     let scheme = match forwarded(&X_FORWARDED_PROTO) {
         Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+        Some(scheme) if scheme.eq_ignore_ascii_case("http") => "http",
+        _ if matches!(peer, Peer::Tls(_)) => "https",
         _ => "http",
     };
     let host = forwarded(&X_FORWARDED_HOST)
@@ -98,7 +100,7 @@ fn is_trusted(service: &Service, peer: Peer) -> bool {
             .iter()
             .any(|network| network.contains(&address))
     };
-    peer.is_local() || matches!(peer, Peer::Tcp(address) if is_proxy(address))
+    peer.is_local() || matches!(peer, Peer::Tcp(address) | Peer::Tls(address) if is_proxy(address))
 }
 
 /// The first of the values that the proxies on the way have put into a header: what the outermost one saw.

@@ -8,13 +8,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
 
 pub use self::bind::{BindError, SocketMode};
 use self::bind::{SocketFile, bind};
+use crate::server::tls::Certificates;
 
 /// How the address of a unix socket begins.
 const UNIX: &str = "unix:";
@@ -97,6 +100,8 @@ pub struct Listener {
     _file: Option<SocketFile>,
     /// Whether somebody else holds the socket, too, and goes on with it when we have ended.
     is_inherited: bool,
+    /// What a TCP socket speaks TLS with; `None`: it is plain, as a unix socket always is.
+    certificates: Option<Arc<Certificates>>,
 }
 
 #[derive(Debug)]
@@ -155,6 +160,7 @@ impl Listener {
             socket: Socket::Tcp(listener),
             _file: None,
             is_inherited: true,
+            certificates: None,
         })
     }
 
@@ -171,7 +177,24 @@ impl Listener {
             socket: Socket::Unix(listener),
             _file: None,
             is_inherited: true,
+            certificates: None,
         })
+    }
+
+    /// The same listener, which speaks TLS with these if it is one of TCP. Unix sockets stay plain: nobody listens in
+    /// on this machine.
+    #[must_use]
+    pub fn with_tls(mut self, certificates: &Arc<Certificates>) -> Self {
+        if matches!(self.socket, Socket::Tcp(_)) {
+            self.certificates = Some(Arc::clone(certificates));
+        }
+        self
+    }
+
+    /// Whether it speaks TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.certificates.is_some()
     }
 
     /// Where it listens: with the port that was chosen when 0 was asked for.
@@ -198,7 +221,7 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => listener
                 .poll_accept(cx)
-                .map_ok(|(stream, address)| Accepted::tcp(stream, address)),
+                .map_ok(|(stream, address)| self.accepted(stream, address)),
             Socket::Unix(listener) => listener
                 .poll_accept(cx)
                 .map_ok(|(stream, _)| Accepted::Unix(stream)),
@@ -213,7 +236,7 @@ impl Listener {
                 socket.set_nonblocking(true)?;
                 let stream = TcpStream::from_std(OwnedFd::from(socket).into())?;
                 let address = stream.peer_addr()?;
-                Ok(Accepted::tcp(stream, address))
+                Ok(self.accepted(stream, address))
             }
             Socket::Unix(listener) => {
                 let (socket, _) = SockRef::from(listener).accept()?;
@@ -224,26 +247,33 @@ impl Listener {
     }
 }
 
+impl Listener {
+    fn accepted(&self, stream: TcpStream, address: SocketAddr) -> Accepted {
+        // Answers are written whole; to wait for more would only hold them back. When it cannot be set the connection
+        // is gone already.
+        let _ = stream.set_nodelay(true);
+        let address = address.ip().to_canonical();
+        match &self.certificates {
+            Some(certificates) => Accepted::Tls(stream, address, certificates.acceptor()),
+            None => Accepted::Tcp(stream, address),
+        }
+    }
+}
+
 /// A connection that has just come.
 pub(super) enum Accepted {
     /// With the address it came from; an IPv4 address is one, also on a socket of IPv6.
     Tcp(TcpStream, IpAddr),
+    /// The same, before its handshake.
+    Tls(TcpStream, IpAddr, TlsAcceptor),
     Unix(UnixStream),
-}
-
-impl Accepted {
-    fn tcp(stream: TcpStream, address: SocketAddr) -> Self {
-        // Answers are written whole; to wait for more would only hold them back. When it cannot be set the connection
-        // is gone already.
-        let _ = stream.set_nodelay(true);
-        Self::Tcp(stream, address.ip().to_canonical())
-    }
 }
 
 /// Who is at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
     Tcp(IpAddr),
+    Tls(IpAddr),
     Unix,
 }
 
@@ -251,7 +281,7 @@ impl Peer {
     /// Whether it is a process of this machine.
     pub(super) fn is_local(self) -> bool {
         match self {
-            Self::Tcp(address) => address.is_loopback(),
+            Self::Tcp(address) | Self::Tls(address) => address.is_loopback(),
             Self::Unix => true,
         }
     }
@@ -260,7 +290,7 @@ impl Peer {
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => address.fmt(f),
+            Self::Tcp(address) | Self::Tls(address) => address.fmt(f),
             Self::Unix => f.write_str("unix"),
         }
     }

@@ -11,6 +11,7 @@ use tracing::{error, info, warn};
 
 use crate::server::connection::{Activity, Connection};
 use crate::server::listener::{Accepted, Peer};
+use crate::server::tls::handshake;
 use crate::server::{Purpose, Server};
 
 /// How long a connection that has just come may be silent before it is closed for another: its request is likely on
@@ -38,6 +39,13 @@ impl OpenConnections {
             Accepted::Tcp(stream, address) => self.tasks.spawn(async move {
                 let _counted = counted;
                 server.serve(stream, Peer::Tcp(address), &its).await;
+            }),
+            Accepted::Tls(stream, address, acceptor) => self.tasks.spawn(async move {
+                let _counted = counted;
+                let (peer, within) = (Peer::Tls(address), server.limits.head);
+                if let Some(stream) = handshake(acceptor, stream, within, peer, &its).await {
+                    server.serve(stream, peer, &its).await;
+                }
             }),
             Accepted::Unix(stream) => self.tasks.spawn(async move {
                 let _counted = counted;

@@ -14,3 +14,4 @@ mod drain;
 mod log;
 mod refusals;
 mod sockets;
+mod tls;

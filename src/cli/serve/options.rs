@@ -70,6 +70,22 @@ pub(super) struct Listening {
         env = "TWIML_RESPONDER_SOCKET_MODE"
     )]
     pub socket_mode: SocketMode,
+    /// Certificate and chain in PEM, for TLS
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_key",
+        env = "TWIML_RESPONDER_TLS_CERT"
+    )]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key in PEM
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "tls_cert",
+        env = "TWIML_RESPONDER_TLS_KEY"
+    )]
+    pub tls_key: Option<PathBuf>,
     /// Where /livez, /readyz and /metrics are: an address as for --listen
     #[arg(long, value_name = "ADDRESS", env = "TWIML_RESPONDER_ADMIN")]
     pub admin: Option<ListenAddress>,

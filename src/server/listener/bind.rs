@@ -136,6 +136,7 @@ pub(super) async fn bind(
             socket,
             _file: file,
             is_inherited: false,
+            certificates: None,
         })
         .map_err(|reason| BindError {
             address: address.clone(),
