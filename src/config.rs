@@ -6,11 +6,13 @@
 mod attributes;
 mod columns;
 mod conditions;
+mod coverage;
 mod csv_file;
 mod defaults;
 mod directories;
 mod directory_file;
 mod in_file_tests;
+mod intercepts;
 mod limits;
 pub(crate) mod parameters;
 mod place;
@@ -38,6 +40,7 @@ use toml::de::DeTable;
 
 use self::columns::ColumnUses;
 use self::directory_file::DirectoryFile;
+use self::intercepts::Intercepting;
 use self::problems::Problems;
 use self::routes::NamedReply;
 use self::sections::{NotParted, Parts};
@@ -45,18 +48,20 @@ use self::texts::StepReference;
 use crate::diagnostic::{Code, Diagnostic, File, Severity};
 use crate::guard::Limits;
 use crate::reply::Attribute;
+use crate::table::intercept::Intercept;
 use crate::table::schedule::Schedule;
 use crate::table::{DefaultReplies, Route, Table};
 
-pub use self::in_file_tests::Coverage;
+pub use self::coverage::Coverage;
 use self::in_file_tests::Ran;
 
 /// The keys of the file.
-const FILE_KEYS: [&str; 10] = [
+const FILE_KEYS: [&str; 11] = [
     "default",
     "defaults",
     "directory",
     "extra",
+    "intercept",
     "loop_guard",
     "parameters",
     "reply",
@@ -79,6 +84,9 @@ const ROUTE_KEYS: [&str; 11] = [
     "voice",
     "when",
 ];
+
+/// The keys of an `[[intercept]]`.
+const INTERCEPT_KEYS: [&str; 5] = ["block", "during", "name", "outside", "when"];
 
 /// The files beside a table: those that its directories name.
 pub trait Files {
@@ -123,7 +131,7 @@ impl Compiled {
     /// What the tests reach. Looks at every route for every test, which is why a table is compiled without it.
     #[must_use]
     pub fn coverage(&self) -> Coverage {
-        in_file_tests::coverage(&self.table, &self.tests)
+        coverage::coverage(&self.table, &self.tests)
     }
 }
 
@@ -162,7 +170,12 @@ fn compile_parts(
         compiler.check_reach();
     }
     let (routes, limits) = (std::mem::take(&mut compiler.routes), compiler.limits);
-    let table = default.map(|default| Table::new(routes, default, limits));
+    let intercepts = std::mem::take(&mut compiler.intercepts);
+    let table = default.map(|default| {
+        let mut table = Table::new(routes, default, limits);
+        table.intercepts = intercepts.into_iter().map(Intercept::from).collect();
+        table
+    });
     let has_errors = !syntax_errors.is_empty() || compiler.problems.has_errors();
     let right = table.as_ref().filter(|_| !has_errors);
     let outcome = compiler.run_tests(&sections, right);
@@ -257,6 +270,9 @@ struct Compiler<'s> {
     route_names: HashMap<String, usize>,
     /// Where the names of the routes stand, in the same order.
     route_places: Vec<Range<usize>>,
+    /// Where the name of each intercept stands, that of the first of a name.
+    intercept_names: HashMap<String, usize>,
+    intercepts: Vec<Intercepting>,
     limits: Limits,
 }
 
@@ -291,6 +307,8 @@ impl<'s> Compiler<'s> {
             routes: Vec::new(),
             route_names: HashMap::new(),
             route_places: Vec::new(),
+            intercept_names: HashMap::new(),
+            intercepts: Vec::new(),
             limits: Limits::default(),
         }
     }
@@ -324,6 +342,9 @@ impl<'s> Compiler<'s> {
         }
         for routes in parts.routes() {
             self.lower_routes(&routes?);
+        }
+        if let Some(intercepts) = file.get("intercept") {
+            self.lower_intercepts(intercepts);
         }
         self.check_steps();
         self.check_columns();

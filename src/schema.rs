@@ -331,6 +331,8 @@ fn intercept() -> Value {
         "properties": {
             "name": described("name", "Unique: it stands in logs, metrics and tests."),
             "when": described("when", "The conditions. All must hold; of several tables one. Without it: always."),
+            "during": described("names", "Decides only while this schedule is open; of several any."),
+            "outside": described("names", "Decides only while these schedules are closed."),
             "block": { "description": "Whether the interaction is blocked or goes on.", "type": "boolean" },
         },
         "required": ["name", "block"],

@@ -87,6 +87,9 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
         for route in &coverage.routes {
             output::print(&format!("no test is answered by {route}"));
         }
+        for intercept in &coverage.intercepts {
+            output::print(&format!("no test is decided by {intercept}"));
+        }
         for (route, condition) in &coverage.conditions {
             output::print(&format!("no test comes to {condition} of {route}"));
         }
@@ -120,12 +123,13 @@ fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) 
     let Some(compiled) = compiled else {
         return format!("{name}: {problems}");
     };
-    let routes = output::counted(compiled.table.routes().len(), "route");
-    match compiled.tests() {
-        0 => format!("{name}: {routes}, {problems}"),
-        tests => format!(
-            "{name}: {routes}, {}, {problems}",
-            output::counted(tests, "test")
-        ),
+    let (table, tests) = (&compiled.table, compiled.tests());
+    let mut counts = vec![output::counted(table.routes().len(), "route")];
+    if !table.intercepts.is_empty() {
+        counts.push(output::counted(table.intercepts.len(), "intercept"));
     }
+    if tests > 0 {
+        counts.push(output::counted(tests, "test"));
+    }
+    format!("{name}: {}, {problems}", counts.join(", "))
 }

@@ -1,5 +1,7 @@
 //! `explain`: which route answers a request, why, and with what.
 
+mod intercept;
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 
@@ -13,7 +15,7 @@ use crate::answer::{Answer, Asked, Kind, answer};
 use crate::guard::{Guard, Limits};
 use crate::request::{Form, Request, Webhook, sample};
 use crate::table::schedule::{Schedule, parse_moment};
-use crate::table::{Condition, Miss, Route, Subject, Table};
+use crate::table::{Condition, Miss, Subject, Table};
 use crate::twiml;
 use crate::types::Channel;
 
@@ -44,7 +46,7 @@ pub(super) struct Arguments {
     /// The moment: 2026-12-24T12:00Z, or with a zone in brackets
     #[arg(long, value_name = "TIME", value_parser = moment, env = "TWIML_RESPONDER_AT")]
     at: Option<Timestamp>,
-    /// Exit with 1 when another route than this one answers
+    /// Exit with 1 when another route than this one answers; of an intercept: block or pass
     #[arg(long, value_name = "ROUTE", env = "TWIML_RESPONDER_EXPECT")]
     expect: Option<String>,
     /// How to print
@@ -63,6 +65,7 @@ pub(super) struct Arguments {
 enum WebhookArgument {
     OutOfSession,
     Webhook,
+    Intercept,
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
@@ -95,16 +98,24 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let webhook = match arguments.webhook {
         WebhookArgument::OutOfSession => Webhook::OutOfSession,
         WebhookArgument::Webhook => Webhook::Webhook,
+        WebhookArgument::Intercept => Webhook::Intercept,
     };
-    let body = sample::filled(&given, sample::channel(&given, arguments.message));
+    let body = sample::filled(
+        &given,
+        sample::channel(&given, webhook, arguments.message),
+        webhook,
+    );
     let query: Form = arguments
         .step
         .iter()
         .map(|step| ("step", step.as_str()))
         .collect();
     let request = Request::new(webhook, &body, &query);
-    let url = format!("https://self.invalid/{}", webhook.as_str());
     let now = arguments.at.unwrap_or_else(Timestamp::now);
+    if webhook == Webhook::Intercept {
+        return intercept::run(arguments, &table, &request, now);
+    }
+    let url = format!("https://self.invalid/{}", webhook.as_str());
     let answer = answer(
         &table,
         &Guard::new(),
@@ -132,7 +143,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 fn consider<'t>(table: &'t Table, request: &Request<'_>, now: Timestamp) -> Vec<Considered<'t>> {
     let mut considered = Vec::new();
     for (route, miss) in table.verdicts(request, now) {
-        let reason = miss.map(|miss| reason(route, &miss, request, now));
+        let reason = miss.map(|miss| reason(&miss, route.failing(request), request, now));
         let matched = reason.is_none();
         considered.push(Considered {
             route: &route.name,
@@ -146,7 +157,13 @@ fn consider<'t>(table: &'t Table, request: &Request<'_>, now: Timestamp) -> Vec<
     considered
 }
 
-fn reason(route: &Route, miss: &Miss<'_>, request: &Request<'_>, now: Timestamp) -> String {
+/// Why a route or an intercept is passed over; of conditions all those that fail are told.
+fn reason<'t>(
+    miss: &Miss<'_>,
+    failing: impl Iterator<Item = &'t Condition>,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> String {
     match miss {
         Miss::Step(None) => format!(
             "the request is at step {:?}, this route answers no step",
@@ -162,8 +179,7 @@ fn reason(route: &Route, miss: &Miss<'_>, request: &Request<'_>, now: Timestamp)
         Miss::Silent(channel) => format!("it has no `{channel}`"),
         Miss::ProxyOnly => "it opens a session, which only Proxy's own webhook can".to_owned(),
         Miss::Condition(_) => {
-            let failing: Vec<String> = route
-                .failing(request)
+            let failing: Vec<String> = failing
                 .map(|condition| failure(condition, request))
                 .collect();
             failing.join("; and ")
@@ -231,23 +247,35 @@ fn print_json(
 const YES: &str = "\u{1b}[32myes\u{1b}[0m";
 const NO: &str = "\u{1b}[2mno\u{1b}[0m";
 
+/// Prints what was looked at, each with why it does not fit; returns the width of the names.
+fn print_considered<'c>(
+    considered: impl Iterator<Item = (&'c str, Option<&'c str>)> + Clone,
+) -> usize {
+    let width = considered
+        .clone()
+        .map(|(name, _)| name.len())
+        .max()
+        .unwrap_or_default();
+    for (name, reason) in considered {
+        match reason {
+            Some(reason) => output::print_coloured(&format!("{NO}   {name:width$}  {reason}")),
+            None => output::print_coloured(&format!("{YES}  {name}")),
+        }
+    }
+    width
+}
+
 fn print_human(
     request: &Request<'_>,
     answer: &Answer<'_>,
     considered: &[Considered<'_>],
     limits: &Limits,
 ) {
-    let width = considered
-        .iter()
-        .map(|considered| considered.route.len())
-        .max()
-        .unwrap_or_default();
-    for Considered { route, reason, .. } in considered {
-        match reason {
-            Some(reason) => output::print_coloured(&format!("{NO}   {route:width$}  {reason}")),
-            None => output::print_coloured(&format!("{YES}  {route}")),
-        }
-    }
+    let width = print_considered(
+        considered
+            .iter()
+            .map(|considered| (considered.route, considered.reason.as_deref())),
+    );
     if considered.last().is_none_or(|last| !last.matched) {
         output::print_coloured(&format!("{YES}  default"));
     }

@@ -83,7 +83,7 @@ fn request(arguments: &Arguments) -> Result<Request<Full<Bytes>>> {
         Webhook::OutOfSession
     };
     let given = arguments.fields.form()?;
-    let channel = sample::channel(&given, arguments.message);
+    let channel = sample::channel(&given, webhook, arguments.message);
     let form = sample::complete(&with_own_sid(&given, channel), channel, webhook);
     let body = serde_urlencoded::to_string(form.pairs().collect::<Vec<_>>())
         .context("cannot write the form")?;

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::parameters::{self, NameProblem};
 use super::problems::{Key, Value, choice, entries, listed, section};
-use super::{Compiler, ROUTE_KEYS};
+use super::{Compiler, INTERCEPT_KEYS, ROUTE_KEYS};
 use crate::diagnostic::{Code, nearest};
 use crate::directory::Directory;
 use crate::table::pattern::Pattern;
@@ -17,9 +17,35 @@ use crate::table::{Alternative, Binding, Condition, Subject, Test, folded};
 /// The keys of a condition that is a table.
 const CONDITION_KEYS: [&str; 5] = ["in", "not", "present", "regex", "withheld"];
 
+/// Whose conditions are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asker {
+    Route,
+    /// A route that answers a step.
+    Step,
+    Intercept,
+}
+
+impl Asker {
+    fn section(self) -> &'static str {
+        match self {
+            Self::Route | Self::Step => "route",
+            Self::Intercept => "intercept",
+        }
+    }
+
+    /// The keys of its section, which are no parameters.
+    fn keys(self) -> &'static [&'static str] {
+        match self {
+            Self::Route | Self::Step => &ROUTE_KEYS,
+            Self::Intercept => &INTERCEPT_KEYS,
+        }
+    }
+}
+
 impl Compiler<'_> {
     /// The tables of a `when`, any of which must hold; none means always.
-    pub(super) fn alternatives(&mut self, when: &Value<'_>, in_step: bool) -> Vec<Alternative> {
+    pub(super) fn alternatives(&mut self, when: &Value<'_>, asker: Asker) -> Vec<Alternative> {
         let tables: Vec<&DeTable<'_>> = match when.get_ref() {
             DeValue::Table(table) if table.is_empty() => {
                 let help = "leave `when` out to answer always, or write conditions";
@@ -55,11 +81,11 @@ impl Compiler<'_> {
         };
         tables
             .into_iter()
-            .map(|table| self.alternative(table, in_step))
+            .map(|table| self.alternative(table, asker))
             .collect()
     }
 
-    fn alternative(&mut self, table: &DeTable<'_>, in_step: bool) -> Alternative {
+    fn alternative(&mut self, table: &DeTable<'_>, asker: Asker) -> Alternative {
         // The rows are chosen first: a condition on a column may stand before the one that chooses its row.
         let bindings: Vec<Binding> = entries(table)
             .into_iter()
@@ -67,7 +93,7 @@ impl Compiler<'_> {
             .collect();
         let mut conditions: Vec<Condition> = entries(table)
             .into_iter()
-            .filter_map(|(key, value)| self.condition(key, value, in_step, &bindings))
+            .filter_map(|(key, value)| self.condition(key, value, asker, &bindings))
             .collect();
         conditions.shrink_to_fit();
         Alternative {
@@ -111,13 +137,16 @@ impl Compiler<'_> {
         &mut self,
         key: &Key<'_>,
         value: &Value<'_>,
-        in_step: bool,
+        asker: Asker,
         bindings: &[Binding],
     ) -> Option<Condition> {
         let name = key.get_ref().as_ref();
-        if ROUTE_KEYS.contains(&name) {
-            let message = format!("`{name}` belongs to the route, not to its `when`");
-            let help = "move it above the line [route.when], or write when = { … } on one line";
+        if asker.keys().contains(&name) {
+            let section = asker.section();
+            let message = format!("`{name}` belongs to the {section}, not to its `when`");
+            let help = format!(
+                "move it above the line [{section}.when], or write when = {{ … }} on one line"
+            );
             self.problems
                 .error(Code::MisplacedKey, key.span(), message, help);
             return None;
@@ -150,7 +179,10 @@ impl Compiler<'_> {
             return None;
         }
         self.check_parameter(name, &key.span());
-        if in_step && parameters::is_of_session(name) {
+        if asker == Asker::Intercept {
+            self.check_intercept_parameter(name, &key.span());
+        }
+        if asker == Asker::Step && parameters::is_of_session(name) {
             let message =
                 format!("`{name}` is absent from every request that comes back with a step");
             let help =

@@ -12,6 +12,7 @@ use crate::answer::{Answer, Asked, answer};
 use crate::diagnostic::{Code, Diagnostic, Severity, nearest};
 use crate::guard::{Guard, LOOP_GUARD};
 use crate::request::{Form, Request, Webhook, sample};
+use crate::table::intercept::{BLOCK, Intercept, PASS};
 use crate::table::schedule::parse_moment;
 use crate::table::{DEFAULT, Miss, Table};
 use crate::twiml;
@@ -27,30 +28,6 @@ const NOON: &str = "2026-01-01T12:00:00Z";
 /// Where a test's request comes to.
 const URL: &str = "https://self.invalid/out-of-session";
 
-/// What the tests of a table reach.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Coverage {
-    /// How many tests there are.
-    pub tests: usize,
-    /// How many routes and conditions there are.
-    pub total: usize,
-    /// The routes that no test's request is answered by.
-    pub routes: Vec<String>,
-    /// The conditions that no test's request comes to: the route's name and the condition.
-    pub conditions: Vec<(String, String)>,
-}
-
-impl Coverage {
-    /// How much is reached, in percent, rounded down; 100 when there is nothing to reach.
-    #[must_use]
-    pub fn percent(&self) -> usize {
-        let missed = self.routes.len() + self.conditions.len();
-        ((self.total - missed) * 100)
-            .checked_div(self.total)
-            .unwrap_or(100)
-    }
-}
-
 /// What running the tests has shown.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
@@ -58,14 +35,14 @@ pub(super) struct Outcome {
     pub tests: Vec<Ran>,
 }
 
-/// A test that was run: its request, when it came, and what answered it.
+/// A test that was run: its request, when it came, and which route answered it, or which intercept decided.
 #[derive(Debug)]
 pub(super) struct Ran {
-    body: Form,
-    query: Form,
-    webhook: Webhook,
-    now: Timestamp,
-    answer: String,
+    pub body: Form,
+    pub query: Form,
+    pub webhook: Webhook,
+    pub now: Timestamp,
+    pub answer: String,
 }
 
 /// One `[[test]]`, read.
@@ -80,11 +57,16 @@ struct Test<'t> {
     place: Range<usize>,
 }
 
-/// What of a table has been reached: routes by position, conditions by route, table of `when` and position.
-#[derive(Default)]
-struct Reached {
-    routes: BTreeSet<usize>,
-    conditions: BTreeSet<(usize, usize, usize)>,
+impl Test<'_> {
+    fn ran(self, now: Timestamp, answer: String) -> Ran {
+        Ran {
+            body: self.body,
+            query: self.query,
+            webhook: self.webhook,
+            now,
+            answer,
+        }
+    }
 }
 
 impl Compiler<'_> {
@@ -132,30 +114,25 @@ impl Compiler<'_> {
                 .error(Code::MissingKey, value.span(), "a test has no `name`", help);
             return None;
         };
+        let webhook = self.test_webhook(test)?;
         let Some(expect) = test.get("expect") else {
-            let help = "write expect = \"ROUTE\", \"default\" or \"loop-guard\"";
+            let help = match webhook {
+                Webhook::Intercept => "write expect = \"block\" or \"pass\"",
+                _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
+            };
             self.problems
                 .error(Code::MissingKey, place, "a test has no `expect`", help);
             return None;
         };
         let expect_place = expect.span();
-        let expect = self.problems.text(expect, "the name of a route")?;
-        if !self.route_names.contains_key(expect) && ![DEFAULT, LOOP_GUARD].contains(&expect) {
-            let mut routes: Vec<(&String, &usize)> = self.route_names.iter().collect();
-            routes.sort_unstable_by_key(|(_, place)| **place);
-            let help = match nearest(expect, routes.iter().map(|(name, _)| name.as_str())) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => "name a route, or write \"default\" or \"loop-guard\"".to_owned(),
-            };
-            let message = format!("there is no route \"{expect}\"");
-            self.problems
-                .error(Code::BadTest, expect_place, message, help);
-            return None;
+        let expect = self.expected(expect, webhook)?;
+        if webhook == Webhook::Intercept {
+            self.check_no_document(test);
         }
-        let given = self.test_request(test)?;
+        let given = self.test_request(test, webhook)?;
         let channel = match test.get("channel") {
             Some(channel) => self.test_channel(channel)?,
-            None => sample::channel(&given, false),
+            None => sample::channel(&given, webhook, false),
         };
         let step = match test.get("step") {
             Some(step) => Some(self.problems.text(step, "the name of a step")?),
@@ -170,9 +147,9 @@ impl Compiler<'_> {
             None => None,
         };
         Some(Test {
-            body: sample::filled(&given, channel),
+            body: sample::filled(&given, channel, webhook),
             query: step.iter().map(|step| ("step", *step)).collect(),
-            webhook: self.test_webhook(test)?,
+            webhook,
             at,
             expect,
             expect_place,
@@ -181,7 +158,49 @@ impl Compiler<'_> {
         })
     }
 
-    fn test_request(&mut self, test: &DeTable<'_>) -> Option<Form> {
+    /// What a test expects, when something of that name can be the outcome.
+    fn expected<'v>(&mut self, value: &'v Value<'_>, webhook: Webhook) -> Option<&'v str> {
+        let (message, help) = if webhook == Webhook::Intercept {
+            let expect = self.problems.text(value, "\"block\" or \"pass\"")?;
+            if [BLOCK, PASS].contains(&expect) {
+                return Some(expect);
+            }
+            let message = format!("no intercept does \"{expect}\"");
+            (message, "write \"block\" or \"pass\"".to_owned())
+        } else {
+            let expect = self.problems.text(value, "the name of a route")?;
+            if self.route_names.contains_key(expect) || [DEFAULT, LOOP_GUARD].contains(&expect) {
+                return Some(expect);
+            }
+            let mut routes: Vec<(&String, &usize)> = self.route_names.iter().collect();
+            routes.sort_unstable_by_key(|(_, place)| **place);
+            let help = match nearest(expect, routes.iter().map(|(name, _)| name.as_str())) {
+                Some(near) => format!("did you mean \"{near}\"?"),
+                None if [BLOCK, PASS].contains(&expect) => {
+                    "add webhook = \"intercept\" to test an intercept".to_owned()
+                }
+                None => "name a route, or write \"default\" or \"loop-guard\"".to_owned(),
+            };
+            (format!("there is no route \"{expect}\""), help)
+        };
+        self.problems
+            .error(Code::BadTest, value.span(), message, help);
+        None
+    }
+
+    /// Reports what only a document can have.
+    fn check_no_document(&mut self, test: &DeTable<'_>) {
+        for (key, value) in entries(test) {
+            let name = key.get_ref().as_ref();
+            if ["contains", "step"].contains(&name) {
+                let message = format!("an intercept has no `{name}`: it only blocks or lets pass");
+                self.problems
+                    .error(Code::BadTest, value.span(), message, "take it out");
+            }
+        }
+    }
+
+    fn test_request(&mut self, test: &DeTable<'_>, webhook: Webhook) -> Option<Form> {
         let Some(value) = test.get("request") else {
             return Some(Form::default());
         };
@@ -190,6 +209,9 @@ impl Compiler<'_> {
         for (key, value) in entries(fields) {
             let name = key.get_ref().as_ref();
             self.check_parameter(name, &key.span());
+            if webhook == Webhook::Intercept {
+                self.check_intercept_parameter(name, &key.span());
+            }
             pairs.push((
                 name.to_owned(),
                 self.problems.text(value, "a text")?.to_owned(),
@@ -217,12 +239,11 @@ impl Compiler<'_> {
             return Some(Webhook::OutOfSession);
         };
         let text = self.problems.text(value, "the name of a webhook")?;
-        let webhook = [Webhook::OutOfSession, Webhook::Webhook]
-            .into_iter()
-            .find(|webhook| webhook.as_str() == text);
+        let webhook = Webhook::from_name(text)
+            .filter(|webhook| webhook.wants_document() || *webhook == Webhook::Intercept);
         if webhook.is_none() {
-            let message = format!("there is no webhook \"{text}\"");
-            let help = "write \"out-of-session\" or \"webhook\"";
+            let message = format!("a test cannot ask a webhook \"{text}\"");
+            let help = "write \"out-of-session\", \"webhook\" or \"intercept\"";
             self.problems
                 .error(Code::BadTest, value.span(), message, help);
         }
@@ -262,6 +283,9 @@ impl Compiler<'_> {
             self.problems
                 .warn(Code::TestNeedsTime, test.place.clone(), message, help);
         }
+        if test.webhook == Webhook::Intercept {
+            return self.run_interception(test, table, now, outcome);
+        }
         let asked = Asked {
             request,
             url: URL,
@@ -270,24 +294,49 @@ impl Compiler<'_> {
         };
         let answer = answer(table, &Guard::new(), &asked);
         if let Some((message, help, place)) = verdict(&test, &answer) {
-            outcome.failed.push(Diagnostic {
-                code: Code::FailedTest,
-                severity: Severity::Error,
-                file: std::sync::Arc::clone(self.problems.file()),
-                span: place,
-                message,
-                help,
-                error_number: None,
-            });
+            outcome.failed.push(self.failed(place, message, help));
         }
         let answer = answer.route.to_owned();
-        outcome.tests.push(Ran {
-            body: test.body,
-            query: test.query,
-            webhook: test.webhook,
-            now,
-            answer,
-        });
+        outcome.tests.push(test.ran(now, answer));
+    }
+
+    /// Runs a test of the intercepts.
+    fn run_interception(
+        &mut self,
+        test: Test<'_>,
+        table: &Table,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) {
+        let request = Request::new(test.webhook, &test.body, &test.query);
+        let intercept = table.intercept(&request, now);
+        let what = intercept.map_or(PASS, Intercept::outcome);
+        if what != test.expect {
+            let by = match intercept {
+                Some(intercept) => format!("\"{}\" says \"{what}\"", intercept.name),
+                None => format!("no intercept fits, so it is \"{what}\""),
+            };
+            let help = "`explain --webhook intercept` with this request shows why";
+            let message = format!("{by}, not \"{}\"", test.expect);
+            let failed = self.failed(test.expect_place.clone(), message, help.to_owned());
+            outcome.failed.push(failed);
+        }
+        let decided = intercept
+            .map_or(PASS, |intercept| &intercept.name)
+            .to_owned();
+        outcome.tests.push(test.ran(now, decided));
+    }
+
+    fn failed(&self, span: Range<usize>, message: String, help: String) -> Diagnostic {
+        Diagnostic {
+            code: Code::FailedTest,
+            severity: Severity::Error,
+            file: std::sync::Arc::clone(self.problems.file()),
+            span,
+            message,
+            help,
+            error_number: None,
+        }
     }
 }
 
@@ -326,82 +375,30 @@ fn verdict(test: &Test<'_>, answer: &Answer<'_>) -> Option<(String, String, Rang
     Some((message, help, place.clone()))
 }
 
-/// Whether at another hour another route could answer: a schedule stands between the request and its answer.
+/// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.
 fn depends_on_the_hour(table: &Table, request: &Request<'_>, now: Timestamp) -> bool {
-    for (route, miss) in table.close_verdicts(request, now) {
+    if request.webhook() == Webhook::Intercept {
+        let verdicts = table.intercept_verdicts(request, now);
+        return is_up_to_the_hour(verdicts.map(|(intercept, miss)| {
+            let is_bound = !intercept.during.is_empty() || !intercept.outside.is_empty();
+            (miss, is_bound)
+        }));
+    }
+    let verdicts = table.close_verdicts(request, now);
+    is_up_to_the_hour(verdicts.map(|(route, miss)| {
+        let is_bound = !route.during.is_empty() || !route.outside.is_empty();
+        (miss, is_bound)
+    }))
+}
+
+/// The same of verdicts, each with whether it is bound to a schedule.
+fn is_up_to_the_hour<'t>(verdicts: impl Iterator<Item = (Option<Miss<'t>>, bool)>) -> bool {
+    for (miss, is_bound) in verdicts {
         match miss {
             Some(Miss::Closed(_) | Miss::Open(_)) => return true,
             Some(_) => {}
-            None => return !route.during.is_empty() || !route.outside.is_empty(),
+            None => return is_bound,
         }
     }
     false
-}
-
-/// What these tests of a table reach.
-pub(super) fn coverage(table: &Table, tests: &[Ran]) -> Coverage {
-    let mut reached = Reached::default();
-    for test in tests {
-        let request = Request::new(test.webhook, &test.body, &test.query);
-        reached.follow(table, &request, test.now, &test.answer);
-    }
-    let mut coverage = Coverage {
-        tests: tests.len(),
-        ..Coverage::default()
-    };
-    reached.count(table, &mut coverage);
-    coverage
-}
-
-impl Reached {
-    /// Notes what a request comes to: the conditions up to the first that fails, and the route that answers.
-    fn follow(&mut self, table: &Table, request: &Request<'_>, now: Timestamp, answers: &str) {
-        for (position, (route, miss)) in table.verdicts(request, now).enumerate() {
-            if matches!(
-                miss,
-                Some(Miss::Step(_) | Miss::Silent(_) | Miss::ProxyOnly)
-            ) {
-                continue;
-            }
-            for (table, alternative) in route.alternatives.iter().enumerate() {
-                let mut all_hold = true;
-                for (index, condition) in alternative.conditions.iter().enumerate() {
-                    self.conditions.insert((position, table, index));
-                    all_hold = condition.holds(request);
-                    if !all_hold {
-                        break;
-                    }
-                }
-                if all_hold {
-                    break;
-                }
-            }
-            if miss.is_none() {
-                if *route.name == *answers {
-                    self.routes.insert(position);
-                }
-                return;
-            }
-        }
-    }
-
-    fn count(&self, table: &Table, coverage: &mut Coverage) {
-        for (position, route) in table.routes().iter().enumerate() {
-            coverage.total += 1;
-            if !self.routes.contains(&position) {
-                coverage.routes.push(route.name.to_string());
-            }
-            for (table, alternative) in route.alternatives.iter().enumerate() {
-                for (index, condition) in alternative.conditions.iter().enumerate() {
-                    coverage.total += 1;
-                    if !self.conditions.contains(&(position, table, index)) {
-                        let condition = format!("{} = {}", condition.subject, condition.test);
-                        coverage
-                            .conditions
-                            .push((route.name.to_string(), condition));
-                    }
-                }
-            }
-        }
-    }
 }

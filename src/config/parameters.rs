@@ -83,6 +83,19 @@ pub(super) fn is_of_session(name: &str) -> bool {
         || name == "ttl"
 }
 
+/// Whether Proxy's intercept sends a parameter of this name.
+///
+/// Proxy's page lists these; of a picture's it has said only that they are sent, so those of a text are taken.
+pub(super) fn is_of_intercept(name: &str) -> bool {
+    let name = name.split('.').next().unwrap_or_default();
+    INTERCEPT.contains(&name) || is_numbered(name)
+}
+
+/// The parameter of Proxy's intercept with the nearest name.
+pub(super) fn nearest_of_intercept(name: &str) -> Option<&'static str> {
+    nearest(name, INTERCEPT.iter().copied())
+}
+
 /// Whether a parameter is the other party's real number or name, which nobody may hear or read by accident.
 pub(super) fn is_private(name: &str) -> bool {
     matches!(
@@ -110,6 +123,23 @@ pub(super) const JSON: &[&str] = &[
     "FlowData",
     "InteractiveData",
     "interactionData",
+];
+
+const INTERCEPT: &[&str] = &[
+    "AccountSid",
+    "inboundParticipantSid",
+    "inboundResourceSid",
+    "inboundResourceStatus",
+    "inboundResourceType",
+    "inboundResourceUrl",
+    "interactionAccountSid",
+    "interactionData",
+    "interactionDateCreated",
+    "interactionDateUpdated",
+    "interactionServiceSid",
+    "interactionSessionSid",
+    "interactionSid",
+    "interactionType",
 ];
 
 const PROXY: &[&str] = &[
@@ -319,6 +349,38 @@ const WORDS: &[(&[&str], &[&str])] = &[
             "undelivered",
         ],
     ),
+    // The API's own words are in small letters, those of its webhooks are not.
+    (&["interactionType"], &["Message", "Voice", "Unknown"]),
+    (
+        &["inboundResourceType", "outboundResourceType"],
+        &["call", "message"],
+    ),
+    (
+        &["inboundResourceStatus", "outboundResourceStatus"],
+        &[
+            "accepted",
+            "answered",
+            "busy",
+            "canceled",
+            "completed",
+            "deleted",
+            "delivered",
+            "delivery-unknown",
+            "failed",
+            "in-progress",
+            "initiated",
+            "no-answer",
+            "queued",
+            "received",
+            "receiving",
+            "ringing",
+            "scheduled",
+            "sending",
+            "sent",
+            "undelivered",
+            "unknown",
+        ],
+    ),
     (&["OptOutType"], &["STOP", "HELP", "START"]),
     (&["ButtonType"], &["REPLY", "ACTION"]),
 ];
@@ -350,5 +412,17 @@ mod tests {
         );
         assert_eq!(check_name("MediaUrl"), Some(NameProblem::Unknown(None)));
         assert_eq!(check_name("campaign"), Some(NameProblem::Unknown(None)));
+    }
+
+    #[test]
+    fn what_an_intercept_sends_is_known() {
+        for name in INTERCEPT {
+            assert!(is_known(name) && is_of_intercept(name), "{name}");
+        }
+        assert!(is_of_intercept("interactionData.body"));
+        assert!(is_of_intercept("MediaUrl0"));
+        for name in ["Called", "Body", "sessionSid", "outboundResourceSid"] {
+            assert!(!is_of_intercept(name), "{name}");
+        }
     }
 }

@@ -17,6 +17,7 @@ use self::proof::{Proofs, Reason};
 use super::Compiler;
 use super::directory_file::Places;
 use crate::diagnostic::Code;
+use crate::table::Route;
 
 /// The most routes that are reported: whoever has more has one mistake, above all of them.
 const MOST_REPORTED: usize = 100;
@@ -24,16 +25,50 @@ const MOST_REPORTED: usize = 100;
 /// The most routes that are named for one that they cover.
 const MOST_NAMED: usize = 3;
 
+/// How routes and intercepts are told of.
+struct Words {
+    one: &'static str,
+    /// What one does to a request.
+    does: &'static str,
+}
+
+const ROUTE: Words = Words {
+    one: "route",
+    does: "answer",
+};
+
+const INTERCEPT: Words = Words {
+    one: "intercept",
+    does: "decide",
+};
+
 impl Compiler<'_> {
-    /// Reports every route that can never answer. To be called when all routes are read without an error.
+    /// Reports every route that can never answer, and every intercept that can never decide. To be called when all
+    /// are read without an error.
     pub(super) fn check_reach(&mut self) {
+        let routes = std::mem::take(&mut self.routes);
+        let places = std::mem::take(&mut self.route_places);
+        let ordered: Vec<&Route> = routes.iter().collect();
+        self.check_reach_of(&ordered, &places, &ROUTE);
+        (self.routes, self.route_places) = (routes, places);
+
+        let intercepts = std::mem::take(&mut self.intercepts);
+        let (ordered, places): (Vec<&Route>, Vec<Range<usize>>) = intercepts
+            .iter()
+            .map(|intercept| (&intercept.route, intercept.place.clone()))
+            .unzip();
+        self.check_reach_of(&ordered, &places, &INTERCEPT);
+        self.intercepts = intercepts;
+    }
+
+    fn check_reach_of(&mut self, routes: &[&Route], places: &[Range<usize>], words: &Words) {
         let files = self.directories.iter().filter_map(|(name, directory)| {
             let places = &directory.as_ref()?.places;
             matches!(places, Places::Csv { .. }).then_some(name.as_str())
         });
         let mut proofs = Proofs::new(files.collect());
         let mut never = Vec::new();
-        for (position, route) in self.routes.iter().enumerate() {
+        for (position, route) in routes.iter().enumerate() {
             if let Some(proof) = proofs.next(position, route) {
                 never.push((position, proof));
             }
@@ -44,70 +79,81 @@ impl Compiler<'_> {
         if never.is_empty() {
             return;
         }
-        let lines = lines_of(&self.source.text, &self.route_places);
+        let lines = lines_of(&self.source.text, places);
+        let Words { one, does } = words;
         for (position, proof) in never {
-            let name = &self.routes[position].name;
-            let (why, help) = self.explained(proof.reason, &lines);
-            let message = format!("\"{name}\" can never answer: {why}");
-            let place = self.route_places[position].clone();
+            let name = &routes[position].name;
+            let (why, help) = match proof.reason {
+                Reason::Covered(covering) => covered(&covering, routes, &lines, words),
+                reason => (
+                    impossible(&reason),
+                    format!("take out what excludes the rest, or take the {one} out"),
+                ),
+            };
+            let message = format!("\"{name}\" can never {does}: {why}");
+            let place = places[position].clone();
             if proof.is_lasting {
                 self.problems
                     .error(Code::NeverAnswers, place, message, help);
             } else {
                 // The next rows may be others, and nobody has changed the table then.
-                let help = format!("{help}; with other rows in its directories it may answer");
+                let help = format!("{help}; with other rows in its directories it may {does}");
                 self.problems.warn(Code::NeverAnswers, place, message, help);
             }
         }
     }
+}
 
-    /// Why a route can never answer, and what to do about it.
-    fn explained(&self, reason: Reason, lines: &[usize]) -> (String, String) {
-        let why = match reason {
-            Reason::Covered(routes) => return self.covered(&routes, lines),
-            Reason::Condition(parameter) => {
-                format!("no request passes what it asks of `{parameter}`")
-            }
-            Reason::Conditions(parameter) => {
-                format!("what it asks of `{parameter}` cannot hold beside its other conditions")
-            }
-            Reason::Hours(schedule) => {
-                format!("it is to be open both during and outside \"{schedule}\"")
-            }
-            Reason::Contradiction => "no request passes all of its conditions".to_owned(),
-        };
-        let help = "take out what excludes the rest, or take the route out";
-        (why, help.to_owned())
-    }
-
-    /// The sentence about the routes that cover one, and what to do about it.
-    fn covered(&self, routes: &BTreeSet<usize>, lines: &[usize]) -> (String, String) {
-        let named: Vec<String> = routes
-            .iter()
-            .take(MOST_NAMED)
-            .map(|route| format!("\"{}\" in line {}", self.routes[*route].name, lines[*route]))
-            .collect();
-        let more = routes.len() - named.len();
-        match named.as_slice() {
-            [one] => (
-                format!("{one} answers all that it would"),
-                "move it above that route, or take it out".to_owned(),
-            ),
-            [first @ .., last] if more == 0 => (
-                format!(
-                    "{} and {last} together answer all that it would",
-                    first.join(", ")
-                ),
-                "move it above the first of them, or take it out".to_owned(),
-            ),
-            some => (
-                format!(
-                    "{} and {more} more routes together answer all that it would",
-                    some.join(", ")
-                ),
-                "move it above the first of them, or take it out".to_owned(),
-            ),
+/// Why nothing passes the conditions of a route.
+fn impossible(reason: &Reason) -> String {
+    match reason {
+        Reason::Condition(parameter) => {
+            format!("no request passes what it asks of `{parameter}`")
         }
+        Reason::Conditions(parameter) => {
+            format!("what it asks of `{parameter}` cannot hold beside its other conditions")
+        }
+        Reason::Hours(schedule) => {
+            format!("it is to be open both during and outside \"{schedule}\"")
+        }
+        Reason::Covered(_) | Reason::Contradiction => {
+            "no request passes all of its conditions".to_owned()
+        }
+    }
+}
+
+/// The sentence about the routes that cover one, and what to do about it.
+fn covered(
+    covering: &BTreeSet<usize>,
+    routes: &[&Route],
+    lines: &[usize],
+    Words { one, does }: &Words,
+) -> (String, String) {
+    let named: Vec<String> = covering
+        .iter()
+        .take(MOST_NAMED)
+        .map(|route| format!("\"{}\" in line {}", routes[*route].name, lines[*route]))
+        .collect();
+    let more = covering.len() - named.len();
+    match named.as_slice() {
+        [only] => (
+            format!("{only} {does}s all that it would"),
+            format!("move it above that {one}, or take it out"),
+        ),
+        [first @ .., last] if more == 0 => (
+            format!(
+                "{} and {last} together {does} all that it would",
+                first.join(", ")
+            ),
+            "move it above the first of them, or take it out".to_owned(),
+        ),
+        some => (
+            format!(
+                "{} and {more} more {one}s together {does} all that it would",
+                some.join(", ")
+            ),
+            "move it above the first of them, or take it out".to_owned(),
+        ),
     }
 }
 

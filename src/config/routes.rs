@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
+use super::conditions::Asker;
 use super::place::{Owner, Place};
 use super::problems::{Value, entries, section};
 use super::{Compiler, ROUTE_KEYS};
@@ -101,13 +102,18 @@ impl Compiler<'_> {
                 continue;
             };
             self.problems.unknown_keys(table, "a route", &ROUTE_KEYS);
-            let name = self.route_name(table, value);
+            let name = self.decider_name(table, value, "route", &[DEFAULT, LOOP_GUARD]);
             let step = self.step(table);
             self.in_step = step.is_some();
             self.step = Some(step.clone().unwrap_or_default());
+            let asker = if self.in_step {
+                Asker::Step
+            } else {
+                Asker::Route
+            };
             let when = table.get("when");
             let alternatives = when
-                .map(|when| self.alternatives(when, step.is_some()))
+                .map(|when| self.alternatives(when, asker))
                 .unwrap_or_default();
             self.reply_directories.clear();
             let (voice, message) = self.route_replies(table, value);
@@ -134,16 +140,21 @@ impl Compiler<'_> {
         }
     }
 
-    /// The route's name; after an error about it some text, so that the rest of the route is read all the same.
-    fn route_name(&mut self, table: &DeTable<'_>, route: &Value<'_>) -> String {
+    /// The name of a route or an intercept; after an error about it some text, so that the rest of it is read all the
+    /// same.
+    pub(super) fn decider_name(
+        &mut self,
+        table: &DeTable<'_>,
+        whole: &Value<'_>,
+        section: &'static str,
+        taken: &[&str],
+    ) -> String {
+        let article = if section == "route" { "a" } else { "an" };
         let Some(value) = table.get("name") else {
             let help = "write name = \"…\": it stands in logs, tests and the answer's header";
-            self.problems.error(
-                Code::MissingKey,
-                route.span(),
-                "a route has no `name`",
-                help,
-            );
+            let message = format!("{article} {section} has no `name`");
+            self.problems
+                .error(Code::MissingKey, whole.span(), message, help);
             return String::new();
         };
         let Some(name) = self.problems.text(value, "a name") else {
@@ -152,16 +163,16 @@ impl Compiler<'_> {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
         if name.is_empty() || name.len() > 64 || !name.bytes().all(is_word) {
             let help = "a name is 1 to 64 of A-Z a-z 0-9 . _ -";
-            let message = format!("\"{name}\" cannot be a route's name");
+            let message = format!("\"{name}\" cannot be {article} {section}'s name");
             self.problems
                 .error(Code::BadName, value.span(), message, help);
-        } else if [DEFAULT, LOOP_GUARD].contains(&name) {
+        } else if taken.contains(&name) {
             let message = format!("\"{name}\" is taken: the service itself answers under it");
             self.problems
                 .error(Code::BadName, value.span(), message, "choose another name");
-        } else if let Some(first) = self.route_names.get(name) {
-            let (line, _) = self.source.position(*first);
-            let message = format!("there is a route \"{name}\" already, in line {line}");
+        } else if let Some((first, place)) = self.name_taken(name) {
+            let (line, _) = self.source.position(place);
+            let message = format!("there is {first} \"{name}\" already, in line {line}");
             self.problems.error(
                 Code::DuplicateName,
                 value.span(),
@@ -169,10 +180,20 @@ impl Compiler<'_> {
                 "choose another name",
             );
         }
-        self.route_names
-            .entry(name.to_owned())
-            .or_insert(value.span().start);
+        let names = if section == "route" {
+            &mut self.route_names
+        } else {
+            &mut self.intercept_names
+        };
+        names.entry(name.to_owned()).or_insert(value.span().start);
         name.to_owned()
+    }
+
+    /// What has a name already, and where.
+    fn name_taken(&self, name: &str) -> Option<(&'static str, usize)> {
+        let route = self.route_names.get(name).map(|place| ("a route", *place));
+        let intercept = || self.intercept_names.get(name);
+        route.or_else(|| Some(("an intercept", *intercept()?)))
     }
 
     fn step(&mut self, table: &DeTable<'_>) -> Option<String> {

@@ -1,50 +1,78 @@
 //! Requests as Twilio makes them, for whoever has no telephone at hand: `explain`, tests of a table, `send`.
-//!
-//! Source of the fields: Proxy's webhooks page and the Voice and Messaging webhook pages of
-//! <https://www.twilio.com/docs>. Numbers are of ranges that belong to nobody.
 
+mod fields;
+
+use serde_json::{Map, Value, json};
+
+use self::fields::{ACCOUNT_SID, Field};
 use crate::request::{Form, Request, Webhook};
 use crate::types::Channel;
 
-const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
-const CALL_SID: &str = "CA00000000000000000000000000000001";
-const MESSAGE_SID: &str = "SM00000000000000000000000000000001";
-
 /// The channel of fields that somebody gave: that of a text when he said so or gave a text's fields, else a call's.
 #[must_use]
-pub fn channel(given: &Form, says_message: bool) -> Channel {
-    if says_message {
+pub fn channel(given: &Form, webhook: Webhook, says_message: bool) -> Channel {
+    let query = Form::default();
+    let request = Request::new(webhook, given, &query);
+    let tells_of_a_text = request.sent("interactionType").is_empty()
+        && !request.value("interactionData.body").is_empty();
+    if says_message || tells_of_a_text {
         return Channel::Message;
     }
-    Request::new(Webhook::OutOfSession, given, &Form::default()).channel()
+    request.channel()
 }
 
-/// The given fields and what no request of the channel is without: its SID, `AccountSid`, `ApiVersion` and
-/// `CallStatus` or `SmsStatus`. A field that is given stays as it is, also an empty one.
+/// The given fields and what no request to the webhook on the channel is without, such as its SID, `AccountSid`,
+/// `ApiVersion` and `CallStatus` or `SmsStatus`. A field that is given stays as it is, also an empty one.
 #[must_use]
-pub fn filled(given: &Form, channel: Channel) -> Form {
-    merged(given, essentials(channel).iter().copied())
+pub fn filled(given: &Form, channel: Channel, webhook: Webhook) -> Form {
+    merged(given, essentials(channel, webhook).iter().copied())
 }
 
-/// The given fields and all others that Twilio would send: those of a caller in San Francisco, and on Proxy's
-/// webhook those of a session that has been closed. A field that is given stays as it is, also an empty one.
+/// The given fields and all others that would be sent: those of a caller in San Francisco, and on Proxy's webhook those
+/// of a session that has been closed. A field that is given stays as it is, also an empty one. Of an Event Streams
+/// sink's [`event`] it is the data.
 #[must_use]
 pub fn complete(given: &Form, channel: Channel, webhook: Webhook) -> Form {
-    let session: &[_] = if webhook == Webhook::OutOfSession {
-        &SESSION
-    } else {
-        &[]
+    let others: &[&[Field]] = match (webhook, channel) {
+        (Webhook::OutOfSession, Channel::Voice) => {
+            &[&fields::CALL, &fields::PARTIES, &fields::SESSION]
+        }
+        (Webhook::OutOfSession, Channel::Message) => {
+            &[&fields::MESSAGE, &fields::PARTIES, &fields::SESSION]
+        }
+        (Webhook::Webhook, Channel::Voice) => &[&fields::CALL, &fields::PARTIES],
+        (Webhook::Webhook, Channel::Message) => &[&fields::MESSAGE, &fields::PARTIES],
+        (Webhook::Intercept, Channel::Voice) => &[&fields::INBOUND_CALL, &fields::INTERACTION],
+        (Webhook::Intercept, Channel::Message) => &[&fields::INBOUND_TEXT, &fields::INTERACTION],
+        (Webhook::Callback, Channel::Voice) => &[
+            &fields::ENDED_CALL,
+            &fields::INBOUND_CALL,
+            &fields::OUTBOUND_CALL,
+            &fields::INTERACTION,
+        ],
+        (Webhook::Callback, Channel::Message) => &[
+            &fields::INBOUND_TEXT,
+            &fields::OUTBOUND_TEXT,
+            &fields::INTERACTION,
+        ],
+        (Webhook::Events, _) => match given.first("type") {
+            None | Some(fields::CALL_SUMMARY) => &[&fields::SUMMARY],
+            Some(_) => &[],
+        },
+        (Webhook::VoiceWebhooks, _) => match given.first("Event") {
+            Some("Call.Initiate") => &[&fields::VOICE_WEBHOOK],
+            _ => &[&fields::VOICE_WEBHOOK, &fields::COMPLETE],
+        },
     };
-    let channels: &[_] = match channel {
-        Channel::Voice => &CALL,
-        Channel::Message => &MESSAGE,
-    };
-    let all = essentials(channel)
+    let all = essentials(channel, webhook)
         .iter()
-        .chain(channels)
-        .chain(&PARTIES)
-        .chain(session);
-    let mut form = merged(given, all.copied());
+        .chain(others.iter().copied().flatten());
+    let mut form = Form::default();
+    for field in all {
+        // The first of a name counts, here as everywhere.
+        form = merged(&form, std::iter::once(*field));
+    }
+    let mut form = merged(given, form.pairs());
     follow(&mut form, given, "To", "Called");
     follow(&mut form, given, "From", "Caller");
     form
@@ -67,130 +95,65 @@ fn merged<'a>(given: &'a Form, others: impl Iterator<Item = (&'a str, &'a str)>)
     given.pairs().chain(missing).collect()
 }
 
-fn essentials(channel: Channel) -> &'static [(&'static str, &'static str)] {
-    match channel {
-        Channel::Voice => &[
-            ("CallSid", CALL_SID),
-            ("AccountSid", ACCOUNT_SID),
-            ("ApiVersion", "2010-04-01"),
-            ("CallStatus", "ringing"),
-        ],
-        Channel::Message => &[
-            ("MessageSid", MESSAGE_SID),
-            ("AccountSid", ACCOUNT_SID),
-            ("ApiVersion", "2010-04-01"),
-            ("SmsStatus", "received"),
-        ],
+/// What no request is without.
+fn essentials(channel: Channel, webhook: Webhook) -> &'static [Field] {
+    match (webhook, channel) {
+        (Webhook::OutOfSession | Webhook::Webhook, Channel::Voice) => &fields::ANY_CALL,
+        (Webhook::OutOfSession | Webhook::Webhook, Channel::Message) => &fields::ANY_MESSAGE,
+        (Webhook::Intercept | Webhook::Callback, Channel::Voice) => &fields::VOICE_INTERACTION,
+        (Webhook::Intercept | Webhook::Callback, Channel::Message) => &fields::TEXT_INTERACTION,
+        (Webhook::Events, _) => &[],
+        (Webhook::VoiceWebhooks, _) => &fields::ANY_VOICE_WEBHOOK,
     }
 }
 
-const PARTIES: [(&str, &str); 10] = [
-    ("To", "+15005550006"),
-    ("ToCity", "NEW YORK"),
-    ("ToState", "NY"),
-    ("ToZip", "10001"),
-    ("ToCountry", "US"),
-    ("From", "+14155550100"),
-    ("FromCity", "SAN FRANCISCO"),
-    ("FromState", "CA"),
-    ("FromZip", "94103"),
-    ("FromCountry", "US"),
-];
-
-const CALL: [(&str, &str); 12] = [
-    ("Direction", "inbound"),
-    ("Called", "+15005550006"),
-    ("CalledCity", "NEW YORK"),
-    ("CalledState", "NY"),
-    ("CalledZip", "10001"),
-    ("CalledCountry", "US"),
-    ("Caller", "+14155550100"),
-    ("CallerCity", "SAN FRANCISCO"),
-    ("CallerState", "CA"),
-    ("CallerZip", "94103"),
-    ("CallerCountry", "US"),
-    ("StirVerstat", "TN-Validation-Passed-A"),
-];
-
-const MESSAGE: [(&str, &str); 5] = [
-    ("SmsSid", MESSAGE_SID),
-    ("SmsMessageSid", MESSAGE_SID),
-    ("Body", "Hello"),
-    ("NumMedia", "0"),
-    ("NumSegments", "1"),
-];
-
-const SESSION: [(&str, &str); 33] = [
-    ("sessionSid", "KC00000000000000000000000000000001"),
-    ("sessionAccountSid", ACCOUNT_SID),
-    ("sessionServiceSid", "KS00000000000000000000000000000001"),
-    ("sessionUniqueName", "ride-1"),
-    ("sessionStatus", "closed"),
-    ("sessionMode", "voice-and-message"),
-    ("sessionClosedReason", "api"),
-    ("sessionDateCreated", "2026-01-02T03:04:05Z"),
-    ("sessionDateStarted", "2026-01-02T03:05:05Z"),
-    ("sessionDateLastInteraction", "2026-01-02T03:20:05Z"),
-    ("sessionDateUpdated", "2026-01-02T04:04:05Z"),
-    ("sessionDateEnded", "2026-01-02T04:04:05Z"),
-    ("ttl", "3600"),
-    (
-        "inboundParticipantSid",
-        "KP00000000000000000000000000000001",
-    ),
-    ("inboundParticipantAccountSid", ACCOUNT_SID),
-    (
-        "inboundParticipantServiceSid",
-        "KS00000000000000000000000000000001",
-    ),
-    (
-        "inboundParticipantSessionSid",
-        "KC00000000000000000000000000000001",
-    ),
-    ("inboundParticipantIdentifier", "+14155550100"),
-    ("inboundParticipantProxyIdentifier", "+15005550006"),
-    (
-        "inboundParticipantProxyIdentifierSid",
-        "PN00000000000000000000000000000001",
-    ),
-    ("inboundParticipantFriendlyName", "Rider"),
-    ("inboundParticipantDateCreated", "2026-01-02T03:04:05Z"),
-    ("inboundParticipantDateUpdated", "2026-01-02T03:04:05Z"),
-    (
-        "outboundParticipantSid",
-        "KP00000000000000000000000000000002",
-    ),
-    ("outboundParticipantAccountSid", ACCOUNT_SID),
-    (
-        "outboundParticipantServiceSid",
-        "KS00000000000000000000000000000001",
-    ),
-    (
-        "outboundParticipantSessionSid",
-        "KC00000000000000000000000000000001",
-    ),
-    ("outboundParticipantIdentifier", "+14155550123"),
-    ("outboundParticipantProxyIdentifier", "+15005550009"),
-    (
-        "outboundParticipantProxyIdentifierSid",
-        "PN00000000000000000000000000000002",
-    ),
-    ("outboundParticipantFriendlyName", "Driver"),
-    ("outboundParticipantDateCreated", "2026-01-02T03:04:05Z"),
-    ("outboundParticipantDateUpdated", "2026-01-02T03:04:05Z"),
-];
+/// The body that an Event Streams sink posts for one event: `type`, `id`, `source` and `time` of these fields stand
+/// in its envelope, all others in its data, those with a dot in their name one level down.
+#[must_use]
+pub fn event(form: &Form) -> Vec<u8> {
+    let kind = form.first("type").unwrap_or(fields::CALL_SUMMARY);
+    let mut data = Map::new();
+    for (name, value) in form.pairs() {
+        if ["type", "id", "source", "time"].contains(&name) {
+            continue;
+        }
+        let (group, name) = name.split_once('.').unwrap_or(("", name));
+        let fields = if group.is_empty() {
+            &mut data
+        } else {
+            let group = data.entry(group).or_insert_with(|| json!({}));
+            match group {
+                Value::Object(fields) => fields,
+                _ => continue,
+            }
+        };
+        fields.insert(name.to_owned(), value.into());
+    }
+    let member = |name, other| form.first(name).unwrap_or(other).to_owned();
+    let event = json!([{
+        "specversion": "1.0",
+        "type": kind,
+        "source": member("source", ACCOUNT_SID),
+        "id": member("id", "EZ00000000000000000000000000000001"),
+        "datacontenttype": "application/json",
+        "time": member("time", "2026-01-02T03:34:05.000Z"),
+        "data": data,
+    }]);
+    event.to_string().into_bytes()
+}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::event::Event;
 
     #[test]
     fn what_is_missing_is_filled_in_and_what_is_given_stays() {
         let given: Form = [("Called", "+1"), ("CallStatus", "")].into_iter().collect();
-        let form = filled(&given, Channel::Voice);
+        let form = filled(&given, Channel::Voice, Webhook::Webhook);
         assert_eq!(form.first("Called"), Some("+1"));
         assert_eq!(form.first("CallStatus"), Some(""));
-        assert_eq!(form.first("CallSid"), Some(CALL_SID));
+        assert_eq!(form.first("CallSid"), Some(fields::CALL_SID));
         assert_eq!(form.first("Caller"), None);
         assert_eq!(form.pairs().len(), 5);
     }
@@ -222,8 +185,79 @@ mod tests {
     #[test]
     fn a_text_is_told_by_its_fields_or_by_word() {
         let text: Form = [("Body", "hi")].into_iter().collect();
-        assert_eq!(channel(&text, false), Channel::Message);
-        assert_eq!(channel(&Form::default(), false), Channel::Voice);
-        assert_eq!(channel(&Form::default(), true), Channel::Message);
+        assert_eq!(channel(&text, Webhook::Webhook, false), Channel::Message);
+        assert_eq!(
+            channel(&Form::default(), Webhook::Webhook, false),
+            Channel::Voice
+        );
+        assert_eq!(
+            channel(&Form::default(), Webhook::Webhook, true),
+            Channel::Message
+        );
+    }
+
+    #[test]
+    fn every_webhook_has_a_complete_request() {
+        for webhook in Webhook::ALL {
+            for channel in Channel::ALL {
+                let form = complete(&Form::default(), channel, webhook);
+                let mut names: Vec<&str> = form.pairs().map(|(name, _)| name).collect();
+                let count = names.len();
+                names.sort_unstable();
+                names.dedup();
+                assert_eq!(names.len(), count, "{webhook:?}");
+                assert!(count >= 13, "{webhook:?} {count}");
+                for (name, _) in essentials(channel, webhook) {
+                    assert!(form.first(name).is_some(), "{webhook:?} {name}");
+                }
+                let is_told = !matches!(webhook, Webhook::Events | Webhook::VoiceWebhooks);
+                let request = Request::new(webhook, &form, &form);
+                assert!(!is_told || request.channel() == channel, "{webhook:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_interaction_is_a_text_when_its_data_has_one() {
+        let text: Form = [("interactionData", "{\"body\":\"hi\"}")]
+            .into_iter()
+            .collect();
+        assert_eq!(channel(&text, Webhook::Intercept, false), Channel::Message);
+        let call: Form = [
+            ("interactionType", "Voice"),
+            ("interactionData", "{\"body\":\"hi\"}"),
+        ]
+        .into_iter()
+        .collect();
+        assert_eq!(channel(&call, Webhook::Intercept, false), Channel::Voice);
+        let callback = complete(&Form::default(), Channel::Voice, Webhook::Callback);
+        assert_eq!(
+            callback.first("interactionData"),
+            Some("{\"duration\":\"42\"}")
+        );
+        assert_eq!(callback.first("inboundResourceStatus"), Some("completed"));
+    }
+
+    #[test]
+    fn an_event_is_read_back_as_it_was_given() {
+        let form: Form = [
+            ("id", "EZ7"),
+            ("type", "t"),
+            ("a", "1"),
+            ("from.caller", "+14155550100"),
+            ("a.b", "lost"),
+        ]
+        .into_iter()
+        .collect();
+        let events = Event::read_all(&event(&form)).expect("one event");
+        assert_eq!(events.len(), 1);
+        assert_eq!(
+            (events[0].id.as_str(), events[0].kind.as_str()),
+            ("EZ7", "t")
+        );
+        assert_eq!(
+            events[0].data,
+            json!({ "a": "1", "from": { "caller": "+14155550100" } })
+        );
     }
 }
