@@ -126,6 +126,18 @@ impl From<Verdict> for GuardLabel {
     }
 }
 
+/// What became of an interaction of a Proxy session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
+pub enum Interaction {
+    /// It was blocked.
+    Block,
+    /// It went on.
+    Pass,
+    /// It went on, since the program panicked.
+    Panic,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 enum ReloadLabel {
@@ -141,6 +153,7 @@ pub struct Metrics {
     answers: Arc<Named>,
     decision: Histogram,
     guard_answers: CounterPer<GuardLabel>,
+    interactions: CounterPer<Interaction>,
     refusals: CounterPer<Refusal>,
     cut_texts: Counter,
     panics: Counter,
@@ -175,6 +188,7 @@ impl Metrics {
             answers: Arc::default(),
             decision: Histogram::new(&DECISION_BOUNDS),
             guard_answers: CounterPer::new("reason"),
+            interactions: CounterPer::new("outcome"),
             refusals: CounterPer::new("reason"),
             cut_texts: Counter::default(),
             panics: Counter::default(),
@@ -192,12 +206,13 @@ impl Metrics {
             journal_lines_lost: Counter::default(),
             log_lines_lost: Counter::default(),
         };
+        metrics.register_requests();
         metrics.register();
         metrics
     }
 
     /// Gives each its name. The library adds the unit, `_total` to a counter, and the full stop of a help text.
-    fn register(&mut self) {
+    fn register_requests(&mut self) {
         let started = Timestamp::now();
         let process = Box::new(ProcessFigures { started });
         self.registry.register_collector(process);
@@ -220,10 +235,20 @@ impl Metrics {
             self.guard_answers.clone(),
         );
         to.register(
+            "interactions",
+            "Interactions of Proxy sessions that the intercept was asked about, by what became of them",
+            self.interactions.clone(),
+        );
+        to.register(
             "refusals",
             "Requests that were refused, by reason",
             self.refusals.clone(),
         );
+    }
+
+    /// The same of all else.
+    fn register(&mut self) {
+        let to = self.registry.sub_registry_with_prefix(PREFIX);
         to.register(
             "cut_texts",
             "Texts that were cut at a limit of Twilio's",
@@ -316,6 +341,11 @@ impl Metrics {
             self.guard_answers.count(verdict.into());
         }
         self.cut_texts.inc_by(answer.cut_texts as u64);
+    }
+
+    /// The intercept was asked about an interaction.
+    pub fn intercepted(&self, interaction: Interaction) {
+        self.interactions.count(interaction);
     }
 
     /// A request was refused.

@@ -837,3 +837,92 @@ fn a_reader_that_goes_away_is_no_fault() {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     assert_eq!(output.status.code(), Some(0));
 }
+
+const INTERCEPTS: &str = r#"
+[default]
+voice = [ { Say = "Goodbye." } ]
+
+[[intercept]]
+name = "calls"
+when = { interactionType = "Voice", inboundResourceStatus = "in-progress" }
+block = false
+
+[[intercept]]
+name = "no-numbers"
+when = { interactionType = "Message", "interactionData.body" = { regex = '\d{7}' } }
+block = true
+
+[[test]]
+name = "a number"
+webhook = "intercept"
+request = { interactionData = '{"body":"call 5550100"}' }
+expect = "block"
+"#;
+
+#[test]
+fn explain_shows_which_intercept_decides() {
+    let folder = Folder::new("explain-intercept");
+    let table = folder.write("responses.toml", INTERCEPTS);
+    let explain = |more: &[&str]| {
+        let mut command = program();
+        command.args(["explain", "--webhook", "intercept", "--config"]);
+        run(command.arg(&table).args(more))
+    };
+    let text = "interactionData={\"body\":\"5550100\"}";
+    let ran = explain(&[text, "--expect", "block"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+    assert_eq!(
+        ran.stdout,
+        "no   calls       interactionType is \"Message\", wanted: \"Voice\"\n\
+         yes  no-numbers\n\nblock: intercept no-numbers, message\n"
+    );
+    let ran = explain(&["--message", "--expect", "block"]);
+    assert_eq!(ran.code, Some(1));
+    assert!(
+        ran.stdout
+            .ends_with("yes  no intercept fits, so it goes on\n\npass: no intercept, message\n"),
+        "{}",
+        ran.stdout
+    );
+    let ran = explain(&[text, "--format", "json"]);
+    assert_eq!(
+        ran.stdout,
+        "{\"channel\":\"message\",\"intercept\":\"no-numbers\",\"outcome\":\"block\",\"considered\":[\
+         {\"intercept\":\"calls\",\"matched\":false,\"reason\":\"interactionType is \\\"Message\\\", wanted: \\\"Voice\\\"\"},\
+         {\"intercept\":\"no-numbers\",\"matched\":true,\"reason\":null}]}\n"
+    );
+}
+
+#[test]
+fn coverage_counts_intercepts() {
+    let folder = Folder::new("intercept-coverage");
+    let table = folder.write("responses.toml", INTERCEPTS);
+    let ran = run(program().args(["check", "--coverage"]).arg(&table));
+    assert_eq!(ran.code, Some(0), "{}", ran.stdout);
+    let (told, summary) = ran.stdout.trim_end().rsplit_once('\n').expect("two lines");
+    assert!(told.contains("no test is decided by calls"), "{told}");
+    let both = [told, summary].join("\n");
+    assert!(
+        both.contains("no test comes to inboundResourceStatus = \"in-progress\" of calls")
+            && both.contains("1 test, 66 % of routes and conditions reached")
+            && both.contains("0 routes, 2 intercepts, 1 test, nothing wrong"),
+        "{both}"
+    );
+}
+
+#[test]
+fn a_bad_key_file_is_told_without_the_key() {
+    let folder = Folder::new("bad-key-file");
+    let keys = folder.write("keys", "0123456789abcdef\n");
+    let mut command = program();
+    command.args(["serve", "--allow-unsigned", "--voice-webhooks-key-file"]);
+    let ran = run(command.arg(&keys));
+    assert_eq!(ran.code, Some(2));
+    assert!(
+        ran.stderr
+            .contains("cannot be used: line 1: a key has at least 32 characters")
+            && !ran.stderr.contains("0123456789abcdef"),
+        "{}",
+        ran.stderr
+    );
+}

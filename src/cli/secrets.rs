@@ -5,6 +5,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
+use crate::signature::keys::Keys;
 use crate::signature::secrets::Secrets;
 
 /// The environment variable with an auth token.
@@ -56,4 +57,17 @@ fn read(path: &Path) -> Result<Secrets> {
         .with_context(|| format!("cannot read the auth token file {}", path.display()))?;
     Secrets::parse(&text)
         .with_context(|| format!("the auth token file {} cannot be used", path.display()))
+}
+
+/// The keys of the voice webhooks' path.
+pub(super) fn read_keys(paths: &[PathBuf]) -> Result<Keys> {
+    let mut keys = Keys::default();
+    for path in paths {
+        let text = fs::read_to_string(path)
+            .with_context(|| format!("cannot read the key file {}", path.display()))?;
+        let own = Keys::parse(&text)
+            .with_context(|| format!("the key file {} cannot be used", path.display()))?;
+        keys.extend(own);
+    }
+    Ok(keys)
 }

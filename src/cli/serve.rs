@@ -20,8 +20,8 @@ use tracing::{info, warn};
 use self::admin::Admin;
 use self::options::{LimitOptions, Listening, Signers};
 use self::signals::{Endings, Hangups};
-use super::Outcome;
 use super::secrets::TOKEN_VARIABLE;
+use super::{Outcome, secrets};
 use crate::live::{Access, Verification};
 use crate::reload::{self, Companion, PutInUse, Setup};
 use crate::server::listener::Listener;
@@ -34,8 +34,8 @@ pub(super) use self::options::Arguments;
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is one thread.
     let sockets = Sockets::take()?;
-    let first_verification = verification(&arguments.signers)?;
-    let is_unsigned = matches!(first_verification, Verification::AllowUnsigned);
+    let first_access = access(&arguments.signers)?;
+    let is_unsigned = matches!(first_access.verification, Verification::AllowUnsigned);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -54,7 +54,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         trusted_proxies: arguments.twilio.trusted_proxy,
         show_numbers: arguments.logging.show_numbers,
         has_health_paths: arguments.listening.health,
-        ..Service::new(Arc::new(table), first_verification)
+        ..Service::new(Arc::new(table), first_access)
     };
     let _flush = log::start(&arguments.logging, &service.metrics)?;
     log::log_panics();
@@ -64,10 +64,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let setup = Setup {
         table: arguments.table.config,
         state_dir,
-        access: Box::new(move || {
-            let verification = verification(&signers).map_err(|error| format!("{error:#}"))?;
-            Ok(Access::from(verification))
-        }),
+        access: Box::new(move || access(&signers).map_err(|error| format!("{error:#}"))),
         metrics: Arc::clone(&service.metrics),
         companions: certificates.iter().map(companion).collect(),
         observers: vec![Box::new(systemd::Reloading::new(Arc::clone(
@@ -173,6 +170,14 @@ async fn ending(signals: Endings, is_ending: Arc<AtomicBool>, delay: Duration, d
         );
         sleep(delay).await;
     }
+}
+
+/// All that is secret.
+fn access(signers: &Signers) -> Result<Access> {
+    Ok(Access {
+        verification: verification(signers)?,
+        voice_webhooks: secrets::read_keys(&signers.voice_webhooks_key_file)?,
+    })
 }
 
 /// Who is answered. There is no way to run without deciding it.

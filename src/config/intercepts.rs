@@ -56,8 +56,13 @@ impl Compiler<'_> {
             let blocks = if let Some(block) = table.get("block") {
                 self.problems.boolean(block, "true or false")
             } else {
-                let misplaced = table.get("when").and_then(|when| when.get_ref().as_table());
-                if misplaced.is_none_or(|when| !when.contains_key("block")) {
+                // A `block` under a misspelt or misplaced key is reported there.
+                let is_misspelt = table
+                    .keys()
+                    .any(|key| !INTERCEPT_KEYS.contains(&key.get_ref().as_ref()));
+                let when = table.get("when").and_then(|when| when.get_ref().as_table());
+                let is_misplaced = when.is_some_and(|when| when.contains_key("block"));
+                if !is_misspelt && !is_misplaced {
                     let help = "write block = true, or block = false to let it go on";
                     let message = "an intercept has no `block`";
                     self.problems

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use hyper::StatusCode;
 use tracing::error;
 
+use crate::metrics::Interaction;
 use crate::request::Request;
 use crate::server::Service;
 use crate::server::receive::Received;
@@ -20,15 +21,20 @@ pub(super) fn answer<'t>(table: &'t Table, service: &Service, received: &Receive
         let request = Request::new(received.webhook, &received.body, &received.query);
         table.intercept(&request, (service.clock)())
     }));
-    let intercept = decided.unwrap_or_else(|_| {
-        // The panic's own text may hold a number, so it is not logged.
-        error!("an intercept panicked, the interaction goes on");
-        None
-    });
-    let blocks = intercept.is_some_and(|intercept| intercept.blocks);
+    let (intercept, interaction) = match decided {
+        Ok(Some(intercept)) if intercept.blocks => (Some(intercept), Interaction::Block),
+        Ok(intercept) => (intercept, Interaction::Pass),
+        Err(_) => {
+            // The panic's own text may hold a number, so it is not logged.
+            error!("an intercept panicked, the interaction goes on");
+            service.metrics.panicked();
+            (None, Interaction::Panic)
+        }
+    };
+    service.metrics.intercepted(interaction);
     Answered {
         route: Some(intercept.map_or(PASS, |intercept| &intercept.name)),
-        ..Answered::empty(if blocks {
+        ..Answered::empty(if interaction == Interaction::Block {
             StatusCode::FORBIDDEN
         } else {
             StatusCode::NO_CONTENT

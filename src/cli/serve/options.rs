@@ -131,6 +131,14 @@ pub(super) struct Signers {
     /// Answer without signatures, on this machine only
     #[arg(long, env = "TWIML_RESPONDER_ALLOW_UNSIGNED")]
     pub allow_unsigned: bool,
+    /// Files with keys of /voice-webhooks/KEY, one a line
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TWIML_RESPONDER_VOICE_WEBHOOKS_KEY_FILE",
+        value_delimiter = ','
+    )]
+    pub voice_webhooks_key_file: Vec<PathBuf>,
 }
 
 /// How much and how many.

@@ -1,0 +1,238 @@
+//! The other webhooks of the family over real sockets: what their senders get, and what nobody else does.
+
+#[path = "support/wire/mod.rs"]
+mod wire;
+
+use std::sync::Arc;
+
+use twiml_responder::config::{NoFiles, compile};
+use twiml_responder::diagnostic::File;
+use twiml_responder::live::{Access, Verification};
+use twiml_responder::server::Service;
+use twiml_responder::signature::keys::Keys;
+use twiml_responder::signature::secrets::Secrets;
+
+use wire::ask::Ask;
+use wire::client::Got;
+use wire::log::Log;
+use wire::server::TestServer;
+use wire::{TOKEN, signed_service};
+
+const TABLE: &str = r#"
+[default]
+voice = [ { Say = "Goodbye." } ]
+
+[[intercept]]
+name = "friends"
+when = { inboundParticipantSid = "KP00000000000000000000000000000009" }
+block = false
+
+[[intercept]]
+name = "no-numbers"
+when = { interactionType = "Message", "interactionData.body" = { regex = '\d{7}' } }
+block = true
+"#;
+
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+fn access() -> Access {
+    Access {
+        verification: Verification::Signed(Secrets::parse(TOKEN).expect("a token")),
+        voice_webhooks: Keys::parse(KEY).expect("a key"),
+    }
+}
+
+fn service() -> Service {
+    let compiled = compile(&File::new("responses.toml", TABLE), &NoFiles).expect("a table");
+    assert_eq!(compiled.warnings, []);
+    Service::new(Arc::new(compiled.table), access())
+}
+
+fn text(participant: &str, body: &str) -> Ask {
+    let form = format!(
+        "interactionSid=KI00000000000000000000000000000001&interactionType=Message\
+         &inboundParticipantSid=KP0000000000000000000000000000000{participant}\
+         &interactionData=%7B%22body%22%3A%22{body}%22%7D"
+    );
+    Ask::post("/intercept", &form)
+}
+
+#[track_caller]
+fn expect_empty(got: &Got, status: u16, route: Option<&str>) {
+    assert_eq!(got.status, status, "{got:?}");
+    assert_eq!(got.header("twiml-route"), route, "{got:?}");
+    assert_eq!((got.body.as_str(), got.header("content-type")), ("", None));
+}
+
+#[tokio::test]
+async fn the_first_intercept_that_fits_decides() {
+    let server = TestServer::start(service()).await;
+    for (participant, body, status, route) in [
+        ("1", "call+5550100", 403, "no-numbers"),
+        ("1", "call+me", 204, "pass"),
+        ("9", "call+5550100", 204, "friends"),
+    ] {
+        let got = server.ask(&text(participant, body).signed_as_asked()).await;
+        expect_empty(&got, status, Some(route));
+    }
+    // A verdict keeps its connection, as a document does.
+    let mut client = server.connect().await;
+    for _ in 0..2 {
+        client
+            .send(&text("1", "5550100").signed_as_asked().bytes())
+            .await;
+        assert_eq!(client.answer().await.status, 403);
+    }
+    // A call has no text.
+    let call = Ask::get("/intercept/?interactionType=Voice").signed_as_asked();
+    expect_empty(&server.ask(&call).await, 204, Some("pass"));
+}
+
+#[tokio::test]
+async fn only_an_intercept_that_blocks_ever_answers_403() {
+    let server = TestServer::start(service()).await;
+    let blocked = text("1", "5550100");
+    for (asked, status, body) in [
+        (blocked.clone(), 400, "signature missing"),
+        (
+            blocked.clone().signed("https://example.com/other"),
+            400,
+            "signature does not match",
+        ),
+        (
+            blocked.clone().without("Content-Type").signed_as_asked(),
+            415,
+            "the body must be application/x-www-form-urlencoded",
+        ),
+        (
+            Ask {
+                method: "PUT",
+                ..blocked.clone()
+            },
+            405,
+            "only GET and POST are allowed",
+        ),
+    ] {
+        let got = server.ask(&asked).await;
+        assert_eq!((got.status, got.body.as_str()), (status, body));
+    }
+    let unsigned = Service::new(
+        Arc::clone(&service().live.load().table),
+        Verification::AllowUnsigned,
+    );
+    let server = TestServer::start(unsigned).await;
+    let forwarded = blocked.clone().with("X-Forwarded-For", "203.0.113.9");
+    assert_eq!(server.ask(&forwarded).await.status, 400);
+    assert_eq!(server.ask(&blocked).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_fault_lets_the_interaction_go_on() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let broken = Service {
+        clock: || panic!("no clock"),
+        ..service()
+    };
+    let server = TestServer::start(broken).await;
+    let got = server.ask(&text("1", "5550100").signed_as_asked()).await;
+    expect_empty(&got, 204, Some("pass"));
+    assert!(
+        log.text().contains("an intercept panicked"),
+        "{}",
+        log.text()
+    );
+}
+
+#[tokio::test]
+async fn a_verdict_is_one_line_without_what_was_written() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let server = TestServer::start(service()).await;
+    server.ask(&text("1", "5550100").signed_as_asked()).await;
+    let line = log.line("answered");
+    for part in [
+        "webhook=\"intercept\"",
+        "channel=\"message\"",
+        "route=\"no-numbers\"",
+        "status=403",
+        "sid=\"KI00000000000000000000000000000001\"",
+    ] {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    assert!(!log.text().contains("5550100"), "{}", log.text());
+}
+
+#[tokio::test]
+async fn interactions_are_counted() {
+    let service = service();
+    let metrics = Arc::clone(&service.metrics);
+    let server = TestServer::start(service).await;
+    for body in ["5550100", "hello", "hello"] {
+        server.ask(&text("1", body).signed_as_asked()).await;
+    }
+    let text = metrics.text(twiml_responder::metrics::Format::OpenMetrics);
+    for line in [
+        "interactions_total{outcome=\"block\"} 1",
+        "interactions_total{outcome=\"pass\"} 2",
+        "interactions_total{outcome=\"panic\"} 0",
+    ] {
+        assert!(text.contains(line), "{line}\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_webhook_that_nothing_asks_for_is_not_there() {
+    let server = TestServer::start(signed_service()).await;
+    for path in [
+        "/intercept",
+        "/callback",
+        "/events",
+        &format!("/voice-webhooks/{KEY}"),
+    ] {
+        let got = server.ask(&Ask::post(path, "a=1").signed_as_asked()).await;
+        assert_eq!(
+            (got.status, got.body.as_str()),
+            (404, "not found"),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn voice_webhooks_are_taken_with_their_key_and_are_not_there_without() {
+    let log = Log::default();
+    let _listening = log.listen();
+    let server = TestServer::start(service()).await;
+    let fields = "Action=Webhook&Event=Call.Initiate&Call.Sid=C1&Call.From=%2B61491570156";
+    for asked in [
+        Ask::get(&format!("/voice-webhooks/{KEY}?{fields}")),
+        Ask::post(&format!("/voice-webhooks/{KEY}/"), fields),
+    ] {
+        expect_empty(&server.ask(&asked).await, 204, None);
+    }
+    let raw = |path: String| {
+        let server = &server;
+        async move {
+            let mut client = server.connect().await;
+            client.send(&Ask::get(&path).bytes()).await;
+            while client.read_more().await {}
+            let answer = String::from_utf8(client.received.clone()).expect("text");
+            let lines = answer
+                .split("\r\n")
+                .filter(|line| !line.starts_with("date"));
+            lines.collect::<Vec<_>>().join("\n")
+        }
+    };
+    let other = raw("/no-such-path".to_owned()).await;
+    assert!(other.starts_with("HTTP/1.1 404"), "{other}");
+    for key in ["", &KEY[1..], &KEY.to_uppercase(), "x", &format!("{KEY}0")] {
+        assert_eq!(raw(format!("/voice-webhooks/{key}")).await, other, "{key}");
+    }
+    let log = log.text();
+    assert!(log.contains("webhook=\"voice-webhooks\""), "{log}");
+    assert!(
+        !log.contains(&KEY[1..]) && !log.contains("61491570156"),
+        "{log}"
+    );
+}
