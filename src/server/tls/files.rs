@@ -140,14 +140,17 @@ pub(super) fn read(files: &TlsFiles, now: Timestamp) -> Result<ReadFiles, TlsErr
     })
 }
 
+/// A part of a PEM file: what it is, and its bytes.
+type Section = (SectionKind, Vec<u8>);
+
 /// Every part of a PEM file, with the text it was read from.
-fn sections(file: &Path) -> Result<(String, Vec<(SectionKind, Vec<u8>)>), Reason> {
+fn sections(file: &Path) -> Result<(String, Vec<Section>), Reason> {
     let bytes = fs::read(file).map_err(Reason::Unreadable)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     if !text.contains("-----BEGIN") {
         return Err(Reason::NotPem);
     }
-    let sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(&bytes).collect::<Result<_, _>>();
+    let sections = Section::pem_slice_iter(&bytes).collect::<Result<_, _>>();
     // The error itself would show what is in the file.
     sections
         .map(|sections| (text, sections))
