@@ -58,7 +58,7 @@ class Held:
         environment |= {"TWILIO_AUTH_TOKEN": TOKEN, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "webhook"}
         # systemd's protocol: the descriptors begin with 3, and LISTEN_PID is the process that they are for.
         self.process = subprocess.Popen(
-            ["sh", "-c", f'LISTEN_PID=$$ exec "$@" 3<&{self.socket.fileno()}', "sh", self.binary, "serve"]
+            ["bash", "-c", f'LISTEN_PID=$$ exec "$@" 3<&{self.socket.fileno()}', "bash", self.binary, "serve"]
             + ["--config", str(TABLE), *self.options],
             env=environment,
             pass_fds=[self.socket.fileno()],
