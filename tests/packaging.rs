@@ -49,6 +49,7 @@ fn every_variable_of_the_package_is_an_option_of_serve() {
         "packaging/nginx.conf",
         "packaging/Caddyfile",
         "packaging/maintainer-scripts/postinst",
+        "docs/operating.md",
         "README.md",
     ] {
         let named: BTreeSet<String> = variables(&read(path))
