@@ -14,7 +14,7 @@ pub(super) struct Fields {
     /// The request's fields, named as Twilio names them: Called=+15005550006
     #[arg(value_name = "NAME=VALUE", value_parser = pair)]
     fields: Vec<(String, String)>,
-    /// A file with a urlencoded form, or - for standard input; NAME=VALUE goes before it
+    /// A file with a urlencoded form, - for standard input; NAME=VALUE wins
     #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_FORM")]
     form: Option<PathBuf>,
 }

@@ -5,7 +5,7 @@ use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
-use crate::signature::keys::Keys;
+use crate::signature::keys::{self, Keys};
 use crate::signature::secrets::Secrets;
 
 /// The environment variable with an auth token.
@@ -63,11 +63,26 @@ fn read(path: &Path) -> Result<Secrets> {
 pub(super) fn read_keys(paths: &[PathBuf]) -> Result<Keys> {
     let mut keys = Keys::default();
     for path in paths {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the key file {}", path.display()))?;
-        let own = Keys::parse(&text)
-            .with_context(|| format!("the key file {} cannot be used", path.display()))?;
+        let own = Keys::parse(&read_key_file(path)?).with_context(|| unusable(path))?;
         keys.extend(own);
     }
     Ok(keys)
+}
+
+/// The first key of these files; `None` when there are no files.
+pub(super) fn read_first_key(paths: &[PathBuf]) -> Result<Option<String>> {
+    let Some(path) = paths.first() else {
+        return Ok(None);
+    };
+    let text = read_key_file(path)?;
+    let key = keys::first(&text).with_context(|| unusable(path))?;
+    Ok(Some(key.to_owned()))
+}
+
+fn read_key_file(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("cannot read the key file {}", path.display()))
+}
+
+fn unusable(path: &Path) -> String {
+    format!("the key file {} cannot be used", path.display())
 }

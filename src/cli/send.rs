@@ -1,50 +1,73 @@
 //! `send`: posts a complete, signed request to a service, as Twilio would.
 
-use std::time::{Duration, SystemTime};
+mod request;
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http_body_util::{BodyExt, Full};
-use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Request, Response, Uri};
+use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::secrets::TOKEN_VARIABLE;
 use super::{Outcome, fields, output, secrets};
-use crate::request::{Form, Webhook, sample};
+use crate::request::Webhook;
 use crate::signature::public_url::PublicUrl;
-use crate::signature::{Algorithm, Content, sign};
 use crate::twiml;
-use crate::types::Channel;
 
 /// Twilio gives up after this, <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>.
 const DEADLINE: Duration = Duration::from_secs(15);
+
+/// The header that names the route or the intercept.
+const ROUTE: &str = "twiml-route";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Send a text, not a call
     #[arg(long, env = "TWIML_RESPONDER_MESSAGE")]
     message: bool,
-    /// Where the service listens; its query may have a step
+    /// out-of-session, webhook, intercept, callback, events or voice-webhooks
     #[arg(
         long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8080/out-of-session",
-        env = "TWIML_RESPONDER_URL"
+        value_name = "WEBHOOK",
+        value_parser = webhooks(),
+        hide_possible_values = true,
+        env = "TWIML_RESPONDER_WEBHOOK"
     )]
-    url: Uri,
+    // Without it: the one whose path the URL has.
+    webhook: Option<Webhook>,
+    /// Where the service listens [default: port 8080 of this machine]
+    #[arg(long, value_name = "URL", env = "TWIML_RESPONDER_URL")]
+    url: Option<Uri>,
     /// The service's --public-url: sign for this scheme, host and path prefix
     #[arg(long, value_name = "URL", env = "TWIML_RESPONDER_PUBLIC_URL")]
     public_url: Option<PublicUrl>,
     #[command(flatten)]
     secrets: secrets::SecretSources,
+    /// A file with the key of /voice-webhooks/KEY
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "TWIML_RESPONDER_VOICE_WEBHOOKS_KEY_FILE",
+        value_delimiter = ','
+    )]
+    voice_webhooks_key_file: Vec<PathBuf>,
     #[command(flatten)]
     fields: fields::Fields,
 }
 
+fn webhooks() -> impl TypedValueParser<Value = Webhook> {
+    PossibleValuesParser::new(Webhook::ALL.map(Webhook::as_str))
+        .map(|name| Webhook::from_name(&name).expect("it is one of the names above"))
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let request = request(arguments)?;
+    let webhook = request::webhook(arguments);
+    let request = request::request(arguments, webhook)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -52,105 +75,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let posting = async { tokio::time::timeout(DEADLINE, post(request)).await };
     let Ok(answer) = runtime.block_on(posting) else {
         bail!(
-            "{} gave no answer within {} s, as long as Twilio waits",
-            arguments.url,
+            "the service gave no answer within {} s, as long as Twilio waits",
             DEADLINE.as_secs()
         );
     };
     let answer = answer?;
     print(&answer);
-    Ok(Outcome::from(answer.status().is_success()))
-}
-
-/// The request that Twilio would make.
-fn request(arguments: &Arguments) -> Result<Request<Full<Bytes>>> {
-    let url = &arguments.url;
-    let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
-        bail!(
-            "{url} is no http:// URL: `send` speaks to the service itself, not to the proxy before it"
-        );
-    };
-    let path_and_query = url
-        .path_and_query()
-        .map_or("/", |path_and_query| path_and_query.as_str());
-    let query = Form::read(url.query().unwrap_or_default().as_bytes());
-    // What comes back with a step is Twilio's follow-up of a call, which tells nothing of a session.
-    let is_follow_up = query.first("step").is_some_and(|step| !step.is_empty());
-    let is_plain = url.path().trim_end_matches('/').ends_with("/webhook");
-    let webhook = if is_plain || is_follow_up {
-        Webhook::Webhook
-    } else {
-        Webhook::OutOfSession
-    };
-    let given = arguments.fields.form()?;
-    let channel = sample::channel(&given, webhook, arguments.message);
-    let form = sample::complete(&with_own_sid(&given, channel), channel, webhook);
-    let body = serde_urlencoded::to_string(form.pairs().collect::<Vec<_>>())
-        .context("cannot write the form")?;
-
-    let mut request = Request::post(path_and_query)
-        .header(HOST, authority.as_str())
-        .header(USER_AGENT, "TwilioProxy/1.1")
-        .header(ACCEPT, "*/*")
-        .header(
-            CONTENT_TYPE,
-            "application/x-www-form-urlencoded; charset=UTF-8",
-        )
-        .header("I-Twilio-Idempotency-Token", idempotency_token());
-    let account_sid = form.first("AccountSid").unwrap_or_default();
-    let secrets = arguments.secrets.read()?;
-    if let Some(secret) = secrets.token_for(account_sid) {
-        let signed_url = match &arguments.public_url {
-            Some(public_url) => public_url.join(path_and_query),
-            None => format!("http://{authority}{path_and_query}"),
-        };
-        let signature = sign(
-            secret,
-            Algorithm::HmacSha1,
-            &signed_url,
-            Content::Form(&form),
-        );
-        request = request.header("X-Twilio-Signature", signature);
-    } else {
-        output::complain(&format!(
-            "sent without a signature: set {TOKEN_VARIABLE} or --auth-token-file to sign"
-        ));
+    // A refusal has no route: only an intercept that blocks has both.
+    let is_blocked = webhook == Webhook::Intercept
+        && answer.status() == StatusCode::FORBIDDEN
+        && answer.headers().contains_key(ROUTE);
+    if is_blocked {
+        output::print("blocked");
     }
-    request
-        .body(Full::new(Bytes::from(body)))
-        .context("cannot make the request")
-}
-
-/// The fields with a SID that no other request has had: the service takes the same one for a call that has come back.
-fn with_own_sid(given: &Form, channel: Channel) -> Form {
-    let (prefix, names): (&str, &[&str]) = match channel {
-        Channel::Voice => ("CA", &["CallSid"]),
-        Channel::Message => ("SM", &["MessageSid", "SmsSid", "SmsMessageSid"]),
-    };
-    let sid = format!("{prefix}{:032x}", nanoseconds());
-    let own = names
-        .iter()
-        .filter(|name| given.first(name).is_none())
-        .map(|name| (*name, sid.as_str()));
-    given.pairs().chain(own).collect()
-}
-
-/// A token that no other request has had.
-fn idempotency_token() -> String {
-    let nanoseconds = nanoseconds();
-    format!(
-        "{:08x}-0000-4000-8000-{:012x}",
-        (nanoseconds >> 48) & 0xffff_ffff,
-        nanoseconds & 0xffff_ffff_ffff
-    )
-}
-
-/// Since 1970.
-fn nanoseconds() -> u128 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos()
+    Ok(Outcome::from(is_blocked || answer.status().is_success()))
 }
 
 async fn post(request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
@@ -192,7 +130,7 @@ fn print(answer: &Response<Bytes>) {
     output::print(&answer.status().to_string());
     if let Some(route) = answer
         .headers()
-        .get("Twiml-Route")
+        .get(ROUTE)
         .and_then(|route| route.to_str().ok())
     {
         output::print(&format!("route {route}"));
@@ -203,7 +141,7 @@ fn print(answer: &Response<Bytes>) {
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/xml"));
     if is_document {
         output::print(&format!("\n{}", twiml::pretty(answer.body())));
-    } else {
+    } else if !answer.body().is_empty() {
         output::print(String::from_utf8_lossy(answer.body()).trim_end());
     }
 }

@@ -32,15 +32,8 @@ impl Keys {
     /// The first line that cannot be a key, or that there is none at all.
     pub fn parse(text: &str) -> Result<Self, KeysError> {
         let mut codes = Vec::new();
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            check(line).map_err(|error| KeysError::Line {
-                line: number + 1,
-                error,
-            })?;
+        for line in lines(text) {
+            let line = line?;
             let keyed = Hmac::<Sha256>::new_from_slice(line.as_bytes())
                 .expect("an HMAC takes a key of any length");
             let of_itself = keyed.clone().chain_update(line).finalize();
@@ -91,6 +84,31 @@ fn check(key: &str) -> Result<(), KeyError> {
     } else {
         Ok(())
     }
+}
+
+/// The first key of a file, for whoever asks with it.
+///
+/// # Errors
+///
+/// The first line is no key, or there is none.
+pub fn first(text: &str) -> Result<&str, KeysError> {
+    lines(text).next().unwrap_or(Err(KeysError::None))
+}
+
+/// The lines of a file that count, each a key or what is wrong with it.
+fn lines(text: &str) -> impl Iterator<Item = Result<&str, KeysError>> {
+    let numbered = text.trim_start_matches('\u{feff}').lines().enumerate();
+    numbered.filter_map(|(number, line)| {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return None;
+        }
+        let checked = check(line).map_err(|error| KeysError::Line {
+            line: number + 1,
+            error,
+        });
+        Some(checked.map(|()| line))
+    })
 }
 
 /// Why a text is no key. No variant holds the text.
@@ -171,6 +189,8 @@ mod tests {
             assert!(!keys.has(text), "{text}");
         }
         assert!(!Keys::default().has(""));
+        assert_eq!(first(&text), Ok(ONE));
+        assert_eq!(first("# ours\n"), Err(KeysError::None));
         assert_eq!(format!("{keys:?}"), "<redacted>");
     }
 

@@ -123,6 +123,32 @@ SESSION = [
     ],
 ]
 
+INTERACTION = [
+    ("interactionSid", "KI00000000000000000000000000000001"),
+    ("interactionAccountSid", ACCOUNT),
+    ("interactionServiceSid", "KS00000000000000000000000000000001"),
+    ("interactionSessionSid", "KC00000000000000000000000000000001"),
+    ("interactionType", "Message"),
+    ("interactionData", "{}"),
+    ("interactionDateCreated", "2026-01-02T03:20:05Z"),
+    ("interactionDateUpdated", "2026-01-02T03:20:06Z"),
+    ("inboundParticipantSid", "KP00000000000000000000000000000001"),
+    ("inboundResourceSid", "SM00000000000000000000000000000001"),
+    ("inboundResourceStatus", "received"),
+    ("inboundResourceType", "message"),
+    ("inboundResourceUrl", "https://api.example.com/Messages/SM00000000000000000000000000000001.json"),
+]
+
+INTERCEPTS = """
+[default]
+voice = [ { Say = "This number is not in use right now. Goodbye." } ]
+
+[[intercept]]
+name = "no-numbers"
+when = { interactionType = "Message", "interactionData.body" = { regex = '\\d{7}' } }
+block = true
+"""
+
 # The verbs that the routes of the sample table answer with.
 ENDED_CALL = ["Say", "Gather", "Say"]
 LOST_CALL = ["Say", "Dial", "Say"]
@@ -196,6 +222,24 @@ class Checks:
             unless(answer.headers.get("twiml-route"), None, "Twiml-Route"),
         )
 
+    def decided(self, what, answer, status, route):
+        """403 or 204 by that intercept, without a body."""
+        self.check(
+            what,
+            unless(answer.status, status, "status"),
+            unless(answer.headers.get("twiml-route"), route, "Twiml-Route"),
+            unless(answer.body, b"", "the body"),
+        )
+
+    def not_decided(self, what, answer, reason):
+        """400 and that one line: 403 would block people."""
+        self.check(
+            what,
+            unless(answer.status, 400, "status"),
+            unless(answer.body.decode("utf-8", "replace").strip(), reason, "the body"),
+            unless(answer.headers.get("twiml-route"), None, "Twiml-Route"),
+        )
+
     def command(self, what, ran, code, *words):
         """A command that ended with that exit code and printed those words."""
         missing = [word for word in words if word not in ran.stdout + ran.stderr]
@@ -236,7 +280,8 @@ class Server:
         self.url = f"http://{self.address}"
         self.secrets = {TOKEN, OTHER_TOKEN, KEY_SECRET}
         self.arguments = arguments
-        self.command = [binary, "serve", "--config", str(TABLE), "--listen", self.address, *arguments]
+        table = [] if "--config" in arguments else ["--config", str(TABLE)]
+        self.command = [binary, "serve", *table, "--listen", self.address, *arguments]
 
     def __enter__(self):
         self.log = tempfile.TemporaryFile()
@@ -343,6 +388,11 @@ def whole_call():
 
 def whole_text():
     return Fields(TEXT + SESSION)
+
+
+def interaction(text):
+    """A text of an open session, as Proxy asks whether it may go on."""
+    return Fields(INTERACTION).with_(interactionData=json.dumps({"body": text}, ensure_ascii=False))
 
 
 def gathers_at(url):
@@ -601,6 +651,35 @@ def several_secrets(checks, binary, folder):
     checks.check("every line of the log is JSON", f"not JSON: {broken[:3]}" if broken or not lines else None)
 
 
+def intercepts(checks, binary, folder):
+    """Interactions of a Proxy session: a text with a telephone number in it is blocked, and nothing else is."""
+    table = folder / "intercepts.toml"
+    table.write_text(INTERCEPTS)
+    number, other = "call me on 5550100, é & 日本", "see you there"
+    with Server(checks, binary, "--config", str(table), token=TOKEN) as server:
+        for method in ["POST", "GET"]:
+            for query in ["", "?campaign=spring%20sale&flag"]:
+                how = f"{method} /intercept{query}"
+                for text, status, route in [(number, 403, "no-numbers"), (other, 204, "pass")]:
+                    form = interaction(text)
+                    answer = server.ask("/intercept" + query, form, method=method)
+                    checks.decided(f"{how}: {text!r}", answer, status, route)
+                    right = RequestValidator(TOKEN).compute_signature(f"{server.url}/intercept", form)
+                    tampered = form.with_(interactionSid="KI00000000000000000000000000000002")
+                    answer = server.ask("/intercept" + query, tampered, method=method, signature=right)
+                    checks.not_decided(f"{how}, tampered: {text!r}", answer, "signature does not match")
+                answer = server.ask("/intercept" + query, interaction(number), OTHER_TOKEN, method=method)
+                checks.not_decided(f"{how} with another token", answer, "signature does not match")
+                answer = server.ask("/intercept" + query, interaction(number), method=method, signature="")
+                checks.not_decided(f"{how} without a signature", answer, "signature missing")
+        for data, code, words in [
+            (number, 0, ["403", "route no-numbers", "blocked"]), (other, 0, ["204", "route pass"])
+        ]:
+            fields = [f"{name}={value}" for name, value in interaction(data).pairs()]
+            ran = server.run("send", "--webhook", "intercept", "--url", server.url, *fields)
+            checks.command(f"send --webhook intercept of {data!r}", ran, code, *words)
+
+
 def is_json(line):
     try:
         return isinstance(json.loads(line), dict)
@@ -652,6 +731,7 @@ def main():
             ("with a token in the environment", lambda: plain(checks, binary)),
             ("behind a public URL", lambda: public_url(checks, binary)),
             ("with several secrets", lambda: several_secrets(checks, binary, folder)),
+            ("intercepts of a session", lambda: intercepts(checks, binary, folder)),
             ("verify", lambda: verified(checks, binary, folder)),
         ]
         for what, step in steps:

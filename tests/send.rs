@@ -1,0 +1,207 @@
+//! `send`: what it posts for every webhook is what its sender would, and the running service takes it.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+
+use twiml_responder::request::event::Event;
+use twiml_responder::signature::{Algorithm, Content, Secret, body_sha256, sign};
+
+use support::{Folder, Ran, Service, program, run};
+
+const TOKEN: &str = "12345";
+const KEY: &str = "0123456789abcdef0123456789abcdef";
+
+const TABLE: &str = r#"
+[default]
+voice = [ { Say = "Goodbye." } ]
+
+[[intercept]]
+name = "no-numbers"
+when = { interactionType = "Message", "interactionData.body" = { regex = '\d{7}' } }
+block = true
+"#;
+
+fn ran(code: i32, stdout: &str, stderr: &str) -> Ran {
+    Ran {
+        code: Some(code),
+        stdout: stdout.to_owned(),
+        stderr: stderr.to_owned(),
+    }
+}
+
+fn send(url: &str, arguments: &[&str]) -> Ran {
+    run(program()
+        .args(["send", "--url", url])
+        .args(arguments)
+        .env("TWILIO_AUTH_TOKEN", TOKEN))
+}
+
+/// The service with a table that blocks, and with a key.
+fn service(folder: &Folder) -> Service {
+    let table = folder.write("responses.toml", TABLE);
+    let keys = folder.write("keys", &format!("# ours\n{KEY}\n"));
+    let paths = [table, keys].map(|path| path.display().to_string());
+    Service::start(
+        &[
+            "--config",
+            &paths[0],
+            "--voice-webhooks-key-file",
+            &paths[1],
+        ],
+        &[("TWILIO_AUTH_TOKEN", TOKEN)],
+    )
+}
+
+#[test]
+fn an_intercept_that_blocks_is_an_answer() {
+    let folder = Folder::new("send-intercept");
+    let service = service(&folder);
+    let url = format!("http://{}", service.address);
+    let intercept = ["--webhook", "intercept"];
+    let number = "interactionData={\"body\":\"call 5550100\"}";
+    assert_eq!(
+        send(&url, &[&intercept[..], &[number]].concat()),
+        ran(0, "403 Forbidden\nroute no-numbers\nblocked\n", "")
+    );
+    let passed = ran(0, "204 No Content\nroute pass\n", "");
+    assert_eq!(send(&url, &intercept), passed);
+    assert_eq!(
+        send(&url, &[&intercept[..], &["--message"]].concat()),
+        passed
+    );
+    // The path alone says which webhook it is.
+    let by_path = format!("{url}/intercept/?a=1");
+    assert_eq!(send(&by_path, &["--message"]), passed);
+    let forged = run(program()
+        .args(["send", "--url", &url, "--webhook", "intercept", number])
+        .env("TWILIO_AUTH_TOKEN", "54321"));
+    assert_eq!(
+        forged,
+        ran(1, "400 Bad Request\nsignature does not match\n", "")
+    );
+    // 403 from elsewhere blocks nothing.
+    let elsewhere = format!("{url}/webhook");
+    let refused = run(program()
+        .args(["send", "--url", &elsewhere])
+        .env("TWIML_RESPONDER_WEBHOOK", "intercept"));
+    assert_eq!(
+        (refused.code, refused.stdout.as_str()),
+        (Some(1), "403 Forbidden\nsignature missing\n")
+    );
+    let (_, log) = service.stop("-TERM");
+    let sids: Vec<&str> = log
+        .lines()
+        .filter_map(|line| line.split_once("sid=\"KI"))
+        .map(|(_, after)| &after[..32])
+        .collect();
+    assert_eq!(sids.len(), 4, "{log}");
+    assert!(
+        sids.iter().collect::<std::collections::HashSet<_>>().len() == 4,
+        "{sids:?}"
+    );
+}
+
+#[test]
+fn voice_webhooks_go_to_their_key_unsigned() {
+    let folder = Folder::new("send-voice-webhooks");
+    let service = service(&folder);
+    let url = format!("http://{}", service.address);
+    let keys = folder.path().join("keys").display().to_string();
+    let taken = ran(0, "204 No Content\n", "");
+    let named = ["--webhook", "voice-webhooks"];
+    let with_file = [&named[..], &["--voice-webhooks-key-file", &keys]].concat();
+    assert_eq!(send(&url, &with_file), taken);
+    assert_eq!(send(&format!("{url}/voice-webhooks/"), &with_file), taken);
+    // A token is not needed, and nobody is told to set one.
+    let given = format!("{url}/voice-webhooks/{KEY}");
+    let unsigned = run(program().args(["send", "--url", &given, "Event=Call.Initiate"]));
+    assert_eq!(unsigned, taken);
+    let wrong = format!("{url}/voice-webhooks/x{KEY}");
+    assert_eq!(send(&wrong, &[]), ran(1, "404 Not Found\nnot found\n", ""));
+    let none = "error: there is no key: name its file with --voice-webhooks-key-file\n";
+    assert_eq!(send(&url, &named), ran(2, "", none));
+    folder.write("keys", "short\n");
+    let bad = send(&url, &with_file);
+    assert!(
+        bad.code == Some(2)
+            && bad
+                .stderr
+                .contains("line 1: a key has at least 32 characters")
+            && !bad.stderr.contains("short"),
+        "{bad:?}"
+    );
+}
+
+/// Takes one request and answers 204: what was asked, its headers and its body.
+fn overheard(listener: &TcpListener) -> (String, Vec<String>, Vec<u8>) {
+    let (mut stream, _) = listener.accept().expect("somebody connects");
+    let mut reader = BufReader::new(stream.try_clone().expect("two ends"));
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        reader.read_line(&mut line).expect("a line");
+        if line.trim_end().is_empty() {
+            break;
+        }
+        lines.push(line.trim_end().to_owned());
+    }
+    let length = lines
+        .iter()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .and_then(|length| length.parse().ok())
+        .expect("a length");
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body).expect("a body");
+    stream
+        .write_all(b"HTTP/1.1 204 No Content\r\n\r\n")
+        .expect("it is read");
+    let asked = lines.remove(0);
+    (asked, lines, body)
+}
+
+#[test]
+fn events_are_an_array_whose_hash_is_signed() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let mut ids = Vec::new();
+    for query in ["", "/events?a=1"] {
+        let target = format!("{url}{query}");
+        let sending = std::thread::spawn(move || {
+            let public = "https://example.com/prefix";
+            send(
+                &target,
+                &["--webhook", "events", "--public-url", public, "duration=7"],
+            )
+        });
+        let (asked, headers, body) = overheard(&listener);
+        let sent = sending.join().expect("it ends");
+        assert_eq!(sent, ran(0, "204 No Content\n", ""));
+        let events = Event::read_all(&body).expect("events");
+        assert_eq!(
+            (events.len(), &events[0].data["duration"]),
+            (1, &"7".into())
+        );
+        ids.push(events[0].id.clone());
+        let hash = body_sha256(&body);
+        let path = match query {
+            "" => format!("/events?bodySHA256={hash}"),
+            _ => format!("/events?a=1&bodySHA256={hash}"),
+        };
+        assert_eq!(asked, format!("POST {path} HTTP/1.1"));
+        let signature = sign(
+            &Secret::new(TOKEN),
+            Algorithm::HmacSha1,
+            &format!("https://example.com/prefix{path}"),
+            Content::Bytes(&body),
+        );
+        for header in [
+            format!("x-twilio-signature: {signature}"),
+            "content-type: application/json".to_owned(),
+        ] {
+            assert!(headers.contains(&header), "{header}: {headers:?}");
+        }
+    }
+    assert_ne!(ids[0], ids[1]);
+}
