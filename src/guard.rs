@@ -72,6 +72,21 @@ pub enum Verdict {
     SameCall(u32),
 }
 
+impl Verdict {
+    /// The word for it in the journal.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Name => "name",
+            Self::ShortCode => "short-code",
+            Self::OptOut => "opt-out",
+            Self::OptOutWord => "opt-out-word",
+            Self::Replies(_) => "replies",
+            Self::SameCall(_) => "same-call",
+        }
+    }
+}
+
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

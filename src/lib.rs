@@ -18,6 +18,8 @@ pub mod twiml;
 
 pub mod answer;
 
+pub mod line;
+
 pub mod diagnostic;
 
 pub mod config;
@@ -33,6 +35,8 @@ pub mod table_file;
 pub mod live;
 
 pub mod reload;
+
+pub mod journal;
 
 pub mod server;
 pub mod systemd;

@@ -63,6 +63,12 @@ impl Form {
             .map(|field| self.value(field))
     }
 
+    /// About how much memory its fields take, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len() + self.fields.len() * size_of::<Field>()
+    }
+
     fn name(&self, field: &Field) -> &str {
         &self.text[field.start..field.middle]
     }
@@ -320,7 +326,7 @@ impl<'a> Request<'a> {
 }
 
 /// The text at a dotted path inside a JSON value; empty when the value is no JSON or has nothing there.
-fn inside_json(json: &str, path: &str) -> String {
+pub(crate) fn inside_json(json: &str, path: &str) -> String {
     let Ok(value) = serde_json::from_str::<serde_json::Value>(json) else {
         return String::new();
     };

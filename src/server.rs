@@ -46,6 +46,7 @@ use self::path::OutOfSessionPath;
 use self::pulse::Pulse;
 use crate::answer::{self, Answer, Asked};
 use crate::guard::Guard;
+use crate::journal::Journal;
 use crate::live::{self, Access, CurrentLive, Live};
 use crate::metrics::Metrics;
 use crate::signature::public_url::PublicUrl;
@@ -76,6 +77,8 @@ pub struct Service {
     pub guard: Guard,
     /// The clock that schedules and guards go by.
     pub clock: fn() -> Timestamp,
+    /// Where it is written what was answered; `None` without a journal.
+    pub journal: Option<Journal>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// Whether `/livez` and `/readyz` are answered beside the webhooks.
@@ -105,6 +108,7 @@ impl Service {
             core: answer::answer,
             guard: Guard::new(),
             clock: Timestamp::now,
+            journal: None,
             metrics,
             has_health_paths: false,
             is_ending: Arc::default(),

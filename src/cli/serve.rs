@@ -4,6 +4,7 @@
 
 mod admin;
 mod first_table;
+mod journal;
 mod log;
 mod options;
 mod signals;
@@ -48,7 +49,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let state_dir = first_table::state_dir(&arguments.table);
     let (table, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
     let routes = table.routes().len();
-    let service = Service {
+    let mut service = Service {
         out_of_session: arguments.twilio.path,
         public_urls: arguments.twilio.public_url,
         trusted_proxies: arguments.twilio.trusted_proxy,
@@ -58,6 +59,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     };
     let _flush = log::start(&arguments.logging, &service.metrics)?;
     log::log_panics();
+    let (journal, closing) = arguments.journal.begin()?.unzip();
+    service.journal = journal;
     let limits = limits(&arguments.limits);
     let certificates = certificates(&arguments.listening)?;
     let signers = arguments.signers;
@@ -72,7 +75,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         )))],
         show_numbers: arguments.logging.show_numbers,
     };
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let endings = Endings::new().context("cannot listen for signals")?;
         let inherited = sockets.listen()?;
         let mut listeners = listeners(inherited.webhooks, &arguments.listening).await?;
@@ -103,7 +106,11 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         admin.end().await;
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
-    })
+    });
+    if let Some(closing) = closing {
+        journal::end(closing);
+    }
+    outcome
 }
 
 fn limits(options: &LimitOptions) -> Limits {

@@ -7,17 +7,23 @@ use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::answer::{Answer, Asked, Kind, default_answer, last_resort};
+use crate::guard::Verdict;
 use crate::live::Live;
 use crate::metrics::Outcome;
 use crate::request::Request;
 use crate::server::receive::Received;
 use crate::server::webhook::Answered;
 use crate::server::{Core, Service};
+use crate::table::DEFAULT;
 use crate::types::Channel;
 
 /// The document, or the new session, that answers a request.
 pub(super) fn answer<'t>(live: &'t Live, service: &Service, received: &Received) -> Answered<'t> {
-    let answer = compose(live, service, received);
+    let (answer, panicked) = compose(live, service, received);
+    let failed = match &answer.failure {
+        Some((route, _)) => Some(*route),
+        None => panicked.then_some(DEFAULT),
+    };
     Answered {
         route: Some(answer.route),
         status: StatusCode::OK,
@@ -26,11 +32,13 @@ pub(super) fn answer<'t>(live: &'t Live, service: &Service, received: &Received)
             Kind::Session => "application/json",
         }),
         body: answer.body,
+        guard: answer.guarded.map(Verdict::word),
+        failed,
     }
 }
 
-/// What is answered, counted and told. Whatever breaks, there is something.
-fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> Answer<'t> {
+/// What is answered, counted and told, and whether something panicked. Whatever breaks, there is an answer.
+fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> (Answer<'t>, bool) {
     let begin = Instant::now();
     // The panic's own text may hold a number, so it is not logged.
     let caught = |core: Core| {
@@ -40,7 +48,7 @@ fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> Answer
                 request: &request,
                 url: &received.url,
                 token: &received.token,
-                now: (service.clock)(),
+                now: received.now,
             };
             (core(&live.table, &service.guard, &asked), request.channel())
         }))
@@ -82,5 +90,5 @@ fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> Answer
             "texts over a limit of Twilio's were cut"
         );
     }
-    answer
+    (answer, panicked)
 }

@@ -9,6 +9,7 @@ use hyper::Method;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
+use jiff::Timestamp;
 use tokio::time::timeout;
 use tracing::warn;
 
@@ -47,6 +48,8 @@ pub(super) struct Received {
     pub url: String,
     /// The same for a request and its retries; empty when there is none.
     pub token: String,
+    /// The moment that everything about the request goes by.
+    pub now: Timestamp,
 }
 
 /// Reads a request to this webhook, and finds out whether it is to be answered.
@@ -116,6 +119,7 @@ pub(super) async fn receive(
         token: header(head, &IDEMPOTENCY_TOKEN)
             .unwrap_or_default()
             .to_owned(),
+        now: (service.clock)(),
     })
 }
 

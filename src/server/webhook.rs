@@ -12,6 +12,7 @@ use hyper::{Method, Response, StatusCode, Version};
 use tokio::time::Instant;
 use tracing::info;
 
+use crate::line::Told;
 use crate::live::Live;
 use crate::request::{Request, Webhook};
 use crate::server::connection::Connection;
@@ -34,6 +35,10 @@ pub(super) struct Answered<'t> {
     /// What the body is; `None` without one.
     pub media_type: Option<&'static str>,
     pub body: Bytes,
+    /// Why the loop guard answers, when it does.
+    pub guard: Option<&'static str>,
+    /// The route whose reply could not be written, or the default's name after a panic.
+    pub failed: Option<&'t str>,
 }
 
 impl Answered<'_> {
@@ -44,6 +49,8 @@ impl Answered<'_> {
             status,
             media_type: None,
             body: Bytes::new(),
+            guard: None,
+            failed: None,
         }
     }
 
@@ -99,6 +106,21 @@ pub(super) async fn respond(
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 log_answer(service, &head, &received, &answered, begin);
             }));
+            if let Some(journal) = &service.journal
+                && received.webhook != Webhook::Events
+            {
+                journal.record(Told {
+                    time: received.now,
+                    webhook: received.webhook,
+                    body: received.body,
+                    query: received.query,
+                    route: answered.route.map(Into::into),
+                    status: answered.status.as_u16(),
+                    microseconds: microseconds_since(begin),
+                    guard: answered.guard,
+                    failed: answered.failed.map(Into::into),
+                });
+            }
             // A GET may carry a body, which means nothing and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
             let stays = is_read
@@ -121,7 +143,7 @@ pub(super) async fn respond(
 fn answer<'t>(live: &'t Live, service: &Service, received: &Received) -> Answered<'t> {
     match received.webhook {
         Webhook::OutOfSession | Webhook::Webhook => document::answer(live, service, received),
-        Webhook::Intercept => intercept::answer(&live.table, service, received),
+        Webhook::Intercept => intercept::answer(&live.table, received),
         // Their senders only tell.
         Webhook::Callback | Webhook::VoiceWebhooks => Answered::empty(StatusCode::NO_CONTENT),
         Webhook::Events => events::answer(received),

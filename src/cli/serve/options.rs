@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 
+use super::journal::JournalOptions;
 use crate::cli::secrets::SecretSources;
 use crate::server::listener::{ListenAddress, SocketMode};
 use crate::server::path::OutOfSessionPath;
@@ -30,6 +31,8 @@ pub(in crate::cli) struct Arguments {
     pub(super) signers: Signers,
     #[command(flatten)]
     pub(super) limits: LimitOptions,
+    #[command(flatten)]
+    pub(super) journal: JournalOptions,
     #[command(flatten)]
     pub(super) logging: Logging,
 }
@@ -247,7 +250,7 @@ fn duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a number and its unit, as in 5s, 10m or 1h".to_owned())
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|number| *number > 0)

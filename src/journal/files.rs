@@ -1,0 +1,213 @@
+//! The files of the journal: one a day, so many, so large, and every line in them whole.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use tracing::warn;
+
+/// The files of a folder, of which one is written.
+pub(super) struct Files {
+    folder: PathBuf,
+    max_size_bytes: u64,
+    max_files: usize,
+    current: Option<Current>,
+}
+
+/// The file that is written.
+struct Current {
+    day: String,
+    path: PathBuf,
+    file: File,
+    /// Where its last whole line ends.
+    length: u64,
+}
+
+impl Files {
+    pub(super) fn new(folder: PathBuf, max_size_bytes: u64, max_files: usize) -> Self {
+        Self {
+            folder,
+            max_size_bytes,
+            max_files,
+            current: None,
+        }
+    }
+
+    /// Writes whole lines to the file of a day. When that fails, none of them is there.
+    pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
+        let max_size_bytes = self.max_size_bytes;
+        let current = self.file_of(day)?;
+        let end = current.length + lines.len() as u64;
+        if end > max_size_bytes {
+            return Err(io::Error::other(format!(
+                "{} has the {max_size_bytes} bytes that it may have",
+                current.path.display()
+            )));
+        }
+        match current.file.write_all(lines) {
+            Ok(()) => {
+                current.length = end;
+                Ok(())
+            }
+            Err(error) => {
+                let error = about(&current.path, &error);
+                // Half a line would spoil the file for every reader.
+                if current.file.set_len(current.length).is_err() {
+                    self.current = None;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Completes when the file that was written is on the disk.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        let Some(current) = self.current.take() else {
+            return Ok(());
+        };
+        // After a failure nobody knows what is on the disk; the next look at the file tells.
+        match current.file.sync_data() {
+            Ok(()) => {
+                self.current = Some(current);
+                Ok(())
+            }
+            Err(error) => Err(about(&current.path, &error)),
+        }
+    }
+
+    fn file_of(&mut self, day: &str) -> io::Result<&mut Current> {
+        // A file that somebody has taken away is begun anew.
+        let is_open = self
+            .current
+            .as_ref()
+            .is_some_and(|current| current.day == day && current.path.exists());
+        if !is_open {
+            self.current = None;
+            self.current = Some(self.open(day)?);
+            self.remove_oldest(day);
+        }
+        Ok(self.current.as_mut().expect("it was opened just now"))
+    }
+
+    fn open(&self, day: &str) -> io::Result<Current> {
+        let path = self.folder.join(file_name(day));
+        let open = || -> io::Result<(File, u64)> {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(&self.folder)?;
+            let file = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .open(&path)?;
+            let metadata = file.metadata()?;
+            if !metadata.is_file() {
+                return Err(io::Error::other("it is no file"));
+            }
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Err(Errno::WOULDBLOCK) => {
+                    return Err(io::Error::other("another service writes it already"));
+                }
+                // A file system without locks has no other service either, or the operator knows.
+                Err(_) | Ok(()) => {}
+            }
+            let whole = end_of_last_line(&file, metadata.len())?;
+            if whole < metadata.len() {
+                let bytes = metadata.len() - whole;
+                warn!(path = %path.display(), bytes, "the journal ends in a torn line, which is taken out");
+                file.set_len(whole)?;
+            }
+            if whole == 0 {
+                // A new file is kept only when its folder is.
+                let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
+            }
+            Ok((file, whole))
+        };
+        let (file, length) = open().map_err(|error| about(&path, &error))?;
+        Ok(Current {
+            day: day.to_owned(),
+            path,
+            file,
+            length,
+        })
+    }
+
+    /// Removes the oldest files when there are too many, but never that of this day.
+    fn remove_oldest(&self, day: &str) {
+        let Ok(mut days) = days(&self.folder) else {
+            return;
+        };
+        let extra = days.len().saturating_sub(self.max_files.max(1));
+        days.retain(|other| other != day);
+        for oldest in days.iter().take(extra) {
+            let path = self.folder.join(file_name(oldest));
+            if let Err(error) = fs::remove_file(&path) {
+                warn!(path = %path.display(), %error, "an old file of the journal cannot be removed");
+            }
+        }
+    }
+}
+
+/// The name of a day's file.
+fn file_name(day: &str) -> String {
+    format!("journal-{day}.jsonl")
+}
+
+/// The days that have a file in a folder, the oldest first.
+///
+/// # Errors
+///
+/// The folder cannot be read.
+pub(super) fn days(folder: &Path) -> io::Result<Vec<String>> {
+    let mut days = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let day = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("journal-")?.strip_suffix(".jsonl"))
+            .filter(|day| is_day(day));
+        days.extend(day.map(str::to_owned));
+    }
+    days.sort();
+    Ok(days)
+}
+
+/// The file of a day.
+pub(super) fn path_of(folder: &Path, day: &str) -> PathBuf {
+    folder.join(file_name(day))
+}
+
+/// `2026-11-25`
+fn is_day(text: &str) -> bool {
+    text.len() == 10
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        })
+}
+
+/// Where the last whole line of a file of this length ends; 0 when there is none.
+fn end_of_last_line(file: &File, length: u64) -> io::Result<u64> {
+    const PIECE: u64 = 64 * 1024;
+    let mut end = length;
+    let mut piece = Vec::new();
+    while end > 0 {
+        let start = end.saturating_sub(PIECE);
+        piece.resize(usize::try_from(end - start).unwrap_or_default(), 0);
+        file.read_exact_at(&mut piece, start)?;
+        if let Some(at) = piece.iter().rposition(|&byte| byte == b'\n') {
+            return Ok(start + at as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
+}
+
+fn about(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}

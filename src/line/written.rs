@@ -1,0 +1,336 @@
+//! From a request, or an event, to its line.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::allowed::{self, Holds};
+use super::{Beyond, Line, Names, Pairs, Told};
+use crate::guard;
+use crate::request::event::Event;
+use crate::request::{Request, Webhook, is_caller_geography};
+use crate::types::{Channel, E164, is_withheld, masked};
+
+/// The most names of a line, and the most values: three times those of Proxy's longest request.
+const NAMES_MAX: usize = 256;
+
+/// The most bytes of a value that the operator asks for.
+const VALUE_MAX: usize = 4096;
+
+/// The most bytes of a number that is kept whole.
+const NUMBER_MAX: usize = 256;
+
+/// How deep the data of an event is gone into.
+const DEPTH_MAX: usize = 6;
+
+/// The line of a request.
+#[must_use]
+pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
+    let request = Request::new(told.webhook, &told.body, &told.query);
+    let own = Own::of(&request);
+    let withheld = withheld(&request);
+    let mut parts = Parts::default();
+    let mut seen = HashSet::new();
+    for (name, value) in told.body.pairs().chain(told.query.pairs()) {
+        // Of a repeated name the first value is matched, so it is the one that counts.
+        if !seen.insert(name) || value.is_empty() {
+            continue;
+        }
+        let is_asked_for = beyond.values.contains(name);
+        if !is_asked_for && !allowed::is_name(name) {
+            parts.unnamed += 1;
+            continue;
+        }
+        let holds = match Holds::of(name) {
+            // The spellings of a withheld number look like numbers of Lesotho, Uganda or China.
+            Holds::Country if withheld == Some(true) && is_caller_geography(name) => Holds::Other,
+            holds => holds,
+        };
+        if is_asked_for && value.len() <= VALUE_MAX || holds.fits(value) {
+            parts.whole(name, value);
+        } else if holds == Holds::Number {
+            let is_whole = beyond.numbers || own.is(name, value) || allowed::says_withheld(value);
+            if is_whole && value.len() <= NUMBER_MAX {
+                parts.whole(name, value);
+            } else {
+                parts.masked(name, value);
+            }
+        } else {
+            parts.left_out(name);
+        }
+    }
+    for name in beyond.values.iter().filter(|name| name.contains('.')) {
+        let value = request.value(name);
+        if !seen.contains(name.as_str()) && (1..=VALUE_MAX).contains(&value.len()) {
+            parts.whole(name.clone(), value);
+        }
+    }
+    let sid = [request.sid(), request.sent("Call.Sid")]
+        .into_iter()
+        .find(|sid| allowed::is_sid(sid));
+    Line {
+        time: Cow::Owned(clock(told.time)),
+        webhook: Cow::Borrowed(told.webhook.as_str()),
+        channel: Some(Cow::Borrowed(request.channel().as_str())),
+        route: told.route.as_deref().map(Cow::Borrowed),
+        status: told.status,
+        microseconds: told.microseconds,
+        guard: told.guard.map(Cow::Borrowed),
+        failed: told.failed.as_deref().map(Cow::Borrowed),
+        machine: told.webhook.wants_document() && guard::machine(&request).is_some(),
+        sid: sid.map(Cow::Borrowed),
+        number: own.number.map(Cow::Borrowed),
+        withheld,
+        step: Some(request.step())
+            .filter(|step| allowed::is_word(step))
+            .map(Cow::Borrowed),
+        event: None,
+        parameters: Pairs(parts.whole),
+        masked: Pairs(parts.masked),
+        left_out: Names(parts.left_out),
+        unnamed: parts.unnamed,
+    }
+}
+
+/// The line of an event that came at this moment.
+#[must_use]
+pub fn event<'a>(event: &'a Event, time: Timestamp, beyond: &Beyond) -> Line<'a> {
+    let mut parts = Parts::default();
+    let mut name = String::new();
+    parts.inside(&event.data, &mut name, 0, beyond);
+    let is_id = |id: &&str| {
+        let is_uuid = id.len() == 36
+            && id
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        allowed::is_sid(id) || is_uuid || allowed::is_word(id)
+    };
+    Line {
+        time: Cow::Owned(clock(time)),
+        webhook: Cow::Borrowed(Webhook::Events.as_str()),
+        channel: None,
+        route: None,
+        status: 204,
+        microseconds: 0,
+        guard: None,
+        failed: None,
+        machine: false,
+        sid: Some(event.id.as_str()).filter(is_id).map(Cow::Borrowed),
+        number: None,
+        withheld: None,
+        step: None,
+        event: Some(event.kind.as_str())
+            .filter(|kind| kind.len() <= 128 && kind.split('.').all(allowed::is_word))
+            .map(Cow::Borrowed),
+        parameters: Pairs(parts.whole),
+        masked: Pairs(parts.masked),
+        left_out: Names(parts.left_out),
+        unnamed: parts.unnamed,
+    }
+}
+
+fn clock(time: Timestamp) -> String {
+    format!("{time:.3}")
+}
+
+/// Whether the caller is withheld; nobody calls in a callback that names no caller.
+fn withheld(request: &Request<'_>) -> Option<bool> {
+    let caller = request.value("Caller");
+    let fone = match request.webhook() {
+        Webhook::VoiceWebhooks => request.sent("Call.From"),
+        _ => "",
+    };
+    if !caller.is_empty() || request.webhook().wants_document() {
+        Some(is_withheld(&caller))
+    } else if !fone.is_empty() {
+        Some(is_withheld(fone))
+    } else {
+        None
+    }
+}
+
+/// The parts of a line that are collected from parameters.
+#[derive(Default)]
+struct Parts<'a> {
+    whole: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    masked: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    left_out: Vec<Cow<'a, str>>,
+    unnamed: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn has_room(&mut self) -> bool {
+        let has_room = self.whole.len() + self.masked.len() + self.left_out.len() < NAMES_MAX;
+        if !has_room {
+            self.unnamed += 1;
+        }
+        has_room
+    }
+
+    fn whole(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
+        if self.has_room() {
+            self.whole.push((name.into(), value.into()));
+        }
+    }
+
+    fn masked(&mut self, name: impl Into<Cow<'a, str>>, value: &str) {
+        if self.has_room() {
+            self.masked.push((name.into(), masked(value).into()));
+        }
+    }
+
+    fn left_out(&mut self, name: impl Into<Cow<'a, str>>) {
+        if self.has_room() {
+            self.left_out.push(name.into());
+        }
+    }
+
+    /// What there is inside a value of an event, each under its dotted name.
+    fn inside(&mut self, value: &Value, name: &mut String, depth: usize, beyond: &Beyond) {
+        let length = name.len();
+        let mut go_in = |parts: &mut Self, key: &str, value: &Value| {
+            if length > 0 {
+                name.push('.');
+            }
+            name.push_str(key);
+            parts.inside(value, name, depth + 1, beyond);
+            name.truncate(length);
+        };
+        match value {
+            Value::Object(members) if depth < DEPTH_MAX => {
+                for (key, value) in members {
+                    go_in(self, key, value);
+                }
+            }
+            Value::Array(items) if depth < DEPTH_MAX => {
+                for (at, item) in items.iter().enumerate().take(NAMES_MAX) {
+                    go_in(self, &at.to_string(), item);
+                }
+                self.unnamed += items.len().saturating_sub(NAMES_MAX);
+            }
+            Value::Null => {}
+            Value::String(text) => self.leaf(name, text, beyond),
+            Value::Bool(_) | Value::Number(_) => self.leaf(name, &value.to_string(), beyond),
+            Value::Object(_) | Value::Array(_) => self.unnamed += 1,
+        }
+    }
+
+    fn leaf(&mut self, name: &str, value: &str, beyond: &Beyond) {
+        let is_asked_for = beyond.values.contains(name);
+        if value.is_empty() {
+            return;
+        }
+        if !is_asked_for && !allowed::is_name(name) {
+            self.unnamed += 1;
+        } else if is_asked_for && value.len() <= VALUE_MAX
+            || Holds::of_event(name).fits(value)
+            || beyond.numbers && value.parse::<E164>().is_ok()
+        {
+            self.whole(name.to_owned(), value.to_owned());
+        } else if value.parse::<E164>().is_ok() {
+            self.masked(name.to_owned(), value);
+        } else {
+            self.left_out(name.to_owned());
+        }
+    }
+}
+
+/// Which numbers of a request are ours.
+struct Own<'a> {
+    /// The names of the two numbers of the request, of which one is ours.
+    names: [&'static str; 2],
+    /// Ours; `None` when it cannot be told which is.
+    number: Option<&'a str>,
+    /// Numbers of other people, whatever name they stand under.
+    others: Vec<&'a str>,
+}
+
+impl<'a> Own<'a> {
+    fn of(request: &Request<'a>) -> Self {
+        let names = own_names(request).unwrap_or(["", ""]);
+        let sent = |name: &str| Some(request.sent(name)).filter(|value| !value.is_empty());
+        let mut others: Vec<&str> = [
+            "inboundParticipantIdentifier",
+            "outboundParticipantIdentifier",
+        ]
+        .into_iter()
+        .filter_map(sent)
+        .collect();
+        let number = names
+            .into_iter()
+            .find_map(sent)
+            .filter(|number| allowed::is_own(number) && !others.contains(number));
+        others.extend(
+            [
+                "Called",
+                "To",
+                "Caller",
+                "From",
+                "Call.From",
+                "ForwardedFrom",
+            ]
+            .into_iter()
+            .filter(|name| !names.contains(name))
+            .filter_map(sent),
+        );
+        Self {
+            names,
+            number,
+            others,
+        }
+    }
+
+    /// Whether the value of a parameter is a number of our own.
+    fn is(&self, name: &str, value: &str) -> bool {
+        match name {
+            // Proxy has sent the real number here, too.
+            "inboundParticipantProxyIdentifier" | "outboundParticipantProxyIdentifier" => {
+                allowed::is_own(value) && !self.others.contains(&value)
+            }
+            _ => self.names.contains(&name) && self.number == Some(value),
+        }
+    }
+}
+
+/// The names of the number that is ours for certain; `None` when either may be somebody's.
+///
+/// A status callback of a text that we have sent has no `Direction`, and the other's number in `To`. A call from a browser or a
+/// SIP phone has in `To` whatever its user dialled, and the leg of a Dial in `From` the caller's number or ours.
+fn own_names(request: &Request<'_>) -> Option<[&'static str; 2]> {
+    const CALLED: [&str; 2] = ["Called", "To"];
+    const CALLER: [&str; 2] = ["Caller", "From"];
+    if request.webhook() == Webhook::VoiceWebhooks {
+        return Some(["Call.To", "Call.To"]);
+    }
+    match request.sent("Direction") {
+        "" => {}
+        "inbound" => {
+            let caller = request.value("Caller").to_ascii_lowercase();
+            let is_phone = !["client:", "sip:", "sips:"]
+                .into_iter()
+                .any(|scheme| caller.starts_with(scheme));
+            return is_phone.then_some(CALLED);
+        }
+        "outbound-api" | "outbound-call" | "outbound-reply" => return Some(CALLER),
+        _ => return None,
+    }
+    let status = ["MessageStatus", "SmsStatus"]
+        .into_iter()
+        .map(|name| request.sent(name))
+        .find(|status| !status.is_empty())
+        .unwrap_or_default();
+    let is_text = request.channel() == Channel::Message;
+    match status {
+        "received" | "receiving" => Some(CALLED),
+        "" if request.webhook().wants_document() => {
+            let caller = request.value("Caller").to_ascii_lowercase();
+            let is_phone = is_text || !caller.starts_with("client:") && !caller.starts_with("sip");
+            is_phone.then_some(CALLED)
+        }
+        "" => None,
+        _ if is_text => Some(CALLER),
+        _ => None,
+    }
+}
