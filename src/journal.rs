@@ -27,6 +27,7 @@ use tracing::error;
 use self::files::Files;
 use self::writer::Writer;
 use crate::line::{Beyond, Told};
+use crate::metrics::Metrics;
 use crate::request::event::Event;
 
 /// The most requests that wait to be written.
@@ -64,9 +65,10 @@ impl fmt::Debug for Journal {
 }
 
 /// What becomes of lines.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counts {
-    written: AtomicU64,
+    metrics: Arc<Metrics>,
+    /// How many lines were lost since the start.
     lost: AtomicU64,
     /// Bytes of requests in the queue.
     waiting_bytes: AtomicUsize,
@@ -77,7 +79,9 @@ struct Counts {
 impl Counts {
     /// Counts lost lines. The log hears of the first of an episode.
     fn lose(&self, lines: usize, reason: &dyn fmt::Display) {
-        self.lost.fetch_add(lines as u64, Ordering::Relaxed);
+        let lines = lines as u64;
+        self.lost.fetch_add(lines, Ordering::Relaxed);
+        self.metrics.journal_lines_lost(lines);
         self.fail(reason);
     }
 
@@ -152,14 +156,20 @@ impl Closing {
 
 impl Journal {
     /// Begins a journal with a thread of its own. A folder that cannot be written costs lines, not the start.
+    /// Lines that are written and lost are counted; events that were not kept are not: they come again.
     ///
     /// # Errors
     ///
     /// The thread cannot be started.
-    pub fn begin(options: Options) -> io::Result<(Self, Closing)> {
+    pub fn begin(options: Options, metrics: Arc<Metrics>) -> io::Result<(Self, Closing)> {
         let (queue, items) = sync_channel(QUEUE);
         let (running, ended) = sync_channel(0);
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::new(Counts {
+            metrics,
+            lost: AtomicU64::new(0),
+            waiting_bytes: AtomicUsize::new(0),
+            is_losing: AtomicBool::new(false),
+        });
         let files = Files::new(options.folder, options.max_size_bytes, options.max_files);
         let mut writer = Writer::new(items, Arc::clone(&counts), files, options.beyond);
         std::thread::Builder::new()
@@ -196,18 +206,6 @@ impl Journal {
             Ok(Ok(false) | Err(_)) => Err(NotKept::Unwritten),
             Err(_) => Err(NotKept::Slow),
         }
-    }
-
-    /// How many lines were written since the start.
-    #[must_use]
-    pub fn written(&self) -> u64 {
-        self.counts.written.load(Ordering::Relaxed)
-    }
-
-    /// How many lines were lost since the start. Events that were not kept are not among them: they come again.
-    #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.counts.lost.load(Ordering::Relaxed)
     }
 
     fn send(&self, item: Item) -> Result<(), NotKept> {

@@ -419,9 +419,9 @@ impl Metrics {
         self.degraded.get() != 0
     }
 
-    /// A line was written to the journal.
-    pub fn journal_line_written(&self) {
-        self.journal_lines.inc();
+    /// So many lines were written to the journal.
+    pub fn journal_lines_written(&self, lines: u64) {
+        self.journal_lines.inc_by(lines);
     }
 
     /// So many lines were lost to the journal.

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the core in reading order, with those of our own that it may use beside itself.
-const CORE: [(&str, &[&str]); 13] = [
+const CORE: [(&str, &[&str]); 14] = [
     ("types", &[]),
     ("request", &["types"]),
     ("signature", &["request", "types"]),
@@ -21,6 +21,7 @@ const CORE: [(&str, &[&str]); 13] = [
         "answer",
         &["guard", "reply", "request", "table", "twiml", "types"],
     ),
+    ("line", &["guard", "request", "types"]),
     ("diagnostic", &[]),
     (
         "config",
@@ -66,11 +67,14 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("csv", &["config"]),
     ("hashbrown", &["config", "directory", "table"]),
     ("hmac", &["signature"]),
-    ("jiff", &["answer", "config", "guard", "table"]),
+    ("jiff", &["answer", "config", "guard", "line", "table"]),
     ("memchr", &["request"]),
     ("quick_xml", &["import", "twiml"]),
     ("regex", &["config", "table"]),
-    ("serde_json", &["diagnostic", "reply", "request", "schema"]),
+    (
+        "serde_json",
+        &["diagnostic", "line", "reply", "request", "schema"],
+    ),
     ("serde_urlencoded", &["request"]),
     ("sha1", &["signature"]),
     ("sha2", &["signature"]),

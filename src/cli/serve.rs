@@ -59,7 +59,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     };
     let _flush = log::start(&arguments.logging, &service.metrics)?;
     log::log_panics();
-    let (journal, closing) = arguments.journal.begin()?.unzip();
+    let (journal, closing) = arguments.journal.begin(&service.metrics)?.unzip();
     service.journal = journal;
     let limits = limits(&arguments.limits);
     let certificates = certificates(&arguments.listening)?;

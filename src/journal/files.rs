@@ -93,7 +93,7 @@ impl Files {
     }
 
     fn open(&self, day: &str) -> io::Result<Current> {
-        let path = self.folder.join(file_name(day));
+        let path = path_of(&self.folder, day);
         let open = || -> io::Result<(File, u64)> {
             DirBuilder::new()
                 .recursive(true)
@@ -145,17 +145,12 @@ impl Files {
         let extra = days.len().saturating_sub(self.max_files.max(1));
         days.retain(|other| other != day);
         for oldest in days.iter().take(extra) {
-            let path = self.folder.join(file_name(oldest));
+            let path = path_of(&self.folder, oldest);
             if let Err(error) = fs::remove_file(&path) {
                 warn!(path = %path.display(), %error, "an old file of the journal cannot be removed");
             }
         }
     }
-}
-
-/// The name of a day's file.
-fn file_name(day: &str) -> String {
-    format!("journal-{day}.jsonl")
 }
 
 /// The days that have a file in a folder, the oldest first.
@@ -179,7 +174,7 @@ pub(super) fn days(folder: &Path) -> io::Result<Vec<String>> {
 
 /// The file of a day.
 pub(super) fn path_of(folder: &Path, day: &str) -> PathBuf {
-    folder.join(file_name(day))
+    folder.join(format!("journal-{day}.jsonl"))
 }
 
 /// `2026-11-25`
@@ -208,6 +203,6 @@ fn end_of_last_line(file: &File, length: u64) -> io::Result<u64> {
     Ok(0)
 }
 
-fn about(path: &Path, error: &io::Error) -> io::Error {
+pub(super) fn about(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }

@@ -125,8 +125,8 @@ impl Writer {
         }
         match &result {
             Ok(()) => {
-                let written = &self.counts.written;
-                written.fetch_add(batch.lines as u64, Ordering::Relaxed);
+                let metrics = &self.counts.metrics;
+                metrics.journal_lines_written(batch.lines as u64);
                 if self.counts.is_losing.swap(false, Ordering::Relaxed) {
                     let lost = self.counts.lost.load(Ordering::Relaxed);
                     info!(lost, "the journal is written again");

@@ -7,6 +7,7 @@ use tracing::error;
 
 use crate::metrics::Interaction;
 use crate::request::Request;
+use crate::server::Service;
 use crate::server::receive::Received;
 use crate::server::webhook::Answered;
 use crate::table::Table;
@@ -15,7 +16,7 @@ use crate::table::intercept::PASS;
 /// What the first intercept that fits says; the interaction goes on when none does, and when that cannot be found out.
 ///
 /// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>: 403 blocks, every other status goes on.
-pub(super) fn answer<'t>(table: &'t Table, received: &Received) -> Answered<'t> {
+pub(super) fn answer<'t>(table: &'t Table, service: &Service, received: &Received) -> Answered<'t> {
     let decided = catch_unwind(AssertUnwindSafe(|| {
         let request = Request::new(received.webhook, &received.body, &received.query);
         table.intercept(&request, received.now)

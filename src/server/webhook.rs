@@ -143,7 +143,7 @@ pub(super) async fn respond(
 fn answer<'t>(live: &'t Live, service: &Service, received: &Received) -> Answered<'t> {
     match received.webhook {
         Webhook::OutOfSession | Webhook::Webhook => document::answer(live, service, received),
-        Webhook::Intercept => intercept::answer(&live.table, received),
+        Webhook::Intercept => intercept::answer(&live.table, service, received),
         // Their senders only tell.
         Webhook::Callback | Webhook::VoiceWebhooks => Answered::empty(StatusCode::NO_CONTENT),
         Webhook::Events => events::answer(received),

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -11,6 +12,7 @@ use tracing::warn;
 use super::options::at_least_one;
 use crate::journal::{Closing, Journal, Options};
 use crate::line::Beyond;
+use crate::metrics::Metrics;
 
 /// How long the end waits for what is still to be written.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -18,10 +20,10 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 /// What is kept of requests, and where.
 #[derive(Debug, Args)]
 pub(super) struct JournalOptions {
-    /// Keep a line of every answer in this folder; opens /callback and /events
+    /// Folder for a line of every answer
     #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_JOURNAL")]
     pub journal: Option<PathBuf>,
-    /// Keep this parameter's value, too; may be repeated
+    /// A parameter whose value it keeps, too
     #[arg(
         long,
         value_name = "NAME",
@@ -30,15 +32,17 @@ pub(super) struct JournalOptions {
         requires = "journal"
     )]
     pub journal_values: Vec<String>,
-    /// How the journal keeps other people's numbers
+    /// Of others: masked or full
     #[arg(
         long,
         value_enum,
+        value_name = "HOW",
+        hide_possible_values = true,
         default_value = "masked",
         env = "TWIML_RESPONDER_JOURNAL_NUMBERS"
     )]
     pub journal_numbers: Numbers,
-    /// The largest file of a day: bytes, or with K, M or G
+    /// Of a day: bytes, or with K, M or G
     #[arg(
         long,
         value_name = "SIZE",
@@ -47,7 +51,7 @@ pub(super) struct JournalOptions {
         env = "TWIML_RESPONDER_JOURNAL_MAX_SIZE"
     )]
     pub journal_max_size: u64,
-    /// How many days have a file
+    /// Days that have a file
     #[arg(
         long,
         value_name = "N",
@@ -67,7 +71,7 @@ pub(super) enum Numbers {
 
 impl JournalOptions {
     /// Begins the journal, when one is asked for.
-    pub(super) fn begin(self) -> Result<Option<(Journal, Closing)>> {
+    pub(super) fn begin(self, metrics: &Arc<Metrics>) -> Result<Option<(Journal, Closing)>> {
         let Some(folder) = self.journal else {
             return Ok(None);
         };
@@ -88,7 +92,7 @@ impl JournalOptions {
             max_size_bytes: self.journal_max_size,
             max_files: self.journal_max_files,
         };
-        Journal::begin(options)
+        Journal::begin(options, Arc::clone(metrics))
             .map(Some)
             .context("cannot start the thread of the journal")
     }

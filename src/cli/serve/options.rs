@@ -18,6 +18,7 @@ use crate::types::parse_seconds;
 /// Every option. The order is that of `--help`.
 #[derive(Debug, Args)]
 #[command(
+    term_width = 100,
     after_help = "--listen, --public-url, --trusted-proxy and --auth-token-file may be repeated."
 )]
 pub(in crate::cli) struct Arguments {
@@ -89,7 +90,7 @@ pub(super) struct Listening {
         env = "TWIML_RESPONDER_TLS_KEY"
     )]
     pub tls_key: Option<PathBuf>,
-    /// Where /livez, /readyz and /metrics are: an address as for --listen
+    /// Address of /livez, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS", env = "TWIML_RESPONDER_ADMIN")]
     pub admin: Option<ListenAddress>,
     /// Answer /livez and /readyz beside the webhooks, too
@@ -164,7 +165,7 @@ pub(super) struct LimitOptions {
         env = "TWIML_RESPONDER_MAX_CONNECTIONS"
     )]
     pub max_connections: usize,
-    /// From the signal to end until connections are refused, as in 5s
+    /// Until new ones are refused
     #[arg(
         long,
         value_name = "DURATION",

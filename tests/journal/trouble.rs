@@ -1,0 +1,111 @@
+//! What the disk does to the journal, and the journal never to an answer.
+
+use std::fs;
+
+use crate::support::{Folder, Service, program};
+use crate::{Kept, call, lines};
+
+const CALLS: usize = 60;
+
+/// Makes calls, each of which must be answered as ever; waits until each line is written or lost, and counts both.
+#[track_caller]
+fn calls(kept: &Kept) -> (u64, u64) {
+    for number in 0..CALLS {
+        let answer = kept.post("/webhook", &call(number));
+        assert!(answer.contains("Hello."), "{answer}");
+    }
+    loop {
+        let written = kept.figure("journal_lines_total");
+        let lost = kept.figure("journal_lines_lost_total");
+        if written + lost >= CALLS as u64 {
+            return (written, lost);
+        }
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn a_file_that_is_full_costs_lines_and_no_answer() {
+    let kept = Kept::start("journal-full-file", &["--journal-max-size", "4K"]);
+    let (written, lost) = calls(&kept);
+    let (folder, log) = kept.end();
+    assert!(written > 0 && lost > 0, "{written} and {lost}");
+    assert_eq!(written + lost, CALLS as u64);
+    assert_eq!(lines(&folder).len() as u64, written);
+    assert!(log.contains("has the 4096 bytes that it may have"), "{log}");
+    assert_eq!(
+        log.matches("the journal cannot be written").count(),
+        1,
+        "{log}"
+    );
+}
+
+/// The system lets no file of the service grow beyond a few kilobytes: the last write is cut short, as by a full disk.
+#[test]
+fn a_disk_that_is_full_costs_lines_and_no_answer() {
+    let folder = Folder::new("journal-full-disk");
+    let mut command = program();
+    let program = command.get_program().to_owned();
+    command = {
+        let mut shell = std::process::Command::new("bash");
+        shell
+            .current_dir(crate::support::top())
+            .env("TWIML_RESPONDER_LOG", "human")
+            .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\""])
+            .arg(program)
+            .args(Kept::arguments(&folder, &folder.path().join("journal")));
+        shell
+    };
+    let service = Service::start_by(&mut command);
+    let kept = Kept::of(folder, service);
+    let (written, lost) = calls(&kept);
+    let (folder, log) = kept.end();
+    assert!(written > 0 && lost > 0, "{written} and {lost}");
+    assert_eq!(
+        lines(&folder).len() as u64,
+        written,
+        "half a line stays nowhere"
+    );
+    assert!(log.contains("the journal cannot be written"), "{log}");
+    assert!(log.contains("File too large"), "{log}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_costs_lines_until_it_can() {
+    let folder = Folder::new("journal-no-folder");
+    folder.write("journal", "a file where the folder should be");
+    let kept = Kept::start_in(folder, &[]);
+    assert_eq!(calls(&kept), (0, CALLS as u64));
+    fs::remove_file(kept.journal()).expect("it makes room");
+    kept.post("/webhook", &call(CALLS));
+    let (folder, log) = kept.end();
+    assert_eq!(lines(&folder).len(), 1);
+    assert!(log.contains("the journal is written again"), "{log}");
+}
+
+#[test]
+fn a_file_that_is_none_costs_lines_and_no_answer() {
+    let folder = Folder::new("journal-device");
+    let journal = folder.path().join("journal");
+    fs::create_dir_all(&journal).expect("a folder");
+    // Whatever day it is, its file is a device that is always full.
+    let today = jiff::Timestamp::now();
+    for day in [today, today + jiff::SignedDuration::from_hours(24)] {
+        let name = format!("journal-{:.10}.jsonl", day.to_string());
+        std::os::unix::fs::symlink("/dev/full", journal.join(name)).expect("a link");
+    }
+    let kept = Kept::start_in(folder, &[]);
+    assert_eq!(calls(&kept), (0, CALLS as u64));
+    let (_, log) = kept.end();
+    assert!(log.contains("it is no file"), "{log}");
+}
+
+#[test]
+fn without_a_journal_there_is_no_callback_and_no_file() {
+    let service = Service::start(&["--allow-unsigned"], &[]);
+    for path in ["/callback", "/events"] {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let answer = crate::ask(&service.address, &request);
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+    }
+}
