@@ -118,7 +118,7 @@ fn no_line_has_anybodys_number_whatever_is_sent() {
         ("/webhook", format!("{own}&Caller=%2B14155550100&CallStatus=4-1-5-5-5-5-0-1-7-7&CallDuration=14155550188")),
         ("/webhook", format!("{own}&Caller=%2B14155550100&%2B14155550177=x&4155550188=y&campaign=%2B14155550100")),
         ("/webhook", format!("{own}&Caller=%2B14155550100&Caller=%2B14155550177&Called=%2B14155550188")),
-        ("/webhook?step=14155550100&Called=%2B14155550177", "CallSid=CA1&Caller=0014155550188".into()),
+        ("/webhook?step=14155550100&ForwardedFrom=%2B14155550177", "CallSid=CA1&Caller=0014155550188".into()),
         ("/webhook?step=4.155550100", format!("{own}&ApiVersion=4155-55-01")),
         ("/webhook", format!("{own}&Caller=+1%20(415)%20555-0100&CallerName=Ann+4155550177&From=%EF%BC%94155550188")),
         // The leg of a Dial, and what we have sent: the other is in To.
