@@ -219,20 +219,41 @@ pub fn body_sha256(body: &[u8]) -> String {
 }
 
 /// The fields in the order they are signed: by the bytes of name, then value, exact repeats once.
-fn in_signed_order(content: Content<'_>) -> Vec<(&str, &str)> {
+fn in_signed_order(content: Content<'_>) -> Vec<Pair<'_>> {
     let Content::Form(form) = content else {
         return Vec::new();
     };
-    let mut pairs: Vec<(&str, &str)> = form.pairs().collect();
+    let pairs = form.pairs().map(|(name, value)| Pair {
+        beginning: beginning(name),
+        name,
+        value,
+    });
+    let mut pairs: Vec<Pair<'_>> = pairs.collect();
     pairs.sort_unstable();
     pairs.dedup();
     pairs
 }
 
+/// A field as it is sorted.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Pair<'a> {
+    beginning: u128,
+    name: &'a str,
+    value: &'a str,
+}
+
+/// The first sixteen bytes of a name as a number that is ordered as they are, so that few names are compared whole.
+fn beginning(name: &str) -> u128 {
+    let mut bytes = [0; 16];
+    let length = name.len().min(bytes.len());
+    bytes[..length].copy_from_slice(&name.as_bytes()[..length]);
+    u128::from_be_bytes(bytes)
+}
+
 /// The bytes under an HMAC, in pieces, so that no request is copied together for every URL that is tried.
 struct Message<'a> {
     url: [&'a str; 6],
-    pairs: &'a [(&'a str, &'a str)],
+    pairs: &'a [Pair<'a>],
 }
 
 impl Message<'_> {
@@ -241,22 +262,25 @@ impl Message<'_> {
         for piece in self.url {
             mac.update(piece.as_bytes());
         }
-        for (name, value) in self.pairs {
-            mac.update(name.as_bytes());
-            mac.update(value.as_bytes());
+        for pair in self.pairs {
+            mac.update(pair.name.as_bytes());
+            mac.update(pair.value.as_bytes());
         }
         mac
     }
 }
 
-/// The longest signature in base64, that of HMAC-SHA256.
+/// The longest signature in base64, that of HMAC-SHA256, and the most bytes that as many digits can be.
 const LONGEST_SIGNATURE: usize = 44;
+const MOST_DECODED: usize = 33;
 
 /// A request's signature and what it is said to cover, made ready once for all URLs and secrets.
 struct Claim<'a> {
-    /// Decoded; empty when it was no base64 at all, which then matches nothing.
-    signature: Vec<u8>,
-    pairs: Vec<(&'a str, &'a str)>,
+    /// Decoded, in front; the rest means nothing.
+    decoded: [u8; MOST_DECODED],
+    /// How many bytes were decoded: none when it was no base64 at all, which then matches nothing.
+    length: usize,
+    pairs: Vec<Pair<'a>>,
     body: Option<&'a [u8]>,
 }
 
@@ -266,19 +290,23 @@ impl<'a> Claim<'a> {
             .signature
             .filter(|signature| !signature.is_empty())
             .ok_or(Failure::Missing)?;
-        let signature = if signature.len() <= LONGEST_SIGNATURE {
-            STANDARD.decode(signature).unwrap_or_default()
+        let mut decoded = [0; MOST_DECODED];
+        let length = if signature.len() <= LONGEST_SIGNATURE {
+            STANDARD
+                .decode_slice(signature, &mut decoded)
+                .unwrap_or_default()
         } else {
-            Vec::new()
+            0
         };
         // Without a signature that can be right there is nothing to sort for.
-        let pairs = if Algorithm::of_length(signature.len()).is_some() {
+        let pairs = if Algorithm::of_length(length).is_some() {
             in_signed_order(signed.content)
         } else {
             Vec::new()
         };
         Ok(Self {
-            signature,
+            decoded,
+            length,
             pairs,
             body: match signed.content {
                 Content::Bytes(body) => Some(body),
@@ -295,14 +323,14 @@ impl<'a> Claim<'a> {
 
     fn signs_url(&self, secret: &Secret, algorithm: Algorithm, url: Url<'_>) -> bool {
         // The length of what a stranger sent is no secret.
-        if Algorithm::of_length(self.signature.len()) != Some(algorithm) {
+        if Algorithm::of_length(self.length) != Some(algorithm) {
             return false;
         }
         let message = Message {
             url: url.pieces(),
             pairs: &self.pairs,
         };
-        secret.has_made(algorithm, &message, &self.signature)
+        secret.has_made(algorithm, &message, &self.decoded[..self.length])
     }
 
     fn body_fits(&self, url: Url<'_>) -> bool {

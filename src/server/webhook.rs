@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 use tokio::time::Instant;
@@ -54,9 +54,12 @@ impl Answered<'_> {
         }
     }
 
-    fn response(self, stays: bool) -> Response<Full<Bytes>> {
+    /// The answer as it is sent. Its headers take the room of the request's, which are done with.
+    fn response(self, stays: bool, mut headers: HeaderMap) -> Response<Full<Bytes>> {
+        headers.clear();
         let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
         let headers = response.headers_mut();
         if let Some(media_type) = self.media_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -80,7 +83,7 @@ pub(super) async fn respond(
     request: hyper::Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let begin = Instant::now();
-    let (head, mut body) = request.into_parts();
+    let (mut head, mut body) = request.into_parts();
     let service = &*server.service;
     if let Some(question) = Question::at(head.uri.path()).filter(|_| service.has_health_paths) {
         let mut response = match wrong_method(&head.method) {
@@ -126,7 +129,8 @@ pub(super) async fn respond(
             let stays = is_read
                 && connection.answered(&server.crowded)
                 && !service.is_ending.load(Ordering::Relaxed);
-            answered.response(stays && head.version >= Version::HTTP_11)
+            let stays = stays && head.version >= Version::HTTP_11;
+            answered.response(stays, std::mem::take(&mut head.headers))
         }
         Err(refusal) => {
             service.metrics.refused(refusal);

@@ -262,7 +262,7 @@ fn find<U: AsRef<str>>(
     let Ok(claim) = Claim::of(signed) else {
         return Finding::NoSignature;
     };
-    let Some(algorithm) = Algorithm::of_length(claim.signature.len()) else {
+    let Some(algorithm) = Algorithm::of_length(claim.length) else {
         return Finding::NotASignature;
     };
     let url_bytes: usize = urls.iter().map(|url| url.as_ref().len()).sum();
