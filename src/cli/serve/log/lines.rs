@@ -18,6 +18,10 @@ const WAITING: usize = 8192;
 /// As many bytes go into one write, or one line if it is longer.
 const BATCH_BYTES: usize = 32 * 1024;
 
+/// How long lines are gathered before they are written. Whoever logs in the meantime need not wake the thread, which
+/// would cost a request more than its line does.
+const GATHERING: Duration = Duration::from_millis(2);
+
 /// How long the end of the process waits for the lines that are on their way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -100,7 +104,7 @@ impl Write for &Lines {
 /// Writes what comes, as many lines at once as there are, until nobody can send any more.
 fn write_all(mut stream: impl Write, messages: &Receiver<Message>, metrics: &Metrics) {
     let mut batch = Vec::with_capacity(BATCH_BYTES);
-    while let Ok(first) = messages.recv() {
+    while let Some(first) = messages.try_recv().ok().or_else(|| gathered(messages)) {
         let mut lines = 0;
         let mut flushes = Vec::new();
         let mut next = Some(first);
@@ -129,6 +133,13 @@ fn write_all(mut stream: impl Write, messages: &Receiver<Message>, metrics: &Met
         batch.clear();
         drop(flushes);
     }
+}
+
+/// Waits for a message, and a moment more for what comes behind it; `None` when nobody can send any more.
+fn gathered(messages: &Receiver<Message>) -> Option<Message> {
+    let first = messages.recv().ok()?;
+    thread::sleep(GATHERING);
+    Some(first)
 }
 
 #[cfg(test)]
