@@ -81,6 +81,23 @@ pub fn template() -> String {
     )
 }
 
+/// A table of one route over a directory of numbers, which is the file `numbers.csv`.
+pub fn directory_table() -> String {
+    format!(
+        "[directory.numbers]\nfile = \"numbers.csv\"\n\n[[route]]\nname = \"listed\"\n\
+         when = {{ Called = {{ in = \"numbers\" }}, Direction = \"inbound\" }}\n{REPLY}\n{DEFAULT}"
+    )
+}
+
+/// The file `numbers.csv` with so many rows.
+pub fn directory(rows: usize) -> String {
+    let mut text = "number,name\n".to_owned();
+    for index in 0..rows {
+        writeln!(text, "{},Seller {index}", number(index, rows)).expect("a string takes text");
+    }
+    text
+}
+
 /// A table compiled.
 ///
 /// # Panics

@@ -1,0 +1,118 @@
+//! A server as a process of its own, and what the system says of it.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, io, process, thread};
+
+use crate::{Result, support};
+
+/// The core of the servers, and that of the load.
+const SERVERS: &str = "0";
+const LOAD: &str = "1";
+
+/// The ticks a second in which the system counts processor time: 100 on every Linux.
+const TICKS_A_SECOND: f64 = 100.0;
+
+pub struct Server {
+    process: Child,
+    pub port: u16,
+}
+
+impl Server {
+    /// Ours, with the table in this folder: signatures checked, logs and metrics on.
+    pub fn service(folder: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = pinned(env!("CARGO_BIN_EXE_twiml-responder"));
+        command
+            .current_dir(folder)
+            .env("TWILIO_AUTH_TOKEN", support::TOKEN)
+            .args(["serve", "--public-url", "https://example.com"])
+            .args([
+                "--listen",
+                &format!("127.0.0.1:{port}"),
+                "--admin",
+                "127.0.0.1:0",
+            ])
+            .stderr(fs::File::create(folder.join("log"))?);
+        Self::start(command, port)
+    }
+
+    /// This program as a peer.
+    pub fn peer(name: &str) -> Result<Self> {
+        let port = free_port()?;
+        let mut command = pinned(env::current_exe()?);
+        command.args([name, &port.to_string()]);
+        Self::start(command, port)
+    }
+
+    fn start(mut command: Command, port: u16) -> Result<Self> {
+        let process = command.stdin(Stdio::null()).spawn()?;
+        let server = Self { process, port };
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if Instant::now() > deadline {
+                return Err("a server does not start".into());
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+        Ok(server)
+    }
+
+    /// The processor time that it has used, in user and kernel mode.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let stat = self.read("stat")?;
+        let fields: Vec<&str> = stat
+            .rsplit(") ")
+            .next()
+            .unwrap_or_default()
+            .split(' ')
+            .collect();
+        let ticks = fields[11].parse::<f64>()? + fields[12].parse::<f64>()?;
+        Ok(Duration::from_secs_f64(ticks / TICKS_A_SECOND))
+    }
+
+    /// What it holds of the memory now.
+    pub fn resident_megabytes(&self) -> Result<f64> {
+        let status = self.read("status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line
+            .and_then(|line| line.split_whitespace().next())
+            .ok_or("no VmRSS")?;
+        Ok(kilobytes.parse::<f64>()? / 1024.0)
+    }
+
+    fn read(&self, file: &str) -> io::Result<String> {
+        fs::read_to_string(format!("/proc/{}/{file}", self.process.id()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Keeps this process off the servers' core.
+pub fn pin_load() {
+    let pinned = Command::new("taskset")
+        .args(["-cp", LOAD, &process::id().to_string()])
+        .stdout(Stdio::null())
+        .status();
+    if !pinned.is_ok_and(|status| status.success()) {
+        eprintln!("taskset cannot part servers and load: the figures are less steady");
+    }
+}
+
+fn pinned(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", SERVERS]).arg(program);
+    command
+}
+
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+}
