@@ -12,6 +12,7 @@ mod document;
 mod events;
 mod health;
 mod intercept;
+mod known_events;
 pub mod listener;
 mod open_connections;
 pub mod path;
@@ -40,6 +41,7 @@ use tracing::debug;
 use self::accept::{Pause, accept, waiting};
 use self::connection::Connection;
 use self::deadline_io::DeadlineIo;
+use self::known_events::KnownEvents;
 use self::listener::{Accepted, Listener, Peer};
 use self::open_connections::OpenConnections;
 use self::path::OutOfSessionPath;
@@ -254,6 +256,8 @@ struct Server {
     epoch: Instant,
     /// Whether a connection waits for a place, or the drain has begun: none may stay idle.
     crowded: AtomicBool,
+    /// The events that need not be kept again.
+    known_events: KnownEvents,
     /// The second, counted from the epoch, in which a signature was last looked into.
     diagnosed: AtomicU64,
 }
@@ -274,6 +278,7 @@ impl Server {
             http,
             epoch: Instant::now(),
             crowded: AtomicBool::new(false),
+            known_events: KnownEvents::default(),
             diagnosed: AtomicU64::new(0),
         }
     }

@@ -134,6 +134,47 @@ fn voice_webhooks_go_to_their_key_unsigned() {
     );
 }
 
+#[test]
+fn callbacks_and_events_go_into_the_journal() {
+    let folder = Folder::new("send-journal");
+    let journal = folder.path().join("journal");
+    let path = journal.display().to_string();
+    let service = Service::start(&["--journal", &path], &[("TWILIO_AUTH_TOKEN", TOKEN)]);
+    let url = format!("http://{}", service.address);
+    let taken = ran(0, "204 No Content\n", "");
+    for arguments in [
+        &["--webhook", "callback"][..],
+        &["--webhook", "callback", "--message"],
+        &["--webhook", "events"],
+        &["--webhook", "events"],
+        // The same event twice is one.
+        &["--webhook", "events", "id=EZ7", "type=t"],
+        &["--webhook", "events", "id=EZ7", "type=t"],
+    ] {
+        assert_eq!(send(&url, arguments), taken, "{arguments:?}");
+    }
+    let forged = run(program()
+        .args(["send", "--url", &format!("{url}/events")])
+        .env("TWILIO_AUTH_TOKEN", "54321"));
+    assert_eq!(
+        forged,
+        ran(1, "403 Forbidden\nsignature does not match\n", "")
+    );
+    assert_eq!(service.stop("-TERM").0, Some(0));
+    let mut text = String::new();
+    for file in std::fs::read_dir(&journal).expect("a folder") {
+        let path = file.expect("a file").path();
+        if path.extension().is_some_and(|kind| kind == "jsonl") {
+            text += &std::fs::read_to_string(path).expect("text");
+        }
+    }
+    let count = |webhook: &str| {
+        let word = format!("\"webhook\":\"{webhook}\"");
+        text.lines().filter(|line| line.contains(&word)).count()
+    };
+    assert_eq!((count("callback"), count("events")), (2, 3), "{text}");
+}
+
 /// Takes one request and answers 204: what was asked, its headers and its body.
 fn overheard(listener: &TcpListener) -> (String, Vec<String>, Vec<u8>) {
     let (mut stream, _) = listener.accept().expect("somebody connects");

@@ -3,17 +3,22 @@
 #[path = "support/wire/mod.rs"]
 mod wire;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use twiml_responder::config::{NoFiles, compile};
 use twiml_responder::diagnostic::File;
+use twiml_responder::journal::{Journal, Options};
+use twiml_responder::line::Beyond;
 use twiml_responder::live::{Access, Verification};
 use twiml_responder::server::Service;
 use twiml_responder::signature::keys::Keys;
 use twiml_responder::signature::secrets::Secrets;
+use twiml_responder::signature::{Algorithm, Content, Secret, body_sha256, sign};
 
 use wire::ask::Ask;
 use wire::client::Got;
+use wire::folder::Folder;
 use wire::log::Log;
 use wire::server::TestServer;
 use wire::{TOKEN, signed_service};
@@ -234,5 +239,187 @@ async fn voice_webhooks_are_taken_with_their_key_and_are_not_there_without() {
     assert!(
         !log.contains(&KEY[1..]) && !log.contains("61491570156"),
         "{log}"
+    );
+}
+
+/// The same service with a journal in this folder.
+fn with_journal(folder: &Path) -> Service {
+    let service = service();
+    let options = Options {
+        folder: folder.to_owned(),
+        beyond: Beyond::default(),
+        max_size_bytes: 1 << 20,
+        max_files: 2,
+    };
+    let (journal, _) = Journal::begin(options, Arc::clone(&service.metrics)).expect("a thread");
+    Service {
+        journal: Some(journal),
+        ..service
+    }
+}
+
+/// The lines of the journal: webhook and SID or id of each.
+fn lines(folder: &Path) -> Vec<(String, String)> {
+    let files = std::fs::read_dir(folder).expect("the journal's folder");
+    let mut lines = Vec::new();
+    for file in files.map(|file| file.expect("a file").path()) {
+        if file
+            .extension()
+            .is_some_and(|extension| extension == "jsonl")
+        {
+            let text = std::fs::read_to_string(file).expect("text");
+            lines.extend(text.lines().map(|line| {
+                let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                let word = |name: &str| line[name].as_str().unwrap_or_default().to_owned();
+                (word("webhook"), word("sid"))
+            }));
+        }
+    }
+    lines
+}
+
+/// A batch of events as Twilio posts and signs it, of this type.
+fn batch(ids: &[&str], kind: &str, test_id: &str) -> Ask {
+    let events: Vec<serde_json::Value> = ids
+        .iter()
+        .map(|id| {
+            serde_json::json!({
+                "specversion": "1.0", "type": kind, "id": id, "source": "x",
+                "time": "2026-01-02T03:04:05Z", "data": { "test_id": test_id },
+            })
+        })
+        .collect();
+    json(&serde_json::Value::from(events).to_string())
+}
+
+fn json(body: &str) -> Ask {
+    let target = format!("/events?bodySHA256={}", body_sha256(body.as_bytes()));
+    let signature = sign(
+        &Secret::new(TOKEN),
+        Algorithm::HmacSha1,
+        &format!("http://example.com{target}"),
+        Content::Bytes(body.as_bytes()),
+    );
+    Ask::post(&target, body)
+        .without("Content-Type")
+        .with("Content-Type", "application/json")
+        .with("X-Twilio-Signature", &signature)
+}
+
+const SUMMARY: &str = "com.twilio.voice.insights.call-summary.complete";
+const TEST: &str = "com.twilio.eventstreams.test-event";
+
+fn event_lines(ids: &[&str]) -> Vec<(String, String)> {
+    ids.iter()
+        .map(|id| ("events".to_owned(), (*id).to_owned()))
+        .collect()
+}
+
+#[tokio::test]
+async fn events_are_in_the_journal_once_when_they_are_said_to_be_kept() {
+    let folder = Folder::new("events");
+    let server = TestServer::start(with_journal(&folder.0)).await;
+    expect_empty(
+        &server.ask(&batch(&["EZ1", "EZ2"], SUMMARY, "")).await,
+        204,
+        None,
+    );
+    assert_eq!(lines(&folder.0), event_lines(&["EZ1", "EZ2"]));
+    for (ids, all) in [
+        (&["EZ2"][..], &["EZ1", "EZ2"][..]),
+        (&["EZ3", "EZ1", "EZ3"], &["EZ1", "EZ2", "EZ3"]),
+        (&[], &["EZ1", "EZ2", "EZ3"]),
+    ] {
+        expect_empty(&server.ask(&batch(ids, SUMMARY, "")).await, 204, None);
+        assert_eq!(lines(&folder.0), event_lines(all));
+    }
+    // The tests of a sink all have the same id.
+    let account = "AC00000000000000000000000000000001";
+    for (test_id, count) in [("a", 4), ("b", 5), ("a", 5)] {
+        let got = server.ask(&batch(&[account], TEST, test_id)).await;
+        expect_empty(&got, 204, None);
+        assert_eq!(lines(&folder.0).len(), count, "{test_id}");
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_comes_twice_at_once_is_written_once() {
+    let folder = Folder::new("events-at-once");
+    let server = TestServer::start(with_journal(&folder.0)).await;
+    let asked = batch(&["EZ1"], SUMMARY, "");
+    let (a, b, c) = tokio::join!(server.ask(&asked), server.ask(&asked), server.ask(&asked));
+    let statuses = [a.status, b.status, c.status];
+    // Nobody knows yet whether it will be kept, so whoever asks meanwhile asks again.
+    assert!(
+        statuses.contains(&204) && statuses.iter().all(|status| [204, 503].contains(status)),
+        "{statuses:?}"
+    );
+    expect_empty(&server.ask(&asked).await, 204, None);
+    assert_eq!(lines(&folder.0), event_lines(&["EZ1"]));
+}
+
+#[tokio::test]
+async fn events_that_cannot_be_kept_are_asked_for_again() {
+    let folder = Folder::new("events-not-kept");
+    let journal = folder.0.join("journal");
+    std::fs::write(&journal, "in the way").expect("a file");
+    let server = TestServer::start(with_journal(&journal)).await;
+    let asked = batch(&["EZ1"], SUMMARY, "");
+    for _ in 0..2 {
+        expect_empty(&server.ask(&asked).await, 503, None);
+    }
+    std::fs::remove_file(&journal).expect("it goes");
+    for _ in 0..2 {
+        expect_empty(&server.ask(&asked).await, 204, None);
+        assert_eq!(lines(&journal), event_lines(&["EZ1"]));
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_array_of_events_or_not_signed_is_not_kept() {
+    let folder = Folder::new("events-refused");
+    let server = TestServer::start(with_journal(&folder.0)).await;
+    let whole = batch(&["EZ1"], SUMMARY, "");
+    let altered = Ask {
+        body: batch(&["EZ2"], SUMMARY, "").body,
+        ..whole.clone()
+    };
+    for (asked, status, body) in [
+        (
+            json("{\"id\":\"EZ1\"}"),
+            400,
+            "the body must be an array of events",
+        ),
+        (altered, 403, "signature does not match"),
+        (
+            whole.clone().without("X-Twilio-Signature"),
+            403,
+            "signature missing",
+        ),
+    ] {
+        let got = server.ask(&asked).await;
+        assert_eq!((got.status, got.body.as_str()), (status, body));
+    }
+    expect_empty(&server.ask(&whole).await, 204, None);
+    assert_eq!(lines(&folder.0), event_lines(&["EZ1"]));
+}
+
+#[tokio::test]
+async fn a_callback_is_taken_and_in_the_journal() {
+    let folder = Folder::new("callback");
+    let server = TestServer::start(with_journal(&folder.0)).await;
+    let sid = "KI00000000000000000000000000000001";
+    let form =
+        format!("interactionSid={sid}&interactionType=Voice&outboundResourceStatus=completed");
+    let callback = Ask::post("/callback", &form).signed_as_asked();
+    expect_empty(&server.ask(&callback).await, 204, None);
+    let got = server.ask(&Ask::post("/callback", &form)).await;
+    assert_eq!((got.status, got.body.as_str()), (403, "signature missing"));
+    // Lines are written in the order they came: when the event is kept, the callback's is there.
+    expect_empty(&server.ask(&batch(&["EZ1"], SUMMARY, "")).await, 204, None);
+    let wanted = [("callback".to_owned(), sid.to_owned())];
+    assert_eq!(
+        lines(&folder.0),
+        [&wanted[..], &event_lines(&["EZ1"])].concat()
     );
 }

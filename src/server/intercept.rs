@@ -19,7 +19,7 @@ use crate::table::intercept::PASS;
 pub(super) fn answer<'t>(table: &'t Table, service: &Service, received: &Received) -> Answered<'t> {
     let decided = catch_unwind(AssertUnwindSafe(|| {
         let request = Request::new(received.webhook, &received.body, &received.query);
-        table.intercept(&request, received.now)
+        table.intercept(&request, (service.clock)())
     }));
     let (intercept, interaction) = match decided {
         Ok(Some(intercept)) if intercept.blocks => (Some(intercept), Interaction::Block),

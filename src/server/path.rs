@@ -89,8 +89,8 @@ pub(super) fn webhook_at(path: &str, service: &Service) -> Option<Webhook> {
         (Webhook::Webhook, None) => true,
         (Webhook::Intercept, None) => !service.live.load().table.intercepts.is_empty(),
         (Webhook::VoiceWebhooks, Some(key)) => service.live.load().voice_webhooks.has(key),
-        // Without a journal nobody would ever hear of what a callback tells.
-        (Webhook::Callback, None) => service.journal.is_some(),
+        // Without a journal nobody would ever hear of what they tell.
+        (Webhook::Callback | Webhook::Events, None) => service.journal.is_some(),
         _ => false,
     };
     is_there.then_some(webhook)

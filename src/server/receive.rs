@@ -1,5 +1,6 @@
 //! A request as it arrives: method, media type and limits first, then the signature.
 
+use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use arc_swap::Guard;
@@ -119,7 +120,8 @@ pub(super) async fn receive(
         token: header(head, &IDEMPOTENCY_TOKEN)
             .unwrap_or_default()
             .to_owned(),
-        now: (service.clock)(),
+        // A broken clock is no reason to answer nothing.
+        now: catch_unwind(service.clock).unwrap_or_else(|_| Timestamp::now()),
     })
 }
 

@@ -104,7 +104,7 @@ pub(super) async fn respond(
     };
     let mut response = match received {
         Ok(received) => {
-            let answered = answer(&received.live, service, &received);
+            let answered = answer(&received.live, server, &received).await;
             // Not even a fault in the log may cost the answer.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 log_answer(service, &head, &received, &answered, begin);
@@ -144,13 +144,14 @@ pub(super) async fn respond(
 }
 
 /// The answer of the webhook that was asked.
-fn answer<'t>(live: &'t Live, service: &Service, received: &Received) -> Answered<'t> {
+async fn answer<'t>(live: &'t Live, server: &Server, received: &Received) -> Answered<'t> {
+    let service = &*server.service;
     match received.webhook {
         Webhook::OutOfSession | Webhook::Webhook => document::answer(live, service, received),
         Webhook::Intercept => intercept::answer(&live.table, service, received),
         // Their senders only tell.
         Webhook::Callback | Webhook::VoiceWebhooks => Answered::empty(StatusCode::NO_CONTENT),
-        Webhook::Events => events::answer(received),
+        Webhook::Events => events::answer(server, received).await,
     }
 }
 
