@@ -58,7 +58,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service
-    Serve(serve::Arguments),
+    Serve(Box<serve::Arguments>),
     /// Show everything that is wrong with a table
     Check(check::Arguments),
     /// Show which route answers a request, why, and with what
@@ -89,7 +89,7 @@ pub fn run() -> ExitCode {
     let arguments =
         Arguments::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     let result = match arguments.command {
-        Command::Serve(arguments) => serve::run(arguments),
+        Command::Serve(arguments) => serve::run(*arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),

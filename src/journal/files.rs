@@ -13,7 +13,7 @@ use tracing::warn;
 pub(super) struct Files {
     folder: PathBuf,
     max_size_bytes: u64,
-    max_files: usize,
+    most: usize,
     current: Option<Current>,
 }
 
@@ -27,11 +27,11 @@ struct Current {
 }
 
 impl Files {
-    pub(super) fn new(folder: PathBuf, max_size_bytes: u64, max_files: usize) -> Self {
+    pub(super) fn new(folder: PathBuf, max_size_bytes: u64, most: usize) -> Self {
         Self {
             folder,
             max_size_bytes,
-            max_files,
+            most,
             current: None,
         }
     }
@@ -109,12 +109,9 @@ impl Files {
             if !metadata.is_file() {
                 return Err(io::Error::other("it is no file"));
             }
-            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                Err(Errno::WOULDBLOCK) => {
-                    return Err(io::Error::other("another service writes it already"));
-                }
-                // A file system without locks has no other service either, or the operator knows.
-                Err(_) | Ok(()) => {}
+            // A file system without locks has no other service either, or the operator knows.
+            if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                return Err(io::Error::other("another service writes it already"));
             }
             let whole = end_of_last_line(&file, metadata.len())?;
             if whole < metadata.len() {
@@ -142,7 +139,7 @@ impl Files {
         let Ok(mut days) = days(&self.folder) else {
             return;
         };
-        let extra = days.len().saturating_sub(self.max_files.max(1));
+        let extra = days.len().saturating_sub(self.most.max(1));
         days.retain(|other| other != day);
         for oldest in days.iter().take(extra) {
             let path = path_of(&self.folder, oldest);

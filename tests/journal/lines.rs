@@ -110,11 +110,11 @@ fn no_line_has_anybodys_number_whatever_is_sent() {
         ("/webhook", "CallSid=CA1&Called=sip:14155550177@x&To=%2B14155550177&Caller=sip:ann@x".into()),
         // A browser: To is what its user dialled.
         ("/webhook", "CallSid=CA1&To=%2B14155550100&Called=%2B14155550100&Caller=client:14155550177&From=client:14155550177&Direction=inbound".into()),
-        ("/webhook", format!("MessageSid=SM1&To=whatsapp:%2B15005550001&From=whatsapp:%2B14155550100&WaId=14155550100&ProfileName=%2B14155550177")),
-        ("/webhook", format!("MessageSid=SM1&To=%2B15005550001&From=%2B14155550100&Body=call+415-555-0177+or+(415)+555+0188")),
-        ("/webhook", format!("MessageSid=SM1&To=%2B15005550001&From=%2B14155550100&OriginalRepliedMessageSender=%2B14155550177")),
+        ("/webhook", "MessageSid=SM1&To=whatsapp:%2B15005550001&From=whatsapp:%2B14155550100&WaId=14155550100&ProfileName=%2B14155550177".to_owned()),
+        ("/webhook", "MessageSid=SM1&To=%2B15005550001&From=%2B14155550100&Body=call+415-555-0177+or+(415)+555+0188".to_owned()),
+        ("/webhook", "MessageSid=SM1&To=%2B15005550001&From=%2B14155550100&OriginalRepliedMessageSender=%2B14155550177".to_owned()),
         // Numbers where there should be none.
-        ("/webhook", format!("CallSid=%2B14155550100&Called=%2B15005550001&CallStatus=14155550177&AccountSid=4155550188")),
+        ("/webhook", "CallSid=%2B14155550100&Called=%2B15005550001&CallStatus=14155550177&AccountSid=4155550188".to_owned()),
         ("/webhook", format!("{own}&Caller=%2B14155550100&CallStatus=4-1-5-5-5-5-0-1-7-7&CallDuration=14155550188")),
         ("/webhook", format!("{own}&Caller=%2B14155550100&%2B14155550177=x&4155550188=y&campaign=%2B14155550100")),
         ("/webhook", format!("{own}&Caller=%2B14155550100&Caller=%2B14155550177&Called=%2B14155550188")),

@@ -33,19 +33,21 @@ fn times(folder: &Folder) -> Vec<String> {
 #[test]
 fn lines_come_in_the_order_of_their_times() {
     let folder = Folder::new("read-order");
-    let (a, b, c) = (
+    let ordered = [
         "2026-01-01T10:00:00.000Z",
         "2026-01-01T10:00:00.001Z",
         "2026-01-01T23:59:59.999Z",
-    );
-    let (d, e) = ("2026-01-02T00:00:00.000Z", "2026-01-02T00:00:01.000Z");
-    folder.write("journal-2026-01-02.jsonl", &(line(e) + &line(d)));
+        "2026-01-02T00:00:00.000Z",
+        "2026-01-02T00:00:01.000Z",
+    ];
+    let lines = ordered.map(line);
+    folder.write("journal-2026-01-02.jsonl", &(lines[4].clone() + &lines[3]));
     folder.write(
         "journal-2026-01-01.jsonl",
-        &(line(b) + "\n" + &line(c) + &line(a)),
+        &(lines[1].clone() + "\n" + &lines[2] + &lines[0]),
     );
-    folder.write("other.jsonl", &line(a));
-    assert_eq!(times(&folder), [a, b, c, d, e]);
+    folder.write("other.jsonl", &lines[0]);
+    assert_eq!(times(&folder), ordered);
 }
 
 #[test]
