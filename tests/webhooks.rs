@@ -132,6 +132,21 @@ async fn only_an_intercept_that_blocks_ever_answers_403() {
 }
 
 #[tokio::test]
+async fn an_interaction_of_a_sub_account_is_signed_with_its_own_token() {
+    const ACCOUNT: &str = "AC00000000000000000000000000000001";
+    let secrets = Secrets::parse(&format!("{ACCOUNT} {TOKEN}")).expect("a token");
+    let table = Arc::clone(&service().live.load().table);
+    let server = TestServer::start(Service::new(table, Verification::Signed(secrets))).await;
+    let of = |account: &str| {
+        let form = format!("interactionType=Voice&interactionAccountSid={account}");
+        Ask::post("/intercept", &form).signed_as_asked()
+    };
+    expect_empty(&server.ask(&of(ACCOUNT)).await, 204, Some("pass"));
+    let other = of("AC00000000000000000000000000000002");
+    assert_eq!(server.ask(&other).await.status, 400);
+}
+
+#[tokio::test]
 async fn a_fault_lets_the_interaction_go_on() {
     let log = Log::default();
     let _listening = log.listen();

@@ -99,10 +99,7 @@ pub(super) async fn receive(
             let signed = Signed {
                 signature: header(head, &SIGNATURE),
                 settings: header(head, &SIGNATURE_SETTINGS),
-                account_sid: form
-                    .first("AccountSid")
-                    .or_else(|| query.first("AccountSid"))
-                    .unwrap_or_default(),
+                account_sid: account_sid(&form, &query),
                 content,
             };
             verify(server, secrets, peer, head, urls, &signed)?
@@ -123,6 +120,15 @@ pub(super) async fn receive(
         // A broken clock is no reason to answer nothing.
         now: catch_unwind(service.clock).unwrap_or_else(|_| Timestamp::now()),
     })
+}
+
+/// The account that a request says it is of, which only chooses among its secrets; empty when it says nothing. Proxy's
+/// intercepts and callbacks name it after the interaction.
+fn account_sid<'f>(form: &'f Form, query: &'f Form) -> &'f str {
+    ["AccountSid", "interactionAccountSid"]
+        .into_iter()
+        .find_map(|name| form.first(name).or_else(|| query.first(name)))
+        .unwrap_or_default()
 }
 
 /// What the body of a POST to a webhook may be.
