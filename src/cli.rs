@@ -9,6 +9,7 @@ mod fields;
 mod import;
 mod man;
 mod output;
+mod report;
 mod schema;
 mod secrets;
 mod send;
@@ -45,7 +46,7 @@ enum Format {
     Json,
 }
 
-/// Answers Twilio's webhooks for calls and texts without a session, from a table in TOML.
+/// Answers Twilio's calls and texts without a session, from a table in TOML.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 yes, 1 no, 2 could not do it.\n\
@@ -65,6 +66,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Turn TwiML that you already have into a route
     Import(import::Arguments),
+    /// Count what came, by number, route, hour and weekday
+    Report(report::Arguments),
     /// Print the JSON Schema of a table, for editors
     Schema,
     /// Post a signed request to a running service, as Twilio would
@@ -93,6 +96,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Schema => schema::run(),
         Command::Send(arguments) => send::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),

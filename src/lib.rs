@@ -20,6 +20,8 @@ pub mod answer;
 
 pub mod line;
 
+pub mod report;
+
 pub mod diagnostic;
 
 pub mod config;

@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::allowed::is_own as may_be_own;
 pub use self::pairs::{Names, Pairs};
 pub use self::recorded::{Known, Recorded};
 pub use self::written::{event, request};

@@ -801,6 +801,7 @@ fn help_fits_a_screen() {
         &["explain"],
         &["send"],
         &["verify"],
+        &["report"],
         &["completions"],
         &["man"],
     ] {

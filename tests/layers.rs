@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the core in reading order, with those of our own that it may use beside itself.
-const CORE: [(&str, &[&str]); 14] = [
+const CORE: [(&str, &[&str]); 15] = [
     ("types", &[]),
     ("request", &["types"]),
     ("signature", &["request", "types"]),
@@ -22,6 +22,18 @@ const CORE: [(&str, &[&str]); 14] = [
         &["guard", "reply", "request", "table", "twiml", "types"],
     ),
     ("line", &["guard", "request", "types"]),
+    (
+        "report",
+        &[
+            "directory",
+            "guard",
+            "line",
+            "reply",
+            "request",
+            "table",
+            "types",
+        ],
+    ),
     ("diagnostic", &[]),
     (
         "config",
@@ -67,7 +79,10 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("csv", &["config"]),
     ("hashbrown", &["config", "directory", "table"]),
     ("hmac", &["signature"]),
-    ("jiff", &["answer", "config", "guard", "line", "table"]),
+    (
+        "jiff",
+        &["answer", "config", "guard", "line", "report", "table"],
+    ),
     ("memchr", &["request"]),
     ("quick_xml", &["import", "twiml"]),
     ("regex", &["config", "table"]),

@@ -218,7 +218,7 @@ fn may_hide_a_number(text: &str) -> bool {
 }
 
 /// Whether a number of our own has the shape of one; what else stands in its place may be anybody's.
-pub(super) fn is_own(number: &str) -> bool {
+pub(crate) fn is_own(number: &str) -> bool {
     let is_digits = |text: &str, most| {
         (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
     };
