@@ -24,7 +24,11 @@ fn with(arguments: &[&str]) -> Ran {
 fn check_says_that_nothing_is_wrong() {
     assert_eq!(
         with(&["check"]),
-        ran(0, "responses.toml: 5 routes, 6 tests, nothing wrong\n", "")
+        ran(
+            0,
+            "responses.toml: 5 routes, 1 intercept, 8 tests, nothing wrong\n",
+            ""
+        )
     );
 }
 
