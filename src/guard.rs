@@ -73,6 +73,10 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Those of [`machine`], which go by the request alone and count nothing.
+    pub const OF_MACHINES: [Self; 4] =
+        [Self::Name, Self::ShortCode, Self::OptOut, Self::OptOutWord];
+
     /// The word for it in the journal.
     #[must_use]
     pub fn word(self) -> &'static str {

@@ -20,6 +20,8 @@ pub mod answer;
 
 pub mod line;
 
+pub mod judge;
+
 pub mod report;
 
 pub mod diagnostic;

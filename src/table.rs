@@ -16,6 +16,7 @@ use jiff::Timestamp;
 use regex::Regex;
 
 use self::index::Index;
+pub(crate) use self::index::Shelved;
 use self::intercept::Intercept;
 use self::pattern::Pattern;
 use self::schedule::Schedule;
@@ -238,6 +239,23 @@ impl Table {
             let route = &self.routes[position];
             (route, route.matching(request, now).err())
         })
+    }
+
+    /// What [`Table::candidates`] goes by where a value is not known.
+    pub(crate) fn shelved(&self) -> Shelved {
+        self.index.shelved()
+    }
+
+    /// The routes that may answer a request of which not all is known, in file order. `value` gives the value of a subject
+    /// as conditions compare it, or for `None` the step; none when it is not known.
+    pub(crate) fn candidates<'t, 'v>(
+        &'t self,
+        shelved: &'t Shelved,
+        value: impl FnMut(Option<&'t Subject>) -> Option<Cow<'v, str>>,
+    ) -> impl Iterator<Item = &'t Route> {
+        self.index
+            .candidates_of(shelved, value)
+            .map(|position| &self.routes[position])
     }
 
     /// The first route in [`Table::verdicts`] that answers, found through the index, else `[default]`.

@@ -170,22 +170,30 @@ pub(crate) fn may_begin_withheld(start: &str) -> bool {
         || WITHHELD_DIGITS.iter().any(|word| agree(digits, word))
 }
 
+/// The fewest characters that a mask hides, and the bullets in it.
+const HIDDEN: usize = 5;
+
 /// A number or address as it may stand in a log: at most its first four characters and its last two,
 /// at least five hidden. The bullets are always five, so that they do not tell the length either.
 #[must_use]
 pub fn masked(address: &str) -> String {
-    const HIDDEN: usize = 5;
     let characters: Vec<char> = address.chars().collect();
     if characters.is_empty() {
         return String::new();
     }
-    let may_show = characters.len().saturating_sub(HIDDEN);
-    let last = may_show.min(2);
-    let first = (may_show - last).min(4);
+    let (first, last) = shown_by_mask(characters.len());
     let mut mask: String = characters[..first].iter().collect();
     mask.extend(std::iter::repeat_n('•', HIDDEN));
     mask.extend(&characters[characters.len() - last..]);
     mask
+}
+
+/// How many characters [`masked`] shows of the start and of the end of a text with so many.
+#[must_use]
+pub(crate) fn shown_by_mask(characters: usize) -> (usize, usize) {
+    let may_show = characters.saturating_sub(HIDDEN);
+    let last = may_show.min(2);
+    ((may_show - last).min(4), last)
 }
 
 /// A text in which every number of five digits or more is [`masked`], however its digits are parted.

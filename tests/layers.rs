@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module of the core in reading order, with those of our own that it may use beside itself.
-const CORE: [(&str, &[&str]); 15] = [
+const CORE: [(&str, &[&str]); 16] = [
     ("types", &[]),
     ("request", &["types"]),
     ("signature", &["request", "types"]),
@@ -22,6 +22,18 @@ const CORE: [(&str, &[&str]); 15] = [
         &["guard", "reply", "request", "table", "twiml", "types"],
     ),
     ("line", &["guard", "request", "types"]),
+    (
+        "judge",
+        &[
+            "directory",
+            "guard",
+            "line",
+            "reply",
+            "request",
+            "table",
+            "types",
+        ],
+    ),
     (
         "report",
         &[
@@ -81,7 +93,9 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("hmac", &["signature"]),
     (
         "jiff",
-        &["answer", "config", "guard", "line", "report", "table"],
+        &[
+            "answer", "config", "guard", "judge", "line", "report", "table",
+        ],
     ),
     ("memchr", &["request"]),
     ("quick_xml", &["import", "twiml"]),
@@ -93,7 +107,7 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("serde_urlencoded", &["request"]),
     ("sha1", &["signature"]),
     ("sha2", &["signature"]),
-    ("smallvec", &["table"]),
+    ("smallvec", &["judge", "table"]),
     ("strsim", &["diagnostic"]),
     ("toml", &["config"]),
 ];

@@ -119,4 +119,13 @@ impl<'a> Recorded<'a> {
             _ => Known::Nothing,
         }
     }
+
+    /// The name under which the line has what there is of a value: its own, or that of its alias.
+    #[must_use]
+    pub fn kept_as<'n>(&self, name: &'n str) -> &'n str {
+        let is_here = |name| !matches!(self.sent(name), Known::Whole(value) if value.is_empty());
+        request::alias(name)
+            .filter(|other| !is_here(name) && is_here(other))
+            .unwrap_or(name)
+    }
 }

@@ -67,6 +67,11 @@ pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
             parts.whole(name.clone(), value);
         }
     }
+    let step = Some(request.step()).filter(|step| allowed::is_word(step));
+    if step.is_none() && !request.step().is_empty() && request.sent("step").is_empty() {
+        // An empty field of the body stands before the query's step, which else would be nowhere in the line.
+        parts.unnamed += 1;
+    }
     let sid = [request.sid(), request.sent("Call.Sid")]
         .into_iter()
         .find(|sid| allowed::is_sid(sid));
@@ -83,9 +88,7 @@ pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
         sid: sid.map(Cow::Borrowed),
         number: own.number.map(Cow::Borrowed),
         withheld,
-        step: Some(request.step())
-            .filter(|step| allowed::is_word(step))
-            .map(Cow::Borrowed),
+        step: step.map(Cow::Borrowed),
         event: None,
         parameters: Pairs(parts.whole),
         masked: Pairs(parts.masked),

@@ -10,8 +10,8 @@ use crate::request::Request;
 use crate::server::Service;
 use crate::server::receive::Received;
 use crate::server::webhook::Answered;
-use crate::table::Table;
 use crate::table::intercept::PASS;
+use crate::table::{DEFAULT, Table};
 
 /// What the first intercept that fits says; the interaction goes on when none does, and when that cannot be found out.
 ///
@@ -34,6 +34,7 @@ pub(super) fn answer<'t>(table: &'t Table, service: &Service, received: &Receive
     service.metrics.intercepted(interaction);
     Answered {
         route: Some(intercept.map_or(PASS, |intercept| &intercept.name)),
+        failed: (interaction == Interaction::Panic).then_some(DEFAULT),
         ..Answered::empty(if interaction == Interaction::Block {
             StatusCode::FORBIDDEN
         } else {

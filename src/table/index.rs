@@ -38,6 +38,10 @@ pub(super) struct Index {
     others: Vec<Position>,
 }
 
+/// All routes of each shelf, in file order: those that may answer when the value is not known.
+#[derive(Debug)]
+pub(crate) struct Shelved(Vec<Vec<Position>>);
+
 /// The routes that are pinned by one subject.
 #[derive(Debug)]
 struct Shelf {
@@ -113,6 +117,32 @@ impl Index {
         }
         Candidates { lists }
     }
+
+    pub(super) fn shelved(&self) -> Shelved {
+        Shelved(self.shelves.iter().map(Shelf::all).collect())
+    }
+
+    /// The routes that may answer a request when some values are not known, by position, in file order. `None` asks for the
+    /// step.
+    pub(super) fn candidates_of<'i, 'v>(
+        &'i self,
+        shelved: &'i Shelved,
+        mut value: impl FnMut(Option<&'i Subject>) -> Option<Cow<'v, str>>,
+    ) -> Candidates<'i> {
+        let mut lists = SmallVec::new();
+        lists.push(&self.others[..]);
+        for (shelf, all) in self.shelves.iter().zip(&shelved.0) {
+            let subject = match &shelf.by {
+                By::Step => None,
+                By::Subject(subject) => Some(subject),
+            };
+            match value(subject) {
+                Some(value) => shelf.find(&value, &mut lists),
+                None => lists.push(all),
+            }
+        }
+        Candidates { lists }
+    }
 }
 
 /// The routes with their positions.
@@ -146,6 +176,21 @@ impl Iterator for Candidates<'_> {
 }
 
 impl Shelf {
+    /// All of its routes, in file order.
+    fn all(&self) -> Vec<Position> {
+        let mut all: Vec<Position> = self
+            .directories
+            .iter()
+            .flat_map(|(_, routes)| routes)
+            .chain(&self.texts.exact.numbers)
+            .chain(&self.texts.prefixes.numbers)
+            .copied()
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        all
+    }
+
     /// Adds the lists of the routes that are pinned to a value.
     fn find<'i>(&'i self, value: &str, lists: &mut Lists<'i>) {
         self.texts.find(value, lists);

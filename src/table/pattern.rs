@@ -54,6 +54,12 @@ impl Pattern {
         self.start.is_empty() && self.middle.is_empty() && self.end.is_empty()
     }
 
+    /// Whether it asks for something between its start and its end.
+    #[must_use]
+    pub(crate) fn has_middle(&self) -> bool {
+        !self.middle.is_empty()
+    }
+
     /// What every text that it matches begins with.
     #[must_use]
     pub(crate) fn start(&self) -> &str {
