@@ -100,7 +100,20 @@ enum Item {
         events: Vec<Event>,
         time: Timestamp,
         kept: oneshot::Sender<bool>,
+        settled: Arc<Settled>,
     },
+}
+
+/// What becomes of events that take too long: whoever is first, the writer that begins with them or the one that waits
+/// for them and gives up, settles it.
+#[derive(Debug, Default)]
+struct Settled(AtomicBool);
+
+impl Settled {
+    /// Whether this is the first.
+    fn is_first(&self) -> bool {
+        !self.0.swap(true, Ordering::AcqRel)
+    }
 }
 
 impl Item {
@@ -114,14 +127,27 @@ impl Item {
 }
 
 /// Why events may not be taken for kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum NotKept {
     /// Too many lines wait to be written.
     Full,
     /// They could not be written.
     Unwritten,
-    /// It took too long; they may be written later or not at all.
+    /// It took too long, and they will not be written.
     Slow,
+    /// It takes too long, but they are being written: what becomes of them is known later.
+    StillWriting(Later),
+}
+
+/// What becomes of events that are being written.
+#[derive(Debug)]
+pub struct Later(oneshot::Receiver<bool>);
+
+impl Later {
+    /// Completes when it is known whether they are on the disk.
+    pub async fn is_kept(self) -> bool {
+        self.0.await.unwrap_or(false)
+    }
 }
 
 impl fmt::Display for NotKept {
@@ -129,7 +155,7 @@ impl fmt::Display for NotKept {
         f.write_str(match self {
             Self::Full => "too many lines wait to be written",
             Self::Unwritten => "the journal cannot be written",
-            Self::Slow => "the disk is too slow",
+            Self::Slow | Self::StillWriting(_) => "the disk is too slow",
         })
     }
 }
@@ -199,12 +225,19 @@ impl Journal {
         time: Timestamp,
         limit: Duration,
     ) -> Result<(), NotKept> {
-        let (kept, answer) = oneshot::channel();
-        self.send(Item::Events { events, time, kept })?;
-        match tokio::time::timeout(limit, answer).await {
+        let (kept, mut answer) = oneshot::channel();
+        let settled = Arc::new(Settled::default());
+        self.send(Item::Events {
+            events,
+            time,
+            kept,
+            settled: Arc::clone(&settled),
+        })?;
+        match tokio::time::timeout(limit, &mut answer).await {
             Ok(Ok(true)) => Ok(()),
             Ok(Ok(false) | Err(_)) => Err(NotKept::Unwritten),
-            Err(_) => Err(NotKept::Slow),
+            Err(_) if settled.is_first() => Err(NotKept::Slow),
+            Err(_) => Err(NotKept::StillWriting(Later(answer))),
         }
     }
 
@@ -222,5 +255,47 @@ impl Journal {
                 TrySendError::Disconnected(_) => NotKept::Unwritten,
             }
         })
+    }
+}
+
+/// A disk that takes what the test lets it take: the other end of a journal, in the place of its thread.
+#[cfg(test)]
+pub(crate) struct SlowDisk(Receiver<Item>);
+
+/// Events that are being written.
+#[cfg(test)]
+pub(crate) struct Writing(oneshot::Sender<bool>);
+
+#[cfg(test)]
+impl SlowDisk {
+    pub(crate) fn new() -> (Journal, Self) {
+        let (queue, items) = sync_channel(QUEUE);
+        let counts = Arc::new(Counts {
+            metrics: Arc::new(Metrics::new()),
+            lost: AtomicU64::new(0),
+            waiting_bytes: AtomicUsize::new(0),
+            is_losing: AtomicBool::new(false),
+        });
+        (Journal { queue, counts }, Self(items))
+    }
+
+    /// Begins with the next events that somebody waits for, as the thread does; `None` when there are none.
+    pub(crate) fn begin(&self) -> Option<Writing> {
+        while let Ok(item) = self.0.try_recv() {
+            if let Item::Events { kept, settled, .. } = item
+                && !kept.is_closed()
+                && settled.is_first()
+            {
+                return Some(Writing(kept));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+impl Writing {
+    pub(crate) fn end(self, is_kept: bool) {
+        let _ = self.0.send(is_kept);
     }
 }

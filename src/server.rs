@@ -257,7 +257,7 @@ struct Server {
     /// Whether a connection waits for a place, or the drain has begun: none may stay idle.
     crowded: AtomicBool,
     /// The events that need not be kept again.
-    known_events: KnownEvents,
+    known_events: Arc<KnownEvents>,
     /// The second, counted from the epoch, in which a signature was last looked into.
     diagnosed: AtomicU64,
 }
@@ -278,7 +278,7 @@ impl Server {
             http,
             epoch: Instant::now(),
             crowded: AtomicBool::new(false),
-            known_events: KnownEvents::default(),
+            known_events: Arc::default(),
             diagnosed: AtomicU64::new(0),
         }
     }

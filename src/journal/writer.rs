@@ -80,9 +80,14 @@ impl Writer {
             Item::Told(told) => {
                 self.add_line(batch, |beyond| line::request(&told, beyond));
             }
-            Item::Events { events, time, kept } => {
+            Item::Events {
+                events,
+                time,
+                kept,
+                settled,
+            } => {
                 // Whoever has gone has been told to send them again.
-                if kept.is_closed() {
+                if kept.is_closed() || !settled.is_first() {
                     return;
                 }
                 let before = batch.lines;

@@ -1,14 +1,18 @@
 //! What Event Streams is told of its events.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
+use jiff::Timestamp;
 use tracing::{error, warn};
 
+use crate::journal::{Journal, NotKept};
 use crate::request::event::Event;
 use crate::server::Server;
+use crate::server::known_events::KnownEvents;
 use crate::server::receive::Received;
 use crate::server::webhook::Answered;
 
@@ -35,17 +39,114 @@ pub(super) async fn answer(server: &Server, received: &Received) -> Answered<'st
         }
     };
     // The path is there with a journal only.
-    let (Some(journal), Ok(claim)) = (&server.service.journal, server.known_events.claim(events))
-    else {
-        return Answered::empty(StatusCode::SERVICE_UNAVAILABLE);
+    let is_kept = match &server.service.journal {
+        Some(journal) => keep(journal, &server.known_events, events, received.now).await,
+        None => false,
     };
-    if !claim.events.is_empty() {
-        let keeping = journal.keep(claim.events.clone(), received.now, LIMIT);
-        if let Err(reason) = keeping.await {
-            warn!(%reason, "events were not kept, Twilio is asked to send them again");
-            return Answered::empty(StatusCode::SERVICE_UNAVAILABLE);
-        }
-        claim.kept();
+    Answered::empty(if is_kept {
+        StatusCode::NO_CONTENT
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    })
+}
+
+/// Whether the journal has all of these events, those included that it had before.
+async fn keep(
+    journal: &Journal,
+    known: &Arc<KnownEvents>,
+    events: Vec<Event>,
+    now: Timestamp,
+) -> bool {
+    let Ok(claim) = known.claim(events) else {
+        return false;
+    };
+    if claim.events.is_empty() {
+        return true;
     }
-    Answered::empty(StatusCode::NO_CONTENT)
+    let keeping = journal.keep(claim.events.clone(), now, LIMIT);
+    let Err(reason) = keeping.await else {
+        claim.kept();
+        return true;
+    };
+    warn!(%reason, "events were not kept, Twilio is asked to send them again");
+    if let NotKept::StillWriting(later) = reason {
+        // Until that is known they are on their way, so that they are not written twice when they come again.
+        tokio::spawn(async move {
+            if later.is_kept().await {
+                claim.kept();
+            }
+        });
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::journal::SlowDisk;
+
+    fn events() -> Vec<Event> {
+        let event = Event {
+            id: "EZ1".to_owned(),
+            kind: "t".to_owned(),
+            time: String::new(),
+            data: Value::Null,
+        };
+        vec![event]
+    }
+
+    /// Twilio waits for five seconds. The clock of this test turns by itself while everybody waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_disk_is_not_waited_for_longer_than_twilio_does() {
+        let (journal, disk) = SlowDisk::new();
+        let known = Arc::default();
+        let begin = Instant::now();
+        assert!(!keep(&journal, &known, events(), Timestamp::UNIX_EPOCH).await);
+        assert_eq!(begin.elapsed(), LIMIT);
+        assert!(LIMIT < Duration::from_secs(5));
+        assert!(
+            disk.begin().is_none(),
+            "nobody waits, so they are not written"
+        );
+        // They come again, and are on their way until the disk has taken them.
+        let again = keep(&journal, &known, events(), Timestamp::UNIX_EPOCH);
+        let writing = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            disk.begin().expect("somebody waits")
+        };
+        let (is_kept, writing) = tokio::join!(again, writing);
+        assert!(!is_kept);
+        assert_eq!(begin.elapsed(), 2 * LIMIT);
+        assert!(!keep(&journal, &known, events(), Timestamp::UNIX_EPOCH).await);
+        assert_eq!(begin.elapsed(), 2 * LIMIT, "nobody waits for those");
+        assert!(disk.begin().is_none(), "they are not written twice");
+        writing.end(true);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        assert!(keep(&journal, &known, events(), Timestamp::UNIX_EPOCH).await);
+        assert!(disk.begin().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_slow_disk_does_not_take_in_the_end_may_come_again() {
+        let (journal, disk) = SlowDisk::new();
+        let known = Arc::default();
+        let first = keep(&journal, &known, events(), Timestamp::UNIX_EPOCH);
+        let writing = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            disk.begin().expect("somebody waits")
+        };
+        let (is_kept, writing) = tokio::join!(first, writing);
+        assert!(!is_kept);
+        writing.end(false);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let again = keep(&journal, &known, events(), Timestamp::UNIX_EPOCH);
+        let writing = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            disk.begin().expect("they are to be written").end(true);
+        };
+        assert!(tokio::join!(again, writing).0);
+    }
 }

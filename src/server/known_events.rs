@@ -3,7 +3,7 @@
 //! Twilio sends an event until it hears that it was taken, and sometimes once more.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::request::event::Event;
 use crate::signature::body_sha256;
@@ -43,7 +43,7 @@ impl KnownEvents {
     /// # Errors
     ///
     /// Another claim has some of them; then none is claimed.
-    pub(super) fn claim(&self, events: Vec<Event>) -> Result<Claim<'_>, OnTheirWay> {
+    pub(super) fn claim(self: &Arc<Self>, events: Vec<Event>) -> Result<Claim, OnTheirWay> {
         let (mut keys, mut mine) = (Vec::new(), HashSet::new());
         let mut window = self.window();
         let mut new = Vec::new();
@@ -60,7 +60,7 @@ impl KnownEvents {
         window.claimed.extend(mine);
         drop(window);
         Ok(Claim {
-            known: self,
+            known: Arc::clone(self),
             keys,
             events: new,
         })
@@ -73,15 +73,15 @@ impl KnownEvents {
 }
 
 /// Events that are to be kept. They are forgotten when it is dropped, so that they are taken when they come again.
-pub(super) struct Claim<'k> {
-    known: &'k KnownEvents,
+pub(super) struct Claim {
+    known: Arc<KnownEvents>,
     /// Those of the events, in their order.
     keys: Vec<Key>,
     /// In the order they came.
     pub events: Vec<Event>,
 }
 
-impl Claim<'_> {
+impl Claim {
     /// They are kept: from now on they are known.
     pub(super) fn kept(self) {
         let mut window = self.known.window();
@@ -103,7 +103,7 @@ impl Claim<'_> {
     }
 }
 
-impl Drop for Claim<'_> {
+impl Drop for Claim {
     fn drop(&mut self) {
         let mut window = self.known.window();
         for key in &self.keys {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn new_ids(known: &KnownEvents, events: Vec<Event>) -> Vec<String> {
+    fn new_ids(known: &Arc<KnownEvents>, events: Vec<Event>) -> Vec<String> {
         let claim = known.claim(events).expect("nobody else has them");
         let ids = claim.events.iter().map(|event| event.id.clone()).collect();
         claim.kept();
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn an_event_is_new_once() {
-        let known = KnownEvents::default();
+        let known = Arc::<KnownEvents>::default();
         assert_eq!(
             new_ids(&known, vec![event("b"), event("a"), event("b")]),
             ["b", "a"]
@@ -166,14 +166,14 @@ mod tests {
 
     #[test]
     fn what_was_not_kept_comes_again() {
-        let known = KnownEvents::default();
+        let known = Arc::<KnownEvents>::default();
         drop(known.claim(vec![event("a")]).expect("it is free"));
         assert_eq!(new_ids(&known, vec![event("a")]), ["a"]);
     }
 
     #[test]
     fn what_somebody_else_has_claimed_is_on_its_way() {
-        let known = KnownEvents::default();
+        let known = Arc::<KnownEvents>::default();
         let claim = known.claim(vec![event("a")]).expect("it is free");
         let both = vec![event("b"), event("a")];
         assert_eq!(known.claim(both.clone()).err(), Some(OnTheirWay));
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn each_test_of_a_sink_is_an_event_of_its_own() {
-        let known = KnownEvents::default();
+        let known = Arc::<KnownEvents>::default();
         for (test, count) in [("1", 1), ("2", 1), ("1", 0)] {
             assert_eq!(new_ids(&known, vec![test_event(test)]).len(), count);
         }
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten_and_memory_stays() {
-        let known = KnownEvents::default();
+        let known = Arc::<KnownEvents>::default();
         let id = |number: usize| event(&number.to_string());
         new_ids(&known, (0..MOST).map(id).collect());
         // Known still, all of them; that it is asked makes none younger.

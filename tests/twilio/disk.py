@@ -1,0 +1,253 @@
+"""What the disk does to the journal, and the journal never to an answer.
+
+    python tests/twilio/disk.py BINARY
+
+Calls, signed by Twilio's own Python library, come from several callers at once while the journal's disk is full to the last
+byte, is read-only, or takes for ever. Every answer must be right all the same, every line that is not there be counted as
+lost, and `/events` must say 503 within the five seconds that Twilio waits. As root the disk is a small one in memory, mounted
+for this; elsewhere a limit on the size of files and a folder without write permission stand in. Exit code 1 when anything is
+not as it should be.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from contextlib import contextmanager
+from pathlib import Path
+
+from twilio.request_validator import RequestValidator
+
+from day import free_address, metric
+from service import CALL, SESSION, SIGNATURE_HEADER, TOKEN, Checks, Fields, Server, unless
+
+CALLERS, CALLS = 6, 200
+
+# Waits in the place of the system's own for as long as a file is there.
+SLOW_DISK = """
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+int fdatasync(int file) {
+    (void)file;
+    while (access(getenv("SLOW_DISK"), F_OK) == 0)
+        usleep(10000);
+    return 0;
+}
+"""
+
+
+class Journal:
+    """A service with a journal on a disk with a trouble of its own."""
+
+    def __init__(self, checks, binary, folder, *before):
+        self.checks = checks
+        self.folder = folder
+        self.admin = free_address()
+        self.server = Server(checks, binary, "--journal", str(folder), "--admin", self.admin, token=TOKEN)
+        self.server.command = [*before, *self.server.command]
+        self.sent = 0
+
+    def __enter__(self):
+        self.server.__enter__()
+        return self
+
+    def __exit__(self, *error):
+        self.server.__exit__(*error)
+
+    def call(self, number):
+        """Whether a call gets the whole document that it should."""
+        form = Fields(CALL + SESSION).with_(CallSid=f"CA{number:032x}")
+        answer = self.server.ask("/out-of-session", form)
+        return answer.status == 200 and answer.headers.get("twiml-route") == "ride-ended" and b"</Response>" in answer.body
+
+    def load(self, what):
+        """Calls by several callers at once."""
+        wrong = []
+
+        def calls(caller):
+            for number in range(CALLS):
+                if not self.call(caller * CALLS + number + self.sent):
+                    wrong.append(number)
+
+        callers = [threading.Thread(target=calls, args=(caller,)) for caller in range(CALLERS)]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        self.sent += CALLERS * CALLS
+        self.checks.check(f"{what}: {CALLERS * CALLS} calls", f"{len(wrong)} answers are wrong" if wrong else None)
+
+    def counts(self):
+        """How many lines were written and how many lost, when each is one or the other."""
+        deadline = time.monotonic() + 20
+        while True:
+            written, lost = metric(self.admin, "journal_lines_total"), metric(self.admin, "journal_lines_lost_total")
+            if written + lost >= self.sent or time.monotonic() > deadline:
+                return written, lost
+            time.sleep(0.01)
+
+    def events(self, *ids):
+        """A batch of events: its status, and how long that took."""
+        body = json.dumps([{"specversion": "1.0", "type": "com.example.event", "id": own, "data": {}} for own in ids])
+        library = RequestValidator(TOKEN)
+        path = f"/events?bodySHA256={library.compute_hash(body)}"
+        signature = library.compute_signature(self.server.url + path, {})
+        head = [
+            f"POST {path} HTTP/1.1", f"Host: {self.server.address}", "Connection: close", "Content-Type: application/json",
+            f"Content-Length: {len(body)}", f"{SIGNATURE_HEADER}: {signature}", "", "",
+        ]
+        begin = time.monotonic()
+        answer = self.server.send("\r\n".join(head).encode() + body.encode())
+        return answer.status, time.monotonic() - begin
+
+    def refuses(self, what, *ids):
+        status, seconds = self.events(*ids)
+        self.checks.check(
+            f"{what}: events are to come again", unless(status, 503, "status"),
+            f"it took {seconds:.1f} s" if seconds >= 5 else None,
+        )
+
+    def takes(self, what, *ids):
+        self.checks.check(f"{what}: events are taken", unless(self.events(*ids)[0], 204, "status"))
+        self.sent += len(ids)
+
+    def lines(self):
+        text = "".join(path.read_text() for path in sorted(self.folder.glob("journal-*.jsonl")))
+        self.checks.check("no half line is in the journal", None if text.endswith("\n") or not text else text[-200:])
+        return [json.loads(line) for line in text.splitlines()]
+
+
+@contextmanager
+def disk(folder, size):
+    """A small disk in memory; `None` where none can be mounted."""
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+    if mounted.returncode != 0:
+        yield None
+        return
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(folder):
+    """Fills a disk to the last byte."""
+    with open(folder / "filler", "ab", buffering=0) as filler:
+        for size in [4096, 1]:
+            try:
+                while True:
+                    filler.write(b"x" * size)
+            except OSError:
+                pass
+    return os.statvfs(folder).f_bavail
+
+
+def full(checks, binary, folder):
+    with disk(folder / "full", "256k") as small:
+        if small is None:
+            print("full: no disk can be mounted, so a limit on the size of files stands in")
+            shell = ["bash", "-c", "trap '' XFSZ; ulimit -f 128; exec \"$0\" \"$@\""]
+            journal = Journal(checks, binary, folder / "limited", *shell)
+        else:
+            journal = Journal(checks, binary, small / "journal")
+        with journal:
+            journal.takes("while there is room", "EZ-before")
+            journal.load("until the disk is full")
+            written, lost = journal.counts()
+            checks.check("full: some lines are kept", None if written > 100 else f"only {written}")
+            checks.check("full: lost lines are counted", unless(written + lost, journal.sent, "lines"),
+                         None if lost else "none is lost")
+            # What is left has no room for a line of this length.
+            if small is not None:
+                checks.check("the disk is full to the last byte", unless(fill(small), 0, "free blocks"))
+            journal.load("on a full disk")
+            journal.refuses("on a full disk", *(f"EZ-{'x' * 180}-{number}" for number in range(60)))
+            written, lost = journal.counts()
+            checks.check("full: every line is written or lost", unless(written + lost, journal.sent, "lines"))
+            checks.check("full: the journal has what was written", unless(len(journal.lines()), written, "lines"))
+            if small is not None:
+                (small / "filler").unlink()
+                subprocess.run(["mount", "-o", "remount,size=4m", small], check=True)
+                journal.takes("with room again", "EZ-after")
+                told = journal.server.read_log()
+                checks.check("full: the log tells of the trouble and of its end", *(
+                    None if words in told else f"no {words!r}" for words in [
+                        "the journal cannot be written", "No space left on device", "the journal is written again",
+                    ]
+                ))
+
+
+def read_only(checks, binary, folder):
+    with disk(folder / "read-only", "4m") as small:
+        place = small or folder / "read-only"
+        (place / "journal").mkdir()
+
+        def change(to):
+            if small is None:
+                (place / "journal").chmod(0o500 if to == "ro" else 0o700)
+            else:
+                subprocess.run(["mount", "-o", f"remount,{to}", small], check=True)
+
+        if small is None:
+            print("read-only: no disk can be mounted, so a folder without write permission stands in")
+            if os.geteuid() == 0:
+                print("read-only: which does not hold root back, so it is left out")
+                return
+        change("ro")
+        with Journal(checks, binary, place / "journal") as journal:
+            journal.load("on a read-only folder")
+            checks.check("read-only: every line is lost and counted", unless(journal.counts(), (0, journal.sent), "lines"))
+            journal.refuses("on a read-only folder", "EZ-1")
+            change("rw")
+            journal.takes("on a folder that can be written again", "EZ-1")
+            ids = [line["sid"] for line in journal.lines()]
+            checks.check("read-only: what comes then is kept", unless(ids, ["EZ-1"], "lines"))
+
+
+def slow(checks, binary, folder):
+    source, library, switch = folder / "slow.c", folder / "slow.so", folder / "slow"
+    source.write_text(SLOW_DISK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    switch.touch()
+    with Journal(checks, binary, folder / "slow-journal", "env", f"LD_PRELOAD={library}", f"SLOW_DISK={switch}") as journal:
+        waiting = threading.Thread(target=journal.refuses, args=("on a slow disk", "EZ-1", "EZ-2"))
+        waiting.start()
+        journal.load("on a slow disk")
+        waiting.join()
+        # They are on their way still, and nobody waits for them a second time.
+        status, seconds = journal.events("EZ-2")
+        checks.check("slow: events on their way", unless(status, 503, "status"), "it waits" if seconds > 2 else None)
+        switch.unlink()
+        deadline = time.monotonic() + 20
+        while journal.events("EZ-1", "EZ-2")[0] != 204 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        journal.sent += 2
+        checks.check("slow: no line is lost", unless(journal.counts(), (journal.sent, 0), "lines"))
+        events = sorted(line["sid"] for line in journal.lines() if line["webhook"] == "events")
+        checks.check("slow: each event is there once", unless(events, ["EZ-1", "EZ-2"], "events"))
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: disk.py BINARY")
+    binary = str(Path(sys.argv[1]).resolve())
+    checks = Checks()
+    with tempfile.TemporaryDirectory() as folder:
+        for trouble in [full, read_only, slow]:
+            try:
+                trouble(checks, binary, Path(folder))
+            except Exception:
+                checks.check(trouble.__name__, f"broken off:\n{traceback.format_exc()}")
+    print(f"disk: {checks.passed} passed, {checks.failed} failed")
+    sys.exit(0 if checks.passed and not checks.failed else 1)
+
+
+if __name__ == "__main__":
+    main()
