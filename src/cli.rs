@@ -6,9 +6,11 @@ mod check;
 mod completions;
 mod explain;
 mod fields;
+mod format;
 mod import;
 mod man;
 mod output;
+mod replay;
 mod report;
 mod schema;
 mod secrets;
@@ -66,6 +68,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Turn TwiML that you already have into a route
     Import(import::Arguments),
+    /// Show which recorded requests another table answers otherwise
+    Replay(replay::Arguments),
     /// Count what came, by number, route, hour and weekday
     Report(report::Arguments),
     /// Print the JSON Schema of a table, for editors
@@ -96,6 +100,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Schema => schema::run(),
         Command::Send(arguments) => send::run(&arguments),

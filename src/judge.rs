@@ -71,18 +71,6 @@ pub enum Doubt<'a> {
     Fault,
 }
 
-impl Doubt<'_> {
-    /// The word for it.
-    #[must_use]
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::Values(_) => "values",
-            Self::Counted => "counting-guard",
-            Self::Fault => "fault",
-        }
-    }
-}
-
 impl fmt::Display for Choice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;

@@ -805,6 +805,7 @@ fn help_fits_a_screen() {
         &["explain"],
         &["send"],
         &["verify"],
+        &["replay"],
         &["report"],
         &["completions"],
         &["man"],

@@ -1,7 +1,6 @@
 //! `report`: what a journal tells, in the terminal, as JSON, and as a page for a browser.
 
 mod file;
-mod format;
 mod page;
 mod section;
 mod terminal;
@@ -11,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
-use super::{Format, Outcome, output, table_file};
+use super::{Format, Outcome, format, output, table_file};
 use crate::journal::read::Lines;
 use crate::report::{Counter, Figures, Pinned};
 

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,6 +37,7 @@ pub struct Lines {
     folder: PathBuf,
     days: vec::IntoIter<String>,
     current: Option<Open>,
+    size_bytes: Option<u64>,
     /// By time, then by place.
     waiting: BinaryHeap<Reverse<(String, u64, Entry)>>,
     /// How many lines were read.
@@ -60,14 +61,26 @@ impl Lines {
     /// The folder cannot be read.
     pub fn of(folder: &Path) -> io::Result<Self> {
         let days = days(folder).map_err(|error| about(folder, &error))?;
+        let sizes = days
+            .iter()
+            .filter_map(|day| fs::metadata(path_of(folder, day)).ok())
+            .map(|metadata| metadata.len());
+        let size_bytes = (!days.is_empty()).then(|| sizes.sum());
         Ok(Self {
             folder: folder.to_owned(),
             days: days.into_iter(),
             current: None,
+            size_bytes,
             waiting: BinaryHeap::new(),
             read: 0,
             time: String::new(),
         })
+    }
+
+    /// How many bytes its files had at the beginning; `None` when the folder has no file of a journal.
+    #[must_use]
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.size_bytes
     }
 
     /// The next line as it stands in the files; `None` at the end of the last.

@@ -14,8 +14,8 @@ use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
 use self::html::Html;
-use super::format::{figure, shown};
 use super::section::{self, Key, Row, Section};
+use crate::cli::format::{figure, shown};
 use crate::report::{Figures, Quiet};
 
 const STYLE: &str = include_str!("page.css");

@@ -1,6 +1,6 @@
 //! The figures in sections, each a title and rows with bars: what the terminal and the page draw alike.
 
-use super::format::{counted, figure, share, shown};
+use crate::cli::format::{counted, figure, share, shown};
 use crate::report::{Count, Figures, OTHERS, OfType, Quiet};
 
 /// What the two parts of a bar stand for.

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::format::{figure, shown};
 use super::section::{self, Section};
+use crate::cli::format::{figure, shown};
 use crate::report::{Figures, Quiet};
 
 /// The most columns of a line.

@@ -4,7 +4,7 @@
 use std::io;
 
 use super::html::Html;
-use crate::cli::report::format::figure;
+use crate::cli::format::figure;
 use crate::report::{Count, OfHour, OfWeekday};
 
 /// Pixels for the names on the left of a chart.
