@@ -151,6 +151,7 @@ def look(checks, browser, url, name, folder, *, width, height, scheme):
         ".filter(name => name.startsWith('on') || name == 'style' || name == 'href' || name == 'src')"
     )
     checks.check(f"{name}: no attribute that runs or fetches", handlers == [], handlers)
+    page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
     sizes = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
     checks.check(f"{name}: nothing is wider than the window", sizes[0] <= sizes[1] == width, sizes)
     seen = page.evaluate("document.body.innerText")

@@ -105,7 +105,9 @@ fn key(html: &mut Html, key: &Key) -> io::Result<()> {
     html.element("div", &[], |html| {
         html.text_in("dt", &[], key.name)?;
         html.text_in("dd", &[("class", "figure")], &figure(key.figure))?;
-        html.text_in("dd", &[("class", "more")], &key.notes.join(", "))
+        key.notes
+            .iter()
+            .try_for_each(|note| html.text_in("dd", &[("class", "more")], note))
     })
 }
 
@@ -227,7 +229,9 @@ fn table(html: &mut Html, section: &Section) -> io::Result<()> {
 }
 
 fn row(html: &mut Html, section: &Section, row: &Row, longest: u64) -> io::Result<()> {
-    html.element("tr", &[], |html| {
+    let class = [("class", "rest")];
+    let attributes = if row.is_rest { &class[..] } else { &[] };
+    html.element("tr", attributes, |html| {
         html.element("th", &[("scope", "row")], |html| {
             html.text(&row.label)?;
             if row.is_rest {

@@ -106,12 +106,12 @@ pub(super) fn columns(html: &mut Html, hours: &[OfHour]) -> io::Result<()> {
             for of in hours {
                 column(html, of, &y)?;
             }
-            Ok(())
+            hour_names(html, COLUMNS + 24.0)
         })
     })
 }
 
-/// The column of an hour, with its name below every third.
+/// The column of an hour.
 fn column(html: &mut Html, of: &OfHour, y: &impl Fn(u64) -> f64) -> io::Result<()> {
     let place = f64::from(of.hour) * 100.0 / 24.0;
     let left = format!("{:.3}%", place + 0.5);
@@ -135,17 +135,18 @@ fn column(html: &mut Html, of: &OfHour, y: &impl Fn(u64) -> f64) -> io::Result<(
             before += count;
         }
         Ok(())
-    })?;
-    if !of.hour.is_multiple_of(3) {
-        return Ok(());
+    })
+}
+
+/// The names of every third hour, below a chart that has all hours side by side.
+fn hour_names(html: &mut Html, y: f64) -> io::Result<()> {
+    let y = format!("{y}");
+    for hour in (0..24_u8).step_by(3) {
+        let middle = format!("{:.3}%", (f64::from(hour) + 0.5) * 100.0 / 24.0);
+        let place = [("x", &*middle), ("y", &*y), ("text-anchor", "middle")];
+        html.text_in("text", &place, &format!("{hour:02}"))?;
     }
-    let middle = format!("{:.3}%", place + 50.0 / 24.0);
-    let below = format!("{}", COLUMNS + 24.0);
-    html.text_in(
-        "text",
-        &[("x", &middle), ("y", &below), ("text-anchor", "middle")],
-        &format!("{:02}", of.hour),
-    )
+    Ok(())
 }
 
 /// Weekdays and hours as cells, the darker the more.
@@ -157,7 +158,7 @@ pub(super) fn cells(html: &mut Html, weekdays: &[OfWeekday]) -> io::Result<()> {
     let rows = weekdays.len();
     #[expect(clippy::cast_precision_loss, reason = "there are seven")]
     let top = |row: usize| row as f64 * CELL;
-    let height = format!("{}", top(rows));
+    let height = format!("{}", top(rows) + 20.0);
     let middle = |row: usize| format!("{}", top(row) + CELL * 0.7);
     let scale = format!(
         "The stronger the colour, the more, up to {} in one hour of the week.",
@@ -191,7 +192,7 @@ pub(super) fn cells(html: &mut Html, weekdays: &[OfWeekday]) -> io::Result<()> {
                     cell(html, &place, &format!("{}", top(row)), *count, most, &title)?;
                 }
             }
-            Ok(())
+            hour_names(html, top(rows) + 14.0)
         })
     })?;
     html.text_in("p", &[("class", "note")], &scale)
