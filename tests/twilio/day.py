@@ -83,6 +83,13 @@ message = [ {{ Message = "This number is not in use right now." }} ]
 TEXTS = ["I am at the corner", "red car, two minutes", "gate 12, terminal 2", "é & 日本 🚕", "thanks!"]
 GIVEAWAYS = ["call me on 5550100", "my number is 14155550100", "WhatsApp 0049301234567?"]
 
+CALLS_BLOCKED = """[[intercept]]
+name = "no-calls"
+when = { interactionType = "Voice" }
+block = true
+
+[[intercept]]"""
+
 SUMMARY = "com.twilio.voice.insights.call-summary.complete"
 
 SIDS = itertools.count(1)
@@ -106,6 +113,8 @@ class Day:
             "came", "came_back", "withheld", "numbers", "default", "routes", "guard", "hours", "intercepts", "callbacks",
             "events", "voice_webhooks", "statuses",
         )}
+        # By what decided, and what was asked: the SIDs, as often as they came.
+        self.decided = {}
         self.machines = 0
         self.lines = 0
         self.is_hour_certain = True
@@ -135,6 +144,7 @@ class Day:
         )
         self.line("webhook" if path.startswith("/webhook") else "out-of-session", 200)
         self.sent["routes"][route, kind] += 1
+        self.decided.setdefault((route, guard), []).append(form.getall("CallSid" if kind == "calls" else "MessageSid")[0])
         if route == "default":
             self.sent["default"][number, kind] += 1
         if guard:
@@ -192,6 +202,7 @@ class Day:
         self.checks.decided(f"an interaction with {data}", answer, status, decides)
         self.line("intercept", status)
         self.sent["intercepts"][decides, "blocked" if blocks else "passed"] += 1
+        self.decided.setdefault((decides, kind), []).append(form.getall("interactionSid")[0])
         if not blocks:
             self.told(f"interactionType={kind}", Fields([
                 *form.pairs(),
@@ -356,6 +367,58 @@ def reported(checks, binary, day, journal, table, folder):
     checks.check("the page shows no caller and no secret", f"it shows {shown}" if shown else None)
 
 
+def replayed(checks, binary, day, journal, table, folder):
+    """`replay` of the day's journal against its own table, and against one with three edits."""
+
+    def replay(path):
+        ran = run(binary, "replay", "--journal", str(journal), "--table", str(path), "--format", "json")
+        *different, counts = [json.loads(line) for line in ran.stdout.splitlines()]
+        shown = [secret for secret in day.secret if secret in ran.stdout]
+        checks.check("replay shows nobody's number", f"it shows {shown}" if shown else None, ran.stderr)
+        return ran.returncode, different, counts
+
+    def sids(*decided):
+        return sorted(sid for key in decided for sid in day.decided[key])
+
+    # What people wrote is not in the journal, and a guard that counts goes by what came before.
+    texts = len(sids(("no-numbers-in-texts", "Message"), ("pass", "Message")))
+    counted = len(sids(("loop-guard", "replies")))
+    decisions = sum(map(len, day.decided.values()))
+    code, different, counts = replay(table)
+    checks.check(
+        "replay against its own table: nothing differs", unless((code, different), (0, []), "exit code and requests"),
+        unless(counts["same"], decisions - texts - counted, "same"), unless(counts["different"], 0, "different"),
+        unless(counts["cannot_tell"], texts + counted, "cannot tell"),
+        unless(counts["reasons"], {"values": texts, "counting_guard": counted, "fault": 0}, "reasons"),
+        unless(counts["missing"], {"interactionData.body": texts}, "missing"),
+        unless(counts["without_decision"], day.lines - decisions, "without a decision"),
+        unless(counts["unreadable"], 0, "unreadable"),
+    )
+    edited = folder / "edited.toml"
+    first, withheld, rest = TABLE.partition("[[route]]\nname = \"withheld-caller\"")
+    _, _, rest = rest.partition("[[route]]")
+    text = f"{first}[[route]]{rest}".replace(SUPPORT, "+15005550097").replace("[[intercept]]", CALLS_BLOCKED, 1)
+    checks.check("the edits are edits", None if withheld and "withheld-caller" not in text else "the route is still there")
+    edited.write_text(text)
+    code, different, counts = replay(edited)
+    wanted = {
+        ("withheld-caller", "ride-ended"): sids(("withheld-caller", None)),
+        ("support", "default"): sids(("support", None)),
+        ("pass", "no-calls"): sids(("pass", "Voice")),
+    }
+    found = {}
+    for request in different:
+        found.setdefault((request["old"], request["new"]), []).append(request["sid"])
+    total = sum(map(len, wanted.values()))
+    checks.check(
+        "replay against an edited table: what was meant differs, and nothing else", unless(code, 1, "exit code"),
+        unless({change: sorted(sids) for change, sids in found.items()}, wanted, "requests"),
+        unless(counts["different"], total, "different"),
+        unless(counts["same"], decisions - texts - counted - total, "same"),
+        unless(counts["cannot_tell"], texts + counted, "cannot tell"),
+    )
+
+
 def metric(address, name):
     host, port = address.split(":")
     with socket.create_connection((host, int(port)), timeout=LONG) as connection:
@@ -402,6 +465,7 @@ def played(checks, binary, folder, table, key, journal):
     print(f"signed by twilio {library_version}: {day.lines} lines of a day of {sum(day.sent['came'].values())} calls and texts")
     checks.check("no line was lost", unless(lines[1], 0, "lines lost"))
     reported(checks, binary, day, journal, table, folder)
+    replayed(checks, binary, day, journal, table, folder)
 
 
 if __name__ == "__main__":
