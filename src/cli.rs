@@ -10,6 +10,7 @@ mod format;
 mod import;
 mod man;
 mod output;
+mod recorded_lines;
 mod replay;
 mod report;
 mod schema;

@@ -342,6 +342,11 @@ Every answer counts, also to what came back.
 #[test]
 fn an_empty_journal_says_so() {
     let folder = Folder::new("report-empty");
+    let ran = report(&folder, &["--html", "page.html"]);
+    let none = "error: there is no journal in .: its files are named as journal-2026-11-25.jsonl\n";
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), none));
+    assert!(!folder.path().join("page.html").exists());
+    folder.write("journal-2026-11-25.jsonl", "");
     let ran = report(&folder, &[]);
     assert_eq!(
         ran,

@@ -3,16 +3,16 @@
 mod counts;
 mod difference;
 
-use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
+use anyhow::{Context, Result};
+use indicatif::ProgressBar;
 
 use self::counts::Counts;
 use self::difference::Difference;
+use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output, table_file};
-use crate::journal::read::{Entry, Lines};
+use crate::journal::read::Entry;
 use crate::judge::{Judge, Verdict};
 use crate::line::{Line, Recorded};
 
@@ -42,35 +42,19 @@ pub(super) struct Arguments {
 /// The most bytes of differences that are held back, so that not each of a million is written by itself.
 const HELD_BYTES: usize = 32 * 1024;
 
-/// How many lines there are from one step of the progress bar to the next.
-const STEP: u64 = 1000;
-
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let table = table_file::compile(&arguments.table)?.table;
-    let folder = arguments.journal.display();
-    let reading = || format!("cannot read the journal {folder}");
-    let lines = Lines::of(&arguments.journal).with_context(reading)?;
-    let size_bytes = lines.size_bytes().ok_or_else(|| {
-        anyhow!("there is no journal in {folder}: its files are named as journal-2026-11-25.jsonl")
-    })?;
+    let lines = RecordedLines::of(&arguments.journal)?;
     let mut replay = Replay {
         judge: Judge::new(&table),
         counts: Counts::default(),
         format: arguments.format,
         held: String::new(),
-        bar: bar(size_bytes),
+        bar: lines.bar(),
     };
-    let (mut read, mut read_bytes) = (0, 0);
     for entry in lines {
-        let entry = entry.with_context(reading)?;
-        replay.take(&entry);
-        read += 1;
-        read_bytes += entry.text.len() as u64 + 1;
-        if read % STEP == 0 {
-            replay.bar.set_position(read_bytes);
-        }
+        replay.take(&entry?);
     }
-    replay.bar.finish_and_clear();
     replay.print_held();
     let counts = &replay.counts;
     match arguments.format {
@@ -81,15 +65,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         Format::Human => output::print(&counts.text()),
     }
     Ok(Outcome::from(counts.different == 0))
-}
-
-/// How far the reading is, for whoever watches; nothing where nobody does.
-fn bar(size_bytes: u64) -> ProgressBar {
-    if !stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template("{wide_bar} {percent:>3} %, {eta} left");
-    ProgressBar::new(size_bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 struct Replay<'t> {

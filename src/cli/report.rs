@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
+use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output, table_file};
-use crate::journal::read::Lines;
 use crate::report::{Counter, Figures, Pinned};
 
 /// The table that is looked for when none is given.
@@ -90,10 +90,9 @@ fn pinned(given: Option<&Path>) -> Result<Option<Pinned>> {
 
 /// Counts all lines of a folder. Those that cannot be read are told on standard error.
 fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
-    let reading = || format!("cannot read the journal {}", journal.display());
     let mut first_unreadable = None;
-    for entry in Lines::of(journal).with_context(reading)? {
-        let entry = entry.with_context(reading)?;
+    for entry in RecordedLines::of(journal)? {
+        let entry = entry?;
         if counter.add(&entry.text).is_err() && first_unreadable.is_none() {
             first_unreadable = Some(format!("{}:{}", entry.path.display(), entry.number));
         }
