@@ -11,6 +11,7 @@ not as it should be.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,9 +24,11 @@ from pathlib import Path
 from twilio.request_validator import RequestValidator
 
 from day import free_address, metric
-from service import CALL, SESSION, SIGNATURE_HEADER, TOKEN, Checks, Fields, Server, unless
+from service import CALL, SESSION, SIGNATURE_HEADER, TABLE, TOKEN, Checks, Fields, Server, unless
 
 CALLERS, CALLS = 6, 200
+
+NOBODY = 65534
 
 # Waits in the place of the system's own for as long as a file is there.
 SLOW_DISK = """
@@ -45,11 +48,12 @@ int fdatasync(int file) {
 class Journal:
     """A service with a journal on a disk with a trouble of its own."""
 
-    def __init__(self, checks, binary, folder, *before):
+    def __init__(self, checks, binary, folder, *before, table=TABLE):
         self.checks = checks
         self.folder = folder
         self.admin = free_address()
-        self.server = Server(checks, binary, "--journal", str(folder), "--admin", self.admin, token=TOKEN)
+        options = ["--config", str(table), "--journal", str(folder), "--admin", self.admin]
+        self.server = Server(checks, binary, *options, token=TOKEN)
         self.server.command = [*before, *self.server.command]
         self.sent = 0
 
@@ -117,6 +121,13 @@ class Journal:
         self.checks.check(f"{what}: events are taken", unless(self.events(*ids)[0], 204, "status"))
         self.sent += len(ids)
 
+    def logs(self, words):
+        """The log is written beside the answers, too, so it may take a moment."""
+        deadline = time.monotonic() + 20
+        while words not in (told := self.server.read_log()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        self.checks.check(f"the log says {words!r}", None if words in told else told)
+
     def lines(self):
         text = "".join(path.read_text() for path in sorted(self.folder.glob("journal-*.jsonl")))
         self.checks.check("no half line is in the journal", None if text.endswith("\n") or not text else text[-200:])
@@ -161,7 +172,7 @@ def full(checks, binary, folder):
             journal.takes("while there is room", "EZ-before")
             journal.load("until the disk is full")
             written, lost = journal.counts()
-            checks.check("full: some lines are kept", None if written > 100 else f"only {written}")
+            checks.check("full: some lines are kept", None if written > 30 else f"only {written}")
             checks.check("full: lost lines are counted", unless(written + lost, journal.sent, "lines"),
                          None if lost else "none is lost")
             # What is left has no room for a line of this length.
@@ -176,12 +187,8 @@ def full(checks, binary, folder):
                 (small / "filler").unlink()
                 subprocess.run(["mount", "-o", "remount,size=4m", small], check=True)
                 journal.takes("with room again", "EZ-after")
-                told = journal.server.read_log()
-                checks.check("full: the log tells of the trouble and of its end", *(
-                    None if words in told else f"no {words!r}" for words in [
-                        "the journal cannot be written", "No space left on device", "the journal is written again",
-                    ]
-                ))
+                for words in ["the journal cannot be written", "No space left on device", "the journal is written again"]:
+                    journal.logs(words)
 
 
 def read_only(checks, binary, folder):
@@ -195,13 +202,18 @@ def read_only(checks, binary, folder):
             else:
                 subprocess.run(["mount", "-o", f"remount,{to}", small], check=True)
 
+        before, table = [], TABLE
         if small is None:
             print("read-only: no disk can be mounted, so a folder without write permission stands in")
             if os.geteuid() == 0:
-                print("read-only: which does not hold root back, so it is left out")
-                return
+                # Which holds everybody back but root. So the service is somebody else's, with what it needs at hand.
+                before = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+                binary, table = shutil.copy(binary, place), shutil.copy(TABLE, place)
+                for path in [folder, place, Path(binary)]:
+                    path.chmod(0o755)
+                os.chown(place / "journal", NOBODY, NOBODY)
         change("ro")
-        with Journal(checks, binary, place / "journal") as journal:
+        with Journal(checks, binary, place / "journal", *before, table=table) as journal:
             journal.load("on a read-only folder")
             checks.check("read-only: every line is lost and counted", unless(journal.counts(), (0, journal.sent), "lines"))
             journal.refuses("on a read-only folder", "EZ-1")
