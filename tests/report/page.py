@@ -171,7 +171,7 @@ def look(checks, browser, url, name, folder, *, width, height, scheme):
     )
     checks.check(f"{name}: every chart has room", flat == 0, flat)
     faint = page.evaluate(CONTRAST)
-    checks.check(f"{name}: every text stands out from its ground by 4.5 to 1", faint == [], faint)
+    checks.check(f"{name}: every text stands out from its ground by 4.5 to 1, every bar by 3 to 1", faint == [], faint)
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
     fonts = page.evaluate("getComputedStyle(document.querySelector('.figure')).fontSize")
     checks.check(f"{name}: the style sheet is in use", fonts == "30px", fonts)
@@ -183,7 +183,7 @@ def look(checks, browser, url, name, folder, *, width, height, scheme):
     return background
 
 
-# The texts whose colour is too near to that of the nearest ground that is painted: WCAG 2.2, 1.4.3.
+# The texts, and the bars, whose colour is too near to that of the nearest ground that is painted: WCAG 2.2, 1.4.3 and 1.4.11.
 CONTRAST = """() => {
     const parse = text => text.match(/[\\d.]+/g).map(Number);
     const light = ([r, g, b]) => {
@@ -200,11 +200,13 @@ CONTRAST = """() => {
     const faint = new Set();
     for (const each of document.body.querySelectorAll('*')) {
         const own = [...each.childNodes].some(node => node.nodeType == 3 && node.data.trim());
-        if (!own || each.localName == 'title') continue;
+        const bar = each.matches('rect.first:not(.cell), rect.second');
+        if (!own && !bar || each.localName == 'title') continue;
         const style = getComputedStyle(each);
-        const ink = light(parse(each.localName == 'text' ? style.fill : style.color)), paper = light(ground(each));
+        const ink = light(parse(bar || each.localName == 'text' ? style.fill : style.color));
+        const paper = light(ground(bar ? each.parentElement : each));
         const ratio = (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05);
-        if (ratio < 4.5) faint.add(`${each.localName}: ${ratio.toFixed(2)}`);
+        if (ratio < (bar ? 3 : 4.5)) faint.add(`${each.localName}: ${ratio.toFixed(2)}`);
     }
     return [...faint];
 }"""
