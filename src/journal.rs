@@ -120,8 +120,7 @@ impl Item {
     fn size(&self) -> usize {
         match self {
             Self::Told(told) => told.size(),
-            // They wait for their answer, so there are no more of them than connections.
-            Self::Events { .. } => 0,
+            Self::Events { events, .. } => events.iter().map(Event::size).sum(),
         }
     }
 }

@@ -61,6 +61,29 @@ impl Event {
     }
 }
 
+impl Event {
+    /// About how much memory it takes, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let texts = self.id.len() + self.kind.len() + self.time.len();
+        size_of::<Self>() + texts + inside(&self.data)
+    }
+}
+
+/// About how much memory there is in a value beside itself, in bytes.
+fn inside(value: &Value) -> usize {
+    let of = |value| size_of::<Value>() + inside(value);
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(of).sum(),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, _)| size_of::<String>() + name.len() + of(value);
+            members.iter().map(member).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 /// A body that is no array of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotEvents;

@@ -129,6 +129,26 @@ mod tests {
         assert!(disk.begin().is_none());
     }
 
+    /// Twilio sends them again and again while a disk hangs.
+    #[tokio::test(start_paused = true)]
+    async fn events_that_wait_have_an_end() {
+        let (journal, _disk) = SlowDisk::new();
+        let known = Arc::default();
+        let large = |id: u32| {
+            let mut events = events();
+            events[0].id = format!("EZ{id}");
+            events[0].data = serde_json::json!({ "text": "x".repeat(10_000_000) });
+            events
+        };
+        let begin = Instant::now();
+        for turn in 1..=3 {
+            assert!(!keep(&journal, &known, large(turn), Timestamp::UNIX_EPOCH).await);
+            assert_eq!(begin.elapsed(), turn * LIMIT);
+        }
+        assert!(!keep(&journal, &known, large(4), Timestamp::UNIX_EPOCH).await);
+        assert_eq!(begin.elapsed(), 3 * LIMIT, "there is no room for it");
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_a_slow_disk_does_not_take_in_the_end_may_come_again() {
         let (journal, disk) = SlowDisk::new();
