@@ -63,7 +63,7 @@ pub(super) fn json(json: &str) -> String {
 
 /// Whether a character is one to be seen, and no more than that. Rust knows which are not: it writes them out.
 fn is_plain(character: char) -> bool {
-    matches!(character, '"' | '\'' | '\\') || character.escape_debug().len() == 1
+    matches!(character, ' '..='~') || character.escape_debug().len() == 1
 }
 
 #[cfg(test)]

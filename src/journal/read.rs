@@ -17,6 +17,9 @@ const WINDOW: usize = 1024;
 /// The most bytes of a line. The service writes none that long.
 const LINE_MAX: u64 = 16 * 1024 * 1024;
 
+/// About how many bytes a line has, so that there is room for one at once.
+const LINE_USUAL: usize = 1024;
+
 /// A line as it stands in its file, with its place. It need not be one of the journal: [`Line::parse`] tells.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
@@ -122,7 +125,7 @@ impl Open {
 
     fn read(&mut self) -> io::Result<Option<Entry>> {
         loop {
-            let mut text = Vec::new();
+            let mut text = Vec::with_capacity(LINE_USUAL);
             (&mut self.file)
                 .take(LINE_MAX)
                 .read_until(b'\n', &mut text)?;
