@@ -446,3 +446,125 @@ fn what_is_told_is_what_the_table_says_to_the_whole_request() {
     let told = same + different;
     assert!(told >= 3 * untold, "{told} told, {untold} not");
 }
+
+/// What is told of a call with these fields, of which nothing is kept beyond the rule; `None` when it cannot be told.
+fn told(table: &str, form: &str) -> Option<String> {
+    let file = File::new("responses.toml", format!("{table}\n{DEFAULT}"));
+    let table = match compile(&file, &Sellers) {
+        Ok(compiled) => compiled.table,
+        Err(diagnostics) => panic!("{diagnostics:#?}"),
+    };
+    let told = Told {
+        time: Timestamp::UNIX_EPOCH,
+        webhook: Webhook::Webhook,
+        body: Form::parse(form.as_bytes()),
+        query: Form::default(),
+        route: Some("old".into()),
+        status: 200,
+        microseconds: 1,
+        guard: None,
+        failed: None,
+    };
+    let line = line::request(&told, &Beyond::default());
+    let recorded = Recorded::of(&line).expect("a request");
+    let judge = Judge::new(&table);
+    match judge.judge(&recorded, Timestamp::UNIX_EPOCH) {
+        Some(Verdict::Different { now, .. }) => Some(now.name.to_owned()),
+        Some(Verdict::CannotTell(_)) => None,
+        verdict => panic!("{verdict:?}"),
+    }
+}
+
+#[test]
+fn a_part_of_a_value_tells_what_it_can_and_no_more() {
+    const CALLER: &str = "CallSid=CA1&Called=%2B15005550001&Caller=%2B14155559900";
+    const TEXT: &str = "MessageSid=SM1&To=%2B15005550001&From=%2B14155559900&Body=+";
+    const SIP: &str = "CallSid=CA1&Called=%2B15005550001&Caller=sip:anonymous%40anonymous.invalid";
+    for (when, form, outcome) in [
+        // Another mask is another number; the same mask may be the same number.
+        ("Caller = '+14155559900'", CALLER, None),
+        ("Caller = '+14155550100'", CALLER, None),
+        ("Caller = '+14155550101'", CALLER, Some("default")),
+        (
+            "Caller = ['+14155550101', '+442071838700']",
+            CALLER,
+            Some("default"),
+        ),
+        ("From = '+14155550101'", CALLER, Some("default")),
+        ("From = '+14155550100'", CALLER, None),
+        // What a mask shows.
+        ("Caller = '+1*'", CALLER, Some("route")),
+        ("Caller = '+141*00'", CALLER, Some("route")),
+        ("Caller = '+44*'", CALLER, Some("default")),
+        ("Caller = '*1'", CALLER, Some("default")),
+        ("Caller = '+1415*'", CALLER, None),
+        ("Caller = '+1*9*00'", CALLER, None),
+        ("Caller = { not = '+44*' }", CALLER, Some("route")),
+        ("Caller = { not = '+1415*' }", CALLER, None),
+        ("Caller = { regex = '^\\+1' }", CALLER, None),
+        // Whether it is there, and withheld.
+        ("Caller = { present = true }", CALLER, Some("route")),
+        ("Caller = { present = false }", CALLER, Some("default")),
+        ("Digits = { present = true }", CALLER, Some("default")),
+        ("Caller = { withheld = true }", CALLER, Some("default")),
+        ("From = { withheld = true }", CALLER, Some("default")),
+        ("Caller = { withheld = true }", SIP, Some("route")),
+        ("From = { withheld = true }", SIP, None),
+        ("Caller = 'sip:*'", SIP, Some("route")),
+        // Directories.
+        ("Caller = { in = 'same' }", CALLER, None),
+        ("Caller = { in = 'others' }", CALLER, Some("default")),
+        ("Caller = { in = 'near' }", CALLER, None),
+        ("Caller = { in = 'all' }", CALLER, Some("route")),
+        (
+            "Caller = { in = 'city' }, 'city.name' = 'x'",
+            CALLER,
+            Some("default"),
+        ),
+        // A text of blanks is none to a condition, and is left out like any other.
+        ("Body = { present = true }", TEXT, None),
+        ("Body = ''", TEXT, None),
+        ("Body = '*'", TEXT, Some("route")),
+        // One of several tables of `when` is enough.
+        ("Digits = '1' }, { Caller = '+1*'", CALLER, Some("route")),
+        (
+            "Caller = '+1415*' }, { Caller = '+1*'",
+            CALLER,
+            Some("route"),
+        ),
+        ("Caller = '+1415*', Digits = '1'", CALLER, Some("default")),
+    ] {
+        let table = format!(
+            "[directory.same]\nnumbers = ['+14155550100']\n\
+             [directory.others]\nnumbers = ['+14155550101', '+442*', '+1425*']\n\
+             [directory.near]\nnumbers = ['+14155550101', '+1415*']\n\
+             [directory.all]\nnumbers = ['+14155550101', '+1*']\n\
+             [directory.city]\nrows = [{{ number = '+14155550101', name = 'x' }}]\n\
+             [[route]]\nname = 'route'\nwhen = [ {{ {when} }} ]\nvoice = []\nmessage = []\n"
+        );
+        assert_eq!(told(&table, form).as_deref(), outcome, "{when}");
+    }
+}
+
+/// Enough routes for an index of callers, which a masked one is not found in.
+#[test]
+fn routes_that_are_found_by_a_masked_value_are_all_looked_at() {
+    let mut table = String::new();
+    for number in 0..20 {
+        let when = format!("{{ Caller = '+141555501{number:02}' }}");
+        table.extend([format!(
+            "[[route]]\nname = 'r{number}'\nwhen = {when}\nvoice = []\n"
+        )]);
+    }
+    let call = |caller: &str| format!("CallSid=CA1&Called=%2B15005550001&Caller=%2B{caller}");
+    assert_eq!(told(&table, &call("14155550107")), None);
+    assert_eq!(told(&table, &call("14155559907")), None);
+    assert_eq!(
+        told(&table, &call("14155550120")).as_deref(),
+        Some("default")
+    );
+    assert_eq!(
+        told(&table, &call("442071838707")).as_deref(),
+        Some("default")
+    );
+}
