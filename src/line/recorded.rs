@@ -90,15 +90,9 @@ impl<'a> Recorded<'a> {
     #[must_use]
     pub fn value(&self, name: &str) -> Known<'a> {
         if request::is_caller_geography(name) {
-            match self.line.withheld {
-                Some(true) => return Known::Whole(Cow::Borrowed("")),
-                Some(false) => {}
-                None if matches!(self.sent("Caller"), Known::Whole(caller) if caller.is_empty())
-                    && matches!(self.sent("From"), Known::Whole(caller) if caller.is_empty()) =>
-                {
-                    return Known::Whole(Cow::Borrowed(""));
-                }
-                None => return Known::Nothing,
+            // Where nobody is named nobody is somewhere, either: an absent number is a withheld one.
+            if self.line.withheld != Some(false) {
+                return Known::Whole(Cow::Borrowed(""));
             }
         }
         match self.sent(name) {
