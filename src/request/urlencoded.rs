@@ -3,35 +3,66 @@
 //! Source: the WHATWG URL standard, <https://url.spec.whatwg.org/#urlencoded-parsing>. What `serde_urlencoded` makes of
 //! the same bytes is what this must make of them; a property test holds the two against each other.
 
-use memchr::{memchr, memchr2};
-
 use crate::request::{Field, Form};
 
 /// Room for the fields of every request that Twilio makes, so that they are put down without moving.
 const USUAL_FIELDS: usize = 96;
 
+/// As many bytes are looked at and copied at once.
+const WORD: usize = 8;
+
 /// The form, unless a name or a value is no UTF-8.
 pub(super) fn decode(bytes: &[u8]) -> Option<Form> {
-    let mut text = Vec::with_capacity(bytes.len());
+    // What is decoded is never longer than what is read; a word may reach over its end.
+    let mut text = vec![0; bytes.len() + WORD];
     let mut fields = Vec::with_capacity(USUAL_FIELDS.min(bytes.len().div_ceil(2)));
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let (field, after) = cut(rest, b'&');
-        rest = after;
-        if field.is_empty() {
-            continue;
+    let (mut read, mut written) = (0, 0);
+    // Where the field began in the bytes and in the text, and where in the text its name ended.
+    let (mut began, mut start, mut middle) = (0, 0, None);
+    loop {
+        while let (Some(word), Some(place)) =
+            (word_at(bytes, read), word_at_mut(&mut text, written))
+        {
+            *place = *word;
+            let ordinary = ordinary_bytes(*word);
+            read += ordinary;
+            written += ordinary;
+            if ordinary < WORD {
+                break;
+            }
         }
-        let (name, value) = cut(field, b'=');
-        let start = text.len();
-        decode_piece(name, &mut text);
-        let middle = text.len();
-        decode_piece(value, &mut text);
-        fields.push(Field {
-            start,
-            middle,
-            end: text.len(),
-        });
+        let byte = bytes.get(read).copied();
+        if matches!(byte, Some(b'&') | None) {
+            if read > began {
+                fields.push(Field {
+                    start,
+                    middle: middle.unwrap_or(written),
+                    end: written,
+                });
+            }
+            (began, start, middle) = (read + 1, written, None);
+        }
+        let Some(byte) = byte else { break };
+        read += 1;
+        text[written] = match byte {
+            b'&' => continue,
+            b'=' if middle.is_none() => {
+                middle = Some(written);
+                continue;
+            }
+            b'+' => b' ',
+            b'%' => match escaped(&bytes[read..]) {
+                Some(byte) => {
+                    read += 2;
+                    byte
+                }
+                None => byte,
+            },
+            _ => byte,
+        };
+        written += 1;
     }
+    text.truncate(written);
     // Checked as a whole, which is quick; a character that falls apart at the end of a name or a value is two halves.
     let text = String::from_utf8(text).ok()?;
     fields
@@ -40,38 +71,43 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Form> {
         .then_some(Form { text, fields })
 }
 
-/// What is before the first of these bytes and what is behind it; all and nothing without one.
-fn cut(bytes: &[u8], at: u8) -> (&[u8], &[u8]) {
-    match memchr(at, bytes) {
-        Some(at) => (&bytes[..at], &bytes[at + 1..]),
-        None => (bytes, &[]),
-    }
+fn word_at(bytes: &[u8], at: usize) -> Option<&[u8; WORD]> {
+    bytes.get(at..)?.first_chunk()
 }
 
-/// Adds a name or a value: `+` is a blank, `%2B` is the byte 2B, and a `%` without two digits is itself.
-fn decode_piece(mut piece: &[u8], text: &mut Vec<u8>) {
-    while let Some(at) = memchr2(b'%', b'+', piece) {
-        text.extend_from_slice(&piece[..at]);
-        let (byte, length) = match piece[at..] {
-            [b'+', ..] => (b' ', 1),
-            [_, high, low, ..] => match (digit(high), digit(low)) {
-                (Some(high), Some(low)) => (high << 4 | low, 3),
-                _ => (b'%', 1),
-            },
-            _ => (b'%', 1),
-        };
-        text.push(byte);
-        piece = &piece[at + length..];
-    }
-    text.extend_from_slice(piece);
+fn word_at_mut(bytes: &mut [u8], at: usize) -> Option<&mut [u8; WORD]> {
+    bytes.get_mut(at..)?.first_chunk_mut()
 }
 
-/// The value of a hexadecimal digit.
-fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+/// How many bytes of a word stand for themselves before the first that may not: `=` or one less than `-`, among which
+/// `&`, `+` and `%` are.
+///
+/// Both are asked of all eight bytes in one number, where a borrow spoils only what is behind the first that is found.
+/// Source: <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>.
+fn ordinary_bytes(word: [u8; WORD]) -> usize {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    const HIGHEST_BITS: u64 = 0x80 * EACH;
+    let is_less = |word: u64, than: u8| word.wrapping_sub(EACH * u64::from(than)) & !word;
+    let word = u64::from_le_bytes(word);
+    let found = is_less(word, b'-') | is_less(word ^ (EACH * u64::from(b'=')), 1);
+    (found & HIGHEST_BITS).trailing_zeros() as usize / 8
 }
+
+/// The byte that the two digits behind a `%` stand for; `None` without two digits, when the `%` is itself.
+fn escaped(behind: &[u8]) -> Option<u8> {
+    let [high, low, ..] = behind else { return None };
+    let (high, low) = (DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]);
+    (high < 16 && low < 16).then_some(high << 4 | low)
+}
+
+/// The value of each byte as a hexadecimal digit; 16 for what is none.
+const DIGITS: [u8; 256] = {
+    let mut digits = [16; 256];
+    let mut value = 0;
+    while value < 16 {
+        digits[b"0123456789abcdef"[value as usize] as usize] = value;
+        digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+        value += 1;
+    }
+    digits
+};
