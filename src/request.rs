@@ -51,6 +51,28 @@ impl Form {
             .map(|field| (self.name(field), self.value(field)))
     }
 
+    /// How many fields there are.
+    pub(crate) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// The name of the field at this place.
+    pub(crate) fn name_at(&self, index: usize) -> &[u8] {
+        let field = &self.fields[index];
+        &self.text.as_bytes()[field.start..field.middle]
+    }
+
+    /// The name of the field at this place with the value right behind it.
+    pub(crate) fn joined_at(&self, index: usize) -> &[u8] {
+        let field = &self.fields[index];
+        &self.text.as_bytes()[field.start..field.end]
+    }
+
+    /// The same with all fields behind it.
+    pub(crate) fn joined_from(&self, index: usize) -> &[u8] {
+        &self.text.as_bytes()[self.fields[index].start..]
+    }
+
     /// The first value of this name; `None` when the name is absent.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {
