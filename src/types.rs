@@ -171,21 +171,29 @@ pub(crate) fn may_begin_withheld(start: &str) -> bool {
 }
 
 /// The fewest characters that a mask hides, and the bullets in it.
-const HIDDEN: usize = 5;
+const HIDDEN: usize = DOTS.len() / '•'.len_utf8();
+const DOTS: &str = "•••••";
 
 /// A number or address as it may stand in a log: at most its first four characters and its last two,
 /// at least five hidden. The bullets are always five, so that they do not tell the length either.
 #[must_use]
 pub fn masked(address: &str) -> String {
-    let characters: Vec<char> = address.chars().collect();
-    if characters.is_empty() {
+    if address.is_empty() {
         return String::new();
     }
-    let (first, last) = shown_by_mask(characters.len());
-    let mut mask: String = characters[..first].iter().collect();
-    mask.extend(std::iter::repeat_n('•', HIDDEN));
-    mask.extend(&characters[characters.len() - last..]);
-    mask
+    let (first, last) = shown_by_mask(address.chars().count());
+    // Where so many characters end, and where so many others begin.
+    let end = address
+        .char_indices()
+        .nth(first)
+        .map_or(address.len(), |(at, _)| at);
+    let begin = address
+        .char_indices()
+        .rev()
+        .take(last)
+        .last()
+        .map_or(address.len(), |(at, _)| at);
+    [&address[..end], DOTS, &address[begin..]].concat()
 }
 
 /// How many characters [`masked`] shows of the start and of the end of a text with so many.

@@ -2,17 +2,24 @@
 //!
 //! For people, as JSON, or as the journal of systemd wants it: with a priority, and without the time, which it knows.
 
+mod fields;
 mod journal;
 mod lines;
+mod time;
 
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use tracing::error;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
+use self::fields::Fields;
 use self::journal::{Prioritised, is_journal};
 use self::lines::Lines;
+use self::time::Now;
 use super::options::{LogFormat, Logging};
 use crate::metrics::Metrics;
 
@@ -23,24 +30,38 @@ pub(super) use self::lines::flush;
 pub(super) fn start(options: &Logging, metrics: &Arc<Metrics>) -> Result<Flush> {
     let lines = Lines::start(io::stderr(), Arc::clone(metrics))
         .context("cannot start the thread that writes the log")?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(options.log_level.filter())
+    let subscriber = tracing_subscriber::registry().with(options.log_level.0.clone());
+    let events = fmt::layer()
         .with_writer(lines)
+        .with_timer(Now)
         .with_target(false);
     match (options.log, is_journal(&io::stderr())) {
-        (LogFormat::Human, false) => builder.with_ansi(io::stderr().is_terminal()).init(),
-        (LogFormat::Human, true) => builder
-            .with_ansi(false)
-            .with_level(false)
-            .without_time()
-            .map_event_format(Prioritised)
+        (LogFormat::Human, false) => subscriber
+            .with(
+                events
+                    .fmt_fields(Fields)
+                    .with_ansi(io::stderr().is_terminal()),
+            )
             .init(),
-        (LogFormat::Json, false) => builder.json().flatten_event(true).init(),
-        (LogFormat::Json, true) => builder
-            .json()
-            .flatten_event(true)
-            .without_time()
-            .map_event_format(Prioritised)
+        (LogFormat::Human, true) => subscriber
+            .with(
+                events
+                    .fmt_fields(Fields)
+                    .with_ansi(false)
+                    .with_level(false)
+                    .without_time()
+                    .map_event_format(Prioritised),
+            )
+            .init(),
+        (LogFormat::Json, false) => subscriber.with(events.json().flatten_event(true)).init(),
+        (LogFormat::Json, true) => subscriber
+            .with(
+                events
+                    .json()
+                    .flatten_event(true)
+                    .without_time()
+                    .map_event_format(Prioritised),
+            )
             .init(),
     }
     Ok(Flush)

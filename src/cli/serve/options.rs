@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 
 use super::journal::JournalOptions;
 use crate::cli::secrets::SecretSources;
@@ -210,38 +211,26 @@ pub(super) enum LogFormat {
 
 /// What is logged, by level and by the crate that says it.
 #[derive(Debug, Clone)]
-pub(super) struct LogLevel(String);
-
-impl LogLevel {
-    pub(super) fn filter(&self) -> EnvFilter {
-        EnvFilter::builder()
-            .with_regex(false)
-            .parse(&self.0)
-            .expect("it was parsed before")
-    }
-}
+pub(super) struct LogLevel(pub Targets);
 
 impl FromStr for LogLevel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const WANTED: &str =
-            "write error, warn, info, debug, trace or off, or a filter such as info,rustls=debug";
+            "write error, warn, info, debug, trace or off, or a filter such as info,notify=debug";
         // The filter would take a misspelt level for the name of a crate, and log next to nothing.
-        let is_named = |part: &str| {
-            part.contains('=')
-                || part
-                    .trim()
-                    .parse::<tracing::level_filters::LevelFilter>()
-                    .is_ok()
-        };
-        let is_fine = text.split(',').all(is_named)
-            && EnvFilter::builder().with_regex(false).parse(text).is_ok();
-        if is_fine {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(WANTED.to_owned())
+        let is_named = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+        let parts = text.split(',').map(str::trim);
+        if !parts.clone().all(is_named) {
+            return Err(WANTED.to_owned());
         }
+        parts
+            .collect::<Vec<_>>()
+            .join(",")
+            .parse()
+            .map(Self)
+            .map_err(|_| WANTED.to_owned())
     }
 }
 

@@ -20,7 +20,7 @@ const BATCH_BYTES: usize = 32 * 1024;
 
 /// How long lines are gathered before they are written. Whoever logs in the meantime need not wake the thread, which
 /// would cost a request more than its line does.
-const GATHERING: Duration = Duration::from_millis(2);
+const GATHERING: Duration = Duration::from_millis(10);
 
 /// How long the end of the process waits for the lines that are on their way.
 const PATIENCE: Duration = Duration::from_secs(1);
