@@ -123,5 +123,21 @@ fn document(criterion: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, parts, decision, document, whole);
+/// A table with all its checks, by size; `cargo bench --bench growth` goes further, and counts the memory.
+fn compile(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("compile");
+    group.sample_size(10);
+    for routes in [10, 1_000, 10_000] {
+        let text = table(routes);
+        group.bench_with_input(
+            BenchmarkId::from_parameter(routes),
+            &text,
+            |bencher, text| {
+                bencher.iter(|| compiled(black_box(text).clone()));
+            },
+        );
+    }
+}
+
+criterion_group!(benches, parts, decision, document, whole, compile);
 criterion_main!(benches);

@@ -46,6 +46,10 @@ impl Requests {
         };
         Self((0..CALLS).map(request).collect())
     }
+
+    pub fn first(&self) -> &[u8] {
+        &self.0[0]
+    }
 }
 
 /// What was answered, and in what time.

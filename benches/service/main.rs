@@ -2,7 +2,8 @@
 //! a constant, and what an ordinary program for the same work costs over ours.
 //!
 //! `cargo bench --bench service`, on Linux. The servers run on one core and the load on another, in turns, so that a
-//! noisy machine is noisy for all of them: read the ratios, not the times. `SECONDS=5 ROUNDS=5` before it measures longer.
+//! noisy machine is noisy for all of them: read the ratios, not the times. `SECONDS=5 ROUNDS=5` before it measures longer,
+//! `ONLY=constant,service` only these.
 
 // Each of its files is a part of this program alone, which prints what it finds.
 #![allow(unreachable_pub, clippy::print_stdout, clippy::print_stderr)]
@@ -10,20 +11,37 @@
 mod load;
 mod peers;
 mod process;
+mod start;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::error::Error;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
-use std::{env, fs, process as std_process};
+use std::{env, fmt, fs, process as std_process};
 
 use self::load::{Load, Requests};
 use self::process::Server;
 
-/// The first argument of this program when it is to be a peer.
+/// The servers; the first argument of this program is one of the first two when it is to be that peer.
 const CONSTANT: &str = "constant";
 const ORDINARY: &str = "ordinary";
+const SERVICE: &str = "service";
+const FEW_ROUTES: &str = "10 routes";
+const MANY_ROUTES: &str = "100000 routes";
+const FEW_ROWS: &str = "10 rows";
+const MANY_ROWS: &str = "1000000 rows";
+const SERVERS: [&str; 7] = [
+    CONSTANT,
+    ORDINARY,
+    SERVICE,
+    FEW_ROUTES,
+    MANY_ROUTES,
+    FEW_ROWS,
+    MANY_ROWS,
+];
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -65,26 +83,34 @@ fn measure() -> Result<()> {
 /// Starts the servers, measures them in turns, and prints what came of it.
 fn in_folder(folder: &Path, time: Duration, rounds: u64) -> Result<()> {
     process::pin_load();
-    let ours = |name: &str, table: String, rows: Option<usize>| -> Result<(String, Server)> {
+    let ours = |name: &str, table: String, rows: Option<usize>| {
         let its = folder.join(name.replace(' ', "-"));
         fs::create_dir(&its)?;
         fs::write(its.join("responses.toml"), table)?;
         if let Some(rows) = rows {
             fs::write(its.join("numbers.csv"), support::directory(rows))?;
         }
-        Ok((name.to_owned(), Server::service(&its)?))
+        Server::service(&its)
     };
-    let peer =
-        |name: &str| -> Result<(String, Server)> { Ok((name.to_owned(), Server::peer(name)?)) };
-    let servers = [
-        peer(CONSTANT)?,
-        peer(ORDINARY)?,
-        ours("service", support::table(peers::ROUTES), None)?,
-        ours("10 routes", support::table(10), None)?,
-        ours("100000 routes", support::table(100_000), None)?,
-        ours("10 rows", support::directory_table(), Some(10))?,
-        ours("1000000 rows", support::directory_table(), Some(1_000_000))?,
-    ];
+    let wanted = env::var("ONLY").ok();
+    let mut servers = Vec::new();
+    for name in SERVERS {
+        if wanted
+            .as_ref()
+            .is_some_and(|wanted| !wanted.split(',').any(|wanted| wanted == name))
+        {
+            continue;
+        }
+        let server = match name {
+            CONSTANT | ORDINARY => Server::peer(name)?,
+            SERVICE => ours(name, support::table(peers::ROUTES), None)?,
+            FEW_ROUTES => ours(name, support::table(10), None)?,
+            MANY_ROUTES => ours(name, support::table(100_000), None)?,
+            FEW_ROWS => ours(name, support::directory_table(), Some(10))?,
+            _ => ours(name, support::directory_table(), Some(1_000_000))?,
+        };
+        servers.push((name, server));
+    }
     let requests = Requests::signed();
     let mut loads = servers
         .iter()
@@ -96,84 +122,110 @@ fn in_folder(folder: &Path, time: Duration, rounds: u64) -> Result<()> {
             figures[index].push(round(server, &mut loads[index], time)?);
         }
     }
-    print(&servers, &figures)
+    print(&servers, &figures)?;
+    for ((name, server), load) in servers.iter().zip(&mut loads) {
+        if [MANY_ROUTES, MANY_ROWS].contains(name) {
+            let ratios = (0..rounds)
+                .map(|_| while_read_again(server, load, time))
+                .collect::<Result<Vec<_>>>()?;
+            let what = format!("p99 while the table of {name} is read again, over without");
+            println!("{what:58} {}", Spread::of(ratios.into_iter()));
+        }
+    }
+    drop(loads);
+    drop(servers);
+    start::print(&folder.join("sample"), &requests)
+}
+
+/// The 99th percentile of the latency while the table is read again and again, over that while it is left alone.
+fn while_read_again(server: &Server, load: &mut Load<'_>, time: Duration) -> Result<f64> {
+    let p99 = |load: &mut Load<'_>| -> Result<f64> {
+        let mut latencies = load.at_a_pace(time)?;
+        latencies.sort_unstable();
+        Ok(latencies[latencies.len() * 99 / 100].as_secs_f64())
+    };
+    let alone = p99(load)?;
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                server.reload();
+                thread::sleep(Duration::from_millis(500));
+            }
+        });
+        let during = p99(load);
+        is_over.store(true, Ordering::Relaxed);
+        Ok(during? / alone)
+    })
 }
 
 /// What each server did, then the ratios that mean something.
-fn print(servers: &[(String, Server)], figures: &[Vec<Figures>]) -> Result<()> {
+fn print(servers: &[(&str, Server)], figures: &[Vec<Figures>]) -> Result<()> {
     for ((name, server), figures) in servers.iter().zip(figures) {
-        let figure = |of: fn(&Figures) -> f64| Spread::of(figures.iter().map(of));
+        let figure = |of: fn(&Figures) -> f64| Spread::of(figures.iter().map(of)).median;
         println!(
             "{name:>14}: {:.2} µs of processor a request, {:.0} requests a second, p50 {:.1} µs, p99 {:.1} µs, {:.1} MB",
-            figure(|figures| figures.microseconds_a_request).median,
-            figure(|figures| figures.requests_a_second).median,
-            figure(|figures| figures.p50_microseconds).median,
-            figure(|figures| figures.p99_microseconds).median,
+            figure(|figures| figures.microseconds_a_request),
+            figure(|figures| figures.requests_a_second),
+            figure(|figures| figures.p50_microseconds),
+            figure(|figures| figures.p99_microseconds),
             server.resident_megabytes()?,
         );
     }
-    println!(
-        "\n{:58} median (least to most of {} rounds)",
-        "ratio",
-        figures[0].len()
-    );
-    let [
-        constant,
-        ordinary,
-        service,
-        few_routes,
-        routes,
-        few_rows,
-        rows,
-    ] = [0, 1, 2, 3, 4, 5, 6];
-    let ratio = |what: &str, of: fn(&Figures) -> f64, one: usize, other: usize| {
+    println!("\n{:58} median (least to most)", "ratio");
+    let processor: fn(&Figures) -> f64 = |figures| figures.microseconds_a_request;
+    for (what, of, one, other) in [
+        (
+            "processor a request, ours over a constant",
+            processor,
+            SERVICE,
+            CONSTANT,
+        ),
+        (
+            "throughput, ours over a constant",
+            |figures| figures.requests_a_second,
+            SERVICE,
+            CONSTANT,
+        ),
+        (
+            "p50 at a fixed pace, ours over a constant",
+            |figures| figures.p50_microseconds,
+            SERVICE,
+            CONSTANT,
+        ),
+        (
+            "processor a request, an ordinary program over ours",
+            processor,
+            ORDINARY,
+            SERVICE,
+        ),
+        (
+            "processor a request, 100,000 routes over 10",
+            processor,
+            MANY_ROUTES,
+            FEW_ROUTES,
+        ),
+        (
+            "processor a request, 1,000,000 rows over 10",
+            processor,
+            MANY_ROWS,
+            FEW_ROWS,
+        ),
+    ] {
+        let figures_of = |wanted| {
+            let index = servers.iter().position(|(name, _)| *name == wanted)?;
+            Some(&figures[index])
+        };
+        let (Some(one), Some(other)) = (figures_of(one), figures_of(other)) else {
+            continue;
+        };
         let spread = Spread::of(
-            figures[one]
-                .iter()
-                .zip(&figures[other])
+            one.iter()
+                .zip(other)
                 .map(|(one, other)| of(one) / of(other)),
         );
-        println!(
-            "{what:58} {:.2} ({:.2} to {:.2})",
-            spread.median, spread.least, spread.most
-        );
-    };
-    ratio(
-        "processor a request, ours over a constant",
-        |f| f.microseconds_a_request,
-        service,
-        constant,
-    );
-    ratio(
-        "throughput, ours over a constant",
-        |f| f.requests_a_second,
-        service,
-        constant,
-    );
-    ratio(
-        "p50 at a fixed pace, ours over a constant",
-        |f| f.p50_microseconds,
-        service,
-        constant,
-    );
-    ratio(
-        "processor a request, an ordinary program over ours",
-        |f| f.microseconds_a_request,
-        ordinary,
-        service,
-    );
-    ratio(
-        "processor a request, 100,000 routes over 10",
-        |f| f.microseconds_a_request,
-        routes,
-        few_routes,
-    );
-    ratio(
-        "processor a request, 1,000,000 rows over 10",
-        |f| f.microseconds_a_request,
-        rows,
-        few_rows,
-    );
+        println!("{what:58} {spread}");
+    }
     Ok(())
 }
 
@@ -198,6 +250,17 @@ struct Spread {
     least: f64,
     median: f64,
     most: f64,
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            least,
+            median,
+            most,
+        } = self;
+        write!(f, "{median:.2} ({least:.2} to {most:.2})")
+    }
 }
 
 impl Spread {

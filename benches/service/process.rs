@@ -35,7 +35,8 @@ impl Server {
                 "--admin",
                 "127.0.0.1:0",
             ])
-            .stderr(fs::File::create(folder.join("log"))?);
+            // Not in the folder of the table, which the service watches.
+            .stderr(fs::File::create(folder.with_extension("log"))?);
         Self::start(command, port)
     }
 
@@ -55,7 +56,7 @@ impl Server {
             if Instant::now() > deadline {
                 return Err("a server does not start".into());
             }
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_micros(200));
         }
         Ok(server)
     }
@@ -81,6 +82,14 @@ impl Server {
             .and_then(|line| line.split_whitespace().next())
             .ok_or("no VmRSS")?;
         Ok(kilobytes.parse::<f64>()? / 1024.0)
+    }
+
+    /// Asks it to read its table again.
+    pub fn reload(&self) {
+        // A shell has no better way, and it takes no time of the server's.
+        let _ = Command::new("kill")
+            .args(["-HUP", &self.process.id().to_string()])
+            .status();
     }
 
     fn read(&self, file: &str) -> io::Result<String> {
