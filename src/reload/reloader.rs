@@ -7,6 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use tokio::sync::watch::Sender;
 use tracing::{error, info, warn};
 
@@ -24,6 +26,9 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the last request has let go of what was replaced.
 const FREE: Duration = Duration::from_millis(100);
+
+/// The nice value that gives way to everybody. On Linux each thread has its own, whatever POSIX says: `setpriority(2)`.
+const LOWEST_PRIORITY: i32 = 19;
 
 /// How often files are read anew that change while they are read.
 const MOST_READINGS: usize = 5;
@@ -88,6 +93,9 @@ impl Reloader {
 
     /// Works until nobody wants reloads any more.
     pub(super) fn run(mut self, first: First) {
+        // A large table takes a second of a processor, and requests go first. Where the system does not allow it, they
+        // only wait their turn.
+        let _ = setpriority_process(Some(gettid()), LOWEST_PRIORITY);
         let mut settling = self.follow();
         report::log(&first.warnings, self.setup.show_numbers);
         match &first.problem {
