@@ -231,15 +231,19 @@ fn in_signed_order(content: Content<'_>) -> Vec<u8> {
         })
         .collect();
     places.sort_unstable_by_key(|place| place.beginning);
+    let mut joined = Vec::with_capacity(form.size());
     for alike in places.chunk_by_mut(|one, other| one.beginning == other.beginning) {
         // With the same name in front, name and value are ordered as the values are.
-        alike
-            .sort_unstable_by_key(|place| (form.name_at(place.index), form.joined_at(place.index)));
-    }
-    places.dedup_by_key(|place| (form.name_at(place.index), form.joined_at(place.index)));
-    let mut joined = Vec::with_capacity(form.size());
-    for place in places {
-        joined.extend_from_slice(form.joined_at(place.index));
+        let pair = |place: &Place| (form.name_at(place.index), form.joined_at(place.index));
+        alike.sort_unstable_by_key(pair);
+        let mut last = None;
+        for place in alike {
+            let pair = Some(pair(place));
+            if pair != last {
+                joined.extend_from_slice(form.joined_at(place.index));
+            }
+            last = pair;
+        }
     }
     joined
 }
@@ -269,11 +273,13 @@ fn beginning(form: &Form, index: usize) -> Beginning {
     });
     // What is behind the name is not the name's.
     let number = |word: usize| {
-        let ours = length.saturating_sub(8 * word).min(8) as u32;
         let number = bytes[8 * word..]
             .first_chunk()
             .map_or(0, |bytes| u64::from_be_bytes(*bytes));
-        number & u64::MAX.checked_shl(64 - 8 * ours).unwrap_or(0)
+        match length.saturating_sub(8 * word).min(8) {
+            0 => 0,
+            ours => number & (u64::MAX << (64 - 8 * ours)),
+        }
     };
     (number(0), number(1), number(2))
 }

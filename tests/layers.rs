@@ -107,7 +107,7 @@ const HOMES: [(&str, &[&str]); 16] = [
     ("serde_urlencoded", &["request"]),
     ("sha1", &["signature"]),
     ("sha2", &["signature"]),
-    ("smallvec", &["judge", "table"]),
+    ("smallvec", &["judge", "signature", "table"]),
     ("strsim", &["diagnostic"]),
     ("toml", &["config"]),
 ];

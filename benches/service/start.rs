@@ -49,9 +49,10 @@ pub fn print(folder: &Path, requests: &Requests) -> Result<()> {
         Spread::of(megabytes.into_iter())
     );
     println!(
-        "{:58} {:.2}",
+        "{:58} {}.{:02}",
         "megabytes of the program's file",
-        binary as f64 / 1e6
+        binary / 1_000_000,
+        binary / 10_000 % 100
     );
     Ok(())
 }
