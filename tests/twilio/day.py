@@ -15,7 +15,6 @@ import random
 import socket
 import sys
 import tempfile
-import traceback
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
@@ -443,12 +442,8 @@ def main():
         table, key, journal = folder / "responses.toml", folder / "key", folder / "journal"
         table.write_text(TABLE)
         key.write_text(KEY + "\n")
-        try:
-            played(checks, binary, folder, table, key, journal)
-        except Exception:
-            checks.check("the day", f"broken off:\n{traceback.format_exc()}")
-    print(f"day: {checks.passed} passed, {checks.failed} failed")
-    sys.exit(0 if checks.passed and not checks.failed else 1)
+        checks.attempt("the day", lambda: played(checks, binary, folder, table, key, journal))
+    checks.end("day")
 
 
 def played(checks, binary, folder, table, key, journal):

@@ -17,7 +17,6 @@ import sys
 import tempfile
 import threading
 import time
-import traceback
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -253,12 +252,8 @@ def main():
     checks = Checks()
     with tempfile.TemporaryDirectory() as folder:
         for trouble in [full, read_only, slow]:
-            try:
-                trouble(checks, binary, Path(folder))
-            except Exception:
-                checks.check(trouble.__name__, f"broken off:\n{traceback.format_exc()}")
-    print(f"disk: {checks.passed} passed, {checks.failed} failed")
-    sys.exit(0 if checks.passed and not checks.failed else 1)
+            checks.attempt(trouble.__name__, lambda: trouble(checks, binary, Path(folder)))
+    checks.end("disk")
 
 
 if __name__ == "__main__":

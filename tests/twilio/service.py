@@ -189,6 +189,18 @@ class Checks:
         else:
             self.passed += 1
 
+    def attempt(self, what, step):
+        """Takes a step; that it breaks off is a case that is wrong."""
+        try:
+            step()
+        except Exception:
+            self.check(what, f"broken off:\n{traceback.format_exc()}")
+
+    def end(self, name):
+        """Prints the counts as the gate reads them, and ends the program."""
+        print(f"{name}: {self.passed} passed, {self.failed} failed")
+        sys.exit(0 if self.passed and not self.failed else 1)
+
     def answered(self, what, answer, route, verbs, looks=None):
         """A document of that route with those verbs; `looks` says what else is wrong with it."""
         headers = answer.headers
@@ -736,17 +748,13 @@ def main():
         ]
         for what, step in steps:
             passed, failed = checks.passed, checks.failed
-            try:
-                step()
-            except Exception:
-                checks.check(what, f"broken off:\n{traceback.format_exc()}")
+            checks.attempt(what, step)
             print(f"{what}: {checks.passed - passed} cases as they should be, {checks.failed - failed} not")
             if (checks.passed, checks.failed) == (passed, failed):
                 checks.check(what, "nothing was tried")
     print(f"signed by twilio {library_version}: a call of {len(whole_call().pairs())} fields, "
           f"a text of {len(whole_text().pairs())}")
-    print(f"service: {checks.passed} passed, {checks.failed} failed")
-    sys.exit(0 if checks.passed and not checks.failed else 1)
+    checks.end("service")
 
 
 def plain(checks, binary):
