@@ -76,26 +76,12 @@ pub(super) fn columns(html: &mut Html, hours: &[OfHour]) -> io::Result<()> {
         top => vec![0, top / 2, top],
     };
     html.element("div", &[("class", "plot")], |html| {
-        let axis = [
-            ("width", GUTTER),
-            ("height", &*height),
-            ("aria-hidden", "true"),
-        ];
-        html.element("svg", &axis, |html| {
-            for step in &steps {
-                let at = format!("{:.1}", y(*step) + 4.0);
-                let place = [("x", "36"), ("y", &*at), ("text-anchor", "end")];
-                html.text_in("text", &place, &figure(*step))?;
-            }
-            Ok(())
-        })?;
-        let svg = [
-            ("width", "100%"),
-            ("height", &*height),
-            ("role", "img"),
-            ("aria-label", &*label),
-        ];
-        html.element("svg", &svg, |html| {
+        let names = steps.iter().map(|step| {
+            let at = format!("{:.1}", y(*step) + 4.0);
+            (at, figure(*step))
+        });
+        axis(html, &height, names)?;
+        html.element("svg", &chart(&height, &label), |html| {
             for step in &steps {
                 let at = format!("{:.1}", y(*step));
                 html.empty(
@@ -109,6 +95,36 @@ pub(super) fn columns(html: &mut Html, hours: &[OfHour]) -> io::Result<()> {
             hour_names(html, COLUMNS + 24.0)
         })
     })
+}
+
+/// The names to the left of a chart, each at its height.
+fn axis<N: AsRef<str>>(
+    html: &mut Html,
+    height: &str,
+    names: impl Iterator<Item = (String, N)>,
+) -> io::Result<()> {
+    let svg = [
+        ("width", GUTTER),
+        ("height", height),
+        ("aria-hidden", "true"),
+    ];
+    html.element("svg", &svg, |html| {
+        for (at, name) in names {
+            let place = [("x", "36"), ("y", &*at), ("text-anchor", "end")];
+            html.text_in("text", &place, name.as_ref())?;
+        }
+        Ok(())
+    })
+}
+
+/// What the picture of a chart is, which says in words what there is to see.
+fn chart<'a>(height: &'a str, label: &'a str) -> [(&'static str, &'a str); 4] {
+    [
+        ("width", "100%"),
+        ("height", height),
+        ("role", "img"),
+        ("aria-label", label),
+    ]
 }
 
 /// The column of an hour.
@@ -166,25 +182,13 @@ pub(super) fn cells(html: &mut Html, weekdays: &[OfWeekday]) -> io::Result<()> {
     );
     let label = format!("Calls and texts by weekday and hour. {scale}");
     html.element("div", &[("class", "plot")], |html| {
-        let axis = [
-            ("width", GUTTER),
-            ("height", &*height),
-            ("aria-hidden", "true"),
-        ];
-        html.element("svg", &axis, |html| {
-            for (row, day) in weekdays.iter().enumerate() {
-                let place = [("x", "36"), ("y", &*middle(row)), ("text-anchor", "end")];
-                html.text_in("text", &place, day.weekday)?;
-            }
-            Ok(())
-        })?;
-        let svg = [
-            ("width", "100%"),
-            ("height", &*height),
-            ("role", "img"),
-            ("aria-label", &*label),
-        ];
-        html.element("svg", &svg, |html| {
+        let names = weekdays.iter().enumerate();
+        axis(
+            html,
+            &height,
+            names.map(|(row, day)| (middle(row), day.weekday)),
+        )?;
+        html.element("svg", &chart(&height, &label), |html| {
             for (row, day) in weekdays.iter().enumerate() {
                 for (at, count) in (0_u8..).zip(&day.hours) {
                     let title = told(&format!("{} {}", day.weekday, hour(at)), *count);
