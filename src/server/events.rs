@@ -57,14 +57,13 @@ async fn keep(
     events: Vec<Event>,
     now: Timestamp,
 ) -> bool {
-    let Ok(claim) = known.claim(events) else {
+    let Ok((claim, events)) = known.claim(events) else {
         return false;
     };
-    if claim.events.is_empty() {
+    if events.is_empty() {
         return true;
     }
-    let keeping = journal.keep(claim.events.clone(), now, LIMIT);
-    let Err(reason) = keeping.await else {
+    let Err(reason) = journal.keep(events, now, LIMIT).await else {
         claim.kept();
         return true;
     };

@@ -38,12 +38,16 @@ struct Window {
 pub(super) struct OnTheirWay;
 
 impl KnownEvents {
-    /// Claims those of a batch that are not known, each once: until the claim is gone nobody else gets them.
+    /// Claims those of a batch that are not known, each once and in the order they came: until the claim is gone nobody
+    /// else gets them.
     ///
     /// # Errors
     ///
     /// Another claim has some of them; then none is claimed.
-    pub(super) fn claim(self: &Arc<Self>, events: Vec<Event>) -> Result<Claim, OnTheirWay> {
+    pub(super) fn claim(
+        self: &Arc<Self>,
+        events: Vec<Event>,
+    ) -> Result<(Claim, Vec<Event>), OnTheirWay> {
         let (mut keys, mut mine) = (Vec::new(), HashSet::new());
         let mut window = self.window();
         let mut new = Vec::new();
@@ -59,11 +63,11 @@ impl KnownEvents {
         }
         window.claimed.extend(mine);
         drop(window);
-        Ok(Claim {
+        let claim = Claim {
             known: Arc::clone(self),
             keys,
-            events: new,
-        })
+        };
+        Ok((claim, new))
     }
 
     /// Nothing under this lock waits for anything.
@@ -77,8 +81,6 @@ pub(super) struct Claim {
     known: Arc<KnownEvents>,
     /// Those of the events, in their order.
     keys: Vec<Key>,
-    /// In the order they came.
-    pub events: Vec<Event>,
 }
 
 impl Claim {
@@ -146,8 +148,8 @@ mod tests {
 
     #[track_caller]
     fn new_ids(known: &Arc<KnownEvents>, events: Vec<Event>) -> Vec<String> {
-        let claim = known.claim(events).expect("nobody else has them");
-        let ids = claim.events.iter().map(|event| event.id.clone()).collect();
+        let (claim, events) = known.claim(events).expect("nobody else has them");
+        let ids = events.iter().map(|event| event.id.clone()).collect();
         claim.kept();
         ids
     }
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn what_somebody_else_has_claimed_is_on_its_way() {
         let known = Arc::<KnownEvents>::default();
-        let claim = known.claim(vec![event("a")]).expect("it is free");
+        let (claim, _) = known.claim(vec![event("a")]).expect("it is free");
         let both = vec![event("b"), event("a")];
         assert_eq!(known.claim(both.clone()).err(), Some(OnTheirWay));
         // The other event of that batch was not claimed.
