@@ -27,8 +27,9 @@ const LOOK: Duration = Duration::from_secs(5);
 /// How often it is looked whether the last request has let go of what was replaced.
 const FREE: Duration = Duration::from_millis(100);
 
-/// The nice value that gives way to everybody. On Linux each thread has its own, whatever POSIX says: `setpriority(2)`.
-const LOWEST_PRIORITY: i32 = 19;
+/// A nice value that gives way to requests, and on a machine that has no rest still gets a tenth of a processor. On
+/// Linux each thread has its own, whatever POSIX says: `setpriority(2)`.
+const PRIORITY: i32 = 10;
 
 /// How often files are read anew that change while they are read.
 const MOST_READINGS: usize = 5;
@@ -93,9 +94,6 @@ impl Reloader {
 
     /// Works until nobody wants reloads any more.
     pub(super) fn run(mut self, first: First) {
-        // A large table takes a second of a processor, and requests go first. Where the system does not allow it, they
-        // only wait their turn.
-        let _ = setpriority_process(Some(gettid()), LOWEST_PRIORITY);
         let mut settling = self.follow();
         report::log(&first.warnings, self.setup.show_numbers);
         match &first.problem {
@@ -107,6 +105,9 @@ impl Reloader {
         }
         // It holds the texts of the files.
         drop(first);
+        // What is said at the start waits for nobody. From here on, a large table takes a second of a processor, and
+        // requests go first. Where the system does not allow it, they only wait their turn.
+        let _ = setpriority_process(Some(gettid()), PRIORITY);
         loop {
             let must_look_again = match self.next(settling) {
                 Trigger::Asked => self.reload(true),
