@@ -214,14 +214,9 @@ fn recorded<'a>(request: &Recorded<'a>) -> Option<Result<Choice<'a>, Doubt<'a>>>
     };
     Some(Ok(Choice {
         name,
-        blocks: is_intercept && line.status == BLOCKED,
+        blocks: is_intercept && line.is_blocked(),
     }))
 }
-
-/// The status by which an interaction is blocked.
-///
-/// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>.
-const BLOCKED: u16 = 403;
 
 /// A recorded request at its moment.
 struct Case<'j> {

@@ -133,10 +133,23 @@ impl<'a> Line<'a> {
         serde_json::from_slice(text).map_err(|_| NoLine)
     }
 
-    /// The moment of the line; `None` when somebody has written something else there.
+    /// Reads a line and the moment of it.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Line::parse`], or somebody has written something else where the time is.
+    pub fn with_moment(text: &'a [u8]) -> Result<(Self, Timestamp), NoLine> {
+        let line = Self::parse(text)?;
+        let moment = line.time.parse().map_err(|_| NoLine)?;
+        Ok((line, moment))
+    }
+
+    /// Whether an interaction was blocked, when the line is of an intercept.
     #[must_use]
-    pub fn moment(&self) -> Option<Timestamp> {
-        self.time.parse().ok()
+    pub fn is_blocked(&self) -> bool {
+        // Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>.
+        const BLOCKED: u16 = 403;
+        self.status == BLOCKED
     }
 }
 

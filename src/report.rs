@@ -146,11 +146,7 @@ impl Counter {
     ///
     /// It is no line of a journal, or its time is none; that is counted, too.
     pub fn add(&mut self, text: &[u8]) -> Result<(), NoLine> {
-        let line = Line::parse(text).and_then(|line| {
-            let moment = line.moment().ok_or(NoLine)?;
-            Ok((line, moment))
-        });
-        match line {
+        match Line::with_moment(text) {
             Ok((line, moment)) => {
                 self.add_line(&line, moment);
                 Ok(())
@@ -176,9 +172,10 @@ impl Counter {
             Some(Webhook::OutOfSession | Webhook::Webhook) => self.add_answer(line, moment),
             Some(Webhook::Intercept) => {
                 let decided = self.intercepts.of(line.route.as_deref().unwrap_or(OTHERS));
-                match line.status {
-                    403 => decided.blocked += 1,
-                    _ => decided.passed += 1,
+                if line.is_blocked() {
+                    decided.blocked += 1;
+                } else {
+                    decided.passed += 1;
                 }
             }
             Some(Webhook::Callback) => *self.callbacks.of(&type_of_callback(line)) += 1,
@@ -196,10 +193,8 @@ impl Counter {
     /// Counts what was answered with a document.
     fn add_answer(&mut self, line: &Line<'_>, moment: Timestamp) {
         // Lines of calls and texts have a channel, else they are not of this program.
-        let channel = match line.channel.as_deref() {
-            Some("message") => Channel::Message,
-            _ => Channel::Voice,
-        };
+        let channel = line.channel.as_deref().and_then(Channel::from_name);
+        let channel = channel.unwrap_or(Channel::Voice);
         let route = line.route.as_deref().unwrap_or(OTHERS);
         self.routes.of(route).add(channel);
         if let Some(reason) = line.guard.as_deref() {

@@ -94,6 +94,14 @@ impl Channel {
             Self::Message => "message",
         }
     }
+
+    /// The channel of this word; `None` when it is no channel's.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|channel| channel.as_str() == name)
+    }
 }
 
 impl fmt::Display for Channel {

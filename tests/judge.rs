@@ -399,9 +399,8 @@ fn what_is_told_is_what_the_table_says_to_the_whole_request() {
             let was = came.done(&old, &forms);
             let is = came.done(&new_table, &forms);
             let text = came.line(&forms, &was);
-            let line = Line::parse(&text).expect("a line");
+            let (line, moment) = Line::with_moment(&text).expect("a line with its moment");
             let recorded = Recorded::of(&line).expect("a request");
-            let moment = line.moment().expect("a moment");
             let verdict = judge.judge(&recorded, moment).expect("a decision");
             let about = format!("{came:?}\n{line:?}\n{}", new.text(&HashSet::new()));
             let mut counts = counts.borrow_mut();

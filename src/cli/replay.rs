@@ -79,10 +79,7 @@ struct Replay<'t> {
 impl Replay<'_> {
     /// Counts a line of the journal, and prints it when it differs.
     fn take(&mut self, entry: &Entry) {
-        let read = Line::parse(&entry.text)
-            .ok()
-            .and_then(|line| Some((line.moment()?, line)));
-        let Some((moment, line)) = read else {
+        let Ok((line, moment)) = Line::with_moment(&entry.text) else {
             self.counts.add_unreadable(entry);
             return;
         };

@@ -94,7 +94,7 @@ fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
     for entry in RecordedLines::of(journal)? {
         let entry = entry?;
         if counter.add(&entry.text).is_err() && first_unreadable.is_none() {
-            first_unreadable = Some(format!("{}:{}", entry.path.display(), entry.number));
+            first_unreadable = Some(entry.place());
         }
     }
     let figures = counter.figures();

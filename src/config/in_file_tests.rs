@@ -222,9 +222,7 @@ impl Compiler<'_> {
 
     fn test_channel(&mut self, value: &Value<'_>) -> Option<Channel> {
         let text = self.problems.text(value, "\"voice\" or \"message\"")?;
-        let channel = Channel::ALL
-            .into_iter()
-            .find(|channel| channel.as_str() == text);
+        let channel = Channel::from_name(text);
         if channel.is_none() {
             let message = format!("there is no channel \"{text}\"");
             let help = "write \"voice\" or \"message\"";

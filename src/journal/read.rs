@@ -31,6 +31,14 @@ pub struct Entry {
     pub text: Vec<u8>,
 }
 
+impl Entry {
+    /// Where it stands, as people are told: `journal/journal-2026-11-25.jsonl:7`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.path.display(), self.number)
+    }
+}
+
 /// The lines of a folder, in the order of their times.
 ///
 /// Lines that stand a thousand lines from where their time belongs stay late. A last line that is still being written

@@ -36,9 +36,7 @@ impl<'a> Recorded<'a> {
         Some(Self {
             line,
             webhook: Webhook::from_name(&line.webhook)?,
-            channel: Channel::ALL
-                .into_iter()
-                .find(|known| known.as_str() == channel)?,
+            channel: Channel::from_name(channel)?,
         })
     }
 

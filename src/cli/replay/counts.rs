@@ -94,8 +94,7 @@ impl Counts {
 
     pub(super) fn add_unreadable(&mut self, entry: &Entry) {
         self.unreadable += 1;
-        self.first_unreadable
-            .get_or_insert_with(|| format!("{}:{}", entry.path.display(), entry.number));
+        self.first_unreadable.get_or_insert_with(|| entry.place());
     }
 
     /// What people read.
