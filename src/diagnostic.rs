@@ -2,11 +2,12 @@
 //!
 //! A diagnostic is a value; drawing one is the same everywhere, by `annotate-snippets`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde::Serialize;
 
 /// How bad a diagnostic is.
@@ -272,6 +273,47 @@ impl File {
         };
         start..end
     }
+
+    /// What of the text is drawn for a span: the lines that it touches, or of very long ones what is near. A drawing reads
+    /// its whole source, and a generated table may be a million numbers in one line.
+    fn excerpt(&self, span: &Range<usize>) -> Excerpt<'_> {
+        let lines = self.lines(span);
+        if lines.len() <= MOST_DRAWN {
+            return Excerpt {
+                text: self.text[lines.clone()].into(),
+                bytes: lines,
+                before: 0,
+            };
+        }
+        let start = self.boundary(span.start.saturating_sub(MOST_BESIDE).max(lines.start));
+        let end = self.boundary((span.start + MOST_BESIDE).min(lines.end));
+        let before = if start > lines.start { CUT } else { "" };
+        let behind = if end < lines.end { CUT } else { "" };
+        Excerpt {
+            text: [before, &self.text[start..end], behind].concat().into(),
+            bytes: start..end,
+            before: before.len(),
+        }
+    }
+}
+
+/// Lines of more bytes than this are not drawn whole.
+const MOST_DRAWN: usize = 100_000;
+
+/// So many bytes of them are drawn before the place that a diagnostic is about, and as many from there on: more than fits
+/// into the width of a terminal.
+const MOST_BESIDE: usize = 2_000;
+
+/// What stands where a line is cut.
+const CUT: &str = "...";
+
+/// A part of a file's text as it is drawn.
+struct Excerpt<'f> {
+    /// Where it stands in the file.
+    bytes: Range<usize>,
+    /// How many bytes are drawn before it.
+    before: usize,
+    text: Cow<'f, str>,
 }
 
 impl Diagnostic {
@@ -290,24 +332,30 @@ impl Diagnostic {
         let source = &*self.file;
         let span =
             source.boundary(self.span.start)..source.boundary(self.span.end.max(self.span.start));
-        // Only the lines in question: the drawing reads its whole source, which may be a table of a million lines.
-        let lines = source.lines(&span);
-        let (line, _) = source.position(lines.start);
+        let excerpt = source.excerpt(&span);
+        let (first_line, _) = source.position(excerpt.bytes.start);
         let level = match self.severity {
             Severity::Error => Level::ERROR,
             Severity::Warning => Level::WARNING,
         };
         let help = self.help_line();
-        let snippet = Snippet::source(&source.text[lines.clone()])
-            .line_start(line)
-            .path(source.name.as_str())
-            .annotation(
-                AnnotationKind::Primary.span(span.start - lines.start..span.end - lines.start),
-            );
+        let place = |at: usize| at.min(excerpt.bytes.end) - excerpt.bytes.start + excerpt.before;
+        let snippet = Snippet::source(excerpt.text.as_ref())
+            .line_start(first_line)
+            .annotation(AnnotationKind::Primary.span(place(span.start)..place(span.end)));
         let group = level
             .primary_title(self.message.as_str())
-            .id(self.code.as_str())
-            .element(snippet);
+            .id(self.code.as_str());
+        let group = if excerpt.before == 0 {
+            group.element(snippet.path(source.name.as_str()))
+        } else {
+            // The column in the excerpt is not that in the line.
+            let (line, column) = source.position(span.start);
+            let origin = Origin::path(source.name.as_str());
+            group
+                .element(origin.line(line).char_column(column))
+                .element(snippet)
+        };
         renderer.render(&[group.element(Level::HELP.message(help.as_str()))])
     }
 
@@ -339,9 +387,15 @@ impl Diagnostic {
     }
 }
 
+/// A longer name is no misspelt one, and to compare it takes the square of its length.
+const LONGEST_NAME: usize = 200;
+
 /// The nearest of some names to one that is misspelt; `None` when none is near.
 #[must_use]
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    if name.len() > LONGEST_NAME {
+        return None;
+    }
     let folded = name.to_ascii_lowercase();
     let may_be_near = |candidate: &&str| {
         candidate.len().abs_diff(name.len()) <= candidate.len().max(name.len()) / 3
@@ -400,6 +454,36 @@ mod tests {
              |     ^^^\n  \
              |\n  \
              = help: write the number as +15005550006 (Twilio error 13223)"
+        );
+    }
+
+    #[test]
+    fn of_a_very_long_line_only_what_is_near_is_drawn() {
+        let many = |count: usize| "\"1415555\u{e9}\", ".repeat(count);
+        let text = format!("a = 1\nb = [{}X{}]\nc = 2\n", many(50_000), many(50_000));
+        let at = text.find('X').expect("the place");
+        let diagnostic = Diagnostic {
+            code: Code::BadNumber,
+            severity: Severity::Error,
+            span: at..at + 1,
+            file: File::new("responses.toml", text),
+            message: "not a number".into(),
+            help: "write a number".into(),
+            error_number: None,
+        };
+        let drawn = diagnostic.draw(&Renderer::plain().term_width(10_000));
+        assert!(drawn.contains(" --> responses.toml:2:600006\n"), "{drawn}");
+        assert!(drawn.len() < 8 * MOST_BESIDE, "{} bytes", drawn.len());
+        let mut lines = drawn.lines().skip(4);
+        let (line, caret) = (
+            lines.next().expect("a line"),
+            lines.next().expect("a caret"),
+        );
+        let column = caret.chars().position(|character| character == '^');
+        assert_eq!(line.chars().position(|character| character == 'X'), column);
+        assert!(
+            line.starts_with("2 | ...") && line.ends_with("..."),
+            "{line}"
         );
     }
 
