@@ -1,5 +1,6 @@
 //! Reading the file that holds the table, and the files of its directories.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{error, fmt, fs, io};
@@ -39,7 +40,9 @@ impl error::Error for Unreadable {}
 ///
 /// The file is missing or cannot be read, or it is not UTF-8.
 pub fn read(path: &Path) -> Result<Arc<File>, Unreadable> {
-    let bytes = fs::read(path).map_err(|error| Unreadable::File(path.to_owned(), error))?;
+    let bytes = fs::File::open(path)
+        .and_then(|file| whole(&file))
+        .map_err(|error| Unreadable::File(path.to_owned(), error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let readable =
             String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
@@ -47,6 +50,40 @@ pub fn read(path: &Path) -> Result<Arc<File>, Unreadable> {
         Unreadable::Encoding(path.to_owned(), line)
     })?;
     Ok(File::new(path.display().to_string(), text))
+}
+
+/// The largest file that is read, in bytes: forty times the text of 100,000 routes.
+const LARGEST: u64 = 1 << 30;
+
+/// Opens a file that can be read to its end, now and again. A pipe or a device may have none, or keep whoever reads it
+/// waiting for ever.
+///
+/// # Errors
+///
+/// It is not there, is no regular file, or cannot be read.
+pub fn open(path: &Path) -> io::Result<fs::File> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() || kind.is_dir() {
+        // Reading a folder says what is wrong with it.
+        fs::File::open(path)
+    } else {
+        let reason = "it is no file but a pipe, a socket or a device";
+        Err(io::Error::new(io::ErrorKind::InvalidInput, reason))
+    }
+}
+
+/// All of a file, unless it is too large.
+fn whole(file: &fs::File) -> io::Result<Vec<u8>> {
+    // Room for all of it, as far as it is known, and for a byte that says there is no more.
+    let length = file.metadata()?.len().min(LARGEST) + 1;
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(usize::try_from(length).unwrap_or_default())?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        let reason = "it is larger than 1 GiB";
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+    }
+    Ok(bytes)
 }
 
 /// The files beside a table.
@@ -69,6 +106,8 @@ impl Beside {
 
 impl Files for Beside {
     fn read(&self, written: &str) -> Result<Vec<u8>, String> {
-        fs::read(self.path(written)).map_err(|error| error.to_string())
+        open(&self.path(written))
+            .and_then(|file| whole(&file))
+            .map_err(|error| error.to_string())
     }
 }

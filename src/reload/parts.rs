@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::config::Files;
-use crate::table_file::Beside;
+use crate::table_file::{self, Beside};
 
 /// A SHA-256.
 pub(super) type Digest = [u8; 32];
@@ -87,7 +87,7 @@ impl Part {
 }
 
 fn digest_of(path: &Path) -> io::Result<(Digest, usize)> {
-    let mut file = File::open(path)?;
+    let mut file = table_file::open(path)?;
     let (mut sha, mut rows) = (Sha256::new(), Rows::default());
     let mut piece = vec![0; 256 * 1024];
     loop {

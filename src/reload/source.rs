@@ -39,7 +39,11 @@ impl Problem {
 /// Reads and compiles a table; what it is made of is known in any case, as far as it was read.
 pub(super) fn compile(path: &Path) -> (Parts, Result<Compiled, Problem>) {
     let stamp = Stamp::of(path);
-    let file = match table_file::read(path) {
+    // A pipe would keep the reloads waiting for ever.
+    let read = table_file::open(path)
+        .map_err(|error| Unreadable::File(path.to_owned(), error))
+        .and_then(|_| table_file::read(path));
+    let file = match read {
         Ok(file) => file,
         Err(unreadable) => {
             let parts = Parts {

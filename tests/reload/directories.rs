@@ -1,6 +1,7 @@
 //! Directory files: watched wherever they are, and not believed when they shrink.
 
 use std::fs;
+use std::process::Command;
 
 use crate::world::{FAILED, RELOADED, World, rows, table_with, text};
 
@@ -111,4 +112,24 @@ fn a_missing_file_changes_nothing_until_it_comes() {
     fs::create_dir(world.path("sub")).expect("a folder");
     world.write("sub/d.csv", &rows("b", 1));
     world.wait_until_it_says("two b");
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_directory_file_stops_no_reload() {
+    let world = World::new(
+        "pipe",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 2)),
+        ],
+    );
+    assert_eq!(world.says(), "one a");
+    let pipe = world.path("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    fs::rename(pipe, world.path("d.csv")).expect("the pipe in its place");
+    world.service.wait_for(FAILED, 1);
+    assert_eq!(world.says(), "one a");
+    world.replace("d.csv", &rows("b", 2));
+    world.wait_until_it_says("one b");
 }
