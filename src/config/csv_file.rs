@@ -4,11 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Compiler;
-use super::directories::NUMBER;
+use super::directories::{MOST_BAD_ROWS, NUMBER};
 use super::directory_file::{DirectoryFile, Places, field};
 use super::problems::{Value, listed};
 use crate::diagnostic::{Code, File};
 use crate::directory::Directory;
+
+/// A longer first line, in bytes, holds no names of columns: the file is something else.
+const LONGEST_FIRST_LINE: usize = 64 * 1024;
 
 /// The columns of a file: which field of a record each is.
 struct Header {
@@ -26,6 +29,14 @@ impl Compiler<'_> {
     ) -> Option<DirectoryFile> {
         let path = self.problems.text(value, "the name of a file")?;
         let file = self.csv_text(path, value)?;
+        let header = first_line(&file.text, 0);
+        if header.len() > LONGEST_FIRST_LINE {
+            let message = format!("the first line has {} bytes", header.len());
+            let help = "write the names of the columns into it, parted by commas: number,name";
+            self.problems
+                .error_in(&file, Code::BadFile, 0..0, message, help);
+            return None;
+        }
         let mut reader = csv::ReaderBuilder::new()
             .flexible(true)
             .from_reader(file.text.as_bytes());
@@ -50,9 +61,10 @@ impl Compiler<'_> {
             // The position is that of the end of the line before, or of blank lines.
             let rest = &file.text[start..];
             let start = start + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
-            // The parser takes an open quote to the end of the file for one cell.
+            let end = usize::try_from(reader.position().byte()).unwrap_or_default();
+            // The parser takes an open quote and all up to the next one, or to the end of the file, for one cell.
             let runs_on = record.iter().any(|cell| cell.contains('\n'));
-            if runs_on && file.text[start..].matches('"').count() % 2 == 1 {
+            if runs_on && file.text[start..end].matches('"').count() % 2 == 1 {
                 let message = "a quote in this row is not closed";
                 let help = "close it; a quote inside a quoted cell is written twice";
                 self.problems.error_in(
@@ -65,6 +77,9 @@ impl Compiler<'_> {
                 break;
             }
             if record.len() != header.names.len() {
+                if self.problems.count_in(&file) >= MOST_BAD_ROWS {
+                    continue;
+                }
                 let place = start..field(&file.text, start, record.len() - 1).end;
                 let message = format!(
                     "this row has {} cells, the first line has {}",

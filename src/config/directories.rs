@@ -14,8 +14,8 @@ use crate::directory::{AddError, Directory};
 /// The keys of a `[directory.NAME]`.
 const DIRECTORY_KEYS: [&str; 5] = ["file", "key", "numbers", "public", "rows"];
 
-/// The most mistakes that are reported in the rows of one file beside the table.
-const MOST_BAD_KEYS: usize = 20;
+/// The most mistakes that are reported in the rows of one file beside the table: whoever has more of them has one mistake.
+pub(super) const MOST_BAD_ROWS: usize = 20;
 
 /// The column that is the key when nobody names another.
 pub(super) const NUMBER: &str = "number";
@@ -199,8 +199,8 @@ impl Compiler<'_> {
         file: &Arc<File>,
         place: impl Fn() -> Range<usize>,
     ) {
-        if self.problems.count_in(file) >= MOST_BAD_KEYS {
-            // Whoever has more of them has one mistake. The row is added all the same, so that rows keep their numbers.
+        if self.problems.count_in(file) >= MOST_BAD_ROWS {
+            // The row is added all the same, so that rows keep their numbers.
             let _ = directory.add(key, cells.iter().copied());
             return;
         }

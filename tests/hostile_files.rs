@@ -1,0 +1,99 @@
+//! Directory files that nobody meant to be one: `check` says what is wrong with them, soon and in few words.
+
+mod support;
+
+use std::fs::File;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Command;
+
+use support::{Folder, program, run};
+
+const TABLE: &str = "[directory.d]\nfile = \"d.csv\"\n\n\
+    [[route]]\nname = \"route\"\nwhen = { Called = { in = \"d\" } }\nvoice = [ { Say = \"Hello.\" } ]\n\n\
+    [default]\nvoice = [ { Say = \"Nobody is here.\" } ]\nmessage = []\n";
+
+/// Exit code and output of `check` for a directory file that is made at this path.
+fn checked(name: &str, make: impl FnOnce(&Path)) -> (Option<i32>, String) {
+    let folder = Folder::new(name);
+    let table = folder.write("responses.toml", TABLE);
+    make(&folder.path().join("d.csv"));
+    let ran = run(program().arg("check").arg(table));
+    (ran.code, ran.stdout + &ran.stderr)
+}
+
+/// The same for a file of this text.
+fn checked_text(name: &str, text: &str) -> (Option<i32>, String) {
+    checked(name, |path| std::fs::write(path, text).expect("the file"))
+}
+
+#[test]
+fn what_has_no_end_is_no_directory_file() {
+    let pipe = |path: &Path| {
+        let made = Command::new("mkfifo").arg(path).status().expect("mkfifo");
+        assert!(made.success());
+    };
+    let device = |path: &Path| symlink("/dev/zero", path).expect("a link");
+    for (name, make) in [("pipe", &pipe as &dyn Fn(&Path)), ("device", &device)] {
+        let (code, output) = checked(name, make);
+        assert_eq!(code, Some(1), "{output}");
+        let reason = "cannot read d.csv: it is no file but a pipe, a socket or a device";
+        assert!(output.contains(reason), "{output}");
+    }
+}
+
+#[test]
+fn a_file_of_over_a_gibibyte_is_not_read() {
+    let sparse = |length: u64| {
+        move |path: &Path| {
+            let file = File::create(path).expect("the file");
+            file.set_len(length).expect("a file with nothing in it");
+        }
+    };
+    let (code, output) = checked("large", sparse((1 << 30) + 1));
+    assert_eq!(code, Some(1), "{output}");
+    let reason = "cannot read d.csv: it is larger than 1 GiB";
+    assert!(output.contains(reason), "{output}");
+    let (code, output) = checked("small", sparse(1 << 16));
+    assert_eq!(code, Some(1), "{output}");
+    assert!(!output.contains("larger"), "{output}");
+}
+
+#[test]
+fn a_first_line_that_names_no_columns_is_told_in_few_words() {
+    let names = |bytes| "x".repeat(bytes - ",number".len()) + ",number\na,+15005550006\n";
+    let (code, output) = checked_text("first-line", &names(64 * 1024 + 1));
+    assert_eq!(code, Some(1), "{output}");
+    assert!(
+        output.contains("the first line has 65537 bytes"),
+        "{output}"
+    );
+    assert!(output.len() < 10_000, "{} bytes", output.len());
+    let (code, output) = checked_text("longest-first-line", &names(64 * 1024));
+    assert_eq!(code, Some(0), "{output}");
+}
+
+#[test]
+fn one_mistake_in_every_row_is_reported_twenty_times() {
+    let text = "number,name\n".to_owned() + &"+15005550006\n".repeat(50_000);
+    let (code, output) = checked_text("rows", &text);
+    assert_eq!(code, Some(1), "{output}");
+    assert_eq!(output.matches("error[bad-row]").count(), 20);
+    assert!(output.contains("20 errors"), "{output}");
+}
+
+#[test]
+fn cells_of_several_lines_take_no_longer_than_others() {
+    let rows = (0..50_000).map(|row| format!("+1500{row:07},\"a\nb\"\n"));
+    let text: String = std::iter::once("number,name\n".to_owned())
+        .chain(rows)
+        .collect();
+    let (code, output) = checked_text("cells", &text);
+    assert_eq!(code, Some(0), "{output}");
+    let open = text + "+15005550006,\"a\nb\n+15005550007,c\n";
+    let (code, output) = checked_text("open-cell", &open);
+    assert_eq!(code, Some(1), "{output}");
+    let message = "a quote in this row is not closed";
+    assert_eq!(output.matches(message).count(), 1, "{output}");
+    assert!(output.contains("d.csv:100002:1"), "{output}");
+}
