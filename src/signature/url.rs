@@ -102,7 +102,8 @@ impl<'a> Url<'a> {
         let mut shown = [self.scheme, self.host, self.port, self.path].concat();
         if let Some(query) = self.query.strip_prefix('?') {
             let mut separator = '?';
-            for field in query.split('&') {
+            // Each field is a character at least.
+            for field in query.split('&').take(MOST_CHARACTERS) {
                 shown.push(separator);
                 separator = '&';
                 match field.split_once('=') {
@@ -112,9 +113,6 @@ impl<'a> Url<'a> {
                     }
                     None if field.is_empty() || is_plain_name(field) => shown.push_str(field),
                     Some(_) | None => shown.push('…'),
-                }
-                if shown.len() > MOST_CHARACTERS * 4 {
-                    break;
                 }
             }
         }
@@ -216,5 +214,11 @@ mod tests {
         let long = format!("https://h/x?{}", "name=value&".repeat(10_000));
         let shown = Url::parse(&long).expect("a URL").shown();
         assert_eq!(shown.chars().count(), 301);
+        let fields = "&".repeat(300 - "https://h/x?".len());
+        for (more, cut) in [("", ""), ("&", "…")] {
+            let url = format!("https://h/x?{fields}{more}");
+            let shown = Url::parse(&url).expect("a URL").shown();
+            assert_eq!(shown, format!("https://h/x?{fields}{cut}"));
+        }
     }
 }

@@ -120,9 +120,8 @@ fn addresses<'a>(
 
 fn paths(path: &str) -> Vec<(Cow<'_, str>, Option<Difference>)> {
     let mut paths = vec![(Cow::Borrowed(path), None)];
+    // Those of a host alone are tried anyway: they are readings of it.
     match path.strip_suffix('/') {
-        // A host alone is tried with a slash and without it anyway.
-        None | Some("") if path.len() <= 1 => {}
         Some(without) => paths.push((Cow::Borrowed(without), Some(Difference::SlashLess))),
         None => paths.push((Cow::Owned(format!("{path}/")), Some(Difference::SlashMore))),
     }
