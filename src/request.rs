@@ -397,6 +397,35 @@ mod tests {
         );
         assert_eq!(form.first("b"), Some("2"));
         assert_eq!(form.first("B"), None);
+        assert_eq!(
+            format!("{:?}", Form::parse(b"a=1&b")),
+            r#"[("a", "1"), ("b", "")]"#
+        );
+    }
+
+    #[test]
+    fn the_size_of_a_form_is_that_of_its_text_and_its_fields() {
+        assert_eq!(Form::default().size(), 0);
+        assert_eq!(
+            Form::parse(b"a=12&b=%2B").size(),
+            5 + 2 * size_of::<Field>()
+        );
+    }
+
+    #[test]
+    fn an_alias_is_used_when_there_is_nothing_but_the_alias() {
+        for (body, used) in [
+            ("From=%2B1", Some("From")),
+            ("Caller=%2B2&From=%2B1", None),
+            ("Caller=%2B2", None),
+            ("From=", None),
+            ("", None),
+        ] {
+            let (body, query) = call(body);
+            let request = Request::new(Webhook::Webhook, &body, &query);
+            assert_eq!(request.alias_used("Caller"), used, "{body:?}");
+            assert_eq!(request.alias_used("Body"), None);
+        }
     }
 
     #[test]

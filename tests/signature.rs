@@ -1,5 +1,7 @@
 //! Every signature that the tests of Twilio's own libraries hold, and what must be true of any.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use serde_json::Value;
 use twiml_responder::request::Form;
@@ -152,6 +154,21 @@ vectors! {
 }
 
 proptest! {
+    #[test]
+    fn a_form_is_signed_as_its_sorted_pairs_behind_the_url(
+        pairs in prop::collection::vec(("[ab\u{e9}]{0,3}|Name[A-Za-z]{14,20}[ab]?", "[ab\u{e9}\u{10ffff}]{0,3}"), 0..12),
+    ) {
+        let url = "https://example.com/";
+        let form: Form = pairs.iter().cloned().collect();
+        let sorted: BTreeSet<(String, String)> = pairs.into_iter().collect();
+        let fields: String = sorted.into_iter().flat_map(|(name, value)| [name, value]).collect();
+        let secret = Secret::new("token");
+        prop_assert_eq!(
+            sign(&secret, Algorithm::HmacSha1, url, Content::Form(&form)),
+            sign(&secret, Algorithm::HmacSha1, &format!("{url}{fields}"), Content::Query)
+        );
+    }
+
     #[test]
     fn what_we_sign_we_accept_in_any_order_and_no_other_form(
         pairs in prop::collection::vec(("[A-Za-z]{0,3}", "\\PC{0,8}"), 0..8),

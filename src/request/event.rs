@@ -123,6 +123,29 @@ mod tests {
     }
 
     #[test]
+    fn the_size_counts_every_text_and_value() {
+        let value = size_of::<Value>();
+        for (data, beside) in [
+            ("7", 0),
+            (r#""four!""#, 5),
+            ("[1,true,null]", 3 * value),
+            (r#"[["abc"]]"#, 2 * value + 3),
+            (
+                r#"{"name":"a","n":[]}"#,
+                2 * size_of::<String>() + 4 + 1 + 2 * value + 1,
+            ),
+        ] {
+            let body = format!(r#"[{{"type":"kind","id":"EZ1","time":"2026","data":{data}}}]"#);
+            let events = Event::read_all(body.as_bytes()).expect(data);
+            assert_eq!(
+                events[0].size(),
+                size_of::<Event>() + 3 + 4 + 4 + beside,
+                "{data}"
+            );
+        }
+    }
+
+    #[test]
     fn anything_else_is_no_array_of_events() {
         for body in [
             "",
@@ -140,6 +163,8 @@ mod tests {
         ] {
             assert_eq!(Event::read_all(body.as_bytes()), Err(NotEvents), "{body}");
         }
+        let longest = format!(r#"[{{"type":"t","id":"{}"}}]"#, "x".repeat(256));
+        assert!(Event::read_all(longest.as_bytes()).is_ok());
         let long = format!(r#"[{{"type":"t","id":"{}"}}]"#, "x".repeat(257));
         assert_eq!(Event::read_all(long.as_bytes()), Err(NotEvents));
         // A tower of brackets is no reason to fall.

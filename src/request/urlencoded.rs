@@ -111,3 +111,39 @@ const DIGITS: [u8; 256] = {
     }
     digits
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_no_utf_8_is_left_to_others() {
+        for bytes in [
+            &b""[..],
+            b"a=1",
+            b"CallSid=CA1&To=%2B15005550006&Body=%C3%A9+%",
+            "é=é&".as_bytes(),
+        ] {
+            assert!(decode(bytes).is_some(), "{bytes:?}");
+        }
+        for bytes in [&b"a=%ff"[..], b"\xff", b"%C3=%A9"] {
+            assert!(decode(bytes).is_none(), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn ordinary_bytes_end_at_the_first_that_may_mean_something() {
+        let may_mean_something = |byte: u8| byte < b'-' || byte == b'=';
+        for place in 0..WORD {
+            for byte in 0..=u8::MAX {
+                for behind in [b'a', b'&', b'=', 0xff] {
+                    let mut word = [b'z'; WORD];
+                    word[place] = byte;
+                    word[place + 1..].fill(behind);
+                    let expected = word.iter().position(|byte| may_mean_something(*byte));
+                    assert_eq!(ordinary_bytes(word), expected.unwrap_or(WORD), "{word:?}");
+                }
+            }
+        }
+    }
+}

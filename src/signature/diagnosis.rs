@@ -519,6 +519,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_host_and_port_is_no_host() {
+        for host in ["bad host", "u@evil", "evil/p", "h:0"] {
+            let found = line("https://h/x", &[host], "/x", &format!("https://{host}/x"));
+            assert!(found.contains("no other scheme, host"), "{found}");
+        }
+    }
+
+    #[test]
     fn another_port_is_found() {
         assert_eq!(
             line("https://h:8443/x", &[], "/x", "https://h:443/x"),

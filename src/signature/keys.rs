@@ -202,6 +202,21 @@ mod tests {
             keys.extend(Keys::parse(key).expect("a key"));
         }
         assert!(keys.has(ONE) && keys.has(OTHER) && !keys.is_empty());
+        // In two files, it is still a key.
+        keys.extend(Keys::parse(ONE).expect("a key"));
+        assert!(keys.has(ONE));
+    }
+
+    #[test]
+    fn a_key_has_from_32_to_256_characters() {
+        for (length, error) in [
+            (31, Some(KeyError::Short)),
+            (32, None),
+            (256, None),
+            (257, Some(KeyError::Long)),
+        ] {
+            assert_eq!(check(&"a".repeat(length)).err(), error, "{length}");
+        }
     }
 
     #[test]

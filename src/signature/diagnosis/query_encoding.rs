@@ -140,6 +140,7 @@ mod tests {
                 "?a%C3%B1o=%26%2b%c3%a9%",
                 "?año=%26%2bé%",
             ),
+            (QueryEncoding::UnicodePlain, "?a=%7f%c4%80", "?a=%7f\u{100}"),
             (QueryEncoding::UnicodePlain, "?a=%ff", "?a=%ff"),
         ] {
             assert_eq!(encoding.apply(query), written);
