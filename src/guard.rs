@@ -220,7 +220,8 @@ impl Guard {
         token: &str,
     ) -> Option<Verdict> {
         let sid = request.sent("CallSid");
-        if request.channel() != Channel::Voice || sid.is_empty() || limits.same_call == 0 {
+        // A text has none.
+        if sid.is_empty() || limits.same_call == 0 {
             return None;
         }
         let key = self.hasher.hash_one(sid).max(1);
@@ -357,5 +358,68 @@ impl Pair {
         (0..RING)
             .min_by_key(|index| (counts(*index), self.times[*index]))
             .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{Form, Webhook};
+
+    fn call(guard: &Guard, limits: &Limits, body: &str) -> Option<Verdict> {
+        let (body, query) = (Form::parse(body.as_bytes()), Form::default());
+        let request = Request::new(Webhook::Webhook, &body, &query);
+        guard.same_call(limits, &request, "")
+    }
+
+    #[test]
+    fn only_a_call_with_a_sid_comes_back_too_often() {
+        let limits = Limits {
+            same_call: 1,
+            ..Limits::default()
+        };
+        let guard = Guard::default();
+        for body in ["From=%2B1", "CallSid=&From=%2B1", "MessageSid=SM1"] {
+            for _ in 0..5 {
+                assert_eq!(call(&guard, &limits, body), None, "{body}");
+            }
+        }
+        let verdict = || call(&guard, &limits, "CallSid=CA1");
+        assert_eq!([verdict(), verdict()], [None, None]);
+        assert_eq!(verdict(), Some(Verdict::SameCall(1)));
+    }
+
+    #[test]
+    fn a_verdict_says_why() {
+        for (verdict, word, says) in [
+            (Verdict::Name, "name", "the sender is a name, not a number"),
+            (
+                Verdict::ShortCode,
+                "short-code",
+                "the sender is a short code",
+            ),
+            (
+                Verdict::OptOut,
+                "opt-out",
+                "Twilio says that the text is an opt-out",
+            ),
+            (
+                Verdict::OptOutWord,
+                "opt-out-word",
+                "the text is an opt-out word, which Twilio answers itself",
+            ),
+            (
+                Verdict::Replies(5),
+                "replies",
+                "the two numbers have had 5 replies",
+            ),
+            (
+                Verdict::SameCall(20),
+                "same-call",
+                "the call has come back more than 20 times",
+            ),
+        ] {
+            assert_eq!((verdict.word(), &*verdict.to_string()), (word, says));
+        }
     }
 }
