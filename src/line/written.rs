@@ -337,3 +337,127 @@ fn own_names(request: &Request<'_>) -> Option<[&'static str; 2]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::request::Form;
+
+    fn told(body: Form) -> Told {
+        Told {
+            time: Timestamp::UNIX_EPOCH,
+            webhook: Webhook::Webhook,
+            body,
+            query: Form::default(),
+            route: None,
+            status: 200,
+            microseconds: 0,
+            guard: None,
+            failed: None,
+        }
+    }
+
+    fn told_of(event: &Value, beyond: &Beyond) -> Value {
+        let body = json!([{ "id": "EZ1", "type": "t", "data": event }]).to_string();
+        let events = Event::read_all(body.as_bytes()).expect("one event");
+        let line = super::event(&events[0], Timestamp::UNIX_EPOCH, beyond);
+        serde_json::to_value(&line).expect("a line is JSON")
+    }
+
+    #[test]
+    fn an_event_is_told_by_its_id_and_its_type_when_they_are_words() {
+        let uuid = "01234567-89ab-cdef-0123-456789abcdef";
+        for (id, kind, shown) in [
+            (
+                "EZ0123456789abcdef0123456789abcdef",
+                "com.twilio.voice",
+                true,
+            ),
+            (uuid, "a", true),
+            ("415 555 0100", "a+b", false),
+            (&uuid.replace('f', "+"), "a..b", false),
+            (&format!("{uuid}0"), "+14155550100", false),
+            (uuid, &"a.".repeat(64), false),
+        ] {
+            let body = json!([{ "id": id, "type": kind }]).to_string();
+            let events = Event::read_all(body.as_bytes()).expect("one event");
+            let line = super::event(&events[0], Timestamp::UNIX_EPOCH, &Beyond::default());
+            assert_eq!(
+                line.event.as_deref(),
+                Some(kind).filter(|_| shown),
+                "{kind}"
+            );
+            assert_eq!(
+                line.sid.as_deref(),
+                Some(id).filter(|_| shown || id == uuid),
+                "{id}"
+            );
+        }
+        for (length, shown) in [(128, true), (129, false)] {
+            let kind = "a.".repeat(64)[..127].to_owned() + &"b".repeat(length - 127);
+            let body = json!([{ "id": "EZ1", "type": kind }]).to_string();
+            let events = Event::read_all(body.as_bytes()).expect("one event");
+            let line = super::event(&events[0], Timestamp::UNIX_EPOCH, &Beyond::default());
+            assert_eq!(line.event.is_some(), shown, "{length}");
+        }
+    }
+
+    #[test]
+    fn what_is_inside_an_event_is_told_as_deep_as_lines_go() {
+        let none = Beyond::default();
+        let data = json!({
+            "from": "+14155550100", "call_state": "completed", "tags": ["a b", null, true, ""], "a b": 1,
+            "a": { "b": { "c": { "d": { "e": { "f": { "g": 1 }, "state": "ringing" }, "h": [] } } } },
+        });
+        let line = told_of(&data, &none);
+        assert_eq!(line["masked"], json!({ "from": "+141•••••00" }), "{line}");
+        assert_eq!(line["parameters"]["call_state"], "completed", "{line}");
+        assert_eq!(line["parameters"]["a.b.c.d.e.state"], "ringing", "{line}");
+        assert_eq!(line["left_out"], json!(["tags.0", "tags.2"]), "{line}");
+        // The name that is none, and the object that is too deep.
+        assert_eq!(line["unnamed"], 2, "{line}");
+        let all = Beyond {
+            values: ["tags.0", "a b"].map(str::to_owned).into(),
+            numbers: true,
+        };
+        let line = told_of(&data, &all);
+        assert_eq!(line["parameters"]["from"], "+14155550100", "{line}");
+        assert_eq!(line["parameters"]["tags.0"], "a b", "{line}");
+        assert_eq!(line["parameters"]["a b"], "1", "{line}");
+        let many: Vec<usize> = (0..NAMES_MAX + 3).collect();
+        let line = told_of(&json!({ "n": many, "z": 1 }), &none);
+        let kept = line["parameters"]
+            .as_object()
+            .map_or(0, serde_json::Map::len)
+            + line["left_out"].as_array().map_or(0, Vec::len);
+        assert_eq!((kept, &line["unnamed"]), (NAMES_MAX, &json!(4)), "{line}");
+    }
+
+    #[test]
+    fn a_value_that_is_asked_for_is_kept_up_to_4096_bytes() {
+        let asked = Beyond {
+            values: ["Body".to_owned(), "AddOns.a".to_owned()].into(),
+            numbers: false,
+        };
+        for (length, is_kept) in [(VALUE_MAX, true), (VALUE_MAX + 1, false)] {
+            let value = "a ".repeat(VALUE_MAX)[..length].to_owned();
+            let inside = json!({ "a": value }).to_string();
+            let told = told(
+                [("Body", &value), ("AddOns", &inside)]
+                    .into_iter()
+                    .collect(),
+            );
+            let line = super::request(&told, &asked);
+            let has = |name: &str| line.parameters.0.iter().any(|(known, _)| known == name);
+            assert_eq!(
+                (has("Body"), has("AddOns.a")),
+                (is_kept, is_kept),
+                "{length}"
+            );
+            let line = told_of(&json!({ "Body": value }), &asked);
+            assert_eq!(line["parameters"]["Body"].is_string(), is_kept, "{length}");
+        }
+    }
+}
