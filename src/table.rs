@@ -514,3 +514,36 @@ fn list(f: &mut fmt::Formatter<'_>, tests: &[Test], between: &str) -> fmt::Resul
         more => write!(f, "{between}{more} more"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_test_reads_as_what_is_wanted() {
+        let exactly = |text: &str| Test::Exactly(text.into());
+        let many = |count: usize| {
+            (0..count)
+                .map(|number| exactly(&number.to_string()))
+                .collect()
+        };
+        for (test, text) in [
+            (exactly("+1 \"x\""), r#""+1 \"x\"""#),
+            (Test::Present(true), "present"),
+            (Test::Present(false), "absent"),
+            (Test::Withheld(true), "withheld"),
+            (Test::Withheld(false), "not withheld"),
+            (Test::Not(Box::new(Test::Present(true))), "not present"),
+            (Test::AnyOf(Box::default()), ""),
+            (Test::AnyOf(many(1)), r#""0""#),
+            (Test::AllOf(many(2)), r#""0" and "1""#),
+            (Test::AnyOf(many(5)), r#""0" or "1" or "2" or "3" or "4""#),
+            (
+                Test::AnyOf(many(7)),
+                r#""0" or "1" or "2" or "3" or "4" or 2 more"#,
+            ),
+        ] {
+            assert_eq!(test.to_string(), text);
+        }
+    }
+}

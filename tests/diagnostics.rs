@@ -85,6 +85,50 @@ fn every_mistake_is_printed_as_reviewed() {
 }
 
 #[test]
+fn every_place_is_one_of_its_file() {
+    for name in names(".toml") {
+        for diagnostic in diagnostics_of(&name) {
+            let span = &diagnostic.span;
+            let length = diagnostic.file.text.len();
+            assert!(
+                span.start <= span.end && span.end <= length,
+                "{name}: {diagnostic:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_that_does_not_fit_is_shown_whole() {
+    let shown: Vec<String> = diagnostics_of("bad-row")
+        .iter()
+        .map(|diagnostic| diagnostic.file.text[diagnostic.span.clone()].to_owned())
+        .collect();
+    let rows = [
+        "+15005550002,Bob",
+        "+15005550003,Bob, Jr.,LA",
+        "+15005550001,\"Ann,NY",
+    ];
+    for row in rows {
+        assert!(
+            shown.iter().any(|shown| shown == row),
+            "{row:?} in {shown:#?}"
+        );
+    }
+}
+
+#[test]
+fn without_files_a_directory_file_cannot_be_read() {
+    let text = "[directory.rides]\nfile = \"rides.csv\"\n";
+    let found = diagnostics(text, &NoFiles);
+    let messages: Vec<&str> = found.iter().map(|found| found.message.as_str()).collect();
+    assert!(
+        messages.contains(&"cannot read rides.csv: there are no files here"),
+        "{messages:?}"
+    );
+}
+
+#[test]
 fn every_code_is_printed_by_some_file() {
     let mut seen = BTreeSet::new();
     for name in names(".toml") {

@@ -636,4 +636,16 @@ mod tests {
             assert_eq!(error.span, wanted, "{text}");
         }
     }
+
+    #[test]
+    fn the_origin_of_a_url_ends_where_its_path_begins() {
+        for (url, cut) in [
+            ("https://h/a/b", "https://h"),
+            ("http://[::1]:80/", "http://[::1]:80"),
+            ("https://h", "https://h"),
+            ("h/a", "h"),
+        ] {
+            assert_eq!(origin(url), cut);
+        }
+    }
 }

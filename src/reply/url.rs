@@ -101,6 +101,8 @@ mod tests {
             "http://example.com/a?b=c#rc=2&ct=1000",
             "HTTPS://user:pass@example.com:8443/x",
             "https://[2001:db8::1]:8443/x",
+            "https://[2001:db8::1]/x",
+            "https://example.com:65535",
             "https://münchen.example/ä",
         ] {
             assert_eq!(check_web_url(url), Ok(()), "{url}");

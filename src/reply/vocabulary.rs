@@ -596,6 +596,40 @@ mod tests {
         assert_eq!(message("from", "ACME"), Ok(()));
         assert_eq!(message("from", "12345"), Ok(()));
         assert!(message("to", "ACME").is_err());
+        for (name, value, fits) in [
+            ("from", "123456", true),
+            ("from", "1234", false),
+            ("from", "1234567", false),
+            ("from", "+14155550100", true),
+            ("from", "whatsapp:+14155550100", true),
+            ("from", "A*B", false),
+            ("to", "messenger:1234", true),
+            ("to", "rcs:agent", true),
+            ("to", "client:desk", true),
+            ("to", "client:", false),
+            ("to", "whatsapp:desk", false),
+            ("to", "other:desk", false),
+        ] {
+            assert_eq!(message(name, value).is_ok(), fits, "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_booleans_stand_where_no_digit_is_lost() {
+        for (element, name, integers, booleans) in [
+            ("Dial", "timeout", true, false),
+            ("Dial", "hangupOnStar", false, true),
+            ("Dial", "record", false, true),
+            ("Dial", "callerId", false, false),
+            ("Dial", "action", false, false),
+            ("Gather", "hints", true, true),
+            ("Gather", "finishOnKey", false, false),
+            ("Gather", "input", false, false),
+        ] {
+            let spec = attribute(Channel::Voice, element, name);
+            assert_eq!(spec.takes_integers(), integers, "{element} {name}");
+            assert_eq!(spec.takes_booleans(), booleans, "{element} {name}");
+        }
     }
 
     #[test]

@@ -526,3 +526,121 @@ fn pins_of<'t>(test: &'t Test, pins: &mut Vec<Pin<'t>>) -> bool {
     }
     true
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::reply::Reply;
+    use crate::request::{Form, Webhook};
+    use crate::table::pattern::Pattern;
+    use crate::table::{Alternative, DefaultReply};
+
+    /// A route that asks this of `Called`, and whether the request has a `Body` when it is one of the even ones.
+    fn route(number: usize, test: Test) -> Route {
+        let condition = |name: &str, test| Condition {
+            subject: Subject::Parameter(name.into()),
+            test,
+        };
+        let mut conditions = vec![condition("Called", test)];
+        if number.is_multiple_of(2) {
+            conditions.push(condition("Body", Test::Present(false)));
+        }
+        let silent = || -> Option<Reply> { Some(DefaultReply::silent().reply) };
+        Route {
+            name: number.to_string().into(),
+            step: None,
+            alternatives: vec![Alternative {
+                conditions,
+                bindings: Vec::new(),
+            }],
+            during: Vec::new(),
+            outside: Vec::new(),
+            voice: silent(),
+            message: silent(),
+            answers_machines: false,
+        }
+    }
+
+    fn candidates(routes: &[Route], called: &str) -> Vec<usize> {
+        let (body, query) = (
+            [("Called", called)].into_iter().collect::<Form>(),
+            Form::default(),
+        );
+        let request = Request::new(Webhook::Webhook, &body, &query);
+        Index::new(routes).candidates(&request).collect()
+    }
+
+    fn exactly(text: String) -> Test {
+        Test::Exactly(text.into())
+    }
+
+    #[test]
+    fn only_routes_that_may_answer_are_looked_at() {
+        let directory = |rows: usize, prefix: &str| {
+            let mut directory = Directory::new("d", Vec::new());
+            for row in 0..rows {
+                directory
+                    .add(&format!("{prefix}{row:04}"), [])
+                    .expect("a new key");
+            }
+            Test::In(Arc::new(directory))
+        };
+        let like = |text: &str| Test::Like(Box::new(Pattern::parse(text).expect("a pattern")));
+        let mut routes: Vec<Route> = (0..100)
+            .map(|n| route(n, exactly(format!("+1{n:04}"))))
+            .collect();
+        routes.extend((100..110).map(|n| route(n, like(&format!("+2{n}*")))));
+        routes.extend((110..120).map(|n| route(n, directory(3, &format!("+3{n}")))));
+        routes.push(route(120, directory(SMALL_DIRECTORY + 1, "+4")));
+        routes.push(route(
+            121,
+            Test::AllOf([Test::Present(true), exactly("+5".to_owned())].into()),
+        ));
+        routes.push(route(
+            122,
+            Test::AnyOf([exactly("+6".to_owned()), like("+7*")].into()),
+        ));
+        for (called, found) in [
+            ("+10007", &[7][..]),
+            ("+2105x", &[105]),
+            ("+31150002", &[115]),
+            ("+40999", &[120]),
+            ("+5", &[121]),
+            ("+6", &[122]),
+            ("+71", &[122]),
+            ("+8", &[]),
+            ("", &[]),
+        ] {
+            assert_eq!(candidates(&routes, called), found, "{called}");
+        }
+    }
+
+    #[test]
+    fn what_pins_no_route_is_always_looked_at() {
+        let mut routes: Vec<Route> = (0..20)
+            .map(|n| route(2 * n + 1, exactly(format!("+1{n:04}"))))
+            .collect();
+        let mut all = Directory::new("all", Vec::new());
+        all.add("*", []).expect("a new key");
+        routes.push(route(41, Test::Present(true)));
+        routes.push(route(43, Test::In(Arc::new(all))));
+        routes.push(route(
+            45,
+            Test::Like(Box::new(Pattern::parse("*9").expect("a pattern"))),
+        ));
+        assert_eq!(candidates(&routes, "+10007"), [7, 20, 21, 22]);
+        assert_eq!(candidates(&routes, "+2"), [20, 21, 22]);
+    }
+
+    #[test]
+    fn a_few_routes_are_not_filed() {
+        let routes = |count| -> Vec<Route> {
+            (0..count)
+                .map(|n| route(2 * n + 1, exactly(n.to_string())))
+                .collect()
+        };
+        assert_eq!(candidates(&routes(FEW - 1), "3").len(), FEW - 1);
+        assert_eq!(candidates(&routes(FEW), "3"), [3]);
+    }
+}
