@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::Method;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use jiff::Timestamp;
 use tokio::time::timeout;
@@ -67,6 +67,9 @@ pub(super) async fn receive(
         Method::GET if webhook != Webhook::Events => false,
         _ => return Err(Refusal::Method),
     };
+    if !has_plain_coding(&head.headers) {
+        return Err(Refusal::Coding);
+    }
     let urls = candidates(service, peer, head)?;
     let mut form = Form::default();
     let mut json = Bytes::new();
@@ -137,6 +140,19 @@ fn media_types(webhook: Webhook) -> &'static [&'static str] {
         Webhook::Events => &[JSON, EVENTS],
         _ => &[FORM],
     }
+}
+
+/// Whether the body is chunked and nothing else, or has a length. hyper takes any list that ends in `chunked`: a body that
+/// is compressed below it would be misread, and a proxy may see another end than we do where it is named twice.
+fn has_plain_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let is_chunked = codings.next().is_none_or(|coding| {
+        coding
+            .as_bytes()
+            .trim_ascii()
+            .eq_ignore_ascii_case(b"chunked")
+    });
+    is_chunked && codings.next().is_none()
 }
 
 /// Whether the body is one of these and not compressed, as far as the headers say.

@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     Method,
     /// No host, or more than one, or what is none.
     Host,
+    /// A `Transfer-Encoding` other than `chunked`, once.
+    Coding,
     /// A POST that is no form, or a compressed one.
     NotAForm,
     /// A POST of events that is no JSON, or a compressed one.
@@ -49,6 +51,11 @@ impl Refusal {
                 "only GET and POST are allowed",
             ),
             Self::Host => (StatusCode::BAD_REQUEST, "host", "one Host header is needed"),
+            Self::Coding => (
+                StatusCode::BAD_REQUEST,
+                "coding",
+                "Transfer-Encoding must be chunked",
+            ),
             Self::NotAForm => (
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not-a-form",

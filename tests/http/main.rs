@@ -13,5 +13,6 @@ mod deadlines;
 mod drain;
 mod log;
 mod refusals;
+mod smuggling;
 mod sockets;
 mod tls;
