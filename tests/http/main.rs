@@ -11,6 +11,7 @@ mod capacity;
 mod connections;
 mod deadlines;
 mod drain;
+mod limits;
 mod log;
 mod refusals;
 mod smuggling;
