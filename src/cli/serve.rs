@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
@@ -35,6 +36,8 @@ pub(super) use self::options::Arguments;
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is one thread.
     let sockets = Sockets::take()?;
+    // Before there is a secret: no core dump has one, and no other program of the same user reads it from memory.
+    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let first_access = access(&arguments.signers)?;
     let is_unsigned = matches!(first_access.verification, Verification::AllowUnsigned);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -59,6 +62,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     };
     let _flush = log::start(&arguments.logging, &service.metrics)?;
     log::log_panics();
+    if let Err(error) = hidden {
+        warn!(%error, "a core dump of this process would hold its secrets");
+    }
     let (journal, closing) = arguments.journal.begin(&service.metrics)?.unzip();
     service.journal = journal;
     let limits = limits(&arguments.limits);

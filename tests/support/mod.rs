@@ -152,6 +152,11 @@ impl Service {
         service
     }
 
+    /// The number of its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         self.log.text.lock().expect("no panic").clone()
