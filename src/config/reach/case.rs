@@ -152,9 +152,6 @@ impl<'t> Case<'t> {
         if is_caller_geography(parameter) && self.is_withheld(effort) {
             known.assume(&ABSENT, true, effort);
         }
-        if parameter == "Caller" && self.has_geography(effort) {
-            known.assume(&Atom::Withheld, false, effort);
-        }
         known
     }
 
@@ -202,14 +199,6 @@ impl<'t> Case<'t> {
         self.known("Caller").is_some_and(|caller| {
             caller.decide(&Formula::Is(Atom::Withheld, true), effort) == Some(true)
         })
-    }
-
-    /// Whether the caller is surely from somewhere.
-    fn has_geography(&self, effort: &Effort) -> bool {
-        self.values
-            .iter()
-            .filter(|(name, _)| is_caller_geography(name))
-            .any(|(name, _)| self.is_absent(name, effort) == Some(false))
     }
 
     /// Whether a parameter's value surely passes (`true`) or surely does not; `None` when it may or may not.

@@ -273,7 +273,7 @@ impl<'t> Formulas<'t> {
     }
 }
 
-fn one_of(texts: Vec<&str>) -> Texts<'_> {
+pub(super) fn one_of(texts: Vec<&str>) -> Texts<'_> {
     let mut set = HashSet::new();
     let list = texts.into_iter().filter(|text| set.insert(*text)).collect();
     Texts { list, set }

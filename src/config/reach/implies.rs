@@ -217,7 +217,10 @@ fn each(texts: &[&str], atom: &Atom<'_>, wanted: bool, effort: &Effort) -> bool 
 
 #[cfg(test)]
 mod tests {
+    use regex::Regex;
+
     use super::*;
+    use crate::config::reach::formula::one_of;
     use crate::directory::Directory;
 
     /// Patterns and texts beside each other: whether the first implies the second, and whether they exclude each other.
@@ -343,5 +346,133 @@ mod tests {
             decides_without(&Atom::Withheld, &Atom::Exactly("+1"), &effort),
             None
         );
+    }
+
+    fn with_cells(rows: &[(&'static str, [&'static str; 2])]) -> Directory {
+        let mut directory = Directory::new("d", vec!["city".to_owned(), "open".to_owned()]);
+        for (key, cells) in rows {
+            directory.add(key, *cells).expect(key);
+        }
+        directory
+    }
+
+    /// How much is proved of each two of these: implied, excluded, told when the first does not hold. All of it is held
+    /// against what is so for each of the values.
+    fn proved_of_each_two(atoms: &[Atom<'_>], values: &[&str]) -> (usize, usize, usize) {
+        let effort = Effort::new(10_000_000);
+        let (mut implied, mut excluded, mut told) = (0, 0, 0);
+        for (first, second) in atoms
+            .iter()
+            .flat_map(|one| atoms.iter().map(move |other| (one, other)))
+        {
+            let of_both = values.iter().map(|value| {
+                let holds = |atom: &Atom<'_>| atom.holds(value, &effort) == Some(true);
+                (holds(first), holds(second))
+            });
+            let of_both: Vec<(bool, bool)> = of_both.collect();
+            if implies(first, second, &effort) {
+                implied += 1;
+                assert!(
+                    !of_both.contains(&(true, false)),
+                    "{first:?} implies {second:?}"
+                );
+            }
+            if exclude(first, second, &effort) {
+                excluded += 1;
+                assert!(
+                    !of_both.contains(&(true, true)),
+                    "{first:?} excludes {second:?}"
+                );
+            }
+            if let Some(holds) = decides_without(first, second, &effort) {
+                told += 1;
+                assert!(
+                    !of_both.contains(&(false, !holds)),
+                    "without {first:?}, {second:?} {holds}"
+                );
+            }
+        }
+        (implied, excluded, told)
+    }
+
+    #[test]
+    fn what_is_proved_of_two_tests_is_true_of_every_value() {
+        let places = with_cells(&[
+            ("+1415*", ["sf", "yes"]),
+            ("+14155550100", ["la", "no"]),
+            ("+44*", ["", ""]),
+            ("+15005550006", ["sf", ""]),
+        ]);
+        let others = with_cells(&[
+            ("+1415*", ["la", "no"]),
+            ("+14155550100", ["sf", "yes"]),
+            ("+15005550007", ["", ""]),
+        ]);
+        let numbers = directory(&["+14155550100", "+15005550006"]);
+        let everyone = directory(&["*"]);
+        let patterns: Vec<Pattern> = ["+1*", "+1415*", "*0100", "*", "+2666*", "+44*"]
+            .into_iter()
+            .map(pattern)
+            .collect();
+        let regexes = ["0100$", "^\\+44"].map(|text| Regex::new(text).expect(text));
+        let (places, others) = (Lookup::lasting(&places), Lookup::lasting(&others));
+
+        let is = |text, wanted| Formula::Is(Atom::Exactly(text), wanted);
+        let cells = [
+            is("sf", true),
+            is("sf", false),
+            is("", true),
+            is("", false),
+            is("la", true),
+            Formula::Any([is("sf", true), is("la", true)].into()),
+            Formula::All([is("sf", false), is("", false)].into()),
+            Formula::Is(Atom::OneOf(Rc::new(one_of(vec!["sf", "la"]))), true),
+        ];
+        let mut atoms = vec![
+            Atom::Exactly(""),
+            Atom::Exactly("+14155550100"),
+            Atom::Exactly("+266696687"),
+            Atom::OneOf(Rc::new(one_of(vec!["+14155550100", "+15005550006"]))),
+            Atom::OneOf(Rc::new(one_of(vec!["", "anonymous"]))),
+            Atom::In(places.clone()),
+            Atom::In(others.clone()),
+            Atom::In(Lookup::lasting(&numbers)),
+            Atom::In(Lookup::lasting(&everyone)),
+            Atom::Cell(places.clone(), 1, Rc::new(is("yes", true))),
+            Atom::Cell(places.clone(), 1, Rc::new(is("", true))),
+            Atom::Withheld,
+        ];
+        atoms.extend(patterns.iter().map(Atom::Like));
+        atoms.extend(regexes.iter().map(Atom::Regex));
+        atoms.extend((0..4).map(|row| Atom::Row(places.clone(), row)));
+        atoms.extend((0..3).map(|row| Atom::Row(others.clone(), row)));
+        for cell in cells {
+            let cell = Rc::new(cell);
+            atoms.push(Atom::Cell(places.clone(), 0, Rc::clone(&cell)));
+            atoms.push(Atom::Cell(others.clone(), 0, cell));
+        }
+
+        let values = [
+            "",
+            "anonymous",
+            "+1",
+            "+1415",
+            "+14155550100",
+            "+14155550199",
+            "+14160100",
+            "+15005550006",
+            "+15005550007",
+            "+15005550008",
+            "+44",
+            "+442079460100",
+            "+44207946",
+            "+266696687",
+            "+26660",
+            "0100",
+            "x",
+        ];
+        let proved = proved_of_each_two(&atoms, &values);
+        // What was proved once is proved still.
+        assert_eq!(proved, (305, 556, 339));
     }
 }

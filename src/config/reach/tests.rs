@@ -12,6 +12,8 @@ numbers = [\"+15005550006\", \"+1415*\"]
 rows = [{ number = \"+15005550001\", city = \"ny\" }, { number = \"+15005550002\", city = \"la\" }]
 [directory.zones]
 rows = [{ number = \"+1415*\", city = \"sf\" }, { number = \"+1*\", city = \"us\" }]
+[directory.Areas]
+rows = [{ number = \"+15005550001\", city = \"ny\" }, { number = \"+15005550002\", city = \"la\" }]
 [directory.all]
 numbers = [\"*\"]
 [schedule.office]
@@ -257,6 +259,27 @@ fn columns_cover_row_by_row() {
     ]);
     covered(&["when = { Caller = \"+1415*\" }", &zones("\"sf\"")]);
     covered(&[
+        &zones("\"sf\""),
+        &zones("\"us\""),
+        "when = { Caller = { in = \"zones\" } }",
+    ]);
+    // Asked before the directory is: names are sorted.
+    let areas = |city: &str| {
+        format!("when = {{ \"Areas.city\" = \"{city}\", Caller = {{ in = \"Areas\" }} }}")
+    };
+    covered(&[
+        &areas("ny"),
+        &areas("la"),
+        "when = { Caller = { in = \"Areas\" } }",
+    ]);
+    silent(&[&areas("ny"), &areas("la"), ""]);
+    silent(&[
+        &areas("ny"),
+        &areas("la"),
+        "when = { Caller = \"+1500555*\" }",
+    ]);
+    silent(&[&areas("ny"), "when = { Caller = { in = \"Areas\" } }"]);
+    covered(&[
         "when = { Caller = { in = \"zones\" } }",
         &zones("{ not = \"sf\" }"),
     ]);
@@ -309,6 +332,49 @@ fn several_routes_cover_together() {
         "when = { Digits = [\"1\", \"2\"], sessionStatus = [\"open\", \"closed\"] }",
     ]);
     silent(&["when = { Digits = \"1\" }", "when = { Digits = \"2\" }", ""]);
+}
+
+#[test]
+fn a_list_may_hold_what_must_not_be() {
+    let route = |digits: &str| format!("when = {{ Digits = {digits} }}");
+    let not_2_or_3 = route("[\"1\", { not = [\"2\", \"3\"] }]");
+    covered(&[&not_2_or_3, &route("[\"1\", \"4\"]")]);
+    silent(&[&not_2_or_3, &route("\"2\"")]);
+    let not_from_1_or_2 = route("[\"15\", { not = [\"1*\", \"2*\"] }]");
+    covered(&[&not_from_1_or_2, &route("[\"15\", \"3\"]")]);
+    silent(&[&not_from_1_or_2, &route("\"1\"")]);
+    let from_1_or_2 = route("{ regex = '5', not = { not = [\"1*\", \"2*\"] } }");
+    covered(&[&from_1_or_2, &route("[\"15\", \"25\"]")]);
+    silent(&[&from_1_or_2, &route("\"35\"")]);
+    silent(&[&from_1_or_2]);
+}
+
+#[test]
+fn a_text_has_no_call_sid() {
+    let with_call = "when = { CallSid = { present = true } }";
+    silent(&[with_call]);
+    let text = format!("{with_call};message = [{{ Message = \"Hello.\" }}]");
+    assert_eq!(
+        never(&[&text]),
+        ["\"a\": no request passes what it asks of `CallSid`"]
+    );
+    silent(&[&format!("{text};voice = []")]);
+}
+
+#[test]
+fn where_a_caller_is_from_says_that_he_is_not_withheld() {
+    covered(&[
+        "when = { Caller = { withheld = false } }",
+        "when = { CallerCity = \"OAKLAND\" }",
+    ]);
+    covered(&[
+        "when = { CallerCity = { not = \"O*\" } }",
+        "when = { Caller = { withheld = true } }",
+    ]);
+    silent(&[
+        "when = { Caller = { withheld = false } }",
+        "when = { CalledCity = \"OAKLAND\" }",
+    ]);
 }
 
 #[test]
