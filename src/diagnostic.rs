@@ -503,4 +503,14 @@ mod tests {
         assert_eq!(nearest("say", ["Say", "Play"]), Some("Say"));
         assert_eq!(nearest("Zebra", ["Say", "Play"]), None);
     }
+
+    #[test]
+    fn a_file_is_the_same_by_its_name_and_its_text() {
+        let one = File::new("a.toml", "a\nb\n");
+        // Whether a place has been asked for makes no difference.
+        assert_eq!(one.position(2), (2, 1));
+        assert_eq!(*one, *File::new("a.toml", "a\nb\n"));
+        assert_ne!(*one, *File::new("b.toml", "a\nb\n"));
+        assert_ne!(*one, *File::new("a.toml", "a\nc\n"));
+    }
 }

@@ -506,4 +506,17 @@ mod tests {
         assert!(text.len() < 200_000, "{} bytes", text.len());
         assert_eq!(text, schema().to_string());
     }
+
+    #[test]
+    fn no_part_of_it_is_missing() {
+        fn has_null(value: &Value) -> bool {
+            match value {
+                Value::Null => true,
+                Value::Array(items) => items.iter().any(has_null),
+                Value::Object(members) => members.values().any(has_null),
+                _ => false,
+            }
+        }
+        assert!(!has_null(&schema()));
+    }
 }

@@ -478,6 +478,8 @@ fn told(table: &str, form: &str) -> Option<String> {
 fn a_part_of_a_value_tells_what_it_can_and_no_more() {
     const CALLER: &str = "CallSid=CA1&Called=%2B15005550001&Caller=%2B14155559900";
     const TEXT: &str = "MessageSid=SM1&To=%2B15005550001&From=%2B14155559900&Body=+";
+    // Of what is left out it is known that it was there.
+    const KEPT: &str = "CallSid=CA1&Called=%2B15005550001&Caller=%2B14155559900&CallToken=x";
     const SIP: &str = "CallSid=CA1&Called=%2B15005550001&Caller=sip:anonymous%40anonymous.invalid";
     for (when, form, outcome) in [
         // Another mask is another number; the same mask may be the same number.
@@ -505,6 +507,10 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
         ("Caller = { present = true }", CALLER, Some("route")),
         ("Caller = { present = false }", CALLER, Some("default")),
         ("Digits = { present = true }", CALLER, Some("default")),
+        ("CallToken = ''", KEPT, Some("default")),
+        ("CallToken = 'x'", KEPT, None),
+        ("CallToken = { present = true }", KEPT, Some("route")),
+        ("CallToken = { not = '' }", KEPT, Some("route")),
         ("Caller = { withheld = true }", CALLER, Some("default")),
         ("From = { withheld = true }", CALLER, Some("default")),
         ("Caller = { withheld = true }", SIP, Some("route")),
@@ -515,6 +521,17 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
         ("Caller = { in = 'others' }", CALLER, Some("default")),
         ("Caller = { in = 'near' }", CALLER, None),
         ("Caller = { in = 'all' }", CALLER, Some("route")),
+        (
+            "Caller = { in = 'others' } }, { Caller = { in = 'same' }",
+            CALLER,
+            None,
+        ),
+        (
+            "Caller = { in = 'others' } }, { Caller = { in = 'all' }",
+            CALLER,
+            Some("route"),
+        ),
+        ("Caller = { in = 'shorter' }", CALLER, Some("default")),
         (
             "Caller = { in = 'city' }, 'city.name' = 'x'",
             CALLER,
@@ -537,6 +554,7 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
             "[directory.same]\nnumbers = ['+14155550100']\n\
              [directory.others]\nnumbers = ['+14155550101', '+442*', '+1425*']\n\
              [directory.near]\nnumbers = ['+14155550101', '+1415*']\n\
+             [directory.shorter]\nnumbers = ['+14155550101', '+13*', '+15*']\n\
              [directory.all]\nnumbers = ['+14155550101', '+1*']\n\
              [directory.city]\nrows = [{{ number = '+14155550101', name = 'x' }}]\n\
              [[route]]\nname = 'route'\nwhen = [ {{ {when} }} ]\nvoice = []\nmessage = []\n"

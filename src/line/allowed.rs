@@ -329,4 +329,43 @@ mod tests {
             assert!(!is_own(number), "{number}");
         }
     }
+
+    #[test]
+    fn what_is_inside_an_event_is_known_by_the_end_of_its_name() {
+        let sid = "CA0123456789abcdef0123456789abcdef";
+        for (name, value, fits) in [
+            ("data.call_status", "completed", true),
+            ("CallState", "in-progress", true),
+            ("call_status", "a+b", false),
+            ("call_status.other", "completed", false),
+            ("to.country_code", "US", true),
+            ("to.country_code", "U5", false),
+            ("x.duration", "1234567", true),
+            ("x.duration", "12345678", false),
+            ("x.Post_Dial_Delay_ms", "12", true),
+            ("x.duration", "completed", false),
+            ("call_sid", sid, true),
+            ("sid", sid, true),
+            ("sid", "completed", false),
+            ("other", sid, false),
+            ("from", "completed", false),
+        ] {
+            assert_eq!(Holds::of_event(name).fits(value), fits, "{name} {value}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_a_date_and_a_word_has_few_digits() {
+        for (text, fits) in [
+            ("2010-04-01", true),
+            ("2010-04", false),
+            ("2010-04-011", false),
+            ("2010_04_01", false),
+            ("a010-04-01", false),
+        ] {
+            assert_eq!(Holds::Version.fits(text), fits, "{text}");
+        }
+        assert!(is_word(&"1".repeat(DIGITS_MAX)) && is_name(&"1".repeat(DIGITS_MAX)));
+        assert!(!is_word(&"1".repeat(DIGITS_MAX + 1)) && !is_name(&"1".repeat(DIGITS_MAX + 1)));
+    }
 }

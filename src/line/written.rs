@@ -460,4 +460,184 @@ mod tests {
             assert_eq!(line["parameters"]["Body"].is_string(), is_kept, "{length}");
         }
     }
+
+    #[test]
+    fn which_number_is_ours_is_told_only_where_it_is_certain() {
+        let (ours, other) = (Some("+15005550001"), None);
+        let call = "CallSid=CA1&To=%2B15005550001";
+        let text = "MessageSid=SM1&To=%2B15005550001&From=%2B14155550100";
+        let sent = "MessageSid=SM1&From=%2B15005550001&To=%2B14155550100";
+        for (webhook, body, number) in [
+            (
+                Webhook::Webhook,
+                format!("{call}&From=%2B14155550100&Direction=inbound"),
+                ours,
+            ),
+            (
+                Webhook::Webhook,
+                format!("{call}&From=client:joe&Direction=inbound"),
+                other,
+            ),
+            (
+                Webhook::Webhook,
+                format!("{call}&From=SIP:joe@h&Direction=inbound"),
+                other,
+            ),
+            (
+                Webhook::Webhook,
+                format!("{call}&From=sips:joe@h&Direction=inbound"),
+                other,
+            ),
+            (
+                Webhook::Webhook,
+                format!("{call}&From=%2B14155550100&Direction=outbound-dial"),
+                other,
+            ),
+            (
+                Webhook::Webhook,
+                format!("{call}&From=%2B14155550100"),
+                ours,
+            ),
+            (Webhook::Webhook, format!("{call}&From=client:joe"), other),
+            (Webhook::Webhook, format!("{call}&From=sip:joe@h"), other),
+            (
+                Webhook::Webhook,
+                "MessageSid=SM1&To=%2B15005550001&From=client:joe".to_owned(),
+                ours,
+            ),
+            (
+                Webhook::Callback,
+                format!("{call}&From=%2B14155550100"),
+                other,
+            ),
+            (
+                Webhook::Callback,
+                format!("{call}&From=%2B14155550100&SmsStatus=sent"),
+                other,
+            ),
+            (Webhook::Callback, text.to_owned(), other),
+            (
+                Webhook::Callback,
+                format!("{text}&SmsStatus=receiving"),
+                ours,
+            ),
+            (
+                Webhook::Callback,
+                format!("{sent}&MessageStatus=delivered"),
+                ours,
+            ),
+            (
+                Webhook::Callback,
+                format!("{sent}&Direction=outbound-api"),
+                ours,
+            ),
+            (
+                Webhook::VoiceWebhooks,
+                "Event=Call.Initiate&Call.To=%2B15005550001&Call.From=%2B14155550100".to_owned(),
+                ours,
+            ),
+        ] {
+            let told = Told {
+                webhook,
+                ..told(Form::parse(body.as_bytes()))
+            };
+            let line = super::request(&told, &Beyond::default());
+            assert_eq!(line.number.as_deref(), number, "{webhook:?} {body}");
+            let whole = |wanted: &str| line.parameters.0.iter().any(|(_, value)| value == wanted);
+            assert_eq!(whole("+15005550001"), number.is_some(), "{body}");
+            assert!(!whole("+14155550100"), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_proxy_identifier_is_whole_unless_it_is_somebodys_number() {
+        let call = "CallSid=CA1&Called=%2B15005550001&Caller=%2B14155550100&Direction=inbound";
+        for (identifier, is_whole) in [
+            ("+15005550001", true),
+            ("+15005550002", true),
+            ("+14155550100", false),
+            ("joe", false),
+        ] {
+            let mut body = Form::parse(call.as_bytes());
+            let proxy = [("inboundParticipantProxyIdentifier", identifier)];
+            body = body.pairs().chain(proxy).collect();
+            let told = told(body);
+            let line = super::request(&told, &Beyond::default());
+            let found = line.parameters.get("inboundParticipantProxyIdentifier");
+            assert_eq!(found.is_some(), is_whole, "{identifier}");
+        }
+    }
+
+    #[test]
+    fn a_caller_of_fone_dynamics_is_withheld_or_not() {
+        for (from, withheld) in [
+            ("anonymous", Some(true)),
+            ("%2B14155550100", Some(false)),
+            ("", None),
+        ] {
+            let body = format!("Event=Call.Initiate&Call.From={from}");
+            let told = Told {
+                webhook: Webhook::VoiceWebhooks,
+                ..told(Form::parse(body.as_bytes()))
+            };
+            let line = super::request(&told, &Beyond::default());
+            assert_eq!(line.withheld, withheld, "{from}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_written_is_counted() {
+        for (body, query, unnamed) in [
+            ("Body=x", "", 0),
+            ("a+b=1", "", 1),
+            ("a+b=1&c+d=2&c+d=3&e+f=", "g+h=1", 3),
+            ("step=", "step=a+b%2B", 1),
+            ("step=x", "step=a+b%2B", 0),
+            ("step=", "step=word", 0),
+        ] {
+            let told = Told {
+                query: Form::parse(query.as_bytes()),
+                ..told(Form::parse(body.as_bytes()))
+            };
+            let line = super::request(&told, &Beyond::default());
+            assert_eq!(line.unnamed, unnamed, "{body} {query}");
+        }
+    }
+
+    #[test]
+    fn a_step_of_the_body_is_none() {
+        use crate::line::Recorded;
+
+        for (body, query, step) in [
+            ("", "step=word", Some("word")),
+            ("", "", Some("")),
+            ("step=word", "", None),
+            ("a+b=1", "", None),
+        ] {
+            let told = Told {
+                query: Form::parse(query.as_bytes()),
+                ..told(Form::parse(body.as_bytes()))
+            };
+            let line = super::request(&told, &Beyond::default());
+            let recorded = Recorded::of(&line).expect("a request");
+            assert_eq!(recorded.step(), step, "{body} {query}");
+        }
+    }
+
+    #[test]
+    fn what_waits_for_the_journal_has_a_size() {
+        let size = |body: &str, query: &str| {
+            Told {
+                query: Form::parse(query.as_bytes()),
+                ..told(Form::parse(body.as_bytes()))
+            }
+            .size()
+        };
+        let form = |text: &str| Form::parse(text.as_bytes()).size();
+        assert_eq!(size("", ""), size_of::<Told>());
+        assert_eq!(
+            size("a=1&b=2", "step=x"),
+            size_of::<Told>() + form("a=1&b=2") + form("step=x")
+        );
+    }
 }
