@@ -128,7 +128,7 @@ fn diagnostic(file: &Arc<File>, error: &toml::de::Error, span: Range<usize>) -> 
     let line = &file.text[line_of(&file.text, span.start)];
     let help = if line.contains(['“', '”', '‘', '’']) {
         "write straight quotes: \"…\""
-    } else if message.contains("no value") || message.contains("key with") {
+    } else if message.contains("no value") || message.contains("keys cannot be empty") {
         "write NAME = VALUE"
     } else if message.contains("quoted") || message.contains("float") {
         "write a value behind the `=`; a text stands in quotes"
