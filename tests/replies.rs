@@ -661,6 +661,49 @@ fn a_message_is_cut_at_1600_characters() {
 }
 
 #[test]
+fn the_url_of_a_media_is_no_part_of_what_is_cut() {
+    let media = "{ Media = \"https://example.com/?a={{ campaign }}\" }";
+    for nodes in [
+        format!("{media}, {{ Body = \"{{{{ Body }}}}\" }}"),
+        format!("{{ Body = \"{{{{ Body }}}}\" }}, {media}"),
+    ] {
+        let table = message(&format!("{{ Message = [{nodes}] }}"));
+        let body = "a".repeat(2000);
+        let pairs = [
+            ("MessageSid", "SM1"),
+            ("Body", &*body),
+            ("campaign", "spring"),
+        ];
+        let answer = answered(&table, &pairs);
+        let sent = parsed(&answer.body);
+        let part = |tag| sent.find(tag).map(Element::all_text);
+        assert_eq!(part("Body"), Some("a".repeat(1600)));
+        assert_eq!(
+            part("Media").as_deref(),
+            Some("https://example.com/?a=spring")
+        );
+    }
+}
+
+#[test]
+fn a_default_goes_only_where_the_attribute_does() {
+    // A Dial's Sip has a user; a Refer's has not.
+    let verbs = "{ Dial = [{ Sip = \"sip:a@example.com\" }] }, { Refer = [{ Sip = \"sip:b@example.com\" }] }";
+    let table = table(&format!(
+        "[defaults.Sip]\nusername = \"u\"\n[[route]]\nname = \"route\"\nvoice = [{verbs}]\n"
+    ));
+    let response = said(&table, &[]);
+    assert!(
+        response.contains("<Sip username=\"u\">sip:a@example.com</Sip>"),
+        "{response}"
+    );
+    assert!(
+        response.contains("<Refer><Sip>sip:b@example.com</Sip></Refer>"),
+        "{response}"
+    );
+}
+
+#[test]
 fn a_say_is_cut_at_the_limit_of_its_voice() {
     for (voice_attribute, text, limit) in [
         ("", "a", 3000),

@@ -182,7 +182,7 @@ mod tests {
     fn many_routes_are_parsed_some_at_a_time() {
         let text = "[[route]]\nname = 1\n".repeat(MOST_BYTES / 4);
         let parts = Parts::of(&text);
-        assert!(parts.routes.len() > 3);
+        assert_eq!(parts.routes.len(), 5);
         let (names, _) = parted(&text).expect("it can be parted");
         assert_eq!(names.len(), MOST_BYTES / 4);
     }
