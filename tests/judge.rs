@@ -532,6 +532,7 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
             Some("route"),
         ),
         ("Caller = { in = 'shorter' }", CALLER, Some("default")),
+        ("Caller = { in = 'longer' }", CALLER, None),
         (
             "Caller = { in = 'city' }, 'city.name' = 'x'",
             CALLER,
@@ -555,6 +556,7 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
              [directory.others]\nnumbers = ['+14155550101', '+442*', '+1425*']\n\
              [directory.near]\nnumbers = ['+14155550101', '+1415*']\n\
              [directory.shorter]\nnumbers = ['+14155550101', '+13*', '+15*']\n\
+             [directory.longer]\nnumbers = ['+13*', '+1415*', '+15*']\n\
              [directory.all]\nnumbers = ['+14155550101', '+1*']\n\
              [directory.city]\nrows = [{{ number = '+14155550101', name = 'x' }}]\n\
              [[route]]\nname = 'route'\nwhen = [ {{ {when} }} ]\nvoice = []\nmessage = []\n"

@@ -5,9 +5,9 @@ use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
-use twiml_responder::answer::{Answer, Asked, answer};
+use twiml_responder::answer::{Answer, Asked, answer, last_resort};
 use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
+use twiml_responder::diagnostic::{Code, File};
 use twiml_responder::guard::Guard;
 use twiml_responder::reply::RenderError;
 use twiml_responder::reply::vocabulary::{self, Destination, ElementSpec, ValueError};
@@ -701,6 +701,30 @@ fn a_default_goes_only_where_the_attribute_does() {
         response.contains("<Refer><Sip>sip:b@example.com</Sip></Refer>"),
         "{response}"
     );
+}
+
+#[test]
+fn a_template_that_is_too_large_by_itself_does_not_compile() {
+    let say = format!("{{ Say = \"{}\" }}, ", "a".repeat(2900));
+    let table = |count: usize| {
+        let verbs = format!("{}{{ Say = \"{{{{ Body }}}}\" }}", say.repeat(count));
+        let text = format!("[[route]]\nname = \"route\"\nvoice = [{verbs}]\n{DEFAULT}");
+        compile(&File::new("responses.toml", text), &NoFiles).map(|compiled| compiled.table)
+    };
+    assert!(table(20).is_ok());
+    let diagnostics = table(25).expect_err("over 64 kB");
+    assert_eq!(diagnostics[0].code, Code::TooLong, "{diagnostics:#?}");
+}
+
+#[test]
+fn the_last_resort_is_what_the_default_says_without_a_request() {
+    let table = voice("{ Say = \"Hello.\" }");
+    for (channel, verb) in [(Channel::Voice, "Say"), (Channel::Message, "Message")] {
+        let answer = last_resort(&table, channel);
+        let expected = format!("<Response><{verb}>This is the default.</{verb}></Response>");
+        assert_eq!(document(&answer), expected);
+        assert_eq!((answer.route, answer.failure), ("default", None));
+    }
 }
 
 #[test]

@@ -120,3 +120,44 @@ impl<'de: 'a, 'a> Deserialize<'de> for Names<'a> {
         deserializer.deserialize_seq(Visit)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_what_else_there_is_is_told() {
+        let pairs = Pairs(vec![("a".into(), "1\n".into()), ("b".into(), "".into())]);
+        let text = serde_json::to_string(&pairs).expect("it can be written");
+        assert_eq!(text, r#"{"a":"1\n","b":""}"#);
+        assert_eq!(
+            serde_json::from_str::<Pairs<'_>>(&text).expect("it can be read"),
+            pairs
+        );
+        let names = Names(vec!["a".into(), "\"".into()]);
+        let text = serde_json::to_string(&names).expect("it can be written");
+        assert_eq!(text, r#"["a","\""]"#);
+        assert_eq!(
+            serde_json::from_str::<Names<'_>>(&text).expect("it can be read"),
+            names
+        );
+        let error_of_pairs = |text| {
+            serde_json::from_str::<Pairs<'_>>(text)
+                .expect_err(text)
+                .to_string()
+        };
+        let error_of_names = |text| {
+            serde_json::from_str::<Names<'_>>(text)
+                .expect_err(text)
+                .to_string()
+        };
+        for (error, wanted) in [
+            (error_of_pairs("[]"), "expected names with their values"),
+            (error_of_pairs(r#"{"a":1}"#), "expected a text"),
+            (error_of_names("{}"), "expected names"),
+            (error_of_names("[1]"), "expected a text"),
+        ] {
+            assert!(error.contains(wanted), "{error}");
+        }
+    }
+}

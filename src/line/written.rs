@@ -409,15 +409,15 @@ mod tests {
         let none = Beyond::default();
         let data = json!({
             "from": "+14155550100", "call_state": "completed", "tags": ["a b", null, true, ""], "a b": 1,
-            "a": { "b": { "c": { "d": { "e": { "f": { "g": 1 }, "state": "ringing" }, "h": [] } } } },
+            "a": { "b": { "c": { "d": { "e": { "f": { "g": 1 }, "list": [1], "state": "ringing" }, "h": [] } } } },
         });
         let line = told_of(&data, &none);
         assert_eq!(line["masked"], json!({ "from": "+141•••••00" }), "{line}");
         assert_eq!(line["parameters"]["call_state"], "completed", "{line}");
         assert_eq!(line["parameters"]["a.b.c.d.e.state"], "ringing", "{line}");
         assert_eq!(line["left_out"], json!(["tags.0", "tags.2"]), "{line}");
-        // The name that is none, and the object that is too deep.
-        assert_eq!(line["unnamed"], 2, "{line}");
+        // The name that is none, and the object and the array that are too deep.
+        assert_eq!(line["unnamed"], 3, "{line}");
         let all = Beyond {
             values: ["tags.0", "a b"].map(str::to_owned).into(),
             numbers: true,
@@ -433,6 +433,12 @@ mod tests {
             .map_or(0, serde_json::Map::len)
             + line["left_out"].as_array().map_or(0, Vec::len);
         assert_eq!((kept, &line["unnamed"]), (NAMES_MAX, &json!(4)), "{line}");
+        let both = vec![json!({ "state": "ringing", "from": "+14155550100" }); 200];
+        let line = told_of(&json!(both), &none);
+        let of = |part: &str| line[part].as_object().map(serde_json::Map::len);
+        assert_eq!(of("parameters"), Some(NAMES_MAX / 2), "{line}");
+        assert_eq!(of("masked"), Some(NAMES_MAX / 2), "{line}");
+        assert_eq!(line["unnamed"], 400 - NAMES_MAX, "{line}");
     }
 
     #[test]

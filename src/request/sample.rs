@@ -260,4 +260,14 @@ mod tests {
             json!({ "a": "1", "from": { "caller": "+14155550100" } })
         );
     }
+
+    #[test]
+    fn a_call_of_fone_dynamics_has_an_end_only_when_it_has_ended() {
+        for (event, has_ended) in [("Call.Initiate", false), ("Call.Complete", true)] {
+            let given: Form = [("Event", event)].into_iter().collect();
+            let form = complete(&given, Channel::Voice, Webhook::VoiceWebhooks);
+            assert_eq!(form.first("Call.Duration").is_some(), has_ended, "{event}");
+            assert!(form.first("Call.From").is_some(), "{event}");
+        }
+    }
 }

@@ -643,4 +643,27 @@ mod tests {
         assert_eq!(candidates(&routes(FEW - 1), "3").len(), FEW - 1);
         assert_eq!(candidates(&routes(FEW), "3"), [3]);
     }
+
+    #[test]
+    fn a_route_is_filed_under_what_tells_it_from_most_others() {
+        let (body, query) = (
+            [("Called", "+10007")].into_iter().collect::<Form>(),
+            [("step", "s7")].into_iter().collect::<Form>(),
+        );
+        let request = Request::new(Webhook::Webhook, &body, &query);
+        let found = |called: &dyn Fn(usize) -> String, step: &dyn Fn(usize) -> String| {
+            let routes: Vec<Route> = (0..20)
+                .map(|n| Route {
+                    step: Some(step(n).into()),
+                    ..route(2 * n + 1, exactly(called(n)))
+                })
+                .collect();
+            Index::new(&routes).candidates(&request).collect::<Vec<_>>()
+        };
+        let (each, all) = (|n| format!("+1{n:04}"), |_| "+10007".to_owned());
+        let (each_step, one_step) = (|n| format!("s{n}"), |_| "s7".to_owned());
+        assert_eq!(found(&each, &one_step), [7]);
+        assert_eq!(found(&all, &each_step), [7]);
+        assert_eq!(found(&all, &one_step).len(), 20);
+    }
 }
