@@ -132,9 +132,10 @@ impl Compiler<'_> {
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let file = File::new(path, String::from_utf8_lossy(error.as_bytes()));
+                let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
                 let help = "save the file as UTF-8";
                 self.problems
-                    .error_in(&file, Code::BadFile, at..at + 1, "this is no UTF-8", help);
+                    .error_in(&file, Code::BadFile, place, "this is no UTF-8", help);
                 None
             }
         }
