@@ -27,11 +27,11 @@ async fn statuses(server: &TestServer, request: &[u8]) -> Vec<u16> {
 /// The signed request with these headers beside its own, and this for its body.
 fn request(line: &str, headers: &str, body: &str) -> Vec<u8> {
     let ask = hello();
-    let own: String = ask
-        .headers
-        .iter()
+    let own = ask.headers.iter();
+    let own: Vec<String> = own
         .map(|(name, value)| format!("{name}: {value}\r\n"))
         .collect();
+    let own = own.concat();
     format!("{line}\r\nHost: example.com\r\n{own}{headers}\r\n{body}").into_bytes()
 }
 
