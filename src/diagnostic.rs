@@ -513,4 +513,57 @@ mod tests {
         assert_ne!(*one, *File::new("b.toml", "a\nb\n"));
         assert_ne!(*one, *File::new("a.toml", "a\nc\n"));
     }
+
+    #[test]
+    fn only_a_name_that_could_be_misspelt_has_a_near_one() {
+        for (name, near) in [
+            ("timout", Some("timeout")),
+            ("TIMEOUT", Some("timeout")),
+            ("tmt", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(name, ["timeout", "action"]), near, "{name}");
+        }
+        for (length, is_near) in [
+            (LONGEST_NAME, true),
+            (LONGEST_NAME + 1, false),
+            (LONGEST_NAME + 2, false),
+        ] {
+            let name = "n".repeat(length);
+            assert_eq!(
+                nearest(&name, [&*"n".repeat(LONGEST_NAME)]).is_some(),
+                is_near,
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_very_long_line_is_cut_where_it_is_not_shown_whole() {
+        let text = format!("a\n{}\nb", "x".repeat(MOST_DRAWN + 1));
+        let (first, last) = (2, 2 + MOST_DRAWN + 1);
+        for (start, before, behind) in [
+            (first, false, true),
+            (first + MOST_BESIDE, false, true),
+            (first + MOST_BESIDE + 1, true, true),
+            (last - MOST_BESIDE - 1, true, true),
+            (last - MOST_BESIDE, true, false),
+            (last, true, false),
+        ] {
+            let file = File::new("x", &*text);
+            let excerpt = file.excerpt(&(start..start));
+            let cut = |is_cut| if is_cut { CUT } else { "" };
+            let length = excerpt.bytes.len();
+            assert_eq!(
+                excerpt.text,
+                [cut(before), &*"x".repeat(length), cut(behind)].concat(),
+                "{start}"
+            );
+            assert!(
+                (MOST_BESIDE..=2 * MOST_BESIDE).contains(&length),
+                "{start} {length}"
+            );
+            assert_eq!(excerpt.before, cut(before).len());
+        }
+    }
 }

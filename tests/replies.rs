@@ -717,6 +717,21 @@ fn a_template_that_is_too_large_by_itself_does_not_compile() {
 }
 
 #[test]
+fn a_cell_may_be_as_long_as_the_element_takes() {
+    let name = "c".repeat(256);
+    let table = table(&format!(
+        "[directory.desks]\nrows = [{{ number = \"+15005550006\", name = \"{name}\" }}]\n\
+         [[route]]\nname = \"route\"\nwhen = {{ Called = {{ in = \"desks\" }} }}\n\
+         voice = [{{ Dial = [{{ Client = \"{{{{ desks.name }}}}\" }}] }}]\n"
+    ));
+    let response = said(&table, &[("Called", "+15005550006")]);
+    assert!(
+        response.contains(&format!("<Client>{name}</Client>")),
+        "{response}"
+    );
+}
+
+#[test]
 fn the_last_resort_is_what_the_default_says_without_a_request() {
     let table = voice("{ Say = \"Hello.\" }");
     for (channel, verb) in [(Channel::Voice, "Say"), (Channel::Message, "Message")] {

@@ -110,6 +110,36 @@ fn not_empty(rows: &Value, name: &str) -> Vec<(Value, u64, u64)> {
 }
 
 #[test]
+fn what_decided_most_often_comes_first_and_a_guard_has_a_reason() {
+    let decided = |name: &str, status: u16, count: usize| {
+        let line = json!({ "webhook": "intercept", "channel": "message", "route": name, "status": status });
+        vec![line; count]
+    };
+    let guarded = json!({ "route": "loop-guard" });
+    let lines = [
+        decided("even", 403, 2),
+        decided("even", 204, 2),
+        decided("most", 403, 5),
+        decided("odd", 403, 3),
+        decided("odd", 204, 1),
+        vec![guarded; 3],
+    ]
+    .concat();
+    let found = figures(&journal("report-order", &lines), &[]);
+    let names: Vec<&Value> = found["intercepts"]
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|decided| &decided["intercept"])
+        .collect();
+    assert_eq!(names, ["most", "even", "odd"]);
+    assert_eq!(
+        found["loop_guard"],
+        json!([{ "reason": "(others)", "count": 3 }])
+    );
+}
+
+#[test]
 fn json_has_every_figure() {
     let folder = journal("report-figures", &some_of_everything());
     let figures = figures(&folder, &[]);
