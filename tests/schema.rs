@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 use twiml_responder::schema::schema;
 
 /// One of each kind at least.
-const DEFINITIONS: [&str; 26] = [
+const DEFINITIONS: [&str; 28] = [
     "condition.number",
     "default",
     "directory",
     "duration",
+    "element",
     "intercept",
     "message.Message",
     "message.Message.children",
@@ -28,6 +29,7 @@ const DEFINITIONS: [&str; 26] = [
     "voice.Number",
     "voice.Pay",
     "voice.Pause",
+    "voice.Prompt",
     "voice.Redirect",
     "voice.Say.children",
     "voice.Sip",
