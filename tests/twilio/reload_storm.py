@@ -157,7 +157,10 @@ class Service:
         return int(next(line for line in open(f"/proc/{self.process.pid}/status") if line.startswith("VmRSS")).split()[1])
 
     def descriptors(self):
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        try:
+            return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        except PermissionError:
+            return 0  # The service shows them to root alone.
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
