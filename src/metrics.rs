@@ -9,7 +9,7 @@ mod routes;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -166,7 +166,8 @@ pub struct Metrics {
     degraded: Gauge,
     reloads: CounterPer<ReloadLabel>,
     last_reload_successful: Gauge,
-    last_reload_success: Gauge<f64, AtomicU64>,
+    last_reload_success: Seconds,
+    certificate_expiry: Arc<CertificateExpiry>,
     journal_lines: Counter,
     journal_lines_lost: Counter,
     log_lines_lost: Counter,
@@ -201,7 +202,8 @@ impl Metrics {
             degraded: Gauge::default(),
             reloads: CounterPer::new("result"),
             last_reload_successful: Gauge::default(),
-            last_reload_success: Gauge::default(),
+            last_reload_success: Seconds::default(),
+            certificate_expiry: Arc::default(),
             journal_lines: Counter::default(),
             journal_lines_lost: Counter::default(),
             log_lines_lost: Counter::default(),
@@ -302,6 +304,7 @@ impl Metrics {
             Unit::Seconds,
             self.last_reload_success.clone(),
         );
+        to.register_collector(Box::new(Arc::clone(&self.certificate_expiry)));
         to.register(
             "journal_lines",
             "Lines that were written to the journal",
@@ -390,12 +393,15 @@ impl Metrics {
     pub fn table_was_read(&self, hash: &str, now: Timestamp) {
         self.table_hash.set(hash);
         self.last_reload_successful.set(1);
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "whole microseconds of our century fit"
-        )]
-        self.last_reload_success
-            .set(now.as_microsecond() as f64 / 1e6);
+        self.last_reload_success.set(unix_seconds(now));
+    }
+
+    /// The certificate in use is valid up to this moment. Without TLS there is none, and nothing is told.
+    pub fn certificate_expires(&self, at: Timestamp) {
+        self.certificate_expiry
+            .0
+            .get_or_init(Seconds::default)
+            .set(unix_seconds(at));
     }
 
     /// A reload has ended: with a new table, or with the old one left in use.
@@ -478,6 +484,35 @@ impl Format {
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
             Self::Prometheus => prometheus_text::CONTENT_TYPE,
         }
+    }
+}
+
+/// A moment in Unix time, or a length of time.
+type Seconds = Gauge<f64, AtomicU64>;
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "whole microseconds of our century fit"
+)]
+fn unix_seconds(moment: Timestamp) -> f64 {
+    moment.as_microsecond() as f64 / 1e6
+}
+
+/// The end of the certificate in use, once there is one.
+#[derive(Debug, Default)]
+struct CertificateExpiry(OnceLock<Seconds>);
+
+impl Collector for CertificateExpiry {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(seconds) = self.0.get() else {
+            return Ok(());
+        };
+        seconds.encode(encoder.encode_descriptor(
+            "certificate_expiry_timestamp",
+            "When the first certificate of the chain in use expires, in Unix time.",
+            Some(&Unit::Seconds),
+            <Seconds as TypedMetric>::TYPE,
+        )?)
     }
 }
 

@@ -25,6 +25,7 @@ use self::signals::{Endings, Hangups};
 use super::secrets::TOKEN_VARIABLE;
 use super::{Outcome, secrets};
 use crate::live::{Access, Verification};
+use crate::metrics::Metrics;
 use crate::reload::{self, Companion, PutInUse, Setup};
 use crate::server::listener::Listener;
 use crate::server::tls::{Certificates, TlsFiles};
@@ -68,14 +69,17 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let (journal, closing) = arguments.journal.begin(&service.metrics)?.unzip();
     service.journal = journal;
     let limits = limits(&arguments.limits);
-    let certificates = certificates(&arguments.listening)?;
+    let certificates = certificates(&arguments.listening, &service.metrics)?;
     let signers = arguments.signers;
     let setup = Setup {
         table: arguments.table.config,
         state_dir,
         access: Box::new(move || access(&signers).map_err(|error| format!("{error:#}"))),
         metrics: Arc::clone(&service.metrics),
-        companions: certificates.iter().map(companion).collect(),
+        companions: certificates
+            .iter()
+            .map(|certificates| companion(certificates, &service.metrics))
+            .collect(),
         observers: vec![Box::new(systemd::Reloading::new(Arc::clone(
             &service.is_ending,
         )))],
@@ -128,7 +132,7 @@ fn limits(options: &LimitOptions) -> Limits {
 }
 
 /// What to speak TLS with, when that is asked for.
-fn certificates(listening: &Listening) -> Result<Option<Arc<Certificates>>> {
+fn certificates(listening: &Listening, metrics: &Metrics) -> Result<Option<Arc<Certificates>>> {
     let (Some(certificate), Some(key)) = (&listening.tls_cert, &listening.tls_key) else {
         return Ok(None);
     };
@@ -137,18 +141,24 @@ fn certificates(listening: &Listening) -> Result<Option<Arc<Certificates>>> {
         key: key.clone(),
     };
     let certificates = Certificates::read(files, Timestamp::now())?;
+    metrics.certificate_expires(certificates.expires());
     Ok(Some(Arc::new(certificates)))
 }
 
 /// Reads the certificate again with every reload that is asked for.
-fn companion(certificates: &Arc<Certificates>) -> Companion {
+fn companion(certificates: &Arc<Certificates>, metrics: &Arc<Metrics>) -> Companion {
     let certificates = Arc::clone(certificates);
+    let metrics = Arc::clone(metrics);
     Box::new(move || {
         let fresh = certificates
             .read_again(Timestamp::now())
             .map_err(|error| error.to_string())?;
         let certificates = Arc::clone(&certificates);
-        Ok(Box::new(move || certificates.put(fresh)) as PutInUse)
+        let metrics = Arc::clone(&metrics);
+        Ok(Box::new(move || {
+            certificates.put(fresh);
+            metrics.certificate_expires(certificates.expires());
+        }) as PutInUse)
     })
 }
 

@@ -29,11 +29,16 @@ const ALPN: &[u8] = b"http/1.1";
 /// The certificate in use. A connection keeps the one it began with.
 pub struct Certificates {
     files: TlsFiles,
-    current: ArcSwap<ServerConfig>,
+    current: ArcSwap<Read>,
 }
 
 /// A certificate that has been read and is good.
-pub struct Fresh(Arc<ServerConfig>);
+pub struct Fresh(Read);
+
+struct Read {
+    config: Arc<ServerConfig>,
+    expires: Timestamp,
+}
 
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,7 +54,7 @@ impl Certificates {
     /// A file is missing or no PEM, has no certificate or no key or several, they do not belong together, a certificate
     /// is not valid at this time, or the chain is incomplete or in the wrong order.
     pub fn read(files: TlsFiles, now: Timestamp) -> Result<Self, TlsError> {
-        let current = ArcSwap::new(config(&files, now)?);
+        let current = ArcSwap::from_pointee(read(&files, now)?);
         Ok(Self { files, current })
     }
 
@@ -59,21 +64,27 @@ impl Certificates {
     ///
     /// Those of [`Certificates::read`].
     pub fn read_again(&self, now: Timestamp) -> Result<Fresh, TlsError> {
-        config(&self.files, now).map(Fresh)
+        read(&self.files, now).map(Fresh)
     }
 
     /// From the next handshake on it is this.
     pub fn put(&self, fresh: Fresh) {
-        self.current.store(fresh.0);
+        self.current.store(Arc::new(fresh.0));
+    }
+
+    /// When the first certificate of the chain in use to end is valid no more.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.current.load().expires
     }
 
     /// For one handshake.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(self.current.load_full())
+        TlsAcceptor::from(Arc::clone(&self.current.load().config))
     }
 }
 
-fn config(files: &TlsFiles, now: Timestamp) -> Result<Arc<ServerConfig>, TlsError> {
+fn read(files: &TlsFiles, now: Timestamp) -> Result<Read, TlsError> {
     let read = files::read(files, now)?;
     for warning in read.warnings {
         warn!("{warning}");
@@ -84,7 +95,10 @@ fn config(files: &TlsFiles, now: Timestamp) -> Result<Arc<ServerConfig>, TlsErro
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(read.certified)));
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Arc::new(config))
+    Ok(Read {
+        config: Arc::new(config),
+        expires: read.expires,
+    })
 }
 
 /// The stream inside, unless the handshake fails, takes too long, or the connection is to go.

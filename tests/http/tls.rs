@@ -361,3 +361,21 @@ async fn what_is_only_suspicious_is_a_warning() {
         "{line}"
     );
 }
+
+#[test]
+fn the_end_that_is_told_is_that_of_the_first_certificate_to_end() {
+    let world = World::new("tls-expiry");
+    for (leaf, issuer, first) in [(2060, 2080, 2060), (2080, 2060, 2060)] {
+        let mut above = authority("Intermediate");
+        above.not_after = date_time_ymd(issuer, 1, 1);
+        let intermediate =
+            CertifiedIssuer::signed_by(above, new_key(), &world.root).expect("an intermediate");
+        let key = new_key();
+        let certificate = params((2020, leaf)).signed_by(&key, &intermediate);
+        let chain = certificate.expect("a certificate").pem() + &intermediate.pem();
+        let files = world.write(&(chain, key.serialize_pem()));
+        let certificates = Certificates::read(files, Timestamp::now()).expect("good");
+        let expected = format!("{first}-01-01T00:00:00Z");
+        assert_eq!(certificates.expires().to_string(), expected);
+    }
+}

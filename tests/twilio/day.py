@@ -423,7 +423,7 @@ def metric(address, name):
     with socket.create_connection((host, int(port)), timeout=LONG) as connection:
         connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
         text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-    return sum(int(line.split()[-1]) for line in text.splitlines() if line.split(" ")[0] == f"twiml_responder_{name}")
+    return sum(float(line.split()[-1]) for line in text.splitlines() if line.split(" ")[0] == f"twiml_responder_{name}")
 
 
 def free_address():

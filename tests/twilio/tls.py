@@ -14,11 +14,12 @@ import tempfile
 import time
 from pathlib import Path
 
+from day import free_address, metric
 from service import CALLED, LONG, TOKEN, Checks, Fields, Server, unless
 from twilio.request_validator import RequestValidator
 
 
-def make_certificate(folder, name, days=30):
+def make_certificate(folder, name, days):
     """A certificate for localhost that vouches for itself, and its key."""
     certificate, key = folder / f"{name}.pem", folder / f"{name}.key"
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=localhost"]
@@ -54,7 +55,7 @@ def wait_for(server, words):
 
 
 def certificates(checks, binary, folder):
-    first, second, other = [make_certificate(folder, name) for name in ["first", "second", "other"]]
+    first, second, other = [make_certificate(folder, name, days) for name, days in [("first", 30), ("second", 60), ("other", 90)]]
     certificate, key = folder / "live.pem", folder / "live.key"
 
     def put(pair):
@@ -62,9 +63,16 @@ def certificates(checks, binary, folder):
         key.write_bytes(pair[1].read_bytes())
 
     put(first)
-    with Server(checks, binary, "--tls-cert", str(certificate), "--tls-key", str(key), token=TOKEN) as server:
+    admin = free_address()
+
+    def expiry(pair):
+        shown = metric(admin, "certificate_expiry_timestamp_seconds")
+        end = subprocess.run(["openssl", "x509", "-noout", "-enddate", "-in", pair[0]], check=True, capture_output=True, text=True)
+        return unless(shown, ssl.cert_time_to_seconds(end.stdout.strip().removeprefix("notAfter=")), "expiry")
+
+    with Server(checks, binary, "--tls-cert", str(certificate), "--tls-key", str(key), "--admin", admin, token=TOKEN) as server:
         status, shown = ask(server.port, first[0])
-        checks.check("a signed call over TLS", unless(status, 200, "status"), unless(shown, der(first[0]), "certificate"))
+        checks.check("a signed call over TLS", unless(status, 200, "status"), unless(shown, der(first[0]), "certificate"), expiry(first))
         put(second)
         server.process.send_signal(signal.SIGHUP)
         deadline = time.monotonic() + LONG
@@ -76,12 +84,12 @@ def certificates(checks, binary, folder):
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(0.1)
-        checks.check("after SIGHUP the new certificate", unless(status, 200, "status"), unless(shown, der(second[0]), "certificate"))
+        checks.check("after SIGHUP the new certificate", unless(status, 200, "status"), unless(shown, der(second[0]), "certificate"), expiry(second))
         key.write_bytes(other[1].read_bytes())
         server.process.send_signal(signal.SIGHUP)
         wait_for(server, "live.key")
         status, shown = ask(server.port, second[0])
-        checks.check("a key of another certificate changes nothing", unless(status, 200, "status"), unless(shown, der(second[0]), "certificate"))
+        checks.check("a key of another certificate changes nothing", unless(status, 200, "status"), unless(shown, der(second[0]), "certificate"), expiry(second))
         try:
             http.client.HTTPConnection("127.0.0.1", server.port, timeout=LONG).request("GET", "/webhook")
         except OSError:

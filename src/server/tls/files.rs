@@ -119,6 +119,8 @@ impl std::error::Error for TlsError {}
 #[derive(Debug)]
 pub(super) struct ReadFiles {
     pub certified: CertifiedKey,
+    /// When the first certificate of the chain to end is valid no more.
+    pub expires: Timestamp,
     pub warnings: Vec<String>,
 }
 
@@ -133,9 +135,11 @@ pub(super) fn read(files: &TlsFiles, now: Timestamp) -> Result<ReadFiles, TlsErr
     let parsed = parse(&chain).map_err(at(&files.certificate))?;
     let certified = certify(files, &chain, &key)?;
     let warnings = judge(&parsed, now).map_err(at(&files.certificate))?;
+    let expires = parsed.iter().map(end).min().unwrap_or(Timestamp::MAX);
     let named = |warning| format!("{}: {warning}", files.certificate.display());
     Ok(ReadFiles {
         certified,
+        expires,
         warnings: warnings.into_iter().map(named).collect(),
     })
 }
@@ -240,7 +244,7 @@ fn judge(chain: &[Certificate], now: Timestamp) -> Result<Vec<String>, Reason> {
         let place = index + 1;
         let validity = certificate.tbs_certificate().validity();
         let begin = timestamp(validity.not_before.to_unix_duration());
-        let end = timestamp(validity.not_after.to_unix_duration());
+        let end = end(certificate);
         if now < begin {
             return Err(Reason::NotYet(place, begin));
         }
@@ -272,6 +276,12 @@ fn judge(chain: &[Certificate], now: Timestamp) -> Result<Vec<String>, Reason> {
         );
     }
     Ok(warnings)
+}
+
+/// The last moment at which a certificate is valid.
+fn end(certificate: &Certificate) -> Timestamp {
+    let validity = certificate.tbs_certificate().validity();
+    timestamp(validity.not_after.to_unix_duration())
 }
 
 fn timestamp(since_1970: std::time::Duration) -> Timestamp {
