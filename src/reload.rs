@@ -5,6 +5,7 @@
 //! in one step. What is replaced is freed here as well, once the last request has let go of it. Whatever is wrong with
 //! the new files, what is in use stays in use.
 
+mod attempt;
 mod last_good;
 mod parts;
 mod reloader;
@@ -26,7 +27,7 @@ use self::watch::Change;
 use crate::live::{Access, CurrentLive};
 use crate::metrics::Metrics;
 
-pub use self::source::{First, NoCopy, NoTable, Problem, first};
+pub use self::source::{ENDED, First, NoCopy, NoTable, Problem, first};
 pub use self::state::{Observer, Origin, Outcome, State};
 
 /// The stack of the reloader's thread: as large as that of a program's first thread, in which `check` compiles.

@@ -278,7 +278,7 @@ fn make_folder(path: &Path, is_with_parents: bool) -> io::Result<()> {
 }
 
 /// A file that only we may read.
-fn private(path: &Path, is_new: bool) -> io::Result<File> {
+pub(super) fn private(path: &Path, is_new: bool) -> io::Result<File> {
     OpenOptions::new()
         .write(true)
         .create(true)

@@ -7,8 +7,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::attempt::Attempt;
 use crate::config::Files;
 use crate::table_file::{self, Beside};
 
@@ -35,7 +37,7 @@ pub(super) struct Part {
 }
 
 /// What changes when a path leads to another file, or when the file is written: cheaper than reading it, and only a hint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     device: u64,
     inode: u64,
@@ -212,13 +214,15 @@ impl Rows {
 pub(super) struct Recorder {
     beside: Beside,
     read: RefCell<BTreeMap<String, Part>>,
+    attempt: Attempt,
 }
 
 impl Recorder {
-    pub(super) fn new(table: &Path) -> Self {
+    pub(super) fn new(table: &Path, attempt: Attempt) -> Self {
         Self {
             beside: Beside::table(table),
             read: RefCell::default(),
+            attempt,
         }
     }
 
@@ -231,6 +235,7 @@ impl Recorder {
 impl Files for Recorder {
     fn read(&self, written: &str) -> Result<Vec<u8>, String> {
         let stamp = Stamp::of(&self.beside.path(written));
+        self.attempt.comes_to(written, stamp);
         let bytes = self.beside.read(written);
         let part = match &bytes {
             Ok(bytes) => Part::new(bytes, stamp),

@@ -14,7 +14,7 @@ use tracing::{error, info, warn};
 
 use super::last_good::LastGood;
 use super::parts::Parts;
-use super::source::{First, Problem, compile, with_tests};
+use super::source::{ENDED, First, Problem, compile, with_tests};
 use super::state::{Origin, Outcome, State};
 use super::watch::{Change, QUIET, Settling, Watch};
 use super::{PutInUse, Setup, Wake, Wishes, report};
@@ -226,7 +226,7 @@ impl Reloader {
         let (parts, compiled) = if again.agree(&self.in_use) {
             (again, Ok(None))
         } else {
-            let (parts, compiled) = compile(table);
+            let (parts, compiled) = compile(table, self.setup.state_dir.as_deref());
             (parts, compiled.and_then(with_tests).map(Some))
         };
         if !takes_it_as_it_is && parts.have_moved(table) {
@@ -333,6 +333,7 @@ impl Reloader {
                 report::log(diagnostics, self.setup.show_numbers);
             }
             Problem::Unreadable(unreadable) => error!("{unreadable}"),
+            Problem::Ended => error!("{ENDED}"),
             Problem::Fault => {
                 error!("a fault of the program: it cannot compile this table; please report it");
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::attempt::{self, Attempt};
 use super::last_good::LastGood;
 use super::parts::{Part, Parts, Recorder, Stamp};
 use super::report;
@@ -14,6 +15,10 @@ use crate::config::{self, Compiled};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::table::Table;
 use crate::table_file::{self, Unreadable};
+
+/// What an operator is told of [`Problem::Ended`].
+pub const ENDED: &str = "the program has died more than once while it compiled these files, most likely for want of memory: \
+    they are passed over until they change or a reload is asked for";
 
 /// Why a table cannot go live.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub enum Problem {
     Diagnostics(Vec<Diagnostic>),
     /// The program broke on it.
     Fault,
+    /// The program has ended while it compiled these files, more than once.
+    Ended,
 }
 
 impl Problem {
@@ -31,13 +38,14 @@ impl Problem {
     pub(super) fn errors(&self) -> usize {
         match self {
             Self::Diagnostics(diagnostics) => report::errors(diagnostics),
-            Self::Unreadable(_) | Self::Fault => 1,
+            Self::Unreadable(_) | Self::Fault | Self::Ended => 1,
         }
     }
 }
 
-/// Reads and compiles a table; what it is made of is known in any case, as far as it was read.
-pub(super) fn compile(path: &Path) -> (Parts, Result<Compiled, Problem>) {
+/// Reads and compiles a table; what it is made of is known in any case, as far as it was read. A try that ends the
+/// program is known in `state_dir`.
+pub(super) fn compile(path: &Path, state_dir: Option<&Path>) -> (Parts, Result<Compiled, Problem>) {
     let stamp = Stamp::of(path);
     // A pipe would keep the reloads waiting for ever.
     let read = table_file::open(path)
@@ -53,7 +61,7 @@ pub(super) fn compile(path: &Path) -> (Parts, Result<Compiled, Problem>) {
             return (parts, Err(Problem::Unreadable(unreadable)));
         }
     };
-    let recorder = Recorder::new(path);
+    let recorder = Recorder::new(path, Attempt::begin(state_dir, path));
     // Whatever a table does to the compiler, it must not end the reloads for good.
     let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(&file, &recorder)));
     let parts = Parts {
@@ -117,7 +125,13 @@ pub enum NoCopy {
 ///
 /// What is wrong with both.
 pub fn first(path: &Path, state_dir: Option<&Path>) -> Result<(Table, First), NoTable> {
-    let (parts, result) = compile(path);
+    if let Some(state_dir) = state_dir
+        && let Some(attempted) = attempt::passed_over(state_dir, path)
+        && let Ok(Some(copy)) = copy(state_dir)
+    {
+        return Ok(from_copy(copy, Problem::Ended, attempted));
+    }
+    let (parts, result) = compile(path, state_dir);
     let problem = match result {
         Ok(compiled) => {
             let first = First {
@@ -138,16 +152,7 @@ pub fn first(path: &Path, state_dir: Option<&Path>) -> Result<(Table, First), No
         });
     };
     match copy(state_dir) {
-        Ok(Some((compiled, kept, copied))) => {
-            let first = First {
-                problem: Some(problem),
-                origin: Origin::LastGood { kept },
-                warnings: warnings(compiled.warnings, compiled.failed_tests),
-                parts: copied,
-                attempted: parts,
-            };
-            Ok((compiled.table, first))
-        }
+        Ok(Some(copy)) => Ok(from_copy(copy, problem, parts)),
         Ok(None) => Err(NoTable {
             problem,
             copy: None,
@@ -168,7 +173,25 @@ fn warnings(mut warnings: Vec<Diagnostic>, failed_tests: Vec<Diagnostic>) -> Vec
     warnings
 }
 
-fn copy(state_dir: &Path) -> Result<Option<(Compiled, Timestamp, Parts)>, NoCopy> {
+/// A copy's table, when it was kept, and what it is made of.
+type CompiledCopy = (Compiled, Timestamp, Parts);
+
+fn from_copy(
+    (compiled, kept, parts): CompiledCopy,
+    problem: Problem,
+    attempted: Parts,
+) -> (Table, First) {
+    let first = First {
+        problem: Some(problem),
+        origin: Origin::LastGood { kept },
+        warnings: warnings(compiled.warnings, compiled.failed_tests),
+        parts,
+        attempted,
+    };
+    (compiled.table, first)
+}
+
+fn copy(state_dir: &Path) -> Result<Option<CompiledCopy>, NoCopy> {
     let last_good = LastGood::new(state_dir.to_owned());
     let unusable = |reason: String| {
         let place = last_good.place();

@@ -337,6 +337,13 @@ class Server:
         self.log.seek(0)
         return self.log.read().decode("utf-8", "replace")
 
+    def wait_for(self, words):
+        deadline = time.monotonic() + LONG
+        while words not in self.read_log():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"not in the log: {words}\n{self.read_log()}")
+            time.sleep(0.05)
+
     def send(self, request):
         """Sends the bytes of a request, and reads until the service closes the connection."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=LONG) as connection:

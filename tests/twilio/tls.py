@@ -46,14 +46,6 @@ def der(certificate):
     return ssl.PEM_cert_to_DER_cert(certificate.read_text())
 
 
-def wait_for(server, words):
-    deadline = time.monotonic() + LONG
-    while words not in server.read_log():
-        if time.monotonic() > deadline:
-            raise RuntimeError(f"not in the log: {words}\n{server.read_log()}")
-        time.sleep(0.05)
-
-
 def certificates(checks, binary, folder):
     first, second, other = [make_certificate(folder, name, days) for name, days in [("first", 30), ("second", 60), ("other", 90)]]
     certificate, key = folder / "live.pem", folder / "live.key"
@@ -87,7 +79,7 @@ def certificates(checks, binary, folder):
         checks.check("after SIGHUP the new certificate", unless(status, 200, "status"), unless(shown, der(second[0]), "certificate"), expiry(second))
         key.write_bytes(other[1].read_bytes())
         server.process.send_signal(signal.SIGHUP)
-        wait_for(server, "live.key")
+        server.wait_for("live.key")
         status, shown = ask(server.port, second[0])
         checks.check("a key of another certificate changes nothing", unless(status, 200, "status"), unless(shown, der(second[0]), "certificate"), expiry(second))
         try:
@@ -104,7 +96,7 @@ def second_signal(checks, binary):
         server.__enter__()
         begin = time.monotonic()
         server.process.send_signal(signals[0])
-        wait_for(server, "connections are still taken")
+        server.wait_for("connections are still taken")
         ended = server.process.poll()
         server.process.send_signal(signals[1])
         code = server.process.wait(timeout=LONG)

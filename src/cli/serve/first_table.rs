@@ -7,7 +7,7 @@ use anyhow::{Error, Result, anyhow};
 
 use super::options::TableOptions;
 use crate::cli::table_file::show_errors;
-use crate::reload::{self, First, NoCopy, Problem};
+use crate::reload::{self, ENDED, First, NoCopy, Problem};
 use crate::table::Table;
 
 /// The table. When it is bad, the last good copy; without one, what is wrong is written to standard error. What only
@@ -44,6 +44,7 @@ fn shown(config: &Path, problem: Problem) -> Error {
             show_errors(&config.display().to_string(), &diagnostics)
         }
         Problem::Unreadable(unreadable) => Error::new(unreadable),
+        Problem::Ended => anyhow!("{ENDED}"),
         Problem::Fault => anyhow!(
             "a fault of the program: it cannot compile {}",
             config.display()
