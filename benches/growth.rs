@@ -10,6 +10,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
+use std::io;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -87,8 +88,8 @@ fn in_a_process(kind: &str, numbers: usize) -> Vec<f64> {
 struct Rows(Option<String>);
 
 impl Files for Rows {
-    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
-        fs::read(self.0.as_deref().unwrap_or_default()).map_err(|error| error.to_string())
+    fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
+        fs::read(self.0.as_deref().unwrap_or_default())
     }
 }
 

@@ -31,6 +31,7 @@ mod values;
 mod voices;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -94,8 +95,8 @@ pub trait Files {
     ///
     /// # Errors
     ///
-    /// Why the file cannot be read, for a sentence.
-    fn read(&self, path: &str) -> Result<Vec<u8>, String>;
+    /// The file cannot be read.
+    fn read(&self, path: &str) -> io::Result<Vec<u8>>;
 }
 
 /// No files: for tables whose directories stand in place.
@@ -103,8 +104,11 @@ pub trait Files {
 pub struct NoFiles;
 
 impl Files for NoFiles {
-    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
-        Err("there are no files here".to_owned())
+    fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "there are no files here",
+        ))
     }
 }
 

@@ -105,9 +105,7 @@ impl Beside {
 }
 
 impl Files for Beside {
-    fn read(&self, written: &str) -> Result<Vec<u8>, String> {
-        open(&self.path(written))
-            .and_then(|file| whole(&file))
-            .map_err(|error| error.to_string())
+    fn read(&self, written: &str) -> io::Result<Vec<u8>> {
+        open(&self.path(written)).and_then(|file| whole(&file))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
@@ -34,9 +35,10 @@ fn file(text: &str) -> Arc<File> {
 struct Beside<'n>(&'n str);
 
 impl Files for Beside<'_> {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
         // What the system says of a missing file is not the same everywhere.
-        fs::read(folder().join(self.0).join(path)).map_err(|_| "there is no such file".to_owned())
+        fs::read(folder().join(self.0).join(path))
+            .map_err(|error| io::Error::new(error.kind(), "there is no such file"))
     }
 }
 

@@ -34,11 +34,26 @@ fn what_has_no_end_is_no_directory_file() {
         assert!(made.success());
     };
     let device = |path: &Path| symlink("/dev/zero", path).expect("a link");
-    for (name, make) in [("pipe", &pipe as &dyn Fn(&Path)), ("device", &device)] {
+    let folder = |path: &Path| std::fs::create_dir(path).expect("a folder");
+    let special = "it is no file but a pipe, a socket or a device";
+    let write = "write the rows to a file, and name that";
+    for (name, make, reason, help) in [
+        ("pipe", &pipe as &dyn Fn(&Path), special, write),
+        ("device", &device, special, write),
+        (
+            "folder",
+            &folder,
+            "Is a directory",
+            "name a file in that folder",
+        ),
+    ] {
         let (code, output) = checked(name, make);
         assert_eq!(code, Some(1), "{output}");
-        let reason = "cannot read d.csv: it is no file but a pipe, a socket or a device";
-        assert!(output.contains(reason), "{output}");
+        assert!(
+            output.contains(&format!("cannot read d.csv: {reason}")),
+            "{output}"
+        );
+        assert!(output.contains(&format!("help: {help}\n")), "{output}");
     }
 }
 
@@ -54,6 +69,7 @@ fn a_file_of_over_a_gibibyte_is_not_read() {
     assert_eq!(code, Some(1), "{output}");
     let reason = "cannot read d.csv: it is larger than 1 GiB";
     assert!(output.contains(reason), "{output}");
+    assert!(output.contains("help: spread its rows"), "{output}");
     let (code, output) = checked("small", sparse(1 << 16));
     assert_eq!(code, Some(1), "{output}");
     assert!(!output.contains("larger"), "{output}");

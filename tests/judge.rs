@@ -10,7 +10,7 @@ mod world;
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -29,7 +29,7 @@ use twiml_responder::table::intercept::PASS;
 struct Sellers;
 
 impl Files for Sellers {
-    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
         Ok(world::SELLERS[0].as_bytes().to_vec())
     }
 }
@@ -433,7 +433,7 @@ fn what_is_told_is_what_the_table_says_to_the_whole_request() {
         Ok(())
     });
     // Shown by `--nocapture`.
-    writeln!(std::io::stdout(), "{counts:?}").expect("stdout takes it");
+    writeln!(io::stdout(), "{counts:?}").expect("stdout takes it");
     if let Err(error) = outcome {
         panic!("{error}");
     }

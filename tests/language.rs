@@ -2,6 +2,7 @@
 //! clock of the test's own.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use jiff::{Span, Timestamp};
 use serde_json::{Value, json};
@@ -24,8 +25,8 @@ const NOON: &str = "2026-11-20T17:00:00Z";
 struct InPlace(BTreeMap<&'static str, &'static str>);
 
 impl Files for InPlace {
-    fn read(&self, path: &str) -> Result<Vec<u8>, String> {
-        let text = self.0.get(path).ok_or("there is no such file")?;
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        let text = self.0.get(path).ok_or(io::ErrorKind::NotFound)?;
         Ok(text.as_bytes().to_vec())
     }
 }

@@ -5,7 +5,7 @@ mod world;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -21,7 +21,7 @@ use self::world::{Route, SELLERS, requests, routes, written};
 struct Sellers(&'static str);
 
 impl Files for Sellers {
-    fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
         Ok(self.0.as_bytes().to_vec())
     }
 }
@@ -163,7 +163,7 @@ fn no_route_is_reported_that_answers_something() {
         Ok(())
     });
     // Shown by `--nocapture`, or when something is wrong.
-    let mut out = std::io::stdout().lock();
+    let mut out = io::stdout().lock();
     let missed = missed.into_inner();
     writeln!(
         out,

@@ -3,6 +3,7 @@
 //! `fuzz/run.sh` runs them with libFuzzer; `cargo test` in this folder runs them over the seeds, which are the inputs that are
 //! worth keeping.
 
+use std::io;
 use std::sync::LazyLock;
 
 use jiff::Timestamp;
@@ -57,7 +58,7 @@ pub fn form(bytes: &[u8]) {
 struct OneFile<'b>(&'b [u8]);
 
 impl Files for OneFile<'_> {
-    fn read(&self, _: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, _: &str) -> io::Result<Vec<u8>> {
         Ok(self.0.to_vec())
     }
 }

@@ -1,5 +1,6 @@
 //! A directory's CSV file: a first line with the names of the columns, then a row a line.
 
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -115,11 +116,10 @@ impl Compiler<'_> {
     fn csv_text(&mut self, path: &str, value: &Value<'_>) -> Option<Arc<File>> {
         let bytes = match self.files.read(path) {
             Ok(bytes) => bytes,
-            Err(reason) => {
-                let message = format!("cannot read {path}: {reason}");
-                let help = "a relative path is one from the folder of the table";
+            Err(error) => {
+                let message = format!("cannot read {path}: {error}");
                 self.problems
-                    .error(Code::BadFile, value.span(), message, help);
+                    .error(Code::BadFile, value.span(), message, remedy(error.kind()));
                 return None;
             }
         };
@@ -174,4 +174,16 @@ fn first_line(text: &str, start: usize) -> Range<usize> {
         ..text[start..]
             .find(['\r', '\n'])
             .map_or(text.len(), |at| start + at)
+}
+
+/// What may be done about a file that cannot be read.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => "let the user that runs the service read it",
+        io::ErrorKind::IsADirectory => "name a file in that folder",
+        io::ErrorKind::InvalidInput => "write the rows to a file, and name that",
+        io::ErrorKind::FileTooLarge => "spread its rows over the files of several directories",
+        io::ErrorKind::OutOfMemory => "give the service more memory, or the file fewer rows",
+        _ => "a relative path is one from the folder of the table",
+    }
 }

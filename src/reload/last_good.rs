@@ -76,12 +76,12 @@ pub(super) struct Copy {
 }
 
 impl Files for Copy {
-    fn read(&self, written: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, written: &str) -> io::Result<Vec<u8>> {
         let path = self
             .directories
             .get(written)
-            .ok_or("it is not in the copy")?;
-        fs::read(path).map_err(|error| error.to_string())
+            .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is not in the copy"))?;
+        fs::read(path)
     }
 }
 

@@ -233,7 +233,7 @@ impl Recorder {
 }
 
 impl Files for Recorder {
-    fn read(&self, written: &str) -> Result<Vec<u8>, String> {
+    fn read(&self, written: &str) -> io::Result<Vec<u8>> {
         let stamp = Stamp::of(&self.beside.path(written));
         self.attempt.comes_to(written, stamp);
         let bytes = self.beside.read(written);

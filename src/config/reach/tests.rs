@@ -1,6 +1,7 @@
 //! Which routes are said never to answer, and which are not.
 
 use std::fmt::Write as _;
+use std::io;
 
 use crate::config::{Files, NoFiles, compile};
 use crate::diagnostic::{Code, File, Severity};
@@ -479,7 +480,7 @@ fn conditions_that_may_hold_together_are_left_alone() {
 fn with_file(rows: &'static str, routes: &str) -> Vec<(Severity, String)> {
     struct Rides(&'static str);
     impl Files for Rides {
-        fn read(&self, _path: &str) -> Result<Vec<u8>, String> {
+        fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
             Ok(self.0.into())
         }
     }
