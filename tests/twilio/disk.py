@@ -1,12 +1,12 @@
-"""What the disk does to the journal, and the journal never to an answer.
+"""What the disk does to the journal and to the last good copy, and neither ever to an answer.
 
     python tests/twilio/disk.py BINARY
 
 Calls, signed by Twilio's own Python library, come from several callers at once while the journal's disk is full to the last
 byte, is read-only, or takes for ever. Every answer must be right all the same, every line that is not there be counted as
 lost, and `/events` must say 503 within the five seconds that Twilio waits. As root the disk is a small one in memory, mounted
-for this; elsewhere a limit on the size of files and a folder without write permission stand in. Exit code 1 when anything is
-not as it should be.
+for this; elsewhere a limit on the size of files and a folder without write permission stand in. The last good copy is kept whole when its
+disk is full. Exit code 1 when anything is not as it should be.
 """
 
 import json
@@ -245,13 +245,67 @@ def slow(checks, binary, folder):
         checks.check("slow: each event is there once", unless(events, ["EZ-1", "EZ-2"], "events"))
 
 
+LAST_GOOD_TABLE = """
+[[route]]
+name = "{name}"
+when = {{ Called = "+15005550006" }}
+voice = [{{ Say = "Hello." }}]
+
+[default]
+voice = [{{ Say = "Goodbye." }}]
+message = [{{ Message = "Goodbye." }}]
+# {padding}
+"""
+
+
+def last_good(checks, binary, folder):
+    """The disk of the last good copy is full: what is kept there stays whole, and no edit waits for it."""
+    with disk(folder / "state", "256k") as small:
+        if small is None:
+            print("last good: no disk can be mounted, and nothing stands in")
+            return
+        table, state = folder / "responses.toml", small / "state"
+
+        def write(name):
+            new = table.with_suffix(".new")
+            new.write_text(LAST_GOOD_TABLE.format(name=name, padding="x" * 60_000))
+            new.rename(table)
+
+        def route(server):
+            return server.ask("/out-of-session", Fields(CALL + SESSION)).headers.get("twiml-route")
+
+        options = ["--config", str(table), "--state-dir", str(state)]
+        write("first")
+        with Server(checks, binary, *options, token=TOKEN) as server:
+            server.wait_for("a good copy is in")
+            fill(small)
+            write("second")
+            server.wait_for("cannot keep a good copy in")
+            checks.check(
+                "an edit goes live on a full disk", unless(route(server), "second", "route"),
+                None if "No space left on device" in server.read_log() else server.read_log(),
+            )
+            kept = (state / "last-good" / "responses.toml").read_text()
+            checks.check("the copy is the one before, and whole", None if 'name = "first"' in kept and kept.endswith("x\n") else kept[:300])
+            checks.check("no part of another copy is left", unless(len(list(state.glob("copy-*"))), 1, "copies"))
+        table.write_text("[[route")
+        with Server(checks, binary, *options, token=TOKEN) as server:
+            checks.check("a start on a bad file and a full disk", unless(route(server), "first", "route"))
+            (small / "filler").unlink()
+            write("third")
+            server.wait_for("a good copy is in")
+            checks.check("with room again", unless(route(server), "third", "route"))
+        kept = (state / "last-good" / "responses.toml").read_text()
+        checks.check("the copy is the new one", None if 'name = "third"' in kept else kept[:300])
+
+
 def main():
     if len(sys.argv) != 2:
         sys.exit("usage: disk.py BINARY")
     binary = str(Path(sys.argv[1]).resolve())
     checks = Checks()
     with tempfile.TemporaryDirectory() as folder:
-        for trouble in [full, read_only, slow]:
+        for trouble in [full, read_only, slow, last_good]:
             checks.attempt(trouble.__name__, lambda: trouble(checks, binary, Path(folder)))
     checks.end("disk")
 
