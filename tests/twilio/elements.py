@@ -14,6 +14,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import cache
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -154,6 +155,7 @@ def required(kind):
     }
 
 
+@cache
 def methods(kind):
     """What the library can append to an element of that kind, by the tag that it writes."""
     found = [
