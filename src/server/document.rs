@@ -12,7 +12,7 @@ use crate::live::Live;
 use crate::metrics::Outcome;
 use crate::request::Request;
 use crate::server::receive::Received;
-use crate::server::webhook::Answered;
+use crate::server::webhook::{Answered, told_sid};
 use crate::server::{Core, Service};
 use crate::table::DEFAULT;
 use crate::types::Channel;
@@ -77,18 +77,30 @@ fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> (Answe
     service
         .metrics
         .answered(&live.routes, channel, outcome, &answer, begin.elapsed());
+    // Not even a fault in the log may cost the answer.
+    let _ = catch_unwind(AssertUnwindSafe(|| log_what_is_special(&answer, received)));
+    (answer, panicked)
+}
+
+/// What an operator may want to look into, with the SID by which Twilio's console finds the call or text.
+fn log_what_is_special(answer: &Answer<'_>, received: &Received) {
+    if answer.failure.is_none() && answer.guarded.is_none() && answer.cut_texts == 0 {
+        return;
+    }
+    let request = Request::new(received.webhook, &received.body, &received.query);
+    let sid = told_sid(&request);
     if let Some((route, error)) = &answer.failure {
-        error!(route, %error, "the reply cannot be written, the default answers");
+        error!(route, %error, sid, "the reply cannot be written, the default answers");
     }
     if let Some(verdict) = answer.guarded {
-        info!(reason = %verdict, "the guard answers");
+        info!(reason = %verdict, sid, "the guard answers");
     }
     if answer.cut_texts > 0 {
         warn!(
             route = answer.route,
             texts = answer.cut_texts,
+            sid,
             "texts over a limit of Twilio's were cut"
         );
     }
-    (answer, panicked)
 }

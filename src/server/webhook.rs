@@ -201,7 +201,7 @@ fn log_answer(
         route = answered.route,
         status = answered.status.as_u16(),
         microseconds = microseconds_since(begin),
-        sid = Some(request.sid()).filter(|sid| is_sid(sid)),
+        sid = told_sid(&request),
         region = header(head, &HOME_REGION).filter(|region| is_region(region)),
         caller = number("Caller"),
         called = number("Called"),
@@ -211,6 +211,11 @@ fn log_answer(
 
 fn microseconds_since(begin: Instant) -> u64 {
     u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The SID of a request, if it is one: what is not may be anything.
+pub(super) fn told_sid<'r>(request: &Request<'r>) -> Option<&'r str> {
+    Some(request.sid()).filter(|sid| is_sid(sid))
 }
 
 /// Whether a text is a SID and nothing else: two letters and 32 hexadecimal digits.

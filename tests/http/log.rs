@@ -61,6 +61,35 @@ async fn a_log_line_is_not_the_clients_to_write() {
 }
 
 #[tokio::test]
+async fn what_is_to_be_looked_into_names_its_call_or_text() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let server = TestServer::start(unsigned_service()).await;
+    let sid = |number: u32| format!("{number:032}");
+    let breaks = format!(
+        "CallSid=CA{}&Called=%2B15005550003&Caller=anonymous",
+        sid(1)
+    );
+    let cut = format!(
+        "MessageSid=SM{}&To=%2B15005550001&From=%2B14155550100&Body={}",
+        sid(2),
+        "x".repeat(1600)
+    );
+    let guarded = format!("MessageSid=SM{}&To=%2B15005550001&From=12345", sid(3));
+    for body in [&breaks, &cut, &guarded] {
+        assert_eq!(server.ask(&Ask::post("/webhook", body)).await.status, 200);
+    }
+    for (words, sid) in [
+        ("the reply cannot be written", format!("CA{}", sid(1))),
+        ("were cut", format!("SM{}", sid(2))),
+        ("the guard answers", format!("SM{}", sid(3))),
+    ] {
+        let line = log.line(words);
+        assert!(line.contains(&format!("sid=\"{sid}\"")), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_wrong_signature_is_explained_once_a_second() {
     let log = Log::default();
     let _guard = log.listen();
