@@ -575,6 +575,20 @@ fn serve_fails_closed_and_says_what_to_set() {
 }
 
 #[test]
+fn a_service_takes_no_secret_that_it_cannot_read_again() {
+    let folder = Folder::new("secret-pipe");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    for option in ["--auth-token-file", "--voice-webhooks-key-file"] {
+        let ran = run(program().args(["serve", option]).arg(&pipe));
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        let told = ran.stderr.contains("/pipe is no file but a pipe");
+        assert!(told && ran.stderr.lines().count() == 1, "{}", ran.stderr);
+    }
+}
+
+#[test]
 fn a_secret_that_is_none_is_refused_and_never_shown() {
     let folder = Folder::new("secrets");
     for text in [

@@ -24,7 +24,7 @@ pub(super) struct SecretSources {
         env = "TWIML_RESPONDER_AUTH_TOKEN_FILE",
         value_delimiter = ','
     )]
-    auth_token_file: Vec<PathBuf>,
+    pub(super) auth_token_file: Vec<PathBuf>,
 }
 
 impl SecretSources {
@@ -50,6 +50,21 @@ impl SecretSources {
         }
         Ok(secrets)
     }
+}
+
+/// Whether a service can read these files again with every reload, which a pipe would keep waiting.
+pub(super) fn can_be_read_again(paths: &[PathBuf]) -> Result<()> {
+    for path in paths {
+        // What is missing, or cannot be read, is told when it is read.
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+            bail!(
+                "{} is no file but a pipe, a socket or a device, and a service reads its secrets again with every \
+                 reload: write them to a file, or set {TOKEN_VARIABLE}",
+                path.display()
+            )
+        }
+    }
+    Ok(())
 }
 
 fn read(path: &Path) -> Result<Secrets> {
