@@ -1,18 +1,22 @@
 //! Which route answers: the sample table, each rule of matching, and any table against a plain reading of the rules.
 
+// Other tests use more of it.
+#[allow(dead_code)]
 #[path = "table/plain.rs"]
 mod plain;
+
+use std::collections::HashSet;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
 use twiml_responder::answer::{Asked, answer};
 use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::{Code, File, Severity};
+use twiml_responder::diagnostic::File;
 use twiml_responder::guard::Guard;
 use twiml_responder::request::{Form, Request, Webhook};
-use twiml_responder::table::{Miss, Table};
+use twiml_responder::table::{Condition, Miss, Table};
 
-use self::plain::{Plain, pairs, route, written};
+use self::plain::{Drawn, Plain, Route, Why, asked, intercept_name, route_name, some_routes};
 
 const DEFAULT: &str = "\n[default]\nvoice = [{ Say = \"Goodbye.\" }]\nmessage = []\n";
 
@@ -27,24 +31,6 @@ fn table(text: &str) -> Table {
 /// A table of these routes and a default.
 fn routes(text: &str) -> Table {
     table(&format!("{text}{DEFAULT}"))
-}
-
-/// A table of drawn routes; `None` when one of them can never answer, which the compiler refuses.
-fn drawn(routes: &str) -> Option<Table> {
-    let text = format!("{routes}{DEFAULT}");
-    match compile(&File::new("responses.toml", text.as_str()), &NoFiles) {
-        Ok(compiled) => Some(compiled.table),
-        Err(diagnostics) => {
-            let mut errors = diagnostics
-                .iter()
-                .filter(|diagnostic| diagnostic.severity == Severity::Error);
-            assert!(
-                errors.all(|error| error.code == Code::NeverAnswers),
-                "{diagnostics:#?}\n{text}"
-            );
-            None
-        }
-    }
 }
 
 /// A callback: what is in its body, and what is in the query of the URL it is sent to.
@@ -618,53 +604,112 @@ fn the_channel_is_read_from_the_sids() {
     }
 }
 
-/// What [`Plain::miss`] calls a miss of the table's.
-fn named(miss: Option<Miss<'_>>) -> Option<String> {
-    Some(match miss? {
-        Miss::Step(_) => "step".to_owned(),
-        Miss::Silent(_) => "channel".to_owned(),
-        Miss::Condition(condition) => condition.subject.to_string(),
-        Miss::ProxyOnly | Miss::Closed(_) | Miss::Open(_) => {
-            "neither session nor schedule".to_owned()
+/// A miss of the table's as the plain reading calls it, with the conditions that fail.
+fn named<'t>(
+    miss: &Miss<'_>,
+    failing: impl Iterator<Item = &'t Condition>,
+    request: &Request<'_>,
+) -> Why {
+    match miss {
+        Miss::Step(_) => Why::Step,
+        Miss::Silent(_) => Why::Channel,
+        Miss::ProxyOnly => Why::Session,
+        Miss::Condition(first) => {
+            let failing = failing
+                .map(|condition| {
+                    let value = condition.subject.value(request).into_owned();
+                    (condition.subject.to_string(), value)
+                })
+                .collect::<Vec<_>>();
+            assert_eq!(first.subject.to_string(), failing[0].0);
+            Why::Conditions(failing)
         }
-    })
+        Miss::Closed(_) => Why::Closed,
+        Miss::Open(schedule) => {
+            let known = ["morning", "office", "night"];
+            let name = known.into_iter().find(|name| *name == schedule.name);
+            Why::Open(name.expect("a schedule of the table"))
+        }
+    }
+}
+
+/// What the table says of every route and intercept, by name.
+fn verdicts(table: &Table, request: &Request<'_>, now: Timestamp) -> Vec<(String, Option<Why>)> {
+    let routes = table.verdicts(request, now).map(|(route, miss)| {
+        let why = miss.map(|miss| named(&miss, route.failing(request), request));
+        (route.name.to_string(), why)
+    });
+    let intercepts = table
+        .intercept_verdicts(request, now)
+        .map(|(intercept, miss)| {
+            let why = miss.map(|miss| named(&miss, intercept.failing(request), request));
+            (intercept.name.clone(), why)
+        });
+    routes.chain(intercepts).collect()
+}
+
+/// What the plain reading says of them.
+fn plain_verdicts(
+    plain: &Plain<'_>,
+    routes: &[Route],
+    taken_out: &HashSet<String>,
+) -> Vec<(String, Option<Why>)> {
+    let of_routes = routes
+        .iter()
+        .enumerate()
+        .map(|(place, route)| (route_name(place), plain.why(route)));
+    let of_intercepts = routes.iter().enumerate().map(|(place, route)| {
+        let why = plain.why_not_intercepted(route);
+        (intercept_name(place), why)
+    });
+    of_routes
+        .chain(of_intercepts)
+        .filter(|(name, _)| !taken_out.contains(name))
+        .collect()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 800, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn any_table_decides_as_the_rules_read(
-        routes in prop::collection::vec(route(), 0..6),
-        requests in prop::collection::vec(pairs(), 1..12),
+        routes in some_routes(0..6),
+        requests in prop::collection::vec(asked(), 1..24),
     ) {
-        let text = written(&routes);
-        let Some(table) = drawn(&text) else { return Ok(()) };
-        for (body, query) in &requests {
-            let callback = Callback { body: body.iter().copied().collect(), query: query.iter().copied().collect() };
-            let request = callback.request();
-            let plain = Plain { body, query };
-            let expected: Vec<Option<String>> = routes.iter().map(|route| plain.miss(route).map(str::to_owned)).collect();
-            let found: Vec<Option<String>> = table.verdicts(&request, Timestamp::UNIX_EPOCH).map(|(_, miss)| named(miss)).collect();
-            prop_assert_eq!(&found, &expected, "{:?} {:?}\n{}", body, query, text);
-            let winner = expected.iter().position(Option::is_none).map_or("default".to_owned(), |place| place.to_string());
-            prop_assert_eq!(table.decide(&request, Timestamp::UNIX_EPOCH).name(), winner, "{:?} {:?}\n{}", body, query, text);
+        let Drawn { table, text, taken_out } = Drawn::new(&routes);
+        for asked in &requests {
+            let (body, query) = asked.forms();
+            let request = Request::new(asked.webhook, &body, &query);
+            let plain = Plain::new(asked);
+            let found = verdicts(&table, &request, plain.now);
+            prop_assert_eq!(found, plain_verdicts(&plain, &routes, &taken_out), "{:?}\n{}", asked, text);
+            let first = plain.first(&routes);
+            if asked.webhook == Webhook::Intercept {
+                let found = table.intercept(&request, plain.now).map(|intercept| (intercept.name.clone(), intercept.blocks));
+                let expected = first.map(|place| (intercept_name(place), routes[place].blocks));
+                prop_assert_eq!(found, expected, "{:?}\n{}", asked, text);
+            } else {
+                let found = table.decide(&request, plain.now);
+                let expected = first.map_or("default".to_owned(), route_name);
+                prop_assert_eq!(found.name(), expected, "{:?}\n{}", asked, text);
+            }
         }
     }
 
     #[test]
     fn a_route_after_the_one_that_answers_changes_nothing(
-        before in prop::collection::vec(route(), 1..5),
-        after in route(),
-        requests in prop::collection::vec(pairs(), 1..12),
+        all in some_routes(2..6),
+        requests in prop::collection::vec(asked(), 1..12),
     ) {
-        let Some(shorter) = drawn(&written(&before)) else { return Ok(()) };
-        let Some(longer) = drawn(&written(&[before.clone(), vec![after]].concat())) else { return Ok(()) };
-        for (body, query) in &requests {
-            let callback = Callback { body: body.iter().copied().collect(), query: query.iter().copied().collect() };
-            let name = decided(&shorter, &callback);
+        let shorter = Drawn::new(&all[..all.len() - 1]).table;
+        let longer = Drawn::new(&all).table;
+        for asked in &requests {
+            let (body, query) = asked.forms();
+            let request = Request::new(asked.webhook, &body, &query);
+            let decided = |table: &Table| table.decide(&request, asked.now()).name().to_owned();
+            let name = decided(&shorter);
             if name != "default" {
-                prop_assert_eq!(decided(&longer, &callback), name);
+                prop_assert_eq!(decided(&longer), name);
             }
         }
     }

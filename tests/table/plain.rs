@@ -1,8 +1,18 @@
-//! A plain reading of the rules of matching, to hold the table against: slow, and written from the manual alone.
+//! A plain reading of the rules of matching, to hold table, service and `explain` against: slow, and written from the
+//! manual alone.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
+use std::ops::Range;
 
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use proptest::prelude::*;
+use twiml_responder::config::{NoFiles, compile};
+use twiml_responder::diagnostic::{Code, File, Severity};
+use twiml_responder::request::{Form, Webhook};
+use twiml_responder::table::Table;
 
 #[derive(Debug, Clone)]
 enum Test {
@@ -20,23 +30,51 @@ enum Key {
     Not(Test),
 }
 
+/// What a condition is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Parameter(&'static str),
+    /// The city in the row that a parameter chooses of a directory.
+    City(usize, &'static str),
+}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
     step: Option<&'static str>,
-    alternatives: Vec<Vec<(&'static str, Test)>>,
+    alternatives: Vec<Vec<(Subject, Test)>>,
+    /// Places of [`SCHEDULES`].
+    during: Vec<usize>,
+    outside: Vec<usize>,
+    says: Says,
+    pub(crate) answers_machines: bool,
+    /// Whether the intercept with the same conditions blocks.
+    pub(crate) blocks: bool,
+}
+
+/// What a route says.
+#[derive(Debug, Clone)]
+struct Says {
     voice: bool,
     message: bool,
+    /// Whether the two stand in a reply with a name.
+    is_named: bool,
+    /// The `mode` of its `create_session`, empty when that has none; `None` without `create_session`.
+    session: Option<&'static str>,
 }
 
 const NUMBERS: [&str; 4] = ["Called", "To", "Caller", "From"];
 
-const OTHERS: [&str; 11] = [
+const OTHERS: [&str; 15] = [
     "Digits",
     "Body",
     "CallerCity",
     "FromCity",
+    "CallerZip",
+    "FromZip",
+    "CallerState",
     "ToState",
     "CalledState",
+    "ToCity",
     "Direction",
     "campaign",
     "AddOns.a",
@@ -44,11 +82,97 @@ const OTHERS: [&str; 11] = [
     "interactionData.a",
 ];
 
-/// The directories that random tables have, and their keys.
-const DIRECTORIES: [(&str, &[&str]); 3] = [
-    ("rides", &["+15005550006", "+1415*", "+14155550100", "+14*"]),
-    ("all", &["*", "lost"]),
-    ("words", &["lost", "1*", "inbound"]),
+/// The directories that random tables have: their keys, each with a city. The first has no rows, and so no cities.
+const DIRECTORIES: [(&str, &[(&str, &str)]); 4] = [
+    (
+        "rides",
+        &[
+            ("+15005550006", ""),
+            ("+1415*", ""),
+            ("+14155550100", ""),
+            ("+14*", ""),
+        ],
+    ),
+    ("all", &[("*", "ny"), ("lost", "la"), ("+1*", "")]),
+    (
+        "words",
+        &[
+            ("LOST", "ny"),
+            ("lost", "la"),
+            ("1*", "NY"),
+            ("inbound", "ny"),
+            ("12", "la"),
+        ],
+    ),
+    (
+        "zones",
+        &[
+            ("+1*", "ny"),
+            ("+14155550100", "la"),
+            ("+1415*", "NY"),
+            ("anonymous", "la"),
+        ],
+    ),
+];
+
+const CITIES: [&str; 6] = ["", "*", "ny", "NY", "n*", "la"];
+
+/// Whether a schedule is open by the clock on the wall.
+type Hours = fn(&Zoned) -> bool;
+
+/// The schedules that random tables have, each as it is written and as people read it.
+const SCHEDULES: [(&str, &str, &str, Hours); 3] = [
+    ("morning", "UTC", "open = [\"00:00-12:00\"]", |clock| {
+        clock.hour() < 12
+    }),
+    (
+        "office",
+        "America/New_York",
+        "open = [\"Mon-Fri 09:00-17:30\", \"Sat 10:00-14:00\"]\nclosed = [\"12-25\", \"2026-12-31 12:00-24:00\"]",
+        |clock| {
+            let minute = i32::from(clock.hour()) * 60 + i32::from(clock.minute());
+            let is_open = match clock.weekday() {
+                Weekday::Sunday => false,
+                Weekday::Saturday => (600..840).contains(&minute),
+                _ => (540..1050).contains(&minute),
+            };
+            let is_christmas = (clock.month(), clock.day()) == (12, 25);
+            let is_last_day = (clock.year(), clock.month(), clock.day()) == (2026, 12, 31);
+            is_open && !is_christmas && !(is_last_day && minute >= 720)
+        },
+    ),
+    (
+        "night",
+        "Europe/Berlin",
+        "open = [\"Mon-Fri 22:00-06:00\"]",
+        |clock| {
+            let day = clock.weekday();
+            let is_evening = clock.hour() >= 22;
+            let is_small_hours = clock.hour() < 6;
+            let is_weekend = matches!(day, Weekday::Saturday | Weekday::Sunday);
+            // What runs past midnight belongs to the day before.
+            let follows_weekend = matches!(day, Weekday::Sunday | Weekday::Monday);
+            is_evening && !is_weekend || is_small_hours && !follows_weekend
+        },
+    ),
+];
+
+/// Moments at which one or the other opens or closes, or is turned to or from summer time.
+const MOMENTS: [&str; 14] = [
+    "1970-01-01T00:00:00Z",
+    "2026-07-01T11:59:59.999Z",
+    "2026-11-20T12:00:00Z",
+    "2026-11-20T13:59:59.999Z",
+    "2026-11-20T14:00:00Z",
+    "2026-11-20T22:29:59Z",
+    "2026-11-20T22:30:00Z",
+    "2026-11-21T04:59:59Z",
+    "2026-11-21T05:00:00Z",
+    "2026-11-23T04:30:00Z",
+    "2026-10-23T20:00:00Z",
+    "2026-12-25T15:00:00Z",
+    "2026-12-31T16:59:59Z",
+    "2026-12-31T17:00:00Z",
 ];
 
 /// What a regular expression finds.
@@ -100,7 +224,7 @@ const NUMBER_PATTERNS: [&str; 9] = [
     "+14155550100",
 ];
 
-const VALUES: [&str; 26] = [
+const NUMBER_VALUES: [&str; 14] = [
     "",
     "+15005550006",
     "+14155550100",
@@ -109,9 +233,19 @@ const VALUES: [&str; 26] = [
     "anonymous",
     "Restricted",
     "+266696687",
+    "+7378742833",
+    "86282452253",
     "sip:anonymous@anonymous.invalid",
+    "sip:x@anonymous.invalid:5061",
     "client:alice",
     "12345",
+];
+
+const WORD_VALUES: [&str; 15] = [
+    "",
+    "STOP",
+    " help",
+    "Stop it",
     "lost",
     "LOST",
     " Lost\n",
@@ -122,19 +256,25 @@ const VALUES: [&str; 26] = [
     "outbound-api",
     "us",
     "US",
+    "one",
+];
+
+const JSON_VALUES: [&str; 4] = [
     "{\"a\":\"lost\"}",
     "{\"a\":{\"b\":1}}",
     "{\"a\":true}",
     "{\"a.b\":\"1\",\"a\":{}}",
-    "one",
 ];
 
 /// Those of the values above that are a withheld caller's.
-const WITHHELD: [&str; 5] = [
+const WITHHELD: [&str; 8] = [
     "",
     "anonymous",
     "Restricted",
     "+266696687",
+    "+7378742833",
+    "86282452253",
+    "sip:x@anonymous.invalid:5061",
     "sip:anonymous@anonymous.invalid",
 ];
 
@@ -160,7 +300,6 @@ fn test(parameter: &'static str) -> BoxedStrategy<Test> {
 
 /// Some of the keys of a condition that is a table, each at most once.
 fn keys(parameter: &'static str, inner: BoxedStrategy<Test>) -> impl Strategy<Value = Vec<Key>> {
-    // Whether the keys of a directory are compared with a folded Body is not for this test to say.
     let maybe = |allowed: bool, keys: BoxedStrategy<Key>| {
         if allowed {
             prop::option::weighted(0.4, keys).boxed()
@@ -169,10 +308,7 @@ fn keys(parameter: &'static str, inner: BoxedStrategy<Test>) -> impl Strategy<Va
         }
     };
     (
-        maybe(
-            parameter != "Body",
-            (0..DIRECTORIES.len()).prop_map(Key::In).boxed(),
-        ),
+        maybe(true, (0..DIRECTORIES.len()).prop_map(Key::In).boxed()),
         maybe(true, (0..REGEXES.len()).prop_map(Key::Regex).boxed()),
         maybe(true, any::<bool>().prop_map(Key::Present).boxed()),
         maybe(
@@ -185,53 +321,197 @@ fn keys(parameter: &'static str, inner: BoxedStrategy<Test>) -> impl Strategy<Va
         .prop_filter("a condition tests something", |keys| !keys.is_empty())
 }
 
-pub(crate) fn route() -> impl Strategy<Value = Route> {
-    let parameters: Vec<&'static str> = NUMBERS.into_iter().chain(OTHERS).collect();
-    let conditions = prop::sample::subsequence(parameters, 0..3).prop_flat_map(|parameters| {
-        parameters
-            .into_iter()
-            .map(|parameter| (Just(parameter), test(parameter)))
-            .collect::<Vec<_>>()
-    });
-    (
-        prop_oneof![4 => Just(None), 1 => Just(Some("a")), 1 => Just(Some("b"))],
-        prop::collection::vec(conditions, 0..3),
-        prop::sample::select(vec![(true, true), (true, false), (false, true)]),
-    )
-        .prop_map(|(step, alternatives, (voice, message))| Route {
-            step,
-            alternatives,
+/// The directory whose row a condition chooses: that of an `in` which is not inside of anything.
+fn chosen(test: &Test) -> Option<usize> {
+    match test {
+        Test::All(keys) => keys.iter().find_map(|key| match key {
+            Key::In(directory) => Some(*directory),
+            _ => None,
+        }),
+        Test::Text(_) | Test::Any(_) => None,
+    }
+}
+
+/// A test of a city.
+fn city() -> impl Strategy<Value = Test> {
+    let text = prop::sample::select(&CITIES[..]).prop_map(Test::Text);
+    let some = prop::collection::vec(text.clone(), 1..3).prop_map(Test::Any);
+    prop_oneof![
+        2 => text,
+        1 => some.clone(),
+        1 => some.prop_map(|some| Test::All(vec![Key::Not(some)])),
+        1 => any::<bool>().prop_map(|wanted| Test::All(vec![Key::Present(wanted)])),
+    ]
+}
+
+/// One table of `when`: its conditions, in order.
+fn alternative(parameters: &[&'static str]) -> BoxedStrategy<Vec<(Subject, Test)>> {
+    let conditions = prop::sample::subsequence(parameters.to_vec(), 0..=parameters.len().min(2))
+        .prop_shuffle()
+        .prop_flat_map(|parameters| {
+            parameters
+                .into_iter()
+                .map(|parameter| (Just(Subject::Parameter(parameter)), test(parameter)))
+                .collect::<Vec<_>>()
+        });
+    let cell = (
+        prop::sample::select(parameters.to_vec()),
+        1..DIRECTORIES.len(),
+        prop::option::of(any::<bool>()),
+        city(),
+        any::<(prop::sample::Index, prop::sample::Index)>(),
+    );
+    let drawn = (conditions, prop::option::weighted(0.25, cell));
+    drawn
+        .prop_map(|(mut conditions, cell)| {
+            if let Some((parameter, directory, present, city, (first, second))) = cell {
+                // A column needs exactly one condition that chooses the row.
+                conditions.retain(|(subject, test)| {
+                    *subject != Subject::Parameter(parameter) && chosen(test) != Some(directory)
+                });
+                let keys = [Some(Key::In(directory)), present.map(Key::Present)];
+                let choosing = Test::All(keys.into_iter().flatten().collect());
+                let mut insert = |at: prop::sample::Index, condition| {
+                    let at = at.index(conditions.len() + 1);
+                    conditions.insert(at, condition);
+                };
+                insert(first, (Subject::Parameter(parameter), choosing));
+                insert(second, (Subject::City(directory, parameter), city));
+            }
+            conditions
+        })
+        .boxed()
+}
+
+fn says() -> impl Strategy<Value = Says> {
+    let keys = prop::sample::select(vec![(true, true), (true, false), (false, true)]);
+    let modes = vec!["", "voice-only", "message-only", "voice-and-message"];
+    let mode = prop::sample::select(modes);
+    prop_oneof![
+        4 => (keys.clone(), Just(None)),
+        1 => (Just((false, false)), mode.clone().prop_map(Some)),
+        1 => (keys, mode.prop_map(Some)),
+    ]
+    .prop_flat_map(|((voice, message), session)| {
+        any::<bool>().prop_map(move |is_named| Says {
             voice,
             message,
+            is_named,
+            session,
         })
+    })
+}
+
+fn route(parameters: &[&'static str]) -> BoxedStrategy<Route> {
+    let schedules = || {
+        let some = prop::sample::subsequence((0..SCHEDULES.len()).collect::<Vec<_>>(), 1..3);
+        prop_oneof![5 => Just(Vec::new()), 1 => some]
+    };
+    (
+        prop_oneof![4 => Just(None), 1 => Just(Some("a")), 1 => Just(Some("b"))],
+        prop::collection::vec(alternative(parameters), 0..3),
+        (schedules(), schedules()),
+        says(),
+        prop::bool::weighted(0.2),
+        any::<bool>(),
+    )
+        .prop_map(
+            |(step, alternatives, (during, outside), says, answers_machines, blocks)| Route {
+                step,
+                alternatives,
+                during,
+                outside,
+                says,
+                answers_machines,
+                blocks,
+            },
+        )
+        .boxed()
+}
+
+/// Some routes, all about the same few parameters.
+pub(crate) fn some_routes(many: Range<usize>) -> impl Strategy<Value = Vec<Route>> {
+    let parameters: Vec<&'static str> = NUMBERS.into_iter().chain(OTHERS).collect();
+    prop::sample::subsequence(parameters, 1..6)
+        .prop_flat_map(move |parameters| prop::collection::vec(route(&parameters), many.clone()))
 }
 
 pub(crate) type Pairs = Vec<(&'static str, &'static str)>;
 
-/// The pairs of a body and of a query.
-pub(crate) fn pairs() -> impl Strategy<Value = (Pairs, Pairs)> {
-    let names: Vec<&'static str> = NUMBERS
-        .into_iter()
-        .chain(OTHERS)
-        .chain(["AddOns", "interactionData"])
-        .collect();
-    let pair = (
-        prop::sample::select(names),
-        prop::sample::select(&VALUES[..]),
-    );
-    let sid = prop::sample::select(vec!["CallSid", "MessageSid", "SmsSid", "SmsStatus"]);
+/// A request: where it is sent, with what, and when. A GET has everything in its query.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) webhook: Webhook,
+    pub(crate) is_get: bool,
+    pub(crate) body: Pairs,
+    pub(crate) query: Pairs,
+    pub(crate) moment: &'static str,
+}
+
+impl Asked {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.moment.parse().expect("a moment")
+    }
+
+    /// The fields of its body and of its query.
+    pub(crate) fn forms(&self) -> (Form, Form) {
+        let form = |pairs: &Pairs| pairs.iter().copied().collect();
+        (form(&self.body), form(&self.query))
+    }
+}
+
+pub(crate) fn asked() -> impl Strategy<Value = Asked> {
+    let of = |names: &[&'static str], values: &[&'static str]| {
+        (
+            prop::sample::select(names.to_vec()),
+            prop::sample::select(values.to_vec()),
+        )
+    };
+    let others = [&OTHERS[..], &["OptOutType"]].concat();
+    let all = [&NUMBERS[..], &OTHERS].concat();
+    let all_values = [&NUMBER_VALUES[..], &WORD_VALUES, &JSON_VALUES].concat();
+    let pair = prop_oneof![
+        6 => of(&NUMBERS, &NUMBER_VALUES),
+        8 => of(&others, &WORD_VALUES),
+        1 => of(&["AddOns", "interactionData"], &JSON_VALUES),
+        3 => of(&all, &all_values),
+    ];
+    let sids = vec![
+        "CallSid",
+        "MessageSid",
+        "SmsSid",
+        "SmsMessageSid",
+        "SmsStatus",
+    ];
     let step = prop::option::weighted(0.4, prop::sample::select(vec!["", "a", "b", "c"]));
+    let webhooks = [Webhook::OutOfSession, Webhook::Webhook, Webhook::Intercept];
     (
+        prop::sample::select(webhooks.to_vec()),
+        prop::bool::weighted(0.2),
         prop::collection::vec(pair.clone(), 0..10),
-        prop::option::weighted(0.9, sid),
+        prop::option::weighted(0.9, prop::sample::select(sids)),
         prop::collection::vec(pair, 0..3),
-        step,
+        (step, prop::option::weighted(0.1, Just("a"))),
+        prop::sample::select(&MOMENTS[..]),
     )
-        .prop_map(|(mut body, sid, mut query, step)| {
-            body.extend(sid.map(|sid| (sid, "XX1")));
-            query.extend(step.map(|step| ("step", step)));
-            (body, query)
-        })
+        .prop_map(
+            |(webhook, is_get, mut body, sid, mut query, (step, posted_step), moment)| {
+                body.extend(sid.map(|sid| (sid, "XX1")));
+                // A field of the body, which is no step.
+                body.extend(posted_step.map(|step| ("step", step)));
+                query.extend(step.map(|step| ("step", step)));
+                if is_get {
+                    query.append(&mut body);
+                }
+                Asked {
+                    webhook,
+                    is_get,
+                    body,
+                    query,
+                    moment,
+                }
+            },
+        )
 }
 
 fn quoted(text: &str) -> String {
@@ -261,91 +541,241 @@ fn written_test(wanted: &Test) -> String {
     }
 }
 
-/// The routes and directories of a table; each route is named by its place.
-pub(crate) fn written(routes: &[Route]) -> String {
-    let mut text = String::from("parameters = [\"campaign\"]\n");
-    for (name, keys) in DIRECTORIES {
-        let keys: Vec<String> = keys.iter().copied().map(quoted).collect();
-        writeln!(text, "[directory.{name}]\nnumbers = [{}]", keys.join(", "))
-            .expect("a String takes all");
-    }
-    for (place, route) in routes.iter().enumerate() {
-        write!(text, "[[route]]\nname = \"{place}\"\n").expect("a String takes all");
-        if let Some(step) = route.step {
-            writeln!(text, "step = \"{step}\"").expect("a String takes all");
+impl Subject {
+    pub(crate) fn written(self) -> String {
+        match self {
+            Self::Parameter(name) => name.to_owned(),
+            Self::City(directory, _) => format!("{}.city", DIRECTORIES[directory].0),
         }
-        if !route.alternatives.is_empty() {
-            let tables: Vec<String> = route
+    }
+}
+
+/// What all tables have before their routes.
+fn head() -> String {
+    let mut text = String::from("parameters = [\"campaign\"]\n");
+    for (place, (name, rows)) in DIRECTORIES.iter().enumerate() {
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|(key, city)| match place {
+                0 => quoted(key),
+                _ => format!("{{ number = {}, city = {} }}", quoted(key), quoted(city)),
+            })
+            .collect();
+        let key = if place == 0 { "numbers" } else { "rows" };
+        writeln!(text, "[directory.{name}]\n{key} = [{}]", rows.join(", ")).expect(TAKES_ALL);
+    }
+    for (name, zone, spans, _) in SCHEDULES {
+        writeln!(text, "[schedule.{name}]\ntimezone = \"{zone}\"\n{spans}").expect(TAKES_ALL);
+    }
+    text + "[reply.calls]\nvoice = []\n[reply.texts]\nmessage = []\n[reply.both]\nvoice = []\nmessage = []\n"
+}
+
+const TAKES_ALL: &str = "a String takes all";
+
+impl Route {
+    /// `when`, `during` and `outside`
+    fn write_conditions(&self, text: &mut String) {
+        if !self.alternatives.is_empty() {
+            let tables: Vec<String> = self
                 .alternatives
                 .iter()
                 .map(|conditions| {
                     let conditions: Vec<String> = conditions
                         .iter()
-                        .map(|(parameter, test)| {
-                            format!("{} = {}", quoted(parameter), written_test(test))
+                        .map(|(subject, test)| {
+                            format!("{} = {}", quoted(&subject.written()), written_test(test))
                         })
                         .collect();
                     format!("{{ {} }}", conditions.join(", "))
                 })
                 .collect();
-            writeln!(text, "when = [{}]", tables.join(", ")).expect("a String takes all");
+            writeln!(text, "when = [{}]", tables.join(", ")).expect(TAKES_ALL);
         }
-        for (channel, answers) in [("voice", route.voice), ("message", route.message)] {
-            if answers {
-                writeln!(text, "{channel} = []").expect("a String takes all");
+        for (key, schedules) in [("during", &self.during), ("outside", &self.outside)] {
+            let names: Vec<&str> = schedules.iter().map(|place| SCHEDULES[*place].0).collect();
+            if !names.is_empty() {
+                writeln!(text, "{key} = {names:?}").expect(TAKES_ALL);
             }
         }
+    }
+
+    fn write(&self, name: &str, text: &mut String) {
+        write!(text, "[[route]]\nname = \"{name}\"\n").expect(TAKES_ALL);
+        if let Some(step) = self.step {
+            writeln!(text, "step = \"{step}\"").expect(TAKES_ALL);
+        }
+        self.write_conditions(text);
+        if self.answers_machines {
+            text.push_str("answer_machines = true\n");
+        }
+        text.push_str(
+            match (self.says.is_named, self.says.voice, self.says.message) {
+                (_, false, false) => "",
+                (true, true, true) => "reply = \"both\"\n",
+                (true, true, false) => "reply = \"calls\"\n",
+                (true, false, true) => "reply = \"texts\"\n",
+                (false, true, true) => "voice = []\nmessage = []\n",
+                (false, true, false) => "voice = []\n",
+                (false, false, true) => "message = []\n",
+            },
+        );
+        if let Some(mode) = self.says.session {
+            let mode = match mode {
+                "" => String::new(),
+                mode => format!(", mode = \"{mode}\""),
+            };
+            let session = format!("{{ participantIdentifier = \"+14155550123\"{mode} }}");
+            writeln!(text, "create_session = {session}").expect(TAKES_ALL);
+        }
+    }
+}
+
+/// The name of the route at a place.
+pub(crate) fn route_name(place: usize) -> String {
+    place.to_string()
+}
+
+/// The name of the intercept at a place.
+pub(crate) fn intercept_name(place: usize) -> String {
+    format!("i{place}")
+}
+
+/// A table of these routes, without `[default]`; each is named by its place.
+pub(crate) fn written(routes: &[Route]) -> String {
+    let mut text = head();
+    for (place, route) in routes.iter().enumerate() {
+        route.write(&route_name(place), &mut text);
     }
     text
 }
 
-/// A request as section 3 of the manual reads it.
-pub(crate) struct Plain<'p> {
-    pub(crate) body: &'p Pairs,
-    pub(crate) query: &'p Pairs,
+/// What drawn tables end with. Nothing in them sends a text, so that nothing depends on what was asked before.
+const END: &str =
+    "[default]\nvoice = [{ Say = \"Goodbye.\" }]\nmessage = []\n[loop_guard]\nsame_call = 0\n";
+
+/// A table of routes, and of intercepts with the same conditions.
+pub(crate) struct Drawn {
+    pub(crate) table: Table,
+    pub(crate) text: String,
+    /// The names of those that the compiler refuses, because it has proved that they can never answer. They stand in no
+    /// table, and no request may show that one of them would have come first.
+    pub(crate) taken_out: HashSet<String>,
 }
 
-impl Plain<'_> {
+impl Drawn {
+    pub(crate) fn new(routes: &[Route]) -> Self {
+        let mut taken_out = HashSet::new();
+        loop {
+            let mut text = head();
+            for (place, route) in routes.iter().enumerate() {
+                let name = route_name(place);
+                if !taken_out.contains(&name) {
+                    route.write(&name, &mut text);
+                }
+            }
+            for (place, route) in routes.iter().enumerate() {
+                let name = intercept_name(place);
+                if !taken_out.contains(&name) {
+                    let blocks = route.blocks;
+                    write!(text, "[[intercept]]\nname = \"{name}\"\nblock = {blocks}\n")
+                        .expect(TAKES_ALL);
+                    route.write_conditions(&mut text);
+                }
+            }
+            text.push_str(END);
+            let diagnostics = match compile(&File::new("responses.toml", &*text), &NoFiles) {
+                Ok(compiled) => {
+                    return Self {
+                        table: compiled.table,
+                        text,
+                        taken_out,
+                    };
+                }
+                Err(diagnostics) => diagnostics,
+            };
+            for diagnostic in diagnostics {
+                if diagnostic.severity == Severity::Error {
+                    let is_proof = diagnostic.code == Code::NeverAnswers;
+                    assert!(is_proof, "{diagnostic:#?}\n{text}");
+                    taken_out.insert(text[diagnostic.span].trim_matches('"').to_owned());
+                }
+            }
+        }
+    }
+}
+
+/// Why a route or an intercept is passed over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Why {
+    Step,
+    Channel,
+    /// It opens a session, which only Proxy's own webhook can.
+    Session,
+    /// The first failing condition of each table of `when`, with the value that it found.
+    Conditions(Vec<(String, String)>),
+    /// None of `during` is open.
+    Closed,
+    /// One of `outside` is open: the first.
+    Open(&'static str),
+}
+
+/// A request as sections 3 and 4 of the manual read it.
+pub(crate) struct Plain<'p> {
+    pub(crate) asked: &'p Asked,
+    pub(crate) now: Timestamp,
+}
+
+impl<'p> Plain<'p> {
+    pub(crate) fn new(asked: &'p Asked) -> Self {
+        Self {
+            asked,
+            now: asked.now(),
+        }
+    }
+
     fn sent(&self, name: &str) -> &str {
-        let pairs = self.body.iter().chain(self.query);
+        let pairs = self.asked.body.iter().chain(&self.asked.query);
         pairs
             .clone()
             .find(|(field, _)| *field == name)
             .map_or("", |(_, value)| value)
     }
 
-    fn is_voice(&self) -> bool {
-        let is_text = ["MessageSid", "SmsSid", "SmsStatus", "Body"]
+    pub(crate) fn is_voice(&self) -> bool {
+        let is_text = ["MessageSid", "SmsSid", "SmsMessageSid", "SmsStatus", "Body"]
             .iter()
             .any(|name| !self.sent(name).is_empty());
         !self.sent("CallSid").is_empty() || !is_text
     }
 
-    fn step(&self) -> &str {
-        self.query
+    pub(crate) fn step(&self) -> &str {
+        self.asked
+            .query
             .iter()
             .find(|(field, _)| *field == "step")
             .map_or("", |(_, value)| value)
     }
 
     fn value(&self, name: &str) -> String {
-        let alias = match name {
-            "Called" => "To",
-            "To" => "Called",
-            "Caller" => "From",
-            "From" => "Caller",
-            "CallerCity" => "FromCity",
-            "FromCity" => "CallerCity",
-            "CalledState" => "ToState",
-            "ToState" => "CalledState",
-            _ => name,
-        };
-        let is_geography = matches!(name, "CallerCity" | "FromCity");
+        let sides = [("Called", "To"), ("Caller", "From")];
+        let other_name = sides.iter().find_map(|(call, text)| {
+            let other = |own: &str, other: &str| {
+                let rest = name.strip_prefix(own)?;
+                ["", "City", "State", "Zip"]
+                    .contains(&rest)
+                    .then(|| format!("{other}{rest}"))
+            };
+            other(call, text).or_else(|| other(text, call))
+        });
+        let is_callers = name.starts_with("Caller") || name.starts_with("From");
+        let is_geography = is_callers && !is_number(name);
         if is_geography && WITHHELD.contains(&self.value("Caller").as_str()) {
             return String::new();
         }
-        let own = [self.sent(name), self.sent(alias)]
+        let own = [Some(name.to_owned()), other_name]
             .into_iter()
+            .flatten()
+            .map(|name| self.sent(&name))
             .find(|value| !value.is_empty());
         match (own, name.split_once('.')) {
             (Some(value), _) => value.to_owned(),
@@ -371,51 +801,170 @@ impl Plain<'_> {
         }
     }
 
-    fn holds(&self, parameter: &str, test: &Test) -> bool {
+    /// A parameter's value as it is compared: a Body as people type it.
+    fn compared(&self, parameter: &str) -> String {
         let value = self.value(parameter);
         if parameter == "Body" {
-            passes(&value.trim().to_lowercase(), test, true)
+            folded(&value)
         } else {
-            passes(&value, test, false)
+            value
         }
     }
 
-    fn first_failing(&self, conditions: &[(&'static str, Test)]) -> Option<&'static str> {
-        let failing = conditions
-            .iter()
-            .find(|(parameter, test)| !self.holds(parameter, test));
-        failing.map(|(parameter, _)| *parameter)
+    /// The value that a condition is about.
+    fn subject(&self, subject: Subject) -> String {
+        match subject {
+            Subject::Parameter(name) => self.value(name),
+            Subject::City(directory, parameter) => {
+                let value = self.compared(parameter);
+                row(directory, &value, parameter == "Body").unwrap_or_default()
+            }
+        }
     }
 
-    /// Why a route does not answer: `step`, `channel`, or the parameter of the first failing condition.
-    pub(crate) fn miss(&self, route: &Route) -> Option<&'static str> {
-        if route.step.unwrap_or_default() != self.step() {
-            return Some("step");
+    fn holds(&self, subject: Subject, test: &Test) -> bool {
+        match subject {
+            Subject::Parameter(name) => passes(&self.compared(name), test, name == "Body"),
+            Subject::City(..) => passes(&self.subject(subject), test, false),
         }
-        let answers = if self.is_voice() {
-            route.voice
-        } else {
-            route.message
-        };
-        if !answers {
-            return Some("channel");
-        }
-        let failing: Option<Vec<&str>> = route
+    }
+
+    /// Whether conditions hold, at an hour that fits.
+    fn conditions(&self, route: &Route) -> Option<Why> {
+        let failing: Option<Vec<(String, String)>> = route
             .alternatives
             .iter()
-            .map(|conditions| self.first_failing(conditions))
+            .map(|conditions| {
+                let (subject, _) = conditions
+                    .iter()
+                    .find(|(subject, test)| !self.holds(*subject, test))?;
+                Some((subject.written(), self.subject(*subject)))
+            })
             .collect();
-        failing?.first().copied()
+        if let Some(failing) = failing.filter(|failing| !failing.is_empty()) {
+            return Some(Why::Conditions(failing));
+        }
+        let is_open = |place: &usize| {
+            let (_, zone, _, hours) = SCHEDULES[*place];
+            let zone = TimeZone::get(zone).expect("a zone");
+            hours(&self.now.to_zoned(zone))
+        };
+        if !route.during.is_empty() && !route.during.iter().any(is_open) {
+            return Some(Why::Closed);
+        }
+        let open = route.outside.iter().find(|place| is_open(place));
+        open.map(|place| Why::Open(SCHEDULES[*place].0))
     }
+
+    /// Whether a route has the key of the request's channel; one that answers all the same opens a session.
+    pub(crate) fn has_key(&self, route: &Route) -> bool {
+        if self.is_voice() {
+            route.says.voice
+        } else {
+            route.says.message
+        }
+    }
+
+    /// Why a route does not answer; `None` when it does.
+    pub(crate) fn why(&self, route: &Route) -> Option<Why> {
+        if route.step.unwrap_or_default() != self.step() {
+            return Some(Why::Step);
+        }
+        if !self.has_key(route) {
+            let other_channel = if self.is_voice() {
+                "message-only"
+            } else {
+                "voice-only"
+            };
+            match route.says.session {
+                Some(mode) if mode != other_channel => {
+                    if self.asked.webhook != Webhook::OutOfSession {
+                        return Some(Why::Session);
+                    }
+                }
+                _ => return Some(Why::Channel),
+            }
+        }
+        self.conditions(route)
+    }
+
+    /// Why an intercept with a route's conditions does not decide; `None` when it does.
+    pub(crate) fn why_not_intercepted(&self, route: &Route) -> Option<Why> {
+        self.conditions(route)
+    }
+
+    /// Of `/intercept` the one, of the other webhooks the other.
+    pub(crate) fn why_on_webhook(&self, route: &Route) -> Option<Why> {
+        if self.asked.webhook == Webhook::Intercept {
+            self.why_not_intercepted(route)
+        } else {
+            self.why(route)
+        }
+    }
+
+    /// The place of the route that answers, or of the intercept that decides.
+    pub(crate) fn first(&self, routes: &[Route]) -> Option<usize> {
+        routes
+            .iter()
+            .position(|route| self.why_on_webhook(route).is_none())
+    }
+
+    /// Who answers: a route, `default` or `loop-guard`; on `/intercept` an intercept or `pass`.
+    pub(crate) fn answers(&self, routes: &[Route]) -> String {
+        let first = self.first(routes);
+        if self.asked.webhook == Webhook::Intercept {
+            return first.map_or("pass".to_owned(), intercept_name);
+        }
+        let answers_machines = first.is_some_and(|place| routes[place].answers_machines);
+        if self.is_machine() && !answers_machines {
+            return "loop-guard".to_owned();
+        }
+        first.map_or("default".to_owned(), route_name)
+    }
+
+    /// Whether nobody is there to be answered, section 4.4.
+    fn is_machine(&self) -> bool {
+        const WORDS: &str = "STOP STOPALL UNSUBSCRIBE CANCEL END QUIT START UNSTOP HELP INFO";
+        let body = self.value("Body").trim().to_uppercase();
+        let is_word = WORDS.split(' ').any(|word| word == body);
+        let sender = self.value("Caller");
+        let is_number = sender.strip_prefix('+').is_some_and(|digits| {
+            let is_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+            is_digits && (1..=15).contains(&digits.len()) && !digits.starts_with('0')
+        });
+        // A name or a short code.
+        let is_nobody = !sender.is_empty() && !sender.contains(':') && !is_number;
+        !self.is_voice() && (!self.sent("OptOutType").is_empty() || is_word || is_nobody)
+    }
+}
+
+fn folded(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+/// The city of the row that a value chooses: of its key, else of the longest prefix, else of `*`.
+fn row(directory: usize, value: &str, folds: bool) -> Option<String> {
+    let rank = |key: &str| {
+        let key = if folds { folded(key) } else { key.to_owned() };
+        match key.strip_suffix('*') {
+            None => (key == value).then_some(usize::MAX),
+            Some(prefix) => value.starts_with(prefix).then_some(prefix.len()),
+        }
+    };
+    let rows = DIRECTORIES[directory].1.iter();
+    let fitting = rows.filter_map(|(key, city)| Some((rank(key)?, *city)));
+    // Of keys that are the same but for their case the first counts.
+    let best = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.map(|(_, city)| city.to_owned())
 }
 
 fn passes(value: &str, test: &Test, folds: bool) -> bool {
     match test {
-        Test::Text(pattern) if folds => like(&pattern.trim().to_lowercase(), value),
+        Test::Text(pattern) if folds => like(&folded(pattern), value),
         Test::Text(pattern) => like(pattern, value),
         Test::Any(tests) => tests.iter().any(|test| passes(value, test, folds)),
         Test::All(keys) => keys.iter().all(|key| match key {
-            Key::In(directory) => DIRECTORIES[*directory].1.iter().any(|key| like(key, value)),
+            Key::In(directory) => row(*directory, value, folds).is_some(),
             Key::Regex(regex) => REGEXES[*regex].1(value),
             Key::Present(wanted) => *wanted != value.is_empty(),
             Key::Withheld(wanted) => WITHHELD.contains(&value) == *wanted,
