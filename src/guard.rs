@@ -174,6 +174,7 @@ struct Pair {
     /// The turn in which it was last seen.
     seen: u64,
     tokens: [u32; RING],
+    /// In microseconds.
     times: [i64; RING],
     /// A bit for each place of the ring: whether the reply was suppressed.
     suppressed: u32,
@@ -285,7 +286,7 @@ impl Guard {
             };
         }
         pair.seen = turn;
-        let is_allowed = pair.count(limits, token, now.as_second());
+        let is_allowed = pair.count(limits, token, now.as_microsecond());
         (!is_allowed).then_some(Verdict::Replies(limits.replies))
     }
 
@@ -321,9 +322,10 @@ fn place<T: Clone + Default>(
 }
 
 impl Pair {
-    /// Whether one more reply is allowed; remembers it.
+    /// Whether one more reply is allowed; remembers it. `now` is in microseconds: by whole seconds a reply would be forgotten
+    /// up to a second before its time is over.
     fn count(&mut self, limits: &Limits, token: Option<u32>, now: i64) -> bool {
-        let per = i64::from(limits.per_seconds);
+        let per = i64::from(limits.per_seconds) * 1_000_000;
         // A clock that was set back must not count what lies in its future for ever.
         let is_recent = |time: i64| (time - now).abs() < per;
         let mut allowed = 0;

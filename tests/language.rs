@@ -639,6 +639,16 @@ fn a_pair_gets_three_replies_in_ten_minutes() {
 }
 
 #[test]
+fn a_reply_counts_until_its_time_is_over_to_the_last_moment() {
+    let (table, guard) = (talker("[loop_guard]\nreplies = 1\n"), Guard::new());
+    for (n, milliseconds, silenced) in [(1, 900, false), (2, 600_000, true), (3, 600_900, false)] {
+        let now = moment(NOON) + Span::new().milliseconds(milliseconds);
+        let heard = nth(n, 0).at(now).heard(&table, &guard);
+        assert_eq!(is_silenced(&heard), silenced, "after {milliseconds} ms");
+    }
+}
+
+#[test]
 fn the_limits_are_those_of_the_table() {
     for (limits, sent) in [
         ("", 3),
