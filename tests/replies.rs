@@ -1,5 +1,7 @@
 //! What Twilio gets: documents that are right whatever a request holds, and the defaults that protect people.
 
+use std::sync::LazyLock;
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 use quick_xml::Reader;
@@ -235,6 +237,8 @@ step = "next"
 voice = []
 "#;
 
+static TABLE: LazyLock<Table> = LazyLock::new(|| table(EVERYWHERE));
+
 fn any_text() -> impl Strategy<Value = String> {
     let characters = prop::collection::vec(any::<char>(), 0..40).prop_map(String::from_iter);
     let awkward = prop::sample::select(vec![
@@ -290,6 +294,12 @@ fn spoken(text: &str, characters: usize) -> String {
         .collect()
 }
 
+/// The characters of a text parted by blanks.
+fn spelt(text: &str) -> String {
+    let characters = text.chars().filter(|character| !character.is_whitespace());
+    characters.map(String::from).collect::<Vec<_>>().join(" ")
+}
+
 fn is_blank(text: &str) -> bool {
     carried(text).trim().is_empty()
 }
@@ -301,8 +311,7 @@ proptest! {
     fn any_call_gets_a_document_that_twilio_accepts(
         speech in any_text(), digits in any_text(), name in any_text(), campaign in any_text(), number in any_text(),
     ) {
-        let table = table(EVERYWHERE);
-        let answer = answered(&table, &[
+        let answer = answered(&TABLE, &[
             ("CallSid", "CA1"), ("SpeechResult", &speech), ("Digits", &digits), ("CallerName", &name), ("campaign", &campaign), ("Called", &number),
         ]);
         prop_assert!(answer.body.len() <= 64_000);
@@ -327,6 +336,30 @@ proptest! {
             };
             prop_assert_eq!(&first.text, &spoken(&speech, limit));
         }
+        let code = &response.children[usize::from(!is_blank(&speech))];
+        let parts = [("say-as", spelt(&digits)), ("sub", name.to_uppercase())];
+        // Cut like any other text, which is not the matter here.
+        if parts.iter().all(|(_, text)| text.len() < 200) {
+            for (tag, text) in &parts {
+                let found = code.find(tag).map(Element::all_text);
+                prop_assert_eq!(found, (!is_blank(text)).then(|| carried(text)));
+            }
+        }
+        // What a request brings into a URL comes out of it as it was, and is nothing else there.
+        let named = if name.is_empty() { &digits } else { &name };
+        let gather = response.find("Gather").expect("a Gather stays");
+        for (url, page, query) in [
+            (response.find("Play").expect("a Play stays").text.as_str(), "https://example.com/", vec![("a", &digits), ("b", &speech.to_lowercase())]),
+            (gather.attribute("action").expect("it stays"), URL, vec![("step", &"next".to_owned()), ("a", &speech)]),
+            (response.find("Number").and_then(|number| number.attribute("url")).expect("it stays"), "https://example.com:8443/whisper", vec![("a", &digits)]),
+            (&response.find("Redirect").expect("a Redirect stays").text, "https://example.com:8443/next", vec![("a", named)]),
+        ] {
+            let (before, after) = url.split_once('?').expect("a query");
+            prop_assert_eq!(before, page);
+            let found: Vec<(String, String)> = serde_urlencoded::from_str(after).expect("UTF-8");
+            let query: Vec<(String, String)> = query.into_iter().map(|(name, value)| (name.to_owned(), value.clone())).collect();
+            prop_assert_eq!(found, query);
+        }
         let prompt = response.find("Gather").expect("a Gather stays").find("Say").map(Element::all_text);
         let name = if name.is_empty() { "nobody" } else { name.as_str() };
         prop_assert_eq!(prompt, (!is_blank(name)).then(|| spoken(name, 3000)));
@@ -336,8 +369,7 @@ proptest! {
 
     #[test]
     fn any_text_message_gets_a_document_that_twilio_accepts(body in any_text(), campaign in any_text()) {
-        let table = table(EVERYWHERE);
-        let answer = answered(&table, &[("MessageSid", "SM1"), ("Body", &body), ("campaign", &campaign)]);
+        let answer = answered(&TABLE, &[("MessageSid", "SM1"), ("Body", &body), ("campaign", &campaign)]);
         prop_assert!(answer.body.len() <= 64_000);
         let response = parsed(&answer.body);
         assert_twiml(&response, vocabulary::response(Channel::Message), Channel::Message);
@@ -357,6 +389,50 @@ proptest! {
         let whole: String = whole.chars().take(1600).collect();
         // A cut may leave only blanks of the second body, which is then left out.
         prop_assert_eq!(bodies.trim_end(), whole.trim_end());
+    }
+}
+
+/// An address of one side of a call, and whether it is a phone number.
+fn address(last: char) -> impl Strategy<Value = (String, bool)> {
+    let phone = format!("+1415555010{last}");
+    let others = [
+        "",
+        "anonymous",
+        "client:alice",
+        "12345",
+        "+0155550100",
+        "+12345678901234567",
+    ];
+    let sip = format!("sip:{phone}@example.com");
+    let whatsapp = format!("whatsapp:{phone}");
+    let others = others
+        .into_iter()
+        .map(str::to_owned)
+        .chain([sip, whatsapp])
+        .collect::<Vec<_>>();
+    prop_oneof![
+        Just((phone, true)),
+        prop::sample::select(others).prop_map(|other| (other, false))
+    ]
+}
+
+proptest! {
+    /// Without a `callerId` TwiML would show whoever is dialled the caller's real number.
+    #[test]
+    fn who_is_dialled_never_sees_the_caller(
+        (called, called_is_phone) in address('1'),
+        (caller, caller_is_phone) in address('2'),
+        names in (prop::sample::select(vec!["Called", "To"]), prop::sample::select(vec!["Caller", "From"])),
+        direction in prop::sample::select(vec!["", "inbound", "outbound-api", "outbound-dial", "trunking-terminating"]),
+        dial in prop::sample::select(vec!["\"+15005550009\"", "[{ Number = \"+15005550009\" }]", "[{ Client = \"bob\" }]", "[{ Sip = \"sip:desk@example.com\" }]"]),
+    ) {
+        let table = voice(&format!("{{ Dial = {dial}, timeout = 20 }}"));
+        let answer = answered(&table, &[("CallSid", "CA1"), (names.0, &called), (names.1, &caller), ("Direction", direction)]);
+        prop_assert_eq!(answer.route, "route");
+        let dial = parsed(&answer.body);
+        let (own, is_phone) = if direction.starts_with("outbound") { (&caller, caller_is_phone) } else { (&called, called_is_phone) };
+        let shown = dial.find("Dial").expect("a Dial stays").attribute("callerId");
+        prop_assert_eq!(shown, is_phone.then_some(own.as_str()));
     }
 }
 
