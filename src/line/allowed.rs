@@ -213,7 +213,7 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 /// Whether there are as many digits in a text as a number has, however they are parted.
-fn may_hide_a_number(text: &str) -> bool {
+pub(super) fn may_hide_a_number(text: &str) -> bool {
     text.bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX
 }
 
