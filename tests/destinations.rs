@@ -1,0 +1,211 @@
+//! Nobody but the operator says whom we pay to reach: every place of TwiML that leads somewhere, with every kind of
+//! parameter in it.
+
+use twiml_responder::config::{NoFiles, compile};
+use twiml_responder::diagnostic::{Code, File, Severity};
+use twiml_responder::reply::vocabulary::{self, ElementSpec};
+use twiml_responder::types::Channel;
+
+/// Parameters that a stranger fills in, and those of the two parties.
+const PARAMETERS: [&str; 11] = [
+    "Body",
+    "Digits",
+    "SpeechResult",
+    "CallerCity",
+    "ForwardedFrom",
+    "CallSid",
+    "campaign",
+    "Called",
+    "To",
+    "Caller",
+    "From",
+];
+
+/// The two that tell who the other party really is.
+const PRIVATE: [&str; 2] = [
+    "outboundParticipantIdentifier",
+    "outboundParticipantFriendlyName",
+];
+
+/// Elements whose text is a person or a telephone that is dialled.
+const DIALLED: [&str; 7] = [
+    "Dial", "Number", "Client", "Identity", "Sip", "Uri", "WhatsApp",
+];
+
+/// Elements whose text leads somewhere else.
+const NAMED: [&str; 9] = [
+    "Conference",
+    "Queue",
+    "Sim",
+    "Application",
+    "ApplicationSid",
+    "Enqueue",
+    "Redirect",
+    "Play",
+    "Media",
+];
+
+/// A place in a reply: the elements down to it, and the attribute, when it is one.
+struct Place {
+    path: Vec<&'static str>,
+    attribute: Option<&'static str>,
+    is_url: bool,
+}
+
+impl Place {
+    fn element(&self) -> &'static str {
+        self.path[self.path.len() - 1]
+    }
+
+    fn is_referred(&self) -> bool {
+        self.path.contains(&"Refer")
+    }
+
+    /// Whether it leads somewhere, as the manual lists it.
+    fn leads(&self) -> bool {
+        match self.attribute {
+            Some(name) => self.is_url || ["to", "from", "callerId"].contains(&name),
+            None => DIALLED.contains(&self.element()) || NAMED.contains(&self.element()),
+        }
+    }
+
+    /// Whether a parameter may decide where it leads.
+    fn may_be_led_by(&self, parameter: &str) -> bool {
+        let is_ours = ["Called", "To"].contains(&parameter);
+        let is_callers = ["Caller", "From"].contains(&parameter);
+        match self.attribute {
+            Some("callerId") => is_ours || is_callers,
+            Some("from") => is_ours,
+            Some("to") => is_callers,
+            Some(_) => false,
+            None => is_callers && DIALLED.contains(&self.element()) && !self.is_referred(),
+        }
+    }
+
+    /// A route on a channel whose reply has this text in this place.
+    fn route(&self, channel: Channel, text: &str, private: bool) -> String {
+        let (element, outer) = self.path.split_last().expect("a verb at least");
+        let mut reply = match self.attribute {
+            Some(name) => format!("{{ {element} = \"\", \"{name}\" = \"{text}\" }}"),
+            None => format!("{{ {element} = \"{text}\" }}"),
+        };
+        for element in outer.iter().rev() {
+            reply = format!("{{ {element} = [{reply}] }}");
+        }
+        format!("[[route]]\nname = \"route\"\nprivate = {private}\n{channel} = [{reply}]\n")
+    }
+}
+
+/// Every place of a channel: all texts and attributes of all elements, each in the first place where TwiML has it.
+fn places(channel: Channel) -> Vec<Place> {
+    let mut places = Vec::new();
+    let mut seen: Vec<&ElementSpec> = Vec::new();
+    let mut open = vec![(vocabulary::response(channel), Vec::new())];
+    while let Some((parent, path)) = open.pop() {
+        for name in parent.child_names() {
+            let child = vocabulary::child_of(channel, parent, name).expect("it is its child");
+            if seen.iter().any(|seen| std::ptr::eq(*seen, child)) {
+                continue;
+            }
+            seen.push(child);
+            let path = [&path[..], &[name]].concat();
+            if child.text {
+                places.push(Place {
+                    path: path.clone(),
+                    attribute: None,
+                    is_url: ["Redirect", "Play", "Media"].contains(&name),
+                });
+            }
+            for name in child.attribute_names() {
+                let (_, attribute) = child.attribute(name).expect("it is its attribute");
+                let is_url = attribute.wanted() == "a URL in quotes";
+                places.push(Place {
+                    path: path.clone(),
+                    attribute: Some(name),
+                    is_url,
+                });
+            }
+            open.push((child, path));
+        }
+    }
+    places
+}
+
+/// Whether a table of this route has an error with this code.
+fn has_error(route: &str, code: Code) -> bool {
+    let text = format!(
+        "parameters = [\"campaign\"]\n{route}[default]\nvoice = [{{ Say = \"Goodbye.\" }}]\n"
+    );
+    match compile(&File::new("responses.toml", &*text), &NoFiles) {
+        Ok(_) => false,
+        Err(diagnostics) => diagnostics
+            .iter()
+            .any(|found| found.severity == Severity::Error && found.code == code),
+    }
+}
+
+#[test]
+fn no_parameter_leads_anywhere_but_where_the_manual_lets_it() {
+    let mut count = 0;
+    for channel in Channel::ALL {
+        for place in places(channel).iter().filter(|place| place.leads()) {
+            count += 1;
+            for parameter in PARAMETERS {
+                // A prefix hides nothing, nor does a filter or a fallback.
+                for text in [
+                    format!("{{{{ {parameter} }}}}"),
+                    format!("https://example.com/{{{{ {parameter} | lower }}}}?a=b"),
+                    format!("sip:{{{{ {parameter} | upper }}}}@example.com"),
+                    format!("{{{{ Caller | default({parameter}) }}}}"),
+                ] {
+                    let route = place.route(channel, &text, true);
+                    let is_led_by_caller =
+                        !text.contains("default") || place.may_be_led_by("Caller");
+                    let may = place.may_be_led_by(parameter) && is_led_by_caller;
+                    assert_eq!(has_error(&route, Code::OpenDestination), !may, "{route}");
+                }
+            }
+        }
+    }
+    // So many as TwiML has today.
+    assert!(count >= 69, "{count} places lead somewhere");
+}
+
+#[test]
+fn any_parameter_may_stand_behind_the_question_mark_of_a_url_and_where_nothing_leads() {
+    for channel in Channel::ALL {
+        for place in places(channel) {
+            for parameter in PARAMETERS {
+                let text = match (place.is_url, place.leads()) {
+                    (true, _) => format!("https://example.com/?a={{{{ {parameter} }}}}"),
+                    (false, true) => continue,
+                    (false, false) => format!("{{{{ {parameter} }}}}"),
+                };
+                let route = place.route(channel, &text, false);
+                assert!(!has_error(&route, Code::OpenDestination), "{route}");
+            }
+        }
+    }
+}
+
+#[test]
+fn who_the_other_party_really_is_stands_only_where_it_is_dialled() {
+    for channel in Channel::ALL {
+        for place in places(channel) {
+            let dials = ["Dial", "Number", "WhatsApp"].contains(&place.element())
+                && place.attribute.is_none();
+            for parameter in PRIVATE {
+                for private in [true, false] {
+                    let text = if place.is_url {
+                        format!("https://example.com/?a={{{{ {parameter} }}}}")
+                    } else {
+                        format!("{{{{ {parameter} }}}}")
+                    };
+                    let route = place.route(channel, &text, private);
+                    let may = private && dials && parameter == "outboundParticipantIdentifier";
+                    assert_eq!(has_error(&route, Code::PrivateNumber), !may, "{route}");
+                }
+            }
+        }
+    }
+}
