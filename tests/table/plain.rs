@@ -344,8 +344,11 @@ fn city() -> impl Strategy<Value = Test> {
     ]
 }
 
-/// One table of `when`: its conditions, in order.
-fn alternative(parameters: &[&'static str]) -> BoxedStrategy<Vec<(Subject, Test)>> {
+/// One table of `when`: its conditions, in order; when a directory is given, with one that chooses a row of it.
+fn alternative(
+    parameters: &[&'static str],
+    directory: Option<usize>,
+) -> impl Strategy<Value = Vec<(Subject, Test)>> + use<> {
     let conditions = prop::sample::subsequence(parameters.to_vec(), 0..=parameters.len().min(2))
         .prop_shuffle()
         .prop_flat_map(|parameters| {
@@ -356,31 +359,35 @@ fn alternative(parameters: &[&'static str]) -> BoxedStrategy<Vec<(Subject, Test)
         });
     let cell = (
         prop::sample::select(parameters.to_vec()),
-        1..DIRECTORIES.len(),
+        directory.map_or_else(|| (1..DIRECTORIES.len()).boxed(), |one| Just(one).boxed()),
         prop::option::of(any::<bool>()),
-        city(),
+        prop::option::weighted(0.6, city()),
         any::<(prop::sample::Index, prop::sample::Index)>(),
     );
-    let drawn = (conditions, prop::option::weighted(0.25, cell));
-    drawn
-        .prop_map(|(mut conditions, cell)| {
-            if let Some((parameter, directory, present, city, (first, second))) = cell {
-                // A column needs exactly one condition that chooses the row.
-                conditions.retain(|(subject, test)| {
-                    *subject != Subject::Parameter(parameter) && chosen(test) != Some(directory)
-                });
-                let keys = [Some(Key::In(directory)), present.map(Key::Present)];
-                let choosing = Test::All(keys.into_iter().flatten().collect());
-                let mut insert = |at: prop::sample::Index, condition| {
-                    let at = at.index(conditions.len() + 1);
-                    conditions.insert(at, condition);
-                };
-                insert(first, (Subject::Parameter(parameter), choosing));
+    let cell = if directory.is_some() {
+        cell.prop_map(Some).boxed()
+    } else {
+        prop::option::weighted(0.25, cell).boxed()
+    };
+    (conditions, cell).prop_map(|(mut conditions, cell)| {
+        if let Some((parameter, directory, present, city, (first, second))) = cell {
+            // A column needs exactly one condition that chooses the row.
+            conditions.retain(|(subject, test)| {
+                *subject != Subject::Parameter(parameter) && chosen(test) != Some(directory)
+            });
+            let keys = [Some(Key::In(directory)), present.map(Key::Present)];
+            let choosing = Test::All(keys.into_iter().flatten().collect());
+            let mut insert = |at: prop::sample::Index, condition| {
+                let at = at.index(conditions.len() + 1);
+                conditions.insert(at, condition);
+            };
+            insert(first, (Subject::Parameter(parameter), choosing));
+            if let Some(city) = city {
                 insert(second, (Subject::City(directory, parameter), city));
             }
-            conditions
-        })
-        .boxed()
+        }
+        conditions
+    })
 }
 
 fn says() -> impl Strategy<Value = Says> {
@@ -393,7 +400,7 @@ fn says() -> impl Strategy<Value = Says> {
         1 => (keys, mode.prop_map(Some)),
     ]
     .prop_flat_map(|((voice, message), session)| {
-        any::<bool>().prop_map(move |is_named| Says {
+        prop::bool::weighted(0.2).prop_map(move |is_named| Says {
             voice,
             message,
             is_named,
@@ -407,12 +414,17 @@ fn route(parameters: &[&'static str]) -> BoxedStrategy<Route> {
         let some = prop::sample::subsequence((0..SCHEDULES.len()).collect::<Vec<_>>(), 1..3);
         prop_oneof![5 => Just(Vec::new()), 1 => some]
     };
+    let parameters = parameters.to_vec();
+    let directory = prop::option::weighted(0.5, 1..DIRECTORIES.len());
+    let alternatives = directory.prop_flat_map(move |directory| {
+        prop::collection::vec(alternative(&parameters, directory), 0..4)
+    });
     (
-        prop_oneof![4 => Just(None), 1 => Just(Some("a")), 1 => Just(Some("b"))],
-        prop::collection::vec(alternative(parameters), 0..3),
+        prop_oneof![6 => Just(None), 1 => Just(Some("a")), 1 => Just(Some("b"))],
+        alternatives,
         (schedules(), schedules()),
         says(),
-        prop::bool::weighted(0.2),
+        any::<bool>(),
         any::<bool>(),
     )
         .prop_map(
@@ -483,7 +495,7 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
         "SmsMessageSid",
         "SmsStatus",
     ];
-    let step = prop::option::weighted(0.4, prop::sample::select(vec!["", "a", "b", "c"]));
+    let step = prop::option::weighted(0.3, prop::sample::select(vec!["", "a", "b", "c"]));
     let webhooks = [Webhook::OutOfSession, Webhook::Webhook, Webhook::Intercept];
     (
         prop::sample::select(webhooks.to_vec()),
@@ -573,6 +585,18 @@ fn head() -> String {
 const TAKES_ALL: &str = "a String takes all";
 
 impl Route {
+    /// The directory whose city it tells: one of which each table of `when` chooses a row, and only one.
+    fn told_directory(&self) -> Option<usize> {
+        let chooses_once = |conditions: &[(Subject, Test)], directory| {
+            let choosing = |(_, test): &&(Subject, Test)| chosen(test) == Some(directory);
+            conditions.iter().filter(choosing).count() == 1
+        };
+        (1..DIRECTORIES.len()).find(|directory| {
+            let mut tables = self.alternatives.iter();
+            !self.alternatives.is_empty() && tables.all(|table| chooses_once(table, *directory))
+        })
+    }
+
     /// `when`, `during` and `outside`
     fn write_conditions(&self, text: &mut String) {
         if !self.alternatives.is_empty() {
@@ -608,17 +632,26 @@ impl Route {
         if self.answers_machines {
             text.push_str("answer_machines = true\n");
         }
-        text.push_str(
-            match (self.says.is_named, self.says.voice, self.says.message) {
-                (_, false, false) => "",
-                (true, true, true) => "reply = \"both\"\n",
-                (true, true, false) => "reply = \"calls\"\n",
-                (true, false, true) => "reply = \"texts\"\n",
-                (false, true, true) => "voice = []\nmessage = []\n",
-                (false, true, false) => "voice = []\n",
-                (false, false, true) => "message = []\n",
-            },
-        );
+        let Says { voice, message, .. } = self.says;
+        if self.says.is_named && (voice || message) {
+            let name = match (voice, message) {
+                (true, true) => "both",
+                (true, false) => "calls",
+                (false, _) => "texts",
+            };
+            writeln!(text, "reply = \"{name}\"").expect(TAKES_ALL);
+        } else {
+            for (channel, verb, says) in [("voice", "Say", voice), ("message", "Message", message)]
+            {
+                let told = self.told_directory().map_or_else(String::new, |directory| {
+                    let (name, _) = DIRECTORIES[directory];
+                    format!("{{ {verb} = \"In {{{{ {name}.city }}}}.\" }}")
+                });
+                if says {
+                    writeln!(text, "{channel} = [{told}]").expect(TAKES_ALL);
+                }
+            }
+        }
         if let Some(mode) = self.says.session {
             let mode = match mode {
                 "" => String::new(),
@@ -649,9 +682,8 @@ pub(crate) fn written(routes: &[Route]) -> String {
     text
 }
 
-/// What drawn tables end with. Nothing in them sends a text, so that nothing depends on what was asked before.
-const END: &str =
-    "[default]\nvoice = [{ Say = \"Goodbye.\" }]\nmessage = []\n[loop_guard]\nsame_call = 0\n";
+/// What drawn tables end with: guards that count nothing, so that no answer depends on what was asked before.
+const END: &str = "[default]\nvoice = [{ Say = \"Goodbye.\" }]\nmessage = []\n[loop_guard]\nsame_call = 0\nreplies = 0\n";
 
 /// A table of routes, and of intercepts with the same conditions.
 pub(crate) struct Drawn {
@@ -920,6 +952,35 @@ impl<'p> Plain<'p> {
             return "loop-guard".to_owned();
         }
         first.map_or("default".to_owned(), route_name)
+    }
+
+    /// What is between `<Response>` and `</Response>` when this route answers, or `[default]`: the city of the row that is
+    /// chosen by the table of `when` that holds, the first of them.
+    pub(crate) fn says(&self, route: Option<&Route>) -> String {
+        let (verb, goodbye) = if self.is_voice() {
+            ("Say", "<Say>Goodbye.</Say>")
+        } else {
+            ("Message", "")
+        };
+        let Some(route) = route else {
+            return goodbye.to_owned();
+        };
+        let directory = route.told_directory().filter(|_| !route.says.is_named);
+        let Some(directory) = directory else {
+            return String::new();
+        };
+        let holds = |(subject, test): &(Subject, Test)| self.holds(*subject, test);
+        let mut alternatives = route.alternatives.iter();
+        let conditions = alternatives.find(|conditions| conditions.iter().all(holds));
+        let choosing = conditions
+            .expect("the route answers")
+            .iter()
+            .find_map(|(subject, test)| match subject {
+                Subject::Parameter(name) if chosen(test) == Some(directory) => Some(*name),
+                _ => None,
+            });
+        let city = self.subject(Subject::City(directory, choosing.expect("there is one")));
+        format!("<{verb}>In {city}.</{verb}>")
     }
 
     /// Whether nobody is there to be answered, section 4.4.
