@@ -56,7 +56,11 @@ fn table(replies: usize) -> Table {
         "[loop_guard]\nreplies = {replies}\nper = \"{PER}s\"\n\
          [default]\nvoice = []\nmessage = [{{ Message = \"Thanks!\" }}]\n"
     );
-    match compile(&File::new("responses.toml", &*text), &NoFiles) {
+    compiled(&text)
+}
+
+fn compiled(text: &str) -> Table {
+    match compile(&File::new("responses.toml", text), &NoFiles) {
         Ok(compiled) => compiled.table,
         Err(diagnostics) => panic!("{diagnostics:#?}"),
     }
@@ -124,6 +128,37 @@ proptest! {
             answered.sort_unstable();
             for some in answered.windows(replies + 1) {
                 prop_assert!(some[replies].duration_since(some[0]) >= per, "{:?}", texts);
+            }
+        }
+    }
+
+    /// Calls come back in any order among each other, each time with or without retries of their own.
+    #[test]
+    fn a_call_comes_back_so_often_and_no_more(
+        most in 1..5_usize,
+        visits in prop::collection::vec((0..4_usize, 1..4_usize, any::<bool>()), 1..60),
+    ) {
+        let text = format!("[loop_guard]\nsame_call = {most}\n[default]\nvoice = [{{ Say = \"Goodbye.\" }}]\n");
+        let (table, guard) = (compiled(&text), Guard::new());
+        let mut times = [0; 4];
+        for (place, (call, attempts, has_token)) in visits.iter().enumerate() {
+            let token = if *has_token { format!("token {place}") } else { String::new() };
+            for attempt in 0..*attempts {
+                // Without a token nobody can tell a retry.
+                times[*call] += usize::from(attempt == 0 || !has_token);
+                let sid = format!("CA{call}");
+                let (body, query) = ([("CallSid", &*sid)].into_iter().collect(), Form::default());
+                let request = Request::new(Webhook::OutOfSession, &body, &query);
+                let asked = Asked {
+                    request: &request,
+                    url: "https://example.com/out-of-session",
+                    token: &token,
+                    now: Timestamp::UNIX_EPOCH,
+                };
+                let route = answer(&table, &guard, &asked).route;
+                // The first time is no return.
+                let is_over = times[*call] > most + 1;
+                prop_assert_eq!(route, if is_over { LOOP_GUARD } else { "default" }, "{} of {:?}", place, visits);
             }
         }
     }
