@@ -119,7 +119,6 @@ fn render(reply: &Reply, scope: &Scope<'_>) -> Result<(Document, Kind), RenderEr
 fn guarded(verdict: Verdict, answer: Answer<'_>) -> Answer<'_> {
     Answer {
         route: guard::LOOP_GUARD,
-        position: None,
         guarded: Some(verdict),
         ..answer
     }
@@ -151,11 +150,10 @@ pub fn default_answer<'t>(table: &'t Table, asked: &Asked<'_>) -> Answer<'t> {
             rows: &[],
         },
     ) {
-        Ok((document, kind)) => Answer {
+        // It has no templates: it opens no session, and its texts were short enough when it was compiled.
+        Ok((document, _)) => Answer {
             body: document.bytes,
-            kind,
             sends: document.sends,
-            cut_texts: document.cut_texts,
             ..silence()
         },
         Err(_) => silence(),
