@@ -539,6 +539,24 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_shown_without_its_end() {
+        let file = File::new("x", "a = 1\r\nb\r\n\nc\r");
+        for (span, shown) in [
+            (0..1, "a = 1"),
+            // A line feed of its own would be a line more.
+            (2..5, "a = 1"),
+            // What is wrong is the carriage return itself.
+            (5..6, "a = 1\r"),
+            (7..8, "b"),
+            (4..8, "a = 1\r\nb"),
+            (10..10, ""),
+            (11..12, "c"),
+        ] {
+            assert_eq!(file.excerpt(&span).text, shown, "{span:?}");
+        }
+    }
+
+    #[test]
     fn a_very_long_line_is_cut_where_it_is_not_shown_whole() {
         let text = format!("a\n{}\nb", "x".repeat(MOST_DRAWN + 1));
         let (first, last) = (2, 2 + MOST_DRAWN + 1);
