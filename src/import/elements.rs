@@ -139,9 +139,8 @@ impl<'n> Importer<'n> {
     }
 
     fn value(&mut self, spec: &AttributeSpec, text: String, at: usize) -> Value {
-        let trimmed = text.trim();
-        let text = if spec.check(&text).is_err() && text.len() > trimmed.len() {
-            trimmed.to_owned()
+        let text = if spec.check(&text).is_err() {
+            text.trim().to_owned()
         } else {
             text
         };

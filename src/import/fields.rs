@@ -173,29 +173,27 @@ fn is_name(name: &str) -> bool {
 /// The pieces as a template. Braces that would be read as the beginning of a field are quoted.
 fn written(pieces: &[Piece]) -> String {
     let mut text = String::new();
-    for (position, piece) in pieces.iter().enumerate() {
+    for piece in pieces {
         match piece {
             Piece::Field(name) => {
                 text.push_str("{{ ");
                 text.push_str(name);
                 text.push_str(" }}");
             }
-            Piece::Literal(literal) => {
-                let before_field = position + 1 < pieces.len();
-                push_literal(&mut text, literal, before_field);
-            }
+            Piece::Literal(literal) => push_literal(&mut text, literal),
         }
     }
     text
 }
 
-fn push_literal(text: &mut String, literal: &str, before_field: bool) {
+/// A single brace stays as it is: before a field there is none, for a tag begins with the first of its braces.
+fn push_literal(text: &mut String, literal: &str) {
     let mut rest = literal;
     while let Some(start) = rest.find('{') {
         let run = rest[start..].len() - rest[start..].trim_start_matches('{').len();
         let end = start + run;
         text.push_str(&rest[..start]);
-        if run > 1 || (before_field && end == rest.len()) {
+        if run > 1 {
             text.push_str("{{ \"");
             text.push_str(&rest[start..end]);
             text.push_str("\" }}");

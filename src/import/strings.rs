@@ -123,6 +123,7 @@ mod tests {
             ("a \"b\" \\", "'a \"b\" \\'"),
             ("it's \"b\"", "\"it's \\\"b\\\"\""),
             ("a\tb\u{7f}\r", "\"a\\tb\\u007F\\r\""),
+            ("\"One\"\nTwo", "\"\"\"\\\n    \"One\"\\n\\\n    Two\"\"\""),
             ("One\nTwo", "\"\"\"\\\n    One\\n\\\n    Two\"\"\""),
             (
                 "One\n\n  \"Two\"",
@@ -146,6 +147,15 @@ mod tests {
         );
         assert_eq!(string.lines().count(), 3);
         assert_eq!(read_back(&string), text);
+        // A line may be full: that of a short text, and each of a long one.
+        let full = "a ".repeat(43);
+        assert_eq!(super::string(&full, 4), format!("\"{full}\""));
+        assert_eq!(super::string(&(full + "a"), 4).lines().count(), 2);
+        let full = "three words ".repeat(8);
+        assert_eq!(
+            super::string(&full.repeat(2), 4),
+            format!("\"\"\"\\\n    {full}\\\n    {full}\"\"\"")
+        );
         let url = "x".repeat(300);
         assert_eq!(super::string(&url, 4), format!("\"{url}\""));
     }
