@@ -151,7 +151,6 @@ impl<'t> Formula<'t> {
         match self {
             Self::Is(Atom::Exactly(text), true) => Some(std::slice::from_ref(text)),
             Self::Is(Atom::OneOf(texts), true) => Some(&texts.list),
-            Self::All(parts) => parts.iter().find_map(Self::texts),
             _ => None,
         }
     }

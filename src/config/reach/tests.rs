@@ -242,6 +242,11 @@ fn directories_cover_through_their_keys() {
         "when = { Called = \"+1*\" }",
         "when = { Called = { in = \"all\" } }",
     ]);
+    // Its keys are not all that a directory with prefixes holds.
+    silent(&[
+        "when = { Called = { not = \"+14155550100\" } }",
+        "when = { Called = { in = \"rides\" } }",
+    ]);
 }
 
 #[test]
@@ -372,6 +377,13 @@ fn where_a_caller_is_from_says_that_he_is_not_withheld() {
         "when = { CallerCity = { not = \"O*\" } }",
         "when = { Caller = { withheld = true } }",
     ]);
+    covered(&[
+        "when = { Caller = { withheld = true }, CallerCity = \"\" }",
+        "when = { Caller = { withheld = false } }",
+        "when = { CallerCity = { not = \"OAKLAND\" } }",
+    ]);
+    // An absent From is an absent Caller.
+    covered(&["when = { Caller = \"\" }", "when = { From = \"\" }"]);
     silent(&[
         "when = { Caller = { withheld = false } }",
         "when = { CalledCity = \"OAKLAND\" }",
@@ -440,6 +452,7 @@ fn conditions_that_exclude_each_other_are_found() {
         "{ Digits = { present = false, not = \"\" } }",
         "{ Digits = { present = true, not = [\"1\", { present = true }] } }",
         "{ Digits = { regex = '^1', not = { regex = '^1' } } }",
+        "{ Body = { present = false, not = \"\" } }",
         "{ Called = \"\", To = \"+15005550006\" }",
         "{ ToCountry = \"US\", CalledCountry = { present = false } }",
         "{ FromCity = \"OAKLAND\", Caller = \"anonymous\" }",
@@ -565,9 +578,14 @@ fn what_covers_is_named_with_its_line() {
 fn one_pinned_route_is_found_among_many() {
     let mut text = String::new();
     for number in 0..20_000 {
+        let called = if number % 2 == 0 {
+            format!("[\"+1500{number:07}\", \"+1501{number:07}\"]")
+        } else {
+            format!("\"+1500{number:07}\"")
+        };
         writeln!(
             text,
-            "[[route]]\nname = \"r{number}\"\nwhen = {{ Called = \"+1500{number:07}\" }}\nvoice = []"
+            "[[route]]\nname = \"r{number}\"\nwhen = {{ Called = {called} }}\nvoice = []"
         )
         .expect("a String takes all");
     }
