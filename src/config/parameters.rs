@@ -412,6 +412,11 @@ mod tests {
         );
         assert_eq!(check_name("MediaUrl"), Some(NameProblem::Unknown(None)));
         assert_eq!(check_name("campaign"), Some(NameProblem::Unknown(None)));
+        // Only what is JSON is reached into.
+        assert_eq!(
+            check_name("Called.x"),
+            Some(NameProblem::Unknown(Some("Called")))
+        );
     }
 
     #[test]

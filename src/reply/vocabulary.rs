@@ -571,6 +571,7 @@ mod tests {
             voice("Gather", "finishOnKey", "12"),
             Err("it has more than 1 characters".into())
         );
+        assert_eq!(voice("Gather", "finishOnKey", "1"), Ok(()));
         assert_eq!(voice("Number", "sendDigits", "ww1#"), Ok(()));
         assert_eq!(
             voice("Number", "sendDigits", "1 2"),

@@ -162,3 +162,48 @@ impl Pinned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is said of one number after a journal with so many masks, and a line with one more.
+    fn quiet(masks: usize, last: &str) -> Quiet {
+        let mut pinned = Pinned::default();
+        pinned.add("+15005550001");
+        pinned
+            .masks
+            .extend((0..masks).map(|mask| mask.to_string().into()));
+        let line = json!({
+            "time": "2026-11-25T12:00:00Z", "webhook": "webhook", "channel": "voice", "route": "default",
+            "status": 200, "microseconds": 1, "guard": null, "failed": null, "machine": false, "sid": null,
+            "number": null, "withheld": false, "step": "", "event": null, "parameters": {},
+            "masked": { "Called": last }, "left_out": [], "unnamed": 0
+        })
+        .to_string();
+        pinned.see(&serde_json::from_str(&line).expect("a line"));
+        pinned.quiet()
+    }
+
+    #[test]
+    fn a_number_surely_never_came_only_while_all_masks_are_kept() {
+        let most = DISTINCT_MAX;
+        for (masks, last, is_sure) in [
+            (most - 1, "x".repeat(64), true),
+            (most, "x".to_owned(), false),
+            (most, "1".to_owned(), true),
+            (0, "x".repeat(65), false),
+        ] {
+            let quiet = quiet(masks, &last);
+            let number = ["+15005550001".to_owned()];
+            let (sure, unsure) = if is_sure {
+                (quiet.never, quiet.uncertain)
+            } else {
+                (quiet.uncertain, quiet.never)
+            };
+            assert_eq!((&*sure, &*unsure), (&number[..], &[][..]), "{masks} {last}");
+        }
+    }
+}
