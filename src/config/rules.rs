@@ -110,7 +110,7 @@ impl Compiler<'_> {
         let reached = match tag {
             "Client" => "Identity",
             "Application" => "ApplicationSid",
-            "Sip" if !element.content.is_empty() => "Uri",
+            "Sip" => "Uri",
             _ => return,
         };
         let is_named = element.content.iter().any(|node| match node {

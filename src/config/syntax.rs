@@ -84,9 +84,7 @@ fn clean(file: &Arc<File>, text: &mut String, part: Range<usize>, found: &mut Ve
     }
     // The line of the section stays, when it can be read: what stands below it belongs to it.
     let header = line_of(&file.text, part.start);
-    let is_header = file.text[header.clone()].starts_with('[')
-        && DeTable::parse(&file.text[header.clone()]).is_ok();
-    let body = if is_header {
+    let body = if DeTable::parse(&file.text[header.clone()]).is_ok() {
         header.end..part.end
     } else {
         part
@@ -98,7 +96,7 @@ fn line(file: &File, span: &Range<usize>) -> usize {
     file.position(span.start).0
 }
 
-/// The bytes of the line that a byte is in, without its line feed.
+/// The bytes of the line that a byte is in, from the line feed before it to the one behind it.
 fn line_of(text: &str, byte: usize) -> Range<usize> {
     // By bytes: a place that a parser names may lie inside a character.
     let bytes = text.as_bytes();
@@ -106,7 +104,7 @@ fn line_of(text: &str, byte: usize) -> Range<usize> {
     let start = bytes[..byte]
         .iter()
         .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
+        .unwrap_or(0);
     let end = bytes[byte..]
         .iter()
         .position(|byte| *byte == b'\n')
@@ -114,12 +112,9 @@ fn line_of(text: &str, byte: usize) -> Range<usize> {
     start..end
 }
 
-/// Puts blanks in the place of some bytes; line feeds stay.
+/// Puts blanks in the place of some bytes: line feeds, because some of them may be what ends a line.
 fn blank(text: &mut String, range: Range<usize>) {
-    let blanks: String = text[range.clone()]
-        .bytes()
-        .map(|byte| if byte == b'\n' { '\n' } else { ' ' })
-        .collect();
+    let blanks = "\n".repeat(range.len());
     text.replace_range(range, &blanks);
 }
 
@@ -184,5 +179,21 @@ mod tests {
             1
         );
         assert_eq!(lines_of_errors("[[r]]\nname \"x\"\n\n\nv = \n").len(), 2);
+    }
+
+    #[test]
+    fn the_help_says_what_to_look_for() {
+        for (text, help) in [
+            ("a = 'x", "look for a quote that is not closed"),
+            ("a = \"x", "look for a quote that is not closed"),
+            (
+                "a = 'x' 'y'",
+                "see https://toml.io/en/v1.0.0 for how TOML is written",
+            ),
+        ] {
+            let file = File::new("x", text);
+            let (_, found) = readable(&file);
+            assert_eq!(found[0].help, help, "{text}: {}", found[0].message);
+        }
     }
 }

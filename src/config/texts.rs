@@ -114,12 +114,9 @@ impl Compiler<'_> {
 
     /// The place of some bytes of a text in the file, when the text stands there letter for letter; else the whole.
     fn inside(&self, text: &str, span: &Range<usize>, part: Range<usize>) -> Range<usize> {
-        let raw = &self.source.text[span.clone()];
-        match raw.find(text) {
-            Some(offset) if raw.len() - text.len() <= 8 => {
-                span.start + offset + part.start..span.start + offset + part.end
-            }
-            _ => span.clone(),
+        match self.source.text[span.clone()].find(text) {
+            Some(offset) => span.start + offset + part.start..span.start + offset + part.end,
+            None => span.clone(),
         }
     }
 
