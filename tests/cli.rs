@@ -351,6 +351,16 @@ office.toml: 2 routes, 2 tests, 1 error
         "\n"
     );
     assert_eq!(check(&["--format", "json"]), ran(1, wanted, ""));
+
+    // It stands among what else is wrong, by its place.
+    let spare = "[reply.spare]\nvoice = []\n";
+    folder.write("office.toml", &format!("{spare}{OFFICE}{FAILING}"));
+    let shown = check(&["--format", "json"]).stdout;
+    let codes: Vec<&str> = shown
+        .split('"')
+        .filter(|word| matches!(*word, "unused" | "failed-test"))
+        .collect();
+    assert_eq!(codes, ["unused", "failed-test"], "{shown}");
 }
 
 #[test]
