@@ -448,6 +448,11 @@ fn what_is_told_is_what_the_table_says_to_the_whole_request() {
 
 /// What is told of a call with these fields, of which nothing is kept beyond the rule; `None` when it cannot be told.
 fn told(table: &str, form: &str) -> Option<String> {
+    told_of(table, form, &Beyond::default())
+}
+
+/// The same where the journal keeps more.
+fn told_of(table: &str, form: &str, beyond: &Beyond) -> Option<String> {
     let file = File::new("responses.toml", format!("{table}\n{DEFAULT}"));
     let table = match compile(&file, &Sellers) {
         Ok(compiled) => compiled.table,
@@ -464,7 +469,7 @@ fn told(table: &str, form: &str) -> Option<String> {
         guard: None,
         failed: None,
     };
-    let line = line::request(&told, &Beyond::default());
+    let line = line::request(&told, beyond);
     let recorded = Recorded::of(&line).expect("a request");
     let judge = Judge::new(&table);
     match judge.judge(&recorded, Timestamp::UNIX_EPOCH) {
@@ -562,6 +567,25 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
              [[route]]\nname = 'route'\nwhen = [ {{ {when} }} ]\nvoice = []\nmessage = []\n"
         );
         assert_eq!(told(&table, form).as_deref(), outcome, "{when}");
+    }
+}
+
+#[test]
+fn a_body_that_is_kept_is_compared_as_a_text_is() {
+    const TEXT: &str = "MessageSid=SM1&To=%2B15005550001&From=%2B14155559900&Body=+LOST+";
+    let beyond = Beyond {
+        values: HashSet::from(["Body".to_owned()]),
+        ..Beyond::default()
+    };
+    for (when, outcome) in [
+        ("Body = 'lost'", "route"),
+        ("Body = 'l*t'", "route"),
+        ("Body = { regex = '^lost$' }", "route"),
+        ("Body = 'found'", "default"),
+    ] {
+        let table = format!("[[route]]\nname = 'route'\nwhen = {{ {when} }}\nmessage = []\n");
+        let told = told_of(&table, TEXT, &beyond);
+        assert_eq!(told.as_deref(), Some(outcome), "{when}");
     }
 }
 
