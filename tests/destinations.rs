@@ -209,3 +209,36 @@ fn who_the_other_party_really_is_stands_only_where_it_is_dialled() {
         }
     }
 }
+
+#[test]
+fn a_number_that_is_dialled_is_told_nowhere_unless_its_directory_lets_it() {
+    let mut count = 0;
+    for channel in Channel::ALL {
+        let places = places(channel);
+        for place in places.iter().filter(|place| place.attribute.is_none()) {
+            count += usize::from(!place.leads());
+            for text in [
+                "{{ sellers.phone }}",
+                "Ask {{ sellers.phone | spell }}.",
+                "{{ sellers.name | default(sellers.phone) }}",
+            ] {
+                for public in ["", "public = [\"phone\"]", "public = [\"name\"]"] {
+                    for dialled in ["{{ sellers.phone }}", "+14155550123"] {
+                        let table = format!(
+                            "[directory.sellers]\n{public}\n\
+                             rows = [{{ number = \"+15005550001\", name = \"Ann\", phone = \"+14155550101\" }}]\n\
+                             {}when = {{ Called = {{ in = \"sellers\" }} }}\n\
+                             [[route]]\nname = \"other\"\nwhen = {{ To = {{ in = \"sellers\" }} }}\n\
+                             voice = [{{ Dial = [{{ Number = \"{dialled}\" }}] }}]\n",
+                            place.route(channel, text, false)
+                        );
+                        let is_dialled = dialled.starts_with('{');
+                        let may = place.leads() || public.contains("phone") || !is_dialled;
+                        assert_eq!(has_error(&table, Code::PrivateColumn), !may, "{table}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(count >= 10, "{count} places tell something");
+}
