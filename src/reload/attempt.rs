@@ -2,7 +2,7 @@
 //! ever.
 //!
 //! When there is too little memory the program ends without a word, and whoever starts it again starts it on the same
-//! files. While a last good copy answers nobody's call is lost.
+//! files. With a last good copy nobody's call need be lost.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
