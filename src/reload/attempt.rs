@@ -5,7 +5,6 @@
 //! files. With a last good copy nobody's call need be lost.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use super::last_good::private;
 use super::parts::{Part, Parts, Stamp};
-use crate::table_file::Beside;
 
 /// So many unfinished tries are too many. One may be a signal or a power cut.
 const TOO_MANY: u32 = 2;
@@ -29,13 +27,11 @@ pub(super) struct Attempt {
     begun: RefCell<Begun>,
 }
 
-/// Files, and how many tries on them have begun and not ended.
-#[derive(Debug, Default, Serialize, Deserialize)]
+/// Files, as far as they were come to, and how many tries on them have begun and not ended.
+#[derive(Debug, Serialize, Deserialize)]
 struct Begun {
     tries: u32,
-    table: Option<Stamp>,
-    /// The directory files that were come to, by the path that the table has for them.
-    directories: BTreeMap<String, Option<Stamp>>,
+    files: Parts,
 }
 
 impl Attempt {
@@ -47,8 +43,10 @@ impl Attempt {
             place,
             begun: RefCell::new(Begun {
                 tries: unfinished.map_or(0, |begun| begun.tries) + 1,
-                table: Stamp::of(table),
-                directories: BTreeMap::new(),
+                files: Parts {
+                    table: Part::unread(Stamp::of(table)),
+                    ..Parts::default()
+                },
             }),
         };
         attempt.write_down();
@@ -58,7 +56,8 @@ impl Attempt {
     /// A directory file is about to be read.
     pub(super) fn comes_to(&self, written: &str, stamp: Option<Stamp>) {
         let mut begun = self.begun.borrow_mut();
-        begun.directories.insert(written.to_owned(), stamp);
+        let file = Part::unread(stamp);
+        begun.files.directories.insert(written.to_owned(), file);
         drop(begun);
         self.write_down();
     }
@@ -88,28 +87,14 @@ impl Drop for Attempt {
 /// What is known of the files of a table, if the program has died on them, as they still are, too often.
 pub(super) fn passed_over(state_dir: &Path, table: &Path) -> Option<Parts> {
     let begun = Begun::load(&state_dir.join(NAME), table)?;
-    let files = Parts {
-        directories: begun
-            .directories
-            .into_keys()
-            .map(|written| (written, Part::default()))
-            .collect(),
-        ..Parts::default()
-    };
-    (begun.tries >= TOO_MANY).then(|| files.read_again(table))
+    (begun.tries >= TOO_MANY).then(|| begun.files.read_again(table))
 }
 
 impl Begun {
     /// The try that has not ended, if its files are still the same.
     fn load(place: &Path, table: &Path) -> Option<Self> {
         let begun: Self = serde_json::from_slice(&fs::read(place).ok()?).ok()?;
-        let beside = Beside::table(table);
-        let is_same = begun.table == Stamp::of(table)
-            && begun
-                .directories
-                .iter()
-                .all(|(written, stamp)| *stamp == Stamp::of(&beside.path(written)));
-        is_same.then_some(begun)
+        (!begun.files.have_moved(table)).then_some(begun)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::table_file::{self, Beside};
 pub(super) type Digest = [u8; 32];
 
 /// The files of a table as they were read. Events are a hint; this decides whether anything has changed.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Parts {
     pub table: Part,
     /// The directory files, by the path that the table has for them.
@@ -26,11 +26,13 @@ pub(super) struct Parts {
 }
 
 /// One file as it was read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Part {
     /// `None` when it could not be read.
+    #[serde(skip)]
     pub digest: Option<Digest>,
     /// The rows of a directory file, without its first line.
+    #[serde(skip)]
     pub rows: usize,
     /// Which file it was, and when it was last written.
     stamp: Option<Stamp>,
@@ -71,20 +73,22 @@ impl Part {
         }
     }
 
+    /// A file that has not been read, or cannot be.
+    pub(super) fn unread(stamp: Option<Stamp>) -> Self {
+        Self {
+            stamp,
+            ..Self::default()
+        }
+    }
+
     /// Reads a file piece by piece, and keeps nothing of it.
     pub(super) fn read(path: &Path) -> Self {
         let stamp = Stamp::of(path);
-        digest_of(path).map_or(
-            Self {
-                stamp,
-                ..Self::default()
-            },
-            |(digest, rows)| Self {
-                digest: Some(digest),
-                rows,
-                stamp,
-            },
-        )
+        digest_of(path).map_or(Self::unread(stamp), |(digest, rows)| Self {
+            digest: Some(digest),
+            rows,
+            stamp,
+        })
     }
 }
 
@@ -239,10 +243,7 @@ impl Files for Recorder {
         let bytes = self.beside.read(written);
         let part = match &bytes {
             Ok(bytes) => Part::new(bytes, stamp),
-            Err(_) => Part {
-                stamp,
-                ..Part::default()
-            },
+            Err(_) => Part::unread(stamp),
         };
         self.read.borrow_mut().insert(written.to_owned(), part);
         bytes
