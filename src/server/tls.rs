@@ -29,13 +29,11 @@ const ALPN: &[u8] = b"http/1.1";
 /// The certificate in use. A connection keeps the one it began with.
 pub struct Certificates {
     files: TlsFiles,
-    current: ArcSwap<Read>,
+    current: ArcSwap<Fresh>,
 }
 
 /// A certificate that has been read and is good.
-pub struct Fresh(Read);
-
-struct Read {
+pub struct Fresh {
     config: Arc<ServerConfig>,
     expires: Timestamp,
 }
@@ -64,12 +62,12 @@ impl Certificates {
     ///
     /// Those of [`Certificates::read`].
     pub fn read_again(&self, now: Timestamp) -> Result<Fresh, TlsError> {
-        read(&self.files, now).map(Fresh)
+        read(&self.files, now)
     }
 
     /// From the next handshake on it is this.
     pub fn put(&self, fresh: Fresh) {
-        self.current.store(Arc::new(fresh.0));
+        self.current.store(Arc::new(fresh));
     }
 
     /// When the first certificate of the chain in use to end is valid no more.
@@ -84,7 +82,7 @@ impl Certificates {
     }
 }
 
-fn read(files: &TlsFiles, now: Timestamp) -> Result<Read, TlsError> {
+fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, TlsError> {
     let read = files::read(files, now)?;
     for warning in read.warnings {
         warn!("{warning}");
@@ -95,7 +93,7 @@ fn read(files: &TlsFiles, now: Timestamp) -> Result<Read, TlsError> {
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(read.certified)));
     config.alpn_protocols = vec![ALPN.to_vec()];
-    Ok(Read {
+    Ok(Fresh {
         config: Arc::new(config),
         expires: read.expires,
     })
