@@ -55,6 +55,12 @@ pub fn read(path: &Path) -> Result<Arc<File>, Unreadable> {
 /// The largest file that is read, in bytes: forty times the text of 100,000 routes.
 const LARGEST: u64 = 1 << 30;
 
+/// Whether it is no pipe, socket or device. Of a folder, reading says what is wrong with it.
+#[must_use]
+pub fn can_be_read_again(metadata: &fs::Metadata) -> bool {
+    metadata.is_file() || metadata.is_dir()
+}
+
 /// Opens a file that can be read to its end, now and again. A pipe or a device may have none, or keep whoever reads it
 /// waiting for ever.
 ///
@@ -62,9 +68,7 @@ const LARGEST: u64 = 1 << 30;
 ///
 /// It is not there, is no regular file, or cannot be read.
 pub fn open(path: &Path) -> io::Result<fs::File> {
-    let kind = fs::metadata(path)?.file_type();
-    if kind.is_file() || kind.is_dir() {
-        // Reading a folder says what is wrong with it.
+    if can_be_read_again(&fs::metadata(path)?) {
         fs::File::open(path)
     } else {
         let reason = "it is no file but a pipe, a socket or a device";

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::signature::keys::{self, Keys};
 use crate::signature::secrets::Secrets;
+use crate::table_file::can_be_read_again;
 
 /// The environment variable with an auth token.
 pub(super) const TOKEN_VARIABLE: &str = "TWILIO_AUTH_TOKEN";
@@ -52,14 +53,14 @@ impl SecretSources {
     }
 }
 
-/// Whether a service can read these files again with every reload, which a pipe would keep waiting.
-pub(super) fn can_be_read_again(paths: &[PathBuf]) -> Result<()> {
+/// Refuses what a service cannot read again with every reload: a pipe would keep it waiting.
+pub(super) fn refuse_pipes(paths: &[PathBuf]) -> Result<()> {
     for path in paths {
         // What is missing, or cannot be read, is told when it is read.
-        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()) {
+        if fs::metadata(path).is_ok_and(|metadata| !can_be_read_again(&metadata)) {
             bail!(
                 "{} is no file but a pipe, a socket or a device, and a service reads its secrets again with every \
-                 reload: write them to a file, or set {TOKEN_VARIABLE}",
+                 reload: write them to a file",
                 path.display()
             )
         }

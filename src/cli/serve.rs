@@ -197,8 +197,8 @@ async fn ending(signals: Endings, is_ending: Arc<AtomicBool>, delay: Duration, d
 
 /// All that is secret.
 fn access(signers: &Signers) -> Result<Access> {
-    secrets::can_be_read_again(&signers.secrets.auth_token_file)?;
-    secrets::can_be_read_again(&signers.voice_webhooks_key_file)?;
+    secrets::refuse_pipes(&signers.secrets.auth_token_file)?;
+    secrets::refuse_pipes(&signers.voice_webhooks_key_file)?;
     Ok(Access {
         verification: verification(signers)?,
         voice_webhooks: secrets::read_keys(&signers.voice_webhooks_key_file)?,
