@@ -27,7 +27,7 @@ DEEPEST = 5
 # A bare carriage return is the one character that the library loses, as elements.py says.
 WORDS = ["Hello.", "one", "  ", "é€😀", "a\n\tb", *(text for text in [ANYTHING, *TEXTS.values()] if "\r" not in text)]
 
-# What may follow it or be beside it is said by other rules than the vocabulary's; alone in its place it always may be.
+# These end a document: they are drawn in any order, and put last.
 LASTS = {"Redirect", "Hangup", "Reject", "Enqueue", "Leave"}
 
 # Without these there is no such element.
@@ -135,7 +135,7 @@ def counted(element, seen):
 
 
 def written(replies, channel):
-    """The routes of a table, a line each, and the default."""
+    """A table of these replies, each in a route of its own."""
     lines = []
     for index, reply in replies:
         verbs = ", ".join(verb.toml() for verb in reply)
