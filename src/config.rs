@@ -344,9 +344,7 @@ impl<'s> Compiler<'s> {
                 read(self, value);
             }
         }
-        for routes in parts.routes() {
-            self.lower_routes(&routes?);
-        }
+        parts.each_routes(|routes| self.lower_routes(routes))?;
         if let Some(intercepts) = file.get("intercept") {
             self.lower_intercepts(intercepts);
         }

@@ -4,8 +4,12 @@
 //! the other are taken out and parsed a few at a time; all else is parsed as one. The parts are cut where a line begins
 //! with a bracket. Inside a long text or array that is no section, and then a part is no TOML or has other keys than
 //! it should: such a file is parsed whole.
+//!
+//! Parsing is a good third of what a large table takes, so a thread of its own does it while the routes before are read.
 
 use std::ops::Range;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -14,6 +18,9 @@ use super::problems::{Key, Value};
 
 /// How many bytes of routes are parsed at a time, but for one route that is longer.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// How many parts are parsed before they are asked for, at most.
+const AHEAD: usize = 2;
 
 /// What begins a route.
 const ROUTE: &str = "[[route]]";
@@ -108,17 +115,48 @@ impl<'t> Parts<'t> {
         Ok(rest)
     }
 
-    /// The routes that have been taken out, some at a time, in the order of the file.
-    pub(super) fn routes(&self) -> impl Iterator<Item = Result<Value<'_>, NotParted>> {
-        self.routes.iter().map(|part| {
-            let place = |at: usize| part.start + at;
-            let table = DeTable::parse(&self.text[part.clone()]).map_err(|_| NotParted)?;
-            let mut entries = table.into_inner().into_iter();
-            match (entries.next(), entries.next()) {
-                (Some((key, value)), None) if key.get_ref() == "route" => Ok(moved(value, &place)),
-                _ => Err(NotParted),
+    /// Hands over the routes that have been taken out, some at a time, in the order of the file.
+    ///
+    /// # Errors
+    ///
+    /// A part is no TOML, or has other keys than `route`.
+    pub(super) fn each_routes(&self, mut read: impl FnMut(&Value<'_>)) -> Result<(), NotParted> {
+        thread::scope(|scope| {
+            let (parsed, taken) = sync_channel(AHEAD);
+            let parse_all = move || {
+                for part in &self.routes {
+                    if parsed.send(self.parse(part)).is_err() {
+                        // Nobody waits for more: one before was no TOML.
+                        break;
+                    }
+                }
+            };
+            let is_alone = self.routes.len() < 2
+                || thread::Builder::new()
+                    .name("toml".to_owned())
+                    .spawn_scoped(scope, parse_all)
+                    .is_err();
+            if is_alone {
+                for part in &self.routes {
+                    read(&self.parse(part)?);
+                }
+            } else {
+                for routes in taken {
+                    read(&routes?);
+                }
             }
+            Ok(())
         })
+    }
+
+    fn parse(&self, part: &Range<usize>) -> Result<Value<'_>, NotParted> {
+        let place = |at: usize| part.start + at;
+        let table = DeTable::parse(&self.text[part.clone()]).map_err(|_| NotParted)?;
+        let mut entries = table.into_inner().into_iter();
+        match (entries.next(), entries.next()) {
+            (Some((key, value)), None) if key.get_ref() == "route" => Ok(moved(value, &place)),
+            _ => Err(NotParted),
+        }
     }
 }
 
@@ -159,12 +197,17 @@ mod tests {
         let rest = parts.rest().ok()?;
         let keys = rest.keys().map(|key| &text[key.span()]).collect();
         let mut names = Vec::new();
-        for routes in parts.routes() {
-            let routes = routes.ok()?;
-            for route in routes.get_ref().as_array()? {
-                names.push(&text[route.get_ref().as_table()?.get("name")?.span()]);
+        let read = |routes: &Value<'_>| {
+            let routes = routes.get_ref().as_array().expect("an array");
+            for route in routes {
+                let name = route
+                    .get_ref()
+                    .as_table()
+                    .and_then(|route| route.get("name"));
+                names.push(&text[name.expect("a name").span()]);
             }
-        }
+        };
+        parts.each_routes(read).ok()?;
         Some((names, keys))
     }
 
@@ -185,6 +228,17 @@ mod tests {
         assert_eq!(parts.routes.len(), 5);
         let (names, _) = parted(&text).expect("it can be parted");
         assert_eq!(names.len(), MOST_BYTES / 4);
+    }
+
+    #[test]
+    fn a_part_that_is_no_toml_ends_the_parsing() {
+        let text = "[[route]]\nname = 1\n".repeat(MOST_BYTES / 4);
+        let (before, after) = text.split_at(text.len() / 2);
+        assert!(parted(before).is_some());
+        assert_eq!(
+            parted(&format!("{before}[[route]]\nname = \n{after}")),
+            None
+        );
     }
 
     #[test]
