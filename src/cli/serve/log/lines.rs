@@ -3,7 +3,8 @@
 //! A thread of its own writes them. When it does not keep up, lines are lost and counted.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
@@ -26,7 +27,7 @@ const GATHERING: Duration = Duration::from_millis(10);
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The lines of the log of this process, for [`flush`].
-static LOG: OnceLock<SyncSender<Message>> = OnceLock::new();
+static LOG: OnceLock<Sender<Message>> = OnceLock::new();
 
 enum Message {
     /// One whole event, its line end included.
@@ -38,7 +39,10 @@ enum Message {
 /// Where events are written to: the queue to the thread.
 #[derive(Clone)]
 pub(super) struct Lines {
-    queue: SyncSender<Message>,
+    /// Takes memory for what is in it, as a bounded one would not: that has its room from the start.
+    queue: Sender<Message>,
+    /// How many lines are in it.
+    waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
 }
 
@@ -48,13 +52,18 @@ impl Lines {
         stream: impl Write + Send + 'static,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        let (queue, messages) = sync_channel(WAITING);
-        let counted = Arc::clone(&metrics);
+        let (queue, messages) = channel();
+        let lines = Self {
+            queue,
+            waiting: Arc::default(),
+            metrics,
+        };
+        let (waiting, counted) = (Arc::clone(&lines.waiting), Arc::clone(&lines.metrics));
         thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || write_all(stream, &messages, &counted))?;
-        LOG.get_or_init(|| queue.clone());
-        Ok(Self { queue, metrics })
+            .spawn(move || write_all(stream, &messages, &waiting, &counted))?;
+        LOG.get_or_init(|| lines.queue.clone());
+        Ok(lines)
     }
 }
 
@@ -65,12 +74,9 @@ pub(in crate::cli::serve) fn flush() {
     }
 }
 
-fn flush_queue(queue: &SyncSender<Message>, patience: Duration) {
+fn flush_queue(queue: &Sender<Message>, patience: Duration) {
     let (written, is_written) = sync_channel(0);
-    let queue = queue.clone();
-    // A full queue makes this thread wait for its place, not the end of the process.
-    let asks = thread::Builder::new().spawn(move || queue.send(Message::Flush(written)));
-    if asks.is_ok() {
+    if queue.send(Message::Flush(written)).is_ok() {
         // What is not written by then stays unwritten; nobody is left to be told.
         let _ = is_written.recv_timeout(patience);
     }
@@ -87,11 +93,11 @@ impl<'a> MakeWriter<'a> for Lines {
 impl Write for &Lines {
     /// Takes a whole event: `tracing-subscriber` writes each with one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.queue.try_send(Message::Line(line.to_vec())) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.metrics.log_lines_lost(1);
-            }
+        let has_room = self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING;
+        let is_sent = has_room && self.queue.send(Message::Line(line.to_vec())).is_ok();
+        if !is_sent {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.log_lines_lost(1);
         }
         Ok(line.len())
     }
@@ -102,7 +108,12 @@ impl Write for &Lines {
 }
 
 /// Writes what comes, as many lines at once as there are, until nobody can send any more.
-fn write_all(mut stream: impl Write, messages: &Receiver<Message>, metrics: &Metrics) {
+fn write_all(
+    mut stream: impl Write,
+    messages: &Receiver<Message>,
+    waiting: &AtomicUsize,
+    metrics: &Metrics,
+) {
     let mut batch = Vec::with_capacity(BATCH_BYTES);
     while let Some(first) = messages.try_recv().ok().or_else(|| gathered(messages)) {
         let mut lines = 0;
@@ -111,6 +122,7 @@ fn write_all(mut stream: impl Write, messages: &Receiver<Message>, metrics: &Met
         while let Some(message) = next {
             match message {
                 Message::Line(line) => {
+                    waiting.fetch_sub(1, Ordering::Relaxed);
                     batch.extend_from_slice(&line);
                     lines += 1;
                 }
@@ -215,6 +227,7 @@ mod tests {
         let written = gate.written().lines().count();
         assert_eq!(written as u64 + lost(&metrics), sent as u64);
         assert!(written >= WAITING, "{written}");
+        assert!(lost(&metrics) > 0);
         assert!(gate.written().starts_with("00000\n00001\n"));
     }
 
