@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench service`, on Linux. The servers run on one core and the load on another, in turns, so that a
 //! noisy machine is noisy for all of them: read the ratios, not the times. `SECONDS=5 ROUNDS=5` before it measures longer,
-//! `ONLY=constant,service` only these.
+//! `ONLY=constant,service` only these, `PROGRAM=/usr/bin/twiml-responder` the program of the package.
 
 // Each of its files is a part of this program alone, which prints what it finds.
 #![allow(unreachable_pub, clippy::print_stdout, clippy::print_stderr)]

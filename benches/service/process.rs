@@ -1,7 +1,7 @@
 //! A server as a process of its own, and what the system says of it.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, process, thread};
@@ -15,6 +15,14 @@ const LOAD: &str = "1";
 /// The ticks a second in which the system counts processor time: 100 on every Linux.
 const TICKS_A_SECOND: f64 = 100.0;
 
+/// The program that is measured: `PROGRAM`, or the one that cargo has built with this benchmark.
+pub fn program() -> Result<PathBuf> {
+    let named = env::var_os("PROGRAM");
+    let path = PathBuf::from(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_twiml-responder").into()));
+    // Each service is started in a folder of its own.
+    fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display()).into())
+}
+
 pub struct Server {
     process: Child,
     pub port: u16,
@@ -24,7 +32,7 @@ impl Server {
     /// Ours, with the table in this folder: signatures checked, logs and metrics on.
     pub fn service(folder: &Path) -> Result<Self> {
         let port = free_port()?;
-        let mut command = pinned(env!("CARGO_BIN_EXE_twiml-responder"));
+        let mut command = pinned(program()?);
         command
             .current_dir(folder)
             .env("TWILIO_AUTH_TOKEN", support::TOKEN)

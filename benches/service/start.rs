@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::load::Requests;
-use crate::process::Server;
+use crate::process::{self, Server};
 use crate::{Result, Spread};
 
 /// The table that the project comes with.
@@ -36,7 +36,7 @@ pub fn print(folder: &Path, requests: &Requests) -> Result<()> {
         }
         megabytes.push(server.resident_megabytes()?);
     }
-    let binary = fs::metadata(env!("CARGO_BIN_EXE_twiml-responder"))?.len();
+    let binary = fs::metadata(process::program()?)?.len();
     println!("\nsample table, {STARTS} starts");
     println!(
         "{:58} {}",
