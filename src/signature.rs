@@ -233,6 +233,10 @@ fn in_signed_order(content: Content<'_>) -> Vec<u8> {
     places.sort_unstable_by_key(|place| place.beginning);
     let mut joined = Vec::with_capacity(form.size());
     for alike in places.chunk_by_mut(|one, other| one.beginning == other.beginning) {
+        if let [alone] = alike {
+            joined.extend_from_slice(form.joined_at(alone.index));
+            continue;
+        }
         // With the same name in front, name and value are ordered as the values are.
         let pair = |place: &Place| (form.name_at(place.index), form.joined_at(place.index));
         alike.sort_unstable_by_key(pair);

@@ -25,11 +25,14 @@ pub(super) fn decode(bytes: &[u8]) -> Option<Form> {
         {
             *place = *word;
             let ordinary = ordinary_bytes(*word);
-            read += ordinary;
-            written += ordinary;
             if ordinary < WORD {
+                read += ordinary;
+                written += ordinary;
                 break;
             }
+            // A step of a known length: the processor begins with the next word before this one is looked at.
+            read += WORD;
+            written += WORD;
         }
         let byte = bytes.get(read).copied();
         if matches!(byte, Some(b'&') | None) {
