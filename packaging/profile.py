@@ -193,8 +193,8 @@ def connect(port, service):
 
 
 def main(output):
-    rustc = lambda *arguments: subprocess.run(["rustc", *arguments], check=True, capture_output=True, text=True).stdout.strip()
-    merge = Path(rustc("--print", "target-libdir")).parent / "bin/llvm-profdata"
+    libraries = subprocess.run(["rustc", "--print", "target-libdir"], check=True, stdout=subprocess.PIPE, text=True).stdout
+    merge = Path(libraries.strip()).parent / "bin/llvm-profdata"
     if not merge.exists():
         sys.exit(f"{merge} is missing: rustup component add llvm-tools")
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "profile"
@@ -208,10 +208,18 @@ def main(output):
         table(folder)
         serve(program, folder, counts, [], False)
         serve(program, folder, counts, ["--journal", "journal"], True)
-        subprocess.run([merge, "merge", "--output", output, *sorted(counts.iterdir())], check=True)
+        counted = sorted(counts.glob("*.profraw"))
+        if not counted:
+            sys.exit(f"{program} has counted nothing")
+        subprocess.run([merge, "merge", "--output", output, *counted], check=True)
 
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    main(Path(sys.argv[1]).resolve())
+    try:
+        main(Path(sys.argv[1]).resolve())
+    except FileNotFoundError as error:
+        sys.exit(f"{error.filename} is missing: install Rust from https://rustup.rs")
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"{error.cmd[0]} has failed")
