@@ -83,7 +83,7 @@ const FORBIDDEN: [&str; 11] = [
     "clap",
 ];
 
-/// Outside crates and what is as rare, with the modules of the core that may name them.
+/// Outside crates, with the modules of the core that may name them; and threads, which only compute there.
 const HOMES: [(&str, &[&str]); 17] = [
     ("annotate_snippets", &["diagnostic"]),
     ("base64", &["signature"]),
@@ -260,6 +260,11 @@ fn every_breach_is_seen() {
             "types",
             "fn f() { std::env::var(\"X\"); }",
             "types names std::env",
+        ),
+        (
+            "types",
+            "use std::{fmt, thread};",
+            "types names std::thread",
         ),
         ("table", "use std::time::Instant;", "table names Instant"),
         ("answer", "tracing::warn!(\"x\");", "answer names tracing"),
