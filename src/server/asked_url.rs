@@ -9,6 +9,8 @@ use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 
+use smallvec::SmallVec;
+
 use crate::server::Service;
 use crate::server::listener::Peer;
 use crate::server::refusal::Refusal;
@@ -18,6 +20,9 @@ const X_FORWARDED: &str = "x-forwarded-";
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// Most often there is one.
+pub(super) type Urls = SmallVec<[String; 1]>;
+
 /// The full URLs over which Twilio may have signed a request, at least one.
 ///
 /// These are the public URLs when there are any. Otherwise the scheme is that of the listener, and the host that
@@ -26,11 +31,7 @@ static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-prot
 /// # Errors
 ///
 /// [`Refusal::Host`]: several `Host` headers, none in HTTP/1.1, or no host that a URL could be built of.
-pub(super) fn candidates(
-    service: &Service,
-    peer: Peer,
-    head: &Parts,
-) -> Result<Vec<String>, Refusal> {
+pub(super) fn candidates(service: &Service, peer: Peer, head: &Parts) -> Result<Urls, Refusal> {
     let host = host(head)?;
     let path_and_query = path_and_query(head);
     if !service.public_urls.is_empty() {
@@ -52,7 +53,9 @@ pub(super) fn candidates(
         .or(host)
         .filter(|host| is_host(host))
         .ok_or(Refusal::Host)?;
-    Ok(vec![[scheme, "://", host, path_and_query].concat()])
+    Ok(Urls::from_iter([
+        [scheme, "://", host, path_and_query].concat()
+    ]))
 }
 
 /// Path and query as received; a fragment, which no client may send, is left out.
@@ -166,7 +169,7 @@ mod tests {
         ] {
             assert_eq!(
                 candidates(&service(), peer, &head),
-                Ok(vec![url.to_owned()]),
+                Ok(Urls::from_iter([url.to_owned()])),
                 "{peer}"
             );
         }

@@ -18,7 +18,11 @@ use crate::table::DEFAULT;
 use crate::types::Channel;
 
 /// The document, or the new session, that answers a request.
-pub(super) fn answer<'t>(live: &'t Live, service: &Service, received: &Received) -> Answered<'t> {
+pub(super) fn answer<'t>(
+    live: &'t Live,
+    service: &Service,
+    received: &Received<'_>,
+) -> Answered<'t> {
     let (answer, panicked) = compose(live, service, received);
     let failed = match &answer.failure {
         Some((route, _)) => Some(*route),
@@ -38,7 +42,7 @@ pub(super) fn answer<'t>(live: &'t Live, service: &Service, received: &Received)
 }
 
 /// What is answered, counted and told, and whether something panicked. Whatever breaks, there is an answer.
-fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> (Answer<'t>, bool) {
+fn compose<'t>(live: &'t Live, service: &Service, received: &Received<'_>) -> (Answer<'t>, bool) {
     let begin = Instant::now();
     // The panic's own text may hold a number, so it is not logged.
     let caught = |core: Core| {
@@ -47,7 +51,7 @@ fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> (Answe
             let asked = Asked {
                 request: &request,
                 url: &received.url,
-                token: &received.token,
+                token: received.token,
                 now: received.now,
             };
             (core(&live.table, &service.guard, &asked), request.channel())
@@ -83,7 +87,7 @@ fn compose<'t>(live: &'t Live, service: &Service, received: &Received) -> (Answe
 }
 
 /// What an operator may want to look into, with the SID by which Twilio's console finds the call or text.
-fn log_what_is_special(answer: &Answer<'_>, received: &Received) {
+fn log_what_is_special(answer: &Answer<'_>, received: &Received<'_>) {
     if answer.failure.is_none() && answer.guarded.is_none() && answer.cut_texts == 0 {
         return;
     }

@@ -23,7 +23,7 @@ const LIMIT: Duration = Duration::from_secs(4);
 
 /// 204 when the journal has every event, 503 when it has not, so that Twilio sends them again. 400 for what is no array
 /// of events, which would be none the next time either.
-pub(super) async fn answer(server: &Server, received: &Received) -> Answered<'static> {
+pub(super) async fn answer(server: &Server, received: &Received<'_>) -> Answered<'static> {
     let events = match catch_unwind(AssertUnwindSafe(|| Event::read_all(&received.json))) {
         Ok(Ok(events)) => events,
         Ok(Err(_)) => {

@@ -16,7 +16,11 @@ use crate::table::{DEFAULT, Table};
 /// What the first intercept that fits says; the interaction goes on when none does, and when that cannot be found out.
 ///
 /// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>: 403 blocks, every other status goes on.
-pub(super) fn answer<'t>(table: &'t Table, service: &Service, received: &Received) -> Answered<'t> {
+pub(super) fn answer<'t>(
+    table: &'t Table,
+    service: &Service,
+    received: &Received<'_>,
+) -> Answered<'t> {
     let decided = catch_unwind(AssertUnwindSafe(|| {
         let request = Request::new(received.webhook, &received.body, &received.query);
         table.intercept(&request, (service.clock)())

@@ -16,7 +16,7 @@ use tracing::warn;
 
 use crate::live::{Live, Verification};
 use crate::request::{Form, Webhook};
-use crate::server::asked_url::{candidates, is_forwarded, named_hosts, path_and_query};
+use crate::server::asked_url::{Urls, candidates, is_forwarded, named_hosts, path_and_query};
 use crate::server::listener::Peer;
 use crate::server::refusal::Refusal;
 use crate::server::{Limits, Server};
@@ -36,7 +36,7 @@ static SIGNATURE_SETTINGS: HeaderName =
 static IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempotency-token");
 
 /// A request that is to be answered.
-pub(super) struct Received {
+pub(super) struct Received<'h> {
     /// What is live for this request to its end. Taken when it is whole: a slow client does not keep an old table.
     pub live: Guard<Arc<Live>>,
     pub webhook: Webhook,
@@ -48,19 +48,19 @@ pub(super) struct Received {
     /// What Twilio asked, without the query.
     pub url: String,
     /// The same for a request and its retries; empty when there is none.
-    pub token: String,
+    pub token: &'h str,
     /// The moment that everything about the request goes by.
     pub now: Timestamp,
 }
 
 /// Reads a request to this webhook, and finds out whether it is to be answered.
-pub(super) async fn receive(
+pub(super) async fn receive<'h>(
     server: &Server,
     peer: Peer,
     webhook: Webhook,
-    head: &Parts,
+    head: &'h Parts,
     body: &mut Incoming,
-) -> Result<Received, Refusal> {
+) -> Result<Received<'h>, Refusal> {
     let service = &*server.service;
     let is_post = match head.method {
         Method::POST => true,
@@ -117,9 +117,7 @@ pub(super) async fn receive(
         json,
         query,
         url,
-        token: header(head, &IDEMPOTENCY_TOKEN)
-            .unwrap_or_default()
-            .to_owned(),
+        token: header(head, &IDEMPOTENCY_TOKEN).unwrap_or_default(),
         // A broken clock is no reason to answer nothing.
         now: catch_unwind(service.clock).unwrap_or_else(|_| Timestamp::now()),
     })
@@ -215,7 +213,7 @@ fn verify(
     secrets: &Secrets,
     peer: Peer,
     head: &Parts,
-    mut urls: Vec<String>,
+    mut urls: Urls,
     signed: &Signed<'_>,
 ) -> Result<String, Refusal> {
     match signature::verify(secrets, &urls, signed) {
@@ -234,7 +232,7 @@ fn verify(
 }
 
 /// The first URL, when somebody on this machine asks on his own account.
-fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Vec<String>) -> Result<String, Refusal> {
+fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Urls) -> Result<String, Refusal> {
     let reason = if !peer.is_local() {
         "it comes from another machine"
     } else if is_forwarded(&head.headers) {
@@ -258,7 +256,7 @@ mod tests {
     fn unsigned_requests_of_other_machines_are_refused() {
         let (head, ()) = hyper::Request::new(()).into_parts();
         let url = "http://example.com/webhook";
-        let allowed = |peer| allow_unsigned(peer, &head, vec![url.to_owned()]);
+        let allowed = |peer| allow_unsigned(peer, &head, Urls::from_iter([url.to_owned()]));
         for address in ["127.0.0.1", "::1"] {
             let peer = Peer::Tcp(address.parse().expect(address));
             assert_eq!(allowed(peer).as_deref(), Ok(url), "{address}");

@@ -144,7 +144,7 @@ pub(super) async fn respond(
 }
 
 /// The answer of the webhook that was asked.
-async fn answer<'t>(live: &'t Live, server: &Server, received: &Received) -> Answered<'t> {
+async fn answer<'t>(live: &'t Live, server: &Server, received: &Received<'_>) -> Answered<'t> {
     let service = &*server.service;
     match received.webhook {
         Webhook::OutOfSession | Webhook::Webhook => document::answer(live, service, received),
@@ -176,7 +176,7 @@ fn log_refusal(refusal: Refusal, webhook: Option<Webhook>, peer: Peer, begin: In
 fn log_answer(
     service: &Service,
     head: &Parts,
-    received: &Received,
+    received: &Received<'_>,
     answered: &Answered<'_>,
     begin: Instant,
 ) {
