@@ -18,12 +18,16 @@ pub(super) struct Url<'a> {
 }
 
 impl<'a> Url<'a> {
-    /// `None` when there is no `://`. A fragment is left out.
+    /// `None` when there is no `://` at the first colon. A fragment is left out.
     pub(super) fn parse(url: &'a str) -> Option<Self> {
-        let url = url.split('#').next().unwrap_or_default();
-        let (scheme, rest) = url.split_at(url.find("://")? + "://".len());
-        let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
-        let (path, query) = rest.split_at(rest.find('?').unwrap_or(rest.len()));
+        let (url, _fragment) = cut_before(url, b"#");
+        let (scheme, _) = cut_before(url, b":");
+        let scheme = url.get(..scheme.len() + "://".len())?;
+        let rest = url
+            .strip_prefix(scheme)
+            .filter(|_| scheme.ends_with("://"))?;
+        let (authority, rest) = cut_before(rest, b"/?");
+        let (path, query) = cut_before(rest, b"?");
         // The password may have a colon.
         let (user_info, address) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         let (host, port) = split_port(address);
@@ -125,6 +129,12 @@ impl<'a> Url<'a> {
     }
 }
 
+/// A text cut before the first of these ASCII characters: by a plain loop, since URLs are short and every request has one.
+fn cut_before<'a>(text: &'a str, ends: &[u8]) -> (&'a str, &'a str) {
+    let end = text.bytes().position(|byte| ends.contains(&byte));
+    text.split_at(end.unwrap_or(text.len()))
+}
+
 /// Host and port, the port with its `:`. An IPv6 address does not end at its first colon.
 pub(super) fn split_port(address: &str) -> (&str, &str) {
     let bracket = address.rfind(']').unwrap_or(0);
@@ -168,7 +178,7 @@ mod tests {
         ] {
             assert_eq!(Url::parse(url).expect(url).pieces(), pieces, "{url}");
         }
-        for url in ["", "h/x", "https:/h", "https#://h"] {
+        for url in ["", "h/x", "https:/h", "https#://h", "h:1://x", "https:é//"] {
             assert_eq!(Url::parse(url), None, "{url}");
         }
     }
