@@ -9,6 +9,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::metrics::{Format, Metrics};
@@ -37,7 +38,8 @@ pub(super) async fn respond(
     request: Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let mut response = answer(&server.service, &request).await;
-    let stays = request.body().is_end_stream() && connection.answered(&server.crowded);
+    let stays =
+        request.body().is_end_stream() && connection.answered(Instant::now(), &server.crowded);
     if !stays {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);

@@ -37,7 +37,7 @@ impl Connection {
     pub(super) fn new(epoch: Instant) -> Self {
         Self {
             epoch,
-            activity: AtomicU64::new(micros_since(epoch) | FRESH),
+            activity: AtomicU64::new(micros_between(epoch, Instant::now()) | FRESH),
             close: Notify::new(),
         }
     }
@@ -61,12 +61,12 @@ impl Connection {
         self.activity.store(REQUEST, Ordering::SeqCst);
     }
 
-    /// A request is read to its end and answered: the connection is idle again. Returns whether it may stay open.
+    /// A request is read to its end and was answered then: the connection is idle again. Returns whether it may stay open.
     ///
     /// `crowded` is whether somebody waits for a place. The accept loop sets it before it looks for an idle connection,
     /// and here it is read after this one has become idle, so one of the two closes it.
-    pub(super) fn answered(&self, crowded: &AtomicBool) -> bool {
-        let since = micros_since(self.epoch);
+    pub(super) fn answered(&self, then: Instant, crowded: &AtomicBool) -> bool {
+        let since = micros_between(self.epoch, then);
         self.activity.store(since, Ordering::SeqCst);
         !crowded.load(Ordering::SeqCst)
     }
@@ -87,8 +87,8 @@ impl Connection {
 }
 
 /// Less than [`FRESH`] for the next hundred thousand years.
-fn micros_since(epoch: Instant) -> u64 {
-    u64::try_from(epoch.elapsed().as_micros()).unwrap_or(FRESH - 1)
+fn micros_between(epoch: Instant, then: Instant) -> u64 {
+    u64::try_from(then.duration_since(epoch).as_micros()).unwrap_or(FRESH - 1)
 }
 
 #[cfg(test)]
@@ -104,7 +104,7 @@ mod tests {
         connection.head_complete();
         assert_eq!(connection.activity(), Activity::Request);
         for crowded in [false, true] {
-            let stays = connection.answered(&AtomicBool::new(crowded));
+            let stays = connection.answered(Instant::now(), &AtomicBool::new(crowded));
             assert_eq!(stays, !crowded);
             assert!(matches!(connection.activity(), Activity::Idle(_)));
         }
@@ -117,7 +117,7 @@ mod tests {
         let Activity::Fresh(came) = connection.activity() else {
             panic!("not fresh");
         };
-        connection.answered(&AtomicBool::new(false));
+        connection.answered(Instant::now(), &AtomicBool::new(false));
         let Activity::Idle(answered) = connection.activity() else {
             panic!("not idle");
         };

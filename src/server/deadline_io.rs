@@ -17,8 +17,8 @@ pub(super) struct DeadlineIo<'c, S> {
     stream: S,
     connection: &'c Connection,
     limits: Limits,
-    /// When the head that is arriving must be complete.
-    head_deadline: Instant,
+    /// When the head that is arriving must be complete; `None` until it is waited for.
+    head_deadline: Option<Instant>,
     read_clock: Clock,
     /// When the client must have taken something of what is written; `None` while it does.
     write_deadline: Option<Instant>,
@@ -33,7 +33,7 @@ impl<'c, S> DeadlineIo<'c, S> {
             stream,
             connection,
             limits,
-            head_deadline: Instant::now() + limits.head,
+            head_deadline: None,
             read_clock: Clock::default(),
             write_deadline: None,
             write_clock: Clock::default(),
@@ -53,7 +53,13 @@ impl<'c, S> DeadlineIo<'c, S> {
     fn read_waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (deadline, is_idle) = match self.connection.activity() {
             Activity::Request => return Poll::Pending,
-            Activity::Head => (self.head_deadline, false),
+            Activity::Head => {
+                let limit = self.limits.head;
+                let deadline = self
+                    .head_deadline
+                    .get_or_insert_with(|| Instant::now() + limit);
+                (*deadline, false)
+            }
             // Only who has signed a request may stay for the longer idle time, since every refusal closes.
             Activity::Fresh(since) => (since + self.limits.head, true),
             Activity::Idle(since) => (since + self.limits.idle, true),
@@ -99,7 +105,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
         }
         if buf.filled().len() > before && self.is_idle() {
             self.connection.head_begins();
-            self.head_deadline = Instant::now() + self.limits.head;
+            self.head_deadline = None;
         }
         read
     }

@@ -90,7 +90,7 @@ pub(super) async fn respond(
             Some(response) => response,
             None => question.answer(service).await,
         };
-        if !(body.is_end_stream() && connection.answered(&server.crowded)) {
+        if !(body.is_end_stream() && connection.answered(Instant::now(), &server.crowded)) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
@@ -105,9 +105,11 @@ pub(super) async fn respond(
     let mut response = match received {
         Ok(received) => {
             let answered = answer(&received.live, server, &received).await;
+            let end = Instant::now();
+            let microseconds = microseconds_from(begin, end);
             // Not even a fault in the log may cost the answer.
             let _ = catch_unwind(AssertUnwindSafe(|| {
-                log_answer(service, &head, &received, &answered, begin);
+                log_answer(service, &head, &received, &answered, microseconds);
             }));
             if let Some(journal) = &service.journal
                 && received.webhook != Webhook::Events
@@ -119,7 +121,7 @@ pub(super) async fn respond(
                     query: received.query,
                     route: answered.route.map(Into::into),
                     status: answered.status.as_u16(),
-                    microseconds: microseconds_since(begin),
+                    microseconds,
                     guard: answered.guard,
                     failed: answered.failed.map(Into::into),
                 });
@@ -127,7 +129,7 @@ pub(super) async fn respond(
             // A GET may carry a body, which means nothing and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
             let stays = is_read
-                && connection.answered(&server.crowded)
+                && connection.answered(end, &server.crowded)
                 && !service.is_ending.load(Ordering::Relaxed);
             let stays = stays && head.version >= Version::HTTP_11;
             answered.response(stays, std::mem::take(&mut head.headers))
@@ -166,7 +168,7 @@ fn log_refusal(refusal: Refusal, webhook: Option<Webhook>, peer: Peer, begin: In
             %peer,
             refusal = refusal.label(),
             status = refusal.status(webhook).as_u16(),
-            microseconds = microseconds_since(begin),
+            microseconds = microseconds_from(begin, Instant::now()),
             "refused"
         );
     }
@@ -178,7 +180,7 @@ fn log_answer(
     head: &Parts,
     received: &Received<'_>,
     answered: &Answered<'_>,
-    begin: Instant,
+    microseconds: u64,
 ) {
     if !tracing::enabled!(tracing::Level::INFO) {
         return;
@@ -200,7 +202,7 @@ fn log_answer(
         channel = request.channel().as_str(),
         route = answered.route,
         status = answered.status.as_u16(),
-        microseconds = microseconds_since(begin),
+        microseconds,
         sid = told_sid(&request),
         region = header(head, &HOME_REGION).filter(|region| is_region(region)),
         caller = number("Caller"),
@@ -209,8 +211,8 @@ fn log_answer(
     );
 }
 
-fn microseconds_since(begin: Instant) -> u64 {
-    u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX)
+fn microseconds_from(begin: Instant, end: Instant) -> u64 {
+    u64::try_from(end.duration_since(begin).as_micros()).unwrap_or(u64::MAX)
 }
 
 /// The SID of a request, if it is one: what is not may be anything.
