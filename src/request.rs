@@ -33,6 +33,9 @@ impl Form {
     /// Never fails: what is no UTF-8 becomes U+FFFD (and then fails its signature), a field without `=` is empty.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::default();
+        }
         urlencoded::decode(bytes).unwrap_or_else(|| Self::read(bytes))
     }
 

@@ -34,7 +34,7 @@ fn a_static_reply_takes_three_allocations() {
     let guard = Guard::new();
     let mut route = "";
     let mut request = || {
-        let (form, query) = (Form::parse(body.as_bytes()), Form::default());
+        let (form, query) = (Form::parse(body.as_bytes()), Form::parse(b""));
         let signed = Signed {
             signature: Some(&signature),
             settings: None,
