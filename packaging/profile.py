@@ -14,6 +14,7 @@ import hashlib
 import hmac
 import itertools
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -193,6 +194,12 @@ def connect(port, service):
 
 
 def main(output):
+    for tool in ("cargo", "rustc"):
+        if shutil.which(tool) is None:
+            sys.exit(f"{tool} is missing: install Rust from https://rustup.rs")
+    # Said before the build, which takes minutes.
+    if not output.parent.is_dir():
+        sys.exit(f"{output.parent} is no folder")
     libraries = subprocess.run(["rustc", "--print", "target-libdir"], check=True, stdout=subprocess.PIPE, text=True).stdout
     merge = Path(libraries.strip()).parent / "bin/llvm-profdata"
     if not merge.exists():
@@ -200,7 +207,8 @@ def main(output):
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "profile"
     with tempfile.TemporaryDirectory() as temporary:
         folder, counts = Path(temporary) / "table", Path(temporary) / "counts"
-        flags = f"{os.environ.get('RUSTFLAGS', '')} -Cprofile-generate={temporary}/build".strip()
+        # Always the same folder, or cargo would build all anew. What counts into it are the build's own programs.
+        flags = f"{os.environ.get('RUSTFLAGS', '')} -Cprofile-generate={target}/of-the-build".strip()
         environment = os.environ | {"RUSTFLAGS": flags, "CARGO_TARGET_DIR": str(target)}
         subprocess.run(["cargo", "build", "--release", "--locked"], cwd=ROOT, env=environment, check=True)
         program = target / "release/twiml-responder"
@@ -219,7 +227,7 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         main(Path(sys.argv[1]).resolve())
-    except FileNotFoundError as error:
-        sys.exit(f"{error.filename} is missing: install Rust from https://rustup.rs")
+    except OSError as error:
+        sys.exit(str(error))
     except subprocess.CalledProcessError as error:
         sys.exit(f"{error.cmd[0]} has failed")
