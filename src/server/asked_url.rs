@@ -8,7 +8,6 @@ use hyper::Version;
 use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-
 use smallvec::SmallVec;
 
 use crate::server::Service;
@@ -20,7 +19,7 @@ const X_FORWARDED: &str = "x-forwarded-";
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Most often there is one.
+/// URLs that a signature is tried over in turn; most often there is one.
 pub(super) type Urls = SmallVec<[String; 1]>;
 
 /// The full URLs over which Twilio may have signed a request, at least one.

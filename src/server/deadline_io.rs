@@ -111,8 +111,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
     }
 }
 
-/// Takes no several slices at once, so that hyper copies an answer behind its head: answers are short, and to hand the system
-/// two pieces costs it more.
+/// Takes one slice at a time, so that hyper copies an answer behind its head: answers are short, and to hand the system two
+/// pieces costs it more.
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
