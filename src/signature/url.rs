@@ -21,11 +21,10 @@ impl<'a> Url<'a> {
     /// `None` when there is no `://` at the first colon. A fragment is left out.
     pub(super) fn parse(url: &'a str) -> Option<Self> {
         let (url, _fragment) = cut_before(url, b"#");
-        let (scheme, _) = cut_before(url, b":");
-        let scheme = url.get(..scheme.len() + "://".len())?;
-        let rest = url
-            .strip_prefix(scheme)
-            .filter(|_| scheme.ends_with("://"))?;
+        let (name, _) = cut_before(url, b":");
+        let (scheme, rest) = url
+            .split_at_checked(name.len() + "://".len())
+            .filter(|(scheme, _)| scheme.ends_with("://"))?;
         let (authority, rest) = cut_before(rest, b"/?");
         let (path, query) = cut_before(rest, b"?");
         // The password may have a colon.
