@@ -3,6 +3,7 @@
 //! Nothing here fails: a field that is missing reads as empty, a word that is new to us stays text.
 
 pub mod event;
+pub(crate) mod joined;
 pub mod sample;
 mod urlencoded;
 

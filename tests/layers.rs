@@ -96,7 +96,6 @@ const HOMES: [(&str, &[&str]); 17] = [
             "answer", "config", "guard", "judge", "line", "report", "table",
         ],
     ),
-    ("memchr", &["request"]),
     ("quick_xml", &["import", "twiml"]),
     ("regex", &["config", "table"]),
     (
@@ -110,6 +109,7 @@ const HOMES: [(&str, &[&str]); 17] = [
     ("std::thread", &["config"]),
     ("strsim", &["diagnostic"]),
     ("toml", &["config"]),
+    ("wide", &["request"]),
 ];
 
 fn sources() -> PathBuf {

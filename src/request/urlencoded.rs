@@ -3,97 +3,143 @@
 //! Source: the WHATWG URL standard, <https://url.spec.whatwg.org/#urlencoded-parsing>. What `serde_urlencoded` makes of
 //! the same bytes is what this must make of them; a property test holds the two against each other.
 
+use wide::u8x16;
+
+use crate::request::joined::Joined;
 use crate::request::{Field, Form};
 
 /// Room for the fields of every request that Twilio makes, so that they are put down without moving.
 const USUAL_FIELDS: usize = 96;
 
-/// As many bytes are looked at and copied at once.
-const WORD: usize = 8;
+/// As many bytes are looked at at once.
+const BLOCK: usize = 64;
 
 /// The form, unless a name or a value is no UTF-8.
 pub(super) fn decode(bytes: &[u8]) -> Option<Form> {
-    // What is decoded is never longer than what is read; a word may reach over its end.
-    let mut text = vec![0; bytes.len() + WORD];
     let mut fields = Vec::with_capacity(USUAL_FIELDS.min(bytes.len().div_ceil(2)));
-    let (mut read, mut written) = (0, 0);
-    // Where the field began in the bytes and in the text, and where in the text its name ended.
-    let (mut began, mut start, mut middle) = (0, 0, None);
-    loop {
-        while let (Some(word), Some(place)) =
-            (word_at(bytes, read), word_at_mut(&mut text, written))
-        {
-            *place = *word;
-            let ordinary = ordinary_bytes(*word);
-            if ordinary < WORD {
-                read += ordinary;
-                written += ordinary;
-                break;
-            }
-            // A step of a known length: the processor begins with the next word before this one is looked at.
-            read += WORD;
-            written += WORD;
+    let mut decoder = Decoder {
+        bytes,
+        marks: Marks::of(bytes),
+        read: 0,
+        // What is decoded is never longer than what is read.
+        text: Joined::with_room_for(bytes.len()),
+    };
+    while decoder.read < bytes.len() {
+        let (began, start) = (decoder.read, decoder.text.len());
+        let end = decoder.part(|mark| matches!(mark, b'=' | b'&'));
+        let middle = decoder.text.len();
+        if end == b'=' {
+            decoder.part(|mark| mark == b'&');
         }
-        let byte = bytes.get(read).copied();
-        if matches!(byte, Some(b'&') | None) {
-            if read > began {
-                fields.push(Field {
-                    start,
-                    middle: middle.unwrap_or(written),
-                    end: written,
-                });
-            }
-            (began, start, middle) = (read + 1, written, None);
+        if decoder.read > began + 1 {
+            fields.push(Field {
+                start,
+                middle,
+                end: decoder.text.len(),
+            });
         }
-        let Some(byte) = byte else { break };
-        read += 1;
-        text[written] = match byte {
-            b'&' => continue,
-            b'=' if middle.is_none() => {
-                middle = Some(written);
-                continue;
-            }
-            b'+' => b' ',
-            b'%' => match escaped(&bytes[read..]) {
-                Some(byte) => {
-                    read += 2;
-                    byte
-                }
-                None => byte,
-            },
-            _ => byte,
-        };
-        written += 1;
     }
-    text.truncate(written);
     // Checked as a whole, which is quick; a character that falls apart at the end of a name or a value is two halves.
-    let text = String::from_utf8(text).ok()?;
-    fields
-        .iter()
-        .all(|field| text.is_char_boundary(field.middle) && text.is_char_boundary(field.end))
-        .then_some(Form { text, fields })
+    let text = String::from_utf8(decoder.text.into_bytes()).ok()?;
+    let is_whole =
+        |field: &Field| text.is_char_boundary(field.middle) && text.is_char_boundary(field.end);
+    (text.is_ascii() || fields.iter().all(is_whole)).then_some(Form { text, fields })
 }
 
-fn word_at(bytes: &[u8], at: usize) -> Option<&[u8; WORD]> {
-    bytes.get(at..)?.first_chunk()
+/// Bytes on their way into a text.
+struct Decoder<'a> {
+    bytes: &'a [u8],
+    marks: Marks<'a>,
+    /// How many bytes were read.
+    read: usize,
+    text: Joined,
 }
 
-fn word_at_mut(bytes: &mut [u8], at: usize) -> Option<&mut [u8; WORD]> {
-    bytes.get_mut(at..)?.first_chunk_mut()
+impl Decoder<'_> {
+    /// Decodes a name or a value and returns the mark behind it, which is read, too; the end of all bytes is a `&`.
+    #[inline]
+    fn part(&mut self, is_end: impl Fn(u8) -> bool) -> u8 {
+        loop {
+            let (at, mark) = self.marks.next().unwrap_or((self.bytes.len(), b'&'));
+            if is_end(mark) {
+                self.copy_until(at);
+                self.read += 1;
+                return mark;
+            }
+            let (byte, length) = match mark {
+                b'+' => (b' ', 1),
+                b'%' => match escaped(&self.bytes[at + 1..]) {
+                    Some(byte) => (byte, 3),
+                    None => continue,
+                },
+                _ => continue,
+            };
+            self.copy_until(at);
+            self.text.push(byte);
+            self.read += length;
+        }
+    }
+
+    /// Copies what stands for itself, up to this place.
+    #[inline]
+    fn copy_until(&mut self, end: usize) {
+        self.text.append(&self.bytes[self.read..], end - self.read);
+        self.read = end;
+    }
 }
 
-/// How many bytes of a word stand for themselves before the first that may not: `=` or one less than `-`, among which
-/// `&`, `+` and `%` are.
-///
-/// Both are asked of all eight bytes in one number, where a borrow spoils only what is behind the first that is found.
-/// Source: <https://graphics.stanford.edu/~seander/bithacks.html#HasLessInWord>.
-fn ordinary_bytes(word: [u8; WORD]) -> usize {
-    const EACH: u64 = 0x0101_0101_0101_0101;
-    const HIGHEST_BITS: u64 = 0x80 * EACH;
-    let is_less = |word: u64, than: u8| word.wrapping_sub(EACH * u64::from(than)) & !word;
-    let word = u64::from_le_bytes(word);
-    let found = is_less(word, b'-') | is_less(word ^ (EACH * u64::from(b'=')), 1);
-    (found & HIGHEST_BITS).trailing_zeros() as usize / 8
+/// The bytes that may mean something, with their places: `=` and what is less than `-`, among which `&`, `+` and `%` are.
+struct Marks<'a> {
+    bytes: &'a [u8],
+    /// Where the next block begins.
+    next: usize,
+    /// A bit for each mark of the block before that, the first the lowest.
+    found: u64,
+}
+
+impl<'a> Marks<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Self {
+            bytes,
+            next: 0,
+            found: 0,
+        }
+    }
+}
+
+impl Iterator for Marks<'_> {
+    type Item = (usize, u8);
+
+    #[inline]
+    fn next(&mut self) -> Option<(usize, u8)> {
+        while self.found == 0 {
+            let rest = self
+                .bytes
+                .get(self.next..)
+                .filter(|rest| !rest.is_empty())?;
+            self.found = if let Some(block) = rest.first_chunk() {
+                marks(block)
+            } else {
+                let mut last = [b'-'; BLOCK];
+                last[..rest.len()].copy_from_slice(rest);
+                marks(&last)
+            };
+            self.next += BLOCK;
+        }
+        let at = self.next - BLOCK + self.found.trailing_zeros() as usize;
+        self.found &= self.found - 1;
+        self.bytes.get(at).map(|byte| (at, *byte))
+    }
+}
+
+/// A bit for each byte that may mean something, by the processor's comparisons of sixteen at once.
+fn marks(block: &[u8; BLOCK]) -> u64 {
+    let (lanes, _) = block.as_chunks();
+    lanes.iter().rev().fold(0, |found, lane| {
+        let lane = u8x16::new(*lane);
+        let marks = lane.simd_eq(u8x16::splat(b'=')) | lane.simd_le(u8x16::splat(b','));
+        found << 16 | u64::from(marks.to_bitmask())
+    })
 }
 
 /// The byte that the two digits behind a `%` stand for; `None` without two digits, when the `%` is itself.
@@ -135,16 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_bytes_end_at_the_first_that_may_mean_something() {
+    fn marks_are_the_bytes_that_may_mean_something() {
         let may_mean_something = |byte: u8| byte < b'-' || byte == b'=';
-        for place in 0..WORD {
+        for length in [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK] {
             for byte in 0..=u8::MAX {
-                for behind in [b'a', b'&', b'=', 0xff] {
-                    let mut word = [b'z'; WORD];
-                    word[place] = byte;
-                    word[place + 1..].fill(behind);
-                    let expected = word.iter().position(|byte| may_mean_something(*byte));
-                    assert_eq!(ordinary_bytes(word), expected.unwrap_or(WORD), "{word:?}");
+                for behind in [b'a', b'&', 0xff] {
+                    let mut bytes = vec![behind; length];
+                    bytes[length / 2] = byte;
+                    let expected: Vec<(usize, u8)> = (0..)
+                        .zip(bytes.iter().copied())
+                        .filter(|(_, byte)| may_mean_something(*byte))
+                        .collect();
+                    assert_eq!(Marks::of(&bytes).collect::<Vec<_>>(), expected, "{bytes:?}");
                 }
             }
         }
