@@ -77,6 +77,11 @@ impl Form {
         &self.text.as_bytes()[self.fields[index].start..]
     }
 
+    /// How long all names and values are together.
+    pub(crate) fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The first value of this name; `None` when the name is absent.
     #[must_use]
     pub fn first(&self, name: &str) -> Option<&str> {

@@ -105,7 +105,7 @@ const HOMES: [(&str, &[&str]); 17] = [
     ("serde_urlencoded", &["request"]),
     ("sha1", &["signature"]),
     ("sha2", &["signature"]),
-    ("smallvec", &["judge", "signature", "table"]),
+    ("smallvec", &["judge", "table"]),
     ("std::thread", &["config"]),
     ("strsim", &["diagnostic"]),
     ("toml", &["config"]),
