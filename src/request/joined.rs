@@ -39,7 +39,7 @@ impl Joined {
         let to = &mut self.bytes[self.length..];
         match (from.first_chunk::<PIECE>(), to.first_chunk_mut::<PIECE>()) {
             (Some(from), Some(to)) if length <= PIECE => *to = *from,
-            _ => to[..length].copy_from_slice(&from[..length]),
+            _ => copy(&from[..length], to),
         }
         self.length += length;
     }
@@ -49,6 +49,13 @@ impl Joined {
         self.bytes.truncate(self.length);
         self.bytes
     }
+}
+
+/// Apart, or the compiler makes one call of both ways to copy.
+#[cold]
+#[inline(never)]
+fn copy(from: &[u8], to: &mut [u8]) {
+    to[..from.len()].copy_from_slice(from);
 }
 
 #[cfg(test)]
