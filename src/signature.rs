@@ -322,8 +322,7 @@ struct Settings<'a> {
 impl<'a> Settings<'a> {
     fn parse(header: Option<&'a str>) -> Self {
         let value_of = |wanted: &str| {
-            header
-                .unwrap_or_default()
+            header?
                 .split(',')
                 .filter_map(|part| part.split_once('='))
                 .find(|(name, value)| name.trim() == wanted && !value.trim().is_empty())
