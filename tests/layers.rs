@@ -84,7 +84,7 @@ const FORBIDDEN: [&str; 11] = [
 ];
 
 /// Outside crates, with the modules of the core that may name them; and threads, which only compute there.
-const HOMES: [(&str, &[&str]); 17] = [
+const HOMES: [(&str, &[&str]); 18] = [
     ("annotate_snippets", &["diagnostic"]),
     ("base64", &["signature"]),
     ("csv", &["config"]),
@@ -96,6 +96,7 @@ const HOMES: [(&str, &[&str]); 17] = [
             "answer", "config", "guard", "judge", "line", "report", "table",
         ],
     ),
+    ("memchr", &["request"]),
     ("quick_xml", &["import", "twiml"]),
     ("regex", &["config", "table"]),
     (

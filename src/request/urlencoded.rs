@@ -185,7 +185,7 @@ mod tests {
         let may_mean_something = |byte: u8| byte < b'-' || byte == b'=';
         for length in [1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK] {
             for byte in 0..=u8::MAX {
-                for behind in [b'a', b'&', 0xff] {
+                for behind in [b'a', b'&', b'=', 0xff] {
                     let mut bytes = vec![behind; length];
                     bytes[length / 2] = byte;
                     let expected: Vec<(usize, u8)> = (0..)

@@ -141,4 +141,18 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_same_names_in_another_order_are_signed_alike() {
+        for fields in [3, 3 + SIZES, 97, 0, 3] {
+            let mut names: Vec<String> = (0..fields).map(|field| format!("n{field:03}")).collect();
+            let signed = names.concat();
+            for _ in 0..3 {
+                names.rotate_right(fields.min(1));
+                let form: Form = names.iter().map(|name| (name, "")).collect();
+                let order = in_signed_order(Content::Form(&form));
+                assert_eq!(String::from_utf8_lossy(&order), signed, "{names:?}");
+            }
+        }
+    }
 }
