@@ -11,19 +11,19 @@
 mod load;
 mod peers;
 mod process;
+mod reloads;
 mod start;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::error::Error;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 use std::{env, fmt, fs, process as std_process};
 
 use self::load::{Load, Requests};
-use self::process::Server;
+use self::process::{Server, TABLE};
+use self::reloads::Versions;
 
 /// The servers; the first argument of this program is one of the first two when it is to be that peer.
 const CONSTANT: &str = "constant";
@@ -83,14 +83,15 @@ fn measure() -> Result<()> {
 /// Starts the servers, measures them in turns, and prints what came of it.
 fn in_folder(folder: &Path, time: Duration, rounds: u64) -> Result<()> {
     process::pin_load();
+    let in_its_own = |name: &str| folder.join(name.replace(' ', "-"));
     let ours = |name: &str, table: String, rows: Option<usize>| {
-        let its = folder.join(name.replace(' ', "-"));
-        fs::create_dir(&its)?;
+        let its = in_its_own(name).join(TABLE);
+        fs::create_dir_all(&its)?;
         fs::write(its.join("responses.toml"), table)?;
         if let Some(rows) = rows {
             fs::write(its.join("numbers.csv"), support::directory(rows))?;
         }
-        Server::service(&its)
+        Server::service(&in_its_own(name))
     };
     let wanted = env::var("ONLY").ok();
     let mut servers = Vec::new();
@@ -124,39 +125,31 @@ fn in_folder(folder: &Path, time: Duration, rounds: u64) -> Result<()> {
     }
     print(&servers, &figures)?;
     for ((name, server), load) in servers.iter().zip(&mut loads) {
-        if [MANY_ROUTES, MANY_ROWS].contains(name) {
-            let ratios = (0..rounds)
-                .map(|_| while_read_again(server, load, time))
-                .collect::<Result<Vec<_>>>()?;
-            let what = format!("p99 while the table of {name} is read again, over without");
-            println!("{what:58} {}", Spread::of(ratios.into_iter()));
+        let mut versions = match *name {
+            MANY_ROUTES => Versions::of(&in_its_own(name), "responses.toml", "# The second.\n")?,
+            MANY_ROWS => Versions::of(&in_its_own(name), "numbers.csv", "+14140000000,Seller\n")?,
+            _ => continue,
+        };
+        let p99s = (0..rounds)
+            .map(|_| versions.p99s(server, load, time))
+            .collect::<Result<Vec<_>>>()?;
+        for (what, of) in [
+            (
+                "µs, alone",
+                (|(alone, _)| alone * 1e6) as fn((f64, f64)) -> f64,
+            ),
+            ("µs, while it is read again", |(_, during)| during * 1e6),
+            ("while it is read again, over alone", |(alone, during)| {
+                during / alone
+            }),
+        ] {
+            let what = format!("{name}: p99 {what}");
+            println!("{what:58} {}", Spread::of(p99s.iter().copied().map(of)));
         }
     }
     drop(loads);
     drop(servers);
     start::print(&folder.join("sample"), &requests)
-}
-
-/// The 99th percentile of the latency while the table is read again and again, over that while it is left alone.
-fn while_read_again(server: &Server, load: &mut Load<'_>, time: Duration) -> Result<f64> {
-    let p99 = |load: &mut Load<'_>| -> Result<f64> {
-        let mut latencies = load.at_a_pace(time)?;
-        latencies.sort_unstable();
-        Ok(latencies[latencies.len() * 99 / 100].as_secs_f64())
-    };
-    let alone = p99(load)?;
-    let is_over = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Ordering::Relaxed) {
-                server.reload();
-                thread::sleep(Duration::from_millis(500));
-            }
-        });
-        let during = p99(load);
-        is_over.store(true, Ordering::Relaxed);
-        Ok(during? / alone)
-    })
 }
 
 /// What each server did, then the ratios that mean something.

@@ -6,6 +6,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, process, thread};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::{Result, support};
 
 /// The core of the servers, and that of the load.
@@ -23,18 +25,22 @@ pub fn program() -> Result<PathBuf> {
     fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
+/// The folder of a service's table.
+pub const TABLE: &str = "table";
+
 pub struct Server {
     process: Child,
     pub port: u16,
 }
 
 impl Server {
-    /// Ours, with the table in this folder: signatures checked, logs and metrics on.
+    /// Ours, with the table in the folder [`TABLE`] in this one: signatures checked, logs and metrics on. It logs beside
+    /// this folder: in both it is told of whatever is written.
     pub fn service(folder: &Path) -> Result<Self> {
         let port = free_port()?;
         let mut command = pinned(program()?);
         command
-            .current_dir(folder)
+            .current_dir(folder.join(TABLE))
             .env("TWILIO_AUTH_TOKEN", support::TOKEN)
             .args(["serve", "--public-url", "https://example.com"])
             .args([
@@ -43,7 +49,6 @@ impl Server {
                 "--admin",
                 "127.0.0.1:0",
             ])
-            // Not in the folder of the table, which the service watches.
             .stderr(fs::File::create(folder.with_extension("log"))?);
         Self::start(command, port)
     }
@@ -94,10 +99,8 @@ impl Server {
 
     /// Asks it to read its table again.
     pub fn reload(&self) {
-        // A shell has no better way, and it takes no time of the server's.
-        let _ = Command::new("kill")
-            .args(["-HUP", &self.process.id().to_string()])
-            .status();
+        // It cannot have ended unless it is broken, and then it answers nothing either.
+        let _ = kill_process(Pid::from_child(&self.process), Signal::HUP);
     }
 
     fn read(&self, file: &str) -> io::Result<String> {

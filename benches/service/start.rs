@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::load::Requests;
-use crate::process::{self, Server};
+use crate::process::{self, Server, TABLE};
 use crate::{Result, Spread};
 
 /// The table that the project comes with.
@@ -18,8 +18,8 @@ const STARTS: usize = 15;
 
 /// Starts the service in this folder and asks it once, again and again.
 pub fn print(folder: &Path, requests: &Requests) -> Result<()> {
-    fs::create_dir(folder)?;
-    fs::copy(SAMPLE, folder.join("responses.toml"))?;
+    fs::create_dir_all(folder.join(TABLE))?;
+    fs::copy(SAMPLE, folder.join(TABLE).join("responses.toml"))?;
     let (mut milliseconds, mut megabytes) = (Vec::new(), Vec::new());
     for _ in 0..STARTS {
         let begin = Instant::now();
