@@ -76,18 +76,31 @@ pub fn open(path: &Path) -> io::Result<fs::File> {
     }
 }
 
+/// How many bytes are read at once: while the system copies them, nobody else has the processor.
+const PIECE: u64 = 64 << 10;
+
 /// All of a file, unless it is too large.
 fn whole(file: &fs::File) -> io::Result<Vec<u8>> {
     // Room for all of it, as far as it is known, and for a byte that says there is no more.
     let length = file.metadata()?.len().min(LARGEST) + 1;
     let mut bytes = Vec::new();
     bytes.try_reserve_exact(usize::try_from(length).unwrap_or_default())?;
-    file.take(LARGEST + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > LARGEST {
-        let reason = "it is larger than 1 GiB";
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
-    }
+    read_to_end(file, &mut bytes)?;
     Ok(bytes)
+}
+
+fn read_to_end(mut file: impl Read, bytes: &mut Vec<u8>) -> io::Result<()> {
+    loop {
+        let read = file.by_ref().take(PIECE).read_to_end(bytes)?;
+        if bytes.len() as u64 > LARGEST {
+            let reason = "it is larger than 1 GiB";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, reason));
+        }
+        // The end is not asked for again: a terminal would wait for another one.
+        if (read as u64) < PIECE {
+            return Ok(());
+        }
+    }
 }
 
 /// The files beside a table.
@@ -111,5 +124,40 @@ impl Beside {
 impl Files for Beside {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
         open(&self.path(written)).and_then(|file| whole(&file))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes with one end behind them, as a terminal has it.
+    struct Typed {
+        left: usize,
+        has_ended: bool,
+    }
+
+    impl Read for Typed {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            assert!(!self.has_ended, "asked for another end");
+            let count = self.left.min(buffer.len());
+            self.left -= count;
+            self.has_ended = count == 0;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn a_file_is_read_to_its_end_and_no_further() {
+        let piece = usize::try_from(PIECE).expect("a small number");
+        for length in [0, 1, piece - 1, piece, piece + 1, 3 * piece] {
+            let typed = Typed {
+                left: length,
+                has_ended: false,
+            };
+            let mut bytes = Vec::new();
+            read_to_end(typed, &mut bytes).expect("it can be read");
+            assert_eq!(bytes.len(), length);
+        }
     }
 }
