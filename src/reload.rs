@@ -6,6 +6,7 @@
 //! the new files, what is in use stays in use.
 
 mod attempt;
+mod idle;
 mod last_good;
 mod parts;
 mod reloader;

@@ -41,6 +41,8 @@ pub(super) struct Parts<'t> {
     rest: String,
     /// For each piece of `rest`, where it begins there, and in the file.
     pieces: Vec<(usize, usize)>,
+    /// Whether a thread of its own parses ahead of what reads the routes.
+    parses_ahead: bool,
 }
 
 impl<'t> Parts<'t> {
@@ -64,6 +66,14 @@ impl<'t> Parts<'t> {
         parts
     }
 
+    /// The same, without a thread of its own.
+    pub(super) fn on_this_thread(self) -> Self {
+        Self {
+            parses_ahead: false,
+            ..self
+        }
+    }
+
     /// The file in one part, and what of it is TOML: all mistakes in it have been reported.
     pub(super) fn whole(text: &'t str) -> Self {
         let mut parts = Self {
@@ -81,6 +91,7 @@ impl<'t> Parts<'t> {
             reads_over_mistakes: false,
             rest: String::new(),
             pieces: Vec::new(),
+            parses_ahead: true,
         }
     }
 
@@ -131,7 +142,8 @@ impl<'t> Parts<'t> {
                     }
                 }
             };
-            let is_alone = self.routes.len() < 2
+            let is_alone = !self.parses_ahead
+                || self.routes.len() < 2
                 || thread::Builder::new()
                     .name("toml".to_owned())
                     .spawn_scoped(scope, parse_all)
@@ -228,6 +240,14 @@ mod tests {
         assert_eq!(parts.routes.len(), 5);
         let (names, _) = parted(&text).expect("it can be parted");
         assert_eq!(names.len(), MOST_BYTES / 4);
+        // In this thread alone as well.
+        let mut count = 0;
+        let read = |routes: &Value<'_>| count += routes.get_ref().as_array().map_or(0, |r| r.len());
+        parts
+            .on_this_thread()
+            .each_routes(read)
+            .expect("it can be parted");
+        assert_eq!(count, MOST_BYTES / 4);
     }
 
     #[test]

@@ -7,18 +7,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 use tokio::sync::watch::Sender;
 use tracing::{error, info, warn};
 
+use super::idle::Idle;
 use super::last_good::LastGood;
 use super::parts::Parts;
 use super::source::{ENDED, First, Problem, compile, with_tests};
 use super::state::{Origin, Outcome, State};
 use super::watch::{Change, QUIET, Settling, Watch};
 use super::{PutInUse, Setup, Wake, Wishes, report};
-use crate::config::Compiled;
+use crate::config::{self, Compiled};
 use crate::live::{Access, CurrentLive, Live};
 
 /// How often the files are looked at, whatever events come: not every file system has events.
@@ -26,10 +25,6 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the last request has let go of what was replaced.
 const FREE: Duration = Duration::from_millis(100);
-
-/// A nice value that gives way to requests, and on a machine that has no rest still gets a tenth of a processor. On
-/// Linux each thread has its own, whatever POSIX says: `setpriority(2)`.
-const PRIORITY: i32 = 10;
 
 /// How often files are read anew that change while they are read.
 const MOST_READINGS: usize = 5;
@@ -106,12 +101,12 @@ impl Reloader {
         // It holds the texts of the files.
         drop(first);
         // What is said at the start waits for nobody. From here on, a large table takes a second of a processor, and
-        // requests go first. Where the system does not allow it, they only wait their turn.
-        let _ = setpriority_process(Some(gettid()), PRIORITY);
+        // requests go first.
+        let mut idle = Idle::on_this_thread();
         loop {
-            let must_look_again = match self.next(settling) {
-                Trigger::Asked => self.reload(true),
-                Trigger::Changed => self.have_changed() && self.reload(false),
+            let must_look_again = match self.next(settling, &mut idle) {
+                Trigger::Asked => idle.during(|| self.reload(true)),
+                Trigger::Changed => idle.during(|| self.have_changed() && self.reload(false)),
                 Trigger::End => return,
             };
             settling = self.follow();
@@ -122,7 +117,7 @@ impl Reloader {
     }
 
     /// Waits for something to do.
-    fn next(&mut self, mut settling: Settling) -> Trigger {
+    fn next(&mut self, mut settling: Settling, idle: &mut Idle) -> Trigger {
         let mut look = Instant::now() + LOOK;
         loop {
             if self.wishes.end.load(Ordering::SeqCst) {
@@ -141,7 +136,7 @@ impl Reloader {
                     settling.note(Change::Unknown, now);
                 }
             }
-            self.free();
+            self.free(idle);
             let free = (!self.retired.is_empty()).then(|| now + FREE);
             let next = [settling.due(), free].into_iter().flatten();
             let until = next.fold(look, Instant::min);
@@ -157,8 +152,12 @@ impl Reloader {
     }
 
     /// Frees what was replaced and no request has any more: nobody can get hold of it anew.
-    fn free(&mut self) {
-        self.retired.retain(|live| Arc::strong_count(live) > 1);
+    fn free(&mut self, idle: &mut Idle) {
+        let is_free = |live: &mut Arc<Live>| Arc::strong_count(live) == 1;
+        let free: Vec<_> = self.retired.extract_if(.., is_free).collect();
+        if !free.is_empty() {
+            idle.during(|| drop(free));
+        }
     }
 
     /// Watches the files of the table in use, and of the one that was tried last. What may have come unseen is looked
@@ -226,7 +225,8 @@ impl Reloader {
         let (parts, compiled) = if again.agree(&self.in_use) {
             (again, Ok(None))
         } else {
-            let (parts, compiled) = compile(table, self.setup.state_dir.as_deref());
+            let state_dir = self.setup.state_dir.as_deref();
+            let (parts, compiled) = compile(table, state_dir, config::compile_on_this_thread);
             (parts, compiled.and_then(with_tests).map(Some))
         };
         if !takes_it_as_it_is && parts.have_moved(table) {

@@ -11,8 +11,8 @@ use super::last_good::LastGood;
 use super::parts::{Part, Parts, Recorder, Stamp};
 use super::report;
 use super::state::Origin;
-use crate::config::{self, Compiled};
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::config::{self, Compiled, Files};
+use crate::diagnostic::{Diagnostic, File, Severity};
 use crate::table::Table;
 use crate::table_file::{self, Unreadable};
 
@@ -43,9 +43,16 @@ impl Problem {
     }
 }
 
+/// [`config::compile`], or the same in another manner.
+pub(super) type Compile = fn(&Arc<File>, &dyn Files) -> Result<Compiled, Vec<Diagnostic>>;
+
 /// Reads and compiles a table; what it is made of is known in any case, as far as it was read. A try that ends the
 /// program is known in `state_dir`.
-pub(super) fn compile(path: &Path, state_dir: Option<&Path>) -> (Parts, Result<Compiled, Problem>) {
+pub(super) fn compile(
+    path: &Path,
+    state_dir: Option<&Path>,
+    compile: Compile,
+) -> (Parts, Result<Compiled, Problem>) {
     let stamp = Stamp::of(path);
     // A pipe would keep the reloads waiting for ever.
     let read = table_file::open(path)
@@ -63,7 +70,7 @@ pub(super) fn compile(path: &Path, state_dir: Option<&Path>) -> (Parts, Result<C
     };
     let recorder = Recorder::new(path, Attempt::begin(state_dir, path));
     // Whatever a table does to the compiler, it must not end the reloads for good.
-    let compiled = catch_unwind(AssertUnwindSafe(|| config::compile(&file, &recorder)));
+    let compiled = catch_unwind(AssertUnwindSafe(|| compile(&file, &recorder)));
     let parts = Parts {
         table: Part::new(file.text.as_bytes(), stamp),
         directories: recorder.into_directories(),
@@ -131,7 +138,7 @@ pub fn first(path: &Path, state_dir: Option<&Path>) -> Result<(Table, First), No
     {
         return Ok(from_copy(copy, Problem::Ended, attempted));
     }
-    let (parts, result) = compile(path, state_dir);
+    let (parts, result) = compile(path, state_dir, config::compile);
     let problem = match result {
         Ok(compiled) => {
             let first = First {
