@@ -28,6 +28,11 @@ pub fn program() -> Result<PathBuf> {
 /// The folder of a service's table.
 pub const TABLE: &str = "table";
 
+/// Where the service with the table in this folder logs.
+pub fn log(folder: &Path) -> PathBuf {
+    folder.with_extension("log")
+}
+
 pub struct Server {
     process: Child,
     pub port: u16,
@@ -49,7 +54,7 @@ impl Server {
                 "--admin",
                 "127.0.0.1:0",
             ])
-            .stderr(fs::File::create(folder.with_extension("log"))?);
+            .stderr(fs::File::create(log(folder))?);
         Self::start(command, port)
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::Result;
 use crate::load::Load;
-use crate::process::{Server, TABLE};
+use crate::process::{Server, TABLE, log};
 
 /// How often it is looked whether the service has taken the new version.
 const LOOK: Duration = Duration::from_millis(10);
@@ -27,6 +27,7 @@ pub struct Versions {
     file: PathBuf,
     /// Where they are kept, not in the folder that the service watches.
     kept: [PathBuf; 2],
+    /// Which of them was put in place last.
     is_second: bool,
     log: PathBuf,
 }
@@ -42,7 +43,7 @@ impl Versions {
             file,
             kept,
             is_second: false,
-            log: folder.with_extension("log"),
+            log: log(folder),
         })
     }
 
