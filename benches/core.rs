@@ -11,11 +11,11 @@ use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
-use twiml_responder::answer::{Asked, answer};
-use twiml_responder::guard::Guard;
-use twiml_responder::request::{Form, Request, Webhook};
-use twiml_responder::signature::secrets::Secrets;
-use twiml_responder::signature::{Algorithm, Content, Secret, Signed, sign, verify};
+use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::guard::Guard;
+use twiml_responder::twilio::request::{Form, Request, Webhook};
+use twiml_responder::twilio::signature::secrets::Secrets;
+use twiml_responder::twilio::signature::{Algorithm, Content, Secret, Signed, sign, verify};
 
 use crate::support::{TOKEN, URL, body, compiled, form, table, template};
 

@@ -16,10 +16,10 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use peak_alloc::PeakAlloc;
-use twiml_responder::config::{Compiled, Files, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::request::{Form, Request, Webhook, sample};
-use twiml_responder::types::Channel;
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::{Compiled, Files, compile};
+use twiml_responder::twilio::request::{Form, Request, Webhook, sample};
+use twiml_responder::twilio::types::Channel;
 
 /// The memory of all threads: a large table is compiled by two.
 #[global_allocator]

@@ -1,48 +1,17 @@
 //! Answers Twilio Proxy's out-of-session callback, and any plain Voice or Messaging webhook, from a routing table.
+//!
+//! Six rooms, one above the other; each uses only those before it in this list. [`twilio`], [`table`], [`language`] and
+//! [`journal`] are the core: values in, values out, without I/O, clock or log. [`service`] and [`commands`] own sockets,
+//! files, signals and time, and decide nothing.
 
-pub mod types;
-
-pub mod request;
-
-pub mod signature;
-
-pub mod directory;
-
-pub mod reply;
+pub mod twilio;
 
 pub mod table;
 
-pub mod guard;
-
-pub mod twiml;
-
-pub mod answer;
-
-pub mod line;
-
-pub mod judge;
-
-pub mod report;
-
-pub mod diagnostic;
-
-pub mod config;
-
-pub mod import;
-
-pub mod schema;
-
-pub mod metrics;
-
-pub mod table_file;
-
-pub mod live;
-
-pub mod reload;
+pub mod language;
 
 pub mod journal;
 
-pub mod server;
-pub mod systemd;
+pub mod service;
 
-pub mod cli;
+pub mod commands;

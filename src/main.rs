@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    twiml_responder::cli::run()
+    twiml_responder::commands::run()
 }

@@ -1,11 +1,16 @@
 //! The table: routes in file order, and which of them answers a request.
 //!
-//! Built only by `config::compile`, never changed afterwards. Decides, and shows why, with the same code.
+//! Built only by `language::compile`, never changed afterwards. Decides, and shows why, with the same code.
 
+pub mod answer;
+pub mod directory;
+pub mod guard;
 mod index;
 pub mod intercept;
 pub mod pattern;
+pub mod reply;
 pub mod schedule;
+pub mod twiml;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -20,11 +25,11 @@ pub(crate) use self::index::Shelved;
 use self::intercept::Intercept;
 use self::pattern::Pattern;
 use self::schedule::Schedule;
-use crate::directory::{BoundRow, Directory, Row};
-use crate::guard::Limits;
-use crate::reply::{EMPTY_DOCUMENT, Reply};
-use crate::request::{Request, Webhook};
-use crate::types::{Channel, is_withheld};
+use crate::table::directory::{BoundRow, Directory, Row};
+use crate::table::guard::Limits;
+use crate::table::reply::{EMPTY_DOCUMENT, Reply};
+use crate::twilio::request::{Request, Webhook};
+use crate::twilio::types::{Channel, is_withheld};
 
 /// The name under which `[default]` answers.
 pub const DEFAULT: &str = "default";

@@ -1,14 +1,14 @@
 //! How often a request asks for memory, counted by an allocator: few times, whatever the number of its fields.
 
 use jiff::Timestamp;
-use twiml_responder::answer::{Asked, answer};
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::guard::Guard;
-use twiml_responder::request::{Form, Request, Webhook, sample};
-use twiml_responder::signature::secrets::Secrets;
-use twiml_responder::signature::{Algorithm, Content, Secret, Signed, sign, verify};
-use twiml_responder::types::Channel;
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::guard::Guard;
+use twiml_responder::twilio::request::{Form, Request, Webhook, sample};
+use twiml_responder::twilio::signature::secrets::Secrets;
+use twiml_responder::twilio::signature::{Algorithm, Content, Secret, Signed, sign, verify};
+use twiml_responder::twilio::types::Channel;
 
 const URL: &str = "https://example.com/out-of-session";
 

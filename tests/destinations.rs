@@ -1,10 +1,10 @@
 //! Nobody but the operator says whom we pay to reach: every place of TwiML that leads somewhere, with every kind of
 //! parameter in it.
 
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::{Code, File, Severity};
-use twiml_responder::reply::vocabulary::{self, ElementSpec};
-use twiml_responder::types::Channel;
+use twiml_responder::language::diagnostic::{Code, File, Severity};
+use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::twilio::types::Channel;
+use twiml_responder::twilio::vocabulary::{self, ElementSpec};
 
 /// Parameters that a stranger fills in, and those of the two parties.
 const PARAMETERS: [&str; 11] = [

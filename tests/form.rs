@@ -1,7 +1,7 @@
 //! Property tests: a form on a request's way is, byte for byte, what `serde_urlencoded` makes of it.
 
 use proptest::prelude::*;
-use twiml_responder::request::Form;
+use twiml_responder::twilio::request::Form;
 
 /// What `serde_urlencoded` makes of the bytes, without a form between.
 fn oracle(bytes: &[u8]) -> Vec<(String, String)> {

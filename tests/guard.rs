@@ -3,12 +3,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use twiml_responder::answer::{Asked, answer};
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::guard::{Guard, LOOP_GUARD};
-use twiml_responder::request::{Form, Request, Webhook};
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
+use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::guard::{Guard, LOOP_GUARD};
+use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 /// By what a retry is known.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -11,14 +11,14 @@ use proptest::test_runner::TestRunner;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use support::{program, run};
-use twiml_responder::answer::{Asked, answer};
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::guard::Guard;
-use twiml_responder::import::{ImportError, Imported, import};
-use twiml_responder::reply::vocabulary::{self, Destination, ElementSpec};
-use twiml_responder::request::{Form, Request, Webhook};
-use twiml_responder::types::Channel;
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::import::{ImportError, Imported, import};
+use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::guard::Guard;
+use twiml_responder::twilio::request::{Form, Request, Webhook};
+use twiml_responder::twilio::types::Channel;
+use twiml_responder::twilio::vocabulary::{self, Destination, ElementSpec};
 
 const DEFAULT: &str = "\n[default]\nvoice = [ { Say = \"default\" } ]\n";
 

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use twiml_responder::directory::Directory;
-use twiml_responder::guard::Limits;
-use twiml_responder::request::{Form, Request, Webhook};
+use twiml_responder::table::directory::Directory;
+use twiml_responder::table::guard::Limits;
 use twiml_responder::table::pattern::Pattern;
 use twiml_responder::table::schedule::Schedule;
 use twiml_responder::table::{
     Alternative, Binding, Condition, DefaultReplies, DefaultReply, Route, Subject, Table, Test,
 };
+use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 /// More keys than the index copies from a directory.
 const MANY: usize = 1500;

@@ -15,15 +15,15 @@ use std::io::{self, Write as _};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use twiml_responder::answer::{Asked, answer};
-use twiml_responder::config::{Files, compile};
-use twiml_responder::diagnostic::{Code, File, Severity};
-use twiml_responder::guard::{Guard, Verdict as Guarded};
-use twiml_responder::judge::{Choice, Doubt, Judge, Verdict};
-use twiml_responder::line::{self, Beyond, Line, Recorded, Told};
-use twiml_responder::request::{Form, Request, Webhook};
+use twiml_responder::journal::judge::{Choice, Doubt, Judge, Verdict};
+use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
+use twiml_responder::language::diagnostic::{Code, File, Severity};
+use twiml_responder::language::{Files, compile};
 use twiml_responder::table::Table;
+use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::guard::{Guard, Verdict as Guarded};
 use twiml_responder::table::intercept::PASS;
+use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 /// The file of the directory `sellers`.
 struct Sellers;

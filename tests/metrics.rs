@@ -6,12 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use twiml_responder::answer::{Answer, Kind};
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::metrics::{Format, Metrics, Outcome, RouteCounters};
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::service::metrics::{Format, Metrics, Outcome, RouteCounters};
 use twiml_responder::table::Table;
-use twiml_responder::types::Channel;
+use twiml_responder::table::answer::{Answer, Kind};
+use twiml_responder::twilio::types::Channel;
 
 /// A table of routes with these names, in this order.
 fn table<S: AsRef<str>>(names: &[S]) -> Table {

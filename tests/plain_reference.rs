@@ -18,10 +18,10 @@ use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 use serde_json::Value;
 use tokio::runtime::Runtime;
-use twiml_responder::live::Verification;
-use twiml_responder::request::Webhook;
-use twiml_responder::server::Service;
-use twiml_responder::signature::secrets::Secrets;
+use twiml_responder::service::live::Verification;
+use twiml_responder::service::server::Service;
+use twiml_responder::twilio::request::Webhook;
+use twiml_responder::twilio::signature::secrets::Secrets;
 
 use self::plain::{
     Asked, Drawn, Plain, Route, Why, asked, intercept_name, route_name, some_routes,

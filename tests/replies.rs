@@ -7,15 +7,15 @@ use proptest::prelude::*;
 use quick_xml::Reader;
 use quick_xml::escape::unescape;
 use quick_xml::events::{BytesStart, Event};
-use twiml_responder::answer::{Answer, Asked, answer, last_resort};
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::{Code, File};
-use twiml_responder::guard::Guard;
-use twiml_responder::reply::RenderError;
-use twiml_responder::reply::vocabulary::{self, Destination, ElementSpec, ValueError};
-use twiml_responder::request::{Form, Request, Webhook};
+use twiml_responder::language::diagnostic::{Code, File};
+use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
-use twiml_responder::types::Channel;
+use twiml_responder::table::answer::{Answer, Asked, answer, last_resort};
+use twiml_responder::table::guard::Guard;
+use twiml_responder::table::reply::RenderError;
+use twiml_responder::twilio::request::{Form, Request, Webhook};
+use twiml_responder::twilio::types::Channel;
+use twiml_responder::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
 
 const URL: &str = "https://example.com:8443/prefix/out-of-session";
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value};
-use twiml_responder::schema::schema;
+use twiml_responder::language::schema::schema;
 
 /// One of each kind at least.
 const DEFINITIONS: [&str; 28] = [

@@ -5,8 +5,8 @@ mod support;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
-use twiml_responder::request::event::Event;
-use twiml_responder::signature::{Algorithm, Content, Secret, body_sha256, sign};
+use twiml_responder::twilio::request::event::Event;
+use twiml_responder::twilio::signature::{Algorithm, Content, Secret, body_sha256, sign};
 
 use support::{Folder, Ran, Service, program, run};
 

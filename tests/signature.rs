@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::Value;
-use twiml_responder::request::Form;
-use twiml_responder::signature::diagnosis::diagnose;
-use twiml_responder::signature::secrets::Secrets;
-use twiml_responder::signature::{Algorithm, Content, Failure, Secret, Signed, sign, verify};
+use twiml_responder::twilio::request::Form;
+use twiml_responder::twilio::signature::diagnosis::diagnose;
+use twiml_responder::twilio::signature::secrets::Secrets;
+use twiml_responder::twilio::signature::{
+    Algorithm, Content, Failure, Secret, Signed, sign, verify,
+};
 
 /// Collected from the libraries' tests and recomputed with two of them; `_meta` says which.
 const VECTORS: &str = include_str!("data/signature-vectors.json");

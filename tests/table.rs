@@ -9,12 +9,12 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use twiml_responder::answer::{Asked, answer};
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::guard::Guard;
-use twiml_responder::request::{Form, Request, Webhook};
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::guard::Guard;
 use twiml_responder::table::{Condition, Miss, Table};
+use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 use self::plain::{Drawn, Plain, Route, Why, asked, intercept_name, route_name, some_routes};
 

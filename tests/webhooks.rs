@@ -6,15 +6,15 @@ mod wire;
 use std::path::Path;
 use std::sync::Arc;
 
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::journal::{Journal, Options};
-use twiml_responder::line::Beyond;
-use twiml_responder::live::{Access, Verification};
-use twiml_responder::server::Service;
-use twiml_responder::signature::keys::Keys;
-use twiml_responder::signature::secrets::Secrets;
-use twiml_responder::signature::{Algorithm, Content, Secret, body_sha256, sign};
+use twiml_responder::journal::line::Beyond;
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::service::journal::{Journal, Options};
+use twiml_responder::service::live::{Access, Verification};
+use twiml_responder::service::server::Service;
+use twiml_responder::twilio::signature::keys::Keys;
+use twiml_responder::twilio::signature::secrets::Secrets;
+use twiml_responder::twilio::signature::{Algorithm, Content, Secret, body_sha256, sign};
 
 use wire::ask::Ask;
 use wire::client::Got;
@@ -191,7 +191,7 @@ async fn interactions_are_counted() {
     for body in ["5550100", "hello", "hello"] {
         server.ask(&text("1", body).signed_as_asked()).await;
     }
-    let text = metrics.text(twiml_responder::metrics::Format::OpenMetrics);
+    let text = metrics.text(twiml_responder::service::metrics::Format::OpenMetrics);
     for line in [
         "interactions_total{outcome=\"block\"} 1",
         "interactions_total{outcome=\"pass\"} 2",

@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use twiml_responder::request::Form;
-use twiml_responder::signature::{Algorithm, Content, Secret, sign};
+use twiml_responder::twilio::request::Form;
+use twiml_responder::twilio::signature::{Algorithm, Content, Secret, sign};
 
 use crate::{Result, support};
 

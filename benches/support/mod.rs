@@ -6,11 +6,11 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::request::{Form, Webhook, sample};
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
-use twiml_responder::types::Channel;
+use twiml_responder::twilio::request::{Form, Webhook, sample};
+use twiml_responder::twilio::types::Channel;
 
 /// The auth token that signs.
 pub const TOKEN: &str = "12345678901234567890123456789012";

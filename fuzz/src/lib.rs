@@ -8,20 +8,20 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use roxmltree::{Document, Node};
-use twiml_responder::answer::{Answer, Asked, Kind, answer as core_answer};
-use twiml_responder::config::{Compiled, Files, NoFiles, compile};
-use twiml_responder::diagnostic::{Diagnostic, File, Severity};
-use twiml_responder::guard::Guard;
-use twiml_responder::line::{self, Beyond, Line, Recorded, Told};
-use twiml_responder::reply::vocabulary::{self, ElementSpec};
-use twiml_responder::request::event::Event;
-use twiml_responder::request::{Form, Request, Webhook};
-use twiml_responder::signature::diagnosis::diagnose;
-use twiml_responder::signature::public_url::PublicUrl;
-use twiml_responder::signature::secrets::Secrets;
-use twiml_responder::signature::{Algorithm, Content, Failure, Secret, Signed, sign, verify};
+use twiml_responder::table::answer::{Answer, Asked, Kind, answer as core_answer};
+use twiml_responder::language::{Compiled, Files, NoFiles, compile};
+use twiml_responder::language::diagnostic::{Diagnostic, File, Severity};
+use twiml_responder::table::guard::Guard;
+use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
+use twiml_responder::twilio::vocabulary::{self, ElementSpec};
+use twiml_responder::twilio::request::event::Event;
+use twiml_responder::twilio::request::{Form, Request, Webhook};
+use twiml_responder::twilio::signature::diagnosis::diagnose;
+use twiml_responder::twilio::signature::public_url::PublicUrl;
+use twiml_responder::twilio::signature::secrets::Secrets;
+use twiml_responder::twilio::signature::{Algorithm, Content, Failure, Secret, Signed, sign, verify};
 use twiml_responder::table::Table;
-use twiml_responder::types::Channel;
+use twiml_responder::twilio::types::Channel;
 
 const URL: &str = "https://example.com/out-of-session";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -281,7 +281,7 @@ pub fn import(bytes: &[u8]) {
         return;
     };
     let lines = text.split('\n').count();
-    match twiml_responder::import::import("document", text) {
+    match twiml_responder::language::import::import("document", text) {
         Ok(imported) => {
             assert!(
                 imported

@@ -16,8 +16,8 @@ use hashbrown::HashMap;
 use smallvec::SmallVec;
 
 use super::{Condition, Route, Subject, Test};
-use crate::directory::Directory;
-use crate::request::Request;
+use crate::table::directory::Directory;
+use crate::twilio::request::Request;
 
 /// The position of a route in the file.
 type Position = u32;
@@ -531,10 +531,10 @@ fn pins_of<'t>(test: &'t Test, pins: &mut Vec<Pin<'t>>) -> bool {
 mod tests {
     use super::*;
 
-    use crate::reply::Reply;
-    use crate::request::{Form, Webhook};
     use crate::table::pattern::Pattern;
+    use crate::table::reply::Reply;
     use crate::table::{Alternative, DefaultReply};
+    use crate::twilio::request::{Form, Webhook};
 
     /// A route that asks this of `Called`, and whether the request has a `Body` when it is one of the even ones.
     fn route(number: usize, test: Test) -> Route {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::schedule::Schedule;
 use super::{Alternative, Condition, Miss, Table, failing, fitting};
-use crate::request::Request;
+use crate::twilio::request::Request;
 
 /// The word for an interaction that is blocked.
 pub const BLOCK: &str = "block";

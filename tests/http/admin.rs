@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use twiml_responder::server::Service;
+use twiml_responder::service::server::Service;
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::client::Got;

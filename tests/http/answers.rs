@@ -1,9 +1,9 @@
 //! A signed request gets its document, whatever breaks.
 
-use twiml_responder::answer::{Answer, Asked};
-use twiml_responder::guard::Guard;
-use twiml_responder::server::Service;
+use twiml_responder::service::server::Service;
 use twiml_responder::table::Table;
+use twiml_responder::table::answer::{Answer, Asked};
+use twiml_responder::table::guard::Guard;
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::log::Log;

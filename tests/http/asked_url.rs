@@ -1,6 +1,6 @@
 //! What was signed: the URL as the outside world sees it.
 
-use twiml_responder::server::Service;
+use twiml_responder::service::server::Service;
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::server::{TestServer, expect_refusal};

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use twiml_responder::server::Limits;
+use twiml_responder::service::server::Limits;
 
 use crate::wire::ask::hello;
 use crate::wire::server::TestServer;

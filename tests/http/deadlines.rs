@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use twiml_responder::server::Limits;
+use twiml_responder::service::server::Limits;
 
 use crate::wire::ask::hello;
 use crate::wire::server::{TestServer, expect_refusal};

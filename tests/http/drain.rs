@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use twiml_responder::live::Verification;
-use twiml_responder::server::listener::Listener;
-use twiml_responder::server::{Limits, Service, run};
-use twiml_responder::signature::secrets::Secrets;
+use twiml_responder::service::live::Verification;
+use twiml_responder::service::server::listener::Listener;
+use twiml_responder::service::server::{Limits, Service, run};
+use twiml_responder::twilio::signature::secrets::Secrets;
 
 use crate::wire::ask::hello;
 use crate::wire::client::Client;

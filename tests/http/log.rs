@@ -1,6 +1,6 @@
 //! What the log says of requests, and what it never says.
 
-use twiml_responder::server::Service;
+use twiml_responder::service::server::Service;
 
 use crate::wire::ask::Ask;
 use crate::wire::log::Log;

@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use twiml_responder::server::Limits;
-use twiml_responder::server::listener::{ListenAddress, Listener, SocketMode};
+use twiml_responder::service::server::Limits;
+use twiml_responder::service::server::listener::{ListenAddress, Listener, SocketMode};
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::client::Client;

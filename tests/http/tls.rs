@@ -13,9 +13,9 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
-use twiml_responder::server::Limits;
-use twiml_responder::server::listener::Listener;
-use twiml_responder::server::tls::{Certificates, TlsFiles};
+use twiml_responder::service::server::Limits;
+use twiml_responder::service::server::listener::Listener;
+use twiml_responder::service::server::tls::{Certificates, TlsFiles};
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::client::Client;

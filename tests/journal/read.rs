@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use twiml_responder::journal::read::Lines;
-use twiml_responder::line::Line;
-use twiml_responder::request::Webhook;
+use twiml_responder::journal::line::Line;
+use twiml_responder::service::journal::read::Lines;
+use twiml_responder::twilio::request::Webhook;
 
 use crate::support::Folder;
 use crate::{Kept, call};

@@ -7,9 +7,9 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use twiml_responder::live::{Access, CurrentLive, Live, Verification};
-use twiml_responder::metrics::{Format, Metrics};
-use twiml_responder::reload::{
+use twiml_responder::service::live::{Access, CurrentLive, Live, Verification};
+use twiml_responder::service::metrics::{Format, Metrics};
+use twiml_responder::service::reload::{
     self, Companion, Observer, Origin, Outcome, PutInUse, Reloads, Setup, State,
 };
 

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use twiml_responder::request::Form;
-use twiml_responder::signature::{Algorithm, Content, Secret, sign};
+use twiml_responder::twilio::request::Form;
+use twiml_responder::twilio::signature::{Algorithm, Content, Secret, sign};
 
 use crate::support::{Folder, Service};
 

@@ -9,10 +9,10 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use proptest::prelude::*;
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::{Code, File, Severity};
-use twiml_responder::request::{Form, Webhook};
+use twiml_responder::language::diagnostic::{Code, File, Severity};
+use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
+use twiml_responder::twilio::request::{Form, Webhook};
 
 #[derive(Debug, Clone)]
 enum Test {

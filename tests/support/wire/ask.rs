@@ -1,7 +1,7 @@
 //! A request as it stands on the wire.
 
-use twiml_responder::request::Form;
-use twiml_responder::signature::{Algorithm, Content, Secret, sign};
+use twiml_responder::twilio::request::Form;
+use twiml_responder::twilio::signature::{Algorithm, Content, Secret, sign};
 
 use crate::wire::{CALL, TOKEN};
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use twiml_responder::server::listener::ListenAddress;
+use twiml_responder::service::server::listener::ListenAddress;
 
 /// A folder that is gone after the test.
 pub struct Folder(pub PathBuf);

@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use twiml_responder::answer::{Answer, Asked, Kind};
-use twiml_responder::config::{NoFiles, compile};
-use twiml_responder::diagnostic::File;
-use twiml_responder::guard::Guard;
-use twiml_responder::live::Verification;
-use twiml_responder::server::Service;
-use twiml_responder::signature::secrets::Secrets;
+use twiml_responder::language::diagnostic::File;
+use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::service::live::Verification;
+use twiml_responder::service::server::Service;
 use twiml_responder::table::Table;
+use twiml_responder::table::answer::{Answer, Asked, Kind};
+use twiml_responder::table::guard::Guard;
+use twiml_responder::twilio::signature::secrets::Secrets;
 
 pub const TOKEN: &str = "2bd9e9638872de601313dc77410d3b23";
 

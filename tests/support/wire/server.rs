@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use twiml_responder::server::listener::{ListenAddress, Listener};
-use twiml_responder::server::{Limits, Service, run, run_admin};
+use twiml_responder::service::server::listener::{ListenAddress, Listener};
+use twiml_responder::service::server::{Limits, Service, run, run_admin};
 
 use crate::wire::ask::Ask;
 use crate::wire::client::{Client, Got};

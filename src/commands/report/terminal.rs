@@ -1,0 +1,252 @@
+//! The figures in a terminal: at most 80 columns, bars from blocks, colours for a terminal only.
+
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use super::section::{self, Section};
+use crate::commands::format::{figure, shown};
+use crate::journal::report::{Figures, Quiet};
+
+/// The most columns of a line.
+const WIDTH: usize = 80;
+
+/// The columns that a bar has at least; names take what is left.
+const BAR_MIN: usize = 12;
+
+/// The most rows of a section, as many as a day has hours, and the most quiet numbers.
+const ROWS_MAX: usize = 24;
+
+/// The blocks of a bar's two parts, and their colours.
+const BLOCKS: [(&str, &str); 2] = [("█", "\u{1b}[34m"), ("▒", "\u{1b}[33m")];
+
+const BOLD: &str = "\u{1b}[1m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// All of it; no line feed at the end.
+pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
+    let mut text = section::heading(figures, zone);
+    text.push('\n');
+    if figures.lines + figures.unreadable == 0 {
+        text.pop();
+        return text;
+    }
+    let keys = section::keys(figures);
+    let name_width = keys.iter().map(|key| key.name.len()).max().unwrap_or(0);
+    let figure_width = keys.iter().map(|key| figure(key.figure).len()).max();
+    text.push('\n');
+    for key in &keys {
+        let name = format!("{:name_width$}", key.name);
+        let count = format!("{:>1$}", figure(key.figure), figure_width.unwrap_or(0));
+        let line = format!("{name}  {BOLD}{count}{PLAIN}  {}", key.notes.join(", "));
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    if figures.answers() > 0 {
+        draw(section::numbers(figures), &mut text);
+        draw(section::routes(figures), &mut text);
+        draw(section::hours(figures), &mut text);
+        draw(section::weekdays(figures), &mut text);
+    }
+    if let Some(quiet) = &figures.quiet {
+        draw_quiet(quiet, &mut text);
+    }
+    for section in section::others(figures) {
+        draw(section, &mut text);
+    }
+    text.pop();
+    text
+}
+
+/// A section: its title with the names of its columns, then a line a row.
+fn draw(mut section: Section, text: &mut String) {
+    section.cut(ROWS_MAX);
+    let labels = section.rows.iter().map(|row| row.label.width());
+    let widest = labels.max().unwrap_or(0).max(section.title.len());
+    let widths: Vec<usize> = section
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, name)| {
+            let figures = section.rows.iter().map(|row| figure(row.figures[at]).len());
+            let is_drawn = section.columns.len() > 1 && at < 2;
+            let name_width = name.len() + if is_drawn { 2 } else { 0 };
+            figures.max().unwrap_or(0).max(name_width)
+        })
+        .collect();
+    let taken = 2 + widths.iter().map(|width| width + 2).sum::<usize>();
+    let label_width = widest.min(WIDTH.saturating_sub(taken + BAR_MIN));
+    let bar_width = WIDTH.saturating_sub(taken + label_width);
+    text.push('\n');
+    let _ = write!(text, "{BOLD}{}{PLAIN}", padded(section.title, label_width));
+    for (at, (name, width)) in section.columns.iter().zip(&widths).enumerate() {
+        let (block, colour) = BLOCKS[at.min(1)];
+        let is_drawn = section.columns.len() > 1 && at < 2;
+        if is_drawn {
+            let blanks = " ".repeat(width - name.len());
+            let _ = write!(text, "{blanks}{colour}{block}{PLAIN} {name}");
+        } else {
+            let _ = write!(text, "  {name:>width$}");
+        }
+    }
+    text.push('\n');
+    let longest = section.longest();
+    for row in &section.rows {
+        text.push_str(&padded(&row.label, label_width));
+        for (number, width) in row.figures.iter().zip(&widths) {
+            let _ = write!(text, "  {:>width$}", figure(*number));
+        }
+        let bar = bar(section.bar(row), longest, bar_width);
+        if !row.is_rest && !bar.is_empty() {
+            text.push_str("  ");
+            text.push_str(&bar);
+        }
+        text.push('\n');
+    }
+    if !section.note.is_empty() {
+        text.push_str(&section.note);
+        text.push('\n');
+    }
+}
+
+/// A bar whose parts are as long as their figures, the longest bar of all as long as there is room. What there is of is
+/// always to be seen.
+fn bar(parts: &[u64], longest: u64, width: usize) -> String {
+    let scale = |figure: u64| {
+        let cells = u128::from(figure) * width as u128;
+        let cells = (cells + u128::from(longest) / 2) / u128::from(longest);
+        usize::try_from(cells).unwrap_or(width)
+    };
+    let mut bar = String::new();
+    let mut sum: u64 = 0;
+    let mut drawn = 0;
+    for (at, (part, (block, colour))) in parts.iter().zip(BLOCKS).enumerate() {
+        sum = sum.saturating_add(*part);
+        let later = parts[at + 1..].iter().filter(|part| **part > 0).count();
+        if *part > 0 && drawn < width {
+            let most = width.saturating_sub(later).max(drawn + 1);
+            let end = scale(sum).clamp(drawn + 1, most);
+            let _ = write!(bar, "{colour}{}{PLAIN}", block.repeat(end - drawn));
+            drawn = end;
+        }
+    }
+    bar
+}
+
+/// A text in so many columns, cut with an ellipsis where it is too long.
+fn padded(text: &str, width: usize) -> String {
+    let mut padded = String::new();
+    let mut taken = 0;
+    if text.width() <= width {
+        padded.push_str(text);
+        taken = text.width();
+    } else {
+        for character in text.chars() {
+            let columns = character.width().unwrap_or(0);
+            if taken + columns + 1 > width {
+                break;
+            }
+            padded.push(character);
+            taken += columns;
+        }
+        padded.push('…');
+        taken += 1;
+    }
+    padded.push_str(&" ".repeat(width.saturating_sub(taken)));
+    padded
+}
+
+/// The numbers of the table that never came, several in a line.
+fn draw_quiet(quiet: &Quiet, text: &mut String) {
+    if quiet.pinned == 0 {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n{BOLD}Quiet numbers{PLAIN}  {} of {} in the table never came",
+        figure(quiet.never.len() as u64),
+        figure(quiet.pinned as u64)
+    );
+    let numbers: Vec<String> = quiet
+        .never
+        .iter()
+        .take(ROWS_MAX)
+        .map(|text| shown(text))
+        .collect();
+    let mut words: Vec<String> = numbers;
+    let more = quiet.never.len().saturating_sub(ROWS_MAX);
+    if more > 0 {
+        words.push(format!("and {} more", figure(more as u64)));
+    }
+    wrap(words.iter().map(String::as_str), "  ", text);
+    for note in section::quiet_notes(quiet) {
+        wrap(note.split(' '), " ", text);
+    }
+}
+
+/// Words in lines of at most [`WIDTH`] columns.
+fn wrap<'a>(words: impl Iterator<Item = &'a str>, between: &str, text: &mut String) {
+    let mut taken = 0;
+    for word in words {
+        if taken > 0 && taken + between.len() + word.width() > WIDTH {
+            text.push('\n');
+            taken = 0;
+        }
+        if taken > 0 {
+            text.push_str(between);
+            taken += between.len();
+        }
+        text.push_str(word);
+        taken += word.width();
+    }
+    if taken > 0 {
+        text.push('\n');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(bar: &str) -> String {
+        let mut plain = String::new();
+        let mut rest = bar;
+        while let Some((before, after)) = rest.split_once('\u{1b}') {
+            plain.push_str(before);
+            rest = after.split_once('m').map_or("", |(_, after)| after);
+        }
+        plain + rest
+    }
+
+    #[test]
+    fn bars_are_as_long_as_their_figures() {
+        for (parts, longest, width, drawn) in [
+            (&[10, 0][..], 10, 10, "██████████"),
+            (&[5, 5], 10, 10, "█████▒▒▒▒▒"),
+            (&[0, 3], 10, 10, "▒▒▒"),
+            (&[0, 0], 10, 10, ""),
+            (&[1], 1_000_000, 10, "█"),
+            (&[1, 1], 1_000_000, 10, "█▒"),
+            (&[1_000_000, 1], 1_000_001, 10, "█████████▒"),
+            (&[u64::MAX, 0], u64::MAX, 3, "███"),
+            (&[4], 4, 0, ""),
+        ] {
+            assert_eq!(plain(&bar(parts, longest, width)), drawn, "{parts:?}");
+        }
+    }
+
+    #[test]
+    fn names_take_the_columns_they_have() {
+        for (text, width, shown) in [
+            ("abc", 5, "abc  "),
+            ("abcdef", 5, "abcd…"),
+            ("日本語", 6, "日本語"),
+            ("日本語", 5, "日本…"),
+            ("日本語", 4, "日… "),
+        ] {
+            assert_eq!(padded(text, width), shown);
+            assert_eq!(shown.width(), width);
+        }
+    }
+}

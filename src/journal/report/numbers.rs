@@ -1,0 +1,209 @@
+//! Which of the numbers that a table is pinned to never came.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use serde::Serialize;
+
+use super::DISTINCT_MAX;
+use crate::journal::line::{self, Line};
+use crate::table::reply::Reply;
+use crate::table::{Condition, Subject, Table, Test};
+use crate::twilio::types::{Channel, masked};
+
+/// The parameters whose value is our own number in what people send us.
+const OWN: [&str; 2] = ["Called", "To"];
+
+/// The parameters of a line that hold a number of our own, where they are whole.
+const PLACES: [&str; 7] = [
+    "Called",
+    "To",
+    "Caller",
+    "From",
+    "Call.To",
+    "inboundParticipantProxyIdentifier",
+    "outboundParticipantProxyIdentifier",
+];
+
+/// The numbers that a table is pinned to, and which of them came: whole numbers that a condition asks `Called` or `To`
+/// for, in place or in a directory, and numbers that a session shows to people. Prefixes and patterns name no number.
+#[derive(Debug, Default)]
+pub struct Pinned {
+    /// Whether a line names it.
+    came: HashMap<Box<str>, bool>,
+    /// Those of a form that a line never holds whole.
+    unkept: BTreeSet<String>,
+    /// How numbers begin and end that may be ours.
+    masks: HashSet<Box<str>>,
+    /// Whether there were more masks than are kept.
+    has_more_masks: bool,
+}
+
+/// The numbers of a table that never came.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Quiet {
+    /// How many numbers the table is pinned to.
+    pub pinned: usize,
+    /// Those that no line names, in order.
+    pub never: Vec<String>,
+    /// Those that no line names whole, but that a masked number may be.
+    pub uncertain: Vec<String>,
+    /// Those of a form that a line never holds whole, such as a SIP address: nothing is known of them.
+    pub unkept: Vec<String>,
+}
+
+impl Pinned {
+    /// The numbers of a table. None of them has come yet.
+    #[must_use]
+    pub fn of(table: &Table) -> Self {
+        let mut pinned = Self::default();
+        for route in table.routes() {
+            for condition in route
+                .alternatives
+                .iter()
+                .flat_map(|alternative| &alternative.conditions)
+            {
+                pinned.add_condition(condition);
+            }
+            for channel in Channel::ALL {
+                let Some(Reply::Session(session)) = route.reply(channel) else {
+                    continue;
+                };
+                let proxy = session.participant_proxy_identifier.as_ref();
+                if let Some(number) = proxy.and_then(|text| text.literal()) {
+                    pinned.add(number);
+                }
+            }
+        }
+        pinned
+    }
+
+    fn add_condition(&mut self, condition: &Condition) {
+        let Subject::Parameter(name) = &condition.subject else {
+            return;
+        };
+        if OWN.contains(&&**name) {
+            self.add_test(&condition.test);
+        }
+    }
+
+    fn add_test(&mut self, test: &Test) {
+        match test {
+            Test::Exactly(number) => self.add(number),
+            Test::AnyOf(tests) | Test::AllOf(tests) => {
+                for test in tests {
+                    self.add_test(test);
+                }
+            }
+            Test::In(directory) => {
+                for key in directory.keys().filter(|key| !key.ends_with('*')) {
+                    self.add(key);
+                }
+            }
+            Test::Like(_)
+            | Test::Regex(_)
+            | Test::Present(_)
+            | Test::Withheld(_)
+            | Test::Not(_) => {}
+        }
+    }
+
+    fn add(&mut self, number: &str) {
+        if line::may_be_own(number) {
+            self.came.entry(number.into()).or_default();
+        } else if !number.is_empty() {
+            self.unkept.insert(number.to_owned());
+        }
+    }
+
+    /// Takes notice of the numbers in a line.
+    pub(super) fn see(&mut self, line: &Line<'_>) {
+        let whole = PLACES
+            .into_iter()
+            .filter_map(|name| line.parameters.get(name));
+        for number in line.number.as_deref().into_iter().chain(whole) {
+            if let Some(came) = self.came.get_mut(number) {
+                *came = true;
+            }
+        }
+        // Where it is certain which number is ours, the masked ones are somebody else's.
+        if line.number.is_some() {
+            return;
+        }
+        for mask in PLACES.into_iter().filter_map(|name| line.masked.get(name)) {
+            if self.masks.contains(mask) {
+                continue;
+            }
+            if self.masks.len() < DISTINCT_MAX && mask.len() <= 64 {
+                self.masks.insert(mask.into());
+            } else {
+                self.has_more_masks = true;
+            }
+        }
+    }
+
+    /// What has not come.
+    pub(super) fn quiet(self) -> Quiet {
+        let pinned = self.came.len() + self.unkept.len();
+        let mut missing: Vec<String> = self
+            .came
+            .into_iter()
+            .filter(|(_, came)| !came)
+            .map(|(number, _)| number.into())
+            .collect();
+        missing.sort();
+        let (uncertain, never) = missing.into_iter().partition(|number| {
+            self.has_more_masks || self.masks.contains(masked(number).as_str())
+        });
+        Quiet {
+            pinned,
+            never,
+            uncertain,
+            unkept: self.unkept.into_iter().collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is said of one number after a journal with so many masks, and a line with one more.
+    fn quiet(masks: usize, last: &str) -> Quiet {
+        let mut pinned = Pinned::default();
+        pinned.add("+15005550001");
+        pinned
+            .masks
+            .extend((0..masks).map(|mask| mask.to_string().into()));
+        let line = json!({
+            "time": "2026-11-25T12:00:00Z", "webhook": "webhook", "channel": "voice", "route": "default",
+            "status": 200, "microseconds": 1, "guard": null, "failed": null, "machine": false, "sid": null,
+            "number": null, "withheld": false, "step": "", "event": null, "parameters": {},
+            "masked": { "Called": last }, "left_out": [], "unnamed": 0
+        })
+        .to_string();
+        pinned.see(&serde_json::from_str(&line).expect("a line"));
+        pinned.quiet()
+    }
+
+    #[test]
+    fn a_number_surely_never_came_only_while_all_masks_are_kept() {
+        let most = DISTINCT_MAX;
+        for (masks, last, is_sure) in [
+            (most - 1, "x".repeat(64), true),
+            (most, "x".to_owned(), false),
+            (most, "1".to_owned(), true),
+            (0, "x".repeat(65), false),
+        ] {
+            let quiet = quiet(masks, &last);
+            let number = ["+15005550001".to_owned()];
+            let (sure, unsure) = if is_sure {
+                (quiet.never, quiet.uncertain)
+            } else {
+                (quiet.uncertain, quiet.never)
+            };
+            assert_eq!((&*sure, &*unsure), (&number[..], &[][..]), "{masks} {last}");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! `[[intercept]]`: which interactions of Proxy sessions are blocked.
+
+use std::ops::Range;
+
+use super::conditions::Asker;
+use super::problems::Value;
+use super::{Compiler, INTERCEPT_KEYS};
+use crate::language::diagnostic::Code;
+use crate::table::guard::LOOP_GUARD;
+use crate::table::intercept::{BLOCK, Intercept, PASS};
+use crate::table::{DEFAULT, DefaultReply, Route};
+use crate::twilio::parameters;
+
+/// An `[[intercept]]` while the file is read.
+pub(super) struct Intercepting {
+    /// It as a route that always has something to say: what covers a route covers an intercept.
+    pub route: Route,
+    /// Where its name stands.
+    pub place: Range<usize>,
+    blocks: bool,
+}
+
+impl From<Intercepting> for Intercept {
+    fn from(Intercepting { route, blocks, .. }: Intercepting) -> Self {
+        Self {
+            name: route.name.into_string(),
+            alternatives: route.alternatives,
+            during: route.during,
+            outside: route.outside,
+            blocks,
+        }
+    }
+}
+
+impl Compiler<'_> {
+    pub(super) fn lower_intercepts(&mut self, section: &Value<'_>) {
+        let help = "write [[intercept]], with two brackets, above each intercept";
+        let Some(intercepts) = self.problems.array(section, "an array of intercepts", help) else {
+            return;
+        };
+        for value in intercepts {
+            let Some(table) = self.problems.table(value, "an intercept") else {
+                continue;
+            };
+            self.problems
+                .unknown_keys(table, "an intercept", &INTERCEPT_KEYS);
+            let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
+            let name = self.decider_name(table, value, "intercept", &taken);
+            let alternatives = table
+                .get("when")
+                .map(|when| self.alternatives(when, Asker::Intercept))
+                .unwrap_or_default();
+            let during = self.named_schedules(table.get("during"));
+            let outside = self.named_schedules(table.get("outside"));
+            let place = table.get("name").map_or(value.span(), Value::span);
+            let blocks = if let Some(block) = table.get("block") {
+                self.problems.boolean(block, "true or false")
+            } else {
+                // A `block` under a misspelt or misplaced key is reported there.
+                let is_misspelt = table
+                    .keys()
+                    .any(|key| !INTERCEPT_KEYS.contains(&key.get_ref().as_ref()));
+                let when = table.get("when").and_then(|when| when.get_ref().as_table());
+                let is_misplaced = when.is_some_and(|when| when.contains_key("block"));
+                if !is_misspelt && !is_misplaced {
+                    let help = "write block = true, or block = false to let it go on";
+                    let message = "an intercept has no `block`";
+                    self.problems
+                        .error(Code::MissingKey, place.clone(), message, help);
+                }
+                None
+            };
+            let says = || Some(DefaultReply::silent().reply);
+            let route = Route {
+                name: name.into(),
+                step: None,
+                alternatives,
+                during,
+                outside,
+                voice: says(),
+                message: says(),
+                answers_machines: false,
+            };
+            self.intercepts.push(Intercepting {
+                route,
+                place,
+                blocks: blocks.unwrap_or(false),
+            });
+        }
+    }
+
+    /// Reports a parameter that Twilio sends elsewhere, but not of an interaction.
+    pub(super) fn check_intercept_parameter(&mut self, name: &str, span: &Range<usize>) {
+        if self.own_parameters.contains(name)
+            || !parameters::is_known(name)
+            || parameters::is_of_intercept(name)
+        {
+            return;
+        }
+        let help = match parameters::nearest_of_intercept(name) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "Proxy sends interactionType, interactionData and what its webhooks page lists"
+                .to_owned(),
+        };
+        let message = format!("Proxy sends no `{name}` with an interaction");
+        self.problems
+            .warn(Code::UnknownParameter, span.clone(), message, help);
+    }
+}

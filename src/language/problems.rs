@@ -1,0 +1,303 @@
+//! What went wrong while a table was read, and the small readers that say so.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeInteger, DeString, DeTable, DeValue};
+
+use crate::language::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::twilio::spelling::nearest;
+
+/// A value of the file with its place.
+pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+
+/// A key of the file with its place.
+pub(super) type Key<'i> = Spanned<DeString<'i>>;
+
+/// All that is wrong so far.
+#[derive(Debug)]
+pub(super) struct Problems {
+    /// The table's own file.
+    file: Arc<File>,
+    list: Vec<Diagnostic>,
+}
+
+impl Problems {
+    /// No problems yet with a table's file.
+    pub(super) fn new(file: &Arc<File>) -> Self {
+        Self {
+            file: Arc::clone(file),
+            list: Vec::new(),
+        }
+    }
+
+    /// Adds an error; the number of the Twilio error it would have caused can be set on what is returned.
+    pub(super) fn error(
+        &mut self,
+        code: Code,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Error, code, span, message.into(), help.into())
+    }
+
+    /// Adds a warning.
+    pub(super) fn warn(
+        &mut self,
+        code: Code,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.add(Severity::Warning, code, span, message.into(), help.into())
+    }
+
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: Code,
+        span: Range<usize>,
+        message: String,
+        help: String,
+    ) -> &mut Diagnostic {
+        self.list.push(Diagnostic {
+            code,
+            severity,
+            file: Arc::clone(&self.file),
+            span,
+            message,
+            help,
+            error_number: None,
+        });
+        self.list.last_mut().expect("one was pushed just now")
+    }
+
+    /// The same about a place in another file: that of a directory.
+    pub(super) fn error_in(
+        &mut self,
+        file: &Arc<File>,
+        code: Code,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let diagnostic = self.error(code, span, message, help);
+        diagnostic.file = Arc::clone(file);
+        diagnostic
+    }
+
+    /// [`Self::error_in`] for a warning.
+    pub(super) fn warn_in(
+        &mut self,
+        file: &Arc<File>,
+        code: Code,
+        span: Range<usize>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Diagnostic {
+        let diagnostic = self.warn(code, span, message, help);
+        diagnostic.file = Arc::clone(file);
+        diagnostic
+    }
+
+    /// Whether there is an error among them.
+    pub(super) fn has_errors(&self) -> bool {
+        self.errors_since(0) > 0
+    }
+
+    /// How many errors have come since there were this many problems.
+    pub(super) fn errors_since(&self, count: usize) -> usize {
+        self.list[count..]
+            .iter()
+            .filter(|diagnostic| diagnostic.severity == Severity::Error)
+            .count()
+    }
+
+    /// How many there are in a file beside the table; none in the table's own.
+    pub(super) fn count_in(&self, file: &Arc<File>) -> usize {
+        if Arc::ptr_eq(file, &self.file) {
+            return 0;
+        }
+        self.list
+            .iter()
+            .rev()
+            .take_while(|diagnostic| Arc::ptr_eq(&diagnostic.file, file))
+            .count()
+    }
+
+    /// The table's own file.
+    pub(super) fn file(&self) -> &Arc<File> {
+        &self.file
+    }
+
+    /// How many there are.
+    pub(super) fn count(&self) -> usize {
+        self.list.len()
+    }
+
+    /// All of them, sorted by place.
+    pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        sort(&mut self.list, &self.file);
+        self.list
+    }
+
+    /// The value's text; an error says what was wanted when it is none.
+    pub(super) fn text<'v>(&mut self, value: &'v Value<'_>, wanted: &str) -> Option<&'v str> {
+        if let Some(text) = value.get_ref().as_str() {
+            return Some(text);
+        }
+        let help = match value.get_ref() {
+            DeValue::Integer(number) => format!("write it in quotes: \"{}\"", number.as_str()),
+            _ => "write a text in quotes".to_owned(),
+        };
+        self.wrong_type(value, wanted, help);
+        None
+    }
+
+    /// The value as a boolean.
+    pub(super) fn boolean(&mut self, value: &Value<'_>, wanted: &str) -> Option<bool> {
+        let boolean = value.get_ref().as_bool();
+        if boolean.is_none() {
+            self.wrong_type(value, wanted, "write true or false, without quotes");
+        }
+        boolean
+    }
+
+    /// The value as a table.
+    pub(super) fn table<'v, 'i>(
+        &mut self,
+        value: &'v Value<'i>,
+        wanted: &str,
+    ) -> Option<&'v DeTable<'i>> {
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            self.wrong_type(value, wanted, "write a table: { … }, or a [section]");
+        }
+        table
+    }
+
+    /// The value as an array.
+    pub(super) fn array<'v, 'i>(
+        &mut self,
+        value: &'v Value<'i>,
+        wanted: &str,
+        help: &str,
+    ) -> Option<&'v [Value<'i>]> {
+        if let Some(array) = value.get_ref().as_array() {
+            Some(array)
+        } else {
+            self.wrong_type(value, wanted, help);
+            None
+        }
+    }
+
+    /// The error for a value of another type than `wanted`.
+    pub(super) fn wrong_type(&mut self, value: &Value<'_>, wanted: &str, help: impl Into<String>) {
+        let message = format!("{wanted} wanted, found {}", described(value.get_ref()));
+        self.error(Code::WrongType, value.span(), message, help);
+    }
+
+    /// The error for each key that a section does not have.
+    pub(super) fn unknown_keys(&mut self, table: &DeTable<'_>, section: &str, known: &[&str]) {
+        for (key, _) in entries(table) {
+            let name = key.get_ref().as_ref();
+            if !known.contains(&name) {
+                let help = match nearest(name, known.iter().copied()) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("{section} has {}", listed(known)),
+                };
+                self.error(
+                    Code::UnknownKey,
+                    key.span(),
+                    format!("{section} has no key `{name}`"),
+                    help,
+                );
+            }
+        }
+    }
+}
+
+impl Diagnostic {
+    /// Says which Twilio error the mistake would have caused.
+    pub(super) fn twilio(&mut self, number: impl Into<Option<u32>>) {
+        self.error_number = number.into();
+    }
+}
+
+/// Sorts diagnostics by place: those of the table's own file first.
+pub(super) fn sort(list: &mut [Diagnostic], first: &Arc<File>) {
+    list.sort_by(|a, b| {
+        let place = |diagnostic: &Diagnostic| {
+            (
+                !Arc::ptr_eq(&diagnostic.file, first),
+                diagnostic.span.start,
+                diagnostic.span.end,
+            )
+        };
+        let name = |diagnostic: &Diagnostic| diagnostic.file.name.clone();
+        place(a)
+            .0
+            .cmp(&place(b).0)
+            .then_with(|| name(a).cmp(&name(b)))
+            .then_with(|| place(a).cmp(&place(b)))
+    });
+}
+
+/// A whole number that is not negative, in whatever base it is written; `None` when it does not fit.
+pub(super) fn integer(number: &DeInteger<'_>) -> Option<u32> {
+    u32::from_str_radix(number.as_str(), number.radix()).ok()
+}
+
+/// The entries of a table in the order of the file.
+pub(super) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t Value<'i>)> {
+    let mut entries: Vec<_> = table.iter().collect();
+    entries.sort_by_key(|(key, _)| key.span().start);
+    entries
+}
+
+/// The header of a section of the file, its name in quotes where TOML needs them.
+pub(super) fn section(kind: &str, name: &str) -> String {
+    let is_bare = !name.is_empty()
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
+    if is_bare {
+        format!("[{kind}.{name}]")
+    } else {
+        format!("[{kind}.{name:?}]")
+    }
+}
+
+/// Names for a sentence: `` `a`, `b` and `c` ``.
+pub(super) fn listed(names: &[&str]) -> String {
+    joined(names, "and")
+}
+
+/// Names to choose from: `` `a`, `b` or `c` ``.
+pub(super) fn choice(names: &[&str]) -> String {
+    joined(names, "or")
+}
+
+fn joined(names: &[&str], last_word: &str) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} {last_word} {last}", most.join(", ")),
+    }
+}
+
+/// What a value is, for a sentence.
+fn described(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "an integer",
+        DeValue::Float(_) => "a float",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,102 @@
+//! `when`: parameters, and the conditions on their values.
+
+use serde_json::{Map, Value, json};
+
+use super::reference;
+use crate::twilio::parameters;
+
+/// What a literal value of a number may look like: an E.164 number, the beginning of one, or an address of another kind.
+const NUMBER: &str = r"^$|^\+[1-9][0-9]{0,14}\*?$|^\+\*$|^\+.*\*.*[^*]$|^[^+]";
+
+/// Two capital letters, or a pattern.
+const COUNTRY: &str = r"^$|^[A-Z]{2}$|\*";
+
+/// Defines `when` and the conditions in it. The keys of a route cannot be parameters: whoever writes one below
+/// `[route.when]` means the route.
+pub(super) fn define(route_keys: &[Value], definitions: &mut Map<String, Value>) {
+    let table = json!({
+        "type": "object",
+        "properties": parameters(),
+        "propertyNames": { "not": { "enum": route_keys } },
+        "additionalProperties": reference("condition"),
+    });
+    definitions.insert("conditions".to_owned(), table);
+    // One table or several, without an alternative between schemas, whose message would say nothing.
+    let when = json!({
+        "if": { "type": "array" },
+        "then": { "minItems": 1, "items": reference("conditions") },
+        "else": reference("conditions"),
+        // Always true: editors that do not follow `if` find the parameters here.
+        "anyOf": [{}, reference("conditions")],
+    });
+    definitions.insert("when".to_owned(), when);
+    for (name, pattern) in [
+        ("condition", None),
+        ("condition.number", Some(NUMBER)),
+        ("condition.country", Some(COUNTRY)),
+    ] {
+        definitions.insert(name.to_owned(), condition(name, pattern));
+    }
+}
+
+/// A condition on a value whose literal texts have this form.
+fn condition(name: &str, pattern: Option<&str>) -> Value {
+    let mut condition = json!({
+        "description": "A text (`*` is any run of characters), an array of which any holds, or a table of which all hold.",
+        "type": ["string", "array", "object"],
+        "items": reference(name),
+        "minItems": 1,
+        "properties": {
+            "in": { "description": "The value is in this directory.", "type": "string", "minLength": 1 },
+            "regex": {
+                "description": "The value has a match anywhere; in the syntax of Rust's regex.",
+                "type": "string",
+            },
+            "present": { "description": "There and not empty, or not.", "type": "boolean" },
+            "not": reference(name),
+        },
+        "minProperties": 1,
+        "additionalProperties": false,
+    });
+    if let Some(pattern) = pattern {
+        condition["pattern"] = pattern.into();
+    }
+    if name == "condition.number" {
+        condition["properties"]["withheld"] = json!({
+            "description": "The caller keeps the number to himself, or does not.",
+            "type": "boolean",
+        });
+    }
+    condition
+}
+
+/// The parameters that Twilio sends, with what may be asked of each.
+fn parameters() -> Value {
+    let parameter = |name: &'static str| {
+        if parameters::is_number(name) {
+            return (name.to_owned(), reference("condition.number"));
+        }
+        if parameters::is_country(name) {
+            return (name.to_owned(), reference("condition.country"));
+        }
+        let condition = match parameters::words(name) {
+            // The words are offered, not asked for: Twilio may add to them.
+            Some(words) => json!({ "anyOf": [reference("condition"), { "enum": words }] }),
+            None => reference("condition"),
+        };
+        (name.to_owned(), condition)
+    };
+    Value::Object(parameters::all().map(parameter).collect())
+}
+
+/// The parameters that Twilio sends, as texts, with the words that some of them take.
+pub(super) fn parameters_of_a_request() -> Value {
+    let parameter = |name: &'static str| {
+        let value = match parameters::words(name) {
+            Some(words) => json!({ "anyOf": [{ "type": "string" }, { "enum": words }] }),
+            None => json!({ "type": "string" }),
+        };
+        (name.to_owned(), value)
+    };
+    Value::Object(parameters::all().map(parameter).collect())
+}

@@ -1,0 +1,199 @@
+//! What is no TOML: each mistake once, and the rest of the file readable all the same.
+//!
+//! A quote or bracket that is not closed makes everything after it unreadable to a TOML parser. So the file is parted
+//! at the lines that begin a section, and what cannot be read in a part is blanked, byte for byte, so that all other
+//! places stay where they are.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Arc;
+
+use toml::de::DeTable;
+
+use crate::language::diagnostic::{Code, Diagnostic, File, Severity};
+
+/// The most mistakes that are looked for in one part of a file.
+const MOST_PER_PART: usize = 20;
+
+/// A file's text with what is no TOML blanked, and what is wrong there.
+pub(super) fn readable(file: &Arc<File>) -> (Cow<'_, str>, Vec<Diagnostic>) {
+    let (_, errors) = DeTable::parse_recoverable(&file.text);
+    if errors.is_empty() {
+        return (Cow::Borrowed(&file.text), Vec::new());
+    }
+    let mut text = file.text.clone();
+    let mut found = Vec::new();
+    for part in parts(&file.text) {
+        clean(file, &mut text, part, &mut found);
+    }
+    // What only the parts together show, such as two sections of one name.
+    let (_, errors) = DeTable::parse_recoverable(&text);
+    for error in errors {
+        let span = error.span().unwrap_or(0..0);
+        let is_known = found
+            .iter()
+            .any(|known: &Diagnostic| line(file, &known.span) == line(file, &span));
+        if !is_known {
+            found.push(diagnostic(file, &error, span));
+        }
+    }
+    (Cow::Owned(text), found)
+}
+
+/// The parts of a text: each begins with a line that begins a section.
+fn parts(text: &str) -> Vec<Range<usize>> {
+    let mut starts = vec![0];
+    starts.extend(text.match_indices("\n[").map(|(at, _)| at + 1));
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    starts
+        .iter()
+        .copied()
+        .zip(ends)
+        .map(|(start, end)| start..end)
+        .collect()
+}
+
+/// Reports what is no TOML in a part, and blanks it.
+fn clean(file: &Arc<File>, text: &mut String, part: Range<usize>, found: &mut Vec<Diagnostic>) {
+    let mut last_line = None;
+    for _ in 0..MOST_PER_PART {
+        let (_, errors) = DeTable::parse_recoverable(&text[part.clone()]);
+        let Some(error) = errors
+            .iter()
+            .min_by_key(|error| error.span().map_or(0, |span| span.start))
+        else {
+            return;
+        };
+        let inner = error.span().unwrap_or(0..0);
+        let span = part.start + inner.start..part.start + inner.end;
+        let here = line(file, &span);
+        if last_line.is_some_and(|last| here <= last + 1) {
+            // To blank the line before has not helped: what is open there runs on to the end of the part.
+            break;
+        }
+        found.push(diagnostic(file, error, span.clone()));
+        if here == file.position(part.start).0 && file.text[part.start..].starts_with('[') {
+            // Without its first line nobody can say to what the rest of the part belongs.
+            return blank(text, part);
+        }
+        last_line = Some(here);
+        blank(
+            text,
+            line_of(&file.text, span.start.min(part.end.saturating_sub(1))),
+        );
+    }
+    // The line of the section stays, when it can be read: what stands below it belongs to it.
+    let header = line_of(&file.text, part.start);
+    let body = if DeTable::parse(&file.text[header.clone()]).is_ok() {
+        header.end..part.end
+    } else {
+        part
+    };
+    blank(text, body);
+}
+
+fn line(file: &File, span: &Range<usize>) -> usize {
+    file.position(span.start).0
+}
+
+/// The bytes of the line that a byte is in, from the line feed before it to the one behind it.
+fn line_of(text: &str, byte: usize) -> Range<usize> {
+    // By bytes: a place that a parser names may lie inside a character.
+    let bytes = text.as_bytes();
+    let byte = byte.min(bytes.len());
+    let start = bytes[..byte]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .unwrap_or(0);
+    let end = bytes[byte..]
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(bytes.len(), |at| byte + at);
+    start..end
+}
+
+/// Puts blanks in the place of some bytes: line feeds, because some of them may be what ends a line.
+fn blank(text: &mut String, range: Range<usize>) {
+    let blanks = "\n".repeat(range.len());
+    text.replace_range(range, &blanks);
+}
+
+fn diagnostic(file: &Arc<File>, error: &toml::de::Error, span: Range<usize>) -> Diagnostic {
+    let message = error.message().replace('\n', ", ");
+    let line = &file.text[line_of(&file.text, span.start)];
+    let help = if line.contains(['“', '”', '‘', '’']) {
+        "write straight quotes: \"…\""
+    } else if message.contains("no value") || message.contains("keys cannot be empty") {
+        "write NAME = VALUE"
+    } else if message.contains("quoted") || message.contains("float") {
+        "write a value behind the `=`; a text stands in quotes"
+    } else if message.contains("escape") {
+        "write it in single quotes, where a backslash is only a backslash: '\\d'"
+    } else if message.contains("duplicate key") {
+        "write each key once; a section that may come again has two brackets: [[route]]"
+    } else if message.contains("inline table")
+        || message.contains("array")
+        || message.contains("bracket")
+    {
+        "look for a bracket, a brace or a quote that is not closed"
+    } else if line.matches('"').count() % 2 == 1 || line.matches('\'').count() % 2 == 1 {
+        "look for a quote that is not closed"
+    } else {
+        "see https://toml.io/en/v1.0.0 for how TOML is written"
+    };
+    Diagnostic {
+        code: Code::TomlSyntax,
+        severity: Severity::Error,
+        file: Arc::clone(file),
+        span,
+        message,
+        help: help.to_owned(),
+        error_number: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines_of_errors(text: &str) -> Vec<usize> {
+        let file = File::new("x", text);
+        let (readable, found) = readable(&file);
+        assert_eq!(readable.len(), text.len());
+        assert!(DeTable::parse(&readable).is_ok(), "{readable}");
+        found
+            .iter()
+            .map(|diagnostic| line(&file, &diagnostic.span))
+            .collect()
+    }
+
+    #[test]
+    fn each_mistake_is_reported_once_and_the_rest_can_be_read() {
+        assert_eq!(lines_of_errors("a = 1\n[b]\nc = 2\n"), [0_usize; 0]);
+        assert_eq!(
+            lines_of_errors("a = \n[b]\nc = \"x\nd = 1\n[e]\nf = 1\n"),
+            [1, 3]
+        );
+        assert_eq!(
+            lines_of_errors("[[r]]\nv = [ { S = \"x }, ]\nw = [\n 1,\n]\n[[r]]\nv = 1\n").len(),
+            1
+        );
+        assert_eq!(lines_of_errors("[[r]]\nname \"x\"\n\n\nv = \n").len(), 2);
+    }
+
+    #[test]
+    fn the_help_says_what_to_look_for() {
+        for (text, help) in [
+            ("a = 'x", "look for a quote that is not closed"),
+            ("a = \"x", "look for a quote that is not closed"),
+            (
+                "a = 'x' 'y'",
+                "see https://toml.io/en/v1.0.0 for how TOML is written",
+            ),
+        ] {
+            let file = File::new("x", text);
+            let (_, found) = readable(&file);
+            assert_eq!(found[0].help, help, "{text}: {}", found[0].message);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Reading a journal back, one line after the other, however long it is.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::vec;
+
+use super::files::{about, days, path_of};
+use crate::journal::line::Line;
+
+/// Answers end in another order than they began; so many lines are held back and put in order.
+const WINDOW: usize = 1024;
+
+/// The most bytes of a line. The service writes none that long.
+const LINE_MAX: u64 = 16 * 1024 * 1024;
+
+/// About how many bytes a line has, so that there is room for one at once.
+const LINE_USUAL: usize = 1024;
+
+/// A line as it stands in its file, with its place. It need not be one of the journal: [`Line::parse`] tells.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The file.
+    pub path: Arc<Path>,
+    /// Its line, from 1.
+    pub number: u64,
+    /// The line, without its line feed; never empty.
+    pub text: Vec<u8>,
+}
+
+impl Entry {
+    /// Where it stands, as people are told: `journal/journal-2026-11-25.jsonl:7`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{}:{}", self.path.display(), self.number)
+    }
+}
+
+/// The lines of a folder, in the order of their times.
+///
+/// Lines that stand a thousand lines from where their time belongs stay late. A last line that is still being written
+/// is left out.
+#[derive(Debug)]
+pub struct Lines {
+    folder: PathBuf,
+    days: vec::IntoIter<String>,
+    current: Option<Open>,
+    size_bytes: Option<u64>,
+    /// By time, then by place.
+    waiting: BinaryHeap<Reverse<(String, u64, Entry)>>,
+    /// How many lines were read.
+    read: u64,
+    /// The time of the line that was read last, for those that have none.
+    time: String,
+}
+
+#[derive(Debug)]
+struct Open {
+    path: Arc<Path>,
+    file: BufReader<File>,
+    number: u64,
+}
+
+impl Lines {
+    /// Begins with the oldest file of a folder; other files in it do not matter.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be read.
+    pub fn of(folder: &Path) -> io::Result<Self> {
+        let days = days(folder).map_err(|error| about(folder, &error))?;
+        let sizes = days
+            .iter()
+            .filter_map(|day| fs::metadata(path_of(folder, day)).ok())
+            .map(|metadata| metadata.len());
+        let size_bytes = (!days.is_empty()).then(|| sizes.sum());
+        Ok(Self {
+            folder: folder.to_owned(),
+            days: days.into_iter(),
+            current: None,
+            size_bytes,
+            waiting: BinaryHeap::new(),
+            read: 0,
+            time: String::new(),
+        })
+    }
+
+    /// How many bytes its files had at the beginning; `None` when the folder has no file of a journal.
+    #[must_use]
+    pub fn size_bytes(&self) -> Option<u64> {
+        self.size_bytes
+    }
+
+    /// The next line as it stands in the files; `None` at the end of the last.
+    fn read(&mut self) -> io::Result<Option<Entry>> {
+        loop {
+            let Some(open) = &mut self.current else {
+                let Some(day) = self.days.next() else {
+                    return Ok(None);
+                };
+                self.current = Open::at(&path_of(&self.folder, &day))?;
+                continue;
+            };
+            match open.read() {
+                Ok(Some(entry)) => return Ok(Some(entry)),
+                Ok(None) => self.current = None,
+                Err(error) => {
+                    let error = about(&open.path, &error);
+                    self.current = None;
+                    return Err(error);
+                }
+            }
+        }
+    }
+}
+
+impl Open {
+    /// `None` when the service has removed the file meanwhile.
+    fn at(path: &Path) -> io::Result<Option<Self>> {
+        match File::open(path) {
+            Ok(file) => Ok(Some(Self {
+                path: path.into(),
+                file: BufReader::with_capacity(256 * 1024, file),
+                number: 0,
+            })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(about(path, &error)),
+        }
+    }
+
+    fn read(&mut self) -> io::Result<Option<Entry>> {
+        loop {
+            let mut text = Vec::with_capacity(LINE_USUAL);
+            (&mut self.file)
+                .take(LINE_MAX)
+                .read_until(b'\n', &mut text)?;
+            self.number += 1;
+            let is_whole = text.pop_if(|last| *last == b'\n').is_some();
+            if !is_whole && text.len() as u64 == LINE_MAX {
+                let number = self.number;
+                return Err(io::Error::other(format!("line {number} has no end")));
+            }
+            if !is_whole && Line::parse(&text).is_err() {
+                return Ok(None);
+            }
+            if !text.trim_ascii().is_empty() {
+                return Ok(Some(Entry {
+                    path: Arc::clone(&self.path),
+                    number: self.number,
+                    text,
+                }));
+            }
+        }
+    }
+}
+
+impl Iterator for Lines {
+    type Item = io::Result<Entry>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.waiting.len() < WINDOW {
+            match self.read() {
+                Ok(Some(entry)) => {
+                    if let Some(time) = time_of(&entry.text) {
+                        self.time = time;
+                    }
+                    self.read += 1;
+                    self.waiting
+                        .push(Reverse((self.time.clone(), self.read, entry)));
+                }
+                Ok(None) => break,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let Reverse((_, _, entry)) = self.waiting.pop()?;
+        Some(Ok(entry))
+    }
+}
+
+/// The time of a line; texts of times stand in the order of the times. `None` when it is no line.
+fn time_of(text: &[u8]) -> Option<String> {
+    // As the service writes it, so that not every line is parsed twice.
+    if let Some(after) = text.strip_prefix(br#"{"time":""#) {
+        let end = after.iter().position(|&byte| byte == b'"')?;
+        return String::from_utf8(after[..end].to_vec()).ok();
+    }
+    Line::parse(text).ok().map(|line| line.time.into_owned())
+}

@@ -1,0 +1,74 @@
+//! What is live: the table that answers, who is answered, and the keys, swapped together in one step.
+//!
+//! The server reads it, a reload writes it, and neither knows the other.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::service::metrics::{Metrics, RouteCounters};
+use crate::table::Table;
+use crate::twilio::signature::keys::Keys;
+use crate::twilio::signature::secrets::Secrets;
+
+/// What a request takes once, so that it never sees a mixture of two tables.
+#[derive(Debug)]
+pub struct Live {
+    /// The routes.
+    pub table: Arc<Table>,
+    /// Who is answered.
+    pub verification: Verification,
+    /// The keys of the voice webhooks' path; none: there are no such webhooks.
+    pub voice_webhooks: Keys,
+    /// The counters of the routes.
+    pub routes: RouteCounters,
+}
+
+impl Live {
+    /// What goes live now: from here on the metrics tell of this table.
+    #[must_use]
+    pub fn new(table: Arc<Table>, access: Access, metrics: &Metrics) -> Self {
+        Self {
+            routes: metrics.table_is_live(&table),
+            table,
+            verification: access.verification,
+            voice_webhooks: access.voice_webhooks,
+        }
+    }
+}
+
+/// All that is secret, as it is read at the start and at every reload.
+#[derive(Debug)]
+pub struct Access {
+    /// Who is answered.
+    pub verification: Verification,
+    /// The keys of the voice webhooks' path; none: there are no such webhooks.
+    pub voice_webhooks: Keys,
+}
+
+impl From<Verification> for Access {
+    fn from(verification: Verification) -> Self {
+        Self {
+            verification,
+            voice_webhooks: Keys::default(),
+        }
+    }
+}
+
+/// Who is answered.
+#[derive(Debug)]
+pub enum Verification {
+    /// Who has signed with one of these.
+    Signed(Secrets),
+    /// Every process of this machine, unless a proxy's headers say that somebody else asks. For trials only.
+    AllowUnsigned,
+}
+
+/// Where what is live is found at any moment, without waiting.
+pub type CurrentLive = Arc<ArcSwap<Live>>;
+
+/// The place for what is live, with the first there is.
+#[must_use]
+pub fn current(live: Live) -> CurrentLive {
+    Arc::new(ArcSwap::from_pointee(live))
+}

@@ -1,0 +1,196 @@
+//! The URL that Twilio asked, as far as a server can tell: what its signature is tried over.
+//!
+//! Path and query are taken byte for byte as received. Headers of a proxy count only from a peer that is trusted.
+
+use std::net::IpAddr;
+
+use hyper::Version;
+use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::http::uri::Authority;
+use smallvec::SmallVec;
+
+use crate::service::server::Service;
+use crate::service::server::listener::Peer;
+use crate::service::server::refusal::Refusal;
+
+const FORWARDED: &str = "forwarded";
+const X_FORWARDED: &str = "x-forwarded-";
+static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+/// URLs that a signature is tried over in turn; most often there is one.
+pub(super) type Urls = SmallVec<[String; 1]>;
+
+/// The full URLs over which Twilio may have signed a request, at least one.
+///
+/// These are the public URLs when there are any. Otherwise the scheme is that of the listener, and the host that
+/// of the request line, else of `Host`; a trusted proxy may name both.
+///
+/// # Errors
+///
+/// [`Refusal::Host`]: several `Host` headers, none in HTTP/1.1, or no host that a URL could be built of.
+pub(super) fn candidates(service: &Service, peer: Peer, head: &Parts) -> Result<Urls, Refusal> {
+    let host = host(head)?;
+    let path_and_query = path_and_query(head);
+    if !service.public_urls.is_empty() {
+        let joined = service
+            .public_urls
+            .iter()
+            .map(|url| url.join(path_and_query));
+        return Ok(joined.collect());
+    }
+    let forwarded = |name| first_value(&head.headers, name).filter(|_| is_trusted(service, peer));
+    let scheme = match forwarded(&X_FORWARDED_PROTO) {
+        Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
+        Some(scheme) if scheme.eq_ignore_ascii_case("http") => "http",
+        _ if matches!(peer, Peer::Tls(_)) => "https",
+        _ => "http",
+    };
+    let host = forwarded(&X_FORWARDED_HOST)
+        .filter(|host| is_host(host))
+        .or(host)
+        .filter(|host| is_host(host))
+        .ok_or(Refusal::Host)?;
+    Ok(Urls::from_iter([
+        [scheme, "://", host, path_and_query].concat()
+    ]))
+}
+
+/// Path and query as received; a fragment, which no client may send, is left out.
+pub(super) fn path_and_query(head: &Parts) -> &str {
+    head.uri
+        .path_and_query()
+        .map_or("/", |path_and_query| path_and_query.as_str())
+}
+
+/// The hosts that a request names, whoever names them: for the search why its signature does not match.
+pub(super) fn named_hosts(head: &Parts) -> Vec<&str> {
+    let host = host(head).ok().flatten();
+    let forwarded = first_value(&head.headers, &X_FORWARDED_HOST);
+    [host, forwarded]
+        .into_iter()
+        .flatten()
+        .filter(|host| is_host(host))
+        .collect()
+}
+
+/// Whether a proxy has handed the request on, or says so.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    headers
+        .keys()
+        .any(|name| name.as_str() == FORWARDED || name.as_str().starts_with(X_FORWARDED))
+}
+
+/// The host that was asked, port included. A request line with a whole URL in it wins over `Host`, as RFC 9112,
+/// section 3.2.2, has it; so do the other rules here.
+fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    let first = hosts.next();
+    let is_needed = head.version >= Version::HTTP_11;
+    if hosts.next().is_some() || (first.is_none() && is_needed) {
+        return Err(Refusal::Host);
+    }
+    let named = head.uri.authority().map(Authority::as_str);
+    Ok(named.or_else(|| first.and_then(text)))
+}
+
+fn is_trusted(service: &Service, peer: Peer) -> bool {
+    let is_proxy = |address: IpAddr| {
+        service
+            .trusted_proxies
+            .iter()
+            .any(|network| network.contains(&address))
+    };
+    peer.is_local() || matches!(peer, Peer::Tcp(address) | Peer::Tls(address) if is_proxy(address))
+}
+
+/// The first of the values that the proxies on the way have put into a header: what the outermost one saw.
+fn first_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
+    let values = text(headers.get(name)?)?;
+    Some(values.split(',').next().unwrap_or_default().trim())
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()
+}
+
+/// Whether a text can be host and port of a URL: nothing in it could pass for a path, a query or user info.
+fn is_host(text: &str) -> bool {
+    // A name of 253 characters, a colon and five digits.
+    const LONGEST: usize = 259;
+    (1..=LONGEST).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::service::live::Verification;
+    use crate::table::guard::Limits;
+    use crate::table::{DefaultReplies, DefaultReply, Table};
+    use std::sync::Arc;
+
+    fn service() -> Service {
+        let default = DefaultReplies {
+            voice: DefaultReply::silent(),
+            message: DefaultReply::silent(),
+        };
+        let table = Arc::new(Table::new(Vec::new(), default, Limits::default()));
+        Service {
+            trusted_proxies: vec!["10.1.0.0/16".parse().expect("a network")],
+            ..Service::new(table, Verification::AllowUnsigned)
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_peer_may_name_scheme_and_host() {
+        let request = hyper::Request::get("/webhook?a=%2b")
+            .header("Host", "inside:8080")
+            .header("X-Forwarded-Host", "example.com, inside")
+            .header("X-Forwarded-Proto", "https")
+            .body(())
+            .expect("a request");
+        let (head, ()) = request.into_parts();
+        let address = |text: &str| Peer::Tcp(text.parse().expect("an address"));
+        let outside = "https://example.com/webhook?a=%2b";
+        let inside = "http://inside:8080/webhook?a=%2b";
+        for (peer, url) in [
+            (Peer::Unix, outside),
+            (address("127.0.0.1"), outside),
+            (address("::1"), outside),
+            (address("10.1.2.3"), outside),
+            (address("10.2.0.1"), inside),
+            (address("203.0.113.9"), inside),
+            (address("2001:db8::1"), inside),
+        ] {
+            assert_eq!(
+                candidates(&service(), peer, &head),
+                Ok(Urls::from_iter([url.to_owned()])),
+                "{peer}"
+            );
+        }
+        assert_eq!(named_hosts(&head), ["inside:8080", "example.com"]);
+    }
+
+    #[test]
+    fn a_host_has_nothing_of_a_path() {
+        for host in [
+            "example.com",
+            "example.com:8443",
+            "[::1]:80",
+            "a_b",
+            "10.0.0.1",
+        ] {
+            assert!(is_host(host), "{host}");
+        }
+        let long = "a".repeat(260);
+        for text in [
+            "", "a/b", "a?b", "u@h", "a b", "a#b", "a\\b", "\u{e9}", &long,
+        ] {
+            assert!(!is_host(text), "{text}");
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The whole core in one call: decide, guard, write the document, and when that cannot be done, say the default.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::table::guard::{self, Guard, Verdict};
+use crate::table::reply::template::Scope;
+use crate::table::reply::{EMPTY_DOCUMENT, RenderError, Reply};
+use crate::table::twiml::{self, Document};
+use crate::table::{DEFAULT, Decision, Table};
+use crate::twilio::request::Request;
+use crate::twilio::types::Channel;
+
+/// What is asked, where and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// The request.
+    pub request: &'a Request<'a>,
+    /// The URL that was asked, as the outside world sees it, without its query.
+    pub url: &'a str,
+    /// Twilio's `I-Twilio-Idempotency-Token`, the same for a request and its retries; empty when there is none.
+    pub token: &'a str,
+    /// The moment.
+    pub now: Timestamp,
+}
+
+/// What a caller gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer<'t> {
+    /// The name of the route that answers, `default` or `loop-guard`.
+    pub route: &'t str,
+    /// The position in the table of the route that answers; `None` when none of them does.
+    pub position: Option<usize>,
+    /// What is answered.
+    pub body: Bytes,
+    /// What the body is.
+    pub kind: Kind,
+    /// Whether it sends a text message.
+    pub sends: bool,
+    /// How many texts were cut at a limit of Twilio's.
+    pub cut_texts: usize,
+    /// The route that matched and why its reply could not be written, when that is why `default` answers.
+    pub failure: Option<(&'t str, RenderError)>,
+    /// Why the guard answers, when it does.
+    pub guarded: Option<Verdict>,
+}
+
+/// What an answer is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// TwiML.
+    Document,
+    /// The JSON that opens a session.
+    Session,
+}
+
+/// Answers a request. There is always an answer: the table has a default.
+#[must_use]
+pub fn answer<'t>(table: &'t Table, guard: &Guard, asked: &Asked<'_>) -> Answer<'t> {
+    let request = asked.request;
+    if let Some(verdict) = guard.same_call(&table.limits, request, asked.token) {
+        return guarded(verdict, default_answer(table, asked));
+    }
+    let decision = table.decide(request, asked.now);
+    let answers_machines = decision.route.is_some_and(|route| route.answers_machines);
+    if let Some(verdict) = guard::machine(request).filter(|_| !answers_machines) {
+        return guarded(verdict, silence());
+    }
+    let answer = write(table, &decision, asked);
+    if request.channel() == Channel::Message
+        && answer.sends
+        && let Some(verdict) = guard.reply(&table.limits, request, asked.token, asked.now)
+    {
+        return guarded(verdict, silence());
+    }
+    answer
+}
+
+/// The answer of a decision; that of `[default]` when its reply cannot be written.
+fn write<'t>(table: &'t Table, decision: &Decision<'t>, asked: &Asked<'_>) -> Answer<'t> {
+    match render(
+        decision.reply,
+        &Scope {
+            request: asked.request,
+            url: asked.url,
+            rows: &decision.rows,
+        },
+    ) {
+        Ok((document, kind)) => Answer {
+            route: decision.name(),
+            position: decision.position,
+            body: document.bytes,
+            kind,
+            sends: document.sends,
+            cut_texts: document.cut_texts,
+            failure: None,
+            guarded: None,
+        },
+        Err(error) => Answer {
+            failure: Some((decision.name(), error)),
+            ..default_answer(table, asked)
+        },
+    }
+}
+
+fn render(reply: &Reply, scope: &Scope<'_>) -> Result<(Document, Kind), RenderError> {
+    let ready = |bytes, sends| Document {
+        bytes,
+        sends,
+        cut_texts: 0,
+    };
+    match reply {
+        Reply::Ready { document, sends } => Ok((ready(document.clone(), *sends), Kind::Document)),
+        Reply::Template(elements) => Ok((twiml::write(elements, scope)?, Kind::Document)),
+        Reply::Session(session) => Ok((ready(session.render(scope)?, false), Kind::Session)),
+    }
+}
+
+fn guarded(verdict: Verdict, answer: Answer<'_>) -> Answer<'_> {
+    Answer {
+        route: guard::LOOP_GUARD,
+        guarded: Some(verdict),
+        ..answer
+    }
+}
+
+/// The empty document: nothing is said, nothing is sent.
+fn silence<'t>() -> Answer<'t> {
+    Answer {
+        route: DEFAULT,
+        position: None,
+        body: Bytes::from_static(EMPTY_DOCUMENT.as_bytes()),
+        kind: Kind::Document,
+        sends: false,
+        cut_texts: 0,
+        failure: None,
+        guarded: None,
+    }
+}
+
+/// What `[default]` answers on the request's channel, whatever the routes say.
+#[must_use]
+pub fn default_answer<'t>(table: &'t Table, asked: &Asked<'_>) -> Answer<'t> {
+    let reply = &table.default_reply(asked.request.channel()).reply;
+    match render(
+        reply,
+        &Scope {
+            request: asked.request,
+            url: asked.url,
+            rows: &[],
+        },
+    ) {
+        // It has no templates: it opens no session, and its texts were short enough when it was compiled.
+        Ok((document, _)) => Answer {
+            body: document.bytes,
+            sends: document.sends,
+            ..silence()
+        },
+        Err(_) => silence(),
+    }
+}
+
+/// The answer to a request that breaks the core itself: written beforehand, so that nothing is left to go wrong.
+#[must_use]
+pub fn last_resort<'t>(table: &Table, channel: Channel) -> Answer<'t> {
+    Answer {
+        body: table.default_reply(channel).plain.clone(),
+        ..silence()
+    }
+}

@@ -1,0 +1,651 @@
+//! `{{ Name | filter }}`: texts with places that a request fills in. Parsed once, when the table is compiled.
+//!
+//! A template names a parameter and filters it; there are no loops, no conditions and no scripts.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::table::directory::{BoundRow, Directory};
+use crate::twilio::request::Request;
+use crate::twilio::types::E164;
+
+/// What a URL may carry as it is; everything else that a request brings is percent-encoded.
+///
+/// Source: RFC 3986, section 2.3, unreserved characters, <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
+const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
+
+/// A text of the table: literal pieces and places to fill in.
+#[derive(Debug, Clone, Default)]
+pub struct Text {
+    pieces: Vec<Piece>,
+}
+
+/// One piece of a [`Text`].
+#[derive(Debug, Clone)]
+pub enum Piece {
+    /// Text as it stands.
+    Literal(String),
+    /// `{{ … }}`
+    Field(Field),
+    /// Our own number when it is a phone number, else nothing.
+    OwnNumber,
+    /// The URL that was asked, without its query: what a relative URL `?step=…` is completed with.
+    PageUrl,
+    /// The scheme, host and port that were asked: what a relative URL `/…` is completed with.
+    Origin,
+}
+
+/// One `{{ … }}`: a value and what is done to it.
+#[derive(Debug, Clone)]
+pub struct Field {
+    /// Where the value comes from.
+    pub source: Value,
+    /// The filters, in the order they are applied.
+    pub filters: Vec<Filter>,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone)]
+pub enum Value {
+    /// The parameter of this name. A text is parsed with these only; `config` puts columns in their place.
+    Parameter(String),
+    /// A cell of the row that the request has chosen.
+    Column {
+        /// The directory.
+        directory: Arc<Directory>,
+        /// The position of the column.
+        column: usize,
+    },
+}
+
+/// What is done to a value.
+#[derive(Debug, Clone)]
+pub enum Filter {
+    /// `default("…")`: this text when the value is empty.
+    DefaultText(String),
+    /// `default(Name)`: this value when the value is empty.
+    DefaultValue(Value),
+    /// `spell`: the characters parted by blanks, so that a voice reads them one by one.
+    Spell,
+    /// `upper`: in capitals.
+    Upper,
+    /// `lower`: in small letters.
+    Lower,
+}
+
+/// The names of all filters.
+pub const FILTERS: [&str; 4] = ["default", "lower", "spell", "upper"];
+
+/// What fills the places of a text.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope<'a> {
+    /// The request that is answered.
+    pub request: &'a Request<'a>,
+    /// The URL that was asked, as the outside world sees it, without its query.
+    pub url: &'a str,
+    /// The rows that the request has chosen.
+    pub rows: &'a [BoundRow<'a>],
+}
+
+/// Whether values are put into a text as they are or percent-encoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// As they are.
+    Plain,
+    /// Percent-encoded, for a URL.
+    Percent,
+}
+
+impl Text {
+    /// A text of these pieces.
+    #[must_use]
+    pub fn new(pieces: Vec<Piece>) -> Self {
+        Self { pieces }
+    }
+
+    /// Reads a text of the table.
+    ///
+    /// # Errors
+    ///
+    /// A `{{` without `}}`, nothing between them, an unknown filter, or a filter written wrongly.
+    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut at = 0;
+        while let Some(found) = text[at..].find("{{") {
+            let start = at + found;
+            literal.push_str(&text[at..start]);
+            let mut field = FieldParser {
+                text,
+                at: start + 2,
+                start,
+            };
+            match field.parse()? {
+                Inner::Text(text) => literal.push_str(&text),
+                Inner::Field(parsed) => {
+                    if !literal.is_empty() {
+                        pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+                    }
+                    pieces.push(Piece::Field(parsed));
+                }
+            }
+            at = field.at;
+        }
+        literal.push_str(&text[at..]);
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal));
+        }
+        Ok(Self { pieces })
+    }
+
+    /// Its pieces, in order; none for the empty text.
+    #[must_use]
+    pub fn pieces(&self) -> &[Piece] {
+        &self.pieces
+    }
+
+    /// Puts a piece in front.
+    pub fn prepend(&mut self, piece: Piece) {
+        self.pieces.insert(0, piece);
+    }
+
+    /// The whole text, when nothing in it is to be filled in.
+    #[must_use]
+    pub fn literal(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [] => Some(""),
+            [Piece::Literal(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The `{{ … }}` in it, in order, to be changed.
+    pub fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
+        self.pieces.iter_mut().filter_map(|piece| match piece {
+            Piece::Field(field) => Some(field),
+            _ => None,
+        })
+    }
+
+    /// The `{{ … }}` in it, in order.
+    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Field(field) => Some(field),
+            _ => None,
+        })
+    }
+
+    /// The column it stands for, when it is one column and nothing else.
+    #[must_use]
+    pub fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
+        match self.pieces.as_slice() {
+            [Piece::Field(field)] => field.plain_column(),
+            _ => None,
+        }
+    }
+
+    /// The text with its places filled in.
+    #[must_use]
+    pub fn fill<'t>(&'t self, scope: &Scope<'_>, encoding: Encoding) -> Cow<'t, str> {
+        if let Some(literal) = self.literal() {
+            return Cow::Borrowed(literal);
+        }
+        // A cell that is the whole of a URL is the operator's own URL, not a value inside one.
+        let encoding = if self.plain_column().is_some() {
+            Encoding::Plain
+        } else {
+            encoding
+        };
+        let mut filled = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => filled.push_str(text),
+                Piece::Field(field) => match encoding {
+                    Encoding::Plain => filled.push_str(&field.filled(scope)),
+                    Encoding::Percent => {
+                        filled.extend(utf8_percent_encode(&field.filled(scope), NOT_UNRESERVED));
+                    }
+                },
+                Piece::OwnNumber => {
+                    if let Ok(number) = scope.request.own_number().parse::<E164>() {
+                        filled.push_str(number.as_str());
+                    }
+                }
+                Piece::PageUrl => filled.push_str(scope.url),
+                Piece::Origin => filled.push_str(origin(scope.url)),
+            }
+        }
+        Cow::Owned(filled)
+    }
+}
+
+/// Scheme, host and port of a URL.
+fn origin(url: &str) -> &str {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    url[authority..]
+        .find('/')
+        .map_or(url, |at| &url[..authority + at])
+}
+
+impl Field {
+    /// Where all its values come from, the fallbacks of `default` included.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        let fallbacks = self.filters.iter().filter_map(|filter| match filter {
+            Filter::DefaultValue(value) => Some(value),
+            _ => None,
+        });
+        std::iter::once(&self.source).chain(fallbacks)
+    }
+
+    /// The names of all parameters it reads.
+    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+        self.values().filter_map(|value| match value {
+            Value::Parameter(name) => Some(name.as_str()),
+            Value::Column { .. } => None,
+        })
+    }
+
+    /// The cell it stands for, when it is one column and nothing else is done to it.
+    #[must_use]
+    pub fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
+        match &self.source {
+            Value::Column { directory, column } if self.filters.is_empty() => {
+                Some((directory, *column))
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts other values in the place of those it has.
+    pub fn replace_values(&mut self, mut other: impl FnMut(&Value) -> Option<Value>) {
+        let fallbacks = self.filters.iter_mut().filter_map(|filter| match filter {
+            Filter::DefaultValue(value) => Some(value),
+            _ => None,
+        });
+        for value in std::iter::once(&mut self.source).chain(fallbacks) {
+            if let Some(replacement) = other(value) {
+                *value = replacement;
+            }
+        }
+    }
+
+    fn filled<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
+        let mut value = self.source.of(scope);
+        for filter in &self.filters {
+            value = match filter {
+                Filter::DefaultText(text) if value.is_empty() => Cow::Borrowed(text.as_str()),
+                Filter::DefaultValue(fallback) if value.is_empty() => fallback.of(scope),
+                Filter::DefaultText(_) | Filter::DefaultValue(_) => value,
+                Filter::Spell => Cow::Owned(spell(&value)),
+                Filter::Upper => Cow::Owned(value.to_uppercase()),
+                Filter::Lower => Cow::Owned(value.to_lowercase()),
+            };
+        }
+        value
+    }
+}
+
+impl Value {
+    /// The value for a request; empty when it is absent.
+    fn of<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
+        match self {
+            Self::Parameter(name) => scope.request.value(name),
+            Self::Column { directory, column } => {
+                let row = scope
+                    .rows
+                    .iter()
+                    .find(|(bound, _)| bound.name() == directory.name());
+                Cow::Borrowed(row.map_or("", |(_, row)| directory.cell(*row, *column)))
+            }
+        }
+    }
+}
+
+fn spell(value: &str) -> String {
+    let mut spelt = String::with_capacity(2 * value.len());
+    for character in value.chars().filter(|character| !character.is_whitespace()) {
+        if !spelt.is_empty() {
+            spelt.push(' ');
+        }
+        spelt.push(character);
+    }
+    spelt
+}
+
+/// Why a text is no template, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemplateError {
+    /// The bytes of the text that are wrong.
+    pub span: Range<usize>,
+    /// What is wrong with them.
+    pub kind: TemplateErrorKind,
+}
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TemplateErrorKind {
+    /// `{{` without its `}}`.
+    Unclosed,
+    /// Nothing between `{{` and `}}`.
+    NoName,
+    /// No filter has this name.
+    UnknownFilter(String),
+    /// `default` without its text or name in brackets.
+    DefaultWithout,
+    /// A quoted text without its closing quote.
+    UnclosedQuote,
+    /// Something that belongs neither to a name nor to a filter.
+    Unexpected(char),
+}
+
+impl fmt::Display for TemplateErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unclosed => f.write_str("`{{` without its `}}`"),
+            Self::NoName => f.write_str("no parameter between `{{` and `}}`"),
+            Self::UnknownFilter(name) => write!(f, "there is no filter `{name}`"),
+            Self::DefaultWithout => {
+                f.write_str("`default` needs a text or a parameter in brackets")
+            }
+            Self::UnclosedQuote => f.write_str("a quoted text without its closing quote"),
+            Self::Unexpected(found) => write!(f, "{found:?} cannot stand here"),
+        }
+    }
+}
+
+enum Inner {
+    Field(Field),
+    Text(String),
+}
+
+/// Reads from behind a `{{` to behind its `}}`.
+struct FieldParser<'t> {
+    text: &'t str,
+    at: usize,
+    start: usize,
+}
+
+impl FieldParser<'_> {
+    fn parse(&mut self) -> Result<Inner, TemplateError> {
+        self.skip_blanks();
+        if self.peek() == Some('"') {
+            let text = self.quoted()?;
+            self.close()?;
+            return Ok(Inner::Text(text));
+        }
+        let name = self.name();
+        if name.is_empty() {
+            return Err(match self.peek() {
+                Some('}' | '|') => template_error(self.start, self.at, TemplateErrorKind::NoName),
+                _ => self.unexpected(),
+            });
+        }
+        let mut filters = Vec::new();
+        self.skip_blanks();
+        while self.peek() == Some('|') {
+            self.at += 1;
+            self.skip_blanks();
+            filters.push(self.filter()?);
+            self.skip_blanks();
+        }
+        self.close()?;
+        Ok(Inner::Field(Field {
+            source: Value::Parameter(name),
+            filters,
+        }))
+    }
+
+    fn filter(&mut self) -> Result<Filter, TemplateError> {
+        let start = self.at;
+        match self.name().as_str() {
+            "spell" => Ok(Filter::Spell),
+            "upper" => Ok(Filter::Upper),
+            "lower" => Ok(Filter::Lower),
+            "default" => self.default_filter(start),
+            "" => Err(self.unexpected()),
+            other => {
+                let kind = TemplateErrorKind::UnknownFilter(other.to_owned());
+                Err(template_error(start, self.at, kind))
+            }
+        }
+    }
+
+    fn default_filter(&mut self, start: usize) -> Result<Filter, TemplateError> {
+        self.skip_blanks();
+        if self.peek() != Some('(') {
+            return Err(template_error(
+                start,
+                self.at,
+                TemplateErrorKind::DefaultWithout,
+            ));
+        }
+        self.at += 1;
+        self.skip_blanks();
+        let filter = if self.peek() == Some('"') {
+            Filter::DefaultText(self.quoted()?)
+        } else {
+            let name = self.name();
+            if name.is_empty() {
+                return Err(template_error(
+                    start,
+                    self.at,
+                    TemplateErrorKind::DefaultWithout,
+                ));
+            }
+            Filter::DefaultValue(Value::Parameter(name))
+        };
+        self.skip_blanks();
+        if self.peek() != Some(')') {
+            return Err(self.unexpected());
+        }
+        self.at += 1;
+        Ok(filter)
+    }
+
+    /// A quoted text; `\"` and `\\` stand for a quote and a backslash.
+    fn quoted(&mut self) -> Result<String, TemplateError> {
+        let start = self.at;
+        let mut text = String::new();
+        let mut characters = self.text[self.at + 1..].char_indices();
+        while let Some((offset, character)) = characters.next() {
+            match character {
+                '"' => {
+                    self.at += 1 + offset + 1;
+                    return Ok(text);
+                }
+                '\\' => text.extend(characters.next().map(|(_, escaped)| escaped)),
+                _ => text.push(character),
+            }
+        }
+        Err(template_error(
+            start,
+            self.text.len(),
+            TemplateErrorKind::UnclosedQuote,
+        ))
+    }
+
+    fn name(&mut self) -> String {
+        let rest = &self.text[self.at..];
+        let length = rest
+            .find(|character: char| character.is_whitespace() || "{}|()\"".contains(character))
+            .unwrap_or(rest.len());
+        self.at += length;
+        rest[..length].to_owned()
+    }
+
+    fn close(&mut self) -> Result<(), TemplateError> {
+        self.skip_blanks();
+        if self.text[self.at..].starts_with("}}") {
+            self.at += 2;
+            return Ok(());
+        }
+        Err(self.unexpected())
+    }
+
+    fn peek(&self) -> Option<char> {
+        self.text[self.at..].chars().next()
+    }
+
+    fn skip_blanks(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.len() - rest.trim_start().len();
+    }
+
+    /// The error for what stands here; at the end of the text that is the missing `}}`.
+    fn unexpected(&self) -> TemplateError {
+        match self.peek() {
+            Some(found) if self.text[self.at..].contains("}}") => template_error(
+                self.at,
+                self.at + found.len_utf8(),
+                TemplateErrorKind::Unexpected(found),
+            ),
+            _ => template_error(self.start, self.text.len(), TemplateErrorKind::Unclosed),
+        }
+    }
+}
+
+fn template_error(start: usize, end: usize, kind: TemplateErrorKind) -> TemplateError {
+    TemplateError {
+        span: start..end.max(start),
+        kind,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::twilio::request::{Form, Webhook};
+
+    fn fill(text: &str, encoding: Encoding) -> String {
+        let body = Form::parse(
+            b"CallSid=CA1&Called=%2B15005550006&Caller=%2B14155550100&CallerCity=&Body=a+b%26c",
+        );
+        let query = Form::default();
+        let request = Request::new(Webhook::OutOfSession, &body, &query);
+        let scope = Scope {
+            request: &request,
+            url: "https://example.com/out-of-session",
+            rows: &[],
+        };
+        Text::parse(text)
+            .expect("a template")
+            .fill(&scope, encoding)
+            .into_owned()
+    }
+
+    #[test]
+    fn fields_are_filled_in_and_filtered() {
+        for (text, filled) in [
+            ("", ""),
+            ("no template } }}", "no template } }}"),
+            ("To {{ Called }}.", "To +15005550006."),
+            ("{{Called}}{{ Caller }}", "+15005550006+14155550100"),
+            ("{{ Nothing }}", ""),
+            ("{{ CallerCity | default(\"your area\") }}", "your area"),
+            (
+                "{{ CallerCity|default( Called )|spell }}",
+                "+ 1 5 0 0 5 5 5 0 0 0 6",
+            ),
+            ("{{ Caller | default(\"x\") }}", "+14155550100"),
+            ("{{ Body | upper }}{{ Body | lower }}", "A B&Ca b&c"),
+            (
+                "{{ Nothing | default(\"a \\\"b\\\" \\\\\") }}",
+                "a \"b\" \\",
+            ),
+            ("{{ \"{{\" }} literal {{\"}}\"}}", "{{ literal }}"),
+        ] {
+            assert_eq!(fill(text, Encoding::Plain), filled, "{text}");
+        }
+        assert_eq!(
+            fill("?q={{ Body }}&r=1", Encoding::Percent),
+            "?q=a%20b%26c&r=1"
+        );
+    }
+
+    #[test]
+    fn own_number_and_urls_are_of_the_request() {
+        let body = Form::parse(b"Called=%2B15005550006");
+        let query = Form::default();
+        let request = Request::new(Webhook::OutOfSession, &body, &query);
+        let scope = Scope {
+            request: &request,
+            url: "https://example.com:8443/prefix/out-of-session",
+            rows: &[],
+        };
+        let fill = |piece| {
+            Text::new(vec![piece])
+                .fill(&scope, Encoding::Plain)
+                .into_owned()
+        };
+        assert_eq!(fill(Piece::OwnNumber), "+15005550006");
+        assert_eq!(
+            fill(Piece::PageUrl),
+            "https://example.com:8443/prefix/out-of-session"
+        );
+        assert_eq!(fill(Piece::Origin), "https://example.com:8443");
+        assert_eq!(origin("https://example.com"), "https://example.com");
+    }
+
+    #[test]
+    fn mistakes_have_a_place() {
+        for (text, span, message) in [
+            ("a {{ Called", 2..11, "`{{` without its `}}`"),
+            ("a {{ Called }", 2..13, "`{{` without its `}}`"),
+            ("{{ }}", 0..3, "no parameter between `{{` and `}}`"),
+            ("{{ | upper }}", 0..3, "no parameter between `{{` and `}}`"),
+            ("{{ Called | shout }}", 12..17, "there is no filter `shout`"),
+            (
+                "{{ Called | default }}",
+                12..20,
+                "`default` needs a text or a parameter in brackets",
+            ),
+            (
+                "{{ Called | default() }}",
+                12..20,
+                "`default` needs a text or a parameter in brackets",
+            ),
+            (
+                "{{ Called | default(\"x }}",
+                20..25,
+                "a quoted text without its closing quote",
+            ),
+            ("{{ Called To }}", 10..12, "'T' cannot stand here"),
+            ("{{ Called | }}", 12..13, "'}' cannot stand here"),
+            (
+                "{{ a | default(\"x\" y) }}",
+                19..20,
+                "'y' cannot stand here",
+            ),
+            ("{{ (x) }}", 3..4, "'(' cannot stand here"),
+        ] {
+            let error = Text::parse(text).expect_err(text);
+            assert_eq!(error.kind.to_string(), message, "{text}");
+            let wanted = if message.ends_with("stand here") {
+                span.start..span.start + 1
+            } else {
+                span
+            };
+            assert_eq!(error.span, wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_origin_of_a_url_ends_where_its_path_begins() {
+        for (url, cut) in [
+            ("https://h/a/b", "https://h"),
+            ("http://[::1]:80/", "http://[::1]:80"),
+            ("https://h", "https://h"),
+            ("h/a", "h"),
+        ] {
+            assert_eq!(origin(url), cut);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What does Twilio say? Requests, numbers and signatures; TwiML and parameters as data.
+
+pub(crate) mod parameters;
+pub mod request;
+pub mod signature;
+pub mod spelling;
+pub mod types;
+pub mod url;
+pub mod vocabulary;

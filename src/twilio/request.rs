@@ -1,0 +1,569 @@
+//! A webhook request as the table sees it: the pairs as they were signed, and a typed view over them.
+//!
+//! Nothing here fails: a field that is missing reads as empty, a word that is new to us stays text.
+
+pub mod event;
+pub(crate) mod joined;
+pub mod sample;
+mod urlencoded;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::twilio::types::{Channel, is_withheld};
+
+/// The fields of a form or of a query, in the order they came, repeats and unknown names included.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Form {
+    /// All names and values decoded, each value behind its name.
+    text: String,
+    fields: Vec<Field>,
+}
+
+/// Where a field stands in the text of its form: the name up to the middle, then the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Field {
+    start: usize,
+    middle: usize,
+    end: usize,
+}
+
+impl Form {
+    /// Reads `application/x-www-form-urlencoded` bytes, a body or a query without its `?`, while a request waits.
+    ///
+    /// Never fails: what is no UTF-8 becomes U+FFFD (and then fails its signature), a field without `=` is empty.
+    #[must_use]
+    pub fn parse(bytes: &[u8]) -> Self {
+        if bytes.is_empty() {
+            return Self::default();
+        }
+        urlencoded::decode(bytes).unwrap_or_else(|| Self::read(bytes))
+    }
+
+    /// The same as [`Form::parse`] by `serde_urlencoded`, for whoever has time: slower, and what `parse` is held against.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Self {
+        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(bytes).unwrap_or_default();
+        pairs.into_iter().collect()
+    }
+
+    /// All pairs of name and value, in the order they came.
+    #[must_use]
+    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        self.fields
+            .iter()
+            .map(|field| (self.name(field), self.value(field)))
+    }
+
+    /// How many fields there are.
+    pub(crate) fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// The name of the field at this place.
+    pub(crate) fn name_at(&self, index: usize) -> &[u8] {
+        let field = &self.fields[index];
+        &self.text.as_bytes()[field.start..field.middle]
+    }
+
+    /// The name of the field at this place with the value right behind it.
+    pub(crate) fn joined_at(&self, index: usize) -> &[u8] {
+        let field = &self.fields[index];
+        &self.text.as_bytes()[field.start..field.end]
+    }
+
+    /// The same with all fields behind it.
+    pub(crate) fn joined_from(&self, index: usize) -> &[u8] {
+        &self.text.as_bytes()[self.fields[index].start..]
+    }
+
+    /// How long all names and values are together.
+    pub(crate) fn text_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The first value of this name; `None` when the name is absent.
+    #[must_use]
+    pub fn first(&self, name: &str) -> Option<&str> {
+        self.fields
+            .iter()
+            .find(|field| {
+                field.middle - field.start == name.len()
+                    && self.text.as_bytes()[field.start..field.middle] == *name.as_bytes()
+            })
+            .map(|field| self.value(field))
+    }
+
+    /// About how much memory its fields take, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.text.len() + self.fields.len() * size_of::<Field>()
+    }
+
+    fn name(&self, field: &Field) -> &str {
+        &self.text[field.start..field.middle]
+    }
+
+    fn value(&self, field: &Field) -> &str {
+        &self.text[field.middle..field.end]
+    }
+}
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.pairs()).finish()
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Form {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
+        let mut form = Self::default();
+        for (name, value) in pairs {
+            let start = form.text.len();
+            form.text.push_str(name.as_ref());
+            let middle = form.text.len();
+            form.text.push_str(value.as_ref());
+            form.fields.push(Field {
+                start,
+                middle,
+                end: form.text.len(),
+            });
+        }
+        form
+    }
+}
+
+/// Which of the service's webhooks was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Webhook {
+    /// Proxy's `OutOfSessionCallbackUrl`.
+    OutOfSession,
+    /// The plain Voice or Messaging webhook of a number.
+    Webhook,
+    /// Proxy's `InterceptCallbackUrl`.
+    Intercept,
+    /// Proxy's `CallbackUrl`, and any other status callback of Twilio's.
+    Callback,
+    /// The webhook of an Event Streams sink.
+    Events,
+    /// The Voice Webhooks of Fone Dynamics.
+    VoiceWebhooks,
+}
+
+impl Webhook {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::OutOfSession,
+        Self::Webhook,
+        Self::Intercept,
+        Self::Callback,
+        Self::Events,
+        Self::VoiceWebhooks,
+    ];
+
+    /// The word for logs, the journal and `--webhook`; but for Proxy's first, whose path can be another, that of its
+    /// path, too.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OutOfSession => "out-of-session",
+            Self::Webhook => "webhook",
+            Self::Intercept => "intercept",
+            Self::Callback => "callback",
+            Self::Events => "events",
+            Self::VoiceWebhooks => "voice-webhooks",
+        }
+    }
+
+    /// The webhook of this word; `None` when it is no webhook's.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|webhook| webhook.as_str() == name)
+    }
+
+    /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
+    #[must_use]
+    pub fn wants_document(self) -> bool {
+        matches!(self, Self::OutOfSession | Self::Webhook)
+    }
+}
+
+/// The number parameters that have two names: a text has only the second, a call has both.
+const ALIASES: [(&str, &str); 10] = [
+    ("Called", "To"),
+    ("CalledCity", "ToCity"),
+    ("CalledState", "ToState"),
+    ("CalledZip", "ToZip"),
+    ("CalledCountry", "ToCountry"),
+    ("Caller", "From"),
+    ("CallerCity", "FromCity"),
+    ("CallerState", "FromState"),
+    ("CallerZip", "FromZip"),
+    ("CallerCountry", "FromCountry"),
+];
+
+/// The other name of a parameter, when it has one.
+#[must_use]
+pub fn alias(name: &str) -> Option<&'static str> {
+    ALIASES.iter().find_map(|&(call, text)| {
+        if name == call {
+            Some(text)
+        } else if name == text {
+            Some(call)
+        } else {
+            None
+        }
+    })
+}
+
+/// Whether a parameter is the caller's geography, which a withheld caller does not have: the spellings of
+/// a withheld number look like numbers of Lesotho, Uganda or China.
+#[must_use]
+pub(crate) fn is_caller_geography(name: &str) -> bool {
+    name.strip_prefix("Caller")
+        .or_else(|| name.strip_prefix("From"))
+        .is_some_and(|rest| matches!(rest, "City" | "State" | "Zip" | "Country"))
+}
+
+/// One request, read by parameter name. Borrows the forms; copies nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    webhook: Webhook,
+    body: &'a Form,
+    query: &'a Form,
+    channel: Channel,
+    caller_withheld: bool,
+}
+
+impl<'a> Request<'a> {
+    /// The view over a body's fields (empty for a GET) and a query's.
+    #[must_use]
+    pub fn new(webhook: Webhook, body: &'a Form, query: &'a Form) -> Self {
+        let mut request = Self {
+            webhook,
+            body,
+            query,
+            channel: Channel::Voice,
+            caller_withheld: false,
+        };
+        request.channel = request.find_channel();
+        request.caller_withheld = is_withheld(&request.value("Caller"));
+        request
+    }
+
+    fn find_channel(&self) -> Channel {
+        let is_there = |name: &str| !self.sent(name).is_empty();
+        if is_there("CallSid") {
+            Channel::Voice
+        } else if ["MessageSid", "SmsSid", "SmsMessageSid", "Body", "SmsStatus"]
+            .into_iter()
+            .any(is_there)
+        {
+            Channel::Message
+        } else if !self.webhook.wants_document()
+            && self.sent("interactionType").eq_ignore_ascii_case("message")
+        {
+            // Proxy tells of an interaction without a SID of ours to go by.
+            Channel::Message
+        } else {
+            Channel::Voice
+        }
+    }
+
+    /// Which webhook was asked.
+    #[must_use]
+    pub fn webhook(&self) -> Webhook {
+        self.webhook
+    }
+
+    /// Whether this is a call or a text.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    /// The query's `step`; empty when there is none. A field of the body is no step.
+    #[must_use]
+    pub fn step(&self) -> &'a str {
+        self.query.first("step").unwrap_or_default()
+    }
+
+    /// The value as it was sent under this very name, body before query; empty when absent.
+    #[must_use]
+    pub fn sent(&self, name: &str) -> &'a str {
+        self.body
+            .first(name)
+            .or_else(|| self.query.first(name))
+            .unwrap_or_default()
+    }
+
+    /// The value of a parameter as conditions and templates read it: its alias when it is absent, `inbound` for
+    /// an absent `Direction`, nothing for a withheld caller's geography, and for a dotted name that was not sent
+    /// the value inside a JSON parameter. Empty when absent.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Cow<'a, str> {
+        if self.caller_withheld && is_caller_geography(name) {
+            return Cow::Borrowed("");
+        }
+        let sent = self.sent(name);
+        if !sent.is_empty() {
+            return Cow::Borrowed(sent);
+        }
+        if let Some(other) = alias(name) {
+            return Cow::Borrowed(self.sent(other));
+        }
+        if name == "Direction" {
+            return Cow::Borrowed("inbound");
+        }
+        match name.split_once('.') {
+            Some((parameter, path)) => Cow::Owned(inside_json(self.sent(parameter), path)),
+            None => Cow::Borrowed(""),
+        }
+    }
+
+    /// The alias that [`Request::value`] read in place of this parameter, if it did.
+    #[must_use]
+    pub fn alias_used(&self, name: &str) -> Option<&'static str> {
+        alias(name).filter(|other| self.sent(name).is_empty() && !self.sent(other).is_empty())
+    }
+
+    /// Our own number: `Called` on an inbound request, `Caller` on an outbound one.
+    #[must_use]
+    pub fn own_number(&self) -> Cow<'a, str> {
+        self.value(if self.value("Direction").starts_with("outbound") {
+            "Caller"
+        } else {
+            "Called"
+        })
+    }
+
+    /// The SID of the call, of the text or of Proxy's interaction; empty when there is none.
+    #[must_use]
+    pub fn sid(&self) -> &'a str {
+        [
+            "CallSid",
+            "MessageSid",
+            "SmsSid",
+            "SmsMessageSid",
+            "interactionSid",
+        ]
+        .into_iter()
+        .map(|name| self.sent(name))
+        .find(|sid| !sid.is_empty())
+        .unwrap_or_default()
+    }
+}
+
+/// The text at a dotted path inside a JSON value; empty when the value is no JSON or has nothing there.
+pub(crate) fn inside_json(json: &str, path: &str) -> String {
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(json) else {
+        return String::new();
+    };
+    let pointer: String = path
+        .split('.')
+        .flat_map(|key| ["/".to_owned(), key.replace('~', "~0").replace('/', "~1")])
+        .collect();
+    match value.pointer(&pointer) {
+        Some(serde_json::Value::String(text)) => text.clone(),
+        Some(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => {
+            value.to_string()
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(body: &str) -> (Form, Form) {
+        (Form::parse(body.as_bytes()), Form::default())
+    }
+
+    fn value(body: &str, name: &str) -> String {
+        let (body, query) = call(body);
+        Request::new(Webhook::OutOfSession, &body, &query)
+            .value(name)
+            .into_owned()
+    }
+
+    #[test]
+    fn a_form_keeps_order_repeats_and_odd_fields() {
+        let form = Form::parse(b"b=2&a=1&b=%2B3+4&flag&&=x&c=%ff");
+        let pairs: Vec<(&str, &str)> = form.pairs().collect();
+        assert_eq!(
+            pairs,
+            [
+                ("b", "2"),
+                ("a", "1"),
+                ("b", "+3 4"),
+                ("flag", ""),
+                ("", "x"),
+                ("c", "\u{fffd}")
+            ]
+        );
+        assert_eq!(form.first("b"), Some("2"));
+        assert_eq!(form.first("B"), None);
+        assert_eq!(
+            format!("{:?}", Form::parse(b"a=1&b")),
+            r#"[("a", "1"), ("b", "")]"#
+        );
+    }
+
+    #[test]
+    fn the_size_of_a_form_is_that_of_its_text_and_its_fields() {
+        assert_eq!(Form::default().size(), 0);
+        assert_eq!(
+            Form::parse(b"a=12&b=%2B").size(),
+            5 + 2 * size_of::<Field>()
+        );
+    }
+
+    #[test]
+    fn an_alias_is_used_when_there_is_nothing_but_the_alias() {
+        for (body, used) in [
+            ("From=%2B1", Some("From")),
+            ("Caller=%2B2&From=%2B1", None),
+            ("Caller=%2B2", None),
+            ("From=", None),
+            ("", None),
+        ] {
+            let (body, query) = call(body);
+            let request = Request::new(Webhook::Webhook, &body, &query);
+            assert_eq!(request.alias_used("Caller"), used, "{body:?}");
+            assert_eq!(request.alias_used("Body"), None);
+        }
+    }
+
+    #[test]
+    fn the_channel_is_told_by_the_sid_then_by_the_fields_of_a_text() {
+        for (body, channel) in [
+            ("CallSid=CA1", Channel::Voice),
+            ("CallSid=CA1&MessageSid=SM1", Channel::Voice),
+            ("MessageSid=SM1", Channel::Message),
+            ("SmsSid=SM1", Channel::Message),
+            ("SmsMessageSid=SM1", Channel::Message),
+            ("CallSid=&SmsSid=SM1", Channel::Message),
+            ("Body=hi", Channel::Message),
+            ("SmsStatus=received", Channel::Message),
+            ("", Channel::Voice),
+            ("To=%2B1", Channel::Voice),
+        ] {
+            let (body_form, query) = call(body);
+            assert_eq!(
+                Request::new(Webhook::Webhook, &body_form, &query).channel(),
+                channel,
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_interaction_says_itself_whether_it_is_a_text() {
+        for (webhook, body, channel) in [
+            (
+                Webhook::Intercept,
+                "interactionType=Message",
+                Channel::Message,
+            ),
+            (
+                Webhook::Callback,
+                "interactionType=message",
+                Channel::Message,
+            ),
+            (Webhook::Intercept, "interactionType=Voice", Channel::Voice),
+            (Webhook::Webhook, "interactionType=Message", Channel::Voice),
+        ] {
+            let (body, query) = call(body);
+            assert_eq!(Request::new(webhook, &body, &query).channel(), channel);
+        }
+    }
+
+    #[test]
+    fn every_webhook_has_a_word() {
+        for webhook in Webhook::ALL {
+            assert_eq!(Webhook::from_name(webhook.as_str()), Some(webhook));
+        }
+        assert_eq!(Webhook::from_name("Webhook"), None);
+    }
+
+    #[test]
+    fn a_text_answers_to_the_names_of_a_call_and_the_other_way_round() {
+        let text = "MessageSid=SM1&To=%2B15005550006&From=%2B14155550100&ToCity=A&FromState=B&FromZip=1&ToCountry=US";
+        assert_eq!(value(text, "Called"), "+15005550006");
+        assert_eq!(value(text, "Caller"), "+14155550100");
+        assert_eq!(value(text, "CalledCity"), "A");
+        assert_eq!(value(text, "CallerState"), "B");
+        assert_eq!(value(text, "CallerZip"), "1");
+        assert_eq!(value(text, "CalledCountry"), "US");
+        assert_eq!(value(text, "Direction"), "inbound");
+        assert_eq!(value("Called=%2B1&To=", "To"), "+1");
+        assert_eq!(value("Caller=%2B1", "From"), "+1");
+        assert_eq!(value("Called=%2B1&To=%2B2", "Called"), "+1");
+    }
+
+    #[test]
+    fn a_body_field_wins_over_the_query_and_step_is_only_of_the_query() {
+        let body = Form::parse(b"Called=%2B1&step=body");
+        let query = Form::parse(b"Called=%2B2&campaign=spring&step=lost");
+        let request = Request::new(Webhook::OutOfSession, &body, &query);
+        assert_eq!(request.value("Called"), "+1");
+        assert_eq!(request.value("campaign"), "spring");
+        assert_eq!(request.step(), "lost");
+        assert_eq!(
+            Request::new(Webhook::OutOfSession, &body, &Form::default()).step(),
+            ""
+        );
+    }
+
+    #[test]
+    fn a_withheld_caller_is_from_nowhere() {
+        let withheld = "Caller=%2B266696687&CallerCountry=LS&FromCity=X&CalledCountry=US";
+        assert_eq!(value(withheld, "CallerCountry"), "");
+        assert_eq!(value(withheld, "FromCity"), "");
+        assert_eq!(value(withheld, "CalledCountry"), "US");
+        assert_eq!(value(withheld, "Caller"), "+266696687");
+        assert_eq!(
+            value("Caller=%2B26669668&CallerCountry=LS", "CallerCountry"),
+            "LS"
+        );
+    }
+
+    #[test]
+    fn a_dotted_name_reaches_into_json_unless_it_was_sent() {
+        let body = "interactionData=%7B%22body%22%3A%22hi%22%2C%22n%22%3A%5B7%2Ctrue%5D%2C%22o%22%3A%7B%7D%7D";
+        assert_eq!(value(body, "interactionData.body"), "hi");
+        assert_eq!(value(body, "interactionData.n.0"), "7");
+        assert_eq!(value(body, "interactionData.n.1"), "true");
+        assert_eq!(value(body, "interactionData.o"), "");
+        assert_eq!(value(body, "interactionData.none"), "");
+        assert_eq!(
+            value("interactionData=%7Bbroken", "interactionData.body"),
+            ""
+        );
+        assert_eq!(
+            value(
+                "interactionData=%7B%22body%22%3A1%7D&interactionData.body=x",
+                "interactionData.body"
+            ),
+            "x"
+        );
+    }
+
+    #[test]
+    fn our_own_number_depends_on_the_direction() {
+        for (body, own) in [
+            ("Called=%2B1&Caller=%2B2&Direction=inbound", "+1"),
+            ("Called=%2B1&Caller=%2B2&Direction=outbound-api", "+2"),
+            ("To=%2B1&From=%2B2", "+1"),
+        ] {
+            let (body, query) = call(body);
+            assert_eq!(
+                Request::new(Webhook::OutOfSession, &body, &query).own_number(),
+                own
+            );
+        }
+    }
+}
