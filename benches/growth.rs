@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use peak_alloc::PeakAlloc;
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{Compiled, Files, compile};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::request::{Form, Request, Webhook, sample};
 use twiml_responder::twilio::types::Channel;
 

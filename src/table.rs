@@ -3,11 +3,13 @@
 //! Built only by `language::compile`, never changed afterwards. Decides, and shows why, with the same code.
 
 pub mod answer;
+pub mod diagnostic;
 pub mod directory;
 pub mod guard;
 mod index;
 pub mod intercept;
 pub mod pattern;
+pub(crate) mod problems;
 pub mod reply;
 pub mod schedule;
 pub mod twiml;

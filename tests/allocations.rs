@@ -1,9 +1,9 @@
 //! How often a request asks for memory, counted by an allocator: few times, whatever the number of its fields.
 
 use jiff::Timestamp;
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::Guard;
 use twiml_responder::twilio::request::{Form, Request, Webhook, sample};
 use twiml_responder::twilio::signature::secrets::Secrets;

@@ -1,8 +1,8 @@
 //! Nobody but the operator says whom we pay to reach: every place of TwiML that leads somewhere, with every kind of
 //! parameter in it.
 
-use twiml_responder::language::diagnostic::{Code, File, Severity};
 use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::table::diagnostic::{Code, File, Severity};
 use twiml_responder::twilio::types::Channel;
 use twiml_responder::twilio::vocabulary::{self, ElementSpec};
 

@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 
 use annotate_snippets::Renderer;
 use proptest::prelude::*;
-use twiml_responder::language::diagnostic::{Code, Diagnostic, File, Severity};
 use twiml_responder::language::{Files, NoFiles, compile};
+use twiml_responder::table::diagnostic::{Code, Diagnostic, File, Severity};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics")

@@ -3,10 +3,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::{Guard, LOOP_GUARD};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 

@@ -6,10 +6,10 @@ use std::io;
 
 use jiff::{Span, Timestamp};
 use serde_json::{Value, json};
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{Compiled, Files, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Asked, Kind, answer};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::{Guard, LOOP_GUARD, OPT_OUT_WORDS, Verdict};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 

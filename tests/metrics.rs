@@ -6,11 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::service::metrics::{Format, Metrics, Outcome, RouteCounters};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Kind};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::types::Channel;
 
 /// A table of routes with these names, in this order.

@@ -10,9 +10,9 @@ use std::io::{self, Write as _};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use twiml_responder::language::diagnostic::{Code, File, Severity};
 use twiml_responder::language::{Files, compile};
 use twiml_responder::table::Table;
+use twiml_responder::table::diagnostic::{Code, File, Severity};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 use self::world::{Route, SELLERS, requests, routes, written};

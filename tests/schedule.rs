@@ -7,9 +7,9 @@ use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 use proptest::prelude::*;
-use twiml_responder::language::diagnostic::{Code, File};
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
+use twiml_responder::table::diagnostic::{Code, File};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 /// Zones, each with a day on which its clocks are turned, or which has something else about it.

@@ -9,9 +9,9 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use proptest::prelude::*;
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::Guard;
 use twiml_responder::table::{Condition, Miss, Table};
 use twiml_responder::twilio::request::{Form, Request, Webhook};

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use twiml_responder::journal::line::Beyond;
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::service::journal::{Journal, Options};
 use twiml_responder::service::live::{Access, Verification};
 use twiml_responder::service::server::Service;
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::signature::keys::Keys;
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{Algorithm, Content, Secret, body_sha256, sign};

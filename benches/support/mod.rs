@@ -6,9 +6,9 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::request::{Form, Webhook, sample};
 use twiml_responder::twilio::types::Channel;
 

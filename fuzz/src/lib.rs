@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use roxmltree::{Document, Node};
 use twiml_responder::table::answer::{Answer, Asked, Kind, answer as core_answer};
 use twiml_responder::language::{Compiled, Files, NoFiles, compile};
-use twiml_responder::language::diagnostic::{Diagnostic, File, Severity};
+use twiml_responder::table::diagnostic::{Diagnostic, File, Severity};
 use twiml_responder::table::guard::Guard;
 use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
 use twiml_responder::twilio::vocabulary::{self, ElementSpec};

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::{Format, Outcome, output};
-use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
+use crate::table::diagnostic::{Diagnostic, Severity};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use annotate_snippets::Renderer;
 
-use crate::language::diagnostic::Diagnostic;
+use crate::table::diagnostic::Diagnostic;
 
 /// Writes a line of a result as it is, byte for byte. A closed pipe ends the output, not the program.
 pub(super) fn print(text: &str) {

@@ -5,9 +5,9 @@ use std::path::Path;
 use anyhow::{Error, Result, anyhow};
 
 use super::output;
-use crate::language::diagnostic::{Diagnostic, Severity};
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
+use crate::table::diagnostic::{Diagnostic, Severity};
 
 /// The table of a file, with its warnings and failed tests written to standard error. With errors they are written
 /// there too, and it cannot be done.

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use super::Compiler;
 use super::place::Use;
-use super::problems::listed;
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
 use crate::table::directory::Directory;
+use crate::table::problems::listed;
 use crate::table::reply::template::{Text, Value};
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;

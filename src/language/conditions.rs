@@ -6,11 +6,11 @@ use std::sync::Arc;
 use regex::RegexBuilder;
 use toml::de::{DeTable, DeValue};
 
-use super::problems::{Key, Value, choice, entries, listed, section};
 use super::{Compiler, INTERCEPT_KEYS, ROUTE_KEYS};
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
 use crate::table::directory::Directory;
 use crate::table::pattern::Pattern;
+use crate::table::problems::{Key, Value, choice, entries, listed, section};
 use crate::table::{Alternative, Binding, Condition, Subject, Test, folded};
 use crate::twilio::parameters::{self, NameProblem};
 use crate::twilio::spelling::nearest;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::Compiler;
 use super::directories::{MOST_BAD_ROWS, NUMBER};
 use super::directory_file::{DirectoryFile, Places, field};
-use super::problems::{Value, listed};
-use crate::language::diagnostic::{Code, File};
+use crate::table::diagnostic::{Code, File};
 use crate::table::directory::Directory;
+use crate::table::problems::{Value, listed};
 
 /// A longer first line, in bytes, holds no names of columns: the file is something else.
 const LONGEST_FIRST_LINE: usize = 64 * 1024;

@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use super::Compiler;
 use super::place::{Owner, Place};
-use super::problems::{Value, entries};
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
+use crate::table::problems::{Value, entries};
 use crate::table::reply::template::{self, Field, Piece, Text};
 use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::spelling::nearest;

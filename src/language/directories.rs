@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::Compiler;
 use super::directory_file::{DirectoryFile, Places};
-use super::problems::{Key, Value, entries, listed};
-use crate::language::diagnostic::{Code, File};
+use crate::table::diagnostic::{Code, File};
 use crate::table::directory::{AddError, Directory};
+use crate::table::problems::{Key, Value, entries, listed};
 
 /// The keys of a `[directory.NAME]`.
 const DIRECTORY_KEYS: [&str; 5] = ["file", "key", "numbers", "public", "rows"];

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::language::diagnostic::File;
+use crate::table::diagnostic::File;
 use crate::table::directory::{Directory, Row};
 
 /// A directory and where it stands.

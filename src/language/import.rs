@@ -20,9 +20,9 @@ use self::draft::{Draft, Element, Node};
 use self::elements::Importer;
 use self::layout::Place;
 use self::notes::Notes;
-use crate::language::diagnostic::{Diagnostic, File, Severity};
 use crate::language::{self, NoFiles};
 use crate::table::DEFAULT;
+use crate::table::diagnostic::{Diagnostic, File, Severity};
 use crate::twilio::types::Channel;
 use crate::twilio::vocabulary;
 

@@ -7,11 +7,11 @@ use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
 use super::Compiler;
-use super::problems::{Value, entries};
-use crate::language::diagnostic::{Code, Diagnostic, Severity};
 use crate::table::answer::{Answer, Asked, answer};
+use crate::table::diagnostic::{Code, Diagnostic, Severity};
 use crate::table::guard::{Guard, LOOP_GUARD};
 use crate::table::intercept::{BLOCK, Intercept, PASS};
+use crate::table::problems::{Value, entries};
 use crate::table::schedule::parse_moment;
 use crate::table::twiml;
 use crate::table::{DEFAULT, Miss, Table};

@@ -3,11 +3,11 @@
 use std::ops::Range;
 
 use super::conditions::Asker;
-use super::problems::Value;
 use super::{Compiler, INTERCEPT_KEYS};
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, Intercept, PASS};
+use crate::table::problems::Value;
 use crate::table::{DEFAULT, DefaultReply, Route};
 use crate::twilio::parameters;
 

@@ -3,9 +3,9 @@
 use toml::de::DeValue;
 
 use super::Compiler;
-use super::problems::{Value, entries, integer};
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
 use crate::table::guard::MOST_REPLIES;
+use crate::table::problems::{Value, entries, integer};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::{Channel, parse_seconds};
 use crate::twilio::vocabulary;

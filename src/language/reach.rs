@@ -16,8 +16,8 @@ use std::ops::Range;
 use self::proof::{Proofs, Reason};
 use super::Compiler;
 use super::directory_file::Places;
-use crate::language::diagnostic::Code;
 use crate::table::Route;
+use crate::table::diagnostic::Code;
 
 /// The most routes that are reported: whoever has more has one mistake, above all of them.
 const MOST_REPORTED: usize = 100;

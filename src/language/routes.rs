@@ -7,10 +7,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::conditions::Asker;
 use super::place::{Owner, Place};
-use super::problems::{Value, entries, section};
 use super::{Compiler, ROUTE_KEYS};
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
 use crate::table::guard::LOOP_GUARD;
+use crate::table::problems::{Value, entries, section};
 use crate::table::reply::{Element, Reply};
 use crate::table::twiml;
 use crate::table::{Alternative, DEFAULT, DefaultReplies, DefaultReply, Route};

@@ -3,9 +3,9 @@
 use std::ops::Range;
 
 use super::place::Place;
-use super::problems::{Key, Value, choice};
 use super::{Compiler, voices};
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
+use crate::table::problems::{Key, Value, choice};
 use crate::table::reply::template::Piece;
 use crate::table::reply::{Element, Node};
 use crate::table::twiml;

@@ -7,8 +7,8 @@ use jiff::tz::{TimeZone, db};
 use toml::de::{DeTable, DeValue};
 
 use super::Compiler;
-use super::problems::{Value, entries, section};
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
+use crate::table::problems::{Value, entries, section};
 use crate::table::schedule::{Schedule, Span};
 use crate::twilio::spelling::nearest;
 

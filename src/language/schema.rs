@@ -390,8 +390,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::language::diagnostic::{Code, File};
     use crate::language::{NoFiles, compile};
+    use crate::table::diagnostic::{Code, File};
     use crate::twilio::vocabulary;
 
     /// Everything that a value of the schema refers to.

@@ -14,7 +14,7 @@ use std::thread;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::problems::{Key, Value};
+use crate::table::problems::{Key, Value};
 
 /// How many bytes of routes are parsed at a time, but for one route that is longer.
 const MOST_BYTES: usize = 64 * 1024;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Compiler;
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
 use crate::twilio::spelling::nearest;
 
 impl Compiler<'_> {

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use crate::language::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
 
 /// The most mistakes that are looked for in one part of a file.
 const MOST_PER_PART: usize = 20;

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use super::Compiler;
 use super::place::{Owner, Use};
-use super::problems::listed;
-use crate::language::diagnostic::Code;
+use crate::table::diagnostic::Code;
+use crate::table::problems::listed;
 use crate::table::reply::template::{FILTERS, Field, Piece, TemplateErrorKind, Text};
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;

@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::Compiler;
-use super::problems::choice;
-use crate::language::diagnostic::{Code, File};
+use crate::table::diagnostic::{Code, File};
+use crate::table::problems::choice;
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::E164;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::{error, fmt, fs, io};
 
 use crate::language::Files;
-use crate::language::diagnostic::File;
+use crate::table::diagnostic::File;
 
 /// Why there is no text of a table.
 #[derive(Debug)]

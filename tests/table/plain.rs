@@ -9,9 +9,9 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use proptest::prelude::*;
-use twiml_responder::language::diagnostic::{Code, File, Severity};
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
+use twiml_responder::table::diagnostic::{Code, File, Severity};
 use twiml_responder::twilio::request::{Form, Webhook};
 
 #[derive(Debug, Clone)]

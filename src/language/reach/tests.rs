@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io;
 
-use crate::language::diagnostic::{Code, File, Severity};
 use crate::language::{Files, NoFiles, compile};
+use crate::table::diagnostic::{Code, File, Severity};
 
 const SECTIONS: &str = "\
 [directory.rides]

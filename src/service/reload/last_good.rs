@@ -23,8 +23,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::parts::{Part, Parts, hexadecimal};
 use crate::language::Files;
-use crate::language::diagnostic;
 use crate::service::table_file::{self, Beside};
+use crate::table::diagnostic;
 
 /// The link to the copy.
 const LINK: &str = "last-good";

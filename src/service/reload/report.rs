@@ -2,7 +2,7 @@
 
 use tracing::{error, warn};
 
-use crate::language::diagnostic::{Diagnostic, Severity};
+use crate::table::diagnostic::{Diagnostic, Severity};
 use crate::twilio::types::with_numbers_masked;
 
 /// The most diagnostics of one reload that are logged one by one.

@@ -11,10 +11,10 @@ use super::last_good::LastGood;
 use super::parts::{Part, Parts, Recorder, Stamp};
 use super::report;
 use super::state::Origin;
-use crate::language::diagnostic::{Diagnostic, File, Severity};
 use crate::language::{self, Compiled, Files};
 use crate::service::table_file::{self, Unreadable};
 use crate::table::Table;
+use crate::table::diagnostic::{Diagnostic, File, Severity};
 
 /// What an operator is told of [`Problem::Ended`].
 pub const ENDED: &str = "the program has died more than once while it compiled these files, most likely for want of memory: \

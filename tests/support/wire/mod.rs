@@ -14,12 +14,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use twiml_responder::language::diagnostic::File;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::service::live::Verification;
 use twiml_responder::service::server::Service;
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Asked, Kind};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::Guard;
 use twiml_responder::twilio::signature::secrets::Secrets;
 

@@ -6,18 +6,18 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
-use crate::language::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
 use crate::twilio::spelling::nearest;
 
 /// A value of the file with its place.
-pub(super) type Value<'i> = Spanned<DeValue<'i>>;
+pub(crate) type Value<'i> = Spanned<DeValue<'i>>;
 
 /// A key of the file with its place.
-pub(super) type Key<'i> = Spanned<DeString<'i>>;
+pub(crate) type Key<'i> = Spanned<DeString<'i>>;
 
 /// All that is wrong so far.
 #[derive(Debug)]
-pub(super) struct Problems {
+pub(crate) struct Problems {
     /// The table's own file.
     file: Arc<File>,
     list: Vec<Diagnostic>,
@@ -25,7 +25,7 @@ pub(super) struct Problems {
 
 impl Problems {
     /// No problems yet with a table's file.
-    pub(super) fn new(file: &Arc<File>) -> Self {
+    pub(crate) fn new(file: &Arc<File>) -> Self {
         Self {
             file: Arc::clone(file),
             list: Vec::new(),
@@ -33,7 +33,7 @@ impl Problems {
     }
 
     /// Adds an error; the number of the Twilio error it would have caused can be set on what is returned.
-    pub(super) fn error(
+    pub(crate) fn error(
         &mut self,
         code: Code,
         span: Range<usize>,
@@ -44,7 +44,7 @@ impl Problems {
     }
 
     /// Adds a warning.
-    pub(super) fn warn(
+    pub(crate) fn warn(
         &mut self,
         code: Code,
         span: Range<usize>,
@@ -75,7 +75,7 @@ impl Problems {
     }
 
     /// The same about a place in another file: that of a directory.
-    pub(super) fn error_in(
+    pub(crate) fn error_in(
         &mut self,
         file: &Arc<File>,
         code: Code,
@@ -89,7 +89,7 @@ impl Problems {
     }
 
     /// [`Self::error_in`] for a warning.
-    pub(super) fn warn_in(
+    pub(crate) fn warn_in(
         &mut self,
         file: &Arc<File>,
         code: Code,
@@ -103,12 +103,12 @@ impl Problems {
     }
 
     /// Whether there is an error among them.
-    pub(super) fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.errors_since(0) > 0
     }
 
     /// How many errors have come since there were this many problems.
-    pub(super) fn errors_since(&self, count: usize) -> usize {
+    pub(crate) fn errors_since(&self, count: usize) -> usize {
         self.list[count..]
             .iter()
             .filter(|diagnostic| diagnostic.severity == Severity::Error)
@@ -116,7 +116,7 @@ impl Problems {
     }
 
     /// How many there are in a file beside the table; none in the table's own.
-    pub(super) fn count_in(&self, file: &Arc<File>) -> usize {
+    pub(crate) fn count_in(&self, file: &Arc<File>) -> usize {
         if Arc::ptr_eq(file, &self.file) {
             return 0;
         }
@@ -128,23 +128,23 @@ impl Problems {
     }
 
     /// The table's own file.
-    pub(super) fn file(&self) -> &Arc<File> {
+    pub(crate) fn file(&self) -> &Arc<File> {
         &self.file
     }
 
     /// How many there are.
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.list.len()
     }
 
     /// All of them, sorted by place.
-    pub(super) fn into_sorted(mut self) -> Vec<Diagnostic> {
+    pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
         sort(&mut self.list, &self.file);
         self.list
     }
 
     /// The value's text; an error says what was wanted when it is none.
-    pub(super) fn text<'v>(&mut self, value: &'v Value<'_>, wanted: &str) -> Option<&'v str> {
+    pub(crate) fn text<'v>(&mut self, value: &'v Value<'_>, wanted: &str) -> Option<&'v str> {
         if let Some(text) = value.get_ref().as_str() {
             return Some(text);
         }
@@ -157,7 +157,7 @@ impl Problems {
     }
 
     /// The value as a boolean.
-    pub(super) fn boolean(&mut self, value: &Value<'_>, wanted: &str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, value: &Value<'_>, wanted: &str) -> Option<bool> {
         let boolean = value.get_ref().as_bool();
         if boolean.is_none() {
             self.wrong_type(value, wanted, "write true or false, without quotes");
@@ -166,7 +166,7 @@ impl Problems {
     }
 
     /// The value as a table.
-    pub(super) fn table<'v, 'i>(
+    pub(crate) fn table<'v, 'i>(
         &mut self,
         value: &'v Value<'i>,
         wanted: &str,
@@ -179,7 +179,7 @@ impl Problems {
     }
 
     /// The value as an array.
-    pub(super) fn array<'v, 'i>(
+    pub(crate) fn array<'v, 'i>(
         &mut self,
         value: &'v Value<'i>,
         wanted: &str,
@@ -194,13 +194,13 @@ impl Problems {
     }
 
     /// The error for a value of another type than `wanted`.
-    pub(super) fn wrong_type(&mut self, value: &Value<'_>, wanted: &str, help: impl Into<String>) {
+    pub(crate) fn wrong_type(&mut self, value: &Value<'_>, wanted: &str, help: impl Into<String>) {
         let message = format!("{wanted} wanted, found {}", described(value.get_ref()));
         self.error(Code::WrongType, value.span(), message, help);
     }
 
     /// The error for each key that a section does not have.
-    pub(super) fn unknown_keys(&mut self, table: &DeTable<'_>, section: &str, known: &[&str]) {
+    pub(crate) fn unknown_keys(&mut self, table: &DeTable<'_>, section: &str, known: &[&str]) {
         for (key, _) in entries(table) {
             let name = key.get_ref().as_ref();
             if !known.contains(&name) {
@@ -221,13 +221,13 @@ impl Problems {
 
 impl Diagnostic {
     /// Says which Twilio error the mistake would have caused.
-    pub(super) fn twilio(&mut self, number: impl Into<Option<u32>>) {
+    pub(crate) fn twilio(&mut self, number: impl Into<Option<u32>>) {
         self.error_number = number.into();
     }
 }
 
 /// Sorts diagnostics by place: those of the table's own file first.
-pub(super) fn sort(list: &mut [Diagnostic], first: &Arc<File>) {
+pub(crate) fn sort(list: &mut [Diagnostic], first: &Arc<File>) {
     list.sort_by(|a, b| {
         let place = |diagnostic: &Diagnostic| {
             (
@@ -246,19 +246,19 @@ pub(super) fn sort(list: &mut [Diagnostic], first: &Arc<File>) {
 }
 
 /// A whole number that is not negative, in whatever base it is written; `None` when it does not fit.
-pub(super) fn integer(number: &DeInteger<'_>) -> Option<u32> {
+pub(crate) fn integer(number: &DeInteger<'_>) -> Option<u32> {
     u32::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 /// The entries of a table in the order of the file.
-pub(super) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t Value<'i>)> {
+pub(crate) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t Value<'i>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
 }
 
 /// The header of a section of the file, its name in quotes where TOML needs them.
-pub(super) fn section(kind: &str, name: &str) -> String {
+pub(crate) fn section(kind: &str, name: &str) -> String {
     let is_bare = !name.is_empty()
         && name
             .bytes()
@@ -271,12 +271,12 @@ pub(super) fn section(kind: &str, name: &str) -> String {
 }
 
 /// Names for a sentence: `` `a`, `b` and `c` ``.
-pub(super) fn listed(names: &[&str]) -> String {
+pub(crate) fn listed(names: &[&str]) -> String {
     joined(names, "and")
 }
 
 /// Names to choose from: `` `a`, `b` or `c` ``.
-pub(super) fn choice(names: &[&str]) -> String {
+pub(crate) fn choice(names: &[&str]) -> String {
     joined(names, "or")
 }
 

@@ -1,0 +1,265 @@
+//! A diagnostic as people and programs read it: drawn by `annotate-snippets`, or as a line of JSON.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use serde::Serialize;
+
+use crate::table::diagnostic::{Diagnostic, File, Severity};
+
+/// Lines of more bytes than this are not drawn whole.
+const MOST_DRAWN: usize = 100_000;
+
+/// So many bytes of them are drawn before the place that a diagnostic is about, and as many from there on: more than fits
+/// into the width of a terminal.
+const MOST_BESIDE: usize = 2_000;
+
+/// What stands where a line is cut.
+const CUT: &str = "...";
+
+/// A part of a file's text as it is drawn.
+struct Excerpt<'f> {
+    /// Where it stands in the file.
+    bytes: Range<usize>,
+    /// How many bytes are drawn before it.
+    before: usize,
+    text: Cow<'f, str>,
+}
+
+impl Diagnostic {
+    /// Its help, with the number of the Twilio error that the mistake would have caused.
+    #[must_use]
+    pub fn help_line(&self) -> String {
+        match self.error_number {
+            Some(number) => format!("{} (Twilio error {number})", self.help),
+            None => self.help.clone(),
+        }
+    }
+
+    /// Draws it: the line itself, a caret, the code and the help. Without a line feed at the end.
+    #[must_use]
+    pub fn draw(&self, renderer: &Renderer) -> String {
+        let source = &*self.file;
+        let span =
+            source.boundary(self.span.start)..source.boundary(self.span.end.max(self.span.start));
+        let excerpt = source.excerpt(&span);
+        let (first_line, _) = source.position(excerpt.bytes.start);
+        let level = match self.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let help = self.help_line();
+        let place = |at: usize| at.min(excerpt.bytes.end) - excerpt.bytes.start + excerpt.before;
+        let snippet = Snippet::source(excerpt.text.as_ref())
+            .line_start(first_line)
+            .annotation(AnnotationKind::Primary.span(place(span.start)..place(span.end)));
+        let group = level
+            .primary_title(self.message.as_str())
+            .id(self.code.as_str());
+        let group = if excerpt.before == 0 {
+            group.element(snippet.path(source.name.as_str()))
+        } else {
+            // The column in the excerpt is not that in the line.
+            let (line, column) = source.position(span.start);
+            let origin = Origin::path(source.name.as_str());
+            group
+                .element(origin.line(line).char_column(column))
+                .element(snippet)
+        };
+        renderer.render(&[group.element(Level::HELP.message(help.as_str()))])
+    }
+
+    /// The line that `check --format json` prints: one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        /// Its members, in the order in which they are documented.
+        #[derive(Serialize)]
+        struct Shown<'d> {
+            severity: &'static str,
+            code: &'static str,
+            message: &'d str,
+            file: &'d str,
+            line: usize,
+            column: usize,
+            help: String,
+        }
+        let (line, column) = self.file.position(self.span.start);
+        let shown = Shown {
+            severity: self.severity.as_str(),
+            code: self.code.as_str(),
+            message: &self.message,
+            file: &self.file.name,
+            line,
+            column,
+            help: self.help_line(),
+        };
+        serde_json::to_string(&shown).expect("texts and numbers can be written as JSON")
+    }
+}
+
+impl File {
+    /// The bytes of the whole lines that a span touches.
+    fn lines(&self, span: &Range<usize>) -> Range<usize> {
+        let start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        let end = self.text[span.end..]
+            .find('\n')
+            .map_or(self.text.len(), |at| span.end + at);
+        // A carriage return is the line's end too, unless the diagnostic is about that very character.
+        let end = if end > span.end && self.text[..end].ends_with('\r') {
+            end - 1
+        } else {
+            end
+        };
+        start..end
+    }
+
+    /// What of the text is drawn for a span: the lines that it touches, or of very long ones what is near. A drawing reads
+    /// its whole source, and a generated table may be a million numbers in one line.
+    fn excerpt(&self, span: &Range<usize>) -> Excerpt<'_> {
+        let lines = self.lines(span);
+        if lines.len() <= MOST_DRAWN {
+            return Excerpt {
+                text: self.text[lines.clone()].into(),
+                bytes: lines,
+                before: 0,
+            };
+        }
+        let start = self.boundary(span.start.saturating_sub(MOST_BESIDE).max(lines.start));
+        let end = self.boundary((span.start + MOST_BESIDE).min(lines.end));
+        let before = if start > lines.start { CUT } else { "" };
+        let behind = if end < lines.end { CUT } else { "" };
+        Excerpt {
+            text: [before, &self.text[start..end], behind].concat().into(),
+            bytes: start..end,
+            before: before.len(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::table::diagnostic::Code;
+
+    #[test]
+    fn a_diagnostic_is_drawn_with_its_line_and_help() {
+        let file = File::new("responses.toml", "a = 1\nb = \"é\" # x\nc = 2\n");
+        let diagnostic = Diagnostic {
+            code: Code::BadNumber,
+            severity: Severity::Error,
+            file,
+            span: 10..14,
+            message: "not a digit at byte 0".into(),
+            help: "write the number as +15005550006".into(),
+            error_number: Some(13223),
+        };
+        assert_eq!(
+            diagnostic.draw(&Renderer::plain()),
+            "error[bad-number]: not a digit at byte 0\n \
+             --> responses.toml:2:5\n  \
+             |\n\
+             2 | b = \"é\" # x\n  \
+             |     ^^^\n  \
+             |\n  \
+             = help: write the number as +15005550006 (Twilio error 13223)"
+        );
+    }
+
+    #[test]
+    fn of_a_very_long_line_only_what_is_near_is_drawn() {
+        let many = |count: usize| "\"1415555\u{e9}\", ".repeat(count);
+        let text = format!("a = 1\nb = [{}X{}]\nc = 2\n", many(50_000), many(50_000));
+        let at = text.find('X').expect("the place");
+        let diagnostic = Diagnostic {
+            code: Code::BadNumber,
+            severity: Severity::Error,
+            span: at..at + 1,
+            file: File::new("responses.toml", text),
+            message: "not a number".into(),
+            help: "write a number".into(),
+            error_number: None,
+        };
+        let drawn = diagnostic.draw(&Renderer::plain().term_width(10_000));
+        assert!(drawn.contains(" --> responses.toml:2:600006\n"), "{drawn}");
+        assert!(drawn.len() < 8 * MOST_BESIDE, "{} bytes", drawn.len());
+        let mut lines = drawn.lines().skip(4);
+        let (line, caret) = (
+            lines.next().expect("a line"),
+            lines.next().expect("a caret"),
+        );
+        let column = caret.chars().position(|character| character == '^');
+        assert_eq!(line.chars().position(|character| character == 'X'), column);
+        assert!(
+            line.starts_with("2 | ...") && line.ends_with("..."),
+            "{line}"
+        );
+    }
+
+    #[test]
+    fn positions_count_lines_and_characters_from_one() {
+        let source = File::new("x", "é1\n2");
+        assert_eq!(source.position(0), (1, 1));
+        assert_eq!(source.position(1), (1, 1));
+        assert_eq!(source.position(2), (1, 2));
+        assert_eq!(source.position(4), (2, 1));
+        assert_eq!(source.position(99), (2, 2));
+    }
+
+    #[test]
+    fn a_file_is_the_same_by_its_name_and_its_text() {
+        let one = File::new("a.toml", "a\nb\n");
+        // Whether a place has been asked for makes no difference.
+        assert_eq!(one.position(2), (2, 1));
+        assert_eq!(*one, *File::new("a.toml", "a\nb\n"));
+        assert_ne!(*one, *File::new("b.toml", "a\nb\n"));
+        assert_ne!(*one, *File::new("a.toml", "a\nc\n"));
+    }
+
+    #[test]
+    fn a_line_is_shown_without_its_end() {
+        let file = File::new("x", "a = 1\r\nb\r\n\nc\r");
+        for (span, shown) in [
+            (0..1, "a = 1"),
+            // A line feed of its own would be a line more.
+            (2..5, "a = 1"),
+            // What is wrong is the carriage return itself.
+            (5..6, "a = 1\r"),
+            (7..8, "b"),
+            (4..8, "a = 1\r\nb"),
+            (10..10, ""),
+            (11..12, "c"),
+        ] {
+            assert_eq!(file.excerpt(&span).text, shown, "{span:?}");
+        }
+    }
+
+    #[test]
+    fn a_very_long_line_is_cut_where_it_is_not_shown_whole() {
+        let text = format!("a\n{}\nb", "x".repeat(MOST_DRAWN + 1));
+        let (first, last) = (2, 2 + MOST_DRAWN + 1);
+        for (start, before, behind) in [
+            (first, false, true),
+            (first + MOST_BESIDE, false, true),
+            (first + MOST_BESIDE + 1, true, true),
+            (last - MOST_BESIDE - 1, true, true),
+            (last - MOST_BESIDE, true, false),
+            (last, true, false),
+        ] {
+            let file = File::new("x", &*text);
+            let excerpt = file.excerpt(&(start..start));
+            let cut = |is_cut| if is_cut { CUT } else { "" };
+            let length = excerpt.bytes.len();
+            assert_eq!(
+                excerpt.text,
+                [cut(before), &*"x".repeat(length), cut(behind)].concat(),
+                "{start}"
+            );
+            assert!(
+                (MOST_BESIDE..=2 * MOST_BESIDE).contains(&length),
+                "{start} {length}"
+            );
+            assert_eq!(excerpt.before, cut(before).len());
+        }
+    }
+}
