@@ -8,6 +8,7 @@ mod columns;
 mod conditions;
 mod coverage;
 mod csv_file;
+mod dead_routes;
 mod defaults;
 mod directories;
 mod directory_file;
@@ -17,7 +18,6 @@ mod in_file_tests;
 mod intercepts;
 mod limits;
 mod place;
-mod reach;
 mod replies;
 mod routes;
 mod rules;
@@ -41,8 +41,7 @@ use hashbrown::{HashMap, HashSet};
 use toml::de::DeTable;
 
 use self::columns::ColumnUses;
-use self::directory_file::DirectoryFile;
-use self::intercepts::Intercepting;
+use self::directory_file::{DirectoryFile, Places};
 use self::routes::NamedReply;
 use self::sections::{NotParted, Parts};
 use self::texts::StepReference;
@@ -190,17 +189,28 @@ fn compile_parts(
     let sections = parts.rest()?;
     let mut compiler = Compiler::new(file, files);
     let default = compiler.file(&sections, parts)?;
-    // What could not be read would be missing from a proof, and the proof would be wrong.
-    if syntax_errors.is_empty() && !compiler.problems.has_errors() {
-        compiler.check_reach();
-    }
+    let places = std::mem::take(&mut compiler.route_places);
     let (routes, limits) = (std::mem::take(&mut compiler.routes), compiler.limits);
-    let intercepts = std::mem::take(&mut compiler.intercepts);
+    let (intercepts, intercept_places): (_, Vec<_>) =
+        std::mem::take(&mut compiler.intercepts).into_iter().unzip();
     let table = default.map(|default| {
         let mut table = Table::new(routes, default, limits);
-        table.intercepts = intercepts.into_iter().map(Intercept::from).collect();
+        table.intercepts = intercepts;
         table
     });
+    // What could not be read would be missing from a proof, and the proof would be wrong.
+    if let Some(table) = &table
+        && syntax_errors.is_empty()
+        && !compiler.problems.has_errors()
+    {
+        let files = compiler.directories.iter().filter_map(|(name, directory)| {
+            let places = &directory.as_ref()?.places;
+            matches!(places, Places::Csv { .. }).then_some(name.as_str())
+        });
+        let files: BTreeSet<&str> = files.collect();
+        let places = (&places[..], &intercept_places[..]);
+        dead_routes::check(table, places, &files, &mut compiler.problems);
+    }
     let has_errors = !syntax_errors.is_empty() || compiler.problems.has_errors();
     let right = table.as_ref().filter(|_| !has_errors);
     let outcome = compiler.run_tests(&sections, right);
@@ -297,7 +307,8 @@ struct Compiler<'s> {
     route_places: Vec<Range<usize>>,
     /// Where the name of each intercept stands, that of the first of a name.
     intercept_names: HashMap<String, usize>,
-    intercepts: Vec<Intercepting>,
+    /// The intercepts, with the places of their names.
+    intercepts: Vec<(Intercept, Range<usize>)>,
     limits: Limits,
 }
 

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::allowed::is_own as may_be_own;
 pub use self::pairs::{Names, Pairs};
-pub use self::recorded::{Known, Recorded};
+pub use self::recorded::Recorded;
 pub use self::written::{event, request};
 
 use crate::twilio::request::{Form, Webhook};

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::Compiler;
+use super::conditions::unknown_directory;
 use super::place::Use;
 use crate::table::diagnostic::Code;
 use crate::table::directory::Directory;
@@ -132,7 +133,7 @@ impl Compiler<'_> {
                 Ok(None)
             }
             None => {
-                self.unknown_directory(first, span);
+                unknown_directory(&self.directories, &mut self.problems, first, span);
                 Err(Unreadable)
             }
         }

@@ -1,22 +1,28 @@
 //! `when`: from TOML to conditions.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use regex::RegexBuilder;
 use toml::de::{DeTable, DeValue};
 
+use super::directory_file::DirectoryFile;
 use super::{Compiler, INTERCEPT_KEYS, ROUTE_KEYS};
+use crate::table::condition::{
+    Binding, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject, folded, folds,
+};
 use crate::table::diagnostic::Code;
 use crate::table::directory::Directory;
-use crate::table::pattern::Pattern;
-use crate::table::problems::{Key, Value, choice, entries, listed, section};
-use crate::table::{Alternative, Binding, Condition, Subject, Test, folded};
+use crate::table::problems::{Key, Problems, Value, choice, entries, listed, section};
+use crate::table::when::Alternative;
 use crate::twilio::parameters::{self, NameProblem};
 use crate::twilio::spelling::nearest;
 
-/// The keys of a condition that is a table.
-const CONDITION_KEYS: [&str; 5] = ["in", "not", "present", "regex", "withheld"];
+/// The key that turns a condition round.
+const NOT: &str = "not";
+
+/// The directories of a table; `None` for one that could not be read at all.
+type Directories = BTreeMap<String, Option<DirectoryFile>>;
 
 /// Whose conditions are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +112,7 @@ impl Compiler<'_> {
     /// The directory whose row a condition chooses: that of a plain `in`.
     fn binding(&mut self, parameter: &str, value: &Value<'_>) -> Option<Binding> {
         let name = value.get_ref().as_table()?.get("in")?.get_ref().as_str()?;
-        let directory = self.directory_for(parameter, name)?;
+        let directory = directory_for(&self.directories, parameter, name)?;
         Some(Binding {
             parameter: self.shared_name(parameter),
             directory,
@@ -121,17 +127,6 @@ impl Compiler<'_> {
         let shared: Arc<str> = name.into();
         self.parameter_names.insert(Arc::clone(&shared));
         shared
-    }
-
-    /// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
-    fn directory_for(&self, parameter: &str, name: &str) -> Option<Arc<Directory>> {
-        let file = self.directories.get(name)?.as_ref()?;
-        let directory = if Condition::folds(parameter) {
-            file.folded()
-        } else {
-            &file.directory
-        };
-        Some(Arc::clone(directory))
     }
 
     fn condition(
@@ -156,10 +151,10 @@ impl Compiler<'_> {
             && self.directories.contains_key(directory)
         {
             let subject = self.column_subject(directory, column, &key.span(), bindings);
-            let test = self.test(name, value);
+            let demand = self.demand(name, value);
             return Some(Condition {
                 subject: subject?,
-                test: test?,
+                demand: demand?,
             });
         }
         if self.directories.contains_key(name)
@@ -176,7 +171,7 @@ impl Compiler<'_> {
             && !parameters::JSON.contains(&first)
             && !self.own_parameters.contains(name)
         {
-            self.unknown_directory(first, &key.span());
+            unknown_directory(&self.directories, &mut self.problems, first, &key.span());
             return None;
         }
         self.check_parameter(name, &key.span());
@@ -191,10 +186,10 @@ impl Compiler<'_> {
             self.problems
                 .warn(Code::SessionInStep, key.span(), message, help);
         }
-        let test = self.test(name, value)?;
+        let demand = self.demand(name, value)?;
         Some(Condition {
             subject: Subject::Parameter(self.shared_name(name)),
-            test,
+            demand,
         })
     }
 
@@ -267,9 +262,9 @@ impl Compiler<'_> {
         }
     }
 
-    fn test(&mut self, parameter: &str, value: &Value<'_>) -> Option<Test> {
+    fn demand(&mut self, subject: &str, value: &Value<'_>) -> Option<Demand> {
         match value.get_ref() {
-            DeValue::String(text) => Some(self.text_test(parameter, text, value.span())),
+            DeValue::String(text) => Some(self.text(subject, text, value.span())),
             DeValue::Array(array) if array.is_empty() => {
                 let help = "name at least one value, or leave the condition out";
                 self.problems.error(
@@ -281,13 +276,10 @@ impl Compiler<'_> {
                 None
             }
             DeValue::Array(array) => {
-                let tests: Vec<Test> = array
-                    .iter()
-                    .filter_map(|value| self.test(parameter, value))
-                    .collect();
-                Some(Test::AnyOf(tests.into()))
+                let demands = array.iter().filter_map(|value| self.demand(subject, value));
+                Some(Demand::AnyOf(demands.collect()))
             }
-            DeValue::Table(table) => self.table_test(parameter, table, value.span()),
+            DeValue::Table(table) => self.table(subject, table, value.span()),
             DeValue::Integer(number) => {
                 let help = format!("parameters are texts: write \"{}\"", number.as_str());
                 self.problems
@@ -296,7 +288,7 @@ impl Compiler<'_> {
             }
             _ => {
                 let help = format!(
-                    "write {parameter} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
+                    "write {subject} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
                 );
                 self.problems
                     .wrong_type(value, "a text, an array or a table", help);
@@ -305,7 +297,7 @@ impl Compiler<'_> {
         }
     }
 
-    fn text_test(&mut self, parameter: &str, text: &str, span: Range<usize>) -> Test {
+    fn text(&mut self, subject: &str, text: &str, span: Range<usize>) -> Demand {
         if text.contains("{{") {
             let help = "write what the value must be; a template fills in texts of a reply only";
             self.problems.error(
@@ -315,47 +307,30 @@ impl Compiler<'_> {
                 help,
             );
         }
-        self.check_value(parameter, text, span);
-        let text = if Condition::folds(parameter) {
-            folded(text)
+        self.check_value(subject, text, span);
+        if folds(subject) {
+            Demand::text(&folded(text))
         } else {
-            text.to_owned()
-        };
-        match Pattern::parse(&text) {
-            Some(pattern) => Test::Like(Box::new(pattern)),
-            None => Test::Exactly(text.into()),
+            Demand::text(text)
         }
     }
 
-    fn table_test(
-        &mut self,
-        parameter: &str,
-        table: &DeTable<'_>,
-        span: Range<usize>,
-    ) -> Option<Test> {
-        let mut tests = Vec::new();
+    fn table(&mut self, subject: &str, table: &DeTable<'_>, span: Range<usize>) -> Option<Demand> {
+        let mut demands = Vec::new();
         for (key, value) in entries(table) {
-            let test = match key.get_ref().as_ref() {
-                "in" => self.directory_test(parameter, value),
-                "not" => self
-                    .test(parameter, value)
-                    .map(|test| Test::Not(Box::new(test))),
-                "present" => self
-                    .problems
-                    .boolean(value, "true or false")
-                    .map(Test::Present),
-                "regex" => self.regex_test(parameter, value),
-                "withheld" => self.withheld_test(parameter, key, value),
-                unknown => {
-                    self.unknown_condition(parameter, unknown, key.span());
-                    None
-                }
-            };
-            tests.extend(test);
+            let name = key.get_ref().as_ref();
+            if name == NOT {
+                let demand = self.demand(subject, value);
+                demands.extend(demand.map(|demand| Demand::Not(Box::new(demand))));
+            } else if let Some(kind) = KINDS.iter().find(|kind| kind.key == name) {
+                demands.extend(self.kind(kind, subject, key, value).map(Demand::Is));
+            } else {
+                self.unknown_condition(subject, name, key.span());
+            }
         }
-        match tests.len() {
+        match demands.len() {
             0 if table.is_empty() => {
-                let help = format!("write one of {}", choice(&CONDITION_KEYS));
+                let help = format!("write one of {}", choice(&condition_keys()));
                 self.problems.error(
                     Code::BadCondition,
                     span,
@@ -364,9 +339,38 @@ impl Compiler<'_> {
                 );
                 None
             }
-            1 => tests.pop(),
-            _ => Some(Test::AllOf(tests.into())),
+            1 => demands.pop(),
+            _ => Some(Demand::AllOf(demands.into())),
         }
+    }
+
+    fn kind(
+        &mut self,
+        kind: &Keyed,
+        subject: &str,
+        key: &Key<'_>,
+        value: &Value<'_>,
+    ) -> Option<Box<dyn Kind>> {
+        let Self {
+            problems,
+            directories,
+            used_directories,
+            ..
+        } = self;
+        let mut reading = Reading {
+            subject,
+            folds: folds(subject),
+            problems,
+            directory: &mut |problems, name, value| {
+                if !directories.contains_key(name) {
+                    unknown_directory(directories, problems, name, &value.span());
+                    return None;
+                }
+                used_directories.insert(name.to_owned());
+                directory_for(directories, subject, name)
+            },
+        };
+        (kind.read)(&mut reading, key, value)
     }
 
     fn unknown_condition(&mut self, parameter: &str, key: &str, span: Range<usize>) {
@@ -376,9 +380,10 @@ impl Compiler<'_> {
             self.problems.error(Code::BadCondition, span, message, help);
             return;
         }
-        let help = match nearest(key, CONDITION_KEYS) {
+        let keys = condition_keys();
+        let help = match nearest(key, keys.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("a condition has {}", listed(&CONDITION_KEYS)),
+            None => format!("a condition has {}", listed(&keys)),
         };
         self.problems.error(
             Code::UnknownKey,
@@ -387,69 +392,37 @@ impl Compiler<'_> {
             help,
         );
     }
+}
 
-    /// The error for the name of a directory that there is not.
-    pub(super) fn unknown_directory(&mut self, name: &str, span: &Range<usize>) {
-        let help = match nearest(name, self.directories.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("add a section {}", section("directory", name)),
-        };
-        let message = format!("there is no directory \"{name}\"");
-        self.problems
-            .error(Code::UnknownDirectory, span.clone(), message, help);
-    }
+/// The keys that the table of a condition may have, in alphabetical order.
+fn condition_keys() -> Vec<&'static str> {
+    let mut keys: Vec<&str> = KINDS.iter().map(|kind| kind.key).chain([NOT]).collect();
+    keys.sort_unstable();
+    keys
+}
 
-    fn directory_test(&mut self, parameter: &str, value: &Value<'_>) -> Option<Test> {
-        let name = self.problems.text(value, "the name of a directory")?;
-        if self.directories.contains_key(name) {
-            self.used_directories.insert(name.to_owned());
-            return self.directory_for(parameter, name).map(Test::In);
-        }
-        self.unknown_directory(name, &value.span());
-        None
-    }
+/// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
+fn directory_for(directories: &Directories, parameter: &str, name: &str) -> Option<Arc<Directory>> {
+    let file = directories.get(name)?.as_ref()?;
+    let directory = if folds(parameter) {
+        file.folded()
+    } else {
+        &file.directory
+    };
+    Some(Arc::clone(directory))
+}
 
-    fn regex_test(&mut self, parameter: &str, value: &Value<'_>) -> Option<Test> {
-        let text = self.problems.text(value, "a regular expression")?;
-        match RegexBuilder::new(text)
-            .case_insensitive(Condition::folds(parameter))
-            .build()
-        {
-            Ok(regex) => Some(Test::Regex(Box::new(regex))),
-            Err(error) => {
-                let error = error.to_string();
-                let reason = error
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ")
-                    .to_owned();
-                let help = if reason.contains("size limit") {
-                    "make it simpler: fewer repetitions, or several conditions"
-                } else {
-                    "the syntax is that of Rust's regex: no look-around, no back-references"
-                };
-                let message = format!(
-                    "this regular expression cannot be read: {}",
-                    reason.trim_end_matches('.')
-                );
-                self.problems
-                    .error(Code::BadRegex, value.span(), message, help);
-                None
-            }
-        }
-    }
-
-    fn withheld_test(&mut self, parameter: &str, key: &Key<'_>, value: &Value<'_>) -> Option<Test> {
-        if !parameters::is_number(parameter) {
-            let message = format!("`{parameter}` is no number that could be withheld");
-            let help = "write Caller = { withheld = true }";
-            self.problems
-                .error(Code::BadCondition, key.span(), message, help);
-            return None;
-        }
-        self.problems
-            .boolean(value, "true or false")
-            .map(Test::Withheld)
-    }
+/// The error for the name of a directory that there is not.
+pub(super) fn unknown_directory(
+    directories: &Directories,
+    problems: &mut Problems,
+    name: &str,
+    span: &Range<usize>,
+) {
+    let help = match nearest(name, directories.keys().map(String::as_str)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("add a section {}", section("directory", name)),
+    };
+    let message = format!("there is no directory \"{name}\"");
+    problems.error(Code::UnknownDirectory, span.clone(), message, help);
 }

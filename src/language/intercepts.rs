@@ -4,33 +4,13 @@ use std::ops::Range;
 
 use super::conditions::Asker;
 use super::{Compiler, INTERCEPT_KEYS};
+use crate::table::DEFAULT;
 use crate::table::diagnostic::Code;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, Intercept, PASS};
 use crate::table::problems::Value;
-use crate::table::{DEFAULT, DefaultReply, Route};
+use crate::table::when::When;
 use crate::twilio::parameters;
-
-/// An `[[intercept]]` while the file is read.
-pub(super) struct Intercepting {
-    /// It as a route that always has something to say: what covers a route covers an intercept.
-    pub route: Route,
-    /// Where its name stands.
-    pub place: Range<usize>,
-    blocks: bool,
-}
-
-impl From<Intercepting> for Intercept {
-    fn from(Intercepting { route, blocks, .. }: Intercepting) -> Self {
-        Self {
-            name: route.name.into_string(),
-            alternatives: route.alternatives,
-            during: route.during,
-            outside: route.outside,
-            blocks,
-        }
-    }
-}
 
 impl Compiler<'_> {
     pub(super) fn lower_intercepts(&mut self, section: &Value<'_>) {
@@ -70,22 +50,16 @@ impl Compiler<'_> {
                 }
                 None
             };
-            let says = || Some(DefaultReply::silent().reply);
-            let route = Route {
-                name: name.into(),
-                step: None,
-                alternatives,
-                during,
-                outside,
-                voice: says(),
-                message: says(),
-                answers_machines: false,
-            };
-            self.intercepts.push(Intercepting {
-                route,
-                place,
+            let intercept = Intercept {
+                name,
+                when: When {
+                    alternatives,
+                    during,
+                    outside,
+                },
                 blocks: blocks.unwrap_or(false),
-            });
+            };
+            self.intercepts.push((intercept, place));
         }
     }
 

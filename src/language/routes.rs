@@ -13,7 +13,8 @@ use crate::table::guard::LOOP_GUARD;
 use crate::table::problems::{Value, entries, section};
 use crate::table::reply::{Element, Reply};
 use crate::table::twiml;
-use crate::table::{Alternative, DEFAULT, DefaultReplies, DefaultReply, Route};
+use crate::table::when::{Alternative, When};
+use crate::table::{DEFAULT, DefaultReplies, DefaultReply, Route};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
 
@@ -129,9 +130,11 @@ impl Compiler<'_> {
             self.routes.push(Route {
                 name: name.into(),
                 step: step.map(String::into_boxed_str),
-                alternatives,
-                during,
-                outside,
+                when: When {
+                    alternatives,
+                    during,
+                    outside,
+                },
                 voice,
                 message,
                 answers_machines: answers_machines.unwrap_or(false),

@@ -345,6 +345,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::twilio::facts::Facts;
     use crate::twilio::request::Form;
 
     fn told(body: Form) -> Told {
