@@ -128,9 +128,7 @@ impl Compiler<'_> {
                     .map(|column| Some(Value::Column { directory, column }))
                     .ok_or(Unreadable)
             }
-            None if parameters::JSON.contains(&first) || self.own_parameters.contains(name) => {
-                Ok(None)
-            }
+            None if parameters::is_json(first) || self.own_parameters.contains(name) => Ok(None),
             None => {
                 self.unknown_directory(first, span);
                 Err(Unreadable)
