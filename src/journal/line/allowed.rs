@@ -54,19 +54,22 @@ pub(super) fn fits(kind: ParameterKind, value: &str) -> bool {
         ParameterKind::Country => is_country(value),
         ParameterKind::Integer => is_digits(value, 7),
         ParameterKind::Version => is_version(value),
+        // Several keys may be a number, or a secret.
+        ParameterKind::Keys => matches!(value.as_bytes(), [b'0'..=b'9' | b'*' | b'#']),
         _ => false,
     }
 }
 
-/// Whether a text is a SID and nothing else: two capital letters, then 32 letters and digits. Twilio's have
-/// hexadecimal digits there, those of Fone Dynamics any.
+/// Whether a text is a SID and nothing else: Twilio's have two capital letters and 32 hexadecimal digits, those of
+/// Fone Dynamics a capital letter and 31 letters and digits.
 pub(super) fn is_sid(text: &str) -> bool {
-    text.len() == 34
-        && text.bytes().take(2).all(|byte| byte.is_ascii_uppercase())
-        && text
-            .bytes()
-            .skip(2)
-            .all(|byte| byte.is_ascii_alphanumeric())
+    let capitals = match text.len() {
+        34 => 2,
+        32 => 1,
+        _ => return false,
+    };
+    let (prefix, rest) = text.as_bytes().split_at(capitals);
+    prefix.iter().all(u8::is_ascii_uppercase) && rest.iter().all(u8::is_ascii_alphanumeric)
 }
 
 /// Whether a text is one of a set's words: a few letters, with nothing in it that could be a number.
@@ -154,12 +157,20 @@ mod tests {
             ("CallDuration", "3600"),
             ("ApiVersion", "2010-04-01"),
             ("Event", "Call.Initiate"),
+            ("Call.Sid", "C00000000000000000000000000wxyz1"),
+            ("Digits", "1"),
+            ("Digits", "#"),
         ] {
             assert!(is_kept(rule(&PARAMETERS, name), value), "{name}={value}");
         }
         for (name, value) in [
             ("CallSid", "+14155550100"),
             ("CallSid", "CA1"),
+            ("CallSid", "CA4155550100"),
+            ("CallSid", "000000000000000000000000000000001"),
+            ("Digits", "12"),
+            ("Digits", "w"),
+            ("FinishedOnKey", "1"),
             ("CallSid", "\u{e9}A000000000000000000000000000000"),
             ("CallStatus", "+1 415 555 0100"),
             ("CallStatus", "call 4155550100"),
