@@ -165,7 +165,7 @@ impl Told {
     }
 }
 
-/// What lines hold beyond the rule.
+/// What the operator wants lines to hold beyond the rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beyond {
     /// Parameters whose values are kept, whatever they are. A dotted name reaches into JSON.
@@ -187,7 +187,7 @@ impl<'a> Line<'a> {
     ///
     /// # Errors
     ///
-    /// Anything that is no JSON object with the fields of a line.
+    /// Anything but a JSON object with the fields of a line.
     pub fn parse(text: &'a [u8]) -> Result<Self, NoLine> {
         serde_json::from_slice(text).map_err(|_| NoLine)
     }
@@ -196,7 +196,7 @@ impl<'a> Line<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`Line::parse`], or somebody has written something else where the time is.
+    /// Those of [`Line::parse`], and a time that is not one.
     pub fn with_moment(text: &'a [u8]) -> Result<(Self, Timestamp), NoLine> {
         let line = Self::parse(text)?;
         let moment = line.time.parse().map_err(|_| NoLine)?;
@@ -212,7 +212,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A text that is no line of the journal.
+/// A text that is not a line of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoLine;
 

@@ -3,18 +3,20 @@
 //! A name alone proves nothing: a SIP header, or a page with Twilio's browser library, can send any value under any
 //! name. So a value has to look like its kind as well, and a text in which a phone number could hide is never kept.
 
+use jiff::civil::Date;
+
 use crate::twilio::parameters::{Parameter, ParameterKind, Parameters, Privacy};
 use crate::twilio::types::{E164, is_withheld};
 
 /// The longest name that a line has; Twilio's longest has 37 characters.
 pub(super) const NAME_MAX: usize = 64;
 
-/// The most digits of a text that is no number of anybody's.
+/// The most digits of a text that cannot be a phone number.
 const DIGITS_MAX: usize = 4;
 
 /// What a line may hold of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rule {
+pub(super) enum JournalRule {
     /// The value, if it [`fits`] this kind.
     Keep(ParameterKind),
     /// Its mask; the value if it is a number of our own.
@@ -24,24 +26,24 @@ pub(super) enum Rule {
 }
 
 /// What a line may hold of a parameter of a form or query.
-pub(super) fn rule(list: &Parameters, name: &str) -> Rule {
+pub(super) fn rule(list: &Parameters, name: &str) -> JournalRule {
     rule_of(list.of_request(name), name.ends_with("Sid"))
 }
 
 /// What a line may hold of a value in an event's data.
-pub(super) fn rule_of_event(list: &Parameters, name: &str) -> Rule {
+pub(super) fn rule_of_event(list: &Parameters, name: &str) -> JournalRule {
     rule_of(
         list.of_event(name),
         name.to_ascii_lowercase().ends_with("sid"),
     )
 }
 
-fn rule_of(parameter: Option<&Parameter>, is_named_sid: bool) -> Rule {
+fn rule_of(parameter: Option<&Parameter>, is_named_sid: bool) -> JournalRule {
     match parameter.map(|parameter| (parameter.privacy, parameter.kind)) {
-        Some((Privacy::Mask, _) | (Privacy::Keep, ParameterKind::Number)) => Rule::Mask,
-        Some((Privacy::Keep, kind)) => Rule::Keep(kind),
-        None if is_named_sid => Rule::Keep(ParameterKind::Sid),
-        _ => Rule::Omit,
+        Some((Privacy::Mask, _) | (Privacy::Keep, ParameterKind::Number)) => JournalRule::Mask,
+        Some((Privacy::Keep, kind)) => JournalRule::Keep(kind),
+        None if is_named_sid => JournalRule::Keep(ParameterKind::Sid),
+        _ => JournalRule::Omit,
     }
 }
 
@@ -90,12 +92,7 @@ fn is_country(text: &str) -> bool {
 
 /// `2010-04-01`
 fn is_version(text: &str) -> bool {
-    text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
-        && (text.starts_with("20"))
+    text.len() == 10 && text.starts_with("20") && text.parse::<Date>().is_ok()
 }
 
 /// Whether a parameter's name may stand in a line: people who call by SIP choose names, too.
@@ -110,7 +107,7 @@ pub(super) fn may_hide_a_number(text: &str) -> bool {
     text.bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX
 }
 
-/// Whether a number of our own has the shape of one; what else stands in its place may be anybody's.
+/// Whether a text in the place of our own number looks like one; anything else there may be somebody's.
 pub(crate) fn is_own(number: &str) -> bool {
     if let Some(number) = number.strip_prefix("whatsapp:") {
         return number.parse::<E164>().is_ok();
@@ -128,7 +125,7 @@ fn is_digits(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Whether a value only says that a number is withheld, and so is nobody's.
+/// Whether a value only says that a number is withheld, and so identifies no person.
 pub(super) fn says_withheld(number: &str) -> bool {
     !number.contains(':') && is_withheld(number)
 }
@@ -139,8 +136,8 @@ mod tests {
     use crate::twilio::parameters::PARAMETERS;
     use crate::twilio::parameters::tests::INVENTED;
 
-    fn is_kept(rule: Rule, value: &str) -> bool {
-        matches!(rule, Rule::Keep(kind) if fits(kind, value))
+    fn is_kept(rule: JournalRule, value: &str) -> bool {
+        matches!(rule, JournalRule::Keep(kind) if fits(kind, value))
     }
 
     #[test]
@@ -286,8 +283,8 @@ mod tests {
         let list = Parameters::read(INVENTED);
         assert_eq!(
             rule(&list, "Invented"),
-            Rule::Keep(ParameterKind::Enumerated)
+            JournalRule::Keep(ParameterKind::Enumerated)
         );
-        assert_eq!(rule(&PARAMETERS, "Invented"), Rule::Omit);
+        assert_eq!(rule(&PARAMETERS, "Invented"), JournalRule::Omit);
     }
 }

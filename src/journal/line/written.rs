@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::allowed::{self, Rule};
+use super::allowed::{self, JournalRule};
 use super::{Beyond, Line, LineText, Told};
 use crate::table::guard;
 use crate::twilio::parameters::{OwnWhen, PARAMETERS, Parameter, ParameterKind, Privacy};
@@ -60,17 +60,19 @@ pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
         }
         let rule = match allowed::rule(&PARAMETERS, name) {
             // The spellings of a withheld number look like numbers of Lesotho, Uganda or China.
-            Rule::Keep(_) if line.withheld == Some(true) && is_caller_geography(name) => Rule::Omit,
+            JournalRule::Keep(_) if line.withheld == Some(true) && is_caller_geography(name) => {
+                JournalRule::Omit
+            }
             rule => rule,
         };
-        let is_nobodys =
-            rule == Rule::Mask && (own.has(name, value) || allowed::says_withheld(value));
-        line.add(name.into(), value.into(), rule, is_nobodys, beyond);
+        let may_be_whole =
+            rule == JournalRule::Mask && (own.has(name, value) || allowed::says_withheld(value));
+        line.add(name.into(), value.into(), rule, may_be_whole, beyond);
     }
     for name in beyond.values.iter().filter(|name| name.contains('.')) {
         let value = request.value(name);
         if !seen.contains(name.as_str()) && (1..=VALUE_MAX).contains(&value.len()) {
-            line.add(name.clone().into(), value, Rule::Omit, false, beyond);
+            line.add(name.clone().into(), value, JournalRule::Omit, false, beyond);
         }
     }
     if line.step.is_none() && !request.step().is_empty() && request.sent("step").is_empty() {
@@ -134,23 +136,23 @@ impl<'a> Line<'a> {
         &mut self,
         name: Cow<'a, str>,
         value: Cow<'a, str>,
-        rule: Rule,
-        is_nobodys: bool,
+        rule: JournalRule,
+        may_be_whole: bool,
         beyond: &Beyond,
     ) {
         let is_asked_for = beyond.values.contains(&*name);
         let is_whole = is_asked_for && value.len() <= VALUE_MAX
             || match rule {
-                Rule::Keep(kind) => allowed::fits(kind, &value),
-                Rule::Mask => (is_nobodys || beyond.numbers) && value.len() <= NUMBER_MAX,
-                Rule::Omit => false,
+                JournalRule::Keep(kind) => allowed::fits(kind, &value),
+                JournalRule::Mask => (may_be_whole || beyond.numbers) && value.len() <= NUMBER_MAX,
+                JournalRule::Omit => false,
             };
         let names = self.parameters.0.len() + self.masked.0.len() + self.left_out.0.len();
         if names >= NAMES_MAX || !is_asked_for && !allowed::is_name(&name) {
             self.unnamed += 1;
         } else if is_whole {
             self.parameters.0.push((name, value));
-        } else if rule == Rule::Mask {
+        } else if rule == JournalRule::Mask {
             self.masked.0.push((name, masked(&value).into()));
         } else {
             self.left_out.0.push(LineText(name));
@@ -187,9 +189,9 @@ impl<'a> Line<'a> {
             Value::Bool(_) | Value::Number(_) => value.to_string(),
         };
         let rule = match allowed::rule_of_event(&PARAMETERS, name) {
-            Rule::Keep(kind) if allowed::fits(kind, &leaf) => Rule::Keep(kind),
-            _ if leaf.parse::<E164>().is_ok() => Rule::Mask,
-            _ => Rule::Omit,
+            JournalRule::Keep(kind) if allowed::fits(kind, &leaf) => JournalRule::Keep(kind),
+            _ if leaf.parse::<E164>().is_ok() => JournalRule::Mask,
+            _ => JournalRule::Omit,
         };
         self.add(name.to_owned().into(), leaf.into(), rule, false, beyond);
     }
@@ -197,7 +199,7 @@ impl<'a> Line<'a> {
 
 /// Which numbers of a request are ours.
 struct Own<'a> {
-    /// When a parameter's number has to be our own to be ours here; `None` when it is not certain which is.
+    /// Which parameters have our number; `None` when that is not certain.
     when: Option<OwnWhen>,
     /// Our number.
     number: Option<&'a str>,
