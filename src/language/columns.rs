@@ -129,9 +129,7 @@ impl Compiler<'_> {
                     .map(|column| Some(Value::Column { directory, column }))
                     .ok_or(Unreadable)
             }
-            None if parameters::JSON.contains(&first) || self.own_parameters.contains(name) => {
-                Ok(None)
-            }
+            None if parameters::is_json(first) || self.own_parameters.contains(name) => Ok(None),
             None => {
                 unknown_directory(&self.directories, &mut self.problems, first, span);
                 Err(Unreadable)

@@ -168,7 +168,7 @@ impl Compiler<'_> {
             return None;
         }
         if let Some((first, _)) = name.split_once('.')
-            && !parameters::JSON.contains(&first)
+            && !parameters::is_json(first)
             && !self.own_parameters.contains(name)
         {
             unknown_directory(&self.directories, &mut self.problems, first, &key.span());
@@ -374,7 +374,7 @@ impl Compiler<'_> {
     }
 
     fn unknown_condition(&mut self, parameter: &str, key: &str, span: Range<usize>) {
-        if parameters::JSON.contains(&parameter) {
+        if parameters::is_json(parameter) {
             let message = format!("`{key}` inside `{parameter}` is named without quotes");
             let help = format!("write the dotted name in quotes: \"{parameter}.{key}\" = …");
             self.problems.error(Code::BadCondition, span, message, help);

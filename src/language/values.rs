@@ -22,7 +22,10 @@ impl Compiler<'_> {
         if text.contains('*') {
             return;
         }
-        if let Some(words) = parameters::words(parameter) {
+        if let Some(words) = parameters::words(parameter)
+            && !parameters::is_open(parameter)
+            && !self.own_parameters.contains(parameter)
+        {
             return self.check_word(parameter, text, span, words);
         }
         let looks_like_country =
@@ -47,7 +50,9 @@ impl Compiler<'_> {
         if words.contains(&text) {
             return;
         }
-        if let Some(word) = words.iter().find(|word| word.eq_ignore_ascii_case(text)) {
+        if let Some(word) = words.iter().find(|word| word.eq_ignore_ascii_case(text))
+            && !parameters::is_lenient(parameter)
+        {
             let message = format!(
                 "Twilio sends `{parameter}` as \"{word}\"; in another letter case it never matches"
             );
