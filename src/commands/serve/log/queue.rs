@@ -1,6 +1,6 @@
 //! Lines on their way to a stream that may be slow, full or closed: no request ever waits for it.
 //!
-//! A thread of its own writes them. When it does not keep up, lines are lost and counted.
+//! A thread of its own writes them. When it cannot keep up, lines are lost and counted.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,76 +13,76 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use crate::service::metrics::Metrics;
 
-/// As many lines wait at most. Of about 200 bytes each, that is less than two megabytes.
+/// The most lines that wait. At about 200 bytes each, that is less than two megabytes.
 const WAITING: usize = 8192;
 
-/// As many bytes go into one write, or one line if it is longer.
+/// The most bytes of one write, unless a single line is longer.
 const BATCH_BYTES: usize = 32 * 1024;
 
-/// How long lines are gathered before they are written. Whoever logs in the meantime need not wake the thread, which
-/// would cost a request more than its line does.
+/// How long the thread gathers lines before it writes them. Lines that come in the meantime need not wake it, which would
+/// cost a request more than the line itself.
 const GATHERING: Duration = Duration::from_millis(10);
 
-/// How long the end of the process waits for the lines that are on their way.
+/// How long the end of the process waits for lines that are on their way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The lines of the log of this process, for [`flush`].
+/// The queue of this process's log, for [`flush`].
 static LOG: OnceLock<Sender<Message>> = OnceLock::new();
 
 enum Message {
     /// One whole event, its line end included.
     Line(Vec<u8>),
-    /// Everything before this is to be written, then this is dropped.
+    /// Dropped once everything before it is written.
     Flush(SyncSender<()>),
 }
 
-/// Where events are written to: the queue to the thread.
+/// The queue to the thread that writes. Events are written to it.
 #[derive(Clone)]
-pub(super) struct Lines {
-    /// Takes memory for what is in it, as a bounded one would not: that has its room from the start.
-    queue: Sender<Message>,
-    /// How many lines are in it.
+pub(super) struct Queue {
+    /// Without a bound of its own, since a bounded channel takes all of its memory at once.
+    messages: Sender<Message>,
+    /// How many lines are waiting.
     waiting: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
 }
 
-impl Lines {
+impl Queue {
     /// Starts the thread that writes to a stream.
     pub(super) fn start(
         stream: impl Write + Send + 'static,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        let (queue, messages) = channel();
-        let lines = Self {
-            queue,
+        let (messages, received) = channel();
+        let queue = Self {
+            messages,
             waiting: Arc::default(),
             metrics,
         };
-        let (waiting, counted) = (Arc::clone(&lines.waiting), Arc::clone(&lines.metrics));
+        let (waiting, metrics) = (Arc::clone(&queue.waiting), Arc::clone(&queue.metrics));
         thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || write_all(stream, &messages, &waiting, &counted))?;
-        LOG.get_or_init(|| lines.queue.clone());
-        Ok(lines)
+            .spawn(move || write_all(stream, &received, &waiting, &metrics))?;
+        LOG.get_or_init(|| queue.messages.clone());
+        Ok(queue)
     }
 }
 
 /// Waits until every line that is on its way is written, but not for long.
 pub(in crate::commands::serve) fn flush() {
-    if let Some(queue) = LOG.get() {
-        flush_queue(queue, PATIENCE);
+    if let Some(messages) = LOG.get() {
+        flush_queue(messages, PATIENCE);
     }
 }
 
-fn flush_queue(queue: &Sender<Message>, patience: Duration) {
+fn flush_queue(messages: &Sender<Message>, patience: Duration) {
     let (written, is_written) = sync_channel(0);
-    if queue.send(Message::Flush(written)).is_ok() {
-        // What is not written by then stays unwritten; nobody is left to be told.
+    if messages.send(Message::Flush(written)).is_ok() {
+        // Lines that are not written by then are lost.
         let _ = is_written.recv_timeout(patience);
     }
 }
 
-impl<'a> MakeWriter<'a> for Lines {
+impl<'a> MakeWriter<'a> for Queue {
     type Writer = &'a Self;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -90,11 +90,11 @@ impl<'a> MakeWriter<'a> for Lines {
     }
 }
 
-impl Write for &Lines {
+impl Write for &Queue {
     /// Takes a whole event: `tracing-subscriber` writes each with one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let has_room = self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING;
-        let is_sent = has_room && self.queue.send(Message::Line(line.to_vec())).is_ok();
+        let is_sent = has_room && self.messages.send(Message::Line(line.to_vec())).is_ok();
         if !is_sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.metrics.log_lines_lost(1);
@@ -107,7 +107,7 @@ impl Write for &Lines {
     }
 }
 
-/// Writes what comes, as many lines at once as there are, until nobody can send any more.
+/// Writes lines, as many at once as there are, until no sender is left.
 fn write_all(
     mut stream: impl Write,
     messages: &Receiver<Message>,
@@ -128,18 +128,12 @@ fn write_all(
                 }
                 Message::Flush(written) => flushes.push(written),
             }
-            next = if batch.len() < BATCH_BYTES {
-                messages.try_recv().ok()
-            } else {
-                None
-            };
+            let has_room = batch.len() < BATCH_BYTES;
+            next = has_room.then(|| messages.try_recv().ok()).flatten();
         }
-        // A stream that is closed may be opened by nobody, yet the service goes on.
-        if stream
-            .write_all(&batch)
-            .and_then(|()| stream.flush())
-            .is_err()
-        {
+        // The service keeps running even if its log is closed.
+        let written = stream.write_all(&batch).and_then(|()| stream.flush());
+        if written.is_err() {
             metrics.log_lines_lost(lines);
         }
         batch.clear();
@@ -147,7 +141,7 @@ fn write_all(
     }
 }
 
-/// Waits for a message, and a moment more for what comes behind it; `None` when nobody can send any more.
+/// Waits for a message, and a moment longer for those that follow it; `None` when no sender is left.
 fn gathered(messages: &Receiver<Message>) -> Option<Message> {
     let first = messages.recv().ok()?;
     thread::sleep(GATHERING);
@@ -216,14 +210,14 @@ mod tests {
     #[test]
     fn a_stream_that_takes_nothing_costs_lines_and_no_time() {
         let (gate, metrics) = (Gate::default(), Arc::new(Metrics::new()));
-        let lines = Lines::start(gate.clone(), Arc::clone(&metrics)).expect("a thread");
+        let queue = Queue::start(gate.clone(), Arc::clone(&metrics)).expect("a thread");
         let sent = WAITING * 2;
         for number in 0..sent {
             let line = format!("{number:05}\n");
-            (&lines).write_all(line.as_bytes()).expect("it never fails");
+            (&queue).write_all(line.as_bytes()).expect("it never fails");
         }
         gate.open();
-        flush_queue(&lines.queue, Duration::from_secs(60));
+        flush_queue(&queue.messages, Duration::from_secs(60));
         let written = gate.written().lines().count();
         assert_eq!(written as u64 + lost(&metrics), sent as u64);
         assert!(written >= WAITING, "{written}");
@@ -244,10 +238,10 @@ mod tests {
             }
         }
         let metrics = Arc::new(Metrics::new());
-        let lines = Lines::start(Closed, Arc::clone(&metrics)).expect("a thread");
+        let queue = Queue::start(Closed, Arc::clone(&metrics)).expect("a thread");
         for _ in 0..3 {
-            (&lines).write_all(b"a line\n").expect("it never fails");
-            flush_queue(&lines.queue, Duration::from_secs(60));
+            (&queue).write_all(b"a line\n").expect("it never fails");
+            flush_queue(&queue.messages, Duration::from_secs(60));
         }
         assert_eq!(lost(&metrics), 3);
     }
