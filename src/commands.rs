@@ -22,7 +22,7 @@ mod verify;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 /// The name of the program, of its package and of its service.
 const PROGRAM: &str = "twiml-responder";
@@ -85,10 +85,19 @@ enum Command {
     Man,
 }
 
-/// The definition of all commands and options. The environment variables follow from the options' names, so neither
-/// the help nor the manual page repeats them.
+/// The definition of all commands and options.
 fn command() -> clap::Command {
-    Arguments::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)))
+    Arguments::command().mut_subcommands(|command| command.mut_args(with_variable))
+}
+
+/// Every option has an environment variable that is named after it, so neither the help nor the manual page lists them.
+fn with_variable(arg: Arg) -> Arg {
+    let arg = arg.hide_env(true);
+    let Some(long) = arg.get_long() else {
+        return arg;
+    };
+    let variable = format!("TWIML_RESPONDER_{}", long.to_uppercase().replace('-', "_"));
+    arg.env(variable)
 }
 
 /// Runs the program with the arguments of the process.
@@ -124,20 +133,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_are_consistent_and_all_have_an_environment_variable() {
-        let command = Arguments::command();
+    fn the_arguments_are_consistent_and_all_options_have_an_environment_variable() {
+        let command = command();
         command.clone().debug_assert();
+        let variable = |command: &str, option: &str| {
+            let mut arguments = self::command();
+            let command = arguments.find_subcommand_mut(command).expect("a command");
+            let mut arguments = command.get_arguments();
+            let argument = arguments.find(|argument| argument.get_long() == Some(option));
+            argument
+                .and_then(Arg::get_env)
+                .map(|name| name.to_string_lossy().into_owned())
+        };
+        for (command, option, wanted) in [
+            ("serve", "public-url", "TWIML_RESPONDER_PUBLIC_URL"),
+            ("send", "auth-token-file", "TWIML_RESPONDER_AUTH_TOKEN_FILE"),
+            ("report", "html", "TWIML_RESPONDER_HTML"),
+        ] {
+            assert_eq!(variable(command, option).as_deref(), Some(wanted));
+        }
         for command in command.get_subcommands() {
-            for argument in command
-                .get_arguments()
-                .filter(|argument| argument.get_long().is_some())
-            {
-                let long = argument.get_long().unwrap_or_default();
-                let wanted = format!("TWIML_RESPONDER_{}", long.to_uppercase().replace('-', "_"));
-                let variable = argument
-                    .get_env()
-                    .map(|variable| variable.to_string_lossy().into_owned());
-                assert_eq!(variable, Some(wanted), "--{long} of {}", command.get_name());
+            for argument in command.get_arguments() {
+                let has_variable = argument.get_env().is_some();
+                assert!(has_variable || argument.get_long().is_none(), "{argument}");
             }
         }
     }

@@ -19,27 +19,21 @@ pub(super) struct Arguments {
     )]
     file: PathBuf,
     /// Let warnings count as errors
-    #[arg(long, env = "TWIML_RESPONDER_DENY_WARNINGS")]
+    #[arg(long)]
     deny_warnings: bool,
     /// Show what no test reaches
-    #[arg(long, env = "TWIML_RESPONDER_COVERAGE")]
+    #[arg(long)]
     coverage: bool,
     /// With --coverage: exit with 1 when the tests reach less of routes and conditions
     #[arg(
         long,
         value_name = "PERCENT",
         value_parser = clap::value_parser!(u8).range(..=100),
-        requires = "coverage",
-        env = "TWIML_RESPONDER_FAIL_UNDER"
+        requires = "coverage"
     )]
     fail_under: Option<u8>,
     /// How to print; json is one object a line
-    #[arg(
-        long,
-        value_enum,
-        default_value = "human",
-        env = "TWIML_RESPONDER_FORMAT"
-    )]
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
 }
 

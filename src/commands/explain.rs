@@ -22,40 +22,25 @@ use crate::twilio::types::Channel;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The table
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "responses.toml",
-        env = "TWIML_RESPONDER_CONFIG"
-    )]
+    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
     config: PathBuf,
     /// Explain a text, not a call
-    #[arg(long, env = "TWIML_RESPONDER_MESSAGE")]
+    #[arg(long)]
     message: bool,
     /// The request comes back with this step
-    #[arg(long, value_name = "STEP", env = "TWIML_RESPONDER_STEP")]
+    #[arg(long, value_name = "STEP")]
     step: Option<String>,
     /// Which webhook is asked
-    #[arg(
-        long,
-        value_enum,
-        default_value = "out-of-session",
-        env = "TWIML_RESPONDER_WEBHOOK"
-    )]
+    #[arg(long, value_enum, default_value = "out-of-session")]
     webhook: WebhookArgument,
     /// The moment: 2026-12-24T12:00Z, or with a zone in brackets
-    #[arg(long, value_name = "TIME", value_parser = moment, env = "TWIML_RESPONDER_AT")]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
     /// Exit with 1 when another route than this one answers; of an intercept: block or pass
-    #[arg(long, value_name = "ROUTE", env = "TWIML_RESPONDER_EXPECT")]
+    #[arg(long, value_name = "ROUTE")]
     expect: Option<String>,
     /// How to print
-    #[arg(
-        long,
-        value_enum,
-        default_value = "human",
-        env = "TWIML_RESPONDER_FORMAT"
-    )]
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
     fields: fields::Fields,

@@ -15,7 +15,7 @@ pub(super) struct Fields {
     #[arg(value_name = "NAME=VALUE", value_parser = pair)]
     fields: Vec<(String, String)>,
     /// A file with a urlencoded form, - for standard input; NAME=VALUE wins
-    #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_FORM")]
+    #[arg(long, value_name = "FILE")]
     form: Option<PathBuf>,
 }
 

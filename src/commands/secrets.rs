@@ -19,12 +19,7 @@ const CREDENTIAL: &str = "twilio-auth-token";
 #[derive(Debug, clap::Args)]
 pub(super) struct SecretSources {
     /// A file with a secret a line: TOKEN, or AC… TOKEN
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TWIML_RESPONDER_AUTH_TOKEN_FILE",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
     pub(super) auth_token_file: Vec<PathBuf>,
 }
 

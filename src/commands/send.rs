@@ -28,33 +28,22 @@ const ROUTE: &str = "twiml-route";
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Send a text, not a call
-    #[arg(long, env = "TWIML_RESPONDER_MESSAGE")]
+    #[arg(long)]
     message: bool,
     /// out-of-session, webhook, intercept, callback, events or voice-webhooks
-    #[arg(
-        long,
-        value_name = "WEBHOOK",
-        value_parser = webhooks(),
-        hide_possible_values = true,
-        env = "TWIML_RESPONDER_WEBHOOK"
-    )]
+    #[arg(long, value_name = "WEBHOOK", value_parser = webhooks(), hide_possible_values = true)]
     // Without it: the one whose path the URL has.
     webhook: Option<Webhook>,
     /// Where the service listens [default: port 8080 of this machine]
-    #[arg(long, value_name = "URL", env = "TWIML_RESPONDER_URL")]
+    #[arg(long, value_name = "URL")]
     url: Option<Uri>,
     /// The service's --public-url: sign for this scheme, host and path prefix
-    #[arg(long, value_name = "URL", env = "TWIML_RESPONDER_PUBLIC_URL")]
+    #[arg(long, value_name = "URL")]
     public_url: Option<PublicUrl>,
     #[command(flatten)]
     secrets: secrets::SecretSources,
     /// A file with the key of /voice-webhooks/KEY
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TWIML_RESPONDER_VOICE_WEBHOOKS_KEY_FILE",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
     voice_webhooks_key_file: Vec<PathBuf>,
     #[command(flatten)]
     fields: fields::Fields,

@@ -13,24 +13,19 @@ use crate::twilio::signature::{Content, Signed, verify};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The URL as Twilio was given it, with its query
-    #[arg(long, value_name = "URL", env = "TWIML_RESPONDER_URL")]
+    #[arg(long, value_name = "URL")]
     url: String,
     /// A file with the urlencoded form that was posted, or - for standard input; leave it out for a GET
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "body",
-        env = "TWIML_RESPONDER_FORM"
-    )]
+    #[arg(long, value_name = "FILE", conflicts_with = "body")]
     form: Option<PathBuf>,
     /// A file with the raw JSON body that was posted, or - for standard input
-    #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_BODY")]
+    #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
     /// The header X-Twilio-Signature
-    #[arg(long, value_name = "SIGNATURE", env = "TWIML_RESPONDER_SIGNATURE")]
+    #[arg(long, value_name = "SIGNATURE")]
     signature: String,
     /// The header X-Twilio-Webhooks-Signature-Settings
-    #[arg(long, value_name = "HEADER", env = "TWIML_RESPONDER_SETTINGS")]
+    #[arg(long, value_name = "HEADER")]
     settings: Option<String>,
     #[command(flatten)]
     secrets: secrets::SecretSources,

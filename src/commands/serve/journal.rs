@@ -21,16 +21,10 @@ const LAST_LINES: Duration = Duration::from_secs(5);
 #[derive(Debug, Args)]
 pub(super) struct JournalOptions {
     /// Folder for a line of every answer
-    #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_JOURNAL")]
+    #[arg(long, value_name = "DIR")]
     pub journal: Option<PathBuf>,
     /// A parameter whose value it keeps, too
-    #[arg(
-        long,
-        value_name = "NAME",
-        env = "TWIML_RESPONDER_JOURNAL_VALUES",
-        value_delimiter = ',',
-        requires = "journal"
-    )]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "journal")]
     pub journal_values: Vec<String>,
     /// Of others: masked or full
     #[arg(
@@ -38,27 +32,14 @@ pub(super) struct JournalOptions {
         value_enum,
         value_name = "HOW",
         hide_possible_values = true,
-        default_value = "masked",
-        env = "TWIML_RESPONDER_JOURNAL_NUMBERS"
+        default_value = "masked"
     )]
     pub journal_numbers: Numbers,
     /// Of a day: bytes, or with K, M or G
-    #[arg(
-        long,
-        value_name = "SIZE",
-        default_value = "512M",
-        value_parser = size,
-        env = "TWIML_RESPONDER_JOURNAL_MAX_SIZE"
-    )]
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = size)]
     pub journal_max_size: u64,
     /// Days that have a file
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "31",
-        value_parser = at_least_one,
-        env = "TWIML_RESPONDER_JOURNAL_MAX_FILES"
-    )]
+    #[arg(long, value_name = "N", default_value = "31", value_parser = at_least_one)]
     pub journal_max_files: usize,
 }
 

@@ -43,15 +43,10 @@ pub(in crate::commands) struct Arguments {
 #[derive(Debug, Args)]
 pub(super) struct TableOptions {
     /// The table
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "responses.toml",
-        env = "TWIML_RESPONDER_CONFIG"
-    )]
+    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
     pub config: PathBuf,
     /// Where the last good table is kept
-    #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_STATE_DIR")]
+    #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 }
 
@@ -63,39 +58,23 @@ pub(super) struct Listening {
         long,
         value_name = "ADDRESS",
         default_value = "127.0.0.1:8080",
-        env = "TWIML_RESPONDER_LISTEN",
         value_delimiter = ','
     )]
     pub listen: Vec<ListenAddress>,
     /// Who may connect to unix sockets
-    #[arg(
-        long,
-        value_name = "OCTAL",
-        default_value_t,
-        env = "TWIML_RESPONDER_SOCKET_MODE"
-    )]
+    #[arg(long, value_name = "OCTAL", default_value_t)]
     pub socket_mode: SocketMode,
     /// Certificate and chain in PEM, for TLS
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "tls_key",
-        env = "TWIML_RESPONDER_TLS_CERT"
-    )]
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
     /// Its private key in PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "tls_cert",
-        env = "TWIML_RESPONDER_TLS_KEY"
-    )]
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
     /// Address of /livez, /readyz and /metrics
-    #[arg(long, value_name = "ADDRESS", env = "TWIML_RESPONDER_ADMIN")]
+    #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<ListenAddress>,
     /// Answer /livez and /readyz beside the webhooks, too
-    #[arg(long, env = "TWIML_RESPONDER_HEALTH")]
+    #[arg(long)]
     pub health: bool,
 }
 
@@ -103,28 +82,13 @@ pub(super) struct Listening {
 #[derive(Debug, Args)]
 pub(super) struct Twilio {
     /// Proxy's webhook
-    #[arg(
-        long,
-        value_name = "PATH",
-        default_value = "/out-of-session",
-        env = "TWIML_RESPONDER_PATH"
-    )]
+    #[arg(long, value_name = "PATH", default_value = "/out-of-session")]
     pub path: OutOfSessionPath,
     /// Scheme, host and prefix by which Twilio knows it
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TWIML_RESPONDER_PUBLIC_URL",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub public_url: Vec<PublicUrl>,
     /// A network whose X-Forwarded- headers count
-    #[arg(
-        long,
-        value_name = "CIDR",
-        env = "TWIML_RESPONDER_TRUSTED_PROXY",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub trusted_proxy: Vec<IpNet>,
 }
 
@@ -134,15 +98,10 @@ pub(super) struct Signers {
     #[command(flatten)]
     pub secrets: SecretSources,
     /// Answer without signatures, on this machine only
-    #[arg(long, env = "TWIML_RESPONDER_ALLOW_UNSIGNED")]
+    #[arg(long)]
     pub allow_unsigned: bool,
     /// Files with keys of /voice-webhooks/KEY, one a line
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TWIML_RESPONDER_VOICE_WEBHOOKS_KEY_FILE",
-        value_delimiter = ','
-    )]
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
     pub voice_webhooks_key_file: Vec<PathBuf>,
 }
 
@@ -150,30 +109,13 @@ pub(super) struct Signers {
 #[derive(Debug, Args)]
 pub(super) struct LimitOptions {
     /// The largest body that is read
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value = "262144",
-        env = "TWIML_RESPONDER_MAX_BODY"
-    )]
+    #[arg(long, value_name = "BYTES", default_value = "262144")]
     pub max_body: usize,
     /// Connections at once
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "4096",
-        value_parser = at_least_one,
-        env = "TWIML_RESPONDER_MAX_CONNECTIONS"
-    )]
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = at_least_one)]
     pub max_connections: usize,
     /// Until new ones are refused
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "0s",
-        value_parser = duration,
-        env = "TWIML_RESPONDER_DRAIN_DELAY"
-    )]
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub drain_delay: Duration,
 }
 
@@ -181,24 +123,13 @@ pub(super) struct LimitOptions {
 #[derive(Debug, Args)]
 pub(super) struct Logging {
     /// human or json
-    #[arg(
-        long,
-        value_enum,
-        hide_possible_values = true,
-        default_value = "human",
-        env = "TWIML_RESPONDER_LOG"
-    )]
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "human")]
     pub log: LogFormat,
     /// error to trace, or a filter
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        default_value = "info",
-        env = "TWIML_RESPONDER_LOG_LEVEL"
-    )]
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
     /// Log numbers unmasked
-    #[arg(long, env = "TWIML_RESPONDER_SHOW_NUMBERS")]
+    #[arg(long)]
     pub show_numbers: bool,
 }
 
