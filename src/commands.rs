@@ -1,28 +1,30 @@
-//! Arguments in, exit code out. The only place that writes to standard output and standard error.
+//! Arguments in, exit code out. Nothing else in the crate writes to standard output or standard error.
 //!
 //! Exit codes: 0 yes, 1 no, 2 could not do it. Results go to standard output, everything else to standard error.
 
 mod check;
 mod completions;
 mod explain;
-mod fields;
 mod format;
 mod import;
+mod load_table;
 mod man;
 mod output;
 mod recorded_lines;
 mod replay;
 mod report;
-mod schema;
+mod request_fields;
 mod secrets;
 mod send;
 mod serve;
-mod table_file;
 mod verify;
 
 use std::process::ExitCode;
 
+use anyhow::{Context, Result};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::language::schema::schema;
 
 /// The name of the program, of its package and of its service.
 const PROGRAM: &str = "twiml-responder";
@@ -42,7 +44,7 @@ impl Outcome {
     }
 }
 
-/// How results are printed: for people or for programs. Variants without a comment keep `--help` on one screen.
+/// Whether results are printed for people or for programs. A comment on a variant would lengthen `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Human,
@@ -112,7 +114,7 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
-        Command::Schema => schema::run(),
+        Command::Schema => print_schema(),
         Command::Send(arguments) => send::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -126,6 +128,13 @@ pub fn run() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+fn print_schema() -> Result<Outcome> {
+    let text =
+        serde_json::to_string_pretty(&schema()).context("cannot write the schema as JSON")?;
+    output::print(&text);
+    Ok(Outcome::Yes)
 }
 
 #[cfg(test)]

@@ -175,7 +175,7 @@ fn explain_prints_json_for_programs() {
         concat!(
             r#"{"channel":"voice","route":"default","document":"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>"#,
             r#"<Say>No.</Say></Response>","considered":[{"route":"a","matched":false,"#,
-            r#""reason":"Called is \"+14155550199\", wanted: \"+15005550006\""}]}"#,
+            r#""reason":"Called is \"+14155550199\", expected \"+15005550006\""}]}"#,
             "\n"
         )
     );
@@ -376,7 +376,7 @@ fn check_shows_what_no_test_reaches_and_rounds_down() {
     let wanted = "\
 office.toml: 2 routes, 1 test, nothing wrong
 no test is answered by closed
-no test comes to Called = a key of directory \"sellers\" of closed
+no test reaches Called = a key of directory \"sellers\" of closed
 1 test, 60 % of routes and conditions reached
 ";
     for (least, code) in [("0", 0), ("60", 0), ("61", 1), ("100", 1)] {
@@ -538,7 +538,7 @@ fn explain_prints_a_session_as_it_is_sent() {
     let elsewhere = explain(&["--webhook", "webhook"]);
     assert!(
         elsewhere.stdout.starts_with(
-            "no   session  it opens a session, which only Proxy's own webhook can\nyes  default\n"
+            "no   session  it opens a session, which only Proxy's own webhook can do\nyes  default\n"
         ),
         "{}",
         elsewhere.stdout
@@ -903,14 +903,14 @@ fn explain_shows_which_intercept_decides() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert_eq!(
         ran.stdout,
-        "no   calls       interactionType is \"Message\", wanted: \"Voice\"\n\
+        "no   calls       interactionType is \"Message\", expected \"Voice\"\n\
          yes  no-numbers\n\nblock: intercept no-numbers, message\n"
     );
     let ran = explain(&["--message", "--expect", "block"]);
     assert_eq!(ran.code, Some(1));
     assert!(
         ran.stdout
-            .ends_with("yes  no intercept fits, so it goes on\n\npass: no intercept, message\n"),
+            .ends_with("yes  no intercept matches, so it passes\n\npass: no intercept, message\n"),
         "{}",
         ran.stdout
     );
@@ -918,7 +918,7 @@ fn explain_shows_which_intercept_decides() {
     assert_eq!(
         ran.stdout,
         "{\"channel\":\"message\",\"intercept\":\"no-numbers\",\"outcome\":\"block\",\"considered\":[\
-         {\"intercept\":\"calls\",\"matched\":false,\"reason\":\"interactionType is \\\"Message\\\", wanted: \\\"Voice\\\"\"},\
+         {\"intercept\":\"calls\",\"matched\":false,\"reason\":\"interactionType is \\\"Message\\\", expected \\\"Voice\\\"\"},\
          {\"intercept\":\"no-numbers\",\"matched\":true,\"reason\":null}]}\n"
     );
 }
@@ -933,7 +933,7 @@ fn coverage_counts_intercepts() {
     assert!(told.contains("no test is decided by calls"), "{told}");
     let both = [told, summary].join("\n");
     assert!(
-        both.contains("no test comes to inboundResourceStatus = \"in-progress\" of calls")
+        both.contains("no test reaches inboundResourceStatus = \"in-progress\" of calls")
             && both.contains("1 test, 66 % of routes and conditions reached")
             && both.contains("0 routes, 2 intercepts, 1 test, nothing wrong"),
         "{both}"

@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http_body_util::{BodyExt, Full};
 use hyper::header::{CONTENT_TYPE, HOST};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::{Outcome, fields, output, secrets};
+use super::request_fields::{RequestFields, webhook_parser};
+use super::{Outcome, output, secrets};
 use crate::table::twiml;
 use crate::twilio::request::Webhook;
 use crate::twilio::signature::public_url::PublicUrl;
@@ -31,7 +31,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     message: bool,
     /// out-of-session, webhook, intercept, callback, events or voice-webhooks
-    #[arg(long, value_name = "WEBHOOK", value_parser = webhooks(), hide_possible_values = true)]
+    #[arg(long, value_name = "WEBHOOK", value_parser = webhook_parser(Webhook::ALL), hide_possible_values = true)]
     // Without it: the one whose path the URL has.
     webhook: Option<Webhook>,
     /// Where the service listens [default: port 8080 of this machine]
@@ -46,12 +46,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     voice_webhooks_key_file: Vec<PathBuf>,
     #[command(flatten)]
-    fields: fields::Fields,
-}
-
-fn webhooks() -> impl TypedValueParser<Value = Webhook> {
-    PossibleValuesParser::new(Webhook::ALL.map(Webhook::as_str))
-        .map(|name| Webhook::from_name(&name).expect("it is one of the names above"))
+    fields: RequestFields,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
+use super::request_fields::{read_bytes, read_form};
 use super::secrets::TOKEN_VARIABLE;
-use super::{Outcome, fields, output, secrets};
+use super::{Outcome, output, secrets};
 use crate::twilio::request::Form;
 use crate::twilio::signature::diagnosis::diagnose;
 use crate::twilio::signature::{Content, Signed, verify};
@@ -42,12 +43,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             arguments.url
         );
     }
-    let form = arguments.form.as_deref().map(fields::read).transpose()?;
-    let body = arguments
-        .body
-        .as_deref()
-        .map(fields::read_bytes)
-        .transpose()?;
+    let form = arguments.form.as_deref().map(read_form).transpose()?;
+    let body = arguments.body.as_deref().map(read_bytes).transpose()?;
     let content = match (&form, &body) {
         (Some(form), _) => Content::Form(form),
         (None, Some(body)) => Content::Bytes(body),
