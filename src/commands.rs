@@ -14,7 +14,7 @@ mod recorded_lines;
 mod replay;
 mod report;
 mod request_fields;
-mod secrets;
+mod secret_sources;
 mod send;
 mod serve;
 mod verify;
@@ -28,6 +28,9 @@ use crate::language::schema::schema;
 
 /// The name of the program, of its package and of its service.
 const PROGRAM: &str = "twiml-responder";
+
+/// The exit code of a command that could not do what it was asked to.
+const COULD_NOT: u8 = 2;
 
 /// What a command found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,11 +54,11 @@ enum Format {
     Json,
 }
 
-/// Answers Twilio's calls and texts without a session, from a table in TOML.
+/// Answers Twilio's calls and texts from a routing table in TOML.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 yes, 1 no, 2 could not do it.\n\
-    Every option can be set by environment: --public-url is TWIML_RESPONDER_PUBLIC_URL.")]
+    Every option has an environment variable: --public-url is TWIML_RESPONDER_PUBLIC_URL.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -69,19 +72,19 @@ enum Command {
     Check(check::Arguments),
     /// Show which route answers a request, why, and with what
     Explain(explain::Arguments),
-    /// Turn TwiML that you already have into a route
+    /// Turn existing TwiML into a route
     Import(import::Arguments),
-    /// Show which recorded requests another table answers otherwise
+    /// Show which recorded requests another table answers differently
     Replay(replay::Arguments),
-    /// Count what came, by number, route, hour and weekday
+    /// Count requests by number, route, hour and weekday
     Report(report::Arguments),
     /// Print the JSON Schema of a table, for editors
     Schema,
     /// Post a signed request to a running service, as Twilio would
     Send(send::Arguments),
-    /// Tell whether a signature is right, and if not, why
+    /// Check a signature, and explain why it does not match
     Verify(verify::Arguments),
-    /// Print what a shell needs to complete commands and options
+    /// Print the completion script of a shell
     Completions(completions::Arguments),
     /// Print the manual page
     Man,
@@ -125,7 +128,7 @@ pub fn run() -> ExitCode {
         Ok(Outcome::No) => ExitCode::from(1),
         Err(error) => {
             output::complain(&format!("error: {error:#}"));
-            ExitCode::from(2)
+            ExitCode::from(COULD_NOT)
         }
     }
 }

@@ -569,7 +569,7 @@ fn serve_fails_closed_and_says_what_to_set() {
         run(program().arg("serve").env("TWILIO_AUTH_TOKEN", "")),
         ran(2, "", none)
     );
-    let both = "error: --allow-unsigned together with an auth token: take --allow-unsigned out to check signatures, \
+    let both = "error: --allow-unsigned together with an auth token: remove --allow-unsigned to check signatures, \
                 or unset TWILIO_AUTH_TOKEN and --auth-token-file to try things out\n";
     let command = ["serve", "--allow-unsigned"];
     assert_eq!(
@@ -593,7 +593,7 @@ fn a_service_takes_no_secret_that_it_cannot_read_again() {
     for option in ["--auth-token-file", "--voice-webhooks-key-file"] {
         let ran = run(program().args(["serve", option]).arg(&pipe));
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        let told = ran.stderr.contains("/pipe is no file but a pipe");
+        let told = ran.stderr.contains("/pipe is a pipe, a socket or a device");
         assert!(told && ran.stderr.lines().count() == 1, "{}", ran.stderr);
     }
 }
@@ -751,6 +751,16 @@ fn what_is_sent_is_answered_and_a_signal_ends_the_service() {
 }
 
 #[test]
+fn a_second_signal_ends_the_service_at_once() {
+    let service = Service::start(&["--allow-unsigned", "--drain-delay", "1h"], &[]);
+    service.signal("-TERM");
+    service.wait_for("ending, still accepting connections", 1);
+    let (code, log) = service.stop("-INT");
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("ended at once by a second signal"), "{log}");
+}
+
+#[test]
 fn send_says_when_nobody_listens() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("it has an address").to_string();
@@ -766,7 +776,7 @@ fn send_says_when_nobody_listens() {
     let https = run(program()
         .args(["send", "--url", "https://example.com/"])
         .env("TWILIO_AUTH_TOKEN", TOKEN));
-    let wanted = "error: https://example.com/ is no http:// URL: `send` speaks to the service itself, not to the proxy before it\n";
+    let wanted = "error: https://example.com/ is not an http:// URL: `send` connects to the service itself, not to the proxy in front of it\n";
     assert_eq!((https.code, https.stderr.as_str()), (Some(2), wanted));
 }
 

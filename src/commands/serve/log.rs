@@ -20,14 +20,14 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::queue::Queue;
-use super::options::{LogFormat, Logging};
+use super::options::{LogFormat, LogOptions};
 use crate::service::metrics::Metrics;
 
 pub(super) use self::queue::flush;
 
 /// Sends every event to standard error. Lines that standard error does not take in time are lost, and counted.
 #[must_use = "the log is written out when this is dropped"]
-pub(super) fn start(options: &Logging, metrics: &Arc<Metrics>) -> Result<Flush> {
+pub(super) fn start(options: &LogOptions, metrics: &Arc<Metrics>) -> Result<Flush> {
     let queue = Queue::start(io::stderr(), Arc::clone(metrics))
         .context("cannot start the thread that writes the log")?;
     let subscriber = tracing_subscriber::registry().with(options.log_level.0.clone());
