@@ -30,10 +30,11 @@ pub(super) struct Arguments {
     /// Explain the request that comes back with this step
     #[arg(long, value_name = "STEP")]
     step: Option<String>,
-    /// The webhook that gets the request
+    /// out-of-session, webhook or intercept
     #[arg(
         long,
         value_parser = webhook_parser([Webhook::OutOfSession, Webhook::Webhook, Webhook::Intercept]),
+        hide_possible_values = true,
         default_value = "out-of-session"
     )]
     webhook: Webhook,
