@@ -3,18 +3,18 @@
 //! A thread of its own writes them. When it cannot keep up, lines are lost and counted.
 
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::service::metrics::Metrics;
 
 /// The most lines that wait. At about 200 bytes each, that is less than two megabytes.
-const WAITING: usize = 8192;
+const WAITING: u64 = 8192;
 
 /// The most bytes of one write, unless a single line is longer.
 const BATCH_BYTES: usize = 32 * 1024;
@@ -26,23 +26,16 @@ const GATHERING: Duration = Duration::from_millis(10);
 /// How long the end of the process waits for lines that are on their way.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The queue of this process's log, for [`flush`].
-static LOG: OnceLock<Sender<Message>> = OnceLock::new();
-
-enum Message {
-    /// One whole event, its line end included.
-    Line(Vec<u8>),
-    /// Dropped once everything before it is written.
-    Flush(SyncSender<()>),
-}
+/// How many lines of this process's log wait, for [`flush`].
+static LOG: OnceLock<Arc<AtomicU64>> = OnceLock::new();
 
 /// The queue to the thread that writes. Events are written to it.
 #[derive(Clone)]
 pub(super) struct Queue {
     /// Without a bound of its own, since a bounded channel takes all of its memory at once.
-    messages: Sender<Message>,
-    /// How many lines are waiting.
-    waiting: Arc<AtomicUsize>,
+    lines: Sender<Vec<u8>>,
+    /// How many lines are not written yet.
+    waiting: Arc<AtomicU64>,
     metrics: Arc<Metrics>,
 }
 
@@ -52,33 +45,32 @@ impl Queue {
         stream: impl Write + Send + 'static,
         metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
-        let (messages, received) = channel();
+        let (lines, received) = channel();
+        let waiting = Arc::<AtomicU64>::default();
         let queue = Self {
-            messages,
-            waiting: Arc::default(),
-            metrics,
+            lines,
+            waiting: Arc::clone(&waiting),
+            metrics: Arc::clone(&metrics),
         };
-        let (waiting, metrics) = (Arc::clone(&queue.waiting), Arc::clone(&queue.metrics));
+        LOG.get_or_init(|| Arc::clone(&waiting));
         thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || write_all(stream, &received, &waiting, &metrics))?;
-        LOG.get_or_init(|| queue.messages.clone());
         Ok(queue)
     }
 }
 
 /// Waits until every line that is on its way is written, but not for long.
 pub(in crate::commands::serve) fn flush() {
-    if let Some(messages) = LOG.get() {
-        flush_queue(messages, PATIENCE);
+    if let Some(waiting) = LOG.get() {
+        wait(waiting, PATIENCE);
     }
 }
 
-fn flush_queue(messages: &Sender<Message>, patience: Duration) {
-    let (written, is_written) = sync_channel(0);
-    if messages.send(Message::Flush(written)).is_ok() {
-        // Lines that are not written by then are lost.
-        let _ = is_written.recv_timeout(patience);
+fn wait(waiting: &AtomicU64, patience: Duration) {
+    let deadline = Instant::now() + patience;
+    while waiting.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
     }
 }
 
@@ -94,7 +86,7 @@ impl Write for &Queue {
     /// Takes a whole event: `tracing-subscriber` writes each with one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let has_room = self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING;
-        let is_sent = has_room && self.messages.send(Message::Line(line.to_vec())).is_ok();
+        let is_sent = has_room && self.lines.send(line.to_vec()).is_ok();
         if !is_sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.metrics.log_lines_lost(1);
@@ -110,40 +102,30 @@ impl Write for &Queue {
 /// Writes lines, as many at once as there are, until no sender is left.
 fn write_all(
     mut stream: impl Write,
-    messages: &Receiver<Message>,
-    waiting: &AtomicUsize,
+    lines: &Receiver<Vec<u8>>,
+    waiting: &AtomicU64,
     metrics: &Metrics,
 ) {
-    let mut batch = Vec::with_capacity(BATCH_BYTES);
-    while let Some(first) = messages.try_recv().ok().or_else(|| gathered(messages)) {
-        let mut lines = 0;
-        let mut flushes = Vec::new();
-        let mut next = Some(first);
-        while let Some(message) = next {
-            match message {
-                Message::Line(line) => {
-                    waiting.fetch_sub(1, Ordering::Relaxed);
-                    batch.extend_from_slice(&line);
-                    lines += 1;
-                }
-                Message::Flush(written) => flushes.push(written),
-            }
-            let has_room = batch.len() < BATCH_BYTES;
-            next = has_room.then(|| messages.try_recv().ok()).flatten();
+    while let Some(mut batch) = lines.try_recv().ok().or_else(|| gathered(lines)) {
+        let mut count = 1;
+        while batch.len() < BATCH_BYTES
+            && let Ok(line) = lines.try_recv()
+        {
+            batch.extend_from_slice(&line);
+            count += 1;
         }
         // The service keeps running even if its log is closed.
         let written = stream.write_all(&batch).and_then(|()| stream.flush());
         if written.is_err() {
-            metrics.log_lines_lost(lines);
+            metrics.log_lines_lost(count);
         }
-        batch.clear();
-        drop(flushes);
+        waiting.fetch_sub(count, Ordering::Release);
     }
 }
 
-/// Waits for a message, and a moment longer for those that follow it; `None` when no sender is left.
-fn gathered(messages: &Receiver<Message>) -> Option<Message> {
-    let first = messages.recv().ok()?;
+/// Waits for a line, and a moment longer for those that follow it; `None` when no sender is left.
+fn gathered(lines: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
+    let first = lines.recv().ok()?;
     thread::sleep(GATHERING);
     Some(first)
 }
@@ -217,10 +199,10 @@ mod tests {
             (&queue).write_all(line.as_bytes()).expect("it never fails");
         }
         gate.open();
-        flush_queue(&queue.messages, Duration::from_secs(60));
+        wait(&queue.waiting, Duration::from_secs(60));
         let written = gate.written().lines().count();
-        assert_eq!(written as u64 + lost(&metrics), sent as u64);
-        assert!(written >= WAITING, "{written}");
+        assert_eq!(written as u64 + lost(&metrics), sent);
+        assert!(written as u64 >= WAITING, "{written}");
         assert!(lost(&metrics) > 0);
         assert!(gate.written().starts_with("00000\n00001\n"));
     }
@@ -241,7 +223,7 @@ mod tests {
         let queue = Queue::start(Closed, Arc::clone(&metrics)).expect("a thread");
         for _ in 0..3 {
             (&queue).write_all(b"a line\n").expect("it never fails");
-            flush_queue(&queue.messages, Duration::from_secs(60));
+            wait(&queue.waiting, Duration::from_secs(60));
         }
         assert_eq!(lost(&metrics), 3);
     }
