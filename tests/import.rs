@@ -72,6 +72,11 @@ fn expect(path: &Path, text: &str) {
 fn documents_become_the_routes_beside_them() {
     for (name, text) in documents() {
         let result = import(&name, &text);
+        if let Ok(imported) = &result {
+            for note in imported.notes.iter().filter(|note| note.left_out) {
+                assert!(imported.toml.contains(&format!("# {note}\n")), "{note}");
+            }
+        }
         let toml = result.as_ref().map(|imported| imported.toml.as_str());
         expect(
             &folder().join(format!("{name}.toml")),

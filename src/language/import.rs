@@ -30,7 +30,8 @@ pub const MAX_BYTES: usize = 256 * 1024;
 /// A route that was made of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// The `[[route]]`, with a line feed at its end. It compiles beside a `[default]`.
+    /// The `[[route]]` below comments on what was left out, with a line feed at its end. It compiles beside a
+    /// `[default]`.
     pub toml: String,
     /// What the operator should know, in the order of the document.
     pub notes: Vec<Note>,
@@ -80,11 +81,12 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
             .collect(),
         verbs,
     };
-    let toml = compile(&mut draft, &mut notes)
+    let route = compile(&mut draft, &mut notes)
         .map_err(|message| Note::refusal(&file, root.range().start, message))?;
+    let notes = notes.into_sorted(&file.text);
     Ok(Imported {
-        toml,
-        notes: notes.into_sorted(&file.text),
+        toml: losses(&notes) + &route,
+        notes,
     })
 }
 
@@ -164,6 +166,19 @@ fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
             notes.leave_out(at, message);
         }
     }
+}
+
+/// What was left out, as comments to stand above the route.
+fn losses(notes: &[Note]) -> String {
+    let lost: Vec<String> = notes
+        .iter()
+        .filter(|note| note.left_out)
+        .map(|note| draft::comment_lines(&note.to_string(), 0))
+        .collect();
+    if lost.is_empty() {
+        return String::new();
+    }
+    "# Not carried over, by line and column of the document:\n".to_owned() + &lost.concat()
 }
 
 /// The smallest part that a span lies in: the first, as each part comes after those that are in it.

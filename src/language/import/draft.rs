@@ -80,7 +80,7 @@ impl Draft {
     pub(super) fn write(&self) -> (String, Vec<Place>) {
         let mut writer = Writer::default();
         for comment in &self.comments {
-            writer.comment(comment, 0);
+            writer.text += &comment_lines(comment, 0);
         }
         let asks = match self.channel {
             Channel::Voice => "call",
@@ -114,25 +114,13 @@ struct Writer {
 }
 
 impl Writer {
-    fn comment(&mut self, comment: &str, indent: usize) {
-        for line in comment.lines().map(str::trim) {
-            if !line.is_empty() {
-                let line = line.replace(char::is_control, " ");
-                self.text += &" ".repeat(indent);
-                self.text += "# ";
-                self.text += &line;
-                self.text += "\n";
-            }
-        }
-    }
-
     /// An array with a line for each of its nodes.
     fn lines(&mut self, nodes: &[Node], indent: usize) {
         self.text += "[\n";
         let inner = indent + 2;
         for node in nodes {
             if let Node::Comment(comment) = node {
-                self.comment(comment, inner);
+                self.text += &comment_lines(comment, inner);
             } else {
                 self.text += &" ".repeat(inner);
                 self.node(node, Some(inner));
@@ -224,6 +212,14 @@ impl Writer {
         let range = start..self.text.len();
         self.places.push(Place { range, at, what });
     }
+}
+
+/// A text as comments of TOML, indented by this many blanks.
+pub(super) fn comment_lines(text: &str, indent: usize) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let margin = " ".repeat(indent);
+    let comment = |line: &str| [&margin, "# ", &line.replace(char::is_control, " "), "\n"].concat();
+    lines.map(comment).collect()
 }
 
 /// A name as a TOML key.
