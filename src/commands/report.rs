@@ -1,18 +1,23 @@
 //! `report`: what a journal tells, in the terminal, as JSON, and as a page for a browser.
 
-mod file;
 mod page;
-mod section;
+mod sheet;
 mod terminal;
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::process;
 
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
 use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output, table_file};
-use crate::journal::report::{Counter, Figures, Pinned};
+use crate::journal::counter::Counter;
+use crate::journal::figures::Figures;
+use crate::journal::pinned::Pinned;
 
 /// The table that is looked for when none is given.
 const TABLE: &str = "responses.toml";
@@ -56,8 +61,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let counter = Counter::new(arguments.timezone.clone(), pinned);
     let figures = count(counter, &arguments.journal)?;
     if let Some(path) = &arguments.html {
-        let page = page::page(&figures, &arguments.timezone).context("cannot make the page")?;
-        file::write(path, &page)
+        let page = page::page(&figures, &arguments.timezone);
+        write(path, page.as_bytes())
             .with_context(|| format!("cannot write the page {}", path.display()))?;
     }
     match arguments.format {
@@ -105,4 +110,43 @@ fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
         ));
     }
     Ok(figures)
+}
+
+/// Writes a file beside its place, for its owner alone, and then moves it there: whoever looks meanwhile sees the old one
+/// or the new one. A link stays, and what it leads to is replaced.
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let place = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => fs::canonicalize(path)?,
+        Ok(_) => return Err(io::Error::other("it is there already and no file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let beside = beside(&place)?;
+    let written = write_new(&beside, text).and_then(|()| fs::rename(&beside, &place));
+    if written.is_err() {
+        // The first error says more than another.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// A name in the same folder that nobody else has.
+fn beside(place: &Path) -> io::Result<PathBuf> {
+    let name = place
+        .file_name()
+        .ok_or_else(|| io::Error::other("it has no file name"))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}", process::id()));
+    Ok(place.with_file_name(hidden))
+}
+
+fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }
