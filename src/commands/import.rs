@@ -39,7 +39,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::from(imported.is_complete()))
 }
 
-/// A document as far as it is read, which is further than it may be long.
+/// Reads a document, but at most one byte more than it may have.
 fn read(document: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     document

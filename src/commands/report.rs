@@ -1,4 +1,4 @@
-//! `report`: what a journal tells, in the terminal, as JSON, and as a page for a browser.
+//! `report`: the figures of a journal, in the terminal, as JSON, and as a page for a browser.
 
 mod page;
 mod sheet;
@@ -75,7 +75,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// The numbers of the table that is given, or of that of this folder. A table with errors has none, which is said.
+/// The numbers of the given table, or of the one in this folder; none, with a warning, if that one has errors.
 fn pinned(given: Option<&Path>) -> Result<Option<Pinned>> {
     let path = given.unwrap_or(Path::new(TABLE));
     if given.is_none() && !path.exists() {
@@ -93,7 +93,7 @@ fn pinned(given: Option<&Path>) -> Result<Option<Pinned>> {
     }
 }
 
-/// Counts all lines of a folder. Those that cannot be read are told on standard error.
+/// Counts all lines of a folder. Standard error says how many cannot be read.
 fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
     let mut first_unreadable = None;
     for entry in RecordedLines::of(journal)? {
@@ -112,8 +112,8 @@ fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Writes a file beside its place, for its owner alone, and then moves it there: whoever looks meanwhile sees the old one
-/// or the new one. A link stays, and what it leads to is replaced.
+/// Writes a file beside its place, readable by its owner alone, and then moves it there, so that readers see the old file
+/// or the new one. A link stays, and the file it leads to is replaced. After an error nothing has changed.
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let place = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => fs::canonicalize(path)?,
@@ -124,13 +124,13 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let beside = beside(&place)?;
     let written = write_new(&beside, text).and_then(|()| fs::rename(&beside, &place));
     if written.is_err() {
-        // The first error says more than another.
+        // The first error is the one to report.
         let _ = fs::remove_file(&beside);
     }
     written
 }
 
-/// A name in the same folder that nobody else has.
+/// A name in the same folder that no other file has.
 fn beside(place: &Path) -> io::Result<PathBuf> {
     let name = place
         .file_name()

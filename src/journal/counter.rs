@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 use jiff::Timestamp;
-use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 
 use crate::journal::figures::{
@@ -26,8 +25,10 @@ use crate::twilio::types::Channel;
 /// The most bytes of a name. The service writes none that long.
 const NAME_MAX: usize = 256;
 
-/// How many calls and texts are remembered by their SIDs, the latest, so that one that comes back is known.
+/// How many of the latest calls and texts are remembered by their SIDs, to recognize one that comes back.
 const KNOWN_MAX: usize = 65_536;
+
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 
 /// Counts the lines of a journal.
 #[derive(Debug)]
@@ -82,7 +83,7 @@ impl Counter {
     ///
     /// # Errors
     ///
-    /// It is no line of a journal, or its time is none; that is counted, too.
+    /// It is not a line of a journal, or its time cannot be read. The line is counted as unreadable.
     pub fn add(&mut self, text: &[u8]) -> Result<(), NoLine> {
         match Line::with_moment(text) {
             Ok((line, moment)) => {
@@ -188,9 +189,9 @@ impl Counter {
             hour,
             came: week.iter().map(|day| day[usize::from(hour)]).sum(),
         });
-        let weekdays = Weekday::Monday.cycle_forward().zip(week);
-        let weekdays = weekdays.map(|(day, hours)| WeekdayCount {
-            weekday: short_name(day),
+        let weekdays = WEEKDAYS.into_iter().zip(week);
+        let weekdays = weekdays.map(|(weekday, hours)| WeekdayCount {
+            weekday,
             came: hours.iter().copied().sum(),
             hours: hours.to_vec(),
         });
@@ -218,18 +219,6 @@ impl Counter {
     }
 }
 
-fn short_name(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "Mon",
-        Weekday::Tuesday => "Tue",
-        Weekday::Wednesday => "Wed",
-        Weekday::Thursday => "Thu",
-        Weekday::Friday => "Fri",
-        Weekday::Saturday => "Sat",
-        Weekday::Sunday => "Sun",
-    }
-}
-
 /// What a callback reports, as Twilio sends it: `interactionType=Message`, `CallStatus=completed`.
 fn type_of_callback<'a>(line: &Line<'a>) -> Cow<'a, str> {
     const TYPES: [&str; 8] = [
@@ -248,7 +237,7 @@ fn type_of_callback<'a>(line: &Line<'a>) -> Cow<'a, str> {
     found.map_or(Cow::Borrowed(OTHERS), Cow::Owned)
 }
 
-/// The latest SIDs, as hashes: two that agree by chance are one in millions of millions.
+/// The latest SIDs, as hashes: two of them agree by chance once in millions of millions.
 #[derive(Debug, Default)]
 struct LatestSids {
     hasher: RandomState,

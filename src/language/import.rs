@@ -1,7 +1,7 @@
 //! TwiML that somebody already has, as a `[[route]]` of `responses.toml`.
 //!
-//! Text in, TOML and notes out: it reads no file. The last word has the compiler: what it refuses is left out and
-//! noted, so the route that comes out can be pasted into a table as it is.
+//! Text in, TOML and notes out; it reads no file. The compiler has the last word: whatever it refuses is left out and
+//! noted, so the route can be pasted into a table as it is.
 
 mod draft;
 mod elements;
@@ -27,7 +27,7 @@ use crate::twilio::vocabulary;
 /// The most bytes of a document: four times what Twilio takes, comments and layout included.
 pub const MAX_BYTES: usize = 256 * 1024;
 
-/// A route that was made of a document.
+/// A route made from a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
     /// The `[[route]]` below comments on what was left out, with a line feed at its end. It compiles beside a
@@ -45,12 +45,12 @@ impl Imported {
     }
 }
 
-/// What stands below the route while it is compiled: a table needs a default.
+/// Follows the route while it is compiled, because a table needs a default.
 const REST: &str = "\n[default]\nvoice = [ { Hangup = \"\" } ]\n";
 
-/// Makes a route of a document; `name` is the route's, after letters that no name has are replaced.
+/// Makes a route from a document. The route is called `name`, after characters that no name may have are replaced.
 ///
-/// A document with an empty `Response`, or with nothing but Redirects in it, becomes a route for calls and is noted.
+/// A document that fits calls and texts alike (an empty `Response`, only Redirects) becomes a route for calls, with a note.
 ///
 /// # Errors
 ///
@@ -106,7 +106,7 @@ fn check_root(file: &File, root: Node<'_, '_>) -> Result<(), Note> {
     }
 }
 
-/// The channel that the verbs answer: the first that answers one channel only decides.
+/// The channel that the verbs answer: the first verb that belongs to only one channel decides.
 fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
     let answers = |channel: Channel, name: &str| {
         let response = vocabulary::response(channel);
@@ -133,7 +133,7 @@ fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
     Channel::Voice
 }
 
-/// The TOML of a draft, after everything that the compiler refuses has been taken out and noted.
+/// The TOML of a draft, after removing and noting everything that the compiler refuses.
 fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
     loop {
         let (route, places) = draft.write();
@@ -153,7 +153,7 @@ fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
         };
         let mut refused = BTreeMap::new();
         for error in &diagnostics {
-            // An error that is in no part cannot be helped.
+            // An error outside every part cannot be cured by removing one.
             if error.severity == Severity::Error {
                 let place = innermost(&places, &error.span).ok_or_else(|| error.message.clone())?;
                 refused.entry(place.at).or_insert_with(|| {
@@ -168,7 +168,7 @@ fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
     }
 }
 
-/// What was left out, as comments to stand above the route.
+/// What was left out, as comments above the route.
 fn losses(notes: &[Note]) -> String {
     let lost: Vec<String> = notes
         .iter()
@@ -181,7 +181,7 @@ fn losses(notes: &[Note]) -> String {
     "# Not carried over, by line and column of the document:\n".to_owned() + &lost.concat()
 }
 
-/// The smallest part that a span lies in: the first, as each part comes after those that are in it.
+/// The smallest part that contains a span: the first that does, because each part comes after its own parts.
 fn innermost<'p>(places: &'p [Place], span: &Range<usize>) -> Option<&'p Place> {
     let first = places.partition_point(|place| place.range.end < span.end);
     places[first..]

@@ -1,4 +1,4 @@
-//! How many requests of a journal another table would answer so and so.
+//! How many requests of a journal another table would answer alike, or differently.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +10,7 @@ use crate::commands::format::{counted, figure, shown};
 use crate::journal::judge::{Choice, Doubt};
 use crate::service::journal::read::Entry;
 
-/// The most pairs of an old and a new route that are counted by themselves, so that memory has an end.
+/// The most pairs of an old and a new route that have a count of their own, which bounds memory.
 const PAIRS_MAX: usize = 10_000;
 
 /// The most of them that people are shown.
@@ -30,11 +30,11 @@ pub(super) struct Counts {
     changes: HashMap<(String, String), u64>,
     /// How many of `cannot_tell` there are for each reason.
     reasons: Reasons,
-    /// How many of `cannot_tell` there are for want of this parameter's value, maybe among others.
+    /// How many of `cannot_tell` lack the value of this parameter, perhaps among others.
     missing: BTreeMap<String, u64>,
-    /// Lines that are of no decision: callbacks, events, Voice Webhooks.
+    /// Lines without a decision: callbacks, events, Voice Webhooks.
     pub without_decision: u64,
-    /// Lines that are none of a journal.
+    /// Lines that are not a journal's.
     unreadable: u64,
     /// Where the first of them is.
     first_unreadable: Option<String>,
@@ -104,7 +104,7 @@ impl Counts {
             figure(self.different),
             figure(self.cannot_tell),
         );
-        // An empty line between it and the requests above.
+        // An empty line separates it from the requests above.
         let total = match self.different {
             0 => total,
             _ => format!("\n{total}"),

@@ -1,8 +1,7 @@
-//! The page: one file that asks nobody for anything and runs nothing.
+//! The page: one file that fetches nothing and runs nothing.
 //!
-//! Whatever comes from outside is a text that [`shown`](crate::commands::format::shown) has been over and that is
-//! escaped. A content security policy keeps out all the rest: nothing is fetched, no script runs, and the only style is
-//! ours, by its hash.
+//! Every text from outside goes through [`shown`](crate::commands::format::shown) and is escaped. The content security
+//! policy is the second line of defence: nothing is fetched, no script runs, and only our style applies, by its hash.
 
 mod charts;
 mod html;

@@ -9,7 +9,7 @@ use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section};
 /// Rows that belong together.
 pub(super) struct Table {
     pub title: &'static str,
-    /// What else is to be known, a sentence; may be empty.
+    /// One more sentence about it; may be empty.
     pub note: &'static str,
     /// What the rows are named after.
     pub of: &'static str,
@@ -61,7 +61,7 @@ impl Table {
     }
 }
 
-/// What was counted, in a few figures: what, how much, and what else is to be known of it.
+/// A key figure: its name, the figure, and notes on it.
 pub(super) struct Key {
     pub name: &'static str,
     pub figure: u64,
@@ -70,7 +70,7 @@ pub(super) struct Key {
 
 /// The figures that come first.
 pub(super) fn keys(figures: &Figures) -> Vec<Key> {
-    // What there is none of is not worth a word.
+    // Counts of zero are not mentioned.
     let notes = |counts: &[(u64, &str)]| {
         let some = counts.iter().filter(|(count, _)| *count > 0);
         some.map(|(count, what)| format!("{} {what}", figure(*count)))
@@ -183,7 +183,7 @@ pub(super) fn hour_name(hour: u8) -> String {
     format!("{hour:02}:00")
 }
 
-/// What else there is, table by table; those without rows are left out.
+/// All other tables that have rows.
 pub(super) fn others(figures: &Figures) -> Vec<Table> {
     let unusual = figures.statuses.iter().filter(|of| !of.is_usual());
     let unusual = unusual.map(|of| (format!("{} {}", of.webhook, of.status), vec![of.count]));
@@ -248,7 +248,7 @@ pub(super) fn first(numbers: &[String], most: usize) -> Vec<String> {
     first
 }
 
-/// What is to be said of numbers that never came, a sentence each.
+/// What else the journal says about numbers that never came, a sentence each.
 pub(super) fn quiet_notes(quiet: &Quiet) -> Vec<String> {
     let mut notes = Vec::new();
     if quiet.never.is_empty() {

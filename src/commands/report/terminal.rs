@@ -58,7 +58,7 @@ pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
     text
 }
 
-/// A table: its title with the names of its columns, then a line a row.
+/// A table: its title with the names of its columns, then one line per row.
 fn draw(mut section: Table, text: &mut String) {
     section.cut(ROWS_MAX);
     let labels = section.rows.iter().map(|row| row.label.width());
@@ -109,8 +109,8 @@ fn draw(mut section: Table, text: &mut String) {
     }
 }
 
-/// A bar whose parts are as long as their figures, the longest bar of all as long as there is room. What there is of is
-/// always to be seen.
+/// A bar whose parts are proportional to their figures; the longest bar fills the room. A part above zero is always
+/// visible.
 fn bar(parts: &[u64], longest: u64, width: usize) -> String {
     let scale = |figure: u64| {
         let cells = u128::from(figure) * width as u128;

@@ -1,6 +1,6 @@
-//! The route that is being written, and its TOML: an element a line, nested arrays indented, long texts folded.
+//! The route being written, and its TOML: one element per line, nested arrays indented, long texts folded.
 //!
-//! Each part knows the byte of the document that it came from, which also tells the parts apart.
+//! Each part knows the byte of the document it came from; no two parts share one.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -61,7 +61,7 @@ pub(super) fn elements(nodes: &[Node]) -> impl Iterator<Item = &Element> {
     })
 }
 
-/// Takes out the parts that came from refused bytes of the document, with all that is in them.
+/// Removes the parts that came from refused bytes of the document, with everything in them.
 pub(super) fn remove(nodes: &mut Vec<Node>, is_refused: &dyn Fn(usize) -> bool) {
     nodes.retain_mut(|node| {
         let Node::Element(element) = node else {
@@ -76,7 +76,7 @@ pub(super) fn remove(nodes: &mut Vec<Node>, is_refused: &dyn Fn(usize) -> bool) 
 }
 
 impl Draft {
-    /// The TOML of the route, and the places of its parts, each after those that are in it.
+    /// The TOML of the route, and the places of its parts, each after its own parts.
     pub(super) fn write(&self) -> (String, Vec<Place>) {
         let mut writer = Writer::default();
         for comment in &self.comments {
@@ -106,7 +106,7 @@ impl Draft {
     }
 }
 
-/// What has been written. A part is written on one line, or over several with its indentation given.
+/// What has been written so far. A part without an indentation is written on one line, others over several.
 #[derive(Default)]
 struct Writer {
     text: String,
@@ -254,8 +254,8 @@ fn quoted(text: &str) -> String {
     }
 }
 
-/// A text as a multi-line string without a line break of its own: each line ends in a backslash, which takes the
-/// break and the indentation out again.
+/// A text as a multi-line string: each line ends in a backslash, which removes the line break and the indentation
+/// that follow.
 fn folded(text: &str, indent: usize) -> String {
     let width = COLUMNS.saturating_sub(indent).max(20);
     let mut lines = vec![String::new()];
@@ -279,7 +279,7 @@ fn folded(text: &str, indent: usize) -> String {
     }
     let margin = " ".repeat(indent);
     let body = lines.join(&format!("\\\n{margin}"));
-    // A quote at the end would be taken for one of the three that end the string, and so would three in a row.
+    // A quote at the end would be read as part of the closing quotes, and three in a row would close the string.
     let (body, end) = match body.strip_suffix('"') {
         Some(body) => (body, "\\\""),
         None => (body.as_str(), ""),

@@ -1,6 +1,6 @@
-//! From XML to elements that TwiML has where they stand. Others are left out and noted.
+//! From XML to elements that TwiML allows where they stand. Others are left out and noted.
 //!
-//! Whether attributes and their values are right is for the compiler to say.
+//! It does not judge attributes and values; the compiler does.
 
 use roxmltree::{Document, Error};
 
@@ -12,10 +12,10 @@ use crate::twilio::spelling::nearest;
 use crate::twilio::types::{Channel, E164};
 use crate::twilio::vocabulary::{self, AttributeSpec, Destination, ElementSpec};
 
-/// The deepest nesting that is read. A TOML reader must follow it, and that of this program ends at 80 brackets.
+/// The deepest nesting that is read; our TOML reader stops at 80 brackets.
 const MAX_DEPTH: usize = 32;
 
-/// The blanks of XML, which a no-break space is not.
+/// The white space of XML; a no-break space is not part of it.
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 /// The namespace of attributes that are about the XML document and not about TwiML.
@@ -199,7 +199,7 @@ impl Importer<'_> {
         )
     }
 
-    /// The content of an element that holds a text or elements: together they do not stand in our table.
+    /// The content of an element that holds a text or elements, which our table does not mix.
     ///
     /// The outer blanks of such a text are layout, its line breaks are sent. Source: "How do I add a line break in my
     /// SMS or MMS message", Twilio help centre, article 223181468.
@@ -261,7 +261,7 @@ impl Importer<'_> {
         same.next().filter(|_| same.next().is_none())
     }
 
-    /// A value that leads somewhere, with a note when it leads there from another place than before.
+    /// A value that leads somewhere, with a note when it is now completed or written differently.
     fn destination(&mut self, destination: Option<Destination>, text: String, at: usize) -> String {
         match destination {
             Some(Destination::Url) if text.starts_with(['?', '/']) => {
@@ -314,8 +314,8 @@ fn is_prose(spec: &ElementSpec) -> bool {
     spec.tag == "Say" || vocabulary::parents(Channel::Voice, spec.tag).contains(&"Say")
 }
 
-/// Words and tags as a voice reads them, below the comments among them: a run of blanks is one, and none is left at
-/// the edges of a sentence, or alone beside a tag that parts words by itself.
+/// Words and tags as a voice reads them, after the comments among them: blanks collapse to one, and none stays at the
+/// edges of a sentence or alone beside a tag that separates words by itself.
 fn prose(nodes: Vec<Node>, tag: &str) -> Vec<Node> {
     let (mut prose, nodes): (Vec<Node>, Vec<Node>) = nodes
         .into_iter()
@@ -329,7 +329,7 @@ fn prose(nodes: Vec<Node>, tag: &str) -> Vec<Node> {
     }
     let is_sentence = matches!(tag, "Say" | "p" | "s");
     let last = pieces.len().saturating_sub(1);
-    let parts: Vec<bool> = pieces.iter().map(parts_words).collect();
+    let parts: Vec<bool> = pieces.iter().map(separates_words).collect();
     for (position, mut piece) in pieces.into_iter().enumerate() {
         if let Node::Text { text, .. } = &mut piece {
             *text = collapsed(text);
@@ -353,8 +353,8 @@ fn prose(nodes: Vec<Node>, tag: &str) -> Vec<Node> {
     prose
 }
 
-/// Whether an element parts words by itself, so that blanks beside it mean nothing.
-fn parts_words(node: &Node) -> bool {
+/// Whether an element separates words by itself, so that blanks beside it mean nothing.
+fn separates_words(node: &Node) -> bool {
     matches!(node, Node::Element(element) if matches!(element.tag, "break" | "p" | "s"))
 }
 

@@ -1,4 +1,4 @@
-//! The Mustache fields of TwiML Bins, and what becomes of them in our templates.
+//! The Mustache fields of TwiML Bins as templates of ours.
 //!
 //! A TwiML Bin fills in `{{From}}`, has sections (`{{#Name}}…{{/Name}}`, `{{^Name}}…{{/Name}}`) and one function,
 //! `e164`. Source: "How to use templates with TwiML Bins", Twilio help centre, article 230878368; the rest of the
@@ -35,7 +35,7 @@ impl Fields {
         self.open.iter().any(|section| section.is_inverted)
     }
 
-    /// A text of the document as a template of ours. Whatever else Mustache has is noted and taken out.
+    /// A text of the document as a template of ours. Everything else that Mustache has is noted and removed.
     pub(super) fn convert(&mut self, text: &str, at: usize, notes: &mut Notes) -> String {
         let (mut template, mut literal) = (String::new(), String::new());
         let mut rest = text;
@@ -61,7 +61,7 @@ impl Fields {
         template
     }
 
-    /// The field that a tag becomes; `None` after a note if it becomes none.
+    /// The field that a tag becomes; `None` if it becomes none, which is noted.
     fn field<'t>(&mut self, tag: &Tag<'t>, at: usize, notes: &mut Notes) -> Option<&'t str> {
         let &Tag { raw, name, .. } = tag;
         let left_out = match tag.sign {
@@ -149,8 +149,8 @@ fn is_name(name: &str) -> bool {
             .contains(|character: char| character.is_whitespace() || "{}|()\"".contains(character))
 }
 
-/// Adds text that has no fields: two braces or more are quoted, as they would begin one. A single brace is not, as no
-/// field comes after it: a tag begins with the first of its braces.
+/// Adds text without fields. Two or more braces in a row are quoted, because they would begin a field; a single brace
+/// never stands right before one, because a tag begins with the first of its braces.
 fn push_literal(template: &mut String, literal: &str) {
     let mut rest = literal;
     while let Some(start) = rest.find("{{") {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::table::diagnostic::File;
 
-/// Something that the route does not say of its document, or why the document cannot be made a route.
+/// Something the operator should know about a document, or why no route can be made from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// The line of the document, from 1.
@@ -18,7 +18,7 @@ pub struct Note {
 }
 
 impl Note {
-    /// A note that a document cannot be made a route, because of what stands at this byte.
+    /// Why no route can be made from a document: a reason, and the byte it is about.
     pub(super) fn refusal(document: &File, at: usize, message: impl Into<String>) -> Self {
         let (line, column) = document.position(at);
         Self {

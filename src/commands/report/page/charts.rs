@@ -1,5 +1,5 @@
-//! Charts as SVG: lengths in percent of the room that there is, heights and letters in pixels, so that a chart fits a
-//! phone and its letters stay as large as they are.
+//! Charts as SVG: widths in percent, heights and letters in pixels, so that a chart fits a phone and its letters keep
+//! their size.
 
 use super::html::{Html, element, empty, text_in};
 use crate::commands::format::figure;
@@ -167,7 +167,7 @@ pub(super) fn cells(weekdays: &[WeekdayCount]) -> [Html; 2] {
 }
 
 fn cell(x: &str, top: f64, count: Count, most: u64, when: &str) -> Html {
-    // One of a thousand is still to be seen.
+    // One call among thousands is still visible.
     let opacity = format!("{:.3}", 0.12 + 0.88 * percent(count.all(), most) / 100.0);
     let (class, opacity) = match count.all() {
         0 => ("cell none", "0.55"),
@@ -195,19 +195,12 @@ fn title(when: &str, count: Count) -> String {
 
 /// The next round figure: 1, 2, 4, 6, 8 or 10 times a power of ten, so that its half is a whole one, too.
 fn round_up(figure: u64) -> u64 {
-    if figure <= 1 {
-        return 1;
-    }
-    let mut power: u64 = 1;
-    loop {
-        for factor in [2, 4, 6, 8, 10] {
-            let round = power.saturating_mul(factor);
-            if round >= figure {
-                return round;
-            }
-        }
-        power = power.saturating_mul(10);
-    }
+    let power = 10_u64.pow(figure.max(1).ilog10());
+    [1, 2, 4, 6, 8, 10]
+        .map(|factor| power.saturating_mul(factor))
+        .into_iter()
+        .find(|round| *round >= figure)
+        .unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
