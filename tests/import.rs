@@ -11,7 +11,7 @@ use proptest::test_runner::TestRunner;
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 use support::{program, run};
-use twiml_responder::language::import::{ImportError, Imported, import};
+use twiml_responder::language::import::{Imported, MAX_BYTES, Note, import};
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::answer::{Asked, answer};
 use twiml_responder::table::diagnostic::File;
@@ -43,7 +43,7 @@ fn documents() -> Vec<(String, String)> {
 }
 
 /// What is said about a document, a line each.
-fn notes(name: &str, result: &Result<Imported, ImportError>) -> String {
+fn notes(name: &str, result: &Result<Imported, Note>) -> String {
     match result {
         Ok(imported) => imported.notes.iter().fold(String::new(), |mut text, note| {
             let left_out = if note.left_out { "-" } else { "+" };
@@ -72,6 +72,11 @@ fn expect(path: &Path, text: &str) {
 fn documents_become_the_routes_beside_them() {
     for (name, text) in documents() {
         let result = import(&name, &text);
+        if let Ok(imported) = &result {
+            for note in imported.notes.iter().filter(|note| note.left_out) {
+                assert!(imported.toml.contains(&format!("# {note}\n")), "{note}");
+            }
+        }
         let toml = result.as_ref().map(|imported| imported.toml.as_str());
         expect(
             &folder().join(format!("{name}.toml")),
@@ -446,6 +451,23 @@ fn what_never_fits_in_a_document_is_an_error() {
         error.to_string(),
         "2:1: the document is larger than 64000 bytes"
     );
+}
+
+#[test]
+fn a_document_far_too_long_for_twilio_is_not_read() {
+    let text = format!("<Response>{}</Response>", " ".repeat(MAX_BYTES));
+    let wanted = "1:1: the document is larger than 262144 bytes";
+    assert_eq!(
+        import("long", &text).expect_err("too long").to_string(),
+        wanted
+    );
+
+    let folder = support::Folder::new("import-long");
+    let path = folder.path().join("long.xml");
+    std::fs::write(&path, text).expect("a file of the test");
+    let ran = run(program().arg("import").arg(&path));
+    let wanted = format!("error: {}:{wanted}\n", path.display());
+    assert_eq!((ran.code, ran.stderr), (Some(2), wanted));
 }
 
 #[test]

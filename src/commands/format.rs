@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// A figure with its thousands parted: `12,345`.
+/// A figure with separators between thousands: `12,345`.
 pub(super) fn figure(figure: u64) -> String {
     let digits = figure.to_string();
     let mut parted = String::with_capacity(digits.len() + digits.len() / 3);
@@ -31,7 +31,7 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// A text from outside as it may stand anywhere: what is not seen, or turns what is seen about, is written out
+/// A text from outside, safe to print: characters that are invisible, or change the direction of others, are escaped
 /// (`\u{202e}`).
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -45,7 +45,7 @@ pub(super) fn shown(text: &str) -> String {
     shown
 }
 
-/// JSON in which no character of its texts can do anything to a terminal.
+/// JSON with every character escaped that could affect a terminal.
 pub(super) fn json(json: &str) -> String {
     let mut safe = String::with_capacity(json.len());
     for character in json.chars() {
@@ -61,7 +61,7 @@ pub(super) fn json(json: &str) -> String {
     safe
 }
 
-/// Whether a character is one to be seen, and no more than that. Rust knows which are not: it writes them out.
+/// Whether a character is visible and nothing else. Rust knows which are not: its `Debug` escapes them.
 fn is_plain(character: char) -> bool {
     matches!(character, ' '..='~') || character.escape_debug().len() == 1
 }

@@ -1,4 +1,4 @@
-//! The lines of a journal for a command, with a bar for whoever watches a terminal.
+//! The lines of a journal for a command, with a progress bar on a terminal.
 
 use std::io::{IsTerminal, stderr};
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ pub(super) struct RecordedLines {
 }
 
 impl RecordedLines {
-    /// Begins with the first line of a folder in which there must be a journal.
+    /// Opens a folder, which must have a journal in it.
     pub(super) fn of(folder: &Path) -> Result<Self> {
         let lines = Lines::of(folder).with_context(|| reading(folder))?;
         let size_bytes = lines.size_bytes().ok_or_else(|| {
@@ -39,7 +39,7 @@ impl RecordedLines {
         })
     }
 
-    /// The bar, to be held back while something else is printed.
+    /// The bar, to be suspended while something else is printed.
     pub(super) fn bar(&self) -> ProgressBar {
         self.bar.clone()
     }
@@ -67,7 +67,7 @@ fn reading(folder: &Path) -> String {
     format!("cannot read the journal {}", folder.display())
 }
 
-/// How far the reading is, for whoever watches; nothing where nobody does.
+/// The progress of reading; hidden unless standard error is a terminal.
 fn bar(size_bytes: u64) -> ProgressBar {
     if !stderr().is_terminal() {
         return ProgressBar::hidden();

@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-/// The most bytes of differences that are held back, so that not each of a million is written by itself.
+/// How many bytes of differences are collected before they are written.
 const HELD_BYTES: usize = 32 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {

@@ -1,11 +1,14 @@
-//! `report`: what a journal tells, in the terminal, as JSON, and as a page for a browser.
+//! `report`: the figures of a journal, in the terminal, as JSON, and as a page for a browser.
 
-mod file;
 mod page;
-mod section;
+mod sheet;
 mod terminal;
 
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::process;
 
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
@@ -13,7 +16,9 @@ use jiff::tz::TimeZone;
 use super::load_table::load_table;
 use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output};
-use crate::journal::report::{Counter, Figures, Pinned};
+use crate::journal::counter::Counter;
+use crate::journal::figures::Figures;
+use crate::journal::pinned::Pinned;
 
 /// The table that is looked for when none is given.
 const TABLE: &str = "responses.toml";
@@ -57,8 +62,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let counter = Counter::new(arguments.timezone.clone(), pinned);
     let figures = count(counter, &arguments.journal)?;
     if let Some(path) = &arguments.html {
-        let page = page::page(&figures, &arguments.timezone).context("cannot make the page")?;
-        file::write(path, &page)
+        let page = page::page(&figures, &arguments.timezone);
+        write(path, page.as_bytes())
             .with_context(|| format!("cannot write the page {}", path.display()))?;
     }
     match arguments.format {
@@ -71,7 +76,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// The numbers of the table that is given, or of that of this folder. A table with errors has none, which is said.
+/// The numbers of the given table, or of the one in this folder; none, with a warning, if that one has errors.
 fn pinned(given: Option<&Path>) -> Result<Option<Pinned>> {
     let path = given.unwrap_or(Path::new(TABLE));
     if given.is_none() && !path.exists() {
@@ -89,7 +94,7 @@ fn pinned(given: Option<&Path>) -> Result<Option<Pinned>> {
     }
 }
 
-/// Counts all lines of a folder. Those that cannot be read are told on standard error.
+/// Counts all lines of a folder. Standard error says how many cannot be read.
 fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
     let mut first_unreadable = None;
     for entry in RecordedLines::of(journal)? {
@@ -106,4 +111,43 @@ fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
         ));
     }
     Ok(figures)
+}
+
+/// Writes a file beside its place, readable by its owner alone, and then moves it there, so that readers see the old file
+/// or the new one. A link stays, and the file it leads to is replaced. After an error nothing has changed.
+fn write(path: &Path, text: &[u8]) -> io::Result<()> {
+    let place = match fs::metadata(path) {
+        Ok(metadata) if metadata.is_file() => fs::canonicalize(path)?,
+        Ok(_) => return Err(io::Error::other("it is there already and no file")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
+        Err(error) => return Err(error),
+    };
+    let beside = beside(&place)?;
+    let written = write_new(&beside, text).and_then(|()| fs::rename(&beside, &place));
+    if written.is_err() {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+/// A name in the same folder that no other file has.
+fn beside(place: &Path) -> io::Result<PathBuf> {
+    let name = place
+        .file_name()
+        .ok_or_else(|| io::Error::other("it has no file name"))?;
+    let mut hidden = std::ffi::OsString::from(".");
+    hidden.push(name);
+    hidden.push(format!(".{}", process::id()));
+    Ok(place.with_file_name(hidden))
+}
+
+fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(text)?;
+    file.sync_all()
 }

@@ -1,35 +1,37 @@
 //! TwiML that somebody already has, as a `[[route]]` of `responses.toml`.
 //!
-//! Text in, TOML and notes out: it reads no file. The last word has the compiler: what it refuses is left out and
-//! noted, so the route that comes out can be pasted into a table as it is.
+//! Text in, TOML and notes out; it reads no file. The compiler has the last word: whatever it refuses is left out and
+//! noted, so the route can be pasted into a table as it is.
 
 mod draft;
 mod elements;
 mod fields;
-mod layout;
 mod notes;
-mod strings;
-mod texts;
-mod xml;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use self::draft::{Draft, Element, Node};
-use self::elements::Importer;
-use self::layout::Place;
+use roxmltree::Node;
+
+use self::draft::{Draft, Place};
+use self::elements::{Importer, tag};
+pub use self::notes::Note;
 use self::notes::Notes;
 use crate::language::{self, NoFiles};
-use crate::table::DEFAULT;
-use crate::table::diagnostic::{Diagnostic, File, Severity};
+use crate::table::diagnostic::{File, Severity};
+use crate::table::reply::Reply;
+use crate::table::{DEFAULT, Table};
 use crate::twilio::types::Channel;
 use crate::twilio::vocabulary;
 
-/// A route that was made of a document.
+/// The most bytes of a document: four times what Twilio takes, comments and layout included.
+pub const MAX_BYTES: usize = 256 * 1024;
+
+/// A route made from a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// The `[[route]]`, with a line feed at its end. It compiles beside a `[default]`.
+    /// The `[[route]]` below comments on what was left out, with a line feed at its end. It compiles beside a
+    /// `[default]`.
     pub toml: String,
     /// What the operator should know, in the order of the document.
     pub notes: Vec<Note>,
@@ -43,152 +45,99 @@ impl Imported {
     }
 }
 
-/// Something about a document that its route does not say.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// The line of the document, from 1.
-    pub line: usize,
-    /// The column, from 1, in characters.
-    pub column: usize,
-    /// Whether it is about something that could not be carried over.
-    pub left_out: bool,
-    /// The note, one line.
-    pub message: String,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
-    }
-}
-
-/// Why a document cannot be made a route, and where.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImportError {
-    /// The line of the document, from 1.
-    pub line: usize,
-    /// The column, from 1, in characters.
-    pub column: usize,
-    /// What is wrong with it.
-    pub message: String,
-}
-
-impl fmt::Display for ImportError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
-    }
-}
-
-impl std::error::Error for ImportError {}
-
-/// What stands below the route while it is compiled: a table needs a default.
+/// Follows the route while it is compiled, because a table needs a default.
 const REST: &str = "\n[default]\nvoice = [ { Hangup = \"\" } ]\n";
 
-/// Makes a route of a document; `name` is the route's, after letters that no name has are replaced.
+/// Makes a route from a document. The route is called `name`, after characters that no name may have are replaced.
 ///
-/// A document with an empty `Response`, or with nothing but Redirects in it, becomes a route for calls and is noted.
+/// A document that fits calls and texts alike (an empty `Response`, only Redirects) becomes a route for calls, with a note.
 ///
 /// # Errors
 ///
-/// The text is not XML, its root is not `Response`, it answers a fax, or its route would be larger than a document
-/// may be.
-pub fn import(name: &str, text: &str) -> Result<Imported, ImportError> {
-    let source = File::new(name, text.strip_prefix('\u{feff}').unwrap_or(text));
-    let failed = |at: usize, message: String| {
-        let (line, column) = source.position(at);
-        ImportError {
-            line,
-            column,
-            message,
-        }
-    };
-    let document = xml::parse(&source.text).map_err(|error| failed(error.at, error.message))?;
-    check_root(&document.root).map_err(|(at, message)| failed(at, message))?;
+/// The text is larger than [`MAX_BYTES`] or is not XML, its root is not `Response`, it answers a fax, or its route
+/// would be larger than a document may be.
+pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
+    let file = File::new(name, text.strip_prefix('\u{feff}').unwrap_or(text));
+    if text.len() > MAX_BYTES {
+        let message = format!("the document is larger than {MAX_BYTES} bytes");
+        return Err(Note::refusal(&file, 0, message));
+    }
+    let document = elements::parse(&file)?;
+    let root = document.root_element();
+    check_root(&file, root)?;
     let mut notes = Notes::default();
-    let channel = channel(&document.root, &mut notes);
-    let verbs = Importer::new(channel, &mut notes).verbs(&document.root);
+    let channel = channel(root, &mut notes);
+    let mut importer = Importer {
+        channel,
+        notes: &mut notes,
+    };
+    let verbs = importer.verbs(root);
+    let comments = document.root().children().filter(Node::is_comment);
     let mut draft = Draft {
         name: route_name(name),
         channel,
-        comments: document.comments,
+        comments: comments
+            .filter_map(|comment| comment.text().map(str::to_owned))
+            .collect(),
         verbs,
     };
-    let route =
-        compile(&mut draft, &mut notes).map_err(|message| failed(document.root.at, message))?;
-    note_caller_ids(&draft.verbs, &mut notes);
-    let notes = notes.into_sorted().into_iter().map(|note| {
-        let (line, column) = source.position(note.at);
-        Note {
-            line,
-            column,
-            left_out: note.left_out,
-            message: note.message,
-        }
-    });
+    let route = compile(&mut draft, &mut notes)
+        .map_err(|message| Note::refusal(&file, root.range().start, message))?;
+    let notes = notes.into_sorted(&file.text);
     Ok(Imported {
-        toml: route,
-        notes: notes.collect(),
+        toml: losses(&notes) + &route,
+        notes,
     })
 }
 
-fn check_root(root: &xml::Element) -> Result<(), (usize, String)> {
-    if root.name != "Response" {
-        let message = format!(
-            "a TwiML document begins with <Response>, not with <{}>",
-            root.name
-        );
-        return Err((root.at, message));
+fn check_root(file: &File, root: Node<'_, '_>) -> Result<(), Note> {
+    let name = tag(root);
+    if name != "Response" {
+        let message = format!("a TwiML document begins with <Response>, not with <{name}>");
+        return Err(Note::refusal(file, root.range().start, message));
     }
-    let fax = elements_of(root).find(|element| element.name == "Receive");
-    match fax {
-        Some(receive) => Err((
-            receive.at,
-            "<Receive> answers a fax: Twilio takes no faxes any more, and neither do we".to_owned(),
+    match root.children().find(|verb| verb.has_tag_name("Receive")) {
+        Some(receive) => Err(Note::refusal(
+            file,
+            receive.range().start,
+            "<Receive> answers a fax: Twilio takes no faxes any more, and neither do we",
         )),
         None => Ok(()),
     }
 }
 
-fn elements_of(parent: &xml::Element) -> impl Iterator<Item = &xml::Element> {
-    parent.content.iter().filter_map(|node| match node {
-        xml::Node::Element(element) => Some(element),
-        xml::Node::Text(_) | xml::Node::Comment(_) => None,
-    })
-}
-
-/// The channel that the verbs answer: the first that answers one channel only decides.
-fn channel(root: &xml::Element, notes: &mut Notes) -> Channel {
+/// The channel that the verbs answer: the first verb that belongs to only one channel decides.
+fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
     let answers = |channel: Channel, name: &str| {
         let response = vocabulary::response(channel);
         vocabulary::child_of(channel, response, name).is_some()
     };
-    for verb in elements_of(root) {
-        let name = verb.name.as_str();
+    let verbs = || root.children().filter(Node::is_element).map(tag);
+    for verb in verbs() {
         match (
-            answers(Channel::Voice, name),
-            answers(Channel::Message, name),
+            answers(Channel::Voice, verb),
+            answers(Channel::Message, verb),
         ) {
             // Sms is a verb for calls today, and answered texts before there was Message.
-            (true, false) if name != "Sms" => return Channel::Voice,
+            (true, false) if verb != "Sms" => return Channel::Voice,
             (false, true) => return Channel::Message,
             _ => {}
         }
     }
-    let message = if elements_of(root).any(|verb| verb.name == "Sms") {
+    let message = if verbs().any(|verb| verb == "Sms") {
         "taken for an answer to a call: for one to a text write { Message = … } below `message`"
     } else {
         "taken for an answer to a call: for one to a text write `message` in place of `voice`"
     };
-    notes.say(root.at, message);
+    notes.say(root.range().start, message);
     Channel::Voice
 }
 
-/// The TOML of a draft, after everything that the compiler refuses has been taken out and noted.
+/// The TOML of a draft, after removing and noting everything that the compiler refuses.
 fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
     loop {
-        let (route, places) = layout::write(draft);
-        let text = format!("{route}{REST}");
-        let file = File::new("", text.as_str());
+        let (route, places) = draft.write();
+        let file = File::new("", format!("{route}{REST}"));
         let diagnostics = match language::compile(&file, &NoFiles) {
             Ok(compiled) => {
                 for warning in &compiled.warnings {
@@ -197,74 +146,64 @@ fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
                         notes.say(place.at, message);
                     }
                 }
+                note_caller_ids(draft, &compiled.table, notes);
                 return Ok(route);
             }
             Err(diagnostics) => diagnostics,
         };
-        let refused = refused(&places, &diagnostics)?;
-        for (place, error) in refused.values() {
-            let message = format!("left out {}: {}; {}", place.what, error.message, error.help);
-            notes.leave_out(place.at, message);
+        let mut refused = BTreeMap::new();
+        for error in &diagnostics {
+            // An error outside every part cannot be cured by removing one.
+            if error.severity == Severity::Error {
+                let place = innermost(&places, &error.span).ok_or_else(|| error.message.clone())?;
+                refused.entry(place.at).or_insert_with(|| {
+                    format!("left out {}: {}; {}", place.what, error.message, error.help)
+                });
+            }
         }
-        let ids: BTreeSet<_> = refused.into_keys().collect();
-        draft.remove(&ids);
+        draft::remove(&mut draft.verbs, &|at| refused.contains_key(&at));
+        for (at, message) in refused {
+            notes.leave_out(at, message);
+        }
     }
 }
 
-/// The parts that have errors, each with its first. An error that is in no part cannot be helped.
-fn refused<'p>(
-    places: &'p [Place],
-    diagnostics: &'p [Diagnostic],
-) -> Result<BTreeMap<draft::Id, (&'p Place, &'p Diagnostic)>, String> {
-    let mut refused = BTreeMap::new();
-    for error in diagnostics
+/// What was left out, as comments above the route.
+fn losses(notes: &[Note]) -> String {
+    let lost: Vec<String> = notes
         .iter()
-        .filter(|diagnostic| diagnostic.severity == Severity::Error)
-    {
-        let place = innermost(places, &error.span).ok_or_else(|| error.message.clone())?;
-        refused.entry(place.id).or_insert((place, error));
+        .filter(|note| note.left_out)
+        .map(|note| draft::comment_lines(&note.to_string(), 0))
+        .collect();
+    if lost.is_empty() {
+        return String::new();
     }
-    if refused.is_empty() {
-        return Err("the route does not compile".to_owned());
-    }
-    Ok(refused)
+    "# Not carried over, by line and column of the document:\n".to_owned() + &lost.concat()
 }
 
-/// The smallest part that a span lies in.
+/// The smallest part that contains a span: the first that does, because each part comes after its own parts.
 fn innermost<'p>(places: &'p [Place], span: &Range<usize>) -> Option<&'p Place> {
-    places
+    let first = places.partition_point(|place| place.range.end < span.end);
+    places[first..]
         .iter()
-        .filter(|place| place.range.start <= span.start && span.end <= place.range.end)
-        .min_by_key(|place| place.range.len())
+        .find(|place| place.range.start <= span.start)
 }
 
-/// Notes each Dial to which the table gives a caller id: TwiML itself would show the caller's real number.
-fn note_caller_ids(verbs: &[Node], notes: &mut Notes) {
-    let dials = verbs.iter().filter_map(|node| match node {
-        Node::Element(element) if element.tag == "Dial" => Some(element),
-        _ => None,
-    });
-    for dial in dials {
-        let sets = dial
-            .attributes
-            .iter()
-            .any(|attribute| attribute.name == "callerId");
-        if reaches_a_person(dial) && !sets {
-            let message = "this <Dial> now shows our own number, not the caller's; to show the caller's \
-                           write callerId = \"{{ Caller }}\"";
-            notes.say(dial.at, message);
+/// Notes each verb to which the table gives a caller id: TwiML itself would show the caller's real number.
+fn note_caller_ids(draft: &Draft, table: &Table, notes: &mut Notes) {
+    let Some(Reply::Template(compiled)) = table.routes()[0].voice.as_ref() else {
+        return;
+    };
+    for (verb, compiled) in draft::elements(&draft.verbs).zip(compiled.iter()) {
+        if verb.attributes.len() < compiled.attributes.len() {
+            let message = format!(
+                "this <{}> now shows our own number, not the caller's; to show the caller's \
+                 write callerId = \"{{{{ Caller }}}}\"",
+                verb.tag
+            );
+            notes.say(verb.at, message);
         }
     }
-}
-
-/// Whether a Dial gets a caller id by rule, as `language::defaults` has it.
-fn reaches_a_person(dial: &Element) -> bool {
-    let has_text = dial
-        .content
-        .iter()
-        .any(|node| matches!(node, Node::Text(_)));
-    let is_person = |noun: &Element| matches!(noun.tag, "Number" | "Sip" | "Client" | "WhatsApp");
-    has_text || dial.children().any(is_person)
 }
 
 /// A name that a route may have, as near to `name` as can be.
@@ -336,10 +275,15 @@ mod tests {
             ("<Response><Sms>x</Sms></Response>", Channel::Voice, true),
             ("<Response><Foo/></Response>", Channel::Voice, true),
         ] {
-            let document = xml::parse(text).expect("a document");
+            let file = File::new("", text);
+            let document = elements::parse(&file).expect("a document");
             let mut notes = Notes::default();
-            assert_eq!(channel(&document.root, &mut notes), wanted, "{text}");
-            assert_eq!(!notes.into_sorted().is_empty(), is_noted, "{text}");
+            assert_eq!(
+                channel(document.root_element(), &mut notes),
+                wanted,
+                "{text}"
+            );
+            assert_eq!(!notes.into_sorted(text).is_empty(), is_noted, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How many requests of a journal another table would answer so and so.
+//! How many requests of a journal another table would answer alike, or differently.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -10,7 +10,7 @@ use crate::commands::format::{counted, figure, shown};
 use crate::journal::judge::{Choice, Doubt};
 use crate::service::journal::read::Entry;
 
-/// The most pairs of an old and a new route that are counted by themselves, so that memory has an end.
+/// The most pairs of an old and a new route that have a count of their own, which bounds memory.
 const PAIRS_MAX: usize = 10_000;
 
 /// The most of them that people are shown.
@@ -30,11 +30,11 @@ pub(super) struct Counts {
     changes: HashMap<(String, String), u64>,
     /// How many of `cannot_tell` there are for each reason.
     reasons: Reasons,
-    /// How many of `cannot_tell` there are for want of this parameter's value, maybe among others.
+    /// How many of `cannot_tell` lack the value of this parameter, perhaps among others.
     missing: BTreeMap<String, u64>,
-    /// Lines that are of no decision: callbacks, events, Voice Webhooks.
+    /// Lines without a decision: callbacks, events, Voice Webhooks.
     pub without_decision: u64,
-    /// Lines that are none of a journal.
+    /// Lines that are not a journal's.
     unreadable: u64,
     /// Where the first of them is.
     first_unreadable: Option<String>,
@@ -85,10 +85,7 @@ impl Counts {
         };
         self.reasons.values += 1;
         for name in names {
-            match self.missing.get_mut(*name) {
-                Some(count) => *count += 1,
-                None => drop(self.missing.insert((*name).to_owned(), 1)),
-            }
+            *self.missing.entry((*name).to_owned()).or_default() += 1;
         }
     }
 
@@ -107,67 +104,53 @@ impl Counts {
             figure(self.different),
             figure(self.cannot_tell),
         );
-        // An empty line parts it from the requests above.
-        let mut parts = vec![if self.different > 0 {
-            format!("\n{total}")
-        } else {
-            total
-        }];
-        parts.extend(part("different", &self.rows_of_changes()));
-        parts.extend(part("cannot tell", &self.rows_of_doubts()));
-        parts.extend(part("not replayed", &self.rows_of_others()));
-        parts.join("\n")
-    }
-
-    fn rows_of_changes(&self) -> Vec<Row> {
-        let changes = sorted(&self.changes);
-        let mut rows: Vec<Row> = changes
-            .iter()
-            .take(PAIRS_SHOWN)
-            .map(|((old, new), count)| (**count, format!("{} → {}", shown(old), shown(new))))
-            .collect();
-        let others = self.different - rows.iter().map(|(count, _)| count).sum::<u64>();
-        if others > 0 {
-            rows.push((others, "other changes".to_owned()));
-        }
-        rows
-    }
-
-    fn rows_of_doubts(&self) -> Vec<Row> {
+        // An empty line separates it from the requests above.
+        let total = match self.different {
+            0 => total,
+            _ => format!("\n{total}"),
+        };
         let missing: Vec<String> = sorted(&self.missing)
             .into_iter()
             .map(|(name, count)| format!("{} {}", shown(name), figure(*count)))
             .collect();
         let missing = missing.join(", ");
-        let Reasons {
-            values,
-            counting_guard,
-            fault,
-        } = self.reasons;
-        let rows = [
+        let reasons = &self.reasons;
+        let doubts = vec![
             (
-                values,
+                reasons.values,
                 format!("values that decide are masked or left out: {missing}"),
             ),
             (
-                counting_guard,
+                reasons.counting_guard,
                 "the loop guard answered, by what came before".to_owned(),
             ),
-            (fault, "a fault of the program answered".to_owned()),
+            (reasons.fault, "a fault of the program answered".to_owned()),
         ];
-        rows.into_iter().filter(|(count, _)| *count > 0).collect()
+        let first_unreadable = self.first_unreadable.as_deref().unwrap_or_default();
+        let others = vec![
+            (
+                self.without_decision,
+                "callbacks, events and others without a decision".to_owned(),
+            ),
+            (
+                self.unreadable,
+                format!("unreadable, the first is {}", shown(first_unreadable)),
+            ),
+        ];
+        total
+            + &part("different", self.rows_of_changes())
+            + &part("cannot tell", doubts)
+            + &part("not replayed", others)
     }
 
-    fn rows_of_others(&self) -> Vec<Row> {
-        let mut rows = Vec::new();
-        if self.without_decision > 0 {
-            let text = "callbacks, events and others without a decision";
-            rows.push((self.without_decision, text.to_owned()));
-        }
-        if let Some(first) = &self.first_unreadable {
-            let text = format!("unreadable, the first is {}", shown(first));
-            rows.push((self.unreadable, text));
-        }
+    fn rows_of_changes(&self) -> Vec<Row> {
+        let mut rows: Vec<Row> = sorted(&self.changes)
+            .into_iter()
+            .take(PAIRS_SHOWN)
+            .map(|((old, new), count)| (*count, format!("{} → {}", shown(old), shown(new))))
+            .collect();
+        let shown: u64 = rows.iter().map(|(count, _)| count).sum();
+        rows.push((self.different - shown, "other changes".to_owned()));
         rows
     }
 }
@@ -175,14 +158,16 @@ impl Counts {
 /// A count and what it is of.
 type Row = (u64, String);
 
-/// Rows below their heading; none without rows.
-fn part(heading: &str, rows: &[Row]) -> Option<String> {
-    let width = rows.iter().map(|(count, _)| figure(*count).len()).max()?;
-    let mut text = format!("{heading}:");
-    for (count, row) in rows {
-        text.extend([format!("\n  {:>width$}  {row}", figure(*count))]);
-    }
-    Some(text)
+/// The rows with a count below their heading; nothing without any.
+fn part(heading: &str, mut rows: Vec<Row>) -> String {
+    rows.retain(|(count, _)| *count > 0);
+    let Some(width) = rows.iter().map(|(count, _)| figure(*count).len()).max() else {
+        return String::new();
+    };
+    let rows = rows
+        .iter()
+        .map(|(count, row)| format!("\n  {:>width$}  {row}", figure(*count)));
+    format!("\n{heading}:") + &rows.collect::<Vec<_>>().concat()
 }
 
 /// Names with their counts, the highest first, then by name.

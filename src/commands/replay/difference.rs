@@ -1,4 +1,4 @@
-//! One request that another table would answer otherwise, as it is printed.
+//! One request that another table would answer differently, as it is printed.
 
 use std::borrow::Cow;
 
@@ -17,7 +17,7 @@ pub(super) struct Difference<'a> {
     webhook: &'static str,
     channel: &'static str,
     sid: Option<&'a str>,
-    /// The other's number as it was recorded, mostly masked.
+    /// The other party's number as recorded, usually masked.
     caller: Option<Cow<'a, str>>,
     withheld: Option<bool>,
     /// Our own number.

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::section::{self, Section};
-use crate::commands::format::{figure, shown};
-use crate::journal::report::{Figures, Quiet};
+use super::sheet::{self, Table};
+use crate::commands::format::figure;
+use crate::journal::figures::{Figures, Quiet};
 
 /// The most columns of a line.
 const WIDTH: usize = 80;
@@ -26,41 +26,40 @@ const PLAIN: &str = "\u{1b}[0m";
 
 /// All of it; no line feed at the end.
 pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
-    let mut text = section::heading(figures, zone);
-    text.push('\n');
+    let mut text = sheet::heading(figures, zone);
     if figures.lines + figures.unreadable == 0 {
-        text.pop();
         return text;
     }
-    let keys = section::keys(figures);
+    text.push_str("\n\n");
+    let keys = sheet::keys(figures);
     let name_width = keys.iter().map(|key| key.name.len()).max().unwrap_or(0);
-    let figure_width = keys.iter().map(|key| figure(key.figure).len()).max();
-    text.push('\n');
+    let widths = keys.iter().map(|key| figure(key.figure).len());
+    let figure_width = widths.max().unwrap_or(0);
     for key in &keys {
-        let name = format!("{:name_width$}", key.name);
-        let count = format!("{:>1$}", figure(key.figure), figure_width.unwrap_or(0));
-        let line = format!("{name}  {BOLD}{count}{PLAIN}  {}", key.notes.join(", "));
+        let count = format!("{BOLD}{:>figure_width$}{PLAIN}", figure(key.figure));
+        let notes = key.notes.join(", ");
+        let line = format!("{:name_width$}  {count}  {notes}", key.name);
         text.push_str(line.trim_end());
         text.push('\n');
     }
     if figures.answers() > 0 {
-        draw(section::numbers(figures), &mut text);
-        draw(section::routes(figures), &mut text);
-        draw(section::hours(figures), &mut text);
-        draw(section::weekdays(figures), &mut text);
+        draw(sheet::table(&figures.numbers), &mut text);
+        draw(sheet::routes(figures), &mut text);
+        draw(sheet::hours(figures), &mut text);
+        draw(sheet::weekdays(figures), &mut text);
     }
     if let Some(quiet) = &figures.quiet {
         draw_quiet(quiet, &mut text);
     }
-    for section in section::others(figures) {
+    for section in sheet::others(figures) {
         draw(section, &mut text);
     }
     text.pop();
     text
 }
 
-/// A section: its title with the names of its columns, then a line a row.
-fn draw(mut section: Section, text: &mut String) {
+/// A table: its title with the names of its columns, then one line per row.
+fn draw(mut section: Table, text: &mut String) {
     section.cut(ROWS_MAX);
     let labels = section.rows.iter().map(|row| row.label.width());
     let widest = labels.max().unwrap_or(0).max(section.title.len());
@@ -105,13 +104,13 @@ fn draw(mut section: Section, text: &mut String) {
         text.push('\n');
     }
     if !section.note.is_empty() {
-        text.push_str(&section.note);
+        text.push_str(section.note);
         text.push('\n');
     }
 }
 
-/// A bar whose parts are as long as their figures, the longest bar of all as long as there is room. What there is of is
-/// always to be seen.
+/// A bar whose parts are proportional to their figures; the longest bar fills the room. A part above zero is always
+/// visible.
 fn bar(parts: &[u64], longest: u64, width: usize) -> String {
     let scale = |figure: u64| {
         let cells = u128::from(figure) * width as u128;
@@ -162,25 +161,14 @@ fn draw_quiet(quiet: &Quiet, text: &mut String) {
     if quiet.pinned == 0 {
         return;
     }
+    let never = sheet::never(quiet);
     let _ = writeln!(
         text,
-        "\n{BOLD}Quiet numbers{PLAIN}  {} of {} in the table never came",
-        figure(quiet.never.len() as u64),
-        figure(quiet.pinned as u64)
+        "\n{BOLD}Quiet numbers{PLAIN}  {never} in the table never came"
     );
-    let numbers: Vec<String> = quiet
-        .never
-        .iter()
-        .take(ROWS_MAX)
-        .map(|text| shown(text))
-        .collect();
-    let mut words: Vec<String> = numbers;
-    let more = quiet.never.len().saturating_sub(ROWS_MAX);
-    if more > 0 {
-        words.push(format!("and {} more", figure(more as u64)));
-    }
-    wrap(words.iter().map(String::as_str), "  ", text);
-    for note in section::quiet_notes(quiet) {
+    let numbers = sheet::first(&quiet.never, ROWS_MAX);
+    wrap(numbers.iter().map(String::as_str), "  ", text);
+    for note in sheet::quiet_notes(quiet) {
         wrap(note.split(' '), " ", text);
     }
 }

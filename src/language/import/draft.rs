@@ -1,14 +1,16 @@
-//! The route that is being written: elements by the vocabulary, each part with the place it came from.
+//! The route being written, and its TOML: one element per line, nested arrays indented, long texts folded.
+//!
+//! Each part knows the byte of the document it came from; no two parts share one.
 
-use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::ops::Range;
 
 use crate::twilio::types::Channel;
 
-/// Tells the parts of a draft apart, so that what the compiler refuses can be taken out.
-pub(super) type Id = usize;
+/// How many columns a line should have at most.
+const COLUMNS: usize = 100;
 
 /// A `[[route]]`.
-#[derive(Debug)]
 pub(super) struct Draft {
     pub name: String,
     pub channel: Channel,
@@ -18,69 +20,366 @@ pub(super) struct Draft {
 }
 
 /// One line of an array of elements, or a piece of a text with elements in it.
-#[derive(Debug)]
 pub(super) enum Node {
-    Text(String),
+    Text { at: usize, text: String },
     Element(Element),
     Comment(String),
 }
 
 /// An element that TwiML has where it stands.
-#[derive(Debug)]
 pub(super) struct Element {
-    pub id: Id,
-    pub tag: &'static str,
-    /// The byte of the document where it begins.
     pub at: usize,
+    pub tag: &'static str,
     pub attributes: Vec<Attribute>,
     pub content: Vec<Node>,
 }
 
-/// An attribute that its element has.
-#[derive(Debug)]
+/// An attribute of an element.
 pub(super) struct Attribute {
-    pub id: Id,
-    pub name: &'static str,
-    /// The byte of the document where its name begins.
     pub at: usize,
-    pub value: Value,
+    pub name: String,
+    pub value: String,
+    /// Whether TOML writes the value without quotes: a number, true or false.
+    pub is_bare: bool,
 }
 
-/// An attribute's value as TOML writes it.
-#[derive(Debug)]
-pub(super) enum Value {
-    Text(String),
-    Integer(i64),
-    Boolean(bool),
+/// Where a part of the draft stands in the TOML, and where it stood in the document.
+pub(super) struct Place {
+    /// Its bytes in the TOML.
+    pub range: Range<usize>,
+    /// Its byte in the document.
+    pub at: usize,
+    /// What a note calls it.
+    pub what: String,
 }
 
-impl Draft {
-    /// Takes parts out, with all that is in them.
-    pub(super) fn remove(&mut self, ids: &BTreeSet<Id>) {
-        remove(&mut self.verbs, ids);
-    }
+/// The elements among some nodes.
+pub(super) fn elements(nodes: &[Node]) -> impl Iterator<Item = &Element> {
+    nodes.iter().filter_map(|node| match node {
+        Node::Element(element) => Some(element),
+        Node::Text { .. } | Node::Comment(_) => None,
+    })
 }
 
-fn remove(nodes: &mut Vec<Node>, ids: &BTreeSet<Id>) {
-    nodes.retain_mut(|node| match node {
-        Node::Element(element) if ids.contains(&element.id) => false,
-        Node::Element(element) => {
-            element
-                .attributes
-                .retain(|attribute| !ids.contains(&attribute.id));
-            remove(&mut element.content, ids);
-            true
-        }
-        Node::Text(_) | Node::Comment(_) => true,
+/// Removes the parts that came from refused bytes of the document, with everything in them.
+pub(super) fn remove(nodes: &mut Vec<Node>, is_refused: &dyn Fn(usize) -> bool) {
+    nodes.retain_mut(|node| {
+        let Node::Element(element) = node else {
+            return true;
+        };
+        element
+            .attributes
+            .retain(|attribute| !is_refused(attribute.at));
+        remove(&mut element.content, is_refused);
+        !is_refused(element.at)
     });
 }
 
-impl Element {
-    /// Its child elements, in order.
-    pub(super) fn children(&self) -> impl Iterator<Item = &Element> {
-        self.content.iter().filter_map(|node| match node {
-            Node::Element(child) => Some(child),
-            Node::Text(_) | Node::Comment(_) => None,
-        })
+impl Draft {
+    /// The TOML of the route, and the places of its parts, each after its own parts.
+    pub(super) fn write(&self) -> (String, Vec<Place>) {
+        let mut writer = Writer::default();
+        for comment in &self.comments {
+            writer.text += &comment_lines(comment, 0);
+        }
+        let asks = match self.channel {
+            Channel::Voice => "call",
+            Channel::Message => "text",
+        };
+        writer.text += &[
+            "[[route]]\nname = ",
+            &quoted(&self.name),
+            "\n# Without a condition it answers every ",
+            asks,
+            ": when = { Called = \"+15005550006\" }\n",
+            self.channel.as_str(),
+            " = ",
+        ]
+        .concat();
+        if self.verbs.is_empty() {
+            writer.text += "[]";
+        } else {
+            writer.lines(&self.verbs, 0);
+        }
+        writer.text += "\n";
+        (writer.text, writer.places)
+    }
+}
+
+/// What has been written so far. A part without an indentation is written on one line, others over several.
+#[derive(Default)]
+struct Writer {
+    text: String,
+    places: Vec<Place>,
+}
+
+impl Writer {
+    /// An array with a line for each of its nodes.
+    fn lines(&mut self, nodes: &[Node], indent: usize) {
+        self.text += "[\n";
+        let inner = indent + 2;
+        for node in nodes {
+            if let Node::Comment(comment) = node {
+                self.text += &comment_lines(comment, inner);
+            } else {
+                self.text += &" ".repeat(inner);
+                self.node(node, Some(inner));
+                self.text += ",\n";
+            }
+        }
+        self.text += &" ".repeat(indent);
+        self.text += "]";
+    }
+
+    /// An array on one line. No comment is among its nodes.
+    fn one_line(&mut self, nodes: &[Node]) {
+        self.text += "[";
+        for (position, node) in nodes.iter().enumerate() {
+            self.text += if position == 0 { " " } else { ", " };
+            self.node(node, None);
+        }
+        self.text += " ]";
+    }
+
+    fn node(&mut self, node: &Node, indent: Option<usize>) {
+        match node {
+            Node::Text { text, .. } => self.string(text, indent),
+            Node::Element(element) => self.element(element, indent),
+            Node::Comment(_) => {}
+        }
+    }
+
+    fn string(&mut self, text: &str, indent: Option<usize>) {
+        self.text += &match indent {
+            None => quoted(text),
+            Some(indent) => string(text, indent + 2),
+        };
+    }
+
+    fn element(&mut self, element: &Element, indent: Option<usize>) {
+        let start = self.text.len();
+        self.text += "{ ";
+        self.text += element.tag;
+        self.text += " = ";
+        self.content(&element.content, indent);
+        for attribute in &element.attributes {
+            self.text += ", ";
+            self.attribute(attribute, element.tag, indent);
+        }
+        self.text += " }";
+        self.place(start, element.at, format!("<{}>", element.tag));
+    }
+
+    fn content(&mut self, content: &[Node], indent: Option<usize>) {
+        match (content, indent) {
+            ([], _) => self.text += "\"\"",
+            ([Node::Text { text, .. }], _) => self.string(text, indent),
+            (nodes, None) => self.one_line(nodes),
+            (nodes, Some(indent)) => {
+                // Words with tags in them stay together on a line when they fit.
+                if nodes.iter().any(|node| matches!(node, Node::Text { .. })) {
+                    let (length, count) = (self.text.len(), self.places.len());
+                    self.one_line(nodes);
+                    let line = self.text.rsplit('\n').next().unwrap_or_default();
+                    if line.chars().count() <= COLUMNS {
+                        return;
+                    }
+                    self.text.truncate(length);
+                    self.places.truncate(count);
+                }
+                self.lines(nodes, indent);
+            }
+        }
+    }
+
+    fn attribute(&mut self, attribute: &Attribute, tag: &str, indent: Option<usize>) {
+        let start = self.text.len();
+        self.text += &key(&attribute.name);
+        self.text += " = ";
+        if attribute.is_bare {
+            self.text += &attribute.value;
+        } else {
+            self.string(&attribute.value, indent);
+        }
+        self.place(
+            start,
+            attribute.at,
+            format!("`{}` of <{tag}>", attribute.name),
+        );
+    }
+
+    fn place(&mut self, start: usize, at: usize, what: String) {
+        let range = start..self.text.len();
+        self.places.push(Place { range, at, what });
+    }
+}
+
+/// A text as comments of TOML, indented by this many blanks.
+pub(super) fn comment_lines(text: &str, indent: usize) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let margin = " ".repeat(indent);
+    let comment = |line: &str| [&margin, "# ", &line.replace(char::is_control, " "), "\n"].concat();
+    lines.map(comment).collect()
+}
+
+/// A name as a TOML key.
+fn key(name: &str) -> String {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if name.bytes().all(is_bare) {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
+}
+
+/// A text as a TOML string; lines after the first are indented by this many blanks.
+///
+/// Source: <https://toml.io/en/v1.0.0#string>.
+fn string(text: &str, indent: usize) -> String {
+    let is_long = text.chars().count() + indent > COLUMNS - 10 && text.contains(' ');
+    if is_long || text.contains('\n') {
+        folded(text, indent)
+    } else {
+        quoted(text)
+    }
+}
+
+/// A text on one line: in quotes, or in apostrophes when it has quotes or backslashes itself.
+fn quoted(text: &str) -> String {
+    let needs_escapes = text.contains('\'') || text.contains(char::is_control);
+    if text.contains(['"', '\\']) && !needs_escapes {
+        format!("'{text}'")
+    } else {
+        format!("\"{}\"", escaped(text).replace('"', "\\\""))
+    }
+}
+
+/// A text as a multi-line string: each line ends in a backslash, which removes the line break and the indentation
+/// that follow.
+fn folded(text: &str, indent: usize) -> String {
+    let width = COLUMNS.saturating_sub(indent).max(20);
+    let mut lines = vec![String::new()];
+    let mut rest = text;
+    let mut ends_line = false;
+    while !rest.is_empty() {
+        let (word, after) = split_word(rest);
+        let line = lines.last().expect("there is one from the start");
+        let is_full = line.chars().count() + word.trim_end_matches('\n').chars().count() > width;
+        if ends_line || (is_full && !line.is_empty()) {
+            lines.push(String::new());
+        }
+        let line = lines.last_mut().expect("there is one from the start");
+        match word.strip_prefix(' ') {
+            // A blank at the beginning of a line would be taken for its indentation.
+            Some(blanks) if line.is_empty() => *line = format!("\\u0020{}", escaped(blanks)),
+            _ => *line += &escaped(word),
+        }
+        ends_line = word.ends_with('\n');
+        rest = after;
+    }
+    let margin = " ".repeat(indent);
+    let body = lines.join(&format!("\\\n{margin}"));
+    // A quote at the end would be read as part of the closing quotes, and three in a row would close the string.
+    let (body, end) = match body.strip_suffix('"') {
+        Some(body) => (body, "\\\""),
+        None => (body.as_str(), ""),
+    };
+    let body = body.replace("\"\"\"", "\"\"\\\"");
+    format!("\"\"\"\\\n{margin}{body}{end}\"\"\"")
+}
+
+/// The first word with the blanks or the line feeds after it, and the rest.
+fn split_word(text: &str) -> (&str, &str) {
+    let word = text.find([' ', '\n']).unwrap_or(text.len());
+    let blank = if text[word..].starts_with('\n') {
+        '\n'
+    } else {
+        ' '
+    };
+    let rest = text[word..].trim_start_matches(blank);
+    text.split_at(text.len() - rest.len())
+}
+
+/// A text with its backslashes and control characters escaped, but not its quotes.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\\' => escaped += "\\\\",
+            '\n' => escaped += "\\n",
+            '\r' => escaped += "\\r",
+            '\t' => escaped += "\\t",
+            control if control.is_control() => {
+                write!(escaped, "\\u{:04X}", u32::from(control))
+                    .expect("writing to memory does not fail");
+            }
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_back(string: &str) -> String {
+        let file = format!("x = {string}\n");
+        let (table, errors) = toml::de::DeTable::parse_recoverable(&file);
+        assert!(errors.is_empty(), "{file}{errors:?}");
+        let value = table.get_ref().get("x").expect("x is there");
+        value.get_ref().as_str().expect("a string").to_owned()
+    }
+
+    #[test]
+    fn texts_are_written_as_a_person_would() {
+        for (text, string) in [
+            ("", "\"\""),
+            ("it's", "\"it's\""),
+            ("a \"b\" \\", "'a \"b\" \\'"),
+            ("it's \"b\"", "\"it's \\\"b\\\"\""),
+            ("a\tb\u{7f}\r", "\"a\\tb\\u007F\\r\""),
+            ("\"One\"\nTwo", "\"\"\"\\\n    \"One\"\\n\\\n    Two\"\"\""),
+            ("One\nTwo", "\"\"\"\\\n    One\\n\\\n    Two\"\"\""),
+            (
+                "One\n\n  \"Two\"",
+                "\"\"\"\\\n    One\\n\\n\\\n    \\u0020 \"Two\\\"\"\"\"",
+            ),
+        ] {
+            assert_eq!(super::string(text, 4), string, "{text}");
+            assert_eq!(read_back(string), text);
+        }
+    }
+
+    #[test]
+    fn a_long_text_is_folded_between_its_words() {
+        let text = "word ".repeat(30);
+        let string = super::string(&text, 4);
+        assert!(
+            string
+                .lines()
+                .all(|line| line.chars().count() <= COLUMNS + 1),
+            "{string}"
+        );
+        assert_eq!(string.lines().count(), 3);
+        assert_eq!(read_back(&string), text);
+        // A line may be full: that of a short text, and each of a long one.
+        let full = "a ".repeat(43);
+        assert_eq!(super::string(&full, 4), format!("\"{full}\""));
+        assert_eq!(super::string(&(full + "a"), 4).lines().count(), 2);
+        let full = "three words ".repeat(8);
+        assert_eq!(
+            super::string(&full.repeat(2), 4),
+            format!("\"\"\"\\\n    {full}\\\n    {full}\"\"\"")
+        );
+        let url = "x".repeat(300);
+        assert_eq!(super::string(&url, 4), format!("\"{url}\""));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_string_reads_back(text in "([ \"'\\\\\n\t\r]|[a-z]|\\PC|\\p{Cc}|word word word word word ){0,60}", indent in 0..40usize) {
+            proptest::prop_assert_eq!(read_back(&super::string(&text, indent)), text);
+        }
     }
 }

@@ -1,251 +1,267 @@
-//! From XML to elements that TwiML has. What it does not have is left out and noted.
+//! From XML to elements that TwiML allows where they stand. Others are left out and noted.
 //!
-//! Asks the vocabulary what may stand where; whether a value is right is the compiler's business.
+//! It does not judge attributes and values; the compiler does.
 
-use super::draft::{Attribute, Element, Id, Node, Value};
+use roxmltree::{Document, Error};
+
+use super::draft::{self, Attribute, Element, Node};
 use super::fields::Fields;
-use super::notes::Notes;
-use super::texts;
-use super::xml;
+use super::notes::{Note, Notes};
+use crate::table::diagnostic::File;
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::{Channel, E164};
 use crate::twilio::vocabulary::{self, AttributeSpec, Destination, ElementSpec};
 
-/// Turns the elements of one document into those of a draft.
-pub(super) struct Importer<'n> {
-    channel: Channel,
-    notes: &'n mut Notes,
-    next_id: Id,
+/// The deepest nesting that is read; our TOML reader stops at 80 brackets.
+const MAX_DEPTH: usize = 32;
+
+/// The white space of XML; a no-break space is not part of it.
+const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
+
+/// The namespace of attributes that are about the XML document and not about TwiML.
+const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
+
+/// Reads the XML of a document.
+///
+/// # Errors
+///
+/// It is not well formed, has a document type (whose entities could grow without end) or a prefix without a
+/// namespace, or is nested deeper than [`MAX_DEPTH`].
+pub(super) fn parse(file: &File) -> Result<Document<'_>, Note> {
+    let document = Document::parse(&file.text).map_err(|error| not_xml(file, &error))?;
+    let too_deep = document
+        .descendants()
+        .find(|node| node.is_element() && node.ancestors().nth(MAX_DEPTH + 1).is_some());
+    if let Some(element) = too_deep {
+        let message = format!("elements are nested deeper than {MAX_DEPTH}");
+        return Err(Note::refusal(file, element.range().start, message));
+    }
+    Ok(document)
 }
 
-impl<'n> Importer<'n> {
-    pub(super) fn new(channel: Channel, notes: &'n mut Notes) -> Self {
-        Self {
-            channel,
-            notes,
-            next_id: 0,
+fn not_xml(file: &File, error: &Error) -> Note {
+    let place = error.pos();
+    let reason = match error {
+        Error::DtdDetected => "take the <!DOCTYPE> out".to_owned(),
+        Error::MalformedEntityReference(_) => {
+            "write `&amp;` in place of a `&` that begins no entity".to_owned()
         }
+        Error::UnknownToken(_) => "only a tag or a comment can stand here".to_owned(),
+        other => other.to_string().replace(&format!(" at {place}"), ""),
+    };
+    let (line, column) = match error {
+        Error::NoRootNode | Error::UnclosedRootNode | Error::UnexpectedEndOfStream => {
+            file.position(file.text.len())
+        }
+        Error::DtdDetected => file.position(file.text.find("<!DOCTYPE").unwrap_or_default()),
+        _ => (place.row as usize, place.col as usize),
+    };
+    Note {
+        line,
+        column,
+        left_out: true,
+        message: format!("this XML cannot be read: {reason}"),
     }
+}
 
+/// The name of the tag that begins at a byte of a document, or of the attribute, with its prefix.
+fn name_at(text: &str, at: usize) -> &str {
+    let name = text[at..].trim_start_matches('<');
+    let ends = |character: char| character.is_whitespace() || "=/>".contains(character);
+    &name[..name.find(ends).unwrap_or(name.len())]
+}
+
+/// The tag of an element, with its prefix.
+pub(super) fn tag<'d>(element: roxmltree::Node<'_, 'd>) -> &'d str {
+    name_at(element.document().input_text(), element.range().start)
+}
+
+/// Turns the elements of one document into those of a draft.
+pub(super) struct Importer<'n> {
+    pub channel: Channel,
+    pub notes: &'n mut Notes,
+}
+
+impl Importer<'_> {
     /// The verbs of a `Response`.
-    pub(super) fn verbs(&mut self, root: &xml::Element) -> Vec<Node> {
-        for attribute in root.attributes.iter().filter(|found| !is_namespace(found)) {
-            let message = format!(
-                "left out `{}`: <Response> has no attributes",
-                attribute.name
-            );
-            self.notes.leave_out(attribute.at, message);
+    pub(super) fn verbs(&mut self, root: roxmltree::Node<'_, '_>) -> Vec<Node> {
+        for (at, name, _) in attributes(root) {
+            let message = format!("left out `{name}`: <Response> has no attributes");
+            self.notes.leave_out(at, message);
         }
         self.content(root, vocabulary::response(self.channel))
     }
 
-    fn id(&mut self) -> Id {
-        self.next_id += 1;
-        self.next_id
-    }
-
-    /// One element, below the comments that stand in its text; nothing after a note that it is left out.
-    fn element(&mut self, found: &xml::Element, parent: &'static ElementSpec) -> Vec<Node> {
-        let Some(spec) = vocabulary::child_of(self.channel, parent, &found.name) else {
-            let reason = self.stranger(&found.name, parent);
-            if texts::is_prose(parent) {
-                let message = format!("left out the tag <{}>, not its text: {reason}", found.name);
-                self.notes.leave_out(found.at, message);
-                return self.content(found, parent);
-            }
-            let message = format!("left out <{}>: {reason}", found.name);
-            self.notes.leave_out(found.at, message);
-            return Vec::new();
-        };
-        let id = self.id();
-        let attributes = found
-            .attributes
-            .iter()
-            .filter(|attribute| !is_namespace(attribute))
-            .filter_map(|attribute| self.attribute(attribute, spec))
+    /// An element, below the comments that cannot stand in it.
+    fn element(&mut self, found: roxmltree::Node<'_, '_>, spec: &'static ElementSpec) -> Vec<Node> {
+        let attributes = attributes(found)
+            .map(|(at, name, value)| self.attribute(at, name, value, spec))
             .collect();
         let content = self.content(found, spec);
-        let has_elements = content.iter().any(|node| matches!(node, Node::Element(_)));
         // A comment has a line of its own only between elements.
-        let (comments, content) = if has_elements && !texts::is_prose(spec) {
-            (Vec::new(), content)
-        } else {
-            content
-                .into_iter()
-                .partition(|node| matches!(node, Node::Comment(_)))
-        };
-        let element = Element {
-            id,
+        let keeps_comments = !is_prose(spec) && draft::elements(&content).next().is_some();
+        let (mut nodes, content): (Vec<Node>, Vec<Node>) = content
+            .into_iter()
+            .partition(|node| matches!(node, Node::Comment(_)) && !keeps_comments);
+        nodes.push(Node::Element(Element {
+            at: found.range().start,
             tag: spec.tag,
-            at: found.at,
             attributes,
             content,
-        };
-        comments
-            .into_iter()
-            .chain([Node::Element(element)])
-            .collect()
-    }
-
-    /// Why an element cannot stand where it stands.
-    fn stranger(&self, name: &str, parent: &'static ElementSpec) -> String {
-        let [here, elsewhere] = match self.channel {
-            Channel::Voice => ["calls", "texts"],
-            Channel::Message => ["texts", "calls"],
-        };
-        let parents = vocabulary::parents(self.channel, name);
-        if !parents.is_empty() {
-            let parents: Vec<String> = parents.iter().map(|tag| format!("<{tag}>")).collect();
-            return format!(
-                "it cannot stand in <{}>, only in {}",
-                parent.tag,
-                parents.join(", ")
-            );
-        }
-        let is_element = |channel| vocabulary::elements_named(channel, name).next().is_some();
-        if name != "Response" && Channel::ALL.into_iter().any(is_element) {
-            return format!("it answers {elsewhere}, and this document answers {here}");
-        }
-        match nearest(name, parent.child_names()) {
-            Some(near) => format!("TwiML has no such element, perhaps <{near}> is meant"),
-            None => "TwiML has no such element".to_owned(),
-        }
-    }
-
-    fn attribute(
-        &mut self,
-        found: &xml::Attribute,
-        spec: &'static ElementSpec,
-    ) -> Option<Attribute> {
-        let Some((name, attribute)) = spec.attribute(&found.name) else {
-            let perhaps = nearest(&found.name, spec.attribute_names())
-                .map(|near| format!(", perhaps `{near}` is meant"))
-                .unwrap_or_default();
-            let message = format!(
-                "left out `{}`: <{}> has no such attribute{perhaps}",
-                found.name, spec.tag
-            );
-            self.notes.leave_out(found.at, message);
-            return None;
-        };
-        let text = Fields::default().convert(&found.value, found.at, self.notes);
-        let value = self.value(attribute, text, found.at);
-        Some(Attribute {
-            id: self.id(),
-            name,
-            at: found.at,
-            value,
-        })
-    }
-
-    fn value(&mut self, spec: &AttributeSpec, text: String, at: usize) -> Value {
-        let text = if spec.check(&text).is_err() {
-            text.trim().to_owned()
-        } else {
-            text
-        };
-        // Any text will do where this one will: then a number there is a text that happens to have digits.
-        let is_free = spec.check("any text").is_ok();
-        if !is_free
-            && spec.takes_integers()
-            && let Ok(number) = text.parse::<i64>()
-            && number.to_string() == text
-        {
-            return Value::Integer(number);
-        }
-        if !is_free
-            && spec.takes_booleans()
-            && let Ok(boolean) = text.parse::<bool>()
-        {
-            return Value::Boolean(boolean);
-        }
-        Value::Text(self.destination(spec.destination(), text, at))
-    }
-
-    /// The content of an element, comments included.
-    fn content(&mut self, found: &xml::Element, spec: &'static ElementSpec) -> Vec<Node> {
-        let mut fields = Fields::default();
-        let mut nodes = Vec::new();
-        for node in &found.content {
-            match node {
-                xml::Node::Comment(comment) => nodes.push(Node::Comment(comment.clone())),
-                xml::Node::Element(_) if fields.is_hidden() => {}
-                xml::Node::Element(child) => nodes.extend(self.element(child, spec)),
-                xml::Node::Text(text) => {
-                    let converted = fields.convert(&text.text, text.at, self.notes);
-                    if spec.text {
-                        nodes.push(Node::Text(converted));
-                    } else if !converted.trim().is_empty() {
-                        let message = format!(
-                            "left out the text {:?}: <{}> holds no text",
-                            texts::shortened(&converted),
-                            spec.tag
-                        );
-                        self.notes.leave_out(text.at, message);
-                    }
-                }
-            }
-        }
-        if texts::is_prose(spec) {
-            return texts::prose(nodes, spec.tag);
-        }
-        if spec.text {
-            return self.plain(nodes, found, spec);
-        }
+        }));
         nodes
     }
 
-    /// The content of an element that holds a text or elements: together they do not stand in our table.
-    fn plain(
+    fn attribute(&mut self, at: usize, name: &str, value: &str, spec: &ElementSpec) -> Attribute {
+        let mut value = Fields::default().convert(value, at, self.notes);
+        let mut is_bare = false;
+        if let Some((_, spec)) = spec.attribute(name) {
+            if spec.check(&value).is_err() {
+                value.truncate(value.trim_end().len());
+                value.drain(..value.len() - value.trim_start().len());
+            }
+            is_bare = takes_bare(spec, &value);
+            value = self.destination(spec.destination(), value, at);
+        }
+        Attribute {
+            at,
+            name: name.to_owned(),
+            value,
+            is_bare,
+        }
+    }
+
+    /// The content of an element, comments included.
+    fn content(&mut self, found: roxmltree::Node<'_, '_>, spec: &'static ElementSpec) -> Vec<Node> {
+        let mut nodes = Vec::new();
+        self.read(found, spec, &mut Fields::default(), &mut nodes);
+        if is_prose(spec) {
+            prose(nodes, spec.tag)
+        } else if spec.text {
+            self.plain(nodes, spec)
+        } else {
+            nodes
+        }
+    }
+
+    /// Reads what stands in an element into `nodes`, as the content of a `spec`.
+    fn read(
         &mut self,
-        nodes: Vec<Node>,
-        found: &xml::Element,
+        found: roxmltree::Node<'_, '_>,
         spec: &'static ElementSpec,
-    ) -> Vec<Node> {
-        let (pieces, mut others): (Vec<Node>, Vec<Node>) = nodes
-            .into_iter()
-            .partition(|node| matches!(node, Node::Text(_)));
-        let text = texts::joined(&pieces);
+        fields: &mut Fields,
+        nodes: &mut Vec<Node>,
+    ) {
+        for node in found.children() {
+            let mut at = node.range().start;
+            if node.is_comment() {
+                nodes.push(Node::Comment(node.text().unwrap_or_default().to_owned()));
+            } else if node.is_text() {
+                let text = node.text().unwrap_or_default();
+                let source = &node.document().input_text()[at..];
+                at += source.len() - source.trim_start().len();
+                let text = fields.convert(text, at, self.notes);
+                if spec.text {
+                    nodes.push(Node::Text { at, text });
+                } else if !text.trim().is_empty() {
+                    self.leave_out_text(at, &text, spec, "holds no text");
+                }
+            } else if node.is_element() && !fields.is_hidden() {
+                let name = tag(node);
+                if let Some(child) = vocabulary::child_of(self.channel, spec, name) {
+                    nodes.extend(self.element(node, child));
+                } else if is_prose(spec) {
+                    let message = format!("left out the tag <{name}>, not its text: ");
+                    self.notes
+                        .leave_out(at, message + &self.stranger(name, spec));
+                    self.read(node, spec, fields, nodes);
+                } else {
+                    let message = format!("left out <{name}>: ");
+                    self.notes
+                        .leave_out(at, message + &self.stranger(name, spec));
+                }
+            }
+        }
+    }
+
+    /// Why an element cannot stand where it stands.
+    fn stranger(&self, name: &str, parent: &ElementSpec) -> String {
+        let asks = match self.channel {
+            Channel::Voice => "call",
+            Channel::Message => "text",
+        };
+        let perhaps = nearest(name, parent.child_names())
+            .map(|near| format!(", perhaps <{near}> is meant"))
+            .unwrap_or_default();
+        format!(
+            "no <{name}> can stand in <{}> of an answer to a {asks}{perhaps}",
+            parent.tag
+        )
+    }
+
+    /// The content of an element that holds a text or elements, which our table does not mix.
+    ///
+    /// The outer blanks of such a text are layout, its line breaks are sent. Source: "How do I add a line break in my
+    /// SMS or MMS message", Twilio help centre, article 223181468.
+    fn plain(&mut self, nodes: Vec<Node>, spec: &'static ElementSpec) -> Vec<Node> {
+        let mut others = Vec::new();
+        let (mut text, mut at) = (String::new(), 0);
+        for node in nodes {
+            match node {
+                Node::Text {
+                    at: begin,
+                    text: piece,
+                } => {
+                    if text.trim().is_empty() {
+                        at = begin;
+                    }
+                    text += &piece;
+                }
+                other => others.push(other),
+            }
+        }
+        let text = text.trim_matches(BLANKS).to_owned();
         if text.is_empty() {
             return others;
         }
-        let at = found
-            .content
-            .iter()
-            .find_map(|node| match node {
-                xml::Node::Text(text) if !text.text.trim().is_empty() => Some(text.at),
-                _ => None,
-            })
-            .unwrap_or(found.at);
-        if !others.iter().any(|node| matches!(node, Node::Element(_))) {
-            others.push(Node::Text(self.destination(spec.destination, text, at)));
+        if draft::elements(&others).next().is_none() {
+            let text = self.destination(spec.destination, text, at);
+            others.push(Node::Text { at, text });
             return others;
         }
-        let child = texts::child_for_text(spec.tag)
-            .and_then(|child| vocabulary::child_of(self.channel, spec, child));
-        let Some(child) = child else {
-            let short = texts::shortened(&text);
-            let message = format!(
-                "left out the text {short:?}: <{}> holds a text or elements",
-                spec.tag
-            );
-            self.notes.leave_out(at, message);
+        let Some(child) = self.child_for_text(spec) else {
+            self.leave_out_text(at, &text, spec, "holds a text or elements");
             return others;
         };
         let message = format!("the text of <{}> is now its <{}>", spec.tag, child.tag);
         self.notes.say(at, message);
-        let element = Element {
-            id: self.id(),
-            tag: child.tag,
+        let text = self.destination(child.destination, text, at);
+        let child = Node::Element(Element {
             at,
+            tag: child.tag,
             attributes: Vec::new(),
-            content: vec![Node::Text(self.destination(child.destination, text, at))],
-        };
-        others.insert(0, Node::Element(element));
+            content: vec![Node::Text { at, text }],
+        });
+        others.insert(0, child);
         others
     }
 
-    /// A value that leads somewhere, with a note when it leads there from another place than before.
+    fn leave_out_text(&mut self, at: usize, text: &str, spec: &ElementSpec, reason: &str) {
+        let text = shortened(text);
+        let message = format!("left out the text {text:?}: <{}> {reason}", spec.tag);
+        self.notes.leave_out(at, message);
+    }
+
+    /// The child that says the same as the text of its parent: the only one whose text leads to the same.
+    fn child_for_text(&self, spec: &'static ElementSpec) -> Option<&'static ElementSpec> {
+        let mut same = spec
+            .child_names()
+            .filter_map(|name| vocabulary::child_of(self.channel, spec, name))
+            .filter(|child| child.text && child.destination == spec.destination);
+        same.next().filter(|_| same.next().is_none())
+    }
+
+    /// A value that leads somewhere, with a note when it is now completed or written differently.
     fn destination(&mut self, destination: Option<Destination>, text: String, at: usize) -> String {
         match destination {
             Some(Destination::Url) if text.starts_with(['?', '/']) => {
@@ -265,6 +281,100 @@ impl<'n> Importer<'n> {
             _ => text,
         }
     }
+}
+
+/// The attributes of an element that are about TwiML, each with its place and its name.
+fn attributes<'d>(
+    element: roxmltree::Node<'d, 'd>,
+) -> impl Iterator<Item = (usize, &'d str, &'d str)> {
+    let text = element.document().input_text();
+    element
+        .attributes()
+        .filter(|attribute| attribute.namespace() != Some(SCHEMA_INSTANCE))
+        .map(|attribute| {
+            let at = attribute.range().start;
+            (at, name_at(text, at), attribute.value())
+        })
+}
+
+/// Whether TOML writes a value without quotes. Where any text will do, a number is a text that happens to have digits.
+fn takes_bare(spec: &AttributeSpec, value: &str) -> bool {
+    let is_integer = || {
+        value
+            .parse::<i64>()
+            .is_ok_and(|number| number.to_string() == value)
+    };
+    let is_boolean = || value.parse::<bool>().is_ok();
+    spec.check("any text").is_err()
+        && (spec.takes_integers() && is_integer() || spec.takes_booleans() && is_boolean())
+}
+
+/// Whether an element holds words that a voice speaks: Say, and the tags that may stand in it.
+fn is_prose(spec: &ElementSpec) -> bool {
+    spec.tag == "Say" || vocabulary::parents(Channel::Voice, spec.tag).contains(&"Say")
+}
+
+/// Words and tags as a voice reads them, after the comments among them: blanks collapse to one, and none stays at the
+/// edges of a sentence or alone beside a tag that separates words by itself.
+fn prose(nodes: Vec<Node>, tag: &str) -> Vec<Node> {
+    let (mut prose, nodes): (Vec<Node>, Vec<Node>) = nodes
+        .into_iter()
+        .partition(|node| matches!(node, Node::Comment(_)));
+    let mut pieces: Vec<Node> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        match (pieces.last_mut(), node) {
+            (Some(Node::Text { text: before, .. }), Node::Text { text, .. }) => *before += &text,
+            (_, node) => pieces.push(node),
+        }
+    }
+    let is_sentence = matches!(tag, "Say" | "p" | "s");
+    let last = pieces.len().saturating_sub(1);
+    let parts: Vec<bool> = pieces.iter().map(separates_words).collect();
+    for (position, mut piece) in pieces.into_iter().enumerate() {
+        if let Node::Text { text, .. } = &mut piece {
+            *text = collapsed(text);
+            if is_sentence && position == 0 {
+                *text = text.trim_start_matches(' ').to_owned();
+            }
+            if is_sentence && position == last {
+                *text = text.trim_end_matches(' ').to_owned();
+            }
+            let beside = [position.wrapping_sub(1), position + 1];
+            let is_layout = text == " "
+                && beside
+                    .iter()
+                    .any(|beside| parts.get(*beside) == Some(&true));
+            if text.is_empty() || is_layout {
+                continue;
+            }
+        }
+        prose.push(piece);
+    }
+    prose
+}
+
+/// Whether an element separates words by itself, so that blanks beside it mean nothing.
+fn separates_words(node: &Node) -> bool {
+    matches!(node, Node::Element(element) if matches!(element.tag, "break" | "p" | "s"))
+}
+
+/// A text with one blank for each run of blanks.
+fn collapsed(text: &str) -> String {
+    let mut collapsed = text.replace(BLANKS, " ");
+    while collapsed.contains("  ") {
+        collapsed = collapsed.replace("  ", " ");
+    }
+    collapsed
+}
+
+/// The beginning of a text, for a note.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 40;
+    let text = collapsed(text.trim());
+    if text.chars().count() <= MOST {
+        return text;
+    }
+    text.chars().take(MOST - 1).chain(['…']).collect()
 }
 
 /// The E.164 form of a number that is written with blanks, brackets or dashes, or of a North American number without
@@ -288,16 +398,145 @@ fn with_country_code(text: &str) -> Option<String> {
     number.parse::<E164>().ok().map(|number| number.to_string())
 }
 
-/// Whether an attribute says what XML the document is, not what TwiML it has.
-fn is_namespace(attribute: &xml::Attribute) -> bool {
-    ["xmlns", "xsi:"]
-        .iter()
-        .any(|prefix| attribute.name.starts_with(prefix))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_xml_has_a_place() {
+        let deep = "<a>".repeat(40);
+        let laughs = "<!DOCTYPE a [<!ENTITY b \"ha\"><!ENTITY c \"&b;&b;\">]>\n<a>&c;</a>";
+        for (text, error) in [
+            (
+                "",
+                "1:1: this XML cannot be read: the document does not have a root node",
+            ),
+            (
+                "  ",
+                "1:3: this XML cannot be read: the document does not have a root node",
+            ),
+            (
+                "<a",
+                "1:3: this XML cannot be read: the document does not have a root node",
+            ),
+            (
+                "<a><b>\n",
+                "2:1: this XML cannot be read: the root node was opened but never closed",
+            ),
+            (
+                "hello",
+                "1:1: this XML cannot be read: only a tag or a comment can stand here",
+            ),
+            (
+                " é <a/>",
+                "1:2: this XML cannot be read: only a tag or a comment can stand here",
+            ),
+            (
+                "<a/><b/>",
+                "1:5: this XML cannot be read: only a tag or a comment can stand here",
+            ),
+            (
+                "<a/>x",
+                "1:5: this XML cannot be read: only a tag or a comment can stand here",
+            ),
+            (
+                "<a>é<b></a>",
+                "1:8: this XML cannot be read: expected 'b' tag, not 'a'",
+            ),
+            (
+                "<a>\n &nbsp;</a>",
+                "2:2: this XML cannot be read: unknown entity reference 'nbsp'",
+            ),
+            (
+                "<a>/?b=1&c=2</a>",
+                "1:9: this XML cannot be read: write `&amp;` in place of a `&` that begins no entity",
+            ),
+            (
+                "<a>&#0;</a>",
+                "1:4: this XML cannot be read: write `&amp;` in place of a `&` that begins no entity",
+            ),
+            (
+                "<a>\u{8}</a>",
+                "1:4: this XML cannot be read: a non-XML character '\\u{8}' found",
+            ),
+            (
+                "<a x='\u{8}'/>",
+                "1:7: this XML cannot be read: a non-XML character '\\u{8}' found",
+            ),
+            (
+                "<a x/>",
+                "1:5: this XML cannot be read: expected '=' not '/'",
+            ),
+            (
+                "<a x=1/>",
+                "1:6: this XML cannot be read: expected a quote not '1'",
+            ),
+            (
+                "<a x='1' x='2'/>",
+                "1:10: this XML cannot be read: attribute 'x' is already defined",
+            ),
+            ("<1/>", "1:2: this XML cannot be read: invalid name token"),
+            (
+                "<a><!-- x -- y --></a>",
+                "1:4: this XML cannot be read: comment contains '--'",
+            ),
+            (
+                "<a><?xml version=\"1.0\"?></a>",
+                "1:4: this XML cannot be read: unexpected XML declaration",
+            ),
+            (
+                "<a><amazon:effect/></a>",
+                "1:5: this XML cannot be read: an unknown namespace prefix 'amazon'",
+            ),
+            (
+                laughs,
+                "1:1: this XML cannot be read: take the <!DOCTYPE> out",
+            ),
+            (
+                deep.as_str(),
+                "1:121: this XML cannot be read: the root node was opened but never closed",
+            ),
+            (
+                (deep.clone() + &"</a>".repeat(40)).as_str(),
+                "1:97: elements are nested deeper than 32",
+            ),
+        ] {
+            let found = parse(&File::new("", text)).expect_err(text);
+            assert_eq!(found.to_string(), error, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_and_attributes_have_their_places() {
+        let text = "<Response><Say x = '1'  xml:lang=\"é\">\n <![CDATA[a]]></Say><Hangup\n>x</Hangup></Response>";
+        let file = File::new("", text);
+        let document = parse(&file).expect("a document");
+        let mut notes = Notes::default();
+        let mut importer = Importer {
+            channel: Channel::Voice,
+            notes: &mut notes,
+        };
+        let verbs = importer.verbs(document.root_element());
+        let [Node::Element(say), Node::Element(_)] = verbs.as_slice() else {
+            panic!("two elements");
+        };
+        let attributes: Vec<(usize, &str, &str)> = say
+            .attributes
+            .iter()
+            .map(|attribute| (attribute.at, &*attribute.name, &*attribute.value))
+            .collect();
+        assert_eq!(attributes, [(15, "x", "1"), (24, "xml:lang", "é")]);
+        assert!(matches!(&say.content[..], [Node::Text { at: 40, text }] if text == "a"));
+        let notes: Vec<String> = notes
+            .into_sorted(text)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            notes,
+            ["3:2: left out the text \"x\": <Hangup> holds no text"]
+        );
+    }
 
     #[test]
     fn numbers_get_their_country_code_as_twilio_reads_them() {

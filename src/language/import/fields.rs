@@ -1,4 +1,4 @@
-//! The Mustache fields of TwiML Bins, and what becomes of them in our templates.
+//! The Mustache fields of TwiML Bins as templates of ours.
 //!
 //! A TwiML Bin fills in `{{From}}`, has sections (`{{#Name}}…{{/Name}}`, `{{^Name}}…{{/Name}}`) and one function,
 //! `e164`. Source: "How to use templates with TwiML Bins", Twilio help centre, article 230878368; the rest of the
@@ -7,32 +7,26 @@
 use super::notes::Notes;
 
 /// The sections that are open while the content of one element is read.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Fields {
     open: Vec<Section>,
 }
 
-#[derive(Debug)]
 struct Section {
     name: String,
     /// Whether it is `{{^Name}}`: there when the parameter is absent.
     is_inverted: bool,
 }
 
-/// One piece of a text: literal, or the name of a field.
-enum Piece {
-    Literal(String),
-    Field(String),
-}
-
-/// A tag with what stands in it, and the text behind it.
+/// A tag of Mustache at the beginning of a text.
 struct Tag<'t> {
-    /// As it stands, braces included.
+    /// The tag with its braces.
     raw: &'t str,
-    inner: &'t str,
+    /// The character that says what kind of tag it is; `None` for a field.
+    sign: Option<char>,
+    name: &'t str,
     /// Whether it has three braces.
     is_triple: bool,
-    rest: &'t str,
 }
 
 impl Fields {
@@ -41,103 +35,90 @@ impl Fields {
         self.open.iter().any(|section| section.is_inverted)
     }
 
-    /// A text with its fields as templates of ours and everything else that Mustache has noted and taken out.
+    /// A text of the document as a template of ours. Everything else that Mustache has is noted and removed.
     pub(super) fn convert(&mut self, text: &str, at: usize, notes: &mut Notes) -> String {
-        let mut pieces = Vec::new();
+        let (mut template, mut literal) = (String::new(), String::new());
         let mut rest = text;
-        while let Some(start) = rest.find("{{") {
-            let Some(tag) = Tag::parse(&rest[start..]) else {
-                break;
-            };
-            self.push(&mut pieces, Piece::Literal(rest[..start].to_owned()));
-            if let Some(name) = self.tag(&tag, at, notes) {
-                self.push(&mut pieces, Piece::Field(name));
+        while let Some(start) = rest.find("{{")
+            && let Some(tag) = Tag::parse(&rest[start..])
+        {
+            if !self.is_hidden() {
+                literal += &rest[..start];
             }
-            rest = tag.rest;
+            if let Some(name) = self.field(&tag, at, notes)
+                && !self.is_hidden()
+            {
+                push_literal(&mut template, &literal);
+                literal.clear();
+                template += &["{{ ", name, " }}"].concat();
+            }
+            rest = &rest[start + tag.raw.len()..];
         }
-        self.push(&mut pieces, Piece::Literal(rest.to_owned()));
-        written(&pieces)
+        if !self.is_hidden() {
+            literal += rest;
+        }
+        push_literal(&mut template, &literal);
+        template
     }
 
-    fn push(&self, pieces: &mut Vec<Piece>, piece: Piece) {
-        if self.is_hidden() {
-            return;
-        }
-        // Literal pieces that only a tag parted grow together, so that their braces are looked at as one.
-        match (pieces.last_mut(), piece) {
-            (Some(Piece::Literal(before)), Piece::Literal(text)) => before.push_str(&text),
-            (_, piece) => pieces.push(piece),
-        }
-    }
-
-    /// The name of the field that a tag is; `None` when it is none and nothing stands in its place.
-    fn tag(&mut self, tag: &Tag<'_>, at: usize, notes: &mut Notes) -> Option<String> {
-        let raw = tag.raw;
-        let sign = tag
-            .inner
-            .chars()
-            .next()
-            .filter(|sign| "!#^/>=&".contains(*sign));
-        let name = sign.map_or(tag.inner, |sign| tag.inner[sign.len_utf8()..].trim());
-        match sign {
-            Some('!') => notes.say(at, format!("the comment {raw} is gone")),
-            Some('#' | '^') => self.section(name, raw, at, notes),
+    /// The field that a tag becomes; `None` if it becomes none, which is noted.
+    fn field<'t>(&mut self, tag: &Tag<'t>, at: usize, notes: &mut Notes) -> Option<&'t str> {
+        let &Tag { raw, name, .. } = tag;
+        let left_out = match tag.sign {
+            Some('!') => {
+                notes.say(at, format!("the comment {raw} is gone"));
+                return None;
+            }
+            Some(sign @ ('#' | '^')) => {
+                self.open.push(Section {
+                    name: name.to_owned(),
+                    is_inverted: sign == '^',
+                });
+                section_note(tag)
+            }
             Some('/') => {
                 if let Some(opened) = self.open.iter().rposition(|section| section.name == name) {
                     self.open.truncate(opened);
                 }
+                return None;
             }
-            Some('>') => notes.leave_out(
-                at,
-                format!("left out {raw}: write out here what it brings in"),
-            ),
-            Some('=') => notes.leave_out(
-                at,
-                format!("left out {raw}: a field is always written {{{{ Name }}}}"),
-            ),
-            _ if name == "." => notes.leave_out(
-                at,
-                format!("left out {raw}: a parameter has one value, write each value out"),
-            ),
-            _ if !is_name(name) => notes.leave_out(
-                at,
-                format!("left out {raw}: there is no parameter's name in it"),
-            ),
+            Some('>') => format!("left out {raw}: write out here what it brings in"),
+            Some('=') => format!("left out {raw}: a field is always written {{{{ Name }}}}"),
+            _ if name == "." => {
+                format!("left out {raw}: a parameter has one value, write each value out")
+            }
+            _ if !is_name(name) => format!("left out {raw}: there is no parameter's name in it"),
             _ => {
-                if tag.is_triple || sign == Some('&') {
-                    notes.leave_out(
-                        at,
-                        format!("{raw} is now {{{{ {name} }}}}: elements in its value are read as text, write them out"),
+                if tag.is_triple || tag.sign.is_some() {
+                    let message = format!(
+                        "{raw} is now {{{{ {name} }}}}: elements in its value are read as text, write them out"
                     );
+                    notes.leave_out(at, message);
                 }
-                return Some(name.to_owned());
+                return Some(name);
             }
-        }
+        };
+        notes.leave_out(at, left_out);
         None
     }
+}
 
-    fn section(&mut self, name: &str, raw: &str, at: usize, notes: &mut Notes) {
-        let is_inverted = raw.starts_with("{{^");
-        let message = if name == "e164" {
-            format!(
-                "{raw} is gone: phones' numbers come in this form; for a SIP caller take the number from a directory"
-            )
-        } else if is_inverted {
-            format!(
-                "left out what stands in {raw}: write it in a route of its own, below one with \
-                 when = {{ {name} = {{ present = true }} }}"
-            )
-        } else {
-            format!(
-                "{raw} is gone, what stands in it is always there: write \
-                 when = {{ {name} = {{ present = true }} }} here, and a route without it below"
-            )
-        };
-        notes.leave_out(at, message);
-        self.open.push(Section {
-            name: name.to_owned(),
-            is_inverted,
-        });
+fn section_note(tag: &Tag<'_>) -> String {
+    let &Tag { raw, name, .. } = tag;
+    if name == "e164" {
+        format!(
+            "{raw} is gone: phones' numbers come in this form; for a SIP caller take the number from a directory"
+        )
+    } else if tag.sign == Some('^') {
+        format!(
+            "left out what stands in {raw}: write it in a route of its own, below one with \
+             when = {{ {name} = {{ present = true }} }}"
+        )
+    } else {
+        format!(
+            "{raw} is gone, what stands in it is always there: write \
+             when = {{ {name} = {{ present = true }} }} here, and a route without it below"
+        )
     }
 }
 
@@ -145,20 +126,18 @@ impl<'t> Tag<'t> {
     /// The tag that a text begins with; `None` when it is never closed.
     fn parse(text: &'t str) -> Option<Self> {
         let end = text.find("}}")?;
-        let triple = text
-            .starts_with("{{{")
-            .then(|| text.find("}}}"))
-            .flatten()
-            .filter(|triple| *triple == end);
-        let (width, length) = match triple {
-            Some(end) => (3, end + 3),
-            None => (2, end + 2),
-        };
+        let is_triple = text.starts_with("{{{") && text[end..].starts_with("}}}");
+        let width = if is_triple { 3 } else { 2 };
+        let inner = text[width..end].trim();
+        let sign = inner
+            .chars()
+            .next()
+            .filter(|sign| "!#^/>=&".contains(*sign));
         Some(Self {
-            raw: &text[..length],
-            inner: text[width..length - width].trim(),
-            is_triple: triple.is_some(),
-            rest: &text[length..],
+            raw: &text[..end + width],
+            sign,
+            name: sign.map_or(inner, |_| inner[1..].trim()),
+            is_triple,
         })
     }
 }
@@ -170,39 +149,17 @@ fn is_name(name: &str) -> bool {
             .contains(|character: char| character.is_whitespace() || "{}|()\"".contains(character))
 }
 
-/// The pieces as a template. Braces that would be read as the beginning of a field are quoted.
-fn written(pieces: &[Piece]) -> String {
-    let mut text = String::new();
-    for piece in pieces {
-        match piece {
-            Piece::Field(name) => {
-                text.push_str("{{ ");
-                text.push_str(name);
-                text.push_str(" }}");
-            }
-            Piece::Literal(literal) => push_literal(&mut text, literal),
-        }
-    }
-    text
-}
-
-/// A single brace stays as it is: before a field there is none, for a tag begins with the first of its braces.
-fn push_literal(text: &mut String, literal: &str) {
+/// Adds text without fields. Two or more braces in a row are quoted, because they would begin a field; a single brace
+/// never stands right before one, because a tag begins with the first of its braces.
+fn push_literal(template: &mut String, literal: &str) {
     let mut rest = literal;
-    while let Some(start) = rest.find('{') {
-        let run = rest[start..].len() - rest[start..].trim_start_matches('{').len();
-        let end = start + run;
-        text.push_str(&rest[..start]);
-        if run > 1 {
-            text.push_str("{{ \"");
-            text.push_str(&rest[start..end]);
-            text.push_str("\" }}");
-        } else {
-            text.push('{');
-        }
-        rest = &rest[end..];
+    while let Some(start) = rest.find("{{") {
+        let after = rest[start..].trim_start_matches('{');
+        let end = rest.len() - after.len();
+        *template += &[&rest[..start], "{{ \"", &rest[start..end], "\" }}"].concat();
+        rest = after;
     }
-    text.push_str(rest);
+    *template += rest;
 }
 
 #[cfg(test)]
@@ -262,7 +219,7 @@ mod tests {
                 "{text}"
             );
             let found: Vec<String> = found
-                .into_sorted()
+                .into_sorted("")
                 .into_iter()
                 .map(|note| note.message)
                 .collect();

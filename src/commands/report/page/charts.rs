@@ -1,11 +1,10 @@
-//! Charts as SVG: lengths in percent of the room that there is, heights and letters in pixels, so that a chart fits a
-//! phone and its letters stay as large as they are.
+//! Charts as SVG: widths in percent, heights and letters in pixels, so that a chart fits a phone and its letters keep
+//! their size.
 
-use std::io;
-
-use super::html::Html;
+use super::html::{Html, element, empty, text_in};
 use crate::commands::format::figure;
-use crate::journal::report::{Count, OfHour, OfWeekday};
+use crate::commands::report::sheet::hour_name;
+use crate::journal::figures::{Count, HourCount, WeekdayCount};
 
 /// Pixels for the names on the left of a chart.
 const GUTTER: &str = "44";
@@ -17,193 +16,158 @@ const CELL: f64 = 20.0;
 /// The classes of a bar's two parts.
 pub(super) const PARTS: [&str; 2] = ["first", "second"];
 
-/// A part of a whole in percent, for an attribute.
+/// A part of a whole in percent.
 #[expect(clippy::cast_precision_loss, reason = "it is for the eye")]
 fn percent(part: u64, whole: u64) -> f64 {
     part as f64 * 100.0 / whole.max(1) as f64
 }
 
-fn in_percent(part: u64, whole: u64) -> String {
-    format!("{:.3}%", percent(part, whole))
+/// Where an hour begins in a chart that has all hours side by side, moved by a part of an hour, for an attribute.
+fn hour_place(hour: u8, moved: f64) -> String {
+    format!("{:.3}%", (f64::from(hour) + moved) * 100.0 / 24.0)
 }
 
 /// A bar of one part, or of two that add up. For the eye: the figures stand beside it.
-pub(super) fn bar(html: &mut Html, parts: &[u64], longest: u64) -> io::Result<()> {
-    let svg = [
-        ("class", "bar"),
-        ("width", "100%"),
-        ("height", "8"),
-        ("aria-hidden", "true"),
-    ];
-    html.element("svg", &svg, |html| {
-        html.empty(
-            "rect",
-            &[
-                ("class", "track"),
-                ("width", "100%"),
+pub(super) fn bar(parts: &[u64], longest: u64) -> Html {
+    let size = [("width", "100%"), ("height", "8")];
+    let hidden = [("class", "bar"), size[0], size[1], ("aria-hidden", "true")];
+    let track = [("class", "track"), size[0], size[1], ("rx", "1")];
+    let mut rects = vec![empty("rect", &track)];
+    let mut before = 0;
+    for (part, class) in parts.iter().zip(PARTS) {
+        if *part > 0 {
+            let (x, width) = (percent(before, longest), percent(*part, longest));
+            let rect = [
+                ("class", class),
+                ("x", &*format!("{x:.3}%")),
+                ("width", &*format!("{width:.3}%")),
                 ("height", "8"),
-                ("rx", "1"),
-            ],
-        )?;
-        let mut before = 0;
-        for (part, class) in parts.iter().zip(PARTS) {
-            if *part > 0 {
-                html.empty(
-                    "rect",
-                    &[
-                        ("class", class),
-                        ("x", &in_percent(before, longest)),
-                        ("width", &in_percent(*part, longest)),
-                        ("height", "8"),
-                    ],
-                )?;
-            }
-            before += part;
+            ];
+            rects.push(empty("rect", &rect));
         }
-        Ok(())
-    })
+        before += part;
+    }
+    element("svg", &hidden, rects)
 }
 
 /// The hours of the day as columns of calls and texts.
-pub(super) fn columns(html: &mut Html, hours: &[OfHour]) -> io::Result<()> {
-    let most = hours.iter().max_by_key(|of| of.came.all());
-    let top = round_up(most.map_or(0, |of| of.came.all()));
-    let label = format!("Calls and texts by hour of the day. {}", busiest(most));
-    let height = format!("{}", COLUMNS + 28.0);
+pub(super) fn columns(hours: &[HourCount]) -> Html {
+    let busiest = hours.iter().max_by_key(|of| of.came.all());
+    let most = busiest.map_or(0, |of| of.came.all());
+    let top = round_up(most);
+    let busiest = match busiest {
+        Some(of) if most > 0 => format!("Most came at {}.", title(&hour_name(of.hour), of.came)),
+        _ => "None came.".to_owned(),
+    };
+    let label = format!("Calls and texts by hour of the day. {busiest}");
     let y = |count: u64| 8.0 + COLUMNS * (1.0 - percent(count, top) / 100.0);
-    let steps: Vec<u64> = match top {
+    let steps = match top {
         1 => vec![0, 1],
         top => vec![0, top / 2, top],
     };
-    html.element("div", &[("class", "plot")], |html| {
-        let names = steps.iter().map(|step| {
-            let at = format!("{:.1}", y(*step) + 4.0);
-            (at, figure(*step))
-        });
-        axis(html, &height, names)?;
-        html.element("svg", &chart(&height, &label), |html| {
-            for step in &steps {
-                let at = format!("{:.1}", y(*step));
-                html.empty(
-                    "line",
-                    &[("class", "grid"), ("x2", "100%"), ("y1", &at), ("y2", &at)],
-                )?;
-            }
-            for of in hours {
-                column(html, of, &y)?;
-            }
-            hour_names(html, COLUMNS + 24.0)
-        })
-    })
+    let names = steps.iter();
+    let names = names.map(|step| (format!("{:.1}", y(*step) + 4.0), figure(*step)));
+    let grid = steps.iter().map(|step| {
+        let at = &*format!("{:.1}", y(*step));
+        empty(
+            "line",
+            &[("class", "grid"), ("x2", "100%"), ("y1", at), ("y2", at)],
+        )
+    });
+    let columns = hours.iter().map(|of| column(of, y));
+    let marks = grid.chain(columns).chain(hour_names(COLUMNS + 24.0));
+    plot(COLUMNS + 28.0, &label, names, marks)
 }
 
-/// The names to the left of a chart, each at its height.
-fn axis<N: AsRef<str>>(
-    html: &mut Html,
-    height: &str,
-    names: impl Iterator<Item = (String, N)>,
-) -> io::Result<()> {
-    let svg = [
+/// A chart of these marks, with names on its left, each at its height. The label says in words what there is to see.
+fn plot(
+    height: f64,
+    label: &str,
+    names: impl Iterator<Item = (String, String)>,
+    marks: impl Iterator<Item = Html>,
+) -> Html {
+    let height = &*height.to_string();
+    let names = names.map(|(at, name)| {
+        let place = [("x", "36"), ("y", &*at), ("text-anchor", "end")];
+        text_in("text", &place, &name)
+    });
+    let axis = [
         ("width", GUTTER),
         ("height", height),
         ("aria-hidden", "true"),
     ];
-    html.element("svg", &svg, |html| {
-        for (at, name) in names {
-            let place = [("x", "36"), ("y", &*at), ("text-anchor", "end")];
-            html.text_in("text", &place, name.as_ref())?;
-        }
-        Ok(())
-    })
-}
-
-/// What the picture of a chart is, which says in words what there is to see.
-fn chart<'a>(height: &'a str, label: &'a str) -> [(&'static str, &'a str); 4] {
-    [
+    let chart = [
         ("width", "100%"),
         ("height", height),
         ("role", "img"),
         ("aria-label", label),
-    ]
+    ];
+    let parts = [element("svg", &axis, names), element("svg", &chart, marks)];
+    element("div", &[("class", "plot")], parts)
 }
 
 /// The column of an hour.
-fn column(html: &mut Html, of: &OfHour, y: &impl Fn(u64) -> f64) -> io::Result<()> {
-    let place = f64::from(of.hour) * 100.0 / 24.0;
-    let left = format!("{:.3}%", place + 0.5);
-    html.element("g", &[], |html| {
-        html.text_in("title", &[], &told(&hour(of.hour), of.came))?;
-        let mut before = 0;
-        for (count, class) in [of.came.calls, of.came.texts].into_iter().zip(PARTS) {
-            if count > 0 {
-                let (from, to) = (y(before), y(before + count));
-                html.empty(
-                    "rect",
-                    &[
-                        ("class", class),
-                        ("x", &left),
-                        ("y", &format!("{to:.1}")),
-                        ("width", "3.167%"),
-                        ("height", &format!("{:.1}", from - to)),
-                    ],
-                )?;
-            }
-            before += count;
+fn column(of: &HourCount, y: impl Fn(u64) -> f64) -> Html {
+    let left = &*hour_place(of.hour, 0.12);
+    let mut parts = vec![text_in("title", &[], &title(&hour_name(of.hour), of.came))];
+    let mut before = 0;
+    for (count, class) in [of.came.calls, of.came.texts].into_iter().zip(PARTS) {
+        if count > 0 {
+            let (from, to) = (y(before), y(before + count));
+            let rect = [
+                ("class", class),
+                ("x", left),
+                ("y", &*format!("{to:.1}")),
+                ("width", "3.167%"),
+                ("height", &*format!("{:.1}", from - to)),
+            ];
+            parts.push(empty("rect", &rect));
         }
-        Ok(())
-    })
+        before += count;
+    }
+    element("g", &[], parts)
 }
 
 /// The names of every third hour, below a chart that has all hours side by side.
-fn hour_names(html: &mut Html, y: f64) -> io::Result<()> {
-    let y = format!("{y}");
-    for hour in (0..24_u8).step_by(3) {
-        let middle = format!("{:.3}%", (f64::from(hour) + 0.5) * 100.0 / 24.0);
-        let place = [("x", &*middle), ("y", &*y), ("text-anchor", "middle")];
-        html.text_in("text", &place, &format!("{hour:02}"))?;
-    }
-    Ok(())
+fn hour_names(y: f64) -> impl Iterator<Item = Html> {
+    (0..24_u8).step_by(3).map(move |hour| {
+        let place = [
+            ("x", &*hour_place(hour, 0.5)),
+            ("y", &*y.to_string()),
+            ("text-anchor", "middle"),
+        ];
+        text_in("text", &place, &format!("{hour:02}"))
+    })
 }
 
-/// Weekdays and hours as cells, the darker the more.
-pub(super) fn cells(html: &mut Html, weekdays: &[OfWeekday]) -> io::Result<()> {
-    let all = weekdays
-        .iter()
-        .flat_map(|day| day.hours.iter().map(|count| count.all()));
-    let most = all.max().unwrap_or(0);
-    let rows = weekdays.len();
-    #[expect(clippy::cast_precision_loss, reason = "there are seven")]
-    let top = |row: usize| row as f64 * CELL;
-    let height = format!("{}", top(rows) + 20.0);
-    let middle = |row: usize| format!("{}", top(row) + CELL * 0.7);
+/// Weekdays and hours as cells, the darker the more, and what the darkest stands for.
+pub(super) fn cells(weekdays: &[WeekdayCount]) -> [Html; 2] {
+    let all = weekdays.iter().flat_map(|day| &day.hours);
+    let most = all.map(|count| count.all()).max().unwrap_or(0);
     let scale = format!(
         "The stronger the colour, the more, up to {} in one hour of the week.",
         figure(most)
     );
     let label = format!("Calls and texts by weekday and hour. {scale}");
-    html.element("div", &[("class", "plot")], |html| {
-        let names = weekdays.iter().enumerate();
-        axis(
-            html,
-            &height,
-            names.map(|(row, day)| (middle(row), day.weekday)),
-        )?;
-        html.element("svg", &chart(&height, &label), |html| {
-            for (row, day) in weekdays.iter().enumerate() {
-                for (at, count) in (0_u8..).zip(&day.hours) {
-                    let title = told(&format!("{} {}", day.weekday, hour(at)), *count);
-                    let place = format!("{:.3}%", f64::from(at) * 100.0 / 24.0);
-                    cell(html, &place, &format!("{}", top(row)), *count, most, &title)?;
-                }
-            }
-            hour_names(html, top(rows) + 14.0)
+    let tops = || (0_u32..).map(|row| f64::from(row) * CELL);
+    let names = weekdays.iter().zip(tops());
+    let names = names.map(|(day, top)| ((top + CELL * 0.7).to_string(), day.weekday.to_owned()));
+    let cells = weekdays.iter().zip(tops()).flat_map(|(day, top)| {
+        (0_u8..).zip(&day.hours).map(move |(hour, count)| {
+            let when = format!("{} {}", day.weekday, hour_name(hour));
+            cell(&hour_place(hour, 0.0), top, *count, most, &when)
         })
-    })?;
-    html.text_in("p", &[("class", "note")], &scale)
+    });
+    let below = tops().nth(weekdays.len()).unwrap_or_default();
+    let marks = cells.chain(hour_names(below + 14.0));
+    [
+        plot(below + 20.0, &label, names, marks),
+        text_in("p", &[("class", "note")], &scale),
+    ]
 }
 
-fn cell(html: &mut Html, x: &str, y: &str, count: Count, most: u64, title: &str) -> io::Result<()> {
-    // One of a thousand is still to be seen.
+fn cell(x: &str, top: f64, count: Count, most: u64, when: &str) -> Html {
+    // One call among thousands is still visible.
     let opacity = format!("{:.3}", 0.12 + 0.88 * percent(count.all(), most) / 100.0);
     let (class, opacity) = match count.all() {
         0 => ("cell none", "0.55"),
@@ -212,21 +176,16 @@ fn cell(html: &mut Html, x: &str, y: &str, count: Count, most: u64, title: &str)
     let rect = [
         ("class", class),
         ("x", x),
-        ("y", y),
+        ("y", &*top.to_string()),
         ("width", "4.167%"),
         ("height", "20"),
         ("rx", "4"),
         ("fill-opacity", opacity),
     ];
-    html.element("rect", &rect, |html| html.text_in("title", &[], title))
+    element("rect", &rect, [text_in("title", &[], &title(when, count))])
 }
 
-/// `09:00`
-pub(super) fn hour(hour: u8) -> String {
-    format!("{hour:02}:00")
-}
-
-fn told(when: &str, count: Count) -> String {
+fn title(when: &str, count: Count) -> String {
     format!(
         "{when}: {} calls, {} texts",
         figure(count.calls),
@@ -234,28 +193,14 @@ fn told(when: &str, count: Count) -> String {
     )
 }
 
-fn busiest(most: Option<&OfHour>) -> String {
-    match most {
-        Some(of) if of.came.all() > 0 => format!("Most came at {}.", told(&hour(of.hour), of.came)),
-        _ => "None came.".to_owned(),
-    }
-}
-
 /// The next round figure: 1, 2, 4, 6, 8 or 10 times a power of ten, so that its half is a whole one, too.
 fn round_up(figure: u64) -> u64 {
-    if figure <= 1 {
-        return 1;
-    }
-    let mut power: u64 = 1;
-    loop {
-        for factor in [2, 4, 6, 8, 10] {
-            let round = power.saturating_mul(factor);
-            if round >= figure {
-                return round;
-            }
-        }
-        power = power.saturating_mul(10);
-    }
+    let power = 10_u64.pow(figure.max(1).ilog10());
+    [1, 2, 4, 6, 8, 10]
+        .map(|factor| power.saturating_mul(factor))
+        .into_iter()
+        .find(|round| *round >= figure)
+        .unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

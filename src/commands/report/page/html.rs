@@ -1,69 +1,53 @@
-//! HTML, written by quick-xml, so that no text and no attribute can stand in it unescaped.
+//! Markup in which no text and no attribute can stand unescaped.
 
-use std::io;
-
-use quick_xml::Writer;
-use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+use quick_xml::escape::escape;
 
 /// Attributes: names with their values.
 pub(super) type Attributes<'a> = &'a [(&'a str, &'a str)];
 
-/// A page that is being written.
-pub(super) struct Html(Writer<Vec<u8>>);
+/// Elements and texts as they stand in the page.
+pub(super) struct Html(String);
 
 impl Html {
-    pub(super) fn new() -> Self {
-        Self(Writer::new(Vec::new()))
+    /// A constant of ours, in which nothing is escaped.
+    pub(super) fn constant(markup: &'static str) -> Self {
+        Self(markup.to_owned())
     }
 
-    /// The page, after its document type.
-    pub(super) fn into_bytes(self) -> Vec<u8> {
-        let mut page = b"<!DOCTYPE html>\n".to_vec();
-        page.append(&mut self.0.into_inner());
-        page.push(b'\n');
-        page
-    }
-
-    /// An element with what this writes into it.
-    pub(super) fn element(
-        &mut self,
-        name: &str,
-        attributes: Attributes<'_>,
-        content: impl FnOnce(&mut Self) -> io::Result<()>,
-    ) -> io::Result<()> {
-        self.0.write_event(Event::Start(start(name, attributes)))?;
-        content(self)?;
-        self.0.write_event(Event::End(BytesEnd::new(name)))
-    }
-
-    /// An element with a text.
-    pub(super) fn text_in(
-        &mut self,
-        name: &str,
-        attributes: Attributes<'_>,
-        text: &str,
-    ) -> io::Result<()> {
-        self.element(name, attributes, |html| html.text(text))
-    }
-
-    /// An element that is empty by its nature: of HTML's only `meta`, of SVG's any.
-    pub(super) fn empty(&mut self, name: &str, attributes: Attributes<'_>) -> io::Result<()> {
-        self.0.write_event(Event::Empty(start(name, attributes)))
-    }
-
-    pub(super) fn text(&mut self, text: &str) -> io::Result<()> {
-        self.0.write_event(Event::Text(BytesText::new(text)))
-    }
-
-    /// The style sheet, in which HTML escapes nothing. It is a constant of ours, without a `<`.
-    pub(super) fn style(&mut self, style: &'static str) -> io::Result<()> {
-        self.element("style", &[], |html| {
-            html.0
-                .write_event(Event::Text(BytesText::from_escaped(style)))
-        })
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
     }
 }
 
-fn start<'a>(name: &'a str, attributes: Attributes<'a>) -> BytesStart<'a> {
-    BytesStart::new(name).with_attributes(attributes.iter().copied())
+/// An element with what is in it.
+pub(super) fn element(
+    name: &str,
+    attributes: Attributes<'_>,
+    content: impl IntoIterator<Item = Html>,
+) -> Html {
+    let mut html = start(name, attributes) + ">";
+    html.extend(content.into_iter().map(|Html(part)| part));
+    Html(html + "</" + name + ">")
+}
+
+/// An element that is empty by its nature: of HTML's only `meta`, of SVG's any.
+pub(super) fn empty(name: &str, attributes: Attributes<'_>) -> Html {
+    Html(start(name, attributes) + "/>")
+}
+
+/// An element with a text.
+pub(super) fn text_in(name: &str, attributes: Attributes<'_>, content: &str) -> Html {
+    element(name, attributes, [text(content)])
+}
+
+pub(super) fn text(text: &str) -> Html {
+    Html(escape(text).into_owned())
+}
+
+fn start(name: &str, attributes: Attributes<'_>) -> String {
+    let mut start = format!("<{name}");
+    for (name, value) in attributes {
+        start.extend([" ", name, "=\"", &escape(*value), "\""]);
+    }
+    start
 }

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use serde::Serialize;
-
-use super::DISTINCT_MAX;
+use crate::journal::figures::{DISTINCT_MAX, Quiet};
 use crate::journal::line::{self, Line};
 use crate::table::Table;
 use crate::table::condition::{Condition, Demand, Passing, Subject};
@@ -38,19 +36,6 @@ pub struct Pinned {
     masks: HashSet<Box<str>>,
     /// Whether there were more masks than are kept.
     has_more_masks: bool,
-}
-
-/// The numbers of a table that never came.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Quiet {
-    /// How many numbers the table is pinned to.
-    pub pinned: usize,
-    /// Those that no line names, in order.
-    pub never: Vec<String>,
-    /// Those that no line names whole, but that a masked number may be.
-    pub uncertain: Vec<String>,
-    /// Those of a form that a line never holds whole, such as a SIP address: nothing is known of them.
-    pub unkept: Vec<String>,
 }
 
 impl Pinned {

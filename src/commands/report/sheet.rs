@@ -1,0 +1,284 @@
+//! What the terminal and the page draw alike: a heading, key figures, and tables with a title and rows with bars.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::commands::format::{counted, figure, share, shown};
+use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section};
+
+/// Rows that belong together.
+pub(super) struct Table {
+    pub title: &'static str,
+    /// One more sentence about it; may be empty.
+    pub note: &'static str,
+    /// What the rows are named after.
+    pub of: &'static str,
+    /// What the figures of a row are. The first, or the first two, are drawn as a bar.
+    pub columns: &'static [&'static str],
+    pub rows: Vec<Row>,
+}
+
+/// A row: its name and its figures, as many as its section has columns.
+pub(super) struct Row {
+    pub label: String,
+    pub figures: Vec<u64>,
+    /// Whether it stands for several, and so has no bar that could be compared.
+    pub is_rest: bool,
+}
+
+impl Table {
+    /// What is drawn of a row: one part, or two that add up.
+    pub(super) fn bar<'r>(&self, row: &'r Row) -> &'r [u64] {
+        &row.figures[..self.columns.len().min(2)]
+    }
+
+    /// The length of the longest bar, at least 1.
+    pub(super) fn longest(&self) -> u64 {
+        let rows = self.rows.iter().filter(|row| !row.is_rest);
+        let lengths = rows.map(|row| self.bar(row).iter().sum::<u64>());
+        lengths.max().unwrap_or_default().max(1)
+    }
+
+    /// Puts all rows but the first so many into one.
+    pub(super) fn cut(&mut self, most: usize) {
+        // One row more is as short as a row that stands for it.
+        if self.rows.len() <= most + 1 {
+            return;
+        }
+        let rest = self.rows.split_off(most);
+        let mut figures = vec![0; self.columns.len()];
+        for row in &rest {
+            for (sum, figure) in figures.iter_mut().zip(&row.figures) {
+                *sum += figure;
+            }
+        }
+        let more = figure(rest.len() as u64);
+        self.rows.push(Row {
+            label: format!("{more} others"),
+            figures,
+            is_rest: true,
+        });
+    }
+}
+
+/// A key figure: its name, the figure, and notes on it.
+pub(super) struct Key {
+    pub name: &'static str,
+    pub figure: u64,
+    pub notes: Vec<String>,
+}
+
+/// The figures that come first.
+pub(super) fn keys(figures: &Figures) -> Vec<Key> {
+    // Counts of zero are not mentioned.
+    let notes = |counts: &[(u64, &str)]| {
+        let some = counts.iter().filter(|(count, _)| *count > 0);
+        some.map(|(count, what)| format!("{} {what}", figure(*count)))
+            .collect()
+    };
+    let key = |name, figure, notes| Key {
+        name,
+        figure,
+        notes,
+    };
+    let (came, back, withheld) = (figures.came, figures.came_back, figures.withheld);
+    let calls = notes(&[(withheld.calls, "withheld"), (back.calls, "came back")]);
+    let texts = notes(&[
+        (withheld.texts, "withheld"),
+        (figures.machines, "from machines"),
+        (back.texts, "came back"),
+    ]);
+    let mut keys = vec![
+        key("Calls", came.calls, calls),
+        key("Texts", came.texts, texts),
+    ];
+    let (default, answers) = (figures.default_answers(), figures.answers());
+    let share = match answers {
+        0 => Vec::new(),
+        _ => vec![format!(
+            "{} of {}",
+            share(default, answers),
+            counted(answers, "answer")
+        )],
+    };
+    keys.push(key("Default answers", default, share));
+    let decided = || figures.intercepts.rows.iter().map(|(_, decided)| decided);
+    let blocked: u64 = decided().map(|decided| decided.blocked).sum();
+    let passed: u64 = decided().map(|decided| decided.passed).sum();
+    if blocked + passed > 0 {
+        let passed = vec![format!("{} let go on", figure(passed))];
+        keys.push(key("Interactions blocked", blocked, passed));
+    }
+    if let Some(quiet) = figures.quiet.as_ref().filter(|quiet| quiet.pinned > 0) {
+        let all = vec![format!("of {} in the table", figure(quiet.pinned as u64))];
+        keys.push(key("Quiet numbers", quiet.never.len() as u64, all));
+    }
+    if figures.unreadable > 0 {
+        let note = vec!["in no other figure".to_owned()];
+        keys.push(key("Unreadable lines", figures.unreadable, note));
+    }
+    keys
+}
+
+/// Over which time, on whose clock, and how much was read.
+pub(super) fn heading(figures: &Figures, zone: &TimeZone) -> String {
+    let clock = |moment: Timestamp| zone.to_datetime(moment).strftime("%Y-%m-%d %H:%M");
+    match (figures.from, figures.to) {
+        (Some(from), Some(to)) => format!(
+            "{} to {}, {}: {}",
+            clock(from),
+            clock(to),
+            figures.timezone,
+            counted(figures.lines, "line")
+        ),
+        _ => "The journal has no lines.".to_owned(),
+    }
+}
+
+/// A section of the figures.
+pub(super) fn table<T: Counted>(section: &Section<T>) -> Table {
+    let rows = section.rows.iter().map(|(name, counted)| Row {
+        label: match name.as_deref() {
+            None => "not certain which".to_owned(),
+            Some(OTHERS) => "other".to_owned(),
+            Some(name) => shown(name),
+        },
+        figures: counted.figures(),
+        is_rest: name.as_deref() == Some(OTHERS),
+    });
+    Table {
+        title: section.title,
+        note: "",
+        of: section.of,
+        columns: T::COLUMNS,
+        rows: rows.collect(),
+    }
+}
+
+/// By route.
+pub(super) fn routes(figures: &Figures) -> Table {
+    let mut table = table(&figures.routes);
+    if figures.came_back.all() > 0 {
+        table.note = "Every answer counts, also to what came back.";
+    }
+    table
+}
+
+/// By hour of the day.
+pub(super) fn hours(figures: &Figures) -> Table {
+    let hours = figures.hours.iter();
+    let hours = hours.map(|of| (hour_name(of.hour), of.came.figures()));
+    rows("Hours", "hour", Count::COLUMNS, hours)
+}
+
+/// By weekday.
+pub(super) fn weekdays(figures: &Figures) -> Table {
+    let weekdays = figures.weekdays.iter();
+    let weekdays = weekdays.map(|of| (of.weekday.to_owned(), of.came.figures()));
+    rows("Weekdays", "weekday", Count::COLUMNS, weekdays)
+}
+
+/// `09:00`
+pub(super) fn hour_name(hour: u8) -> String {
+    format!("{hour:02}:00")
+}
+
+/// All other tables that have rows.
+pub(super) fn others(figures: &Figures) -> Vec<Table> {
+    let unusual = figures.statuses.iter().filter(|of| !of.is_usual());
+    let unusual = unusual.map(|of| (format!("{} {}", of.webhook, of.status), vec![of.count]));
+    let mut statuses = rows(
+        "Other statuses",
+        "webhook and status",
+        &["answers"],
+        unusual,
+    );
+    statuses.note = "Answers with another status than the webhook's own.";
+    let mut tables = vec![
+        table(&figures.intercepts),
+        table(&figures.callbacks),
+        table(&figures.events),
+        Table {
+            of: "event",
+            ..table(&figures.voice_webhooks)
+        },
+        table(&figures.loop_guard),
+        table(&figures.failed),
+        statuses,
+    ];
+    tables.retain(|table| !table.rows.is_empty());
+    tables
+}
+
+fn rows(
+    title: &'static str,
+    of: &'static str,
+    columns: &'static [&'static str],
+    rows: impl Iterator<Item = (String, Vec<u64>)>,
+) -> Table {
+    let rows = rows.map(|(label, figures)| Row {
+        label,
+        figures,
+        is_rest: false,
+    });
+    Table {
+        title,
+        note: "",
+        of,
+        columns,
+        rows: rows.collect(),
+    }
+}
+
+/// How many of a table's numbers never came: `2 of 7`.
+pub(super) fn never(quiet: &Quiet) -> String {
+    let [never, pinned] = [quiet.never.len(), quiet.pinned].map(|count| figure(count as u64));
+    format!("{never} of {pinned}")
+}
+
+/// The first of some numbers, and how many more there are.
+pub(super) fn first(numbers: &[String], most: usize) -> Vec<String> {
+    let mut first: Vec<String> = numbers.iter().take(most).map(|text| shown(text)).collect();
+    if numbers.len() > most {
+        first.push(format!(
+            "and {} more",
+            figure((numbers.len() - most) as u64)
+        ));
+    }
+    first
+}
+
+/// What else the journal says about numbers that never came, a sentence each.
+pub(super) fn quiet_notes(quiet: &Quiet) -> Vec<String> {
+    let mut notes = Vec::new();
+    if quiet.never.is_empty() {
+        notes.push("No number is known to be quiet.".to_owned());
+    }
+    if !quiet.uncertain.is_empty() {
+        notes.push(format!(
+            "{} may have come, because a masked number in the journal begins and ends so: {}",
+            counted(quiet.uncertain.len() as u64, "number"),
+            some(&quiet.uncertain)
+        ));
+    }
+    if !quiet.unkept.is_empty() {
+        notes.push(format!(
+            "Nothing is known of {} of a form that a journal never holds whole: {}",
+            counted(quiet.unkept.len() as u64, "number"),
+            some(&quiet.unkept)
+        ));
+    }
+    notes
+}
+
+/// The first of some numbers in a sentence, each cut short.
+fn some(numbers: &[String]) -> String {
+    const MOST: usize = 5;
+    let short = |text: &String| shown(text).chars().take(60).collect();
+    let first: Vec<String> = numbers.iter().take(MOST).map(short).collect();
+    let first = first.join(", ");
+    match numbers.len().saturating_sub(MOST) {
+        0 => format!("{first}."),
+        more => format!("{first} and {} more.", figure(more as u64)),
+    }
+}
