@@ -16,7 +16,7 @@ use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
 use twiml_responder::twilio::vocabulary::{self, ElementSpec};
 use twiml_responder::twilio::request::event::Event;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
-use twiml_responder::twilio::signature::diagnosis::diagnose;
+use twiml_responder::twilio::signature::diagnosis::{Hints, diagnose};
 use twiml_responder::twilio::signature::public_url::PublicUrl;
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{Algorithm, Content, Failure, Secret, Signed, sign, verify};
@@ -231,7 +231,15 @@ pub fn url(bytes: &[u8]) {
         account_sid: "",
         content,
     };
-    let _ = diagnose(&secrets, &candidates, &about("AAAA"), &[asked], public).to_string();
+    let hints = Hints {
+        received: public,
+        hosts: vec![asked],
+        port: Some(asked),
+        prefix: Some(public),
+    };
+    // A signature of the right length, which is searched for.
+    let searched = about("AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let _ = diagnose(&secrets, &candidates, &searched, &hints);
     let Ok(public) = public.parse::<PublicUrl>() else {
         return;
     };

@@ -45,7 +45,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 pub(super) fn read(path: &Path) -> Result<Form> {
     let bytes = read_bytes(path)?;
     let form = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    Ok(Form::read(form.strip_suffix(b"\r").unwrap_or(form)))
+    Ok(Form::parse(form.strip_suffix(b"\r").unwrap_or(form)))
 }
 
 /// The bytes of a file, or of standard input for `-`.

@@ -6,7 +6,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 
 use crate::service::table_file::can_be_read_again;
-use crate::twilio::signature::keys::{self, Keys};
+use crate::twilio::signature::path_keys::{self, PathKeys};
 use crate::twilio::signature::secrets::Secrets;
 
 /// The environment variable with an auth token.
@@ -76,10 +76,10 @@ fn read(path: &Path) -> Result<Secrets> {
 }
 
 /// The keys of the voice webhooks' path.
-pub(super) fn read_keys(paths: &[PathBuf]) -> Result<Keys> {
-    let mut keys = Keys::default();
+pub(super) fn read_keys(paths: &[PathBuf]) -> Result<PathKeys> {
+    let mut keys = PathKeys::default();
     for path in paths {
-        let own = Keys::parse(&read_key_file(path)?).with_context(|| unusable(path))?;
+        let own = PathKeys::parse(&read_key_file(path)?).with_context(|| unusable(path))?;
         keys.extend(own);
     }
     Ok(keys)
@@ -91,7 +91,7 @@ pub(super) fn read_first_key(paths: &[PathBuf]) -> Result<Option<String>> {
         return Ok(None);
     };
     let text = read_key_file(path)?;
-    let key = keys::first(&text).with_context(|| unusable(path))?;
+    let key = path_keys::first(&text).with_context(|| unusable(path))?;
     Ok(Some(key.to_owned()))
 }
 

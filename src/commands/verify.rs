@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use super::secrets::TOKEN_VARIABLE;
 use super::{Outcome, fields, output, secrets};
 use crate::twilio::request::Form;
-use crate::twilio::signature::diagnosis::diagnose;
+use crate::twilio::signature::diagnosis::{Hints, diagnose};
 use crate::twilio::signature::{Content, Signed, verify};
 
 #[derive(Debug, clap::Args)]
@@ -61,7 +61,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let query = arguments
         .url
         .split_once('?')
-        .map(|(_, query)| Form::read(query.as_bytes()))
+        .map(|(_, query)| Form::parse(query.as_bytes()))
         .unwrap_or_default();
     let account_sid = form
         .as_ref()
@@ -81,7 +81,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         Err(failure) => {
             output::print(failure.as_str());
-            output::print(&diagnose(&secrets, &urls, &signed, &[], "").to_string());
+            output::print(&diagnose(&secrets, &urls, &signed, &Hints::default()));
             Ok(Outcome::No)
         }
     }

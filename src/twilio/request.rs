@@ -3,135 +3,14 @@
 //! Nothing here fails: a field that is missing reads as empty, a word that is new to us stays text.
 
 pub mod event;
-pub(crate) mod joined;
+mod form;
 pub mod sample;
-mod urlencoded;
 
 use std::borrow::Cow;
-use std::fmt;
+
+pub use form::Form;
 
 use crate::twilio::types::{Channel, is_withheld};
-
-/// The fields of a form or of a query, in the order they came, repeats and unknown names included.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Form {
-    /// All names and values decoded, each value behind its name.
-    text: String,
-    fields: Vec<Field>,
-}
-
-/// Where a field stands in the text of its form: the name up to the middle, then the value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Field {
-    start: usize,
-    middle: usize,
-    end: usize,
-}
-
-impl Form {
-    /// Reads `application/x-www-form-urlencoded` bytes, a body or a query without its `?`, while a request waits.
-    ///
-    /// Never fails: what is no UTF-8 becomes U+FFFD (and then fails its signature), a field without `=` is empty.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        if bytes.is_empty() {
-            return Self::default();
-        }
-        urlencoded::decode(bytes).unwrap_or_else(|| Self::read(bytes))
-    }
-
-    /// The same as [`Form::parse`] by `serde_urlencoded`, for whoever has time: slower, and what `parse` is held against.
-    #[must_use]
-    pub fn read(bytes: &[u8]) -> Self {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(bytes).unwrap_or_default();
-        pairs.into_iter().collect()
-    }
-
-    /// All pairs of name and value, in the order they came.
-    #[must_use]
-    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        self.fields
-            .iter()
-            .map(|field| (self.name(field), self.value(field)))
-    }
-
-    /// How many fields there are.
-    pub(crate) fn len(&self) -> usize {
-        self.fields.len()
-    }
-
-    /// The name of the field at this place.
-    pub(crate) fn name_at(&self, index: usize) -> &[u8] {
-        let field = &self.fields[index];
-        &self.text.as_bytes()[field.start..field.middle]
-    }
-
-    /// The name of the field at this place with the value right behind it.
-    pub(crate) fn joined_at(&self, index: usize) -> &[u8] {
-        let field = &self.fields[index];
-        &self.text.as_bytes()[field.start..field.end]
-    }
-
-    /// The same with all fields behind it.
-    pub(crate) fn joined_from(&self, index: usize) -> &[u8] {
-        &self.text.as_bytes()[self.fields[index].start..]
-    }
-
-    /// How long all names and values are together.
-    pub(crate) fn text_len(&self) -> usize {
-        self.text.len()
-    }
-
-    /// The first value of this name; `None` when the name is absent.
-    #[must_use]
-    pub fn first(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|field| {
-                field.middle - field.start == name.len()
-                    && self.text.as_bytes()[field.start..field.middle] == *name.as_bytes()
-            })
-            .map(|field| self.value(field))
-    }
-
-    /// About how much memory its fields take, in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.text.len() + self.fields.len() * size_of::<Field>()
-    }
-
-    fn name(&self, field: &Field) -> &str {
-        &self.text[field.start..field.middle]
-    }
-
-    fn value(&self, field: &Field) -> &str {
-        &self.text[field.middle..field.end]
-    }
-}
-
-impl fmt::Debug for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.pairs()).finish()
-    }
-}
-
-impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Form {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let mut form = Self::default();
-        for (name, value) in pairs {
-            let start = form.text.len();
-            form.text.push_str(name.as_ref());
-            let middle = form.text.len();
-            form.text.push_str(value.as_ref());
-            form.fields.push(Field {
-                start,
-                middle,
-                end: form.text.len(),
-            });
-        }
-        form
-    }
-}
 
 /// Which of the service's webhooks was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -387,38 +266,6 @@ mod tests {
         Request::new(Webhook::OutOfSession, &body, &query)
             .value(name)
             .into_owned()
-    }
-
-    #[test]
-    fn a_form_keeps_order_repeats_and_odd_fields() {
-        let form = Form::parse(b"b=2&a=1&b=%2B3+4&flag&&=x&c=%ff");
-        let pairs: Vec<(&str, &str)> = form.pairs().collect();
-        assert_eq!(
-            pairs,
-            [
-                ("b", "2"),
-                ("a", "1"),
-                ("b", "+3 4"),
-                ("flag", ""),
-                ("", "x"),
-                ("c", "\u{fffd}")
-            ]
-        );
-        assert_eq!(form.first("b"), Some("2"));
-        assert_eq!(form.first("B"), None);
-        assert_eq!(
-            format!("{:?}", Form::parse(b"a=1&b")),
-            r#"[("a", "1"), ("b", "")]"#
-        );
-    }
-
-    #[test]
-    fn the_size_of_a_form_is_that_of_its_text_and_its_fields() {
-        assert_eq!(Form::default().size(), 0);
-        assert_eq!(
-            Form::parse(b"a=12&b=%2B").size(),
-            5 + 2 * size_of::<Field>()
-        );
     }
 
     #[test]

@@ -82,7 +82,7 @@ pub(super) fn webhook(arguments: &Arguments) -> Webhook {
     let Some(url) = &arguments.url else {
         return Webhook::OutOfSession;
     };
-    let query = Form::read(url.query().unwrap_or_default().as_bytes());
+    let query = Form::parse(url.query().unwrap_or_default().as_bytes());
     // What comes back with a step is Twilio's follow-up of a call, which tells nothing of a session.
     if query.first("step").is_some_and(|step| !step.is_empty()) {
         return Webhook::Webhook;

@@ -109,7 +109,7 @@ mod tests {
     use crate::table::guard::Limits;
     use crate::table::intercept::Intercept;
     use crate::table::{DefaultReplies, DefaultReply, Table};
-    use crate::twilio::signature::keys::Keys;
+    use crate::twilio::signature::path_keys::PathKeys;
 
     fn table() -> Table {
         let default = DefaultReplies {
@@ -194,7 +194,7 @@ mod tests {
                 Arc::new(table()),
                 Access {
                     verification: Verification::AllowUnsigned,
-                    voice_webhooks: Keys::parse(key).expect("a key"),
+                    voice_webhooks: PathKeys::parse(key).expect("a key"),
                 },
             )
         };
