@@ -12,6 +12,7 @@ pub mod pattern;
 pub(crate) mod problems;
 pub mod reply;
 pub mod schedule;
+pub mod seconds;
 pub mod twiml;
 
 use std::borrow::Cow;
@@ -30,8 +31,9 @@ use self::schedule::Schedule;
 use crate::table::directory::{BoundRow, Directory, Row};
 use crate::table::guard::Limits;
 use crate::table::reply::{EMPTY_DOCUMENT, Reply};
+use crate::twilio::channel::Channel;
+use crate::twilio::number::is_withheld;
 use crate::twilio::request::{Request, Webhook};
-use crate::twilio::types::{Channel, is_withheld};
 
 /// The name under which `[default]` answers.
 pub const DEFAULT: &str = "default";

@@ -12,12 +12,12 @@ use serde::Serialize;
 
 use super::{Format, Outcome, fields, output, table_file};
 use crate::table::answer::{Answer, Asked, Kind, answer};
-use crate::table::guard::{Guard, Limits};
+use crate::table::guard::{Limits, LoopGuard};
 use crate::table::schedule::{Schedule, parse_moment};
 use crate::table::twiml;
 use crate::table::{Condition, Miss, Subject, Table};
+use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
-use crate::twilio::types::Channel;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let table = table_file::compile(&arguments.config)?.table;
     let webhook = match arguments.webhook {
         WebhookArgument::OutOfSession => Webhook::OutOfSession,
-        WebhookArgument::Webhook => Webhook::Webhook,
+        WebhookArgument::Webhook => Webhook::Plain,
         WebhookArgument::Intercept => Webhook::Intercept,
     };
     let body = sample::filled(
@@ -118,7 +118,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let url = format!("https://self.invalid/{}", webhook.as_str());
     let answer = answer(
         &table,
-        &Guard::new(),
+        &LoopGuard::new(),
         &Asked {
             request: &request,
             url: &url,

@@ -20,7 +20,7 @@ use self::keys::Directories;
 use self::seen::Sight;
 use self::truth::Truth;
 use crate::journal::line::Recorded;
-use crate::table::guard::{LOOP_GUARD, Verdict as Guarded};
+use crate::table::guard::{GuardReason, LOOP_GUARD};
 use crate::table::intercept::PASS;
 use crate::table::reply::Reply;
 use crate::table::schedule::Schedule;
@@ -199,7 +199,7 @@ fn recorded<'a>(request: &Recorded<'a>) -> Option<Result<Choice<'a>, Doubt<'a>>>
     }
     let route = line.route.as_deref()?;
     let is_told = |word: &str| {
-        Guarded::OF_MACHINES
+        GuardReason::OF_MACHINES
             .iter()
             .any(|guard| guard.word() == word)
     };

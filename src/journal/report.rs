@@ -24,8 +24,8 @@ use self::tally::Tally;
 use crate::journal::line::{Line, NoLine};
 use crate::table::DEFAULT;
 use crate::table::guard::LOOP_GUARD;
+use crate::twilio::channel::Channel;
 use crate::twilio::request::Webhook;
-use crate::twilio::types::Channel;
 
 /// How many distinct values of a kind have a count of their own; those that come later share one.
 pub const DISTINCT_MAX: usize = 100_000;
@@ -169,7 +169,7 @@ impl Counter {
         let word = webhook.map_or(OTHERS, Webhook::as_str);
         *self.statuses.entry((word, line.status)).or_default() += 1;
         match webhook {
-            Some(Webhook::OutOfSession | Webhook::Webhook) => self.add_answer(line, moment),
+            Some(Webhook::OutOfSession | Webhook::Plain) => self.add_answer(line, moment),
             Some(Webhook::Intercept) => {
                 let decided = self.intercepts.of(line.route.as_deref().unwrap_or(OTHERS));
                 if line.is_blocked() {

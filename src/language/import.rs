@@ -23,7 +23,7 @@ use self::notes::Notes;
 use crate::language::{self, NoFiles};
 use crate::table::DEFAULT;
 use crate::table::diagnostic::{Diagnostic, File, Severity};
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary;
 
 /// A route that was made of a document.

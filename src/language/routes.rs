@@ -14,8 +14,8 @@ use crate::table::problems::{Value, entries, section};
 use crate::table::reply::{Element, Reply};
 use crate::table::twiml;
 use crate::table::{Alternative, DEFAULT, DefaultReplies, DefaultReply, Route};
+use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::Channel;
 
 /// A `[reply.NAME]`.
 #[derive(Debug, Default)]

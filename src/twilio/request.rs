@@ -10,15 +10,16 @@ use std::borrow::Cow;
 
 pub use form::Form;
 
-use crate::twilio::types::{Channel, is_withheld};
+use crate::twilio::channel::Channel;
+use crate::twilio::number::is_withheld;
 
 /// Which of the service's webhooks was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Webhook {
     /// Proxy's `OutOfSessionCallbackUrl`.
     OutOfSession,
-    /// The plain Voice or Messaging webhook of a number.
-    Webhook,
+    /// The Voice or Messaging webhook of a number, without Proxy.
+    Plain,
     /// Proxy's `InterceptCallbackUrl`.
     Intercept,
     /// Proxy's `CallbackUrl`, and any other status callback of Twilio's.
@@ -33,7 +34,7 @@ impl Webhook {
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::OutOfSession,
-        Self::Webhook,
+        Self::Plain,
         Self::Intercept,
         Self::Callback,
         Self::Events,
@@ -46,7 +47,7 @@ impl Webhook {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OutOfSession => "out-of-session",
-            Self::Webhook => "webhook",
+            Self::Plain => "webhook",
             Self::Intercept => "intercept",
             Self::Callback => "callback",
             Self::Events => "events",
@@ -65,7 +66,7 @@ impl Webhook {
     /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
     #[must_use]
     pub fn wants_document(self) -> bool {
-        matches!(self, Self::OutOfSession | Self::Webhook)
+        matches!(self, Self::OutOfSession | Self::Plain)
     }
 }
 
@@ -278,7 +279,7 @@ mod tests {
             ("", None),
         ] {
             let (body, query) = call(body);
-            let request = Request::new(Webhook::Webhook, &body, &query);
+            let request = Request::new(Webhook::Plain, &body, &query);
             assert_eq!(request.alias_used("Caller"), used, "{body:?}");
             assert_eq!(request.alias_used("Body"), None);
         }
@@ -300,7 +301,7 @@ mod tests {
         ] {
             let (body_form, query) = call(body);
             assert_eq!(
-                Request::new(Webhook::Webhook, &body_form, &query).channel(),
+                Request::new(Webhook::Plain, &body_form, &query).channel(),
                 channel,
                 "{body}"
             );
@@ -321,7 +322,7 @@ mod tests {
                 Channel::Message,
             ),
             (Webhook::Intercept, "interactionType=Voice", Channel::Voice),
-            (Webhook::Webhook, "interactionType=Message", Channel::Voice),
+            (Webhook::Plain, "interactionType=Message", Channel::Voice),
         ] {
             let (body, query) = call(body);
             assert_eq!(Request::new(webhook, &body, &query).channel(), channel);

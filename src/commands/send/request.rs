@@ -11,9 +11,9 @@ use hyper::{Request, Uri};
 use super::Arguments;
 use crate::commands::output;
 use crate::commands::secrets::{TOKEN_VARIABLE, read_first_key};
+use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Webhook, sample};
 use crate::twilio::signature::{Algorithm, Content, Secret, body_sha256, sign};
-use crate::twilio::types::Channel;
 
 /// Where the service listens by default; the path is the webhook's.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -85,7 +85,7 @@ pub(super) fn webhook(arguments: &Arguments) -> Webhook {
     let query = Form::parse(url.query().unwrap_or_default().as_bytes());
     // What comes back with a step is Twilio's follow-up of a call, which tells nothing of a session.
     if query.first("step").is_some_and(|step| !step.is_empty()) {
-        return Webhook::Webhook;
+        return Webhook::Plain;
     }
     let mut segments = url.path().trim_end_matches('/').rsplit('/');
     let last = segments.next().and_then(Webhook::from_name);
@@ -130,8 +130,8 @@ fn path_and_query(
 /// and for an event that is known.
 fn with_own_sid(given: &Form, channel: Channel, webhook: Webhook) -> Form {
     let (prefix, names): (&str, &[&str]) = match (webhook, channel) {
-        (Webhook::OutOfSession | Webhook::Webhook, Channel::Voice) => ("CA", &["CallSid"]),
-        (Webhook::OutOfSession | Webhook::Webhook, Channel::Message) => {
+        (Webhook::OutOfSession | Webhook::Plain, Channel::Voice) => ("CA", &["CallSid"]),
+        (Webhook::OutOfSession | Webhook::Plain, Channel::Message) => {
             ("SM", &["MessageSid", "SmsSid", "SmsMessageSid"])
         }
         (Webhook::Intercept | Webhook::Callback, _) => ("KI", &["interactionSid"]),

@@ -13,8 +13,8 @@ use super::journal::JournalOptions;
 use crate::commands::secrets::SecretSources;
 use crate::service::server::listener::{ListenAddress, SocketMode};
 use crate::service::server::path::OutOfSessionPath;
+use crate::table::seconds::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
-use crate::twilio::types::parse_seconds;
 
 /// Every option. The order is that of `--help`.
 #[derive(Debug, Args)]

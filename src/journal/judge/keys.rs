@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::truth::{Part, Truth};
 use crate::table::directory::Directory;
 use crate::table::{Condition, Subject, Test};
-use crate::twilio::types::masked;
+use crate::twilio::number::masked;
 
 /// The directories of some conditions.
 #[derive(Debug, Default)]

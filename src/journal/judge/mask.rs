@@ -1,9 +1,9 @@
 //! What the mask of a number tells of the number.
 
 use super::truth::Truth;
-use crate::twilio::types::{may_begin_withheld, shown_by_mask};
+use crate::twilio::number::{may_begin_withheld, shown_by_mask};
 
-/// A mask, as [`crate::twilio::types::masked`] makes it.
+/// A mask, as [`crate::twilio::number::masked`] makes it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mask<'a> {
     /// The mask as it is written.
@@ -72,7 +72,7 @@ impl<'a> Mask<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::twilio::types::masked;
+    use crate::twilio::number::masked;
 
     const NUMBERS: [&str; 14] = [
         "1",

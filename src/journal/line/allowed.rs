@@ -3,7 +3,7 @@
 //! A name alone proves nothing: a SIP header, or a page with Twilio's browser library, can send any value under any
 //! name. So a value has to look like what it should be, too, and a text in which a phone number could hide is none.
 
-use crate::twilio::types::{E164, is_withheld};
+use crate::twilio::number::{E164, is_withheld};
 
 /// The longest name that a line has; Twilio's longest has 37 characters.
 pub(super) const NAME_MAX: usize = 64;

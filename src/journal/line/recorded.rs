@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 
 use super::Line;
+use crate::twilio::channel::Channel;
 use crate::twilio::request::{self, Webhook};
-use crate::twilio::types::Channel;
 
 /// What is known of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]

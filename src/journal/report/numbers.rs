@@ -8,7 +8,8 @@ use super::DISTINCT_MAX;
 use crate::journal::line::{self, Line};
 use crate::table::reply::Reply;
 use crate::table::{Condition, Subject, Table, Test};
-use crate::twilio::types::{Channel, masked};
+use crate::twilio::channel::Channel;
+use crate::twilio::number::masked;
 
 /// The parameters whose value is our own number in what people send us.
 const OWN: [&str; 2] = ["Called", "To"];

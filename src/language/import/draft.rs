@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 
 /// Tells the parts of a draft apart, so that what the compiler refuses can be taken out.
 pub(super) type Id = usize;

@@ -7,8 +7,9 @@ use super::fields::Fields;
 use super::notes::Notes;
 use super::texts;
 use super::xml;
+use crate::twilio::channel::Channel;
+use crate::twilio::number::E164;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::{Channel, E164};
 use crate::twilio::vocabulary::{self, AttributeSpec, Destination, ElementSpec};
 
 /// Turns the elements of one document into those of a draft.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::draft::{Attribute, Draft, Element, Id, Node, Value};
 use super::strings::{COLUMNS, quoted, string};
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 
 /// Where a part of the draft stands in the TOML, and where it stood in the document.
 #[derive(Debug)]

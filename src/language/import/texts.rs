@@ -1,7 +1,7 @@
 //! The texts of a document as TwiML reads them: which blanks count and which only lay the document out.
 
 use super::draft::Node;
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary::{self, ElementSpec};
 
 /// The blanks of XML; a no-break space is none.

@@ -10,7 +10,7 @@ use super::proof::{Effort, Reason};
 use crate::table::reply::Reply;
 use crate::table::schedule::Schedule;
 use crate::table::{Alternative, Route};
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 
 /// One table of a route's `when`, as the proof reads it.
 pub(super) struct Answer<'t> {

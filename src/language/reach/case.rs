@@ -10,8 +10,8 @@ use super::known::Known;
 use super::proof::Effort;
 use crate::table::directory::Row;
 use crate::table::{Condition, folded};
+use crate::twilio::channel::Channel;
 use crate::twilio::request::{alias, is_caller_geography};
-use crate::twilio::types::Channel;
 
 const ABSENT: Atom<'static> = Atom::Exactly("");
 

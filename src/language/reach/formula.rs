@@ -10,7 +10,7 @@ use super::proof::Effort;
 use crate::table::directory::{Directory, Row};
 use crate::table::pattern::Pattern;
 use crate::table::{Condition, Subject, Test};
-use crate::twilio::types::is_withheld;
+use crate::twilio::number::is_withheld;
 
 /// Directories with more rows are never looked at row by row.
 const MOST_ROWS: usize = 10_000;

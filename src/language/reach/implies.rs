@@ -6,7 +6,7 @@ use super::formula::{Atom, Formula, Lookup};
 use super::known::Known;
 use super::proof::Effort;
 use crate::table::pattern::Pattern;
-use crate::twilio::types::may_begin_withheld;
+use crate::twilio::number::may_begin_withheld;
 
 /// A character that no pattern spells out, so that only a `*` can match it.
 const STRANGER: char = '\u{10FFFF}';

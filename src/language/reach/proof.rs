@@ -14,7 +14,7 @@ use super::case::{Case, Fork};
 use super::formula::Formulas;
 use crate::table::Route;
 use crate::table::schedule::Schedule;
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 
 /// How many comparisons of a value, a fact or a route the proof for one route may take.
 const EFFORT_PER_ROUTE: u64 = 200_000;

@@ -86,7 +86,7 @@ pub(super) fn webhook_at(path: &str, service: &Service) -> Option<Webhook> {
     };
     let webhook = Webhook::from_name(first)?;
     let is_there = match (webhook, rest) {
-        (Webhook::Webhook, None) => true,
+        (Webhook::Plain, None) => true,
         (Webhook::Intercept, None) => !service.live.load().table.intercepts.is_empty(),
         (Webhook::VoiceWebhooks, Some(key)) => service.live.load().voice_webhooks.has(key),
         // Without a journal nobody would ever hear of what they tell.
@@ -140,8 +140,8 @@ mod tests {
             ("/out-of-session/x", None),
             ("/Out-of-session", None),
             ("/out%2Dof-session", None),
-            ("/webhook", Some(Webhook::Webhook)),
-            ("/webhook/", Some(Webhook::Webhook)),
+            ("/webhook", Some(Webhook::Plain)),
+            ("/webhook/", Some(Webhook::Plain)),
             ("/webhook/x", None),
             ("/", None),
             ("", None),

@@ -55,9 +55,10 @@ impl Form {
         }
         // Checked as a whole, which is fast. A character may still be cut in two, at the end of a name or a value.
         let is_whole = |text: &String| {
-            fields.iter().all(|field| {
-                text.is_char_boundary(field.middle) && text.is_char_boundary(field.end)
-            })
+            text.is_ascii()
+                || fields.iter().all(|field| {
+                    text.is_char_boundary(field.middle) && text.is_char_boundary(field.end)
+                })
         };
         let text = match String::from_utf8(decoder.text) {
             Ok(text) if is_whole(&text) => return Self { text, fields },
@@ -172,23 +173,30 @@ impl Decoder<'_> {
             if is_end(mark) {
                 return mark;
             }
-            let byte = match mark {
-                b'+' => b' ',
-                b'%' => self.escaped().unwrap_or(b'%'),
-                itself => itself,
-            };
+            let mut byte = mark;
+            if mark == b'+' {
+                byte = b' ';
+            } else if mark == b'%'
+                && let Some(escaped) = escaped(self.rest)
+            {
+                byte = escaped;
+                self.rest = &self.rest[2..];
+            }
             self.text.push(byte);
         }
     }
+}
 
-    /// The byte that the two digits behind a `%` stand for, which are read; `None` without two digits.
-    fn escaped(&mut self) -> Option<u8> {
-        let (digits, behind) = self.rest.split_first_chunk::<2>()?;
-        let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
-        let byte = u8::try_from(high? << 4 | low?).ok()?;
-        self.rest = behind;
-        Some(byte)
-    }
+/// The byte that the two digits behind a `%` stand for; `None` without two digits.
+fn escaped(behind: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let [high, low, ..] = behind else { return None };
+    Some(digit(*high)? << 4 | digit(*low)?)
 }
 
 /// The last bytes, fewer than eight, with a `&` behind them.

@@ -5,8 +5,8 @@ mod fields;
 use serde_json::{Map, Value, json};
 
 use self::fields::{ACCOUNT_SID, Field};
+use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook};
-use crate::twilio::types::Channel;
 
 /// The channel of fields that somebody gave: that of a text when he said so or gave a text's fields, else a call's.
 #[must_use]
@@ -40,8 +40,8 @@ pub fn complete(given: &Form, channel: Channel, webhook: Webhook) -> Form {
         (Webhook::OutOfSession, Channel::Message) => {
             &[&fields::MESSAGE, &fields::PARTIES, &fields::SESSION]
         }
-        (Webhook::Webhook, Channel::Voice) => &[&fields::CALL, &fields::PARTIES],
-        (Webhook::Webhook, Channel::Message) => &[&fields::MESSAGE, &fields::PARTIES],
+        (Webhook::Plain, Channel::Voice) => &[&fields::CALL, &fields::PARTIES],
+        (Webhook::Plain, Channel::Message) => &[&fields::MESSAGE, &fields::PARTIES],
         (Webhook::Intercept, Channel::Voice) => &[&fields::INBOUND_CALL, &fields::INTERACTION],
         (Webhook::Intercept, Channel::Message) => &[&fields::INBOUND_TEXT, &fields::INTERACTION],
         (Webhook::Callback, Channel::Voice) => &[
@@ -98,8 +98,8 @@ fn merged<'a>(given: &'a Form, others: impl Iterator<Item = (&'a str, &'a str)>)
 /// What no request is without.
 fn essentials(channel: Channel, webhook: Webhook) -> &'static [Field] {
     match (webhook, channel) {
-        (Webhook::OutOfSession | Webhook::Webhook, Channel::Voice) => &fields::ANY_CALL,
-        (Webhook::OutOfSession | Webhook::Webhook, Channel::Message) => &fields::ANY_MESSAGE,
+        (Webhook::OutOfSession | Webhook::Plain, Channel::Voice) => &fields::ANY_CALL,
+        (Webhook::OutOfSession | Webhook::Plain, Channel::Message) => &fields::ANY_MESSAGE,
         (Webhook::Intercept | Webhook::Callback, Channel::Voice) => &fields::VOICE_INTERACTION,
         (Webhook::Intercept | Webhook::Callback, Channel::Message) => &fields::TEXT_INTERACTION,
         (Webhook::Events, _) => &[],
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_filled_in_and_what_is_given_stays() {
         let given: Form = [("Called", "+1"), ("CallStatus", "")].into_iter().collect();
-        let form = filled(&given, Channel::Voice, Webhook::Webhook);
+        let form = filled(&given, Channel::Voice, Webhook::Plain);
         assert_eq!(form.first("Called"), Some("+1"));
         assert_eq!(form.first("CallStatus"), Some(""));
         assert_eq!(form.first("CallSid"), Some(fields::CALL_SID));
@@ -185,13 +185,13 @@ mod tests {
     #[test]
     fn a_text_is_told_by_its_fields_or_by_word() {
         let text: Form = [("Body", "hi")].into_iter().collect();
-        assert_eq!(channel(&text, Webhook::Webhook, false), Channel::Message);
+        assert_eq!(channel(&text, Webhook::Plain, false), Channel::Message);
         assert_eq!(
-            channel(&Form::default(), Webhook::Webhook, false),
+            channel(&Form::default(), Webhook::Plain, false),
             Channel::Voice
         );
         assert_eq!(
-            channel(&Form::default(), Webhook::Webhook, true),
+            channel(&Form::default(), Webhook::Plain, true),
             Channel::Message
         );
     }

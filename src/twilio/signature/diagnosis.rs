@@ -231,18 +231,25 @@ impl Candidate<'_> {
     /// What to say and to do when this reading of it was signed.
     fn would_match(&self, signed: SignedUrl<'_>, differences: &[Difference]) -> String {
         let what: Vec<&str> = differences.iter().map(|other| &*other.what).collect();
-        let mut found = format!(
+        let found = format!(
             "{} would match, where {}",
             signed.shown(),
             what.join(" and ")
         );
-        if let Some(public_url) = self.public_url(signed) {
-            found.push_str(&format!("; set --public-url {public_url}"));
-        }
-        for remedy in differences.iter().filter_map(|other| other.remedy) {
-            found.push_str(&format!("; {remedy}"));
-        }
-        found
+        let public_url = self.public_url(signed);
+        let remedies = public_url
+            .map(|public_url| format!("set --public-url {public_url}"))
+            .into_iter()
+            .chain(
+                differences
+                    .iter()
+                    .filter_map(|other| other.remedy.map(str::to_owned)),
+            );
+        [found]
+            .into_iter()
+            .chain(remedies)
+            .collect::<Vec<_>>()
+            .join("; ")
     }
 
     /// What `--public-url` must be for this candidate to be tried; `None` when that is not what is wrong.
