@@ -159,6 +159,8 @@ mod tests {
             .header("Host", "inside:8080")
             .header("X-Forwarded-Host", "example.com, inside")
             .header("X-Forwarded-Proto", "https")
+            .header("X-Forwarded-Port", "8443")
+            .header("X-Forwarded-Prefix", "/twilio, /inside")
             .body(())
             .expect("a request");
         let (head, ()) = request.into_parts();
@@ -180,7 +182,10 @@ mod tests {
                 "{peer}"
             );
         }
-        assert_eq!(hints(&head).hosts, ["inside:8080", "example.com"]);
+        let hints = hints(&head);
+        assert_eq!(hints.received, "/webhook?a=%2b");
+        assert_eq!(hints.hosts, ["inside:8080", "example.com"]);
+        assert_eq!((hints.port, hints.prefix), (Some("8443"), Some("/twilio")));
     }
 
     #[test]
