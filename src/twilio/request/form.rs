@@ -173,16 +173,14 @@ impl Decoder<'_> {
             if is_end(mark) {
                 return mark;
             }
-            let mut byte = mark;
-            if mark == b'+' {
-                byte = b' ';
-            } else if mark == b'%'
-                && let Some(escaped) = escaped(self.rest)
+            if mark == b'%'
+                && let Some(byte) = escaped(self.rest)
             {
-                byte = escaped;
                 self.rest = &self.rest[2..];
+                self.text.push(byte);
+            } else {
+                self.text.push(if mark == b'+' { b' ' } else { mark });
             }
-            self.text.push(byte);
         }
     }
 }
@@ -219,7 +217,7 @@ fn plain_bytes(eight: [u8; EIGHT]) -> usize {
     let less = bytes.wrapping_sub(ONES * u64::from(b'-'));
     let equal = (bytes ^ (ONES * u64::from(b'='))).wrapping_sub(ONES);
     let found = (less | equal) & !bytes & HIGHEST_BITS;
-    found.trailing_zeros() as usize / EIGHT
+    (found.trailing_zeros() / u8::BITS) as usize
 }
 
 #[cfg(test)]
