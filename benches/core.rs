@@ -12,7 +12,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use jiff::Timestamp;
 use twiml_responder::table::answer::{Asked, answer};
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{Algorithm, Content, Secret, Signed, sign, verify};
@@ -80,7 +80,7 @@ fn decision(criterion: &mut Criterion) {
 
 /// Everything: form, signature, decision, guard and document.
 fn whole(criterion: &mut Criterion) {
-    let (body, secrets, guard) = (body(), secrets(), Guard::new());
+    let (body, secrets, guard) = (body(), secrets(), LoopGuard::new());
     let signature = signature(&form());
     for (name, text) in [("static", table(1_000)), ("template", template())] {
         let table = compiled(text);
@@ -102,7 +102,7 @@ fn whole(criterion: &mut Criterion) {
 }
 
 fn document(criterion: &mut Criterion) {
-    let (form, query, guard) = (form(), Form::default(), Guard::new());
+    let (form, query, guard) = (form(), Form::default(), LoopGuard::new());
     for (name, text) in [("static", table(1)), ("template", template())] {
         let table = compiled(text);
         criterion.bench_with_input(

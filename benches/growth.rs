@@ -18,8 +18,8 @@ use jiff::Timestamp;
 use peak_alloc::PeakAlloc;
 use twiml_responder::language::{Compiled, Files, compile};
 use twiml_responder::table::diagnostic::File;
+use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::request::{Form, Request, Webhook, sample};
-use twiml_responder::twilio::types::Channel;
 
 /// The memory of all threads: a large table is compiled by two.
 #[global_allocator]

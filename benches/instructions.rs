@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode};
 
 use jiff::Timestamp;
 use twiml_responder::table::answer::{Asked, answer};
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{Algorithm, Content, Secret, Signed, sign, verify};
@@ -82,7 +82,7 @@ fn run_part(part: &str, times: usize) {
     } else {
         routes
     });
-    let guard = Guard::new();
+    let guard = LoopGuard::new();
     for _ in 0..times {
         match part {
             "form" => {

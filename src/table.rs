@@ -12,6 +12,7 @@ pub mod intercept;
 pub(crate) mod problems;
 pub mod reply;
 pub mod schedule;
+pub mod seconds;
 pub mod twiml;
 pub mod when;
 
@@ -24,9 +25,9 @@ use self::index::Index;
 use self::intercept::Intercept;
 use self::reply::{EMPTY_DOCUMENT, Reply};
 use self::when::{Mismatch, When};
+use crate::twilio::channel::Channel;
 use crate::twilio::facts::Facts;
 use crate::twilio::request::{Request, Webhook};
-use crate::twilio::types::Channel;
 
 /// The name under which `[default]` answers.
 pub const DEFAULT: &str = "default";

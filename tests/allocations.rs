@@ -4,11 +4,11 @@ use jiff::Timestamp;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::answer::{Asked, answer};
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
+use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::request::{Form, Request, Webhook, sample};
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{Algorithm, Content, Secret, Signed, sign, verify};
-use twiml_responder::twilio::types::Channel;
 
 const URL: &str = "https://example.com/out-of-session";
 
@@ -31,7 +31,7 @@ fn a_static_reply_takes_three_allocations() {
     let secrets = Secrets::parse("token").expect("a token");
     let content = Content::Form(&complete);
     let signature = sign(&Secret::new("token"), Algorithm::HmacSha1, URL, content);
-    let guard = Guard::new();
+    let guard = LoopGuard::new();
     let mut route = "";
     let mut request = || {
         let (form, query) = (Form::parse(body.as_bytes()), Form::parse(b""));

@@ -3,7 +3,7 @@
 
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::diagnostic::{Code, File, Severity};
-use twiml_responder::twilio::types::Channel;
+use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::vocabulary::{self, ElementSpec};
 
 /// Parameters that a stranger fills in, and those of the two parties.

@@ -7,7 +7,7 @@ use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Asked, answer};
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::table::guard::{Guard, LOOP_GUARD};
+use twiml_responder::table::guard::{LOOP_GUARD, LoopGuard};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 /// By what a retry is known.
@@ -67,7 +67,13 @@ fn compiled(text: &str) -> Table {
 }
 
 /// Whether a text is answered.
-fn is_answered(table: &Table, guard: &Guard, text: &Text, place: usize, now: Timestamp) -> bool {
+fn is_answered(
+    table: &Table,
+    guard: &LoopGuard,
+    text: &Text,
+    place: usize,
+    now: Timestamp,
+) -> bool {
     let (to, from) = PAIRS[text.pair];
     let (sid, token) = match text.known {
         Known::Token(token) => (format!("SM{}", 100 + place), format!("token {token}")),
@@ -81,7 +87,7 @@ fn is_answered(table: &Table, guard: &Guard, text: &Text, place: usize, now: Tim
         ("Body", "hello"),
     ];
     let (body, query) = (pairs.into_iter().collect(), Form::default());
-    let request = Request::new(Webhook::Webhook, &body, &query);
+    let request = Request::new(Webhook::Plain, &body, &query);
     let asked = Asked {
         request: &request,
         url: "https://example.com/webhook",
@@ -104,7 +110,7 @@ proptest! {
         replies in 1..5_usize,
         texts in prop::collection::vec(text(), 1..32),
     ) {
-        let (table, guard) = (table(replies), Guard::new());
+        let (table, guard) = (table(replies), LoopGuard::new());
         let per = SignedDuration::from_secs(PER);
         let mut told: [Told; 3] = Default::default();
         let mut now: Timestamp = "2026-11-20T17:00:00.5Z".parse().expect("a moment");
@@ -139,7 +145,7 @@ proptest! {
         visits in prop::collection::vec((0..4_usize, 1..4_usize, any::<bool>()), 1..60),
     ) {
         let text = format!("[loop_guard]\nsame_call = {most}\n[default]\nvoice = [{{ Say = \"Goodbye.\" }}]\n");
-        let (table, guard) = (compiled(&text), Guard::new());
+        let (table, guard) = (compiled(&text), LoopGuard::new());
         let mut times = [0; 4];
         for (place, (call, attempts, has_token)) in visits.iter().enumerate() {
             let token = if *has_token { format!("token {place}") } else { String::new() };

@@ -15,9 +15,9 @@ use twiml_responder::language::import::{Imported, MAX_BYTES, Note, import};
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::answer::{Asked, answer};
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
+use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
-use twiml_responder::twilio::types::Channel;
 use twiml_responder::twilio::vocabulary::{self, Destination, ElementSpec};
 
 const DEFAULT: &str = "\n[default]\nvoice = [ { Say = \"default\" } ]\n";
@@ -130,7 +130,7 @@ fn rendered(imported: &Imported) -> String {
         token: "",
         now: jiff::Timestamp::UNIX_EPOCH,
     };
-    let answer = answer(&table, &Guard::new(), &asked);
+    let answer = answer(&table, &LoopGuard::new(), &asked);
     assert_eq!(answer.failure, None, "{text}");
     assert_eq!(answer.route, &*table.routes()[0].name);
     String::from_utf8(answer.body.to_vec()).expect("a document is text")

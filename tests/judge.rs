@@ -21,7 +21,7 @@ use twiml_responder::language::{Files, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Asked, answer};
 use twiml_responder::table::diagnostic::{Code, File, Severity};
-use twiml_responder::table::guard::{Guard, Verdict as Guarded};
+use twiml_responder::table::guard::{GuardReason, LoopGuard};
 use twiml_responder::table::intercept::PASS;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
@@ -247,7 +247,7 @@ struct Came {
 fn came() -> impl Strategy<Value = Came> {
     let sid = prop::sample::select(vec!["CallSid", "MessageSid", "SmsSid", "SmsStatus"]);
     let step = prop::sample::select(vec!["", "a", "a", "b", "c", "415-555-0100"]);
-    let webhooks = [Webhook::OutOfSession, Webhook::Webhook, Webhook::Intercept];
+    let webhooks = [Webhook::OutOfSession, Webhook::Plain, Webhook::Intercept];
     let kept = prop_oneof![
         4 => Just(Kept::Nothing),
         1 => Just(Kept::Numbers),
@@ -333,11 +333,11 @@ impl Came {
             token: "",
             now: forms.now,
         };
-        let answer = answer(table, &Guard::new(), &asked);
+        let answer = answer(table, &LoopGuard::new(), &asked);
         Done {
             route: answer.route.to_owned(),
             blocks: false,
-            guard: answer.guarded.map(Guarded::word),
+            guard: answer.guarded.map(GuardReason::word),
             failed: answer.failure.map(|(route, _)| route.to_owned()),
         }
     }
@@ -459,7 +459,7 @@ fn told_of(table: &str, form: &str, beyond: &Beyond) -> Option<String> {
     };
     let told = Told {
         time: Timestamp::UNIX_EPOCH,
-        webhook: Webhook::Webhook,
+        webhook: Webhook::Plain,
         body: Form::parse(form.as_bytes()),
         query: Form::default(),
         route: Some("old".into()),

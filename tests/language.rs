@@ -10,7 +10,7 @@ use twiml_responder::language::{Compiled, Files, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Asked, Kind, answer};
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::table::guard::{Guard, LOOP_GUARD, OPT_OUT_WORDS, Verdict};
+use twiml_responder::table::guard::{GuardReason, LOOP_GUARD, LoopGuard, OPT_OUT_WORDS};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 #[path = "language/faults.rs"]
@@ -69,7 +69,7 @@ struct Heard {
     route: String,
     body: String,
     kind: Kind,
-    guarded: Option<Verdict>,
+    guarded: Option<GuardReason>,
     failed: bool,
 }
 
@@ -100,11 +100,11 @@ impl Callback {
     }
 
     fn webhook(mut self) -> Self {
-        self.webhook = Webhook::Webhook;
+        self.webhook = Webhook::Plain;
         self
     }
 
-    fn heard(&self, table: &Table, guard: &Guard) -> Heard {
+    fn heard(&self, table: &Table, guard: &LoopGuard) -> Heard {
         let request = Request::new(self.webhook, &self.body, &self.query);
         let asked = Asked {
             request: &request,
@@ -124,7 +124,7 @@ impl Callback {
 
     /// The same, by a guard that has seen nothing.
     fn answered(&self, table: &Table) -> Heard {
-        self.heard(table, &Guard::new())
+        self.heard(table, &LoopGuard::new())
     }
 
     /// The name of the route that answers.
@@ -615,7 +615,7 @@ fn is_silenced(heard: &Heard) -> bool {
 
 #[test]
 fn a_pair_gets_three_replies_in_ten_minutes() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     for (n, seconds, silenced) in [
         (1, 0, false),
         (2, 100, false),
@@ -633,14 +633,14 @@ fn a_pair_gets_three_replies_in_ten_minutes() {
     ] {
         let heard = nth(n, seconds).heard(&table, &guard);
         assert_eq!(is_silenced(&heard), silenced, "{n} after {seconds} s");
-        let verdict = silenced.then_some(Verdict::Replies(3));
+        let verdict = silenced.then_some(GuardReason::Replies(3));
         assert_eq!(heard.guarded, verdict, "{n}");
     }
 }
 
 #[test]
 fn a_reply_counts_until_its_time_is_over_to_the_last_moment() {
-    let (table, guard) = (talker("[loop_guard]\nreplies = 1\n"), Guard::new());
+    let (table, guard) = (talker("[loop_guard]\nreplies = 1\n"), LoopGuard::new());
     for (n, milliseconds, silenced) in [(1, 900, false), (2, 600_000, true), (3, 600_900, false)] {
         let now = moment(NOON) + Span::new().milliseconds(milliseconds);
         let heard = nth(n, 0).at(now).heard(&table, &guard);
@@ -658,7 +658,7 @@ fn the_limits_are_those_of_the_table() {
         ("[loop_guard]\nper = 5\n", 24),
         ("[loop_guard]\nreplies = 0\n", 40),
     ] {
-        let (table, guard) = (talker(limits), Guard::new());
+        let (table, guard) = (talker(limits), LoopGuard::new());
         let heard = (0..40).map(|n| nth(n, i64::try_from(n).expect("few")).heard(&table, &guard));
         assert_eq!(
             heard.filter(|heard| !is_silenced(heard)).count(),
@@ -675,7 +675,7 @@ fn the_default_counts_like_any_route_and_silence_does_not() {
          [[route]]\nname = \"session\"\nwhen = { Body = \"session\" }\ncreate_session = { participantIdentifier = \"+14155550123\" }\n\
          [[route]]\nname = \"elsewhere\"\nwhen = { Body = \"elsewhere\" }\nmessage = [{ Redirect = \"https://example.com/x\" }]\n",
     );
-    let guard = Guard::new();
+    let guard = LoopGuard::new();
     let say = |n: usize, body: &str| {
         text(&[("MessageSid", &format!("SM{n}")), ("Body", body)])
             .heard(&table, &guard)
@@ -698,7 +698,7 @@ fn the_default_counts_like_any_route_and_silence_does_not() {
 
 #[test]
 fn a_call_is_not_counted_as_a_reply() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     for n in 0..10 {
         let sid = format!("CA{n}");
         let callback = Callback::new(&[
@@ -718,7 +718,7 @@ fn a_retry_is_decided_anew_and_not_counted_again() {
          [[route]]\nname = \"closed\"\nmessage = [{ Message = \"Closed.\" }]\n",
     );
     for by_token in [true, false] {
-        let guard = Guard::new();
+        let guard = LoopGuard::new();
         // 18:00 in Berlin is NOON.
         let ask = |n: usize, seconds: i64| {
             let sid = if by_token {
@@ -753,7 +753,7 @@ fn a_retry_is_decided_anew_and_not_counted_again() {
 
 #[test]
 fn a_token_counts_before_the_sid() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     let tokens = ["a", "b", "c", "d"];
     let routes: Vec<String> = tokens
         .iter()
@@ -769,7 +769,7 @@ fn a_token_counts_before_the_sid() {
 
 #[test]
 fn each_pair_is_counted_for_itself() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     for n in 0..10 {
         let _ = nth(n, 0).heard(&table, &guard);
     }
@@ -791,7 +791,7 @@ fn each_pair_is_counted_for_itself() {
 fn a_flood_of_pairs_makes_the_guard_forget_the_oldest_and_nothing_else() {
     let (table, guard) = (
         talker("[loop_guard]\nreplies = 1\nper = \"24h\"\n"),
-        Guard::new(),
+        LoopGuard::new(),
     );
     let ask = |pair: u32, seconds: i64| {
         let from = format!("+1415{pair:07}");
@@ -825,7 +825,7 @@ fn a_flood_of_pairs_makes_the_guard_forget_the_oldest_and_nothing_else() {
 
 #[test]
 fn a_flood_from_one_pair_is_no_way_around_the_guard() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     let sent = (0..10_000)
         .filter(|n| {
             !is_silenced(&nth(*n, i64::try_from(n / 20).expect("few")).heard(&table, &guard))
@@ -836,7 +836,7 @@ fn a_flood_from_one_pair_is_no_way_around_the_guard() {
 
 #[test]
 fn a_clock_that_jumps_back_neither_lets_a_loop_run_nor_silences_for_ever() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     let sent = |from: usize, seconds: i64| {
         (from..from + 10)
             .filter(|n| !is_silenced(&nth(*n, seconds).heard(&table, &guard)))
@@ -860,17 +860,17 @@ fn machines_get_no_answer() {
         "[[route]]\nname = \"talk\"\nanswer_machines = true\nmessage = [{ Message = \"Thanks!\" }]\n",
     );
     for (pairs, verdict) in [
-        (&[("From", "TWILIO")][..], Verdict::Name),
-        (&[("From", "My Bank")], Verdict::Name),
-        (&[("From", "12345")], Verdict::ShortCode),
-        (&[("From", "123456")], Verdict::ShortCode),
-        (&[("From", "40404"), ("Body", "x")], Verdict::ShortCode),
+        (&[("From", "TWILIO")][..], GuardReason::Name),
+        (&[("From", "My Bank")], GuardReason::Name),
+        (&[("From", "12345")], GuardReason::ShortCode),
+        (&[("From", "123456")], GuardReason::ShortCode),
+        (&[("From", "40404"), ("Body", "x")], GuardReason::ShortCode),
         (
             &[("OptOutType", "STOP"), ("Body", "please")],
-            Verdict::OptOut,
+            GuardReason::OptOut,
         ),
-        (&[("OptOutType", "HELP")], Verdict::OptOut),
-        (&[("Body", "STOP")], Verdict::OptOutWord),
+        (&[("OptOutType", "HELP")], GuardReason::OptOut),
+        (&[("Body", "STOP")], GuardReason::OptOutWord),
     ] {
         let heard = text(pairs).answered(&talker);
         assert!(is_silenced(&heard), "{pairs:?}");
@@ -946,7 +946,7 @@ fn the_default_answers_no_machine_either() {
 
 #[test]
 fn a_machine_does_not_use_up_the_replies_of_its_pair() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     for n in 0..20 {
         let sid = format!("SM{n}");
         let stop = text(&[("MessageSid", &sid), ("Body", "STOP")]);
@@ -963,7 +963,7 @@ fn a_route_that_answers_machines_is_counted_all_the_same() {
     let table = table(
         "[[route]]\nname = \"talk\"\nanswer_machines = true\nmessage = [{ Message = \"Thanks!\" }]\n",
     );
-    let guard = Guard::new();
+    let guard = LoopGuard::new();
     let routes: Vec<String> = (0..4)
         .map(|n| {
             text(&[("MessageSid", &format!("SM{n}")), ("From", "12345")])
@@ -978,13 +978,13 @@ fn a_route_that_answers_machines_is_counted_all_the_same() {
 
 /// How many of a number of requests of one call the route itself answers.
 fn returns(limits: &str, requests: usize, callback: impl Fn(usize) -> Callback) -> usize {
-    let (table, guard) = (talker(limits), Guard::new());
+    let (table, guard) = (talker(limits), LoopGuard::new());
     let mut answered = 0;
     for n in 0..requests {
         let heard = callback(n).heard(&table, &guard);
         if heard.route == LOOP_GUARD {
             holds(&heard.body, &["<Response><Say>Goodbye.</Say></Response>"]);
-            assert!(matches!(heard.guarded, Some(Verdict::SameCall(_))));
+            assert!(matches!(heard.guarded, Some(GuardReason::SameCall(_))));
         } else {
             answered += 1;
         }
@@ -1025,7 +1025,7 @@ fn a_retry_of_a_call_is_no_return() {
 fn a_call_is_silent_about_texts() {
     let (table, guard) = (
         talker("[loop_guard]\nsame_call = 1\nreplies = 0\n"),
-        Guard::new(),
+        LoopGuard::new(),
     );
     for _ in 0..10 {
         assert_eq!(
@@ -1037,7 +1037,7 @@ fn a_call_is_silent_about_texts() {
 
 #[test]
 fn many_calls_at_once_do_not_silence_each_other() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     for turn in 0..21 {
         for n in 0..200 {
             let sid = format!("CA{n}");

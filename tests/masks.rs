@@ -5,9 +5,9 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use twiml_responder::journal::line::{self, Beyond, Told};
+use twiml_responder::twilio::number::{masked, with_numbers_masked};
 use twiml_responder::twilio::request::event::Event;
 use twiml_responder::twilio::request::{Form, Webhook};
-use twiml_responder::twilio::types::{masked, with_numbers_masked};
 
 /// Digits of all alphabets as those of ours.
 fn digit(character: char) -> Option<char> {

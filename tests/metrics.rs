@@ -11,7 +11,7 @@ use twiml_responder::service::metrics::{Format, Metrics, Outcome, RouteCounters}
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Kind};
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::twilio::types::Channel;
+use twiml_responder::twilio::channel::Channel;
 
 /// A table of routes with these names, in this order.
 fn table<S: AsRef<str>>(names: &[S]) -> Table {

@@ -83,9 +83,9 @@ fn answered(
     let route = &routes[place];
     // A plain webhook differs from Proxy's only for routes that open sessions.
     let webhooks: &[Webhook] = if routes.iter().any(Route::opens_sessions) {
-        &[Webhook::OutOfSession, Webhook::Webhook]
+        &[Webhook::OutOfSession, Webhook::Plain]
     } else {
-        &[Webhook::Webhook]
+        &[Webhook::Plain]
     };
     for pairs in requests {
         for sid in ["CallSid", "MessageSid"] {

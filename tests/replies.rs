@@ -11,10 +11,10 @@ use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Asked, answer, last_resort};
 use twiml_responder::table::diagnostic::{Code, File};
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::table::reply::RenderError;
+use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
-use twiml_responder::twilio::types::Channel;
 use twiml_responder::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
 
 const URL: &str = "https://example.com:8443/prefix/out-of-session";
@@ -56,7 +56,7 @@ fn answered<'t>(table: &'t Table, pairs: &[(&str, &str)]) -> Answer<'t> {
         token: "",
         now: Timestamp::UNIX_EPOCH,
     };
-    answer(table, &Guard::new(), &asked)
+    answer(table, &LoopGuard::new(), &asked)
 }
 
 /// The document without its declaration.

@@ -194,7 +194,7 @@ proptest! {
         let table = table(zone, &open, &closed);
         let time_zone = TimeZone::get(zone).expect("a zone");
         let (body, query) = ([("CallSid", "CA1")].into_iter().collect(), Form::default());
-        let request = Request::new(Webhook::Webhook, &body, &query);
+        let request = Request::new(Webhook::Plain, &body, &query);
         // Every minute of two days, wherever in the world.
         let noon = day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).expect("a moment").timestamp();
         for minute in -1440..1440 {

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::answer::{Asked, answer};
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::table::when::{Mismatch, When};
 use twiml_responder::table::{Miss, Table};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
@@ -197,7 +197,7 @@ fn the_sample_table_answers_as_its_comments_say() {
             token: "",
             now: Timestamp::UNIX_EPOCH,
         };
-        let answer = answer(&table, &Guard::new(), &asked);
+        let answer = answer(&table, &LoopGuard::new(), &asked);
         let document = std::str::from_utf8(&answer.body).expect("UTF-8");
         assert_eq!(answer.route, route, "{:?}", callback.body);
         assert!(document.contains(holds), "{holds} in {document}");
@@ -241,7 +241,7 @@ fn an_empty_reply_is_a_reply() {
             token: "",
             now: Timestamp::UNIX_EPOCH,
         };
-        let answer = answer(&table, &Guard::new(), &asked);
+        let answer = answer(&table, &LoopGuard::new(), &asked);
         assert_eq!(answer.route, "silent");
         assert_eq!(
             answer.body,

@@ -12,7 +12,7 @@ use twiml_responder::service::journal::{Journal, Options};
 use twiml_responder::service::live::{Access, Verification};
 use twiml_responder::service::server::Service;
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::twilio::signature::keys::Keys;
+use twiml_responder::twilio::signature::path_keys::PathKeys;
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{Algorithm, Content, Secret, body_sha256, sign};
 
@@ -43,7 +43,7 @@ const KEY: &str = "0123456789abcdef0123456789abcdef";
 fn access() -> Access {
     Access {
         verification: Verification::Signed(Secrets::parse(TOKEN).expect("a token")),
-        voice_webhooks: Keys::parse(KEY).expect("a key"),
+        voice_webhooks: PathKeys::parse(KEY).expect("a key"),
     }
 }
 

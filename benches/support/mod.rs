@@ -9,8 +9,8 @@ use std::sync::Arc;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::diagnostic::File;
+use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::request::{Form, Webhook, sample};
-use twiml_responder::twilio::types::Channel;
 
 /// The auth token that signs.
 pub const TOKEN: &str = "12345678901234567890123456789012";

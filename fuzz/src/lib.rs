@@ -11,17 +11,17 @@ use roxmltree::{Document, Node};
 use twiml_responder::table::answer::{Answer, Asked, Kind, answer as core_answer};
 use twiml_responder::language::{Compiled, Files, NoFiles, compile};
 use twiml_responder::table::diagnostic::{Diagnostic, File, Severity};
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
 use twiml_responder::twilio::vocabulary::{self, ElementSpec};
 use twiml_responder::twilio::request::event::Event;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
-use twiml_responder::twilio::signature::diagnosis::diagnose;
+use twiml_responder::twilio::signature::diagnosis::{Hints, diagnose};
 use twiml_responder::twilio::signature::public_url::PublicUrl;
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{Algorithm, Content, Failure, Secret, Signed, sign, verify};
 use twiml_responder::table::Table;
-use twiml_responder::twilio::types::Channel;
+use twiml_responder::twilio::channel::Channel;
 
 const URL: &str = "https://example.com/out-of-session";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
@@ -155,14 +155,14 @@ pub fn answer(bytes: &[u8]) {
     let mut parts = rest.splitn(2, |byte| *byte == b'\n');
     let body = Form::parse(parts.next().unwrap_or_default());
     let query = Form::parse(parts.next().unwrap_or_default());
-    let webhook = [Webhook::OutOfSession, Webhook::Webhook][usize::from(*choice) % 2];
+    let webhook = [Webhook::OutOfSession, Webhook::Plain][usize::from(*choice) % 2];
     let table = &TABLES[usize::from(*choice) / 2 % TABLES.len()];
     check_answer(table, webhook, &body, &query);
 }
 
 fn check_answer(table: &Table, webhook: Webhook, body: &Form, query: &Form) {
     let request = Request::new(webhook, body, query);
-    let guard = Guard::new();
+    let guard = LoopGuard::new();
     let asked = Asked {
         request: &request,
         url: URL,
@@ -231,7 +231,15 @@ pub fn url(bytes: &[u8]) {
         account_sid: "",
         content,
     };
-    let _ = diagnose(&secrets, &candidates, &about("AAAA"), &[asked], public).to_string();
+    let hints = Hints {
+        received: public,
+        hosts: vec![asked],
+        port: Some(asked),
+        prefix: Some(public),
+    };
+    // A signature of the right length, which is searched for.
+    let searched = about("AAAAAAAAAAAAAAAAAAAAAAAAAAA=");
+    let _ = diagnose(&secrets, &candidates, &searched, &hints);
     let Ok(public) = public.parse::<PublicUrl>() else {
         return;
     };

@@ -12,14 +12,14 @@ use super::request_fields::{RequestFields, webhook_parser};
 use super::{Format, Outcome, output};
 use crate::table::answer::{Answer, Asked, Kind, answer};
 use crate::table::condition::{Condition, Subject};
-use crate::table::guard::{Guard, Limits};
+use crate::table::guard::{Limits, LoopGuard};
 use crate::table::intercept::{Intercept, PASS};
 use crate::table::schedule::{Schedule, parse_moment};
 use crate::table::twiml;
 use crate::table::when::{Mismatch, When};
 use crate::table::{Miss, Table};
+use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
-use crate::twilio::types::Channel;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -35,7 +35,7 @@ pub(super) struct Arguments {
     /// out-of-session, webhook or intercept
     #[arg(
         long,
-        value_parser = webhook_parser([Webhook::OutOfSession, Webhook::Webhook, Webhook::Intercept]),
+        value_parser = webhook_parser([Webhook::OutOfSession, Webhook::Plain, Webhook::Intercept]),
         hide_possible_values = true,
         default_value = "out-of-session"
     )]
@@ -143,7 +143,7 @@ fn explain_route<'t>(
         token: "",
         now,
     };
-    let answer = answer(table, &Guard::new(), &asked);
+    let answer = answer(table, &LoopGuard::new(), &asked);
     match format {
         Format::Json => print_json(&Explanation::Route {
             channel: request.channel().as_str(),

@@ -54,7 +54,7 @@ pub(super) fn webhook_parser<const N: usize>(
 pub(super) fn read_form(path: &Path) -> Result<Form> {
     let bytes = read_bytes(path)?;
     let form = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    Ok(Form::read(form.strip_suffix(b"\r").unwrap_or(form)))
+    Ok(Form::parse(form.strip_suffix(b"\r").unwrap_or(form)))
 }
 
 /// The bytes of a file, or of standard input for `-`.

@@ -6,7 +6,8 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 
 use crate::service::table_file::can_be_read_again;
-use crate::twilio::signature::keys::{self, Keys};
+use crate::twilio::signature::path_keys::{self, KeyError, PathKeys};
+use crate::twilio::signature::secrets::LinesError;
 use crate::twilio::signature::secrets::Secrets;
 
 /// The environment variable with an auth token.
@@ -60,10 +61,10 @@ pub(super) struct KeySources {
 
 impl KeySources {
     /// The keys of all files, possibly none.
-    pub(super) fn read(&self) -> Result<Keys> {
-        let mut keys = Keys::default();
+    pub(super) fn read(&self) -> Result<PathKeys> {
+        let mut keys = PathKeys::default();
         for path in &self.voice_webhooks_key_file {
-            keys.extend(read_key_file(path, Keys::parse)?);
+            keys.extend(read_key_file(path, PathKeys::parse)?);
         }
         Ok(keys)
     }
@@ -71,14 +72,14 @@ impl KeySources {
     /// The first key of the first file; `None` without a file.
     pub(super) fn first(&self) -> Result<Option<String>> {
         let path = self.voice_webhooks_key_file.first();
-        path.map(|path| read_key_file(path, |text| keys::first(text).map(str::to_owned)))
+        path.map(|path| read_key_file(path, |text| path_keys::first(text).map(str::to_owned)))
             .transpose()
     }
 }
 
 fn read_key_file<T>(
     path: &Path,
-    parse: impl FnOnce(&str) -> Result<T, keys::KeysError>,
+    parse: impl FnOnce(&str) -> Result<T, LinesError<KeyError>>,
 ) -> Result<T> {
     let path_shown = path.display();
     let text = fs::read_to_string(path)

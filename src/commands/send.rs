@@ -14,10 +14,10 @@ use super::request_fields::{RequestFields, webhook_parser};
 use super::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use super::{Outcome, output};
 use crate::table::twiml;
+use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Webhook, sample};
 use crate::twilio::signature::public_url::PublicUrl;
 use crate::twilio::signature::{Algorithm, Content, body_sha256, sign};
-use crate::twilio::types::Channel;
 
 /// How long Twilio waits, <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>.
 const DEADLINE: Duration = Duration::from_secs(15);
@@ -90,10 +90,10 @@ fn webhook(arguments: &Arguments) -> Webhook {
     let Some(url) = &arguments.url else {
         return Webhook::OutOfSession;
     };
-    let query = Form::read(url.query().unwrap_or_default().as_bytes());
+    let query = Form::parse(url.query().unwrap_or_default().as_bytes());
     // A request with a step is Twilio's follow-up in a call, and says nothing about a session.
     if query.first("step").is_some_and(|step| !step.is_empty()) {
-        return Webhook::Webhook;
+        return Webhook::Plain;
     }
     let mut segments = url.path().trim_end_matches('/').rsplit('/');
     let last = segments.next().and_then(Webhook::from_name);
@@ -198,8 +198,8 @@ fn path_and_query(
 /// that it knows, by the SID.
 fn with_own_sid(given: &Form, channel: Channel, webhook: Webhook) -> Form {
     let (prefix, digits, names): (&str, usize, &[&str]) = match (webhook, channel) {
-        (Webhook::OutOfSession | Webhook::Webhook, Channel::Voice) => ("CA", 32, &["CallSid"]),
-        (Webhook::OutOfSession | Webhook::Webhook, Channel::Message) => {
+        (Webhook::OutOfSession | Webhook::Plain, Channel::Voice) => ("CA", 32, &["CallSid"]),
+        (Webhook::OutOfSession | Webhook::Plain, Channel::Message) => {
             ("SM", 32, &["MessageSid", "SmsSid", "SmsMessageSid"])
         }
         (Webhook::Intercept | Webhook::Callback, _) => ("KI", 32, &["interactionSid"]),

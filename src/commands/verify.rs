@@ -8,7 +8,7 @@ use super::request_fields::{read_bytes, read_form};
 use super::secret_sources::{SecretSources, TOKEN_VARIABLE};
 use super::{Outcome, output};
 use crate::twilio::request::Form;
-use crate::twilio::signature::diagnosis::diagnose;
+use crate::twilio::signature::diagnosis::{Hints, diagnose};
 use crate::twilio::signature::{Content, Signed, verify};
 
 #[derive(Debug, clap::Args)]
@@ -49,7 +49,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         (None, None) => Content::Query,
     };
     let query = url.split_once('?').map_or("", |(_, query)| query);
-    let query = Form::read(query.as_bytes());
+    let query = Form::parse(query.as_bytes());
     let mut forms = form.iter().chain([&query]);
     let account_sid = forms.find_map(|form| form.first("AccountSid"));
     let signed = Signed {
@@ -63,6 +63,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         return Ok(Outcome::Yes);
     };
     output::print(failure.as_str());
-    output::print(&diagnose(&secrets, &[url], &signed, &[], "").to_string());
+    output::print(&diagnose(&secrets, &[url], &signed, &Hints::default()));
     Ok(Outcome::No)
 }

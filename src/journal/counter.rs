@@ -19,8 +19,8 @@ use crate::journal::line::{Line, NoLine};
 use crate::journal::pinned::Pinned;
 use crate::table::DEFAULT;
 use crate::table::guard::LOOP_GUARD;
+use crate::twilio::channel::Channel;
 use crate::twilio::request::Webhook;
-use crate::twilio::types::Channel;
 
 /// The most bytes of a name. The service writes none that long.
 const NAME_MAX: usize = 256;
@@ -111,7 +111,7 @@ impl Counter {
         let word = webhook.map_or(OTHERS, Webhook::as_str);
         *self.statuses.entry((word, line.status)).or_default() += 1;
         match webhook {
-            Some(Webhook::OutOfSession | Webhook::Webhook) => self.add_answer(line, moment),
+            Some(Webhook::OutOfSession | Webhook::Plain) => self.add_answer(line, moment),
             Some(Webhook::Intercept) => {
                 let decided = self.intercepts.of(line.route.as_deref().unwrap_or(OTHERS));
                 if line.is_blocked() {

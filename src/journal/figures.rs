@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::ser::{Serialize, Serializer};
 
 use crate::table::DEFAULT;
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 
 /// How many distinct values of a kind have a count of their own; those that come later share one.
 pub const DISTINCT_MAX: usize = 100_000;

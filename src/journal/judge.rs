@@ -7,7 +7,7 @@
 use std::fmt;
 
 use super::line::Recorded;
-use crate::table::guard::{LOOP_GUARD, Verdict as Guarded};
+use crate::table::guard::{GuardReason, LOOP_GUARD};
 use crate::table::intercept::PASS;
 use crate::table::when::When;
 use crate::table::{DEFAULT, Route, Table};
@@ -183,7 +183,7 @@ fn recorded<'a>(request: &Recorded<'a>) -> Option<Result<Choice<'a>, Doubt<'a>>>
     }
     let route = line.route.as_deref()?;
     let is_told = |word: &str| {
-        Guarded::OF_MACHINES
+        GuardReason::OF_MACHINES
             .iter()
             .any(|guard| guard.word() == word)
     };

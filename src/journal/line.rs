@@ -40,7 +40,7 @@ pub struct Line<'a> {
     pub status: u16,
     /// From the request's head to its answer.
     pub microseconds: u64,
-    /// Why the loop guard answered, a word of [`crate::table::guard::Verdict::word`]; `None` when it did not.
+    /// Why the loop guard answered, a word of [`crate::table::guard::GuardReason::word`]; `None` when it did not.
     #[serde(borrow)]
     pub guard: Option<Cow<'a, str>>,
     /// The route whose reply could not be written, so that `default` answered; `default` when the answer panicked.
@@ -65,7 +65,7 @@ pub struct Line<'a> {
     /// Parameters with their whole values, as they were sent. One that is nowhere in the line was absent or empty.
     #[serde(borrow)]
     pub parameters: LineValues<'a>,
-    /// Numbers and addresses of other people, masked as [`crate::twilio::types::masked`] does.
+    /// Numbers and addresses of other people, masked as [`crate::twilio::number::masked`] does.
     #[serde(borrow)]
     pub masked: LineValues<'a>,
     /// The names of the other parameters that had a value.

@@ -7,8 +7,9 @@ use crate::journal::line::{self, Line};
 use crate::table::Table;
 use crate::table::condition::{Condition, Demand, Passing, Subject};
 use crate::table::reply::Reply;
+use crate::twilio::channel::Channel;
 use crate::twilio::facts::Known;
-use crate::twilio::types::{Channel, masked};
+use crate::twilio::number::masked;
 
 /// The parameters whose value is our own number in what people send us.
 const OWN: [&str; 2] = ["Called", "To"];

@@ -14,7 +14,7 @@ use crate::table::problems::{Value, choice, listed};
 use crate::table::reply::Attribute;
 use crate::table::reply::template::{Piece, Text};
 use crate::twilio::spelling::nearest;
-use crate::twilio::url::UrlError;
+use crate::twilio::twiml_url::UrlError;
 use crate::twilio::vocabulary::{AttributeSpec, ElementSpec, ValueError};
 
 impl Compiler<'_> {

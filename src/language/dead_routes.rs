@@ -17,8 +17,8 @@ use crate::table::reply::Reply;
 use crate::table::schedule::Schedule;
 use crate::table::when::{Alternative, When};
 use crate::table::{Route, Table};
+use crate::twilio::channel::Channel;
 use crate::twilio::facts::{Ends, Known};
-use crate::twilio::types::Channel;
 
 /// The most routes that are reported: whoever has more has one mistake, above all of them.
 const MOST_REPORTED: usize = 100;

@@ -9,8 +9,8 @@ use crate::table::diagnostic::Code;
 use crate::table::problems::{Value, entries};
 use crate::table::reply::template::{self, Field, Piece, Text};
 use crate::table::reply::{Attribute, Element, Node};
+use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::Channel;
 use crate::twilio::vocabulary::{self, ElementSpec};
 
 impl Compiler<'_> {

@@ -21,7 +21,7 @@ use crate::language::{self, NoFiles};
 use crate::table::diagnostic::{File, Severity};
 use crate::table::reply::Reply;
 use crate::table::{DEFAULT, Table};
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary;
 
 /// The most bytes of a document: four times what Twilio takes, comments and layout included.

@@ -9,16 +9,16 @@ use toml::de::{DeTable, DeValue};
 use super::Compiler;
 use crate::table::answer::{Answer, Asked, answer};
 use crate::table::diagnostic::{Code, Diagnostic, Severity};
-use crate::table::guard::{Guard, LOOP_GUARD};
+use crate::table::guard::{LOOP_GUARD, LoopGuard};
 use crate::table::intercept::{BLOCK, Intercept, PASS};
 use crate::table::problems::{Value, entries};
 use crate::table::schedule::parse_moment;
 use crate::table::twiml;
 use crate::table::when::{Mismatch, When};
 use crate::table::{DEFAULT, Miss, Table};
+use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::Channel;
 
 const TEST_KEYS: [&str; 8] = [
     "at", "channel", "contains", "expect", "name", "request", "step", "webhook",
@@ -292,7 +292,7 @@ impl Compiler<'_> {
             token: "",
             now,
         };
-        let answer = answer(table, &Guard::new(), &asked);
+        let answer = answer(table, &LoopGuard::new(), &asked);
         if let Some((message, help, place)) = verdict(&test, &answer) {
             outcome.failed.push(self.failed(place, message, help));
         }

@@ -6,8 +6,9 @@ use super::Compiler;
 use crate::table::diagnostic::Code;
 use crate::table::guard::MOST_REPLIES;
 use crate::table::problems::{Value, entries, integer};
+use crate::table::seconds::parse_seconds;
+use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::{Channel, parse_seconds};
 use crate::twilio::vocabulary;
 
 impl Compiler<'_> {

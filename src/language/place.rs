@@ -1,6 +1,6 @@
 //! Where what is lowered stands: on which channel, in whose reply, as what.
 
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary::Destination;
 
 /// Where elements stand, and so what they may be.

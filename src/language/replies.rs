@@ -11,8 +11,8 @@ use super::place::{Owner, Place, Use};
 use crate::table::diagnostic::Code;
 use crate::table::problems::{Key, Value, entries, listed};
 use crate::table::reply::{Element, Node};
+use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::Channel;
 use crate::twilio::vocabulary::{self, ElementSpec, ValueError};
 
 impl Compiler<'_> {

@@ -15,8 +15,8 @@ use crate::table::reply::{Element, Reply};
 use crate::table::twiml;
 use crate::table::when::{Alternative, When};
 use crate::table::{DEFAULT, DefaultReplies, DefaultReply, Route};
+use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::Channel;
 
 /// A `[reply.NAME]`.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use crate::table::problems::{Key, Value, choice};
 use crate::table::reply::template::Piece;
 use crate::table::reply::{Element, Node};
 use crate::table::twiml;
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary::ElementSpec;
 
 impl Compiler<'_> {

@@ -15,7 +15,7 @@ mod words;
 use serde_json::{Map, Value, json};
 
 use self::elements::Elements;
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 
 /// The words that the service itself answers under, which no route may have as its name.
 const TAKEN_NAMES: [&str; 2] = [crate::table::DEFAULT, "loop-guard"];

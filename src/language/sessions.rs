@@ -12,8 +12,8 @@ use crate::table::diagnostic::Code;
 use crate::table::problems::{Value, choice, integer};
 use crate::table::reply::session::{MODES, NewSession, UNIQUE_NAME_MAX_CHARACTERS};
 use crate::table::reply::template::{self, Text};
+use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::Channel;
 use crate::twilio::vocabulary::Destination;
 
 const SESSION_KEYS: [&str; 6] = [

@@ -9,7 +9,7 @@ use crate::table::problems::listed;
 use crate::table::reply::template::{FILTERS, Field, Piece, TemplateErrorKind, Text};
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
-use crate::twilio::url::{check_web_url, check_websocket_url};
+use crate::twilio::twiml_url::{check_web_url, check_websocket_url};
 use crate::twilio::vocabulary::Destination;
 
 /// A URL of a reply that has a step in its query.

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::Compiler;
 use crate::table::diagnostic::{Code, File};
 use crate::table::problems::choice;
+use crate::twilio::number::E164;
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::E164;
 
 impl Compiler<'_> {
     /// Reports a value that the parameter never has.

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use crate::service::metrics::{Metrics, RouteCounters};
 use crate::table::Table;
-use crate::twilio::signature::keys::Keys;
+use crate::twilio::signature::path_keys::PathKeys;
 use crate::twilio::signature::secrets::Secrets;
 
 /// What a request takes once, so that it never sees a mixture of two tables.
@@ -19,7 +19,7 @@ pub struct Live {
     /// Who is answered.
     pub verification: Verification,
     /// The keys of the voice webhooks' path; none: there are no such webhooks.
-    pub voice_webhooks: Keys,
+    pub voice_webhooks: PathKeys,
     /// The counters of the routes.
     pub routes: RouteCounters,
 }
@@ -43,14 +43,14 @@ pub struct Access {
     /// Who is answered.
     pub verification: Verification,
     /// The keys of the voice webhooks' path; none: there are no such webhooks.
-    pub voice_webhooks: Keys,
+    pub voice_webhooks: PathKeys,
 }
 
 impl From<Verification> for Access {
     fn from(verification: Verification) -> Self {
         Self {
             verification,
-            voice_webhooks: Keys::default(),
+            voice_webhooks: PathKeys::default(),
         }
     }
 }

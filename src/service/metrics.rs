@@ -30,8 +30,8 @@ use self::routes::{AnswersByRoute, Named};
 use crate::service::server::refusal::Refusal;
 use crate::table::Table;
 use crate::table::answer::Answer;
-use crate::table::guard::Verdict;
-use crate::twilio::types::Channel;
+use crate::table::guard::GuardReason;
+use crate::twilio::channel::Channel;
 
 /// What every name begins with.
 const PREFIX: &str = "twiml_responder";
@@ -113,15 +113,15 @@ enum GuardLabel {
     SameCall,
 }
 
-impl From<Verdict> for GuardLabel {
-    fn from(verdict: Verdict) -> Self {
+impl From<GuardReason> for GuardLabel {
+    fn from(verdict: GuardReason) -> Self {
         match verdict {
-            Verdict::Name => Self::Name,
-            Verdict::ShortCode => Self::ShortCode,
-            Verdict::OptOut => Self::OptOut,
-            Verdict::OptOutWord => Self::OptOutWord,
-            Verdict::Replies(_) => Self::Replies,
-            Verdict::SameCall(_) => Self::SameCall,
+            GuardReason::Name => Self::Name,
+            GuardReason::ShortCode => Self::ShortCode,
+            GuardReason::OptOut => Self::OptOut,
+            GuardReason::OptOutWord => Self::OptOutWord,
+            GuardReason::Replies(_) => Self::Replies,
+            GuardReason::SameCall(_) => Self::SameCall,
         }
     }
 }

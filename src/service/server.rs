@@ -51,7 +51,7 @@ use crate::service::live::{self, Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
 use crate::table::Table;
 use crate::table::answer::{self, Answer, Asked};
-use crate::table::guard::Guard;
+use crate::table::guard::LoopGuard;
 use crate::twilio::signature::public_url::PublicUrl;
 
 /// The most bytes of a request line and headers, and about the most that hyper holds of a body at a time.
@@ -76,7 +76,7 @@ pub struct Service {
     /// What answers a request: [`answer::answer`], but for tests of what happens when it breaks.
     pub core: Core,
     /// What the guards remember, whatever table is in use.
-    pub guard: Guard,
+    pub guard: LoopGuard,
     /// The clock that schedules and guards go by.
     pub clock: fn() -> Timestamp,
     /// Where it is written what was answered; `None` without a journal.
@@ -93,7 +93,7 @@ pub struct Service {
 }
 
 /// The signature of [`answer::answer`].
-pub type Core = for<'t> fn(&'t Table, &Guard, &Asked<'_>) -> Answer<'t>;
+pub type Core = for<'t> fn(&'t Table, &LoopGuard, &Asked<'_>) -> Answer<'t>;
 
 impl Service {
     /// A service with the usual paths, no public URL, and no proxy but on this machine.
@@ -108,7 +108,7 @@ impl Service {
             trusted_proxies: Vec::new(),
             show_numbers: false,
             core: answer::answer,
-            guard: Guard::new(),
+            guard: LoopGuard::new(),
             clock: Timestamp::now,
             journal: None,
             metrics,

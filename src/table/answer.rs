@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::table::guard::{self, Guard, Verdict};
+use crate::table::guard::{self, GuardReason, LoopGuard};
 use crate::table::reply::template::Scope;
 use crate::table::reply::{EMPTY_DOCUMENT, RenderError, Reply};
 use crate::table::twiml::{self, Document};
 use crate::table::{DEFAULT, Decision, Table};
+use crate::twilio::channel::Channel;
 use crate::twilio::request::Request;
-use crate::twilio::types::Channel;
 
 /// What is asked, where and when.
 #[derive(Debug, Clone, Copy)]
@@ -42,7 +42,7 @@ pub struct Answer<'t> {
     /// The route that matched and why its reply could not be written, when that is why `default` answers.
     pub failure: Option<(&'t str, RenderError)>,
     /// Why the guard answers, when it does.
-    pub guarded: Option<Verdict>,
+    pub guarded: Option<GuardReason>,
 }
 
 /// What an answer is made of.
@@ -56,7 +56,7 @@ pub enum Kind {
 
 /// Answers a request. There is always an answer: the table has a default.
 #[must_use]
-pub fn answer<'t>(table: &'t Table, guard: &Guard, asked: &Asked<'_>) -> Answer<'t> {
+pub fn answer<'t>(table: &'t Table, guard: &LoopGuard, asked: &Asked<'_>) -> Answer<'t> {
     let request = asked.request;
     if let Some(verdict) = guard.same_call(&table.limits, request, asked.token) {
         return guarded(verdict, default_answer(table, asked));
@@ -116,7 +116,7 @@ fn render(reply: &Reply, scope: &Scope<'_>) -> Result<(Document, Kind), RenderEr
     }
 }
 
-fn guarded(verdict: Verdict, answer: Answer<'_>) -> Answer<'_> {
+fn guarded(verdict: GuardReason, answer: Answer<'_>) -> Answer<'_> {
     Answer {
         route: guard::LOOP_GUARD,
         guarded: Some(verdict),

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 
 use crate::twilio::facts::Known;
-use crate::twilio::types::masked;
+use crate::twilio::number::masked;
 
 /// The position of a row in its directory.
 pub type Row = u32;

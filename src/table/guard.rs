@@ -1,21 +1,22 @@
-//! The guards: no answers to answers, no talking to machines, no call that goes in circles.
+//! The loop guard: no answers to answers, no talking to machines, no call that goes in circles.
 //!
-//! What is remembered is a fixed number of hashes; when there is no more room the oldest go. Numbers and tokens
-//! themselves are not kept.
+//! It remembers a fixed number of hashes; when there is no more room the oldest go. It does not keep numbers or tokens
+//! themselves.
 
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
-use std::sync::{Mutex, PoisonError};
+use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::twilio::channel::Channel;
+use crate::twilio::number::E164;
 use crate::twilio::request::Request;
-use crate::twilio::types::{Channel, E164};
 
-/// The name under which the guards answer.
+/// The name under which the loop guard answers.
 pub const LOOP_GUARD: &str = "loop-guard";
 
-/// Words by which people and networks switch texts off and on; Twilio answers them itself.
+/// Words with which people and networks switch texts off and on; Twilio answers them itself.
 ///
 /// Source: "Twilio support for opt-out keywords", Twilio help centre, article 223134027.
 pub const OPT_OUT_WORDS: [&str; 10] = [
@@ -37,11 +38,11 @@ pub const MOST_REPLIES: u32 = 30;
 /// `[loop_guard]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many documents with a Message a pair of numbers gets within [`Limits::per_seconds`]; 0 is any number.
+    /// How many documents with a Message a pair of numbers gets within [`Limits::per_seconds`]; 0 for no limit.
     pub replies: u32,
     /// The time within which they are counted.
     pub per_seconds: u32,
-    /// How often one call may come back; 0 is any number.
+    /// How often one call may come back; 0 for no limit.
     pub same_call: u32,
 }
 
@@ -55,10 +56,10 @@ impl Default for Limits {
     }
 }
 
-/// Why a guard answers.
+/// Why the loop guard answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// The sender is a name, which nobody can answer.
+pub enum GuardReason {
+    /// The sender is a name, which cannot be answered.
     Name,
     /// The sender is a short code.
     ShortCode,
@@ -72,8 +73,8 @@ pub enum Verdict {
     SameCall(u32),
 }
 
-impl Verdict {
-    /// Those of [`machine`], which go by the request alone and count nothing.
+impl GuardReason {
+    /// The reasons of [`machine`], which depend on the request alone.
     pub const OF_MACHINES: [Self; 4] =
         [Self::Name, Self::ShortCode, Self::OptOut, Self::OptOutWord];
 
@@ -91,7 +92,7 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
+impl fmt::Display for GuardReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name => f.write_str("the sender is a name, not a number"),
@@ -106,21 +107,21 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Whether a text comes from a machine, which gets no answer.
+/// Why a text gets no answer, if it comes from a machine.
 #[must_use]
-pub fn machine(request: &Request<'_>) -> Option<Verdict> {
+pub fn machine(request: &Request<'_>) -> Option<GuardReason> {
     if request.channel() != Channel::Message {
         return None;
     }
     if !request.value("OptOutType").is_empty() {
-        return Some(Verdict::OptOut);
+        return Some(GuardReason::OptOut);
     }
     let body = request.value("Body");
     if OPT_OUT_WORDS
         .iter()
         .any(|word| word.eq_ignore_ascii_case(body.trim()))
     {
-        return Some(Verdict::OptOutWord);
+        return Some(GuardReason::OptOutWord);
     }
     let sender = request.value("Caller");
     if sender.is_empty() || sender.contains(':') || sender.parse::<E164>().is_ok() {
@@ -131,17 +132,17 @@ pub fn machine(request: &Request<'_>) -> Option<Verdict> {
         .bytes()
         .all(|byte| byte.is_ascii_digit());
     Some(if is_digits {
-        Verdict::ShortCode
+        GuardReason::ShortCode
     } else {
-        Verdict::Name
+        GuardReason::Name
     })
 }
 
-/// What the guards remember.
+/// What the loop guard remembers.
 #[derive(Debug)]
-pub struct Guard {
+pub struct LoopGuard {
     hasher: RandomState,
-    /// Parted, so that requests of different numbers do not meet; each is held for some nanoseconds.
+    /// Separate, so that requests of different numbers do not meet; each is locked for some nanoseconds.
     shards: Box<[Mutex<Shard>]>,
 }
 
@@ -152,27 +153,25 @@ const PLACES: usize = 4;
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// Empty until the first is remembered, then as long as it ever is; so are `calls`.
-    pairs: Vec<Pair>,
-    calls: Vec<Call>,
-    /// Counts what comes, so that the oldest is known whatever the clock says.
+    /// Empty until the first is remembered, then always of the same length; so are `calls`.
+    pairs: Vec<Place<Pair>>,
+    calls: Vec<Place<Call>>,
+    /// Counts requests, so that the oldest is known whatever the clock says.
     turn: u64,
 }
 
-impl Shard {
-    fn next_turn(&mut self) -> u64 {
-        self.turn += 1;
-        self.turn
-    }
+#[derive(Debug, Clone, Default)]
+struct Place<T> {
+    /// The hash of two numbers or of a call's SID; 0 when the place is free.
+    key: u64,
+    /// The turn in which it was last asked for.
+    seen: u64,
+    kept: T,
 }
 
 /// What a pair of numbers has had: a ring of the last replies, each with the hash of its token.
 #[derive(Debug, Clone, Default)]
 struct Pair {
-    /// The hash of the two numbers; 0 for a free place.
-    key: u64,
-    /// The turn in which it was last seen.
-    seen: u64,
     tokens: [u32; RING],
     /// In microseconds.
     times: [i64; RING],
@@ -186,24 +185,20 @@ struct Pair {
 const RING: usize = 32;
 
 /// How often a call has come.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 struct Call {
-    /// The hash of its SID; 0 for a free place.
-    key: u64,
-    /// The turn in which it was last seen.
-    seen: u64,
     token: u64,
     times: u32,
 }
 
-impl Default for Guard {
+impl Default for LoopGuard {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Guard {
-    /// A guard that has seen nothing, and has no memory yet: of its 7 MB a shard takes its part when it is first used.
+impl LoopGuard {
+    /// A guard that has seen nothing. It takes 7 MB in all, each shard its part when it is first used.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -212,45 +207,34 @@ impl Guard {
         }
     }
 
-    /// Counts a call; the verdict when it has come back too often. A retry is not counted again.
+    /// Counts a call; a reason when it has come back too often. A retry is not counted again.
     #[must_use]
     pub fn same_call(
         &self,
         limits: &Limits,
         request: &Request<'_>,
         token: &str,
-    ) -> Option<Verdict> {
+    ) -> Option<GuardReason> {
         let sid = request.sent("CallSid");
         // A text has none.
         if sid.is_empty() || limits.same_call == 0 {
             return None;
         }
-        let key = self.hasher.hash_one(sid).max(1);
-        let token = if token.is_empty() {
-            0
-        } else {
-            self.hasher.hash_one(token).max(1)
-        };
+        let key = self.hash(sid);
+        let token = (!token.is_empty()).then(|| self.hash(token));
         let mut shard = self.shard(key);
         let turn = shard.next_turn();
-        let call = place(&mut shard.calls, key, |call| (call.key, call.seen));
-        if call.key != key {
-            *call = Call {
-                key,
-                ..Call::default()
-            };
-        }
-        if token == 0 || call.token != token {
+        let call = kept(&mut shard.calls, key, turn);
+        if token.is_none_or(|token| token != call.token) {
             call.times = call.times.saturating_add(1);
         }
-        call.token = token;
-        call.seen = turn;
+        call.token = token.unwrap_or_default();
         // The first time it comes is not a return.
         (call.times > limits.same_call.saturating_add(1))
-            .then_some(Verdict::SameCall(limits.same_call))
+            .then_some(GuardReason::SameCall(limits.same_call))
     }
 
-    /// Counts a document with a Message; the verdict when the pair of numbers has had enough. A retry is not counted
+    /// Counts a document with a Message; a reason when the pair of numbers has had enough. A retry is not counted
     /// again, and what was suppressed stays suppressed.
     #[must_use]
     pub fn reply(
@@ -259,7 +243,7 @@ impl Guard {
         request: &Request<'_>,
         token: &str,
         now: Timestamp,
-    ) -> Option<Verdict> {
+    ) -> Option<GuardReason> {
         if limits.replies == 0 {
             return None;
         }
@@ -268,65 +252,72 @@ impl Guard {
         } else {
             token
         };
-        let to_and_from = (request.value("Called"), request.value("Caller"));
-        let key = self.hasher.hash_one(to_and_from).max(1);
-        // Half of a hash tells the few tokens of one pair apart; without any no request is another's retry.
+        let key = self.hash((request.value("Called"), request.value("Caller")));
+        // Half of a hash tells the few tokens of one pair apart; a request without a token is never a retry.
         let token = (!token.is_empty()).then(|| {
-            u32::try_from(self.hasher.hash_one(token) >> 32)
+            u32::try_from(self.hash(token) >> 32)
                 .unwrap_or_default()
                 .max(1)
         });
         let mut shard = self.shard(key);
         let turn = shard.next_turn();
-        let pair = place(&mut shard.pairs, key, |pair| (pair.key, pair.seen));
-        if pair.key != key {
-            *pair = Pair {
-                key,
-                ..Pair::default()
-            };
-        }
-        pair.seen = turn;
-        let is_allowed = pair.count(limits, token, now.as_microsecond());
-        (!is_allowed).then_some(Verdict::Replies(limits.replies))
+        let is_allowed =
+            kept(&mut shard.pairs, key, turn).count(limits, token, now.as_microsecond());
+        (!is_allowed).then_some(GuardReason::Replies(limits.replies))
     }
 
-    fn shard(&self, key: u64) -> std::sync::MutexGuard<'_, Shard> {
+    /// Never 0, which stands for what is not there.
+    fn hash(&self, value: impl Hash) -> u64 {
+        self.hasher.hash_one(value).max(1)
+    }
+
+    fn shard(&self, key: u64) -> MutexGuard<'_, Shard> {
         let index = usize::try_from(key >> 58).unwrap_or_default() % SHARDS;
-        // What a panic may have left half done is a count.
+        // All that a panic may have left half done is a count.
         self.shards[index]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The place of a key in its bucket, else a free one, else that of the oldest.
-fn place<T: Clone + Default>(
-    places: &mut Vec<T>,
-    key: u64,
-    of: impl Fn(&T) -> (u64, u64),
-) -> &mut T {
+impl Shard {
+    fn next_turn(&mut self) -> u64 {
+        self.turn += 1;
+        self.turn
+    }
+}
+
+/// What is kept under a key: in its place in the bucket, else, new, in a free place, else in that of the oldest.
+fn kept<T: Clone + Default>(places: &mut Vec<Place<T>>, key: u64, turn: u64) -> &mut T {
     if places.is_empty() {
-        *places = vec![T::default(); BUCKETS * PLACES];
+        *places = vec![Place::default(); BUCKETS * PLACES];
     }
     let bucket = usize::try_from(key & 0xffff).unwrap_or_default() % BUCKETS;
-    let bucket = &mut places[bucket * PLACES..(bucket + 1) * PLACES];
-    let rank = |place: &T| match of(place) {
-        (found, _) if found == key => (0, 0),
-        (0, _) => (1, 0),
-        (_, seen) => (2, seen),
-    };
-    let best = (0..PLACES)
-        .min_by_key(|index| rank(&bucket[*index]))
-        .unwrap_or_default();
-    &mut bucket[best]
+    let place = places[bucket * PLACES..]
+        .iter_mut()
+        .take(PLACES)
+        .min_by_key(|place| match place.key {
+            found if found == key => (0, 0),
+            0 => (1, 0),
+            _ => (2, place.seen),
+        })
+        .expect("a bucket has places");
+    if place.key != key {
+        *place = Place {
+            key,
+            ..Place::default()
+        };
+    }
+    place.seen = turn;
+    &mut place.kept
 }
 
 impl Pair {
-    /// Whether one more reply is allowed; remembers it. `now` is in microseconds: by whole seconds a reply would be forgotten
-    /// up to a second before its time is over.
+    /// Whether one more reply is allowed; remembers it. `now` is in microseconds: in whole seconds a reply would be
+    /// forgotten up to a second too early.
     fn count(&mut self, limits: &Limits, token: Option<u32>, now: i64) -> bool {
         let per = i64::from(limits.per_seconds) * 1_000_000;
-        // A clock that was set back must not count what lies in its future for ever.
+        // A clock that was set back must not count replies of its future for ever.
         let is_recent = |time: i64| (time - now).abs() < per;
         let mut allowed = 0;
         for index in 0..usize::from(self.length) {
@@ -347,7 +338,7 @@ impl Pair {
         is_allowed
     }
 
-    /// The place of the ring for one more reply: a free one, else that of the oldest which counts no more. There is
+    /// The place in the ring for one more reply: a free one, else that of the oldest that no longer counts. There is
     /// always one, because the ring is longer than the most replies that count.
     fn free_place(&mut self, is_recent: impl Fn(i64) -> bool) -> usize {
         let length = usize::from(self.length);
@@ -368,9 +359,9 @@ mod tests {
     use super::*;
     use crate::twilio::request::{Form, Webhook};
 
-    fn call(guard: &Guard, limits: &Limits, body: &str) -> Option<Verdict> {
+    fn call(guard: &LoopGuard, limits: &Limits, body: &str) -> Option<GuardReason> {
         let (body, query) = (Form::parse(body.as_bytes()), Form::default());
-        let request = Request::new(Webhook::Webhook, &body, &query);
+        let request = Request::new(Webhook::Plain, &body, &query);
         guard.same_call(limits, &request, "")
     }
 
@@ -380,7 +371,7 @@ mod tests {
             same_call: 1,
             ..Limits::default()
         };
-        let guard = Guard::default();
+        let guard = LoopGuard::default();
         for body in ["From=%2B1", "CallSid=&From=%2B1", "MessageSid=SM1"] {
             for _ in 0..5 {
                 assert_eq!(call(&guard, &limits, body), None, "{body}");
@@ -388,35 +379,39 @@ mod tests {
         }
         let verdict = || call(&guard, &limits, "CallSid=CA1");
         assert_eq!([verdict(), verdict()], [None, None]);
-        assert_eq!(verdict(), Some(Verdict::SameCall(1)));
+        assert_eq!(verdict(), Some(GuardReason::SameCall(1)));
     }
 
     #[test]
     fn a_verdict_says_why() {
         for (verdict, word, says) in [
-            (Verdict::Name, "name", "the sender is a name, not a number"),
             (
-                Verdict::ShortCode,
+                GuardReason::Name,
+                "name",
+                "the sender is a name, not a number",
+            ),
+            (
+                GuardReason::ShortCode,
                 "short-code",
                 "the sender is a short code",
             ),
             (
-                Verdict::OptOut,
+                GuardReason::OptOut,
                 "opt-out",
                 "Twilio says that the text is an opt-out",
             ),
             (
-                Verdict::OptOutWord,
+                GuardReason::OptOutWord,
                 "opt-out-word",
                 "the text is an opt-out word, which Twilio answers itself",
             ),
             (
-                Verdict::Replies(5),
+                GuardReason::Replies(5),
                 "replies",
                 "the two numbers have had 5 replies",
             ),
             (
-                Verdict::SameCall(20),
+                GuardReason::SameCall(20),
                 "same-call",
                 "the call has come back more than 20 times",
             ),

@@ -571,7 +571,7 @@ mod tests {
             [("Called", called)].into_iter().collect::<Form>(),
             Form::default(),
         );
-        let request = Request::new(Webhook::Webhook, &body, &query);
+        let request = Request::new(Webhook::Plain, &body, &query);
         Index::new(routes).candidates(&request).collect()
     }
 
@@ -655,7 +655,7 @@ mod tests {
             [("Called", "+10007")].into_iter().collect::<Form>(),
             [("step", "s7")].into_iter().collect::<Form>(),
         );
-        let request = Request::new(Webhook::Webhook, &body, &query);
+        let request = Request::new(Webhook::Plain, &body, &query);
         let found = |called: &dyn Fn(usize) -> String, step: &dyn Fn(usize) -> String| {
             let routes: Vec<Route> = (0..20)
                 .map(|n| Route {

@@ -3,147 +3,26 @@
 //! Nothing here fails: a field that is missing reads as empty, a word that is new to us stays text.
 
 pub mod event;
-pub(crate) mod joined;
+mod form;
 pub mod sample;
-mod urlencoded;
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::fmt;
 
 use serde_json::Value as Json;
 
+pub use self::form::Form;
+use super::channel::Channel;
 use super::facts::{Facts, Known};
-use super::types::{Channel, is_withheld};
-
-/// The fields of a form or of a query, in the order they came, repeats and unknown names included.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Form {
-    /// All names and values decoded, each value behind its name.
-    text: String,
-    fields: Vec<Field>,
-}
-
-/// Where a field stands in the text of its form: the name up to the middle, then the value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Field {
-    start: usize,
-    middle: usize,
-    end: usize,
-}
-
-impl Form {
-    /// Reads `application/x-www-form-urlencoded` bytes, a body or a query without its `?`, while a request waits.
-    ///
-    /// Never fails: what is no UTF-8 becomes U+FFFD (and then fails its signature), a field without `=` is empty.
-    #[must_use]
-    pub fn parse(bytes: &[u8]) -> Self {
-        if bytes.is_empty() {
-            return Self::default();
-        }
-        urlencoded::decode(bytes).unwrap_or_else(|| Self::read(bytes))
-    }
-
-    /// The same as [`Form::parse`] by `serde_urlencoded`, for whoever has time: slower, and what `parse` is held against.
-    #[must_use]
-    pub fn read(bytes: &[u8]) -> Self {
-        let pairs: Vec<(String, String)> = serde_urlencoded::from_bytes(bytes).unwrap_or_default();
-        pairs.into_iter().collect()
-    }
-
-    /// All pairs of name and value, in the order they came.
-    #[must_use]
-    pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
-        self.fields
-            .iter()
-            .map(|field| (self.name(field), self.value(field)))
-    }
-
-    /// How many fields there are.
-    pub(crate) fn len(&self) -> usize {
-        self.fields.len()
-    }
-
-    /// The name of the field at this place.
-    pub(crate) fn name_at(&self, index: usize) -> &[u8] {
-        let field = &self.fields[index];
-        &self.text.as_bytes()[field.start..field.middle]
-    }
-
-    /// The name of the field at this place with the value right behind it.
-    pub(crate) fn joined_at(&self, index: usize) -> &[u8] {
-        let field = &self.fields[index];
-        &self.text.as_bytes()[field.start..field.end]
-    }
-
-    /// The same with all fields behind it.
-    pub(crate) fn joined_from(&self, index: usize) -> &[u8] {
-        &self.text.as_bytes()[self.fields[index].start..]
-    }
-
-    /// How long all names and values are together.
-    pub(crate) fn text_len(&self) -> usize {
-        self.text.len()
-    }
-
-    /// The first value of this name; `None` when the name is absent.
-    #[must_use]
-    pub fn first(&self, name: &str) -> Option<&str> {
-        self.fields
-            .iter()
-            .find(|field| {
-                field.middle - field.start == name.len()
-                    && self.text.as_bytes()[field.start..field.middle] == *name.as_bytes()
-            })
-            .map(|field| self.value(field))
-    }
-
-    /// About how much memory its fields take, in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.text.len() + self.fields.len() * size_of::<Field>()
-    }
-
-    fn name(&self, field: &Field) -> &str {
-        &self.text[field.start..field.middle]
-    }
-
-    fn value(&self, field: &Field) -> &str {
-        &self.text[field.middle..field.end]
-    }
-}
-
-impl fmt::Debug for Form {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.pairs()).finish()
-    }
-}
-
-impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Form {
-    fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        let mut form = Self::default();
-        for (name, value) in pairs {
-            let start = form.text.len();
-            form.text.push_str(name.as_ref());
-            let middle = form.text.len();
-            form.text.push_str(value.as_ref());
-            form.fields.push(Field {
-                start,
-                middle,
-                end: form.text.len(),
-            });
-        }
-        form
-    }
-}
+use super::number::is_withheld;
 
 /// Which of the service's webhooks was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Webhook {
     /// Proxy's `OutOfSessionCallbackUrl`.
     OutOfSession,
-    /// The plain Voice or Messaging webhook of a number.
-    Webhook,
+    /// The Voice or Messaging webhook of a number, without Proxy.
+    Plain,
     /// Proxy's `InterceptCallbackUrl`.
     Intercept,
     /// Proxy's `CallbackUrl`, and any other status callback of Twilio's.
@@ -158,7 +37,7 @@ impl Webhook {
     /// All of them.
     pub const ALL: [Self; 6] = [
         Self::OutOfSession,
-        Self::Webhook,
+        Self::Plain,
         Self::Intercept,
         Self::Callback,
         Self::Events,
@@ -171,7 +50,7 @@ impl Webhook {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::OutOfSession => "out-of-session",
-            Self::Webhook => "webhook",
+            Self::Plain => "webhook",
             Self::Intercept => "intercept",
             Self::Callback => "callback",
             Self::Events => "events",
@@ -190,7 +69,7 @@ impl Webhook {
     /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
     #[must_use]
     pub fn wants_document(self) -> bool {
-        matches!(self, Self::OutOfSession | Self::Webhook)
+        matches!(self, Self::OutOfSession | Self::Plain)
     }
 }
 
@@ -413,38 +292,6 @@ mod tests {
     }
 
     #[test]
-    fn a_form_keeps_order_repeats_and_odd_fields() {
-        let form = Form::parse(b"b=2&a=1&b=%2B3+4&flag&&=x&c=%ff");
-        let pairs: Vec<(&str, &str)> = form.pairs().collect();
-        assert_eq!(
-            pairs,
-            [
-                ("b", "2"),
-                ("a", "1"),
-                ("b", "+3 4"),
-                ("flag", ""),
-                ("", "x"),
-                ("c", "\u{fffd}")
-            ]
-        );
-        assert_eq!(form.first("b"), Some("2"));
-        assert_eq!(form.first("B"), None);
-        assert_eq!(
-            format!("{:?}", Form::parse(b"a=1&b")),
-            r#"[("a", "1"), ("b", "")]"#
-        );
-    }
-
-    #[test]
-    fn the_size_of_a_form_is_that_of_its_text_and_its_fields() {
-        assert_eq!(Form::default().size(), 0);
-        assert_eq!(
-            Form::parse(b"a=12&b=%2B").size(),
-            5 + 2 * size_of::<Field>()
-        );
-    }
-
-    #[test]
     fn an_alias_is_used_when_there_is_nothing_but_the_alias() {
         for (body, used) in [
             ("From=%2B1", Some("From")),
@@ -454,7 +301,7 @@ mod tests {
             ("", None),
         ] {
             let (body, query) = call(body);
-            let request = Request::new(Webhook::Webhook, &body, &query);
+            let request = Request::new(Webhook::Plain, &body, &query);
             assert_eq!(request.alias_used("Caller"), used, "{body:?}");
             assert_eq!(request.alias_used("Body"), None);
         }
@@ -476,7 +323,7 @@ mod tests {
         ] {
             let (body_form, query) = call(body);
             assert_eq!(
-                Request::new(Webhook::Webhook, &body_form, &query).channel(),
+                Request::new(Webhook::Plain, &body_form, &query).channel(),
                 channel,
                 "{body}"
             );
@@ -497,7 +344,7 @@ mod tests {
                 Channel::Message,
             ),
             (Webhook::Intercept, "interactionType=Voice", Channel::Voice),
-            (Webhook::Webhook, "interactionType=Message", Channel::Voice),
+            (Webhook::Plain, "interactionType=Message", Channel::Voice),
         ] {
             let (body, query) = call(body);
             assert_eq!(Request::new(webhook, &body, &query).channel(), channel);

@@ -14,18 +14,17 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
 
 use crate::twilio::request::Form;
-use crate::twilio::signature::order::in_signed_order;
 use crate::twilio::signature::secrets::Secrets;
-use crate::twilio::signature::url::Url;
+use crate::twilio::signature::signed_url::SignedUrl;
 
 pub mod diagnosis;
-pub mod keys;
-mod order;
+pub mod path_keys;
 pub mod public_url;
 pub mod secrets;
-mod url;
+mod signed_url;
 
 /// An auth token or the secret of a shared key, ready for use as a key.
 ///
@@ -48,20 +47,43 @@ impl Secret {
         }
     }
 
-    fn compute(&self, algorithm: Algorithm, message: &Message<'_>) -> Vec<u8> {
+    /// The signature over a URL, in any number of pieces, and the fields of a form.
+    fn sign(&self, algorithm: Algorithm, url: &[&str], fields: &[u8]) -> Vec<u8> {
         match algorithm {
-            Algorithm::HmacSha1 => message.feed(&self.sha1).finalize().into_bytes().to_vec(),
-            Algorithm::HmacSha256 => message.feed(&self.sha256).finalize().into_bytes().to_vec(),
+            Algorithm::HmacSha1 => fed(&self.sha1, url, fields)
+                .finalize()
+                .into_bytes()
+                .to_vec(),
+            Algorithm::HmacSha256 => fed(&self.sha256, url, fields)
+                .finalize()
+                .into_bytes()
+                .to_vec(),
         }
     }
 
-    /// Compares in constant time; another length does not match.
-    fn has_made(&self, algorithm: Algorithm, message: &Message<'_>, signature: &[u8]) -> bool {
+    /// Whether this is the signature. Compares in constant time; another length does not match.
+    fn has_signed(
+        &self,
+        algorithm: Algorithm,
+        url: &[&str],
+        fields: &[u8],
+        signature: &[u8],
+    ) -> bool {
         match algorithm {
-            Algorithm::HmacSha1 => message.feed(&self.sha1).verify_slice(signature).is_ok(),
-            Algorithm::HmacSha256 => message.feed(&self.sha256).verify_slice(signature).is_ok(),
+            Algorithm::HmacSha1 => fed(&self.sha1, url, fields).verify_slice(signature),
+            Algorithm::HmacSha256 => fed(&self.sha256, url, fields).verify_slice(signature),
         }
+        .is_ok()
     }
+}
+
+fn fed<M: Mac + Clone>(keyed: &M, url: &[&str], fields: &[u8]) -> M {
+    let mut mac = keyed.clone();
+    for piece in url {
+        mac.update(piece.as_bytes());
+    }
+    mac.update(fields);
+    mac
 }
 
 impl fmt::Debug for Secret {
@@ -76,25 +98,20 @@ pub enum Algorithm {
     /// Every webhook that is signed with an auth token, and shared keys that ask for it.
     #[default]
     HmacSha1,
-    /// Shared keys only, until now.
+    /// Shared keys only, so far.
     HmacSha256,
 }
 
 impl Algorithm {
-    /// Twilio's name: `HMAC_SHA1` or `HMAC_SHA256`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::HmacSha1 => "HMAC_SHA1",
-            Self::HmacSha256 => "HMAC_SHA256",
-        }
-    }
-
     /// Twilio's name in any letter case; `None` when it is new to us.
     fn from_name(name: &str) -> Option<Self> {
-        [Self::HmacSha1, Self::HmacSha256]
-            .into_iter()
-            .find(|algorithm| name.eq_ignore_ascii_case(algorithm.as_str()))
+        [
+            ("HMAC_SHA1", Self::HmacSha1),
+            ("HMAC_SHA256", Self::HmacSha256),
+        ]
+        .into_iter()
+        .find(|(known, _)| name.eq_ignore_ascii_case(known))
+        .map(|(_, algorithm)| algorithm)
     }
 
     /// The algorithm whose signatures have this many bytes.
@@ -107,14 +124,14 @@ impl Algorithm {
     }
 }
 
-/// What was signed beside the URL.
+/// What is signed along with the URL.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
     /// The fields of a form POST: sorted by name, then value, each pair once, nothing between them.
     Form(&'a Form),
     /// Nothing: the fields of a GET are in the URL already.
     Query,
-    /// A body that is no form. The URL's query names its SHA-256 as `bodySHA256`, in lower-case hex; without
+    /// A body that is not a form. The URL's query names its SHA-256 as `bodySHA256`, in lower-case hex; without
     /// that the body is not signed, and fails.
     Bytes(&'a [u8]),
 }
@@ -128,7 +145,7 @@ pub struct Signed<'a> {
     pub settings: Option<&'a str>,
     /// The parameter `AccountSid`; empty when there is none. Only looked up, never believed.
     pub account_sid: &'a str,
-    /// What was signed beside the URL.
+    /// What is signed along with the URL.
     pub content: Content<'a>,
 }
 
@@ -166,22 +183,17 @@ impl std::error::Error for Failure {}
 #[must_use]
 pub fn sign(secret: &Secret, algorithm: Algorithm, url: &str, content: Content<'_>) -> String {
     let url = url.split('#').next().unwrap_or_default();
-    let message = Message {
-        url: [url, "", "", "", "", ""],
-        fields: &in_signed_order(content),
-    };
-    STANDARD.encode(secret.compute(algorithm, &message))
+    STANDARD.encode(secret.sign(algorithm, &[url], &signed_fields(content)))
 }
 
 /// The index of the URL over which Twilio signed this request.
 ///
 /// The URLs are tried in turn, and of each: without its user info and with it, without its port and with it (or with
-/// the scheme's default port, when it has none), and a path that is nothing or only `/` as both. Fragments are not
-/// signed.
+/// the scheme's default port, when it has none), and an empty path and `/` as each other. Fragments are not signed.
 ///
 /// The settings header is not signed, so it chooses only among the secrets that are there. With a `key` the secret
 /// of that shared key alone is tried; a key without a secret fails, it does not fall back to an auth token. Without
-/// one, auth tokens are tried with the `algorithm` it names, as the Python library does: to choose it helps no
+/// one, auth tokens are tried with the `algorithm` it names, as the Python library does: choosing it does not help a
 /// stranger, who would need the token either way. Shared keys are never tried unless they are named.
 ///
 /// # Errors
@@ -196,15 +208,19 @@ pub fn verify<U: AsRef<str>>(
     let claim = Claim::of(signed)?;
     let settings = Settings::parse(signed.settings);
     let algorithm = settings.algorithm.ok_or(Failure::Mismatch)?;
+    // The length of what a stranger sent is not a secret.
+    if claim.algorithm != Some(algorithm) {
+        return Err(Failure::Mismatch);
+    }
+    let is_signed = |url: SignedUrl<'_>| {
+        secrets
+            .applying(settings.key, signed.account_sid)
+            // The body's hash is part of the URL: only when that is Twilio's is the body worth hashing.
+            .any(|secret| claim.signs_url(secret, algorithm, url) && claim.signs_body(url))
+    };
     urls.iter()
         .position(|url| {
-            Url::parse(url.as_ref()).is_some_and(|url| {
-                url.readings().any(|reading| {
-                    secrets
-                        .applying(settings.key, signed.account_sid)
-                        .any(|secret| claim.holds(secret, algorithm, reading))
-                })
-            })
+            SignedUrl::parse(url.as_ref()).is_some_and(|url| url.readings().any(is_signed))
         })
         .ok_or(Failure::Mismatch)
 }
@@ -220,32 +236,43 @@ pub fn body_sha256(body: &[u8]) -> String {
         .collect()
 }
 
-/// The bytes under an HMAC. The fields are put together once, the URL is one of several that are tried.
-struct Message<'a> {
-    url: [&'a str; 6],
-    fields: &'a [u8],
-}
-
-impl Message<'_> {
-    fn feed<M: Mac + Clone>(&self, keyed: &M) -> M {
-        let mut mac = keyed.clone();
-        for piece in self.url {
-            mac.update(piece.as_bytes());
-        }
-        mac.update(self.fields);
-        mac
+/// The fields of a form as they are signed: by the bytes of name, then value, exact repeats once, all put together.
+fn signed_fields(content: Content<'_>) -> Vec<u8> {
+    let Content::Form(form) = content else {
+        return Vec::new();
+    };
+    // With the same name in front, name and value are ordered as the values are.
+    let mut fields: SmallVec<[_; 64]> = form
+        .joined()
+        .map(|(name, field)| (beginning(name), name, field))
+        .collect();
+    fields.sort_unstable();
+    fields.dedup();
+    let mut signed = Vec::with_capacity(form.text_len());
+    for (_, _, field) in fields {
+        signed.extend_from_slice(field);
     }
+    signed
 }
 
-/// The longest signature in base64, that of HMAC-SHA256, and the most bytes that as many digits can be.
-const LONGEST_SIGNATURE: usize = 44;
+/// The first eight bytes of a name as a number, by which most names are told apart in one comparison.
+fn beginning(name: &[u8]) -> u64 {
+    u64::from_be_bytes(name.first_chunk().copied().unwrap_or_else(|| {
+        let mut short = [0; 8];
+        short[..name.len()].copy_from_slice(name);
+        short
+    }))
+}
+
+/// The most bytes that 44 digits of base64 can be, those of a signature by HMAC-SHA256.
 const MOST_DECODED: usize = 33;
 
-/// A request's signature and what it is said to cover, made ready once for all URLs and secrets.
+/// A request's signature and what it claims to cover, prepared once for all URLs and secrets.
 struct Claim<'a> {
+    /// By the length of the signature; `None` when it is none that Twilio makes.
+    algorithm: Option<Algorithm>,
     /// Decoded, in front; the rest means nothing.
     decoded: [u8; MOST_DECODED],
-    /// How many bytes were decoded: none when it was no base64 at all, which then matches nothing.
     length: usize,
     fields: Vec<u8>,
     body: Option<&'a [u8]>,
@@ -258,23 +285,17 @@ impl<'a> Claim<'a> {
             .filter(|signature| !signature.is_empty())
             .ok_or(Failure::Missing)?;
         let mut decoded = [0; MOST_DECODED];
-        let length = if signature.len() <= LONGEST_SIGNATURE {
-            STANDARD
-                .decode_slice(signature, &mut decoded)
-                .unwrap_or_default()
-        } else {
-            0
-        };
-        // Without a signature that can be right there is nothing to sort for.
-        let fields = if Algorithm::of_length(length).is_some() {
-            in_signed_order(signed.content)
-        } else {
-            Vec::new()
-        };
+        // What is not base64, or is too long, has no bytes.
+        let length = STANDARD
+            .decode_slice(signature, &mut decoded)
+            .unwrap_or_default();
+        let algorithm = Algorithm::of_length(length);
         Ok(Self {
+            algorithm,
             decoded,
             length,
-            fields,
+            // Nothing needs to be sorted for a signature that cannot be right.
+            fields: algorithm.map_or_else(Vec::new, |_| signed_fields(signed.content)),
             body: match signed.content {
                 Content::Bytes(body) => Some(body),
                 Content::Form(_) | Content::Query => None,
@@ -282,25 +303,12 @@ impl<'a> Claim<'a> {
         })
     }
 
-    /// Whether the secret made the signature over this reading of a URL, and over the body.
-    fn holds(&self, secret: &Secret, algorithm: Algorithm, url: Url<'_>) -> bool {
-        // The body's hash is part of the URL: only when that is Twilio's is the body worth hashing.
-        self.signs_url(secret, algorithm, url) && self.body_fits(url)
+    fn signs_url(&self, secret: &Secret, algorithm: Algorithm, url: SignedUrl<'_>) -> bool {
+        let signature = &self.decoded[..self.length];
+        secret.has_signed(algorithm, &url.pieces(), &self.fields, signature)
     }
 
-    fn signs_url(&self, secret: &Secret, algorithm: Algorithm, url: Url<'_>) -> bool {
-        // The length of what a stranger sent is no secret.
-        if Algorithm::of_length(self.length) != Some(algorithm) {
-            return false;
-        }
-        let message = Message {
-            url: url.pieces(),
-            fields: &self.fields,
-        };
-        secret.has_made(algorithm, &message, &self.decoded[..self.length])
-    }
-
-    fn body_fits(&self, url: Url<'_>) -> bool {
+    fn signs_body(&self, url: SignedUrl<'_>) -> bool {
         self.body.is_none_or(|body| {
             url.query_value("bodySHA256")
                 .is_some_and(|hash| hash == body_sha256(body))
@@ -582,6 +590,47 @@ mod tests {
         );
         assert_ne!(signature_of(&[("B", "1"), ("a", "")]), sorted);
         assert_ne!(signature_of(&[("B", "1"), ("B", "2")]), sorted);
+    }
+
+    #[test]
+    fn fields_are_signed_by_the_bytes_of_name_then_value() {
+        let long = "n".repeat(5000);
+        for names in [
+            &["b", "a", "c"][..],
+            &["ba", "c", "b", "ac", "bac"],
+            &["b", "a", "b", "", "c", "b"],
+            &[],
+            &[&long, "a", "nnnnnnnn", "nnnnnnn", "nnnnnnn\0"],
+            &[
+                "inboundParticipantProxyIdentifierSid",
+                "inboundParticipantProxyIdentifier",
+                "CallerZip",
+                "CallerCity",
+                "Caller",
+                "\u{e9}",
+                "\u{10ffff}",
+            ],
+        ] {
+            for values in [
+                ["2", "1", "3", "4", "5", "6", "7"],
+                ["1", "2", "1", "2", "1", "2", "1"],
+            ] {
+                let mut pairs: Vec<(&str, &str)> = names.iter().copied().zip(values).collect();
+                let form: Form = pairs.iter().copied().collect();
+                pairs.sort_unstable();
+                pairs.dedup();
+                let expected: Vec<&str> = pairs
+                    .iter()
+                    .flat_map(|(name, value)| [*name, *value])
+                    .collect();
+                let signed = signed_fields(Content::Form(&form));
+                assert_eq!(
+                    String::from_utf8_lossy(&signed),
+                    expected.concat(),
+                    "{pairs:?}"
+                );
+            }
+        }
     }
 
     #[test]

@@ -10,8 +10,9 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::twilio::types::{Channel, E164, E164Error};
-use crate::twilio::url::{UrlError, check_web_url, check_websocket_url};
+use crate::twilio::channel::Channel;
+use crate::twilio::number::{E164, E164Error};
+use crate::twilio::twiml_url::{UrlError, check_web_url, check_websocket_url};
 
 static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
     serde_json::from_str(include_str!("vocabulary.json"))

@@ -3,7 +3,7 @@
 use twiml_responder::service::server::Service;
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Asked};
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::log::Log;
@@ -100,7 +100,7 @@ async fn a_form_may_be_named_with_parameters_and_capitals() {
 
 #[tokio::test]
 async fn a_panic_gives_the_default() {
-    fn broken<'t>(_: &'t Table, _: &Guard, _: &Asked<'_>) -> Answer<'t> {
+    fn broken<'t>(_: &'t Table, _: &LoopGuard, _: &Asked<'_>) -> Answer<'t> {
         panic!("a fault for a test");
     }
     let log = Log::default();

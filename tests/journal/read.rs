@@ -97,7 +97,7 @@ fn what_the_service_wrote_is_read_back() {
     assert_eq!(entries.len(), 1);
     let entry = entries[0].as_ref().expect("a line");
     let line = Line::parse(&entry.text).expect("a line");
-    assert_eq!(line.webhook, Webhook::Webhook.as_str());
+    assert_eq!(line.webhook, Webhook::Plain.as_str());
     assert_eq!(line.parameters.get("CallStatus"), Some("ringing"));
     assert!(line.left_out.has("CallerCity"));
     let mut again = Vec::new();

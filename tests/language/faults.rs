@@ -45,7 +45,7 @@ fn the_largest_limit_of_returns_lets_calls_through() {
 fn a_pair_that_has_long_been_talking_is_still_counted() {
     // A ring of the last replies is full after 32; then what is suppressed must not push out what was just sent.
     for slow in 28..40_usize {
-        let (table, guard) = (talker(""), Guard::new());
+        let (table, guard) = (talker(""), LoopGuard::new());
         let day = |n: usize| 1_000 * i64::try_from(n).expect("few");
         for n in 0..slow {
             assert!(!is_silenced(&nth(n, day(n)).heard(&table, &guard)), "{n}");
@@ -62,7 +62,7 @@ fn a_default_that_stands_in_for_a_broken_reply_is_counted_too() {
     let table = table(
         "[[route]]\nname = \"broken\"\nmessage = [{ Message = \"x\", from = \"{{ To }}\", to = \"{{ From }}\" }]\n",
     );
-    let guard = Guard::new();
+    let guard = LoopGuard::new();
     let heard: Vec<Heard> = (0..10)
         .map(|n| {
             let sid = format!("SM{n}");
@@ -80,7 +80,7 @@ fn a_default_that_stands_in_for_a_broken_reply_is_counted_too() {
 
 #[test]
 fn texts_without_sid_and_token_are_counted() {
-    let (table, guard) = (talker(""), Guard::new());
+    let (table, guard) = (talker(""), LoopGuard::new());
     let sent = (0..10)
         .filter(|n| {
             let text = Callback::new(&[
@@ -96,7 +96,7 @@ fn texts_without_sid_and_token_are_counted() {
 
 #[test]
 fn of_a_flood_within_a_second_the_newest_stay() {
-    let (table, guard) = (talker("[loop_guard]\nreplies = 1\n"), Guard::new());
+    let (table, guard) = (talker("[loop_guard]\nreplies = 1\n"), LoopGuard::new());
     let ask = |pair: u32, seconds: i64| {
         let from = format!("+1415{pair:07}");
         let sid = format!("SM{seconds}-{pair}");
@@ -112,7 +112,7 @@ fn of_a_flood_within_a_second_the_newest_stay() {
 
 #[test]
 fn a_pair_that_is_new_after_the_clock_was_set_back_is_remembered() {
-    let (table, guard) = (talker("[loop_guard]\nreplies = 1\n"), Guard::new());
+    let (table, guard) = (talker("[loop_guard]\nreplies = 1\n"), LoopGuard::new());
     let ask = |pair: u32, n: u32, seconds: i64| {
         let from = format!("+1415{pair:07}");
         let sid = format!("SM{n}");
@@ -332,7 +332,7 @@ fn a_file_that_is_missing_is_one_diagnostic() {
 fn a_message_that_is_left_out_is_not_counted() {
     let table =
         table("[[route]]\nname = \"echo\"\nmessage = [{ Message = \"{{ ProfileName }}\" }]\n");
-    let guard = Guard::new();
+    let guard = LoopGuard::new();
     for n in 0..10 {
         let heard = nth(n, 0).heard(&table, &guard);
         assert_eq!(heard.route, "echo", "{n}: {heard:?}");

@@ -496,7 +496,7 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
         "SmsStatus",
     ];
     let step = prop::option::weighted(0.3, prop::sample::select(vec!["", "a", "b", "c"]));
-    let webhooks = [Webhook::OutOfSession, Webhook::Webhook, Webhook::Intercept];
+    let webhooks = [Webhook::OutOfSession, Webhook::Plain, Webhook::Intercept];
     (
         prop::sample::select(webhooks.to_vec()),
         prop::bool::weighted(0.2),

@@ -16,8 +16,8 @@ use crate::service::journal;
 use crate::service::live::{Access, Verification};
 use crate::service::server::listener::{ListenAddress, SocketMode};
 use crate::service::server::path::OutOfSessionPath;
+use crate::table::seconds::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
-use crate::twilio::types::parse_seconds;
 
 /// Every option, in the order of `--help`.
 #[derive(Debug, Args)]

@@ -5,8 +5,8 @@
 
 use jiff::civil::Date;
 
+use crate::twilio::number::{E164, is_withheld};
 use crate::twilio::parameters::{Parameter, ParameterKind, Parameters, Privacy};
-use crate::twilio::types::{E164, is_withheld};
 
 /// The longest name that a line has; Twilio's longest has 37 characters.
 pub(super) const NAME_MAX: usize = 64;

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use super::Line;
+use crate::twilio::channel::Channel;
 use crate::twilio::facts::{Facts, Known};
 use crate::twilio::request::{self, Webhook};
-use crate::twilio::types::Channel;
 
 /// A line, read as the request that it was.
 #[derive(Debug)]

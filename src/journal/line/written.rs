@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::allowed::{self, JournalRule};
 use super::{Beyond, Line, LineText, Told};
 use crate::table::guard;
+use crate::twilio::channel::Channel;
+use crate::twilio::number::{E164, is_withheld, masked};
 use crate::twilio::parameters::{OwnWhen, PARAMETERS, Parameter, ParameterKind, Privacy};
 use crate::twilio::request::event::Event;
 use crate::twilio::request::{Request, Webhook, is_caller_geography};
-use crate::twilio::types::{Channel, E164, is_withheld, masked};
 
 /// The most names of a line: three times those of Proxy's longest request.
 const NAMES_MAX: usize = 256;
@@ -283,7 +284,7 @@ mod tests {
     fn told(body: Form) -> Told {
         Told {
             time: Timestamp::UNIX_EPOCH,
-            webhook: Webhook::Webhook,
+            webhook: Webhook::Plain,
             body,
             query: Form::default(),
             route: None,
@@ -411,39 +412,35 @@ mod tests {
         let sent = "MessageSid=SM1&From=%2B15005550001&To=%2B14155550100";
         for (webhook, body, number) in [
             (
-                Webhook::Webhook,
+                Webhook::Plain,
                 format!("{call}&From=%2B14155550100&Direction=inbound"),
                 ours,
             ),
             (
-                Webhook::Webhook,
+                Webhook::Plain,
                 format!("{call}&From=client:joe&Direction=inbound"),
                 other,
             ),
             (
-                Webhook::Webhook,
+                Webhook::Plain,
                 format!("{call}&From=SIP:joe@h&Direction=inbound"),
                 other,
             ),
             (
-                Webhook::Webhook,
+                Webhook::Plain,
                 format!("{call}&From=sips:joe@h&Direction=inbound"),
                 other,
             ),
             (
-                Webhook::Webhook,
+                Webhook::Plain,
                 format!("{call}&From=%2B14155550100&Direction=outbound-dial"),
                 other,
             ),
+            (Webhook::Plain, format!("{call}&From=%2B14155550100"), ours),
+            (Webhook::Plain, format!("{call}&From=client:joe"), other),
+            (Webhook::Plain, format!("{call}&From=sip:joe@h"), other),
             (
-                Webhook::Webhook,
-                format!("{call}&From=%2B14155550100"),
-                ours,
-            ),
-            (Webhook::Webhook, format!("{call}&From=client:joe"), other),
-            (Webhook::Webhook, format!("{call}&From=sip:joe@h"), other),
-            (
-                Webhook::Webhook,
+                Webhook::Plain,
                 "MessageSid=SM1&To=%2B15005550001&From=client:joe".to_owned(),
                 ours,
             ),

@@ -5,7 +5,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 
 /// How many columns a line should have at most.
 const COLUMNS: usize = 100;

@@ -8,8 +8,9 @@ use super::draft::{self, Attribute, Element, Node};
 use super::fields::Fields;
 use super::notes::{Note, Notes};
 use crate::table::diagnostic::File;
+use crate::twilio::channel::Channel;
+use crate::twilio::number::E164;
 use crate::twilio::spelling::nearest;
-use crate::twilio::types::{Channel, E164};
 use crate::twilio::vocabulary::{self, AttributeSpec, Destination, ElementSpec};
 
 /// The deepest nesting that is read; our TOML reader stops at 80 brackets.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::{reference, words};
-use crate::twilio::types::Channel;
+use crate::twilio::channel::Channel;
 
 /// What holds for every text with a template in it: its value is not known yet.
 const TEMPLATE: &str = r"\{\{";

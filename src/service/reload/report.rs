@@ -3,7 +3,7 @@
 use tracing::{error, warn};
 
 use crate::table::diagnostic::{Diagnostic, Severity};
-use crate::twilio::types::with_numbers_masked;
+use crate::twilio::number::with_numbers_masked;
 
 /// The most diagnostics of one reload that are logged one by one.
 const MOST: usize = 50;

@@ -13,10 +13,13 @@ use smallvec::SmallVec;
 use crate::service::server::Service;
 use crate::service::server::listener::Peer;
 use crate::service::server::refusal::Refusal;
+use crate::twilio::signature::diagnosis::Hints;
 
 const FORWARDED: &str = "forwarded";
 const X_FORWARDED: &str = "x-forwarded-";
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// URLs that a signature is tried over in turn; most often there is one.
@@ -58,21 +61,26 @@ pub(super) fn candidates(service: &Service, peer: Peer, head: &Parts) -> Result<
 }
 
 /// Path and query as received; a fragment, which no client may send, is left out.
-pub(super) fn path_and_query(head: &Parts) -> &str {
+fn path_and_query(head: &Parts) -> &str {
     head.uri
         .path_and_query()
         .map_or("/", |path_and_query| path_and_query.as_str())
 }
 
-/// The hosts that a request names, whoever names them: for the search why its signature does not match.
-pub(super) fn named_hosts(head: &Parts) -> Vec<&str> {
+/// What a request says about the URL that was asked, whoever put it there: for the search why its signature does not
+/// match.
+pub(super) fn hints(head: &Parts) -> Hints<'_> {
+    let forwarded = |name| first_value(&head.headers, name);
     let host = host(head).ok().flatten();
-    let forwarded = first_value(&head.headers, &X_FORWARDED_HOST);
-    [host, forwarded]
-        .into_iter()
-        .flatten()
-        .filter(|host| is_host(host))
-        .collect()
+    Hints {
+        received: path_and_query(head),
+        hosts: host
+            .into_iter()
+            .chain(forwarded(&X_FORWARDED_HOST))
+            .collect(),
+        port: forwarded(&X_FORWARDED_PORT),
+        prefix: forwarded(&X_FORWARDED_PREFIX),
+    }
 }
 
 /// Whether a proxy has handed the request on, or says so.
@@ -151,6 +159,8 @@ mod tests {
             .header("Host", "inside:8080")
             .header("X-Forwarded-Host", "example.com, inside")
             .header("X-Forwarded-Proto", "https")
+            .header("X-Forwarded-Port", "8443")
+            .header("X-Forwarded-Prefix", "/twilio, /inside")
             .body(())
             .expect("a request");
         let (head, ()) = request.into_parts();
@@ -172,7 +182,10 @@ mod tests {
                 "{peer}"
             );
         }
-        assert_eq!(named_hosts(&head), ["inside:8080", "example.com"]);
+        let hints = hints(&head);
+        assert_eq!(hints.received, "/webhook?a=%2b");
+        assert_eq!(hints.hosts, ["inside:8080", "example.com"]);
+        assert_eq!((hints.port, hints.prefix), (Some("8443"), Some("/twilio")));
     }
 
     #[test]

@@ -13,9 +13,9 @@ use crate::service::server::webhook::{Answered, told_sid};
 use crate::service::server::{Core, Service};
 use crate::table::DEFAULT;
 use crate::table::answer::{Answer, Asked, Kind, default_answer, last_resort};
-use crate::table::guard::Verdict;
+use crate::table::guard::GuardReason;
+use crate::twilio::channel::Channel;
 use crate::twilio::request::Request;
-use crate::twilio::types::Channel;
 
 /// The document, or the new session, that answers a request.
 pub(super) fn answer<'t>(
@@ -36,7 +36,7 @@ pub(super) fn answer<'t>(
             Kind::Session => "application/json",
         }),
         body: answer.body,
-        guard: answer.guarded.map(Verdict::word),
+        guard: answer.guarded.map(GuardReason::word),
         failed,
     }
 }

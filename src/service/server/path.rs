@@ -86,7 +86,7 @@ pub(super) fn webhook_at(path: &str, service: &Service) -> Option<Webhook> {
     };
     let webhook = Webhook::from_name(first)?;
     let is_there = match (webhook, rest) {
-        (Webhook::Webhook, None) => true,
+        (Webhook::Plain, None) => true,
         (Webhook::Intercept, None) => !service.live.load().table.intercepts.is_empty(),
         (Webhook::VoiceWebhooks, Some(key)) => service.live.load().voice_webhooks.has(key),
         // Without a journal nobody would ever hear of what they tell.
@@ -110,7 +110,7 @@ mod tests {
     use crate::table::intercept::Intercept;
     use crate::table::when::When;
     use crate::table::{DefaultReplies, DefaultReply, Table};
-    use crate::twilio::signature::keys::Keys;
+    use crate::twilio::signature::path_keys::PathKeys;
 
     fn table() -> Table {
         let default = DefaultReplies {
@@ -141,8 +141,8 @@ mod tests {
             ("/out-of-session/x", None),
             ("/Out-of-session", None),
             ("/out%2Dof-session", None),
-            ("/webhook", Some(Webhook::Webhook)),
-            ("/webhook/", Some(Webhook::Webhook)),
+            ("/webhook", Some(Webhook::Plain)),
+            ("/webhook/", Some(Webhook::Plain)),
             ("/webhook/x", None),
             ("/", None),
             ("", None),
@@ -193,7 +193,7 @@ mod tests {
                 Arc::new(table()),
                 Access {
                     verification: Verification::AllowUnsigned,
-                    voice_webhooks: Keys::parse(key).expect("a key"),
+                    voice_webhooks: PathKeys::parse(key).expect("a key"),
                 },
             )
         };

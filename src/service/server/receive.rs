@@ -16,9 +16,7 @@ use tokio::time::sleep;
 use tracing::warn;
 
 use crate::service::live::{Live, Verification};
-use crate::service::server::asked_url::{
-    Urls, candidates, is_forwarded, named_hosts, path_and_query,
-};
+use crate::service::server::asked_url::{Urls, candidates, hints, is_forwarded};
 use crate::service::server::listener::Peer;
 use crate::service::server::refusal::Refusal;
 use crate::service::server::{Limits, Server};
@@ -226,8 +224,7 @@ fn verify(
         Ok(index) => Ok(urls.swap_remove(index)),
         Err(failure) => {
             if failure == Failure::Missing || server.may_diagnose() {
-                let received = path_and_query(head);
-                let diagnosis = diagnose(secrets, &urls, signed, &named_hosts(head), received);
+                let diagnosis = diagnose(secrets, &urls, signed, &hints(head));
                 warn!(%peer, %diagnosis, "{failure}");
             } else {
                 warn!(%peer, "{failure}; the reason is looked for once a second");

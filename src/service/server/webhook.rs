@@ -21,8 +21,8 @@ use crate::service::server::path::webhook_at;
 use crate::service::server::receive::{Received, header, receive};
 use crate::service::server::refusal::Refusal;
 use crate::service::server::{Server, Service, document, events, intercept};
+use crate::twilio::number::masked;
 use crate::twilio::request::{Request, Webhook};
-use crate::twilio::types::masked;
 
 static HOME_REGION: HeaderName = HeaderName::from_static("x-home-region");
 static ROUTE: HeaderName = HeaderName::from_static("twiml-route");
@@ -149,7 +149,7 @@ pub(super) async fn respond(
 async fn answer<'t>(live: &'t Live, server: &Server, received: &Received<'_>) -> Answered<'t> {
     let service = &*server.service;
     match received.webhook {
-        Webhook::OutOfSession | Webhook::Webhook => document::answer(live, service, received),
+        Webhook::OutOfSession | Webhook::Plain => document::answer(live, service, received),
         Webhook::Intercept => intercept::answer(&live.table, service, received),
         // Their senders only tell.
         Webhook::Callback | Webhook::VoiceWebhooks => Answered::empty(StatusCode::NO_CONTENT),

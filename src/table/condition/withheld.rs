@@ -8,8 +8,8 @@ use super::{Keyed, Kind, Reading, Seen};
 use crate::table::diagnostic::Code;
 use crate::table::problems::{Key, Value};
 use crate::twilio::facts::Known;
+use crate::twilio::number::is_withheld;
 use crate::twilio::parameters;
-use crate::twilio::types::is_withheld;
 
 pub(super) static KEYED: Keyed = Keyed {
     key: "withheld",

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::table::reply::RenderError;
 use crate::table::reply::template::{Encoding, Scope, Text};
-use crate::twilio::types::E164;
+use crate::twilio::number::E164;
 use crate::twilio::vocabulary::ValueError;
 
 /// The most characters of a session's unique name.

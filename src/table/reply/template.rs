@@ -10,8 +10,8 @@ use std::sync::Arc;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::table::directory::{BoundRow, Directory};
+use crate::twilio::number::E164;
 use crate::twilio::request::Request;
-use crate::twilio::types::E164;
 
 /// What a URL may carry as it is; everything else that a request brings is percent-encoded.
 ///

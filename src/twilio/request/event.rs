@@ -17,7 +17,7 @@ pub struct Event {
     pub kind: String,
     /// When, as it was sent; empty when absent.
     pub time: String,
-    /// What there is to tell of it: an object, or whatever else was sent; null when absent.
+    /// The details: an object, or whatever else was sent; null when absent.
     pub data: Value,
 }
 
@@ -28,7 +28,7 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// Bytes that are no JSON array, or one with anything in it that has no `id` and `type`.
+    /// Bytes that are not a JSON array, or an element without `id` and `type`.
     pub fn read_all(bytes: &[u8]) -> Result<Vec<Self>, NotEvents> {
         let values: Vec<Map<String, Value>> =
             serde_json::from_slice(bytes).map_err(|_| NotEvents)?;
@@ -59,9 +59,7 @@ impl Event {
             data,
         })
     }
-}
 
-impl Event {
     /// About how much memory it takes, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
@@ -70,7 +68,7 @@ impl Event {
     }
 }
 
-/// About how much memory there is in a value beside itself, in bytes.
+/// About how much memory a value holds outside of itself, in bytes.
 fn inside(value: &Value) -> usize {
     let of = |value| size_of::<Value>() + inside(value);
     match value {
@@ -84,7 +82,7 @@ fn inside(value: &Value) -> usize {
     }
 }
 
-/// A body that is no array of events.
+/// A body that is not an array of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotEvents;
 

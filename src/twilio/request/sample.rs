@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, PARAMETERS, Parameters, SampleValue};
 use crate::twilio::request::{Form, Request, Webhook};
-use crate::twilio::types::Channel;
 
 /// The channel of fields that somebody gave: that of a text when he said so or gave a text's fields, else a call's.
 #[must_use]
@@ -59,8 +59,8 @@ fn fields<'p>(
     let sender = match (webhook, channel) {
         (Webhook::OutOfSession, Channel::Voice) => "proxy-out-of-session-call",
         (Webhook::OutOfSession, Channel::Message) => "proxy-out-of-session-text",
-        (Webhook::Webhook, Channel::Voice) => "voice",
-        (Webhook::Webhook, Channel::Message) => "message",
+        (Webhook::Plain, Channel::Voice) => "voice",
+        (Webhook::Plain, Channel::Message) => "message",
         (Webhook::Intercept, _) => "proxy-intercept",
         (Webhook::Callback, _) => "proxy-callback",
         // An event has no parameters.
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_filled_in_and_what_is_given_stays() {
         let given: Form = [("Called", "+1"), ("CallStatus", "")].into_iter().collect();
-        let form = filled(&given, Channel::Voice, Webhook::Webhook);
+        let form = filled(&given, Channel::Voice, Webhook::Plain);
         assert_eq!(form.first("Called"), Some("+1"));
         assert_eq!(form.first("CallStatus"), Some(""));
         assert_eq!(
@@ -192,13 +192,13 @@ mod tests {
     #[test]
     fn a_text_is_told_by_its_fields_or_by_word() {
         let text: Form = [("Body", "hi")].into_iter().collect();
-        assert_eq!(channel(&text, Webhook::Webhook, false), Channel::Message);
+        assert_eq!(channel(&text, Webhook::Plain, false), Channel::Message);
         assert_eq!(
-            channel(&Form::default(), Webhook::Webhook, false),
+            channel(&Form::default(), Webhook::Plain, false),
             Channel::Voice
         );
         assert_eq!(
-            channel(&Form::default(), Webhook::Webhook, true),
+            channel(&Form::default(), Webhook::Plain, true),
             Channel::Message
         );
     }
@@ -282,7 +282,7 @@ mod tests {
     fn a_new_parameter_is_in_the_samples_of_its_webhooks() {
         let list = Parameters::read(INVENTED);
         for (webhook, wanted) in [
-            (Webhook::Webhook, vec![("Invented", "a")]),
+            (Webhook::Plain, vec![("Invented", "a")]),
             (Webhook::Intercept, vec![]),
         ] {
             let found = fields(&list, &Form::default(), Channel::Voice, webhook, false);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::twilio::signature::url::Url;
+use crate::twilio::signature::signed_url::SignedUrl;
 
 /// Scheme, host, port and path prefix under which Twilio reaches this service.
 ///
@@ -49,7 +49,7 @@ pub enum PublicUrlError {
     NoHost,
     /// The host has this character, which no host has.
     HostCharacter(char),
-    /// The port is no number from 1 to 65535.
+    /// The port is not a number from 1 to 65535.
     Port,
     /// There is a blank or a control character at this byte.
     Blank(usize),
@@ -84,13 +84,9 @@ impl FromStr for PublicUrl {
         if let Some(at) = text.find(|c: char| c.is_whitespace() || c.is_control()) {
             return Err(PublicUrlError::Blank(at));
         }
-        let url = Url::parse(text).ok_or(PublicUrlError::Scheme)?;
-        if !["https://", "http://"]
-            .iter()
-            .any(|scheme| url.scheme.eq_ignore_ascii_case(scheme))
-        {
-            return Err(PublicUrlError::Scheme);
-        }
+        let url = SignedUrl::parse(text)
+            .filter(|url| matches!(&*url.scheme.to_ascii_lowercase(), "https://" | "http://"))
+            .ok_or(PublicUrlError::Scheme)?;
         if text.contains('#') {
             return Err(PublicUrlError::Fragment);
         }
@@ -101,15 +97,8 @@ impl FromStr for PublicUrl {
         if let Some(port) = url.port.strip_prefix(':') {
             check_port(port)?;
         }
-        Ok(Self(
-            [
-                url.scheme,
-                url.host,
-                url.port,
-                url.path.trim_end_matches('/'),
-            ]
-            .concat(),
-        ))
+        let prefix = url.path.trim_end_matches('/');
+        Ok(Self([url.scheme, url.host, url.port, prefix].concat()))
     }
 }
 
@@ -119,7 +108,7 @@ fn check_host(host: &str) -> Result<(), PublicUrlError> {
         .and_then(|address| address.strip_suffix(']'));
     let (name, fits): (&str, fn(char) -> bool) = match bracketed {
         Some(address) => (address, |c| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
-        // Beyond ASCII all goes: a name that was not written in punycode is signed as it was written.
+        // Anything beyond ASCII is allowed: a name that was not written in punycode is signed as it was written.
         None => (host, |c| {
             c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || !c.is_ascii()
         }),

@@ -1,6 +1,6 @@
 //! The secrets that Twilio may have signed with, and the file that holds them.
 //!
-//! Takes text and returns values; whoever calls reads the file. No message repeats what a line holds.
+//! Takes text and returns values; the caller reads the file. No message repeats what a line holds.
 
 use std::fmt;
 
@@ -42,21 +42,9 @@ impl Secrets {
     /// # Errors
     ///
     /// The first line that cannot be a secret, or that there is none at all.
-    pub fn parse(text: &str) -> Result<Self, SecretsError> {
-        let mut entries = Vec::new();
-        for (number, line) in text.trim_start_matches('\u{feff}').lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            entries.push(read_line(line).map_err(|error| SecretsError::Line {
-                line: number + 1,
-                error,
-            })?);
-        }
-        if entries.is_empty() {
-            return Err(SecretsError::None);
-        }
+    pub fn parse(text: &str) -> Result<Self, LinesError<SecretError>> {
+        let what = "secret; write the account's auth token on a line";
+        let entries = read_lines(text, what, read_line)?;
         Ok(Self { entries })
     }
 
@@ -64,7 +52,7 @@ impl Secrets {
     ///
     /// # Errors
     ///
-    /// A text that cannot be an auth token. An empty one is an error too: everybody could sign with it.
+    /// A text that cannot be an auth token. An empty one is an error too: anyone could sign with it.
     pub fn add_token(&mut self, token: &str) -> Result<(), SecretError> {
         let token = token.trim();
         if token.split_whitespace().nth(1).is_some() {
@@ -252,30 +240,48 @@ impl fmt::Display for SecretError {
 
 impl std::error::Error for SecretError {}
 
-/// Why a text is not a file of secrets.
+/// The lines of a file, each read as one thing; at least one. Empty lines, lines that begin with `#`, blanks around a
+/// line, CRLF and a byte order mark do not count. `what` says what is missing where there are none.
+pub(super) fn read_lines<'t, T, E>(
+    text: &'t str,
+    what: &'static str,
+    read: impl Fn(&'t str) -> Result<T, E>,
+) -> Result<Vec<T>, LinesError<E>> {
+    let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines().map(str::trim));
+    let things: Vec<T> = lines
+        .filter(|(_, text)| !text.is_empty() && !text.starts_with('#'))
+        .map(|(line, text)| read(text).map_err(|error| LinesError::Line { line, error }))
+        .collect::<Result<_, _>>()?;
+    if things.is_empty() {
+        return Err(LinesError::None(what));
+    }
+    Ok(things)
+}
+
+/// Why a file of secrets or keys cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretsError {
-    /// Every line is empty or a comment.
-    None,
-    /// A line cannot be a secret.
+pub enum LinesError<E> {
+    /// Every line is empty or a comment: what is missing, and what to write.
+    None(&'static str),
+    /// A line cannot be what it should be.
     Line {
         /// Counted from 1.
         line: usize,
         /// What is wrong with it.
-        error: SecretError,
+        error: E,
     },
 }
 
-impl fmt::Display for SecretsError {
+impl<E: fmt::Display> fmt::Display for LinesError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::None => f.write_str("holds no secret; write the account's auth token on a line"),
+            Self::None(what) => write!(f, "holds no {what}"),
             Self::Line { line, error } => write!(f, "line {line}: {error}"),
         }
     }
 }
 
-impl std::error::Error for SecretsError {}
+impl<E: fmt::Debug + fmt::Display> std::error::Error for LinesError<E> {}
 
 #[cfg(test)]
 mod tests {

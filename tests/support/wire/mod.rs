@@ -20,7 +20,7 @@ use twiml_responder::service::server::Service;
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Asked, Kind};
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::table::guard::Guard;
+use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::twilio::signature::secrets::Secrets;
 
 pub const TOKEN: &str = "2bd9e9638872de601313dc77410d3b23";
@@ -92,7 +92,7 @@ pub const LONG_DOCUMENT: usize = 32 * 1024 * 1024;
 
 /// A service that answers with [`LONG_DOCUMENT`] bytes.
 pub fn long_winded_service() -> Service {
-    pub fn long_winded<'t>(_: &'t Table, _: &Guard, _: &Asked<'_>) -> Answer<'t> {
+    pub fn long_winded<'t>(_: &'t Table, _: &LoopGuard, _: &Asked<'_>) -> Answer<'t> {
         Answer {
             route: "default",
             position: None,

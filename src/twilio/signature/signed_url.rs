@@ -1,8 +1,8 @@
-//! A URL cut where Twilio may or may not have signed a piece of it. Nothing is decoded or re-encoded.
+//! A URL, cut into pieces that Twilio may or may not have signed. Nothing is decoded or re-encoded.
 
-/// The pieces of a URL, each with its own punctuation, so that they put together are the URL again.
+/// The pieces of a URL, each with its own punctuation, so that together they are the URL again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Url<'a> {
+pub(super) struct SignedUrl<'a> {
     /// With `://`, in the letter case that was given.
     pub(super) scheme: &'a str,
     /// With `@`; empty when there is none.
@@ -17,7 +17,7 @@ pub(super) struct Url<'a> {
     pub(super) query: &'a str,
 }
 
-impl<'a> Url<'a> {
+impl<'a> SignedUrl<'a> {
     /// `None` when there is no `://` at the first colon. A fragment is left out.
     pub(super) fn parse(url: &'a str) -> Option<Self> {
         let (url, _fragment) = cut_before(url, b"#");
@@ -53,8 +53,8 @@ impl<'a> Url<'a> {
 
     /// The URLs that Twilio may have signed when it asked this one, the likeliest first.
     ///
-    /// It drops user info, and the port for some products; its libraries also try the default port in writing. That
-    /// it signs a bare host without the slash that HTTP adds is possible.
+    /// It drops user info, and the port for some products; its libraries also try the default port written out. It may
+    /// sign a bare host without the slash that HTTP adds.
     pub(super) fn readings(self) -> impl Iterator<Item = Self> {
         let port = if self.port.is_empty() {
             self.default_port()
@@ -98,7 +98,7 @@ impl<'a> Url<'a> {
 
     /// The URL as a log may show it: without user info, and of the query only the names.
     ///
-    /// Names that do not look like one are left out too, since a stranger may write a number there. At most 300
+    /// Anything that does not look like a name is left out too, since a stranger may write a number there. At most 300
     /// characters, none of them a control character.
     pub(super) fn shown(self) -> String {
         const MOST_CHARACTERS: usize = 300;
@@ -128,7 +128,7 @@ impl<'a> Url<'a> {
     }
 }
 
-/// A text cut before the first of these ASCII characters: by a plain loop, since URLs are short and every request has one.
+/// The text up to the first of these ASCII characters, and from there on.
 fn cut_before<'a>(text: &'a str, ends: &[u8]) -> (&'a str, &'a str) {
     let end = text.bytes().position(|byte| ends.contains(&byte));
     text.split_at(end.unwrap_or(text.len()))
@@ -175,17 +175,17 @@ mod tests {
             ("https://h?a#b", ["https://", "", "h", "", "", "?a"]),
             ("https://", ["https://", "", "", "", "", ""]),
         ] {
-            assert_eq!(Url::parse(url).expect(url).pieces(), pieces, "{url}");
+            assert_eq!(SignedUrl::parse(url).expect(url).pieces(), pieces, "{url}");
         }
         for url in ["", "h/x", "https:/h", "https#://h", "h:1://x", "https:é//"] {
-            assert_eq!(Url::parse(url), None, "{url}");
+            assert_eq!(SignedUrl::parse(url), None, "{url}");
         }
     }
 
     #[test]
     fn the_likeliest_reading_is_the_first() {
         let readings = |url: &str| -> Vec<String> {
-            Url::parse(url)
+            SignedUrl::parse(url)
                 .expect("a URL")
                 .readings()
                 .map(|reading| reading.pieces().concat())
@@ -218,15 +218,15 @@ mod tests {
             ("https://h/x?+14155550100&14155550100=1", "https://h/x?…&…"),
             ("https://h/a\nb", "https://h/a\u{fffd}b"),
         ] {
-            assert_eq!(Url::parse(url).expect(url).shown(), shown);
+            assert_eq!(SignedUrl::parse(url).expect(url).shown(), shown);
         }
         let long = format!("https://h/x?{}", "name=value&".repeat(10_000));
-        let shown = Url::parse(&long).expect("a URL").shown();
+        let shown = SignedUrl::parse(&long).expect("a URL").shown();
         assert_eq!(shown.chars().count(), 301);
         let fields = "&".repeat(300 - "https://h/x?".len());
         for (more, cut) in [("", ""), ("&", "…")] {
             let url = format!("https://h/x?{fields}{more}");
-            let shown = Url::parse(&url).expect("a URL").shown();
+            let shown = SignedUrl::parse(&url).expect("a URL").shown();
             assert_eq!(shown, format!("https://h/x?{fields}{cut}"));
         }
     }

@@ -1,6 +1,4 @@
-//! The words of the domain, parsed once: numbers, channels, withheld callers, masks.
-//!
-//! Nothing here knows a request, a table or TwiML.
+//! Phone numbers: which are valid, which are withheld, and how much of one may be shown.
 
 use std::fmt;
 use std::str::FromStr;
@@ -70,43 +68,6 @@ impl FromStr for E164 {
             1..=15 => Ok(Self(text.to_owned())),
             length => Err(E164Error::Length(length)),
         }
-    }
-}
-
-/// What a request is about, and so which half of a route answers it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Channel {
-    /// A call; answered by `voice`.
-    Voice,
-    /// A text; answered by `message`.
-    Message,
-}
-
-impl Channel {
-    /// Both channels.
-    pub const ALL: [Self; 2] = [Self::Voice, Self::Message];
-
-    /// The word of the table for this channel: `voice` or `message`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Voice => "voice",
-            Self::Message => "message",
-        }
-    }
-
-    /// The channel of this word; `None` when it is no channel's.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|channel| channel.as_str() == name)
-    }
-}
-
-impl fmt::Display for Channel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 
@@ -245,26 +206,6 @@ pub fn with_numbers_masked(text: &str) -> String {
     result
 }
 
-/// A time as operators write it, in seconds: `90`, `5s`, `10m`, `2h`, `1d`. `None` when it is written otherwise or
-/// does not fit.
-#[must_use]
-pub fn parse_seconds(text: &str) -> Option<u32> {
-    let (number, unit) = match text.char_indices().next_back()? {
-        (_, last) if last.is_ascii_digit() => (text, 1),
-        (at, 's') => (&text[..at], 1),
-        (at, 'm') => (&text[..at], 60),
-        (at, 'h') => (&text[..at], 3600),
-        (at, 'd') => (&text[..at], 86_400),
-        _ => return None,
-    };
-    let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-    number
-        .parse::<u32>()
-        .ok()
-        .filter(|_| is_number)?
-        .checked_mul(unit)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -391,25 +332,6 @@ mod tests {
         }
         for start in ["+1", "+2664", "client:", "whatsapp:+266", "1", "TW", "sip@"] {
             assert!(!may_begin_withheld(start), "{start:?}");
-        }
-    }
-
-    #[test]
-    fn a_time_is_a_number_and_its_unit() {
-        for (text, seconds) in [
-            ("0", 0),
-            ("90", 90),
-            ("5s", 5),
-            ("10m", 600),
-            ("2h", 7200),
-            ("1d", 86_400),
-        ] {
-            assert_eq!(parse_seconds(text), Some(seconds), "{text}");
-        }
-        for text in [
-            "", "m", "-5s", "+5s", "5 s", "5S", "1.5m", "5ms", "50000d", "٣s",
-        ] {
-            assert_eq!(parse_seconds(text), None, "{text}");
         }
     }
 
