@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use twiml_responder::language::{NoFiles, compile};
-use twiml_responder::service::metrics::{Format, Metrics, Outcome, RouteCounters};
+use twiml_responder::service::metrics::{AnsweredBy, Format, Metrics, RouteCounters};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Kind};
 use twiml_responder::table::diagnostic::File;
@@ -56,7 +56,7 @@ fn answer(metrics: &Metrics, routes: &RouteCounters, table: &Table, position: us
         failure: None,
         guarded: None,
     };
-    let outcome = Outcome::of(&answer);
+    let outcome = AnsweredBy::of(&answer);
     metrics.answered(
         routes,
         Channel::Voice,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::service::journal::read::{Entry, Lines};
+use crate::service::journal_reader::{Entry, Lines};
 
 /// How many lines there are from one step of the progress bar to the next.
 const STEP: u64 = 1000;

@@ -14,7 +14,7 @@ use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output, table_file};
 use crate::journal::judge::{Judge, Verdict};
 use crate::journal::line::{Line, Recorded};
-use crate::service::journal::read::Entry;
+use crate::service::journal_reader::Entry;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

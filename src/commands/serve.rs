@@ -24,13 +24,15 @@ use self::options::{LimitOptions, Listening, Signers};
 use self::signals::{Endings, Hangups};
 use super::secrets::TOKEN_VARIABLE;
 use super::{Outcome, secrets};
+use crate::service::limits::HttpLimits;
+use crate::service::listener::Listener;
 use crate::service::live::{Access, Verification};
 use crate::service::metrics::Metrics;
 use crate::service::reload::{self, Companion, PutInUse, Setup};
-use crate::service::server::listener::Listener;
-use crate::service::server::tls::{Certificates, TlsFiles};
-use crate::service::server::{self, Limits, Service};
+use crate::service::responder::Responder;
+use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
+use crate::service::tls::{Certificates, TlsFiles};
 
 pub(super) use self::options::Arguments;
 
@@ -53,13 +55,13 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let state_dir = first_table::state_dir(&arguments.table);
     let (table, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
     let routes = table.routes().len();
-    let mut service = Service {
+    let mut service = Responder {
         out_of_session: arguments.twilio.path,
         public_urls: arguments.twilio.public_url,
         trusted_proxies: arguments.twilio.trusted_proxy,
         show_numbers: arguments.logging.show_numbers,
         has_health_paths: arguments.listening.health,
-        ..Service::new(Arc::new(table), first_access)
+        ..Responder::new(Arc::new(table), first_access)
     };
     let _flush = log::start(&arguments.logging, &service.metrics)?;
     log::log_panics();
@@ -112,7 +114,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
             arguments.limits.drain_delay,
             limits.drain,
         );
-        let cut_off = server::run(listeners, service, limits, shutdown).await;
+        let cut_off = server::run(Purpose::Webhooks, listeners, service, limits, shutdown).await;
         admin.end().await;
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
@@ -123,11 +125,11 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
-fn limits(options: &LimitOptions) -> Limits {
-    Limits {
+fn limits(options: &LimitOptions) -> HttpLimits {
+    HttpLimits {
         max_connections: options.max_connections,
         max_body_bytes: options.max_body,
-        ..Limits::default()
+        ..HttpLimits::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! A line of the journal: what is kept of a request, and what never is.
 //!
 //! One format for writing and for reading. A line holds nobody's number whole but our own, and of what people say
-//! nothing at all, unless the operator asks for it by name. Files and threads are the business of [`crate::service::journal`].
+//! nothing at all, unless the operator asks for it by name. Files and threads are the business of [`crate::service::journal_writer`].
 
 mod allowed;
 mod pairs;

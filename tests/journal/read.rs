@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use twiml_responder::journal::line::Line;
-use twiml_responder::service::journal::read::Lines;
+use twiml_responder::service::journal_reader::Lines;
 use twiml_responder::twilio::request::Webhook;
 
 use crate::support::Folder;

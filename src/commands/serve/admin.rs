@@ -9,18 +9,20 @@ use tokio::task::JoinHandle;
 use tracing::info;
 
 use super::options::Listening;
-use crate::service::server::listener::Listener;
-use crate::service::server::{self, Service};
+use crate::service::limits::HttpLimits;
+use crate::service::listener::Listener;
+use crate::service::responder::Responder;
+use crate::service::server::{self, Purpose};
 
 /// The admin listener, when there is one. It stays through the drain, so that it can be watched.
-pub(super) struct Admin(Option<(oneshot::Sender<()>, JoinHandle<()>)>);
+pub(super) struct Admin(Option<(oneshot::Sender<()>, JoinHandle<usize>)>);
 
 impl Admin {
     /// Listens on the sockets that were handed over, else on the address, if there is one, and says where.
     pub(super) async fn start(
         inherited: Vec<Listener>,
         listening: &Listening,
-        service: &Arc<Service>,
+        service: &Arc<Responder>,
     ) -> Result<Self> {
         let listeners = match &listening.admin {
             _ if !inherited.is_empty() => inherited,
@@ -40,7 +42,13 @@ impl Admin {
             // It ends as well when nobody is left to end it.
             let _ = ends.await;
         };
-        let task = tokio::spawn(server::run_admin(listeners, Arc::clone(service), ends));
+        let task = tokio::spawn(server::run(
+            Purpose::Admin,
+            listeners,
+            Arc::clone(service),
+            HttpLimits::ADMIN,
+            ends,
+        ));
         Ok(Self(Some((end, task))))
     }
 

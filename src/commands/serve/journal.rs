@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::options::at_least_one;
 use crate::journal::line::Beyond;
-use crate::service::journal::{Closing, Journal, Options};
+use crate::service::journal_writer::{Closing, Journal, Options};
 use crate::service::metrics::Metrics;
 
 /// How long the end waits for what is still to be written.

@@ -11,8 +11,8 @@ use tracing_subscriber::filter::Targets;
 
 use super::journal::JournalOptions;
 use crate::commands::secrets::SecretSources;
-use crate::service::server::listener::{ListenAddress, SocketMode};
-use crate::service::server::path::OutOfSessionPath;
+use crate::service::listen_address::{ListenAddress, SocketMode};
+use crate::service::path::OutOfSessionPath;
 use crate::twilio::signature::public_url::PublicUrl;
 use crate::twilio::types::parse_seconds;
 

@@ -1,4 +1,4 @@
-//! The files of the journal: one a day, so many, so large, and every line in them whole.
+//! The files of the journal: one a day, limited in number and size, and every line in them whole.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use tracing::warn;
 
-/// The files of a folder, of which one is written.
+/// The files of a folder, and the one that is being written.
 pub(super) struct Files {
     folder: PathBuf,
     max_size_bytes: u64,
@@ -17,7 +17,7 @@ pub(super) struct Files {
     current: Option<Current>,
 }
 
-/// The file that is written.
+/// The file that is being written.
 struct Current {
     day: String,
     path: PathBuf,
@@ -36,7 +36,7 @@ impl Files {
         }
     }
 
-    /// Writes whole lines to the file of a day. When that fails, none of them is there.
+    /// Writes whole lines to the file of a day. When that fails, none of them is written.
     pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
         let max_size_bytes = self.max_size_bytes;
         let current = self.file_of(day)?;
@@ -65,21 +65,20 @@ impl Files {
 
     /// Completes when the file that was written is on the disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let Some(current) = self.current.take() else {
+        let Some(current) = &self.current else {
             return Ok(());
         };
-        // After a failure nobody knows what is on the disk; the next look at the file tells.
-        match current.file.sync_data() {
-            Ok(()) => {
-                self.current = Some(current);
-                Ok(())
-            }
-            Err(error) => Err(about(&current.path, &error)),
+        let synced = current.file.sync_data();
+        let synced = synced.map_err(|error| about(&current.path, &error));
+        if synced.is_err() {
+            // It is unknown now what is on the disk; the file is opened and looked at again.
+            self.current = None;
         }
+        synced
     }
 
     fn file_of(&mut self, day: &str) -> io::Result<&mut Current> {
-        // A file that somebody has taken away is begun anew.
+        // A file that was removed is started again.
         let is_open = self
             .current
             .as_ref()
@@ -109,7 +108,7 @@ impl Files {
             if !metadata.is_file() {
                 return Err(io::Error::other("it is no file"));
             }
-            // A file system without locks has no other service either, or the operator knows.
+            // On a file system without locks it is the operator who must run one service only.
             if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 return Err(io::Error::other("another service writes it already"));
             }
@@ -120,7 +119,7 @@ impl Files {
                 file.set_len(whole)?;
             }
             if whole == 0 {
-                // A new file is kept only when its folder is.
+                // A new file is only safe once its folder is.
                 let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
             }
             Ok((file, whole))
@@ -134,7 +133,7 @@ impl Files {
         })
     }
 
-    /// Removes the oldest files when there are too many, but never that of this day.
+    /// Removes the oldest files when there are too many, but never the file of this day.
     fn remove_oldest(&self, day: &str) {
         let Ok(mut days) = days(&self.folder) else {
             return;
