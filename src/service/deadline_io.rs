@@ -69,24 +69,6 @@ impl<'c, S> DeadlineIo<'c, S> {
             Err(io::ErrorKind::TimedOut.into())
         })
     }
-
-    /// Fails a write when the client has taken nothing for too long.
-    fn watch_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.write_deadline = None;
-            return written;
-        }
-        let limit = self.connection.limits.answer;
-        let deadline = *self
-            .write_deadline
-            .get_or_insert_with(|| Instant::now() + limit);
-        ready!(self.write_clock.poll_passed(deadline, cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
@@ -115,8 +97,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch_write(cx, written)
+        let this = &mut *self;
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            this.write_deadline = None;
+            return written;
+        }
+        // The client has taken nothing since the deadline was set.
+        let limit = this.connection.limits.answer;
+        let deadline = this
+            .write_deadline
+            .get_or_insert_with(|| Instant::now() + limit);
+        ready!(this.write_clock.poll_passed(*deadline, cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

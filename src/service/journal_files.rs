@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use tracing::warn;
@@ -85,14 +86,15 @@ impl Files {
             .is_some_and(|current| current.day == day && current.path.exists());
         if !is_open {
             self.current = None;
-            self.current = Some(self.open(day)?);
-            self.remove_oldest(day);
+            let opened = self.open(day)?;
+            self.remove_oldest(&opened.path);
+            self.current = Some(opened);
         }
         Ok(self.current.as_mut().expect("it was opened just now"))
     }
 
     fn open(&self, day: &str) -> io::Result<Current> {
-        let path = path_of(&self.folder, day);
+        let path = self.folder.join(format!("journal-{day}.jsonl"));
         let open = || -> io::Result<(File, u64)> {
             DirBuilder::new()
                 .recursive(true)
@@ -133,53 +135,36 @@ impl Files {
         })
     }
 
-    /// Removes the oldest files when there are too many, but never the file of this day.
-    fn remove_oldest(&self, day: &str) {
-        let Ok(mut days) = days(&self.folder) else {
+    /// Removes the oldest files when there are too many, but never the one that is about to be written.
+    fn remove_oldest(&self, current: &Path) {
+        let Ok(mut files) = journal_files(&self.folder) else {
             return;
         };
-        let extra = days.len().saturating_sub(self.most.max(1));
-        days.retain(|other| other != day);
-        for oldest in days.iter().take(extra) {
-            let path = path_of(&self.folder, oldest);
-            if let Err(error) = fs::remove_file(&path) {
+        let extra = files.len().saturating_sub(self.most.max(1));
+        files.retain(|file| file != current);
+        for path in files.iter().take(extra) {
+            if let Err(error) = fs::remove_file(path) {
                 warn!(path = %path.display(), %error, "an old file of the journal cannot be removed");
             }
         }
     }
 }
 
-/// The days that have a file in a folder, the oldest first.
-///
-/// # Errors
-///
-/// The folder cannot be read.
-pub(super) fn days(folder: &Path) -> io::Result<Vec<String>> {
-    let mut days = Vec::new();
+/// The files of a journal in a folder, oldest first. Files of other names are ignored.
+pub(super) fn journal_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let day = name
             .to_str()
-            .and_then(|name| name.strip_prefix("journal-")?.strip_suffix(".jsonl"))
-            .filter(|day| is_day(day));
-        days.extend(day.map(str::to_owned));
+            .and_then(|name| name.strip_prefix("journal-")?.strip_suffix(".jsonl"));
+        if day.is_some_and(|day| day.len() == 10 && day.parse::<Date>().is_ok()) {
+            files.push(entry.path());
+        }
     }
-    days.sort();
-    Ok(days)
-}
-
-/// The file of a day.
-pub(super) fn path_of(folder: &Path, day: &str) -> PathBuf {
-    folder.join(format!("journal-{day}.jsonl"))
-}
-
-/// `2026-11-25`
-fn is_day(text: &str) -> bool {
-    text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
+    files.sort();
+    Ok(files)
 }
 
 /// Where the last whole line of a file of this length ends; 0 when there is none.

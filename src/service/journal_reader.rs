@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::vec;
 
 use crate::journal::line::Line;
-use crate::service::journal_files::{about, days, path_of};
+use crate::service::journal_files::{about, journal_files};
 
 /// How many lines are held back and put in order: answers do not end in the order in which they began.
 const WINDOW: usize = 1024;
@@ -45,8 +45,7 @@ impl Entry {
 /// written is left out.
 #[derive(Debug)]
 pub struct Lines {
-    folder: PathBuf,
-    days: vec::IntoIter<String>,
+    files: vec::IntoIter<PathBuf>,
     current: Option<Open>,
     size_bytes: Option<u64>,
     /// By time, then by place.
@@ -69,17 +68,15 @@ impl Lines {
     ///
     /// The folder cannot be read.
     pub fn of(folder: &Path) -> io::Result<Self> {
-        let days = days(folder).map_err(|error| about(folder, &error))?;
-        let sizes = days
+        let files = journal_files(folder).map_err(|error| about(folder, &error))?;
+        let sizes = files
             .iter()
-            .filter_map(|day| fs::metadata(path_of(folder, day)).ok())
+            .filter_map(|file| fs::metadata(file).ok())
             .map(|metadata| metadata.len());
-        let size_bytes = (!days.is_empty()).then(|| sizes.sum());
         Ok(Self {
-            folder: folder.to_owned(),
-            days: days.into_iter(),
+            size_bytes: (!files.is_empty()).then(|| sizes.sum()),
+            files: files.into_iter(),
             current: None,
-            size_bytes,
             waiting: BinaryHeap::new(),
             time: String::new(),
         })
@@ -94,22 +91,21 @@ impl Lines {
     /// The next line as it stands in the files; `None` at the end of the last.
     fn read(&mut self) -> io::Result<Option<Entry>> {
         loop {
-            let Some(open) = &mut self.current else {
-                let Some(day) = self.days.next() else {
-                    return Ok(None);
-                };
-                self.current = Open::at(&path_of(&self.folder, &day))?;
-                continue;
-            };
-            match open.read() {
-                Ok(Some(entry)) => return Ok(Some(entry)),
-                Ok(None) => self.current = None,
-                Err(error) => {
-                    let error = about(&open.path, &error);
-                    self.current = None;
-                    return Err(error);
+            if let Some(open) = &mut self.current {
+                match open.read() {
+                    Ok(None) => {}
+                    Ok(entry) => return Ok(entry),
+                    Err(error) => {
+                        let error = about(&open.path, &error);
+                        self.current = None;
+                        return Err(error);
+                    }
                 }
             }
+            let Some(path) = self.files.next() else {
+                return Ok(None);
+            };
+            self.current = Open::at(&path)?;
         }
     }
 }

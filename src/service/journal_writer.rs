@@ -39,6 +39,10 @@ const BATCH: usize = 256;
 /// How many bytes of lines are collected before they are written.
 const BATCH_BYTES: usize = 256 * 1024;
 
+/// Why a line is lost, or events are not kept.
+const FULL: &str = "too many lines wait to be written";
+const UNWRITTEN: &str = "the journal cannot be written";
+
 /// Where the journal is, what it holds and how much.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -101,29 +105,6 @@ impl Receipt {
     }
 }
 
-/// Why events may not be taken for kept.
-#[derive(Debug)]
-pub enum NotKept {
-    /// Too many lines wait to be written.
-    Full,
-    /// They could not be written.
-    Unwritten,
-    /// It takes too long. They may still be written, if that has begun.
-    Slow,
-}
-
-impl fmt::Display for NotKept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Full => "too many lines wait to be written",
-            Self::Unwritten => "the journal cannot be written",
-            Self::Slow => "the disk is too slow",
-        })
-    }
-}
-
-impl std::error::Error for NotKept {}
-
 /// The end of the journal: completes when every [`Journal`] has been dropped and everything is written.
 #[derive(Debug)]
 pub struct Closing(Receiver<()>);
@@ -177,7 +158,7 @@ impl Journal {
     /// Hands over what was answered. Never waits: when too much waits to be written already, the line is lost.
     pub fn record(&self, told: Told) {
         if self.send(Item::Told(Box::new(told))).is_err() {
-            self.state.lose(1, &NotKept::Full);
+            self.state.lose(1, &FULL);
         }
     }
 
@@ -186,14 +167,14 @@ impl Journal {
     ///
     /// # Errors
     ///
-    /// They are not on the disk, or not within the limit, so their sender should send them again.
+    /// Why the events are not on the disk, or not within the limit, for the log. Their sender should send them again.
     pub async fn keep(
         &self,
         events: Vec<Event>,
         time: Timestamp,
         limit: Duration,
         on_disk: impl FnOnce() + Send + 'static,
-    ) -> Result<(), NotKept> {
+    ) -> Result<(), &'static str> {
         let (kept, answer) = oneshot::channel();
         let on_disk = Box::new(on_disk);
         self.send(Item::Events(Awaited {
@@ -203,23 +184,23 @@ impl Journal {
         }))?;
         match timeout(limit, answer).await {
             Ok(Ok(true)) => Ok(()),
-            Ok(_) => Err(NotKept::Unwritten),
-            Err(_) => Err(NotKept::Slow),
+            Ok(_) => Err(UNWRITTEN),
+            Err(_) => Err("the disk is too slow"),
         }
     }
 
-    fn send(&self, item: Item) -> Result<(), NotKept> {
+    fn send(&self, item: Item) -> Result<(), &'static str> {
         let size = item.size();
         let waiting = &self.state.waiting_bytes;
         if waiting.fetch_add(size, Ordering::Relaxed) + size > QUEUE_BYTES {
             waiting.fetch_sub(size, Ordering::Relaxed);
-            return Err(NotKept::Full);
+            return Err(FULL);
         }
         self.queue.try_send(item).map_err(|error| {
             waiting.fetch_sub(size, Ordering::Relaxed);
             match error {
-                TrySendError::Full(_) => NotKept::Full,
-                TrySendError::Disconnected(_) => NotKept::Unwritten,
+                TrySendError::Full(_) => FULL,
+                TrySendError::Disconnected(_) => UNWRITTEN,
             }
         })
     }

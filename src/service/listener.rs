@@ -21,7 +21,7 @@ use crate::service::tls::Certificates;
 const BACKLOG: i32 = 4096;
 
 /// An open socket that accepts connections. Dropping it closes the socket and removes the file of a unix socket that we
-/// made.
+/// made. Must be made and used within a tokio runtime.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
@@ -42,8 +42,6 @@ enum Socket {
 impl Listener {
     /// Listens on an address, on a unix socket with the default mode; see [`Listener::bind_all`].
     ///
-    /// Must be called within a tokio runtime.
-    ///
     /// # Errors
     ///
     /// Those of [`Listener::bind_all`].
@@ -55,8 +53,6 @@ impl Listener {
     /// gets its mode before anybody can connect.
     ///
     /// `[::]` takes IPv4 as well, whatever the system's default is, unless `0.0.0.0` is asked for with the same port.
-    ///
-    /// Must be called within a tokio runtime.
     ///
     /// # Errors
     ///
@@ -78,8 +74,6 @@ impl Listener {
 
     /// A listening TCP socket that was handed over by the process that started us.
     ///
-    /// Must be called within a tokio runtime.
-    ///
     /// # Errors
     ///
     /// The system refuses to make it non-blocking.
@@ -89,8 +83,6 @@ impl Listener {
     }
 
     /// A listening unix socket that was handed over by the process that started us; its file stays.
-    ///
-    /// Must be called within a tokio runtime.
     ///
     /// # Errors
     ///

@@ -1,5 +1,5 @@
 //! What the service counts, for Prometheus. Each metric is defined once: a plain counter in [`Count`], every other one in
-//! [`Metrics::new`].
+//! [`Metrics::new`]. The table in `docs/metrics.md` is written from these definitions by a test.
 //!
 //! Recording takes no lock, allocates nothing and cannot fail. No label comes from what a client sends.
 
@@ -41,7 +41,7 @@ const PREFIX: &str = "twiml_responder";
 pub(crate) enum Count {
     /// Texts that were cut at a limit of Twilio's.
     CutTexts,
-    /// Faults of the program, each with an answer all the same.
+    /// Faults of the program while it answered; each caller got an answer all the same.
     Panics,
     /// Connections that were accepted on the webhook listeners.
     ConnectionsOpened,
@@ -53,7 +53,7 @@ pub(crate) enum Count {
     JournalLines,
     /// Lines that the journal could not keep.
     JournalLinesLost,
-    /// Lines of the log that nobody took in time.
+    /// Lines of the log that could not be written, or that nobody took in time.
     LogLinesLost,
 }
 
@@ -140,7 +140,7 @@ impl Metrics {
         let to = registry.sub_registry_with_prefix(PREFIX);
         to.register(
             "build",
-            "The program",
+            "1, with the version of the program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
         let counter = |count: &Count| {
@@ -152,7 +152,8 @@ impl Metrics {
             requests: CounterPer::new(
                 to,
                 "requests",
-                "Requests that were answered, by channel and by what answered",
+                "Requests that were answered with a document. After a failed-reply (the route's reply could not be \
+                 written) or a panic, the default answers",
                 Channel::ALL.into_iter().flat_map(|channel| {
                     AnsweredBy::VARIANTS.iter().map(move |&by| {
                         let labels = [("channel", channel.as_str()), ("outcome", by.into())];
@@ -168,12 +169,12 @@ impl Metrics {
             decision: in_seconds(
                 to,
                 "decision",
-                "Time to decide on a request and to write its answer",
+                "Histogram of the time to decide on a request and to write its answer",
             ),
             guard_answers: CounterPer::new(
                 to,
                 "guard_answers",
-                "Requests that the guards answered, by reason",
+                "Requests that the loop guard answered, by reason",
                 Verdict::OF_MACHINES
                     .into_iter()
                     .chain([Verdict::Replies(0), Verdict::SameCall(0)])
@@ -182,7 +183,7 @@ impl Metrics {
             interactions: CounterPer::words(
                 to,
                 "interactions",
-                "Interactions of Proxy sessions that the intercept was asked about, by what became of them",
+                "Interactions of Proxy sessions that /intercept was asked about; after a panic they go on",
                 "outcome",
             ),
             refusals: CounterPer::words(
@@ -197,11 +198,15 @@ impl Metrics {
                 "Connections that are open on the webhook listeners",
             ),
             table_routes: metric(to, "table_routes", "Routes of the table in use"),
-            table_hash: metric(to, "table", "The table in use"),
+            table_hash: metric(
+                to,
+                "table",
+                "1 for the table in use; the hash is that of its file and its directory files",
+            ),
             degraded: metric(
                 to,
                 "degraded",
-                "Whether a last-good copy of the table is in use because the file is bad",
+                "1 while the last good copy of the table is in use because the file was bad at the start",
             ),
             reloads: CounterPer::new(
                 to,
@@ -213,7 +218,7 @@ impl Metrics {
             last_reload_successful: metric(
                 to,
                 "last_reload_successful",
-                "Whether the last reload succeeded; 1 before the first",
+                "0 after a reload that failed; 1 before the first",
             ),
             last_reload_success: in_seconds(
                 to,
@@ -223,7 +228,7 @@ impl Metrics {
             certificate_expiry: in_seconds(
                 to,
                 "certificate_expiry_timestamp",
-                "When the first certificate of the chain in use expires, in Unix time",
+                "Only with --tls-cert: when the certificate in use, or one that its chain needs, expires, in Unix time",
             ),
             registry,
         }
