@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use twiml_responder::language::{NoFiles, compile};
-use twiml_responder::service::metrics::{AnsweredBy, Format, Metrics, RouteCounters};
+use twiml_responder::service::metrics::{AnsweredBy, Metrics, MetricsFormat, RouteCounters};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Kind};
 use twiml_responder::table::diagnostic::File;
@@ -34,7 +34,7 @@ fn table<S: AsRef<str>>(names: &[S]) -> Table {
 
 /// The answers by route.
 fn answers(metrics: &Metrics) -> BTreeMap<String, u64> {
-    let text = metrics.text(Format::OpenMetrics);
+    let text = metrics.text(MetricsFormat::OpenMetrics);
     text.lines()
         .filter_map(|line| {
             let line = line.strip_prefix("twiml_responder_answers_total{route=\"")?;
@@ -126,7 +126,7 @@ fn text_of_all() -> String {
     let metrics = Metrics::new();
     let _routes = metrics.table_is_live(&table(&["a"]));
     metrics.certificate_expires(Timestamp::UNIX_EPOCH);
-    metrics.text(Format::Prometheus)
+    metrics.text(MetricsFormat::Prometheus)
 }
 
 /// The names of all metrics, as Prometheus knows them.
@@ -212,7 +212,7 @@ fn every_name_has_its_prefix_and_its_unit() {
         let is_ours = name.starts_with("twiml_responder_") || name.starts_with("process_");
         assert!(is_ours, "{name}");
     }
-    let text = Metrics::new().text(Format::Prometheus);
+    let text = Metrics::new().text(MetricsFormat::Prometheus);
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').expect("a kind");
         assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");

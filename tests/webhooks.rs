@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use twiml_responder::journal::line::Beyond;
 use twiml_responder::language::{NoFiles, compile};
-use twiml_responder::service::journal_writer::{Journal, Options};
+use twiml_responder::service::journal_writer::{Journal, JournalSettings};
 use twiml_responder::service::live::{Access, Verification};
 use twiml_responder::service::responder::Responder;
 use twiml_responder::table::diagnostic::File;
@@ -203,7 +203,7 @@ async fn interactions_are_counted() {
     for body in ["5550100", "hello", "hello"] {
         server.ask(&text("1", body).signed_as_asked()).await;
     }
-    let text = metrics.text(twiml_responder::service::metrics::Format::OpenMetrics);
+    let text = metrics.text(twiml_responder::service::metrics::MetricsFormat::OpenMetrics);
     for line in [
         "interactions_total{outcome=\"block\"} 1",
         "interactions_total{outcome=\"pass\"} 2",
@@ -272,7 +272,7 @@ async fn voice_webhooks_are_taken_with_their_key_and_are_not_there_without() {
 /// The same service with a journal in this folder.
 fn with_journal(folder: &Path) -> Responder {
     let service = service();
-    let options = Options {
+    let options = JournalSettings {
         folder: folder.to_owned(),
         beyond: Beyond::default(),
         max_size_bytes: 1 << 20,

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::service::connection::Connection;
-use crate::service::metrics::{Format, Metrics};
+use crate::service::metrics::{Metrics, MetricsFormat};
 use crate::service::responder::Responder;
 
 /// Whether the process should be left alone rather than restarted.
@@ -87,7 +87,7 @@ fn ready(responder: &Responder) -> Response<Full<Bytes>> {
 }
 
 /// Written on another thread: with very many routes it takes a moment.
-async fn metrics(metrics: Arc<Metrics>, format: Format) -> Response<Full<Bytes>> {
+async fn metrics(metrics: Arc<Metrics>, format: MetricsFormat) -> Response<Full<Bytes>> {
     let Ok(text) = spawn_blocking(move || metrics.text(format)).await else {
         return plain(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -110,7 +110,7 @@ fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
 }
 
 /// The format that `Accept` prefers: `OpenMetrics` unless plain text ranks higher.
-fn wanted(headers: &HeaderMap) -> Format {
+fn wanted(headers: &HeaderMap) -> MetricsFormat {
     let weight = |wanted: &str| {
         headers
             .get_all(ACCEPT)
@@ -128,9 +128,9 @@ fn wanted(headers: &HeaderMap) -> Format {
             .fold(0.0, f32::max)
     };
     if weight("text/plain") > weight("application/openmetrics-text") {
-        Format::Prometheus
+        MetricsFormat::Prometheus
     } else {
-        Format::OpenMetrics
+        MetricsFormat::OpenMetrics
     }
 }
 
@@ -141,26 +141,26 @@ mod tests {
     #[test]
     fn the_format_is_what_is_wanted_most() {
         for (accept, format) in [
-            ("*/*", Format::OpenMetrics),
-            ("", Format::OpenMetrics),
-            ("text/plain", Format::Prometheus),
-            ("TEXT/plain; version=0.0.4", Format::Prometheus),
-            ("text/plain;q=0", Format::OpenMetrics),
+            ("*/*", MetricsFormat::OpenMetrics),
+            ("", MetricsFormat::OpenMetrics),
+            ("text/plain", MetricsFormat::Prometheus),
+            ("TEXT/plain; version=0.0.4", MetricsFormat::Prometheus),
+            ("text/plain;q=0", MetricsFormat::OpenMetrics),
             // Prometheus 2.42 and 3.
             (
                 "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
                  text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-                Format::OpenMetrics,
+                MetricsFormat::OpenMetrics,
             ),
             (
                 "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;q=0.5",
-                Format::Prometheus,
+                MetricsFormat::Prometheus,
             ),
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, HeaderValue::from_static(accept));
             assert_eq!(wanted(&headers), format, "{accept}");
         }
-        assert_eq!(wanted(&HeaderMap::new()), Format::OpenMetrics);
+        assert_eq!(wanted(&HeaderMap::new()), MetricsFormat::OpenMetrics);
     }
 }

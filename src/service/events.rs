@@ -82,7 +82,7 @@ const MOST: usize = 100_000;
 const TEST_EVENT: &str = "com.twilio.eventstreams.test-event";
 
 /// Stands for an event's id, which may be long.
-type Key = u128;
+type EventKey = u128;
 
 /// The events that need not be kept again. Takes about 6 MB of memory with the first event, and no more later.
 #[derive(Debug, Default)]
@@ -91,10 +91,10 @@ pub struct KnownEvents(Mutex<Window>);
 #[derive(Debug, Default)]
 struct Window {
     /// Those that are being written.
-    claimed: HashSet<Key>,
-    kept: HashSet<Key>,
+    claimed: HashSet<EventKey>,
+    kept: HashSet<EventKey>,
     /// The same as `kept`, oldest first.
-    order: VecDeque<Key>,
+    order: VecDeque<EventKey>,
 }
 
 /// Another request is having some of the events written: it is not known yet whether they will be kept.
@@ -108,7 +108,7 @@ impl KnownEvents {
     /// # Errors
     ///
     /// Another claim has some of them; then none is claimed.
-    fn claim(self: &Arc<Self>, events: Vec<Event>) -> Result<(Claim, Vec<Event>), OnTheirWay> {
+    fn claim(self: &Arc<Self>, events: Vec<Event>) -> Result<(EventClaim, Vec<Event>), OnTheirWay> {
         let (mut keys, mut mine) = (Vec::new(), HashSet::new());
         let mut window = self.window();
         let mut new = Vec::new();
@@ -124,7 +124,7 @@ impl KnownEvents {
         }
         window.claimed.extend(mine);
         drop(window);
-        let claim = Claim {
+        let claim = EventClaim {
             known: Arc::clone(self),
             keys,
         };
@@ -138,13 +138,13 @@ impl KnownEvents {
 }
 
 /// Events that are being written. Dropping the claim forgets them, so that they are taken when they come again.
-struct Claim {
+struct EventClaim {
     known: Arc<KnownEvents>,
     /// Those of the events, in their order.
-    keys: Vec<Key>,
+    keys: Vec<EventKey>,
 }
 
-impl Claim {
+impl EventClaim {
     /// The events are kept, and from now on known.
     fn kept(self) {
         let mut window = self.known.window();
@@ -166,7 +166,7 @@ impl Claim {
     }
 }
 
-impl Drop for Claim {
+impl Drop for EventClaim {
     fn drop(&mut self) {
         let mut window = self.known.window();
         for key in &self.keys {
@@ -175,13 +175,13 @@ impl Drop for Claim {
     }
 }
 
-fn key(event: &Event) -> Key {
+fn key(event: &Event) -> EventKey {
     let test_id = match event.data.get("test_id") {
         Some(serde_json::Value::String(test_id)) if event.kind == TEST_EVENT => test_id,
         _ => "",
     };
     let hash = body_sha256(format!("{}:{}{test_id}", event.id.len(), event.id).as_bytes());
-    Key::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal digits")
+    EventKey::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal digits")
 }
 
 #[cfg(test)]

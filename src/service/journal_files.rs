@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use tracing::warn;
 
 /// The files of a folder, and the one that is being written.
-pub(super) struct Files {
+pub(super) struct DayFiles {
     folder: PathBuf,
     max_size_bytes: u64,
     most: usize,
@@ -27,7 +27,7 @@ struct Current {
     length: u64,
 }
 
-impl Files {
+impl DayFiles {
     pub(super) fn new(folder: PathBuf, max_size_bytes: u64, most: usize) -> Self {
         Self {
             folder,

@@ -44,7 +44,7 @@ impl Entry {
 /// A line that stands more than a thousand lines from its place in time stays late. A last line that is still being
 /// written is left out.
 #[derive(Debug)]
-pub struct Lines {
+pub struct JournalLines {
     files: vec::IntoIter<PathBuf>,
     current: Option<Open>,
     size_bytes: Option<u64>,
@@ -61,7 +61,7 @@ struct Open {
     number: u64,
 }
 
-impl Lines {
+impl JournalLines {
     /// Starts with the oldest file of a folder. Files of other names are ignored.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl Open {
     }
 }
 
-impl Iterator for Lines {
+impl Iterator for JournalLines {
     type Item = io::Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {

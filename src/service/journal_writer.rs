@@ -23,8 +23,8 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::journal::line::{self, Beyond, Line, Told};
-use crate::service::journal_files::Files;
-use crate::service::metrics::{Count, Metrics};
+use crate::service::journal_files::DayFiles;
+use crate::service::metrics::{Counted, Metrics};
 use crate::twilio::request::event::Event;
 
 /// The most items that wait to be written.
@@ -45,7 +45,7 @@ const UNWRITTEN: &str = "the journal cannot be written";
 
 /// Where the journal is, what it holds and how much.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct JournalSettings {
     /// The folder of its files; created when it does not exist.
     pub folder: PathBuf,
     /// What lines hold beyond the rule.
@@ -60,12 +60,12 @@ pub struct Options {
 #[derive(Clone, Debug)]
 pub struct Journal {
     queue: SyncSender<Item>,
-    state: Arc<State>,
+    shared: Arc<Shared>,
 }
 
 /// What both ends of the queue know.
 #[derive(Debug)]
-struct State {
+struct Shared {
     metrics: Arc<Metrics>,
     /// Bytes of the items in the queue.
     waiting_bytes: AtomicUsize,
@@ -127,12 +127,12 @@ impl Journal {
     /// # Errors
     ///
     /// The thread cannot be started.
-    pub fn begin(options: Options, metrics: Arc<Metrics>) -> io::Result<(Self, Closing)> {
+    pub fn begin(options: JournalSettings, metrics: Arc<Metrics>) -> io::Result<(Self, Closing)> {
         let (journal, items) = Self::new(metrics);
         let (running, ended) = sync_channel(0);
-        let mut writer = Writer {
-            state: Arc::clone(&journal.state),
-            files: Files::new(options.folder, options.max_size_bytes, options.max_files),
+        let mut writer = LineWriter {
+            shared: Arc::clone(&journal.shared),
+            files: DayFiles::new(options.folder, options.max_size_bytes, options.max_files),
             beyond: options.beyond,
             batch: Batch::default(),
         };
@@ -147,18 +147,18 @@ impl Journal {
 
     fn new(metrics: Arc<Metrics>) -> (Self, Receiver<Item>) {
         let (queue, items) = sync_channel(QUEUE);
-        let state = Arc::new(State {
+        let shared = Arc::new(Shared {
             metrics,
             waiting_bytes: AtomicUsize::new(0),
             is_losing: AtomicBool::new(false),
         });
-        (Self { queue, state }, items)
+        (Self { queue, shared }, items)
     }
 
     /// Hands over what was answered. Never waits: when too much waits to be written already, the line is lost.
     pub fn record(&self, told: Told) {
         if self.send(Item::Told(Box::new(told))).is_err() {
-            self.state.lose(1, &FULL);
+            self.shared.lose(1, &FULL);
         }
     }
 
@@ -191,7 +191,7 @@ impl Journal {
 
     fn send(&self, item: Item) -> Result<(), &'static str> {
         let size = item.size();
-        let waiting = &self.state.waiting_bytes;
+        let waiting = &self.shared.waiting_bytes;
         if waiting.fetch_add(size, Ordering::Relaxed) + size > QUEUE_BYTES {
             waiting.fetch_sub(size, Ordering::Relaxed);
             return Err(FULL);
@@ -215,11 +215,11 @@ impl Item {
     }
 }
 
-impl State {
+impl Shared {
     /// Counts lost lines.
     fn lose(&self, lines: usize, reason: &dyn fmt::Display) {
         self.metrics
-            .counter(Count::JournalLinesLost)
+            .counter(Counted::JournalLinesLost)
             .inc_by(lines as u64);
         self.log_failure(reason);
     }
@@ -233,9 +233,9 @@ impl State {
 }
 
 /// Makes the lines and writes them, in a thread of its own.
-struct Writer {
-    state: Arc<State>,
-    files: Files,
+struct LineWriter {
+    shared: Arc<Shared>,
+    files: DayFiles,
     beyond: Beyond,
     batch: Batch,
 }
@@ -252,7 +252,7 @@ struct Batch {
     waited_for: usize,
 }
 
-impl Writer {
+impl LineWriter {
     /// Writes until every handle is dropped and nothing waits.
     fn run(&mut self, items: &Receiver<Item>) {
         while let Ok(first) = items.recv() {
@@ -269,7 +269,7 @@ impl Writer {
 
     fn add(&mut self, item: Item) {
         let size = item.size();
-        self.state.waiting_bytes.fetch_sub(size, Ordering::Relaxed);
+        self.shared.waiting_bytes.fetch_sub(size, Ordering::Relaxed);
         match item {
             Item::Told(told) => {
                 self.add_line(|beyond| line::request(&told, beyond));
@@ -299,7 +299,7 @@ impl Writer {
     fn add_line<'a>(&mut self, line: impl FnOnce(&Beyond) -> Line<'a>) -> bool {
         // A line that cannot be made must not end the journal.
         let Ok(line) = catch_unwind(AssertUnwindSafe(|| line(&self.beyond))) else {
-            self.state.lose(1, &"a line cannot be made");
+            self.shared.lose(1, &"a line cannot be made");
             return false;
         };
         let day = line.time.get(..10).unwrap_or_default();
@@ -322,20 +322,20 @@ impl Writer {
         if result.is_ok() && !batch.receipts.is_empty() {
             result = self.files.sync();
         }
-        let metrics = &self.state.metrics;
+        let metrics = &self.shared.metrics;
         match &result {
             Ok(()) => {
                 metrics
-                    .counter(Count::JournalLines)
+                    .counter(Counted::JournalLines)
                     .inc_by(batch.lines as u64);
-                if self.state.is_losing.swap(false, Ordering::Relaxed) {
-                    let lost = metrics.counter(Count::JournalLinesLost).get();
+                if self.shared.is_losing.swap(false, Ordering::Relaxed) {
+                    let lost = metrics.counter(Counted::JournalLinesLost).get();
                     info!(lost, "the journal is written again");
                 }
             }
             Err(error) => match batch.lines - batch.waited_for {
-                0 => self.state.log_failure(error),
-                lines => self.state.lose(lines, error),
+                0 => self.shared.log_failure(error),
+                lines => self.shared.lose(lines, error),
             },
         }
         for receipt in batch.receipts.drain(..) {

@@ -1,4 +1,4 @@
-//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in [`Count`], every other one in
+//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in [`Counted`], every other one in
 //! [`Metrics::new`]. The table in `docs/metrics.md` is written from these definitions by a test.
 //!
 //! Recording takes no lock, allocates nothing and cannot fail. No label comes from what a client sends.
@@ -38,7 +38,7 @@ const PREFIX: &str = "twiml_responder";
 /// What is simply counted. A variant's name is the name of its metric, its comment the help text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr, EnumMessage)]
 #[strum(serialize_all = "snake_case")]
-pub(crate) enum Count {
+pub(crate) enum Counted {
     /// Texts that were cut at a limit of Twilio's.
     CutTexts,
     /// Faults of the program while it answered; each caller got an answer all the same.
@@ -105,7 +105,7 @@ pub(crate) enum Interaction {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// In the order of [`Count`].
+    /// In the order of [`Counted`].
     counters: Vec<Counter>,
     requests: CounterPer<(Channel, AnsweredBy)>,
     answers: RoutesByName,
@@ -143,12 +143,12 @@ impl Metrics {
             "1, with the version of the program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let counter = |count: &Count| {
-            let help = count.get_documentation().unwrap_or_default();
-            metric(to, count.into(), help.trim_end_matches('.'))
+        let counter = |counted: &Counted| {
+            let help = counted.get_documentation().unwrap_or_default();
+            metric(to, counted.into(), help.trim_end_matches('.'))
         };
         Self {
-            counters: Count::VARIANTS.iter().map(counter).collect(),
+            counters: Counted::VARIANTS.iter().map(counter).collect(),
             requests: CounterPer::new(
                 to,
                 "requests",
@@ -235,8 +235,8 @@ impl Metrics {
     }
 
     /// A plain counter.
-    pub(crate) fn counter(&self, count: Count) -> &Counter {
-        &self.counters[count as usize]
+    pub(crate) fn counter(&self, counted: Counted) -> &Counter {
+        &self.counters[counted as usize]
     }
 
     /// Counts a request that was answered. `routes` are the counters of the table that answered it; `decision` is the
@@ -255,14 +255,14 @@ impl Metrics {
         if let Some(verdict) = answer.guarded {
             self.guard_answers.count(verdict.word());
         }
-        self.counter(Count::CutTexts)
+        self.counter(Counted::CutTexts)
             .inc_by(answer.cut_texts as u64);
     }
 
     /// Counts a connection that was accepted. It counts as open until what is returned is dropped.
     #[must_use]
     pub fn connection(&self) -> CountedConnection {
-        self.counter(Count::ConnectionsOpened).inc();
+        self.counter(Counted::ConnectionsOpened).inc();
         self.connections.inc();
         CountedConnection(self.connections.clone())
     }
@@ -308,11 +308,11 @@ impl Metrics {
 
     /// All metrics in a format.
     #[must_use]
-    pub fn text(&self, format: Format) -> String {
+    pub fn text(&self, format: MetricsFormat) -> String {
         let mut text = String::new();
         match format {
-            Format::OpenMetrics => text::encode(&mut text, &self.registry),
-            Format::Prometheus => prometheus_text::encode(&mut text, &self.registry),
+            MetricsFormat::OpenMetrics => text::encode(&mut text, &self.registry),
+            MetricsFormat::Prometheus => prometheus_text::encode(&mut text, &self.registry),
         }
         .expect("a String takes every text");
         text
@@ -387,7 +387,7 @@ impl Drop for CountedConnection {
 
 /// How metrics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum MetricsFormat {
     /// `OpenMetrics` 1.0.
     ///
     /// Source: <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>.
@@ -398,7 +398,7 @@ pub enum Format {
     Prometheus,
 }
 
-impl Format {
+impl MetricsFormat {
     /// Its media type.
     #[must_use]
     pub fn content_type(self) -> &'static str {

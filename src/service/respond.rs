@@ -17,7 +17,7 @@ use crate::service::admin;
 use crate::service::connection::Connection;
 use crate::service::events::{self, Kept};
 use crate::service::listener::Peer;
-use crate::service::metrics::{AnsweredBy, Count, Interaction};
+use crate::service::metrics::{AnsweredBy, Counted, Interaction};
 use crate::service::path::without_slash;
 use crate::service::receive::{Received, header, receive};
 use crate::service::refusal::Refusal;
@@ -139,7 +139,7 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
         }))
         .inspect_err(|_| {
             // The panic's own text may hold a number, so it is not logged.
-            responder.metrics.counter(Count::Panics).inc();
+            responder.metrics.counter(Counted::Panics).inc();
         })
     };
     let first = attempt(responder.core);
@@ -196,7 +196,7 @@ fn interception<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> Http
         Err(_) => {
             // The panic's own text may hold a number, so it is not logged.
             error!("an intercept panicked, the interaction goes on");
-            responder.metrics.counter(Count::Panics).inc();
+            responder.metrics.counter(Counted::Panics).inc();
             (None, Interaction::Panic)
         }
     };

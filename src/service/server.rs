@@ -26,7 +26,7 @@ use crate::service::connection::{Connection, OpenConnections};
 use crate::service::deadline_io::DeadlineIo;
 use crate::service::limits::HttpLimits;
 use crate::service::listener::{Accepted, Listener, Stream};
-use crate::service::metrics::Count;
+use crate::service::metrics::Counted;
 use crate::service::respond::respond;
 use crate::service::responder::Responder;
 
@@ -89,7 +89,7 @@ pub async fn run(
                 Err(error) => {
                     pause.begin_unless_gone(&error);
                     if pause.is_on() && purpose == Purpose::Webhooks {
-                        server.responder.metrics.counter(Count::AcceptErrors).inc();
+                        server.responder.metrics.counter(Counted::AcceptErrors).inc();
                     }
                 }
             },
@@ -188,7 +188,7 @@ impl Server {
             if self.purpose == Purpose::Webhooks {
                 self.responder
                     .metrics
-                    .counter(Count::ConnectionsBroken)
+                    .counter(Counted::ConnectionsBroken)
                     .inc();
             }
             debug!(peer = %connection.peer, %error, "connection broken off");

@@ -131,16 +131,16 @@ fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, TlsError> {
 }
 
 /// A part of a PEM file: what it is, and its bytes.
-type Section = (SectionKind, Vec<u8>);
+type PemSection = (SectionKind, Vec<u8>);
 
 /// Every part of a PEM file, with the text it was read from.
-fn sections(file: &Path) -> Result<(String, Vec<Section>), String> {
+fn sections(file: &Path) -> Result<(String, Vec<PemSection>), String> {
     let bytes = fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     if !text.contains("-----BEGIN") {
         return Err("is not PEM: nothing in it begins with -----BEGIN".to_owned());
     }
-    let sections = Section::pem_slice_iter(&bytes).collect::<Result<_, _>>();
+    let sections = PemSection::pem_slice_iter(&bytes).collect::<Result<_, _>>();
     // The error itself would show what is in the file.
     sections
         .map(|sections| (text, sections))

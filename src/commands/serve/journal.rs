@@ -11,7 +11,7 @@ use tracing::warn;
 
 use super::options::at_least_one;
 use crate::journal::line::Beyond;
-use crate::service::journal_writer::{Closing, Journal, Options};
+use crate::service::journal_writer::{Closing, Journal, JournalSettings};
 use crate::service::metrics::Metrics;
 
 /// How long the end waits for what is still to be written.
@@ -86,7 +86,7 @@ impl JournalOptions {
         if beyond.numbers {
             warn!("the journal keeps other people's numbers whole");
         }
-        let options = Options {
+        let options = JournalSettings {
             folder,
             beyond,
             max_size_bytes: self.journal_max_size,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::service::metrics::{Count, Metrics};
+use crate::service::metrics::{Counted, Metrics};
 
 /// As many lines wait at most. Of about 200 bytes each, that is less than two megabytes.
 const WAITING: usize = 8192;
@@ -97,7 +97,7 @@ impl Write for &Lines {
         let is_sent = has_room && self.queue.send(Message::Line(line.to_vec())).is_ok();
         if !is_sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.metrics.counter(Count::LogLinesLost).inc();
+            self.metrics.counter(Counted::LogLinesLost).inc();
         }
         Ok(line.len())
     }
@@ -140,7 +140,7 @@ fn write_all(
             .and_then(|()| stream.flush())
             .is_err()
         {
-            metrics.counter(Count::LogLinesLost).inc_by(lines);
+            metrics.counter(Counted::LogLinesLost).inc_by(lines);
         }
         batch.clear();
         drop(flushes);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     fn lost(metrics: &Metrics) -> u64 {
-        let text = metrics.text(crate::service::metrics::Format::OpenMetrics);
+        let text = metrics.text(crate::service::metrics::MetricsFormat::OpenMetrics);
         text.lines()
             .find_map(|line| line.strip_prefix("twiml_responder_log_lines_lost_total "))
             .and_then(|count| count.parse().ok())
