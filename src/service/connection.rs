@@ -1,4 +1,4 @@
-//! The open connections: who each belongs to and what it is doing, as its own task and the accept loop see it.
+//! The open connections: the peer and the activity of each, as its own task and the accept loop see them.
 
 use std::collections::HashMap;
 use std::future::pending;

@@ -123,17 +123,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     /// Source: RFC 9112, section 9.6, <https://www.rfc-editor.org/rfc/rfc9112#section-9.6>.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         const MOST_AT_ONCE: usize = 32;
-        let deadline = if let Some(deadline) = self.linger_deadline {
-            deadline
-        } else {
+        if self.linger_deadline.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             if self.is_idle() {
                 return Poll::Ready(Ok(()));
             }
-            let deadline = Instant::now() + self.connection.limits.linger;
-            self.linger_deadline = Some(deadline);
-            deadline
-        };
+        }
+        let linger = self.connection.limits.linger;
+        let deadline = *self
+            .linger_deadline
+            .get_or_insert_with(|| Instant::now() + linger);
         let mut thrown_away = [0; 4096];
         for _ in 0..MOST_AT_ONCE {
             let mut buf = ReadBuf::new(&mut thrown_away);

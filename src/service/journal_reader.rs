@@ -93,7 +93,7 @@ impl JournalLines {
         loop {
             if let Some(open) = &mut self.current {
                 match open.read() {
-                    Ok(None) => {}
+                    Ok(None) => self.current = None,
                     Ok(entry) => return Ok(entry),
                     Err(error) => {
                         let error = about(&open.path, &error);

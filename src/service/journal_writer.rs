@@ -1,8 +1,8 @@
-//! The journal's writer: a JSON object a line for what was answered, written beside the answers and never in their way.
+//! The journal's writer: a line of JSON for every answer, written on a thread of its own, so that no answer waits for it.
 //!
-//! A request hands over what it was and goes on. A thread of the journal's own makes the lines and writes them, a file a
-//! day. When it cannot keep up or the disk takes no more, lines are lost and counted; once there is room, it goes on.
-//! What a line holds is decided in [`crate::journal::line`].
+//! A request hands over what it was and continues. The thread makes the lines and writes them, one file for each day. When
+//! it cannot keep up or the disk is full, lines are lost and counted until there is room again. What a line holds is
+//! decided in [`crate::journal::line`].
 //!
 //! Lines are handed to the operating system at once and survive a crash of the program. Events that a request waits for
 //! are on the disk itself (`fdatasync`) before [`Journal::keep`] says so; the operating system writes other lines when

@@ -75,12 +75,12 @@ pub(super) async fn receive<'h>(
     let mut form = Form::default();
     let mut json = Bytes::new();
     if is_post {
-        if !has_media_type(&head.headers, media_types(webhook)) {
-            return Err(if webhook == Webhook::Events {
-                Refusal::NotJson
-            } else {
-                Refusal::NotAForm
-            });
+        let (wanted, refusal): (&[&str], _) = match webhook {
+            Webhook::Events => (&[JSON, EVENTS], Refusal::NotJson),
+            _ => (&[FORM], Refusal::NotAForm),
+        };
+        if !has_media_type(&head.headers, wanted) {
+            return Err(refusal);
         }
         let bytes = read_body(body, &connection.limits).await?;
         if webhook == Webhook::Events {
@@ -127,14 +127,6 @@ fn account_sid<'f>(form: &'f Form, query: &'f Form) -> &'f str {
         .into_iter()
         .find_map(|name| form.first(name).or_else(|| query.first(name)))
         .unwrap_or_default()
-}
-
-/// What the body of a POST to a webhook may be.
-fn media_types(webhook: Webhook) -> &'static [&'static str] {
-    match webhook {
-        Webhook::Events => &[JSON, EVENTS],
-        _ => &[FORM],
-    }
 }
 
 /// Whether the body is chunked and nothing else, or has a length. hyper takes any list that ends in `chunked`: a body

@@ -65,6 +65,26 @@ fn what_is_no_line_stays_in_its_place_and_a_torn_last_one_is_left_out() {
 }
 
 #[test]
+fn a_last_line_that_is_finished_later_stays_left_out() {
+    let folder = Folder::new("read-growing");
+    let (whole, growing) = (
+        line("2026-01-01T10:00:00.000Z"),
+        line("2026-01-01T11:00:00.000Z"),
+    );
+    let torn = whole.clone() + &growing[..40];
+    folder.write("journal-2026-01-01.jsonl", &torn);
+    let mut lines = JournalLines::of(folder.path()).expect("a folder");
+    assert!(lines.next().is_some_and(|entry| entry.is_ok()));
+    let path = folder.path().join("journal-2026-01-01.jsonl");
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(path)
+        .expect("the file");
+    std::io::Write::write_all(&mut file, &growing.as_bytes()[40..]).expect("the rest of the line");
+    assert!(lines.next().is_none());
+}
+
+#[test]
 fn a_long_journal_is_read_in_order() {
     let folder = Folder::new("read-long");
     let mut text = String::new();
