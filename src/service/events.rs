@@ -59,7 +59,7 @@ async fn keep_new(
     events: Vec<Event>,
     now: Timestamp,
 ) -> bool {
-    let Ok((claim, events)) = known.claim(events) else {
+    let Some((claim, events)) = known.claim(events) else {
         return false;
     };
     if events.is_empty() {
@@ -97,25 +97,18 @@ struct Window {
     order: VecDeque<EventKey>,
 }
 
-/// Another request is having some of the events written: it is not known yet whether they will be kept.
-#[derive(Debug, PartialEq, Eq)]
-struct OnTheirWay;
-
 impl KnownEvents {
     /// Claims the unknown events of a batch, each once and in their order: until the claim is dropped, no other request
-    /// gets them.
-    ///
-    /// # Errors
-    ///
-    /// Another claim has some of them; then none is claimed.
-    fn claim(self: &Arc<Self>, events: Vec<Event>) -> Result<(EventClaim, Vec<Event>), OnTheirWay> {
+    /// gets them. `None` when another request has claimed some of them, so that it is not known yet whether they will be
+    /// kept; then none is claimed.
+    fn claim(self: &Arc<Self>, events: Vec<Event>) -> Option<(EventClaim, Vec<Event>)> {
         let (mut keys, mut mine) = (Vec::new(), HashSet::new());
         let mut window = self.window();
         let mut new = Vec::new();
         for event in events {
             let key = key(&event);
             if window.claimed.contains(&key) {
-                return Err(OnTheirWay);
+                return None;
             }
             if !window.kept.contains(&key) && mine.insert(key) {
                 keys.push(key);
@@ -128,7 +121,7 @@ impl KnownEvents {
             known: Arc::clone(self),
             keys,
         };
-        Ok((claim, new))
+        Some((claim, new))
     }
 
     /// Nothing under this lock waits for anything.
@@ -241,7 +234,7 @@ mod tests {
         let known = Arc::<KnownEvents>::default();
         let (claim, _) = known.claim(vec![event("a")]).expect("it is free");
         let both = vec![event("b"), event("a")];
-        assert_eq!(known.claim(both.clone()).err(), Some(OnTheirWay));
+        assert!(known.claim(both.clone()).is_none());
         // The other event of that batch was not claimed.
         assert_eq!(new_ids(&known, vec![event("b")]), ["b"]);
         claim.kept();
