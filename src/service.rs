@@ -1,9 +1,27 @@
 //! Who is connected? Listeners, TLS, HTTP, reload, metrics, systemd and the journal's writer.
 
-pub mod journal;
+mod accept;
+mod admin;
+mod asked_url;
+mod connection;
+mod deadline_io;
+pub mod events;
+mod journal_files;
+pub mod journal_reader;
+pub mod journal_writer;
+pub mod limits;
+pub mod listen_address;
+pub mod listener;
 pub mod live;
 pub mod metrics;
+pub mod path;
+pub mod pulse;
+mod receive;
+mod refusal;
 pub mod reload;
+mod respond;
+pub mod responder;
 pub mod server;
 pub mod systemd;
 pub mod table_file;
+pub mod tls;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use twiml_responder::language::{NoFiles, compile};
-use twiml_responder::service::metrics::{Format, Metrics, Outcome, RouteCounters};
+use twiml_responder::service::metrics::{AnsweredBy, Metrics, MetricsFormat, RouteCounters};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Kind};
 use twiml_responder::table::diagnostic::File;
@@ -34,7 +34,7 @@ fn table<S: AsRef<str>>(names: &[S]) -> Table {
 
 /// The answers by route.
 fn answers(metrics: &Metrics) -> BTreeMap<String, u64> {
-    let text = metrics.text(Format::OpenMetrics);
+    let text = metrics.text(MetricsFormat::OpenMetrics);
     text.lines()
         .filter_map(|line| {
             let line = line.strip_prefix("twiml_responder_answers_total{route=\"")?;
@@ -56,7 +56,7 @@ fn answer(metrics: &Metrics, routes: &RouteCounters, table: &Table, position: us
         failure: None,
         guarded: None,
     };
-    let outcome = Outcome::of(&answer);
+    let outcome = AnsweredBy::of(&answer);
     metrics.answered(
         routes,
         Channel::Voice,
@@ -121,13 +121,18 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// The names of everything that is told, as Prometheus knows them.
-fn families() -> BTreeSet<String> {
+/// What `/metrics` answers when nothing is left out.
+fn text_of_all() -> String {
     let metrics = Metrics::new();
     let _routes = metrics.table_is_live(&table(&["a"]));
     metrics.certificate_expires(Timestamp::UNIX_EPOCH);
-    let text = metrics.text(Format::Prometheus);
-    text.lines()
+    metrics.text(MetricsFormat::Prometheus)
+}
+
+/// The names of all metrics, as Prometheus knows them.
+fn families() -> BTreeSet<String> {
+    text_of_all()
+        .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
         .map(str::to_owned)
         .collect()
@@ -141,15 +146,62 @@ fn names(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// The labels of a metric with their values; of a label whose values are not a fixed set, only the name.
+fn labels(text: &str, metric: &str) -> String {
+    const OPEN: [&str; 3] = ["hash", "route", "version"];
+    let mut labels: Vec<(&str, BTreeSet<&str>)> = Vec::new();
+    let samples = text.lines().filter_map(|line| {
+        line.strip_prefix(metric)?
+            .strip_prefix('{')?
+            .split_once('}')
+    });
+    for (label, value) in samples
+        .flat_map(|(pairs, _)| pairs.split(','))
+        .filter_map(|pair| pair.split_once('='))
+    {
+        let at = labels.iter().position(|(name, _)| *name == label);
+        let at = at.unwrap_or_else(|| {
+            labels.push((label, BTreeSet::new()));
+            labels.len() - 1
+        });
+        labels[at].1.insert(value.trim_matches('"'));
+    }
+    let shown = labels.into_iter().map(|(label, values)| {
+        if OPEN.contains(&label) {
+            return format!("`{label}`");
+        }
+        let values: Vec<_> = values.into_iter().collect();
+        format!("`{label}`: {}", values.join(", "))
+    });
+    shown.collect::<Vec<_>>().join("; ")
+}
+
 #[test]
-fn the_page_tells_of_every_metric_and_of_no_other() {
-    let page = file("docs/metrics.md");
-    let told: BTreeSet<String> = page
+fn the_page_has_every_metric_as_it_is_defined() {
+    const HEADER: &str = "| name | labels | what it says |\n| --- | --- | --- |\n";
+    let text = text_of_all();
+    let mut rows: Vec<String> = text
         .lines()
-        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
-        .flat_map(names)
+        .filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '))
+        .map(|(name, help)| {
+            let help = help.trim_end_matches('.');
+            format!("| `{name}` | {} | {help} |\n", labels(&text, name)).replace("|  |", "| |")
+        })
         .collect();
-    assert_eq!(told, families());
+    rows.sort_by_key(|row| row.starts_with("| `process_"));
+    let page = file("docs/metrics.md");
+    let (before, rest) = page.split_once(HEADER).expect("the table");
+    let (_, after) = rest.split_once("\n\n").expect("its end");
+    let expected = format!("{before}{HEADER}{}\n{after}", rows.concat());
+    if std::env::var_os("UPDATE").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+        std::fs::write(path, &expected).expect("it is written");
+    } else {
+        assert_eq!(
+            page, expected,
+            "if this is right: UPDATE=1 cargo test --test metrics"
+        );
+    }
     // Beside the table, too, no other is named.
     assert_eq!(names(&page), families());
 }
@@ -160,7 +212,7 @@ fn every_name_has_its_prefix_and_its_unit() {
         let is_ours = name.starts_with("twiml_responder_") || name.starts_with("process_");
         assert!(is_ours, "{name}");
     }
-    let text = Metrics::new().text(Format::Prometheus);
+    let text = Metrics::new().text(MetricsFormat::Prometheus);
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').expect("a kind");
         assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");

@@ -19,7 +19,7 @@ use proptest::test_runner::TestCaseError;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 use twiml_responder::service::live::Verification;
-use twiml_responder::service::server::Service;
+use twiml_responder::service::responder::Responder;
 use twiml_responder::twilio::request::Webhook;
 use twiml_responder::twilio::signature::secrets::Secrets;
 
@@ -97,9 +97,9 @@ async fn ask_all(routes: &[Route], requests: &[Asked]) -> Result<(), TestCaseErr
     let Drawn { table, text, .. } = Drawn::new(routes);
     let has_intercepts = !table.intercepts.is_empty();
     let secrets = Secrets::parse(TOKEN).expect("a token");
-    let server = TestServer::start(Service {
+    let server = TestServer::start(Responder {
         clock,
-        ..Service::new(Arc::new(table), Verification::Signed(secrets))
+        ..Responder::new(Arc::new(table), Verification::Signed(secrets))
     })
     .await;
     let mut client = server.connect().await;

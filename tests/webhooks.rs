@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use twiml_responder::journal::line::Beyond;
 use twiml_responder::language::{NoFiles, compile};
-use twiml_responder::service::journal::{Journal, Options};
+use twiml_responder::service::journal_writer::{Journal, JournalSettings};
 use twiml_responder::service::live::{Access, Verification};
-use twiml_responder::service::server::Service;
+use twiml_responder::service::responder::Responder;
 use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::signature::path_keys::PathKeys;
 use twiml_responder::twilio::signature::secrets::Secrets;
@@ -47,10 +47,10 @@ fn access() -> Access {
     }
 }
 
-fn service() -> Service {
+fn service() -> Responder {
     let compiled = compile(&File::new("responses.toml", TABLE), &NoFiles).expect("a table");
     assert_eq!(compiled.warnings, []);
-    Service::new(Arc::new(compiled.table), access())
+    Responder::new(Arc::new(compiled.table), access())
 }
 
 fn text(participant: &str, body: &str) -> Ask {
@@ -121,7 +121,7 @@ async fn only_an_intercept_that_blocks_ever_answers_403() {
         let got = server.ask(&asked).await;
         assert_eq!((got.status, got.body.as_str()), (status, body));
     }
-    let unsigned = Service::new(
+    let unsigned = Responder::new(
         Arc::clone(&service().live.load().table),
         Verification::AllowUnsigned,
     );
@@ -136,7 +136,7 @@ async fn an_interaction_of_a_sub_account_is_signed_with_its_own_token() {
     const ACCOUNT: &str = "AC00000000000000000000000000000001";
     let secrets = Secrets::parse(&format!("{ACCOUNT} {TOKEN}")).expect("a token");
     let table = Arc::clone(&service().live.load().table);
-    let server = TestServer::start(Service::new(table, Verification::Signed(secrets))).await;
+    let server = TestServer::start(Responder::new(table, Verification::Signed(secrets))).await;
     let of = |account: &str| {
         let form = format!("interactionType=Voice&interactionAccountSid={account}");
         Ask::post("/intercept", &form).signed_as_asked()
@@ -150,18 +150,30 @@ async fn an_interaction_of_a_sub_account_is_signed_with_its_own_token() {
 async fn a_fault_lets_the_interaction_go_on() {
     let log = Log::default();
     let _listening = log.listen();
-    let broken = Service {
-        clock: || panic!("no clock"),
+    let blocked = text("1", "5550100").signed_as_asked();
+    let broken = Responder {
+        intercept: |_, _, _| panic!("a fault"),
         ..service()
     };
     let server = TestServer::start(broken).await;
-    let got = server.ask(&text("1", "5550100").signed_as_asked()).await;
+    let got = server.ask(&blocked).await;
     expect_empty(&got, 204, Some("pass"));
     assert!(
         log.text().contains("an intercept panicked"),
         "{}",
         log.text()
     );
+}
+
+#[tokio::test]
+async fn a_broken_clock_leaves_the_system_s_time() {
+    let broken = Responder {
+        clock: || panic!("no clock"),
+        ..service()
+    };
+    let server = TestServer::start(broken).await;
+    let blocked = text("1", "5550100").signed_as_asked();
+    expect_empty(&server.ask(&blocked).await, 403, Some("no-numbers"));
 }
 
 #[tokio::test]
@@ -191,7 +203,7 @@ async fn interactions_are_counted() {
     for body in ["5550100", "hello", "hello"] {
         server.ask(&text("1", body).signed_as_asked()).await;
     }
-    let text = metrics.text(twiml_responder::service::metrics::Format::OpenMetrics);
+    let text = metrics.text(twiml_responder::service::metrics::MetricsFormat::OpenMetrics);
     for line in [
         "interactions_total{outcome=\"block\"} 1",
         "interactions_total{outcome=\"pass\"} 2",
@@ -258,16 +270,16 @@ async fn voice_webhooks_are_taken_with_their_key_and_are_not_there_without() {
 }
 
 /// The same service with a journal in this folder.
-fn with_journal(folder: &Path) -> Service {
+fn with_journal(folder: &Path) -> Responder {
     let service = service();
-    let options = Options {
+    let options = JournalSettings {
         folder: folder.to_owned(),
         beyond: Beyond::default(),
         max_size_bytes: 1 << 20,
         max_files: 2,
     };
     let (journal, _) = Journal::begin(options, Arc::clone(&service.metrics)).expect("a thread");
-    Service {
+    Responder {
         journal: Some(journal),
         ..service
     }

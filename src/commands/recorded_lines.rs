@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::service::journal::read::{Entry, Lines};
+use crate::service::journal_reader::{Entry, JournalLines};
 
 /// How many lines there are from one step of the progress bar to the next.
 const STEP: u64 = 1000;
@@ -14,7 +14,7 @@ const STEP: u64 = 1000;
 /// The lines of a folder, in the order of their times.
 pub(super) struct RecordedLines {
     folder: PathBuf,
-    lines: Lines,
+    lines: JournalLines,
     bar: ProgressBar,
     read: u64,
     read_bytes: u64,
@@ -23,7 +23,7 @@ pub(super) struct RecordedLines {
 impl RecordedLines {
     /// Opens a folder, which must have a journal in it.
     pub(super) fn of(folder: &Path) -> Result<Self> {
-        let lines = Lines::of(folder).with_context(|| reading(folder))?;
+        let lines = JournalLines::of(folder).with_context(|| reading(folder))?;
         let size_bytes = lines.size_bytes().ok_or_else(|| {
             anyhow!(
                 "there is no journal in {}: its files are named as journal-2026-11-25.jsonl",

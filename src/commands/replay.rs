@@ -15,7 +15,7 @@ use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output};
 use crate::journal::judge::{Verdict, judge};
 use crate::journal::line::{Line, Recorded};
-use crate::service::journal::read::Entry;
+use crate::service::journal_reader::Entry;
 use crate::table::Table;
 
 #[derive(Debug, clap::Args)]

@@ -22,14 +22,17 @@ use tracing::{info, warn};
 
 use self::options::{LimitOptions, ListenOptions};
 use super::{COULD_NOT, Outcome};
-use crate::service::journal::{self, Closing, Journal};
+use crate::service::journal_writer::{Closing, Journal, JournalSettings};
+use crate::service::limits::HttpLimits;
+use crate::service::listen_address::{ListenAddress, SocketMode};
+use crate::service::listener::Listener;
 use crate::service::live::Verification;
 use crate::service::metrics::Metrics;
 use crate::service::reload::{self, Companion, PutInUse, Setup};
-use crate::service::server::listener::{ListenAddress, Listener, SocketMode};
-use crate::service::server::tls::{Certificates, TlsFiles};
-use crate::service::server::{self, Limits, Service};
+use crate::service::responder::Responder;
+use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
+use crate::service::tls::{Certificates, TlsFiles};
 
 pub(super) use self::options::Arguments;
 
@@ -55,13 +58,13 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let state_dir = first_table::state_dir(&arguments.table);
     let (table, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
     let routes = table.routes().len();
-    let mut service = Service {
+    let mut service = Responder {
         out_of_session: arguments.urls.path,
         public_urls: arguments.urls.public_url,
         trusted_proxies: arguments.urls.trusted_proxy,
         show_numbers: arguments.log.show_numbers,
         has_health_paths: arguments.listening.health,
-        ..Service::new(Arc::new(table), access)
+        ..Responder::new(Arc::new(table), access)
     };
     let _flush = log::start(&arguments.log, &service.metrics)?;
     log::log_panics();
@@ -128,7 +131,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
             first_signal(terminate, interrupt).await;
             keep_accepting(&is_ending, delay, limits.drain).await;
         };
-        let cut_off = server::run(webhooks, service, limits, shutdown).await;
+        let cut_off = server::run(Purpose::Webhooks, webhooks, service, limits, shutdown).await;
         // The admin listener stays until now, so that the drain can be watched.
         drop(end_admin);
         let _ = admin.await;
@@ -141,7 +144,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
-fn begin_journal(options: journal::Options, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
+fn begin_journal(options: JournalSettings, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
     if options.beyond.numbers {
         warn!("the journal stores other people's numbers unmasked");
     }
@@ -149,11 +152,11 @@ fn begin_journal(options: journal::Options, metrics: &Arc<Metrics>) -> Result<(J
         .context("cannot start the thread that writes the journal")
 }
 
-fn limits(options: &LimitOptions) -> Limits {
-    Limits {
+fn limits(options: &LimitOptions) -> HttpLimits {
+    HttpLimits {
         max_connections: options.max_connections,
         max_body_bytes: options.max_body,
-        ..Limits::default()
+        ..HttpLimits::default()
     }
 }
 
@@ -204,8 +207,8 @@ async fn listeners(
 /// Starts to answer on the admin listeners, if there are any, until the sender is dropped.
 fn start_admin(
     listeners: Vec<Listener>,
-    service: Arc<Service>,
-) -> Result<(oneshot::Sender<()>, JoinHandle<()>)> {
+    service: Arc<Responder>,
+) -> Result<(oneshot::Sender<()>, JoinHandle<usize>)> {
     for listener in &listeners {
         let address = listener
             .address()
@@ -216,7 +219,13 @@ fn start_admin(
     let is_ended = async {
         let _ = is_ended.await;
     };
-    let task = tokio::spawn(server::run_admin(listeners, service, is_ended));
+    let task = tokio::spawn(server::run(
+        Purpose::Admin,
+        listeners,
+        service,
+        HttpLimits::ADMIN,
+        is_ended,
+    ));
     Ok((end, task))
 }
 

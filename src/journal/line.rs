@@ -1,7 +1,7 @@
 //! A line of the journal: what is kept of a request.
 //!
 //! One format for writing and for reading. Of numbers a line holds only our own whole, and of what people say it holds
-//! nothing, unless the operator asks for it by name. Files and threads are the business of [`crate::service::journal`].
+//! nothing, unless the operator asks for it by name. Files and threads are the business of [`crate::service::journal_writer`].
 
 mod allowed;
 mod recorded;

@@ -1,33 +1,32 @@
-//! What the service counts, for Prometheus: plain methods that record, and all of it as text.
+//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in [`Counted`], every other one in
+//! [`Metrics::new`]. The table in `docs/metrics.md` is written from these definitions by a test.
 //!
-//! Recording takes no lock, allocates nothing and fails never. No label comes from what a client sends.
+//! Recording takes no lock, allocates nothing and cannot fail. No label comes from what a client sends.
 
-mod counters;
 mod histogram;
 mod process;
-mod routes;
+mod route_counters;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text, text};
-use prometheus_client::metrics::TypedMetric;
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder, prometheus_text, text};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
-use strum::{IntoStaticStr, VariantArray};
+use prometheus_client::registry::{Metric, Registry, Unit};
+use strum::{EnumMessage, IntoStaticStr, VariantArray};
 
-use self::counters::{CounterPer, CounterPerPair};
 use self::histogram::Histogram;
 use self::process::ProcessFigures;
-pub use self::routes::RouteCounters;
-use self::routes::{AnswersByRoute, Named};
-use crate::service::server::refusal::Refusal;
+pub use self::route_counters::RouteCounters;
+use self::route_counters::RoutesByName;
+use crate::service::refusal::Refusal;
 use crate::table::Table;
 use crate::table::answer::Answer;
 use crate::table::guard::GuardReason;
@@ -36,31 +35,37 @@ use crate::twilio::channel::Channel;
 /// What every name begins with.
 const PREFIX: &str = "twiml_responder";
 
-/// The bounds of `decision_seconds`. What is usual lies below a tenth of a millisecond.
-const DECISION_BOUNDS: [Duration; 12] = [
-    Duration::from_micros(5),
-    Duration::from_micros(10),
-    Duration::from_micros(25),
-    Duration::from_micros(50),
-    Duration::from_micros(100),
-    Duration::from_micros(250),
-    Duration::from_micros(500),
-    Duration::from_millis(1),
-    Duration::from_millis(5),
-    Duration::from_millis(25),
-    Duration::from_millis(100),
-    Duration::from_secs(1),
-];
+/// What is simply counted. A variant's name is the name of its metric, its comment the help text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr, EnumMessage)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Counted {
+    /// Texts that were cut at a limit of Twilio's.
+    CutTexts,
+    /// Faults of the program while it answered; each caller got an answer all the same.
+    Panics,
+    /// Connections that were accepted on the webhook listeners.
+    ConnectionsOpened,
+    /// Connections that ended in the middle of a request or an answer, or did not speak HTTP.
+    ConnectionsBroken,
+    /// Times that the system refused to give a connection.
+    AcceptErrors,
+    /// Lines that were written to the journal.
+    JournalLines,
+    /// Lines that the journal could not keep.
+    JournalLinesLost,
+    /// Lines of the log that could not be written, or that nobody took in time.
+    LogLinesLost,
+}
 
 /// How a request was answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
-pub enum Outcome {
+pub enum AnsweredBy {
     /// By a route.
     Route,
     /// By `[default]`, since no route matched.
     Default,
-    /// By the guards.
+    /// By the loop guard.
     LoopGuard,
     /// By `[default]`, since the route's reply could not be written.
     FailedReply,
@@ -68,8 +73,8 @@ pub enum Outcome {
     Panic,
 }
 
-impl Outcome {
-    /// That of an answer which did not panic.
+impl AnsweredBy {
+    /// For an answer during which nothing panicked.
     #[must_use]
     pub fn of(answer: &Answer<'_>) -> Self {
         if answer.guarded.is_some() {
@@ -84,52 +89,10 @@ impl Outcome {
     }
 }
 
-/// The channels, as labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
-enum ChannelLabel {
-    Voice,
-    Message,
-}
-
-impl From<Channel> for ChannelLabel {
-    fn from(channel: Channel) -> Self {
-        match channel {
-            Channel::Voice => Self::Voice,
-            Channel::Message => Self::Message,
-        }
-    }
-}
-
-/// Why the guards answered, as labels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
-enum GuardLabel {
-    Name,
-    ShortCode,
-    OptOut,
-    OptOutWord,
-    Replies,
-    SameCall,
-}
-
-impl From<GuardReason> for GuardLabel {
-    fn from(verdict: GuardReason) -> Self {
-        match verdict {
-            GuardReason::Name => Self::Name,
-            GuardReason::ShortCode => Self::ShortCode,
-            GuardReason::OptOut => Self::OptOut,
-            GuardReason::OptOutWord => Self::OptOutWord,
-            GuardReason::Replies(_) => Self::Replies,
-            GuardReason::SameCall(_) => Self::SameCall,
-        }
-    }
-}
-
 /// What became of an interaction of a Proxy session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
-pub enum Interaction {
+pub(crate) enum Interaction {
     /// It was blocked.
     Block,
     /// It went on.
@@ -138,39 +101,27 @@ pub enum Interaction {
     Panic,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
-#[strum(serialize_all = "kebab-case")]
-enum ReloadLabel {
-    Success,
-    Failure,
-}
-
-/// Everything that is counted. One for the life of the process: a reload changes nothing of it.
+/// Everything that is counted. There is one for the life of the process: a reload resets nothing.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    requests: CounterPerPair<ChannelLabel, Outcome>,
-    answers: Arc<Named>,
+    /// In the order of [`Counted`].
+    counters: Vec<Counter>,
+    requests: CounterPer<(Channel, AnsweredBy)>,
+    answers: RoutesByName,
     decision: Histogram,
-    guard_answers: CounterPer<GuardLabel>,
-    interactions: CounterPer<Interaction>,
-    refusals: CounterPer<Refusal>,
-    cut_texts: Counter,
-    panics: Counter,
+    guard_answers: CounterPer<&'static str>,
+    pub(crate) interactions: CounterPer<Interaction>,
+    pub(crate) refusals: CounterPer<Refusal>,
     connections: Gauge,
-    connections_opened: Counter,
-    connections_broken: Counter,
-    accept_errors: Counter,
     table_routes: Gauge,
-    table_hash: Arc<TableHash>,
+    table_hash: TableHash,
     degraded: Gauge,
-    reloads: CounterPer<ReloadLabel>,
+    reloads: CounterPer<bool>,
     last_reload_successful: Gauge,
     last_reload_success: Seconds,
-    certificate_expiry: Arc<CertificateExpiry>,
-    journal_lines: Counter,
-    journal_lines_lost: Counter,
-    log_lines_lost: Counter,
+    /// Empty without TLS.
+    certificate_expiry: Family<[(&'static str, &'static str); 0], Seconds>,
 }
 
 impl Default for Metrics {
@@ -180,207 +131,143 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// Everything at zero.
+    /// Everything at zero. The library adds the unit to a name, `_total` to a counter's, and the full stop to a help text.
     #[must_use]
     pub fn new() -> Self {
-        let mut metrics = Self {
-            registry: Registry::default(),
-            requests: CounterPerPair::new("channel", "outcome"),
-            answers: Arc::default(),
-            decision: Histogram::new(&DECISION_BOUNDS),
-            guard_answers: CounterPer::new("reason"),
-            interactions: CounterPer::new("outcome"),
-            refusals: CounterPer::new("reason"),
-            cut_texts: Counter::default(),
-            panics: Counter::default(),
-            connections: Gauge::default(),
-            connections_opened: Counter::default(),
-            connections_broken: Counter::default(),
-            accept_errors: Counter::default(),
-            table_routes: Gauge::default(),
-            table_hash: Arc::default(),
-            degraded: Gauge::default(),
-            reloads: CounterPer::new("result"),
-            last_reload_successful: Gauge::default(),
-            last_reload_success: Seconds::default(),
-            certificate_expiry: Arc::default(),
-            journal_lines: Counter::default(),
-            journal_lines_lost: Counter::default(),
-            log_lines_lost: Counter::default(),
-        };
-        metrics.register_requests();
-        metrics.register();
-        metrics
-    }
-
-    /// Gives each its name. The library adds the unit, `_total` to a counter, and the full stop of a help text.
-    fn register_requests(&mut self) {
+        let mut registry = Registry::default();
         let started = Timestamp::now();
-        let process = Box::new(ProcessFigures { started });
-        self.registry.register_collector(process);
-        let to = self.registry.sub_registry_with_prefix(PREFIX);
-        to.register(
-            "requests",
-            "Requests that were answered, by channel and by what answered",
-            self.requests.clone(),
-        );
-        to.register_collector(Box::new(AnswersByRoute(Arc::clone(&self.answers))));
-        to.register_with_unit(
-            "decision",
-            "Time to decide on a request and to write its answer",
-            Unit::Seconds,
-            self.decision.clone(),
-        );
-        to.register(
-            "guard_answers",
-            "Requests that the guards answered, by reason",
-            self.guard_answers.clone(),
-        );
-        to.register(
-            "interactions",
-            "Interactions of Proxy sessions that the intercept was asked about, by what became of them",
-            self.interactions.clone(),
-        );
-        to.register(
-            "refusals",
-            "Requests that were refused, by reason",
-            self.refusals.clone(),
-        );
-    }
-
-    /// The same of all else.
-    fn register(&mut self) {
-        let to = self.registry.sub_registry_with_prefix(PREFIX);
-        to.register(
-            "cut_texts",
-            "Texts that were cut at a limit of Twilio's",
-            self.cut_texts.clone(),
-        );
-        to.register(
-            "panics",
-            "Faults of the program, each with an answer all the same",
-            self.panics.clone(),
-        );
-        to.register(
-            "connections",
-            "Connections that are open on the webhook listeners",
-            self.connections.clone(),
-        );
-        to.register(
-            "connections_opened",
-            "Connections that were accepted on the webhook listeners",
-            self.connections_opened.clone(),
-        );
-        to.register(
-            "connections_broken",
-            "Connections that ended in the middle of a request or an answer, or did not speak HTTP",
-            self.connections_broken.clone(),
-        );
-        to.register(
-            "accept_errors",
-            "Times that the system refused to give a connection",
-            self.accept_errors.clone(),
-        );
-        to.register(
-            "table_routes",
-            "Routes of the table in use",
-            self.table_routes.clone(),
-        );
-        to.register_collector(Box::new(Arc::clone(&self.table_hash)));
-        to.register(
-            "degraded",
-            "Whether a last-good copy of the table is in use because the file is bad",
-            self.degraded.clone(),
-        );
-        to.register("reloads", "Reloads, by result", self.reloads.clone());
-        to.register(
-            "last_reload_successful",
-            "Whether the last reload succeeded; 1 before the first",
-            self.last_reload_successful.clone(),
-        );
-        to.register_with_unit(
-            "last_reload_success_timestamp",
-            "When the table in use was read, in Unix time",
-            Unit::Seconds,
-            self.last_reload_success.clone(),
-        );
-        to.register_collector(Box::new(Arc::clone(&self.certificate_expiry)));
-        to.register(
-            "journal_lines",
-            "Lines that were written to the journal",
-            self.journal_lines.clone(),
-        );
-        to.register(
-            "journal_lines_lost",
-            "Lines that the journal could not keep",
-            self.journal_lines_lost.clone(),
-        );
-        to.register(
-            "log_lines_lost",
-            "Lines of the log that nobody took in time",
-            self.log_lines_lost.clone(),
-        );
+        registry.register_collector(Box::new(ProcessFigures { started }));
+        let to = registry.sub_registry_with_prefix(PREFIX);
         to.register(
             "build",
-            "The program",
+            "1, with the version of the program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
+        let counter = |counted: &Counted| {
+            let help = counted.get_documentation().unwrap_or_default();
+            metric(to, counted.into(), help.trim_end_matches('.'))
+        };
+        Self {
+            counters: Counted::VARIANTS.iter().map(counter).collect(),
+            requests: CounterPer::new(
+                to,
+                "requests",
+                "Requests that were answered with a document. After a failed-reply (the route's reply could not be \
+                 written) or a panic, the default answers",
+                Channel::ALL.into_iter().flat_map(|channel| {
+                    AnsweredBy::VARIANTS.iter().map(move |&by| {
+                        let labels = [("channel", channel.as_str()), ("outcome", by.into())];
+                        ((channel, by), labels.to_vec())
+                    })
+                }),
+            ),
+            answers: metric(
+                to,
+                "answers",
+                "Answers by the route that answered, default and loop-guard included",
+            ),
+            decision: in_seconds(
+                to,
+                "decision",
+                "Histogram of the time to decide on a request and to write its answer",
+            ),
+            guard_answers: CounterPer::new(
+                to,
+                "guard_answers",
+                "Requests that the loop guard answered, by reason",
+                GuardReason::OF_MACHINES
+                    .into_iter()
+                    .chain([GuardReason::Replies(0), GuardReason::SameCall(0)])
+                    .map(|verdict| (verdict.word(), vec![("reason", verdict.word())])),
+            ),
+            interactions: CounterPer::words(
+                to,
+                "interactions",
+                "Interactions of Proxy sessions that /intercept was asked about; after a panic they go on",
+                "outcome",
+            ),
+            refusals: CounterPer::words(
+                to,
+                "refusals",
+                "Requests that were refused, by reason",
+                "reason",
+            ),
+            connections: metric(
+                to,
+                "connections",
+                "Connections that are open on the webhook listeners",
+            ),
+            table_routes: metric(to, "table_routes", "Routes of the table in use"),
+            table_hash: metric(
+                to,
+                "table",
+                "1 for the table in use; the hash is that of its file and its directory files",
+            ),
+            degraded: metric(
+                to,
+                "degraded",
+                "1 while the last good copy of the table is in use because the file was bad at the start",
+            ),
+            reloads: CounterPer::new(
+                to,
+                "reloads",
+                "Reloads, by result",
+                [(true, "success"), (false, "failure")]
+                    .map(|(is_success, word)| (is_success, vec![("result", word)])),
+            ),
+            last_reload_successful: metric(
+                to,
+                "last_reload_successful",
+                "0 after a reload that failed; 1 before the first",
+            ),
+            last_reload_success: in_seconds(
+                to,
+                "last_reload_success_timestamp",
+                "When the table in use was read, in Unix time",
+            ),
+            certificate_expiry: in_seconds(
+                to,
+                "certificate_expiry_timestamp",
+                "Only with --tls-cert: when the certificate in use, or one that its chain needs, expires, in Unix time",
+            ),
+            registry,
+        }
     }
 
-    /// A request was answered. `routes` are the counters of the table that it was answered from, `decision` is the time
-    /// that deciding and writing the answer took.
+    /// A plain counter.
+    pub(crate) fn counter(&self, counted: Counted) -> &Counter {
+        &self.counters[counted as usize]
+    }
+
+    /// Counts a request that was answered. `routes` are the counters of the table that answered it; `decision` is the
+    /// time that it took to decide and to write the answer.
     pub fn answered(
         &self,
         routes: &RouteCounters,
         channel: Channel,
-        outcome: Outcome,
+        by: AnsweredBy,
         answer: &Answer<'_>,
         decision: Duration,
     ) {
-        self.requests.count(channel.into(), outcome);
+        self.requests.count((channel, by));
         routes.count(answer);
         self.decision.observe(decision);
         if let Some(verdict) = answer.guarded {
-            self.guard_answers.count(verdict.into());
+            self.guard_answers.count(verdict.word());
         }
-        self.cut_texts.inc_by(answer.cut_texts as u64);
+        self.counter(Counted::CutTexts)
+            .inc_by(answer.cut_texts as u64);
     }
 
-    /// The intercept was asked about an interaction.
-    pub fn intercepted(&self, interaction: Interaction) {
-        self.interactions.count(interaction);
-    }
-
-    /// A request was refused.
-    pub(crate) fn refused(&self, refusal: Refusal) {
-        self.refusals.count(refusal);
-    }
-
-    /// The program panicked.
-    pub fn panicked(&self) {
-        self.panics.inc();
-    }
-
-    /// A connection was accepted. It counts as open until what is returned is dropped.
+    /// Counts a connection that was accepted. It counts as open until what is returned is dropped.
     #[must_use]
-    pub fn connection(&self) -> OpenConnection {
-        self.connections_opened.inc();
+    pub fn connection(&self) -> CountedConnection {
+        self.counter(Counted::ConnectionsOpened).inc();
         self.connections.inc();
-        OpenConnection(self.connections.clone())
+        CountedConnection(self.connections.clone())
     }
 
-    /// A connection ended in the middle of a request or an answer, or did not speak HTTP.
-    pub fn connection_broken(&self) {
-        self.connections_broken.inc();
-    }
-
-    /// The system refused to give a connection.
-    pub fn accept_failed(&self) {
-        self.accept_errors.inc();
-    }
-
-    /// The counters for the requests that a table answers, which goes live now. Routes that keep their name keep their
-    /// counts.
+    /// The counters for a table that goes live now. Routes that keep their name keep their counts.
     #[must_use]
     pub fn table_is_live(&self, table: &Table) -> RouteCounters {
         self.table_routes
@@ -396,68 +283,103 @@ impl Metrics {
         self.last_reload_success.set(unix_seconds(now));
     }
 
-    /// The certificate in use is valid up to this moment. Without TLS there is none, and nothing is told.
+    /// The certificate in use is valid until this moment. Without TLS there is none, and the metric is absent.
     pub fn certificate_expires(&self, at: Timestamp) {
-        self.certificate_expiry
-            .0
-            .get_or_init(Seconds::default)
-            .set(unix_seconds(at));
+        let gauge = self.certificate_expiry.get_or_create(&[]);
+        gauge.set(unix_seconds(at));
     }
 
     /// A reload has ended: with a new table, or with the old one left in use.
     pub fn reloaded(&self, is_success: bool) {
-        self.reloads.count(if is_success {
-            ReloadLabel::Success
-        } else {
-            ReloadLabel::Failure
-        });
+        self.reloads.count(is_success);
         self.last_reload_successful.set(i64::from(is_success));
     }
 
-    /// Whether a last-good copy of the table is in use.
+    /// Sets whether a last-good copy of the table is in use.
     pub fn degraded(&self, is_degraded: bool) {
         self.degraded.set(i64::from(is_degraded));
     }
 
-    /// Whether [`Metrics::degraded`] was last told so.
+    /// Whether a last-good copy of the table is in use.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.degraded.get() != 0
     }
 
-    /// So many lines were written to the journal.
-    pub fn journal_lines_written(&self, lines: u64) {
-        self.journal_lines.inc_by(lines);
-    }
-
-    /// So many lines were lost to the journal.
-    pub fn journal_lines_lost(&self, lines: u64) {
-        self.journal_lines_lost.inc_by(lines);
-    }
-
-    /// So many lines of the log were lost.
-    pub fn log_lines_lost(&self, lines: u64) {
-        self.log_lines_lost.inc_by(lines);
-    }
-
-    /// All of it in a format.
+    /// All metrics in a format.
     #[must_use]
-    pub fn text(&self, format: Format) -> String {
+    pub fn text(&self, format: MetricsFormat) -> String {
         let mut text = String::new();
         match format {
-            Format::OpenMetrics => text::encode(&mut text, &self.registry),
-            Format::Prometheus => prometheus_text::encode(&mut text, &self.registry),
+            MetricsFormat::OpenMetrics => text::encode(&mut text, &self.registry),
+            MetricsFormat::Prometheus => prometheus_text::encode(&mut text, &self.registry),
         }
         .expect("a String takes every text");
         text
     }
 }
 
+/// Makes a metric and registers it.
+fn metric<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register(name, help, metric.clone());
+    metric
+}
+
+/// Makes a metric in seconds and registers it.
+fn in_seconds<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    to.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
+/// A counter for each of a fixed set of keys. All are there from the start: if a counter appeared with its first event,
+/// a query for the increase would miss that event.
+#[derive(Debug)]
+pub(crate) struct CounterPer<K>(Vec<(K, Counter)>);
+
+impl<K: Copy + PartialEq> CounterPer<K> {
+    /// Makes and registers the counters, each with its key and its labels.
+    fn new(
+        to: &mut Registry,
+        name: &str,
+        help: &str,
+        keys: impl IntoIterator<Item = (K, Vec<(&'static str, &'static str)>)>,
+    ) -> Self {
+        let family: Family<Vec<(&str, &str)>, Counter> = metric(to, name, help);
+        let counters = keys
+            .into_iter()
+            .map(|(key, labels)| (key, family.get_or_create_owned(&labels)));
+        Self(counters.collect())
+    }
+
+    /// The counters for the variants of an enum, whose words are the values of one label.
+    fn words(to: &mut Registry, name: &str, help: &str, label: &'static str) -> Self
+    where
+        K: VariantArray + Into<&'static str>,
+    {
+        let keys = K::VARIANTS.iter();
+        Self::new(
+            to,
+            name,
+            help,
+            keys.map(|&key| (key, vec![(label, key.into())])),
+        )
+    }
+
+    /// Counts one. The family is not asked, because it has a lock; the sets are so small that a search is as fast.
+    pub(crate) fn count(&self, key: K) {
+        if let Some((_, counter)) = self.0.iter().find(|(other, _)| *other == key) {
+            counter.inc();
+        }
+    }
+}
+
 /// A connection that counts as open until this is dropped.
 #[derive(Debug)]
-pub struct OpenConnection(Gauge);
+pub struct CountedConnection(Gauge);
 
-impl Drop for OpenConnection {
+impl Drop for CountedConnection {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -465,7 +387,7 @@ impl Drop for OpenConnection {
 
 /// How metrics are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum MetricsFormat {
     /// `OpenMetrics` 1.0.
     ///
     /// Source: <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>.
@@ -476,7 +398,7 @@ pub enum Format {
     Prometheus,
 }
 
-impl Format {
+impl MetricsFormat {
     /// Its media type.
     #[must_use]
     pub fn content_type(self) -> &'static str {
@@ -487,7 +409,7 @@ impl Format {
     }
 }
 
-/// A moment in Unix time, or a length of time.
+/// A moment in Unix time.
 type Seconds = Gauge<f64, AtomicU64>;
 
 #[expect(
@@ -498,27 +420,9 @@ fn unix_seconds(moment: Timestamp) -> f64 {
     moment.as_microsecond() as f64 / 1e6
 }
 
-/// The end of the certificate in use, once there is one.
-#[derive(Debug, Default)]
-struct CertificateExpiry(OnceLock<Seconds>);
-
-impl Collector for CertificateExpiry {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let Some(seconds) = self.0.get() else {
-            return Ok(());
-        };
-        seconds.encode(encoder.encode_descriptor(
-            "certificate_expiry_timestamp",
-            "When the first certificate of the chain in use expires, in Unix time.",
-            Some(&Unit::Seconds),
-            <Seconds as TypedMetric>::TYPE,
-        )?)
-    }
-}
-
 /// The hash of the table in use, as a label.
-#[derive(Debug, Default)]
-struct TableHash(Mutex<String>);
+#[derive(Debug, Clone, Default)]
+struct TableHash(Arc<Mutex<String>>);
 
 impl TableHash {
     fn set(&self, hash: &str) {
@@ -526,19 +430,13 @@ impl TableHash {
     }
 }
 
-impl Collector for TableHash {
-    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let hash = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        let info = Info::new([("hash", hash)]);
-        info.encode(encoder.encode_descriptor(
-            "table",
-            "The table in use.",
-            None,
-            <Info<[(&str, String); 1]> as TypedMetric>::TYPE,
-        )?)
+impl EncodeMetric for TableHash {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        let hash = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        encoder.encode_info(&[("hash", hash.as_str())])
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Info
     }
 }

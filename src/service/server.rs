@@ -1,194 +1,71 @@
-//! The HTTP service: a function of listeners and of a future that ends it.
+//! The HTTP server: a function of listeners and of a future that ends it.
 //!
-//! Decides nothing about calls and texts; that is [`crate::table::answer`]. Every wait has a deadline, every buffer a limit, and
-//! no request waits for another.
-
-mod accept;
-mod admin;
-mod asked_url;
-mod connection;
-mod deadline_io;
-mod document;
-mod events;
-mod health;
-mod intercept;
-mod known_events;
-pub mod listener;
-mod open_connections;
-pub mod path;
-pub mod pulse;
-mod receive;
-pub(crate) mod refusal;
-pub mod tls;
-mod webhook;
+//! Decides nothing about calls and texts: a request goes to [`respond`], and from there to [`crate::table::answer`].
+//! Every wait has a deadline, every buffer a limit, and no request waits for another.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use ipnet::IpNet;
-use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep};
+use tokio::net::TcpStream;
+use tokio::time::{sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
-use self::accept::{Pause, accept, waiting};
-use self::connection::Connection;
-use self::deadline_io::DeadlineIo;
-use self::known_events::KnownEvents;
-use self::listener::{Accepted, Listener, Peer};
-use self::open_connections::OpenConnections;
-use self::path::OutOfSessionPath;
-use self::pulse::Pulse;
-use crate::service::journal::Journal;
-use crate::service::live::{self, Access, CurrentLive, Live};
-use crate::service::metrics::Metrics;
-use crate::table::Table;
-use crate::table::answer::{self, Answer, Asked};
-use crate::table::guard::LoopGuard;
-use crate::twilio::signature::public_url::PublicUrl;
+use crate::service::accept::{Pause, accept, waiting};
+use crate::service::admin;
+use crate::service::connection::{Connection, OpenConnections};
+use crate::service::deadline_io::DeadlineIo;
+use crate::service::limits::HttpLimits;
+use crate::service::listener::{Accepted, Listener, Stream};
+use crate::service::metrics::Counted;
+use crate::service::respond::respond;
+use crate::service::responder::Responder;
 
-/// The most bytes of a request line and headers, and about the most that hyper holds of a body at a time.
+/// The most bytes of a request line and headers, and roughly the most that hyper buffers of a body.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 
-/// How often an idle connection is looked for while one waits for a place.
+/// How often to look for an idle connection while a new one waits for a place.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// What is answered, and to whom.
-#[derive(Debug)]
-pub struct Service {
-    /// The table that answers, and who is answered. A request takes it once.
-    pub live: CurrentLive,
-    /// Where Proxy's webhook is.
-    pub out_of_session: OutOfSessionPath,
-    /// The URLs by which Twilio may know this service; none: what a request says it asked.
-    pub public_urls: Vec<PublicUrl>,
-    /// Peers beside this machine whose `X-Forwarded-Proto` and `X-Forwarded-Host` count.
-    pub trusted_proxies: Vec<IpNet>,
-    /// Whether logs show numbers whole.
-    pub show_numbers: bool,
-    /// What answers a request: [`answer::answer`], but for tests of what happens when it breaks.
-    pub core: Core,
-    /// What the guards remember, whatever table is in use.
-    pub guard: LoopGuard,
-    /// The clock that schedules and guards go by.
-    pub clock: fn() -> Timestamp,
-    /// Where it is written what was answered; `None` without a journal.
-    pub journal: Option<Journal>,
-    /// What is counted.
-    pub metrics: Arc<Metrics>,
-    /// Whether `/livez` and `/readyz` are answered beside the webhooks.
-    pub has_health_paths: bool,
-    /// Set by whoever is about to end the service. From then on every answer closes its connection, so that clients
-    /// and load balancers go elsewhere.
-    pub is_ending: Arc<AtomicBool>,
-    /// Tells whether the accept loop still turns.
-    pub pulse: Arc<Pulse>,
-}
-
-/// The signature of [`answer::answer`].
-pub type Core = for<'t> fn(&'t Table, &LoopGuard, &Asked<'_>) -> Answer<'t>;
-
-impl Service {
-    /// A service with the usual paths, no public URL, and no proxy but on this machine.
-    #[must_use]
-    pub fn new(table: Arc<Table>, access: impl Into<Access>) -> Self {
-        let metrics = Arc::new(Metrics::new());
-        let live = Live::new(table, access.into(), &metrics);
-        Self {
-            live: live::current(live),
-            out_of_session: OutOfSessionPath::default(),
-            public_urls: Vec::new(),
-            trusted_proxies: Vec::new(),
-            show_numbers: false,
-            core: answer::answer,
-            guard: LoopGuard::new(),
-            clock: Timestamp::now,
-            journal: None,
-            metrics,
-            has_health_paths: false,
-            is_ending: Arc::default(),
-            pulse: Arc::default(),
-        }
-    }
-}
-
-/// How much, how many and how long.
+/// What listeners are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Connections at once, at least one; when they are taken, the longest idle one is closed for the next.
-    pub max_connections: usize,
-    /// Bytes of a request's body.
-    pub max_body_bytes: usize,
-    /// From the first byte of a request to the end of its headers, and from a connection to its first byte.
-    pub head: Duration,
-    /// From the end of the headers to the end of the body.
-    pub body: Duration,
-    /// Without the client taking anything of an answer.
-    pub answer: Duration,
-    /// From an answer to the next request.
-    pub idle: Duration,
-    /// From a refusal to the client's end of the connection; what it still sends is thrown away.
-    pub linger: Duration,
-    /// From the end of accepting to the end of the last request that is running.
-    pub drain: Duration,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            max_connections: 4096,
-            max_body_bytes: 256 * 1024,
-            head: Duration::from_secs(10),
-            body: Duration::from_secs(10),
-            answer: Duration::from_secs(10),
-            idle: Duration::from_secs(75),
-            linger: Duration::from_secs(2),
-            drain: Duration::from_secs(10),
-        }
-    }
+pub enum Purpose {
+    /// Twilio's requests. Only these connections are counted.
+    Webhooks,
+    /// Health and metrics, on listeners and with limits of their own, so that nothing there affects a webhook.
+    Admin,
 }
 
 /// Serves until `shutdown` completes, then drains: closes the listeners and idle connections, and lets every request
-/// that has begun end, for at most [`Limits::drain`]. Connections that wait to be accepted still get their answer; those
-/// of an inherited socket are left to whoever goes on with it. Returns how many connections were cut off in the end.
+/// that has begun end, for at most [`HttpLimits::drain`]. Connections that wait to be accepted still get their answer;
+/// those of an inherited socket are left to the next process. Returns how many connections were cut off in the end.
 ///
 /// Must be called within a tokio runtime with I/O and time.
 pub async fn run(
-    listeners: Vec<Listener>,
-    service: Arc<Service>,
-    limits: Limits,
-    shutdown: impl Future<Output = ()>,
-) -> usize {
-    run_for(Purpose::Webhooks, listeners, service, limits, shutdown).await
-}
-
-/// Serves health and metrics of a service until `shutdown` completes: on a listener of their own, with limits of their
-/// own, so that nothing that happens here touches a webhook.
-///
-/// Must be called within a tokio runtime with I/O and time.
-pub async fn run_admin(
-    listeners: Vec<Listener>,
-    service: Arc<Service>,
-    shutdown: impl Future<Output = ()>,
-) {
-    run_for(Purpose::Admin, listeners, service, admin::LIMITS, shutdown).await;
-}
-
-async fn run_for(
     purpose: Purpose,
     listeners: Vec<Listener>,
-    service: Arc<Service>,
-    limits: Limits,
+    responder: Arc<Responder>,
+    limits: HttpLimits,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
-    let server = Arc::new(Server::new(purpose, service, limits));
+    let server = Arc::new(Server {
+        purpose,
+        responder,
+        limits,
+        http: http(),
+        crowded: Arc::default(),
+    });
+    let places = limits.max_connections.max(1);
+    let pulse = &server.responder.pulse;
     let mut open = OpenConnections::default();
     // Accepted, and waiting for a place.
     let mut next: Option<Accepted> = None;
@@ -201,7 +78,7 @@ async fn run_for(
             biased;
             () = &mut shutdown => break,
             () = open.one_finished() => {}
-            () = server.service.pulse.asked(), if purpose == Purpose::Webhooks => server.service.pulse.answer(),
+            () = pulse.asked(), if purpose == Purpose::Webhooks => pulse.answer(),
             () = pause.over() => {}
             () = sleep(LOOK_AGAIN), if next.is_some() => {}
             accepted = accept(&listeners, &mut turn), if next.is_none() && !pause.is_on() => match accepted {
@@ -212,15 +89,15 @@ async fn run_for(
                 Err(error) => {
                     pause.begin_unless_gone(&error);
                     if pause.is_on() && purpose == Purpose::Webhooks {
-                        server.service.metrics.accept_failed();
+                        server.responder.metrics.counter(Counted::AcceptErrors).inc();
                     }
                 }
             },
         }
-        if open.len() < limits.max_connections.max(1) {
+        if open.len() < places {
             if let Some(accepted) = next.take() {
                 server.crowded.store(false, Ordering::SeqCst);
-                open.serve(&server, accepted);
+                server.serve(accepted, &mut open);
             }
         } else if next.is_some() {
             server.crowded.store(true, Ordering::SeqCst);
@@ -228,83 +105,78 @@ async fn run_for(
         }
     }
     server.crowded.store(true, Ordering::SeqCst);
-    let places = limits.max_connections.max(1).saturating_sub(open.len());
+    let places = places.saturating_sub(open.len());
     let waiting = waiting(&listeners, places);
     for accepted in next.into_iter().chain(waiting).take(places) {
-        open.serve(&server, accepted);
+        server.serve(accepted, &mut open);
     }
     drop(listeners);
     open.drain(limits.drain).await
 }
 
-/// What listeners are for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Purpose {
-    /// Twilio's requests. Only their connections are counted.
-    Webhooks,
-    /// Health and metrics.
-    Admin,
+fn http() -> http1::Builder {
+    let mut http = http1::Builder::new();
+    // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the connection and
+    // still gets the answer.
+    http.header_read_timeout(None)
+        .half_close(true)
+        .max_header_size(HEAD_MAX_BYTES)
+        .max_buf_size(HEAD_MAX_BYTES);
+    http
 }
 
 /// What all connections share.
 struct Server {
     purpose: Purpose,
-    service: Arc<Service>,
-    limits: Limits,
+    responder: Arc<Responder>,
+    limits: HttpLimits,
     http: http1::Builder,
-    /// When the server began; the connections count from it.
-    epoch: Instant,
     /// Whether a connection waits for a place, or the drain has begun: none may stay idle.
-    crowded: AtomicBool,
-    /// The events that need not be kept again.
-    known_events: Arc<KnownEvents>,
-    /// The second, counted from the epoch, in which a signature was last looked into.
-    diagnosed: AtomicU64,
+    crowded: Arc<AtomicBool>,
 }
 
 impl Server {
-    fn new(purpose: Purpose, service: Arc<Service>, limits: Limits) -> Self {
-        let mut http = http1::Builder::new();
-        // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the
-        // connection and still hears the answer.
-        http.header_read_timeout(None)
-            .half_close(true)
-            .max_header_size(HEAD_MAX_BYTES)
-            .max_buf_size(HEAD_MAX_BYTES);
-        Self {
-            purpose,
-            service,
-            limits,
-            http,
-            epoch: Instant::now(),
-            crowded: AtomicBool::new(false),
-            known_events: Arc::default(),
-            diagnosed: AtomicU64::new(0),
-        }
+    /// Starts to serve a connection, in a task of its own.
+    fn serve(self: &Arc<Self>, accepted: Accepted, open: &mut OpenConnections) {
+        let connection = Connection::new(accepted.peer, self.limits, &self.crowded);
+        let connection = Arc::new(connection);
+        let (server, its) = (Arc::clone(self), Arc::clone(&connection));
+        let counted =
+            (self.purpose == Purpose::Webhooks).then(|| self.responder.metrics.connection());
+        open.add(connection, async move {
+            let _counted = counted;
+            match accepted.stream {
+                Stream::Tcp(stream) => server.serve_http(stream, &its).await,
+                Stream::Unix(stream) => server.serve_http(stream, &its).await,
+                // In a box of its own, so that the tasks of the others need no room for it.
+                Stream::Tls(stream, acceptor) => {
+                    Box::pin(async {
+                        if let Some(stream) = handshake(acceptor, stream, &its).await {
+                            server.serve_http(stream, &its).await;
+                        }
+                    })
+                    .await;
+                }
+            }
+        });
     }
 
-    /// Whether a signature may be looked into now: once a second, since a stranger can send wrong ones without end.
-    fn may_diagnose(&self) -> bool {
-        let second = self.epoch.elapsed().as_secs() + 1;
-        self.diagnosed.swap(second, Ordering::Relaxed) != second
-    }
-
-    /// Serves one connection to its end.
-    async fn serve<S>(&self, stream: S, peer: Peer, connection: &Connection)
+    /// Serves the requests of a connection, one after the other, to its end.
+    async fn serve_http<S>(&self, stream: S, connection: &Connection)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin,
     {
-        let io = TokioIo::new(DeadlineIo::new(stream, connection, self.limits));
-        let respond = service_fn(async |request| {
+        let io = TokioIo::new(DeadlineIo::new(stream, connection));
+        let service = service_fn(async |request| {
             connection.head_complete();
             Ok::<_, Infallible>(match self.purpose {
-                Purpose::Webhooks => webhook::respond(self, connection, peer, request).await,
-                Purpose::Admin => admin::respond(self, connection, peer, request).await,
+                Purpose::Webhooks => respond(&self.responder, connection, request).await,
+                Purpose::Admin => admin::respond(&self.responder, connection, &request).await,
             })
         });
-        let mut http = pin!(self.http.serve_connection(io, respond));
+        let mut http = pin!(self.http.serve_connection(io, service));
         let ended = tokio::select! {
-            // A request that has already come is seen first, and is answered before the end.
+            // A request that has already arrived is answered before the connection is closed.
             biased;
             ended = &mut http => ended,
             () = connection.closing() => {
@@ -314,9 +186,37 @@ impl Server {
         };
         if let Err(error) = ended {
             if self.purpose == Purpose::Webhooks {
-                self.service.metrics.connection_broken();
+                self.responder
+                    .metrics
+                    .counter(Counted::ConnectionsBroken)
+                    .inc();
             }
-            debug!(%peer, %error, "connection broken off");
+            debug!(peer = %connection.peer, %error, "connection broken off");
+        }
+    }
+}
+
+/// The decrypted stream; `None` when the handshake fails or takes too long, or the connection is to be closed.
+async fn handshake(
+    acceptor: TlsAcceptor,
+    stream: TcpStream,
+    connection: &Connection,
+) -> Option<TlsStream<TcpStream>> {
+    let peer = connection.peer;
+    let accepted = tokio::select! {
+        accepted = timeout(connection.limits.head, acceptor.accept(stream)) => accepted,
+        () = connection.closing() => return None,
+    };
+    match accepted {
+        Ok(Ok(stream)) => Some(stream),
+        // Among them everything that does not speak TLS, such as plain HTTP.
+        Ok(Err(error)) => {
+            debug!(%peer, %error, "TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            debug!(%peer, "TLS handshake took too long");
+            None
         }
     }
 }

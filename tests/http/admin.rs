@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use twiml_responder::service::server::Service;
+use twiml_responder::service::responder::Responder;
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::client::Got;
@@ -12,7 +12,7 @@ use crate::wire::server::TestServer;
 use crate::wire::{CALL, signed_service, unsigned_service};
 
 /// A service's webhook listener and its admin listener.
-async fn both(service: Service) -> (Arc<Service>, TestServer, TestServer) {
+async fn both(service: Responder) -> (Arc<Responder>, TestServer, TestServer) {
     let service = Arc::new(service);
     let webhooks = TestServer::start(Arc::clone(&service)).await;
     let admin = TestServer::start_admin(Arc::clone(&service)).await;
@@ -25,7 +25,7 @@ fn told(got: &Got) -> (u16, &str) {
 
 #[tokio::test]
 async fn health_tells_how_the_service_is() {
-    let service = Service {
+    let service = Responder {
         has_health_paths: true,
         ..signed_service()
     };
@@ -98,7 +98,7 @@ async fn without_the_option_the_webhook_listener_has_no_health() {
     for path in ["/livez", "/readyz", "/metrics"] {
         assert_eq!(server.ask(&Ask::get(path)).await.status, 404, "{path}");
     }
-    let service = Service {
+    let service = Responder {
         has_health_paths: true,
         ..signed_service()
     };

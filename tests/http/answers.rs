@@ -1,6 +1,6 @@
 //! A signed request gets its document, whatever breaks.
 
-use twiml_responder::service::server::Service;
+use twiml_responder::service::responder::Responder;
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Asked};
 use twiml_responder::table::guard::LoopGuard;
@@ -70,7 +70,7 @@ async fn both_webhooks_have_a_path_with_and_without_slash() {
         let got = server.ask(&Ask::post(path, CALL).signed_as_asked()).await;
         got.expect_document("hello");
     }
-    let service = Service {
+    let service = Responder {
         out_of_session: "/proxy/out".parse().expect("a path"),
         ..signed_service()
     };
@@ -105,7 +105,7 @@ async fn a_panic_gives_the_default() {
     }
     let log = Log::default();
     let _guard = log.listen();
-    let service = Service {
+    let service = Responder {
         core: broken,
         ..signed_service()
     };

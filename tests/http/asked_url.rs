@@ -1,6 +1,6 @@
 //! What was signed: the URL as the outside world sees it.
 
-use twiml_responder::service::server::Service;
+use twiml_responder::service::responder::Responder;
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::server::{TestServer, expect_refusal};
@@ -25,7 +25,7 @@ async fn a_port_may_be_signed_or_not() {
 #[tokio::test]
 async fn public_urls_win_over_what_a_request_says() {
     let public_urls = ["https://a.example.com:8443/twilio", "https://b.example.com"];
-    let service = Service {
+    let service = Responder {
         public_urls: public_urls.map(|url| url.parse().expect(url)).to_vec(),
         ..signed_service()
     };

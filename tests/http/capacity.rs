@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use twiml_responder::service::server::Limits;
+use twiml_responder::service::limits::HttpLimits;
 
 use crate::wire::ask::hello;
 use crate::wire::server::TestServer;
@@ -10,9 +10,9 @@ use crate::wire::signed_service;
 
 #[tokio::test]
 async fn the_longest_idle_connection_makes_room() {
-    let limits = Limits {
+    let limits = HttpLimits {
         max_connections: 2,
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(signed_service(), limits).await;
     let mut first = server.connect().await;
@@ -30,9 +30,9 @@ async fn the_longest_idle_connection_makes_room() {
 
 #[tokio::test]
 async fn a_silent_connection_makes_room() {
-    let limits = Limits {
+    let limits = HttpLimits {
         max_connections: 1,
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(signed_service(), limits).await;
     let begin = Instant::now();
@@ -45,9 +45,9 @@ async fn a_silent_connection_makes_room() {
 
 #[tokio::test]
 async fn a_running_request_is_not_closed_for_another() {
-    let limits = Limits {
+    let limits = HttpLimits {
         max_connections: 1,
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(signed_service(), limits).await;
     let bytes = hello().bytes();

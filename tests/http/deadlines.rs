@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use twiml_responder::service::server::Limits;
+use twiml_responder::service::limits::HttpLimits;
 
 use crate::wire::ask::hello;
 use crate::wire::server::{TestServer, expect_refusal};
@@ -11,9 +11,9 @@ use crate::wire::{long_winded_service, signed_service, within};
 
 #[tokio::test]
 async fn a_slow_head_is_closed() {
-    let limits = Limits {
+    let limits = HttpLimits {
         head: Duration::from_millis(50),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(signed_service(), limits).await;
     for begun in ["", "POST /out-of-session HTTP/1.1\r\nHost: exam"] {
@@ -33,9 +33,9 @@ async fn a_slow_head_is_closed() {
 
 #[tokio::test]
 async fn bytes_now_and_then_do_not_keep_a_head_open() {
-    let limits = Limits {
+    let limits = HttpLimits {
         head: Duration::from_millis(200),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(signed_service(), limits).await;
     let client = server.connect().await;
@@ -58,9 +58,9 @@ async fn bytes_now_and_then_do_not_keep_a_head_open() {
 
 #[tokio::test]
 async fn a_slow_body_is_told_so() {
-    let limits = Limits {
+    let limits = HttpLimits {
         body: Duration::from_millis(50),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(signed_service(), limits).await;
     let request = hello().with("Content-Length", "1000");
@@ -70,10 +70,10 @@ async fn a_slow_body_is_told_so() {
 
 #[tokio::test]
 async fn an_idle_connection_has_longer_than_a_head() {
-    let limits = Limits {
+    let limits = HttpLimits {
         head: Duration::from_millis(50),
         idle: Duration::from_millis(400),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(signed_service(), limits).await;
     let mut client = server.connect().await;
@@ -87,9 +87,9 @@ async fn an_idle_connection_has_longer_than_a_head() {
 
 #[tokio::test]
 async fn a_client_that_does_not_read_is_cut_off() {
-    let limits = Limits {
+    let limits = HttpLimits {
         answer: Duration::from_millis(50),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(long_winded_service(), limits).await;
     let mut client = server.connect().await;
@@ -98,5 +98,5 @@ async fn a_client_that_does_not_read_is_cut_off() {
     // The drain has ten seconds: it is over sooner only because the client was cut off.
     let begin = Instant::now();
     assert_eq!(server.stop().await, 0);
-    assert!(begin.elapsed() < Limits::default().drain);
+    assert!(begin.elapsed() < HttpLimits::default().drain);
 }

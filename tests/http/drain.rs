@@ -6,9 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::listener::Listener;
 use twiml_responder::service::live::Verification;
-use twiml_responder::service::server::listener::Listener;
-use twiml_responder::service::server::{Limits, Service, run};
+use twiml_responder::service::responder::Responder;
+use twiml_responder::service::server::{Purpose, run};
 use twiml_responder::twilio::signature::secrets::Secrets;
 
 use crate::wire::ask::hello;
@@ -51,9 +53,9 @@ async fn a_drain_ends_what_runs_and_begins_nothing() {
 
 #[tokio::test]
 async fn a_drain_has_an_end() {
-    let limits = Limits {
+    let limits = HttpLimits {
         drain: Duration::from_millis(50),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(signed_service(), limits).await;
     let request = hello()
@@ -95,11 +97,12 @@ async fn ask_without_waiting(times: usize, address: &str) -> Vec<Client<TcpStrea
     clients
 }
 
-async fn run_to_the_end(listener: Listener, service: Service) -> usize {
+async fn run_to_the_end(listener: Listener, service: Responder) -> usize {
     let run = run(
+        Purpose::Webhooks,
         vec![listener],
         Arc::new(service),
-        Limits::default(),
+        HttpLimits::default(),
         async {},
     );
     within("a run that ends at once", run).await
@@ -129,9 +132,9 @@ async fn who_waits_at_an_inherited_socket_is_answered_by_the_next() {
     };
     // It would refuse them, since it knows only another secret.
     let secrets = Secrets::parse("0123456789abcdef0123456789abcdef").expect("a token");
-    let refusing = Service::new(table(), Verification::Signed(secrets));
+    let refusing = Responder::new(table(), Verification::Signed(secrets));
     assert_eq!(run_to_the_end(inherited(), refusing).await, 0);
-    let next = TestServer::start_listening(inherited(), signed_service(), Limits::default());
+    let next = TestServer::start_listening(inherited(), signed_service(), HttpLimits::default());
     for client in &mut waiting {
         client.answer().await.expect_document("hello");
     }
@@ -162,9 +165,9 @@ async fn answers_close_their_connection_once_the_end_is_known() {
 async fn the_accept_loop_answers_while_it_runs() {
     let service = signed_service();
     let pulse = Arc::clone(&service.pulse);
-    let limits = Limits {
+    let limits = HttpLimits {
         max_connections: 1,
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = TestServer::start_with(service, limits).await;
     assert!(pulse.is_felt(Duration::from_secs(20)).await);

@@ -1,6 +1,6 @@
 //! What the log says of requests, and what it never says.
 
-use twiml_responder::service::server::Service;
+use twiml_responder::service::responder::Responder;
 
 use crate::wire::ask::Ask;
 use crate::wire::log::Log;
@@ -40,7 +40,7 @@ async fn a_request_is_one_line_without_numbers() {
 async fn a_log_line_is_not_the_clients_to_write() {
     let log = Log::default();
     let _guard = log.listen();
-    let service = Service {
+    let service = Responder {
         show_numbers: true,
         ..unsigned_service()
     };
@@ -125,7 +125,7 @@ async fn a_host_that_is_no_public_url_is_found() {
     let log = Log::default();
     let _guard = log.listen();
     let public_url = "https://old.example.com/twilio";
-    let service = Service {
+    let service = Responder {
         public_urls: vec![public_url.parse().expect(public_url)],
         ..signed_service()
     };

@@ -3,8 +3,9 @@
 use std::os::unix::fs::PermissionsExt;
 
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use twiml_responder::service::server::Limits;
-use twiml_responder::service::server::listener::{ListenAddress, Listener, SocketMode};
+use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::listen_address::{ListenAddress, SocketMode};
+use twiml_responder::service::listener::Listener;
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::client::Client;
@@ -16,7 +17,8 @@ use crate::wire::{CALL, signed_service};
 async fn a_unix_socket_is_served_and_removed() {
     let folder = Folder::new("served");
     let path = folder.0.join("x.sock");
-    let server = TestServer::start_on(&folder.socket(), signed_service(), Limits::default()).await;
+    let server =
+        TestServer::start_on(&folder.socket(), signed_service(), HttpLimits::default()).await;
     let stream = UnixStream::connect(&path).await.expect("a connection");
     let mut client = Client::new(stream);
     let request = Ask::post("/webhook", CALL)
@@ -112,7 +114,7 @@ async fn the_file_of_an_inherited_unix_socket_stays() {
     let path = folder.0.join("x.sock");
     let socket = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
     let listener = Listener::inherited_unix(socket).expect("a socket that listens");
-    let server = TestServer::start_listening(listener, signed_service(), Limits::default());
+    let server = TestServer::start_listening(listener, signed_service(), HttpLimits::default());
     let stream = UnixStream::connect(&path).await.expect("a connection");
     let mut client = Client::new(stream);
     client.send(&hello().bytes()).await;
@@ -125,7 +127,7 @@ async fn the_file_of_an_inherited_unix_socket_stays() {
 async fn every_address_of_ipv6_takes_ipv4_too_unless_that_is_asked_for() {
     let any: ListenAddress = "[::]:0".parse().expect("an address");
     let listener = Listener::bind(&any).await.expect("IPv6");
-    let server = TestServer::start_listening(listener, signed_service(), Limits::default());
+    let server = TestServer::start_listening(listener, signed_service(), HttpLimits::default());
     let port = server.port().port();
     for host in ["127.0.0.1", "::1"] {
         let stream = TcpStream::connect((host, port)).await.expect(host);

@@ -13,9 +13,9 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
-use twiml_responder::service::server::Limits;
-use twiml_responder::service::server::listener::Listener;
-use twiml_responder::service::server::tls::{Certificates, TlsFiles};
+use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::listener::Listener;
+use twiml_responder::service::tls::{Certificates, TlsFiles};
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::client::Client;
@@ -94,7 +94,7 @@ impl World {
         Arc::new(Certificates::read(files, Timestamp::now()).expect("a good certificate"))
     }
 
-    async fn serve(&self, certificates: &Arc<Certificates>, limits: Limits) -> TestServer {
+    async fn serve(&self, certificates: &Arc<Certificates>, limits: HttpLimits) -> TestServer {
         let any_port = "127.0.0.1:0".parse().expect("an address");
         let listener = Listener::bind(&any_port).await.expect("a free port");
         let listener = listener.with_tls(certificates);
@@ -131,7 +131,9 @@ fn first_certificate(client: &Client<TlsStream<TcpStream>>) -> CertificateDer<'s
 #[tokio::test]
 async fn both_versions_of_tls_are_served_and_the_url_is_https() {
     let world = World::new("tls-versions");
-    let server = world.serve(&world.certificates(), Limits::default()).await;
+    let server = world
+        .serve(&world.certificates(), HttpLimits::default())
+        .await;
     for version in [&version::TLS12, &version::TLS13] {
         let mut client = world.connect(&server, &[version]).await;
         let (_, connection) = client.stream.get_ref();
@@ -152,7 +154,9 @@ async fn both_versions_of_tls_are_served_and_the_url_is_https() {
 #[tokio::test]
 async fn what_is_no_tls_is_closed() {
     let world = World::new("tls-garbage");
-    let server = world.serve(&world.certificates(), Limits::default()).await;
+    let server = world
+        .serve(&world.certificates(), HttpLimits::default())
+        .await;
     let client_hello = [&[0x16, 3, 1, 0, 5][..], &[1, 2, 3, 4, 5]].concat();
     for bytes in [
         &hello().bytes()[..],
@@ -176,9 +180,9 @@ async fn what_is_no_tls_is_closed() {
 #[tokio::test]
 async fn half_a_handshake_has_an_end() {
     let world = World::new("tls-half");
-    let limits = Limits {
+    let limits = HttpLimits {
         head: Duration::from_millis(50),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = world.serve(&world.certificates(), limits).await;
     for begun in [&b""[..], &[0x16], &[0x16, 3, 1, 2, 0, 1]] {
@@ -187,9 +191,9 @@ async fn half_a_handshake_has_an_end() {
         client.expect_close().await;
     }
     // Complete, but without a request.
-    let long = Limits {
+    let long = HttpLimits {
         head: Duration::from_millis(500),
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = world.serve(&world.certificates(), long).await;
     let mut client = world.connect(&server, &[&version::TLS13]).await;
@@ -199,9 +203,9 @@ async fn half_a_handshake_has_an_end() {
 #[tokio::test]
 async fn half_a_handshake_makes_room() {
     let world = World::new("tls-room");
-    let limits = Limits {
+    let limits = HttpLimits {
         max_connections: 1,
-        ..Limits::default()
+        ..HttpLimits::default()
     };
     let server = world.serve(&world.certificates(), limits).await;
     let mut half = server.connect().await;
@@ -217,7 +221,7 @@ async fn half_a_handshake_makes_room() {
 async fn a_new_certificate_leaves_connections_alone() {
     let world = World::new("tls-reload");
     let certificates = world.certificates();
-    let server = world.serve(&certificates, Limits::default()).await;
+    let server = world.serve(&certificates, HttpLimits::default()).await;
     let request = Ask::post("/webhook", CALL).signed("https://example.com/webhook");
     let mut before = world.connect(&server, &[&version::TLS13]).await;
     before.send(&request.bytes()).await;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use twiml_responder::journal::line::Line;
-use twiml_responder::service::journal::read::Lines;
+use twiml_responder::service::journal_reader::JournalLines;
 use twiml_responder::twilio::request::Webhook;
 
 use crate::support::Folder;
@@ -17,7 +17,7 @@ fn line(time: &str) -> String {
 }
 
 fn times(folder: &Folder) -> Vec<String> {
-    let entries = Lines::of(folder.path()).expect("a folder");
+    let entries = JournalLines::of(folder.path()).expect("a folder");
     entries
         .map(|entry| {
             let entry = entry.expect("a line");
@@ -61,7 +61,27 @@ fn what_is_no_line_stays_in_its_place_and_a_torn_last_one_is_left_out() {
     );
     folder.write("journal-2026-01-02.jsonl", line(b).trim_end());
     assert_eq!(times(&folder), [a, "no line at 2", b, b]);
-    assert!(Lines::of(&folder.path().join("none")).is_err());
+    assert!(JournalLines::of(&folder.path().join("none")).is_err());
+}
+
+#[test]
+fn a_last_line_that_is_finished_later_stays_left_out() {
+    let folder = Folder::new("read-growing");
+    let (whole, growing) = (
+        line("2026-01-01T10:00:00.000Z"),
+        line("2026-01-01T11:00:00.000Z"),
+    );
+    let torn = whole.clone() + &growing[..40];
+    folder.write("journal-2026-01-01.jsonl", &torn);
+    let mut lines = JournalLines::of(folder.path()).expect("a folder");
+    assert!(lines.next().is_some_and(|entry| entry.is_ok()));
+    let path = folder.path().join("journal-2026-01-01.jsonl");
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(path)
+        .expect("the file");
+    std::io::Write::write_all(&mut file, &growing.as_bytes()[40..]).expect("the rest of the line");
+    assert!(lines.next().is_none());
 }
 
 #[test]
@@ -93,7 +113,7 @@ fn what_the_service_wrote_is_read_back() {
     kept.post("/webhook", &call(1));
     let journal = kept.journal();
     let (_folder, _) = kept.end();
-    let entries: Vec<_> = Lines::of(&journal).expect("a folder").collect();
+    let entries: Vec<_> = JournalLines::of(&journal).expect("a folder").collect();
     assert_eq!(entries.len(), 1);
     let entry = entries[0].as_ref().expect("a line");
     let line = Line::parse(&entry.text).expect("a line");

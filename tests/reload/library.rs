@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use twiml_responder::service::live::{Access, CurrentLive, Live, Verification};
-use twiml_responder::service::metrics::{Format, Metrics};
+use twiml_responder::service::metrics::{Metrics, MetricsFormat};
 use twiml_responder::service::reload::{
     self, Companion, Observer, Origin, Outcome, PutInUse, Reloads, Setup, State,
 };
@@ -99,7 +99,7 @@ impl Parts {
     }
 
     fn has_metric(&self, line: &str) -> bool {
-        let text = self.metrics.text(Format::Prometheus);
+        let text = self.metrics.text(MetricsFormat::Prometheus);
         text.lines().any(|found| found == line)
     }
 }

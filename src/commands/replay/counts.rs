@@ -8,7 +8,7 @@ use serde::ser::Serializer;
 
 use crate::commands::format::{counted, figure, shown};
 use crate::journal::judge::{Choice, Doubt};
-use crate::service::journal::read::Entry;
+use crate::service::journal_reader::Entry;
 
 /// The most pairs of an old and a new route that have a count of their own, which bounds memory.
 const PAIRS_MAX: usize = 10_000;

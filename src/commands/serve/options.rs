@@ -12,10 +12,10 @@ use tracing_subscriber::filter::Targets;
 
 use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
 use crate::journal::line::Beyond;
-use crate::service::journal;
+use crate::service::journal_writer::JournalSettings;
+use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
-use crate::service::server::listener::{ListenAddress, SocketMode};
-use crate::service::server::path::OutOfSessionPath;
+use crate::service::path::OutOfSessionPath;
 use crate::table::seconds::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
 
@@ -185,9 +185,9 @@ enum Numbers {
 
 impl JournalOptions {
     /// What the journal is told; `None` if there is to be none.
-    pub(super) fn into_service(self) -> Option<journal::Options> {
+    pub(super) fn into_service(self) -> Option<JournalSettings> {
         let names = self.journal_values.into_iter();
-        Some(journal::Options {
+        Some(JournalSettings {
             folder: self.journal?,
             beyond: Beyond {
                 values: names.filter(|name| !name.is_empty()).collect(),

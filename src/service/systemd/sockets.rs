@@ -10,7 +10,7 @@ use std::process;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use crate::service::server::listener::Listener;
+use crate::service::listener::Listener;
 
 /// The name of a socket for health and metrics; all others are for webhooks.
 const ADMIN: &str = "admin";

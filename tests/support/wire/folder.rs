@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use twiml_responder::service::server::listener::ListenAddress;
+use twiml_responder::service::listen_address::ListenAddress;
 
 /// A folder that is gone after the test.
 pub struct Folder(pub PathBuf);

@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::service::live::Verification;
-use twiml_responder::service::server::Service;
+use twiml_responder::service::responder::Responder;
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Asked, Kind};
 use twiml_responder::table::diagnostic::File;
@@ -70,13 +70,13 @@ pub fn table() -> Arc<Table> {
     }
 }
 
-pub fn signed_service() -> Service {
+pub fn signed_service() -> Responder {
     let secrets = Secrets::parse(TOKEN).expect("a token");
-    Service::new(table(), Verification::Signed(secrets))
+    Responder::new(table(), Verification::Signed(secrets))
 }
 
-pub fn unsigned_service() -> Service {
-    Service::new(table(), Verification::AllowUnsigned)
+pub fn unsigned_service() -> Responder {
+    Responder::new(table(), Verification::AllowUnsigned)
 }
 
 /// Waits for something, but not for ever.
@@ -91,7 +91,7 @@ pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
 pub const LONG_DOCUMENT: usize = 32 * 1024 * 1024;
 
 /// A service that answers with [`LONG_DOCUMENT`] bytes.
-pub fn long_winded_service() -> Service {
+pub fn long_winded_service() -> Responder {
     pub fn long_winded<'t>(_: &'t Table, _: &LoopGuard, _: &Asked<'_>) -> Answer<'t> {
         Answer {
             route: "default",
@@ -104,7 +104,7 @@ pub fn long_winded_service() -> Service {
             guarded: None,
         }
     }
-    Service {
+    Responder {
         core: long_winded,
         ..signed_service()
     }

@@ -6,8 +6,11 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use twiml_responder::service::server::listener::{ListenAddress, Listener};
-use twiml_responder::service::server::{Limits, Service, run, run_admin};
+use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::listen_address::ListenAddress;
+use twiml_responder::service::listener::Listener;
+use twiml_responder::service::responder::Responder;
+use twiml_responder::service::server::{Purpose, run};
 
 use crate::wire::ask::Ask;
 use crate::wire::client::{Client, Got};
@@ -21,19 +24,19 @@ pub struct TestServer {
 }
 
 impl TestServer {
-    pub async fn start(service: impl Into<Arc<Service>>) -> Self {
-        Self::start_with(service, Limits::default()).await
+    pub async fn start(service: impl Into<Arc<Responder>>) -> Self {
+        Self::start_with(service, HttpLimits::default()).await
     }
 
-    pub async fn start_with(service: impl Into<Arc<Service>>, limits: Limits) -> Self {
+    pub async fn start_with(service: impl Into<Arc<Responder>>, limits: HttpLimits) -> Self {
         let any_port = "127.0.0.1:0".parse().expect("an address");
         Self::start_on(&any_port, service, limits).await
     }
 
     pub async fn start_on(
         address: &ListenAddress,
-        service: impl Into<Arc<Service>>,
-        limits: Limits,
+        service: impl Into<Arc<Responder>>,
+        limits: HttpLimits,
     ) -> Self {
         let listener = Listener::bind(address).await.expect("a free address");
         Self::start_listening(listener, service, limits)
@@ -41,15 +44,21 @@ impl TestServer {
 
     pub fn start_listening(
         listener: Listener,
-        service: impl Into<Arc<Service>>,
-        limits: Limits,
+        service: impl Into<Arc<Responder>>,
+        limits: HttpLimits,
     ) -> Self {
         let address = listener.address().expect("its address");
         let (stop, stopped) = oneshot::channel();
         let shutdown = async {
             let _ = stopped.await;
         };
-        let ended = tokio::spawn(run(vec![listener], service.into(), limits, shutdown));
+        let ended = tokio::spawn(run(
+            Purpose::Webhooks,
+            vec![listener],
+            service.into(),
+            limits,
+            shutdown,
+        ));
         Self {
             address,
             stop,
@@ -58,7 +67,7 @@ impl TestServer {
     }
 
     /// The admin listener of a service, on a free port.
-    pub async fn start_admin(service: Arc<Service>) -> Self {
+    pub async fn start_admin(service: Arc<Responder>) -> Self {
         let any_port = "127.0.0.1:0".parse().expect("an address");
         let listener = Listener::bind(&any_port).await.expect("a free address");
         let address = listener.address().expect("its address");
@@ -66,10 +75,14 @@ impl TestServer {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let ended = tokio::spawn(async {
-            run_admin(vec![listener], service, shutdown).await;
-            0
-        });
+        let limits = HttpLimits::ADMIN;
+        let ended = tokio::spawn(run(
+            Purpose::Admin,
+            vec![listener],
+            service,
+            limits,
+            shutdown,
+        ));
         Self {
             address,
             stop,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::service::metrics::Metrics;
+use crate::service::metrics::{Counted, Metrics};
 
 /// The most lines that wait. At about 200 bytes each, that is less than two megabytes.
 const WAITING: u64 = 8192;
@@ -89,7 +89,7 @@ impl Write for &Queue {
         let is_sent = has_room && self.lines.send(line.to_vec()).is_ok();
         if !is_sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.metrics.log_lines_lost(1);
+            self.metrics.counter(Counted::LogLinesLost).inc();
         }
         Ok(line.len())
     }
@@ -117,7 +117,7 @@ fn write_all(
         // The service keeps running even if its log is closed.
         let written = stream.write_all(&batch).and_then(|()| stream.flush());
         if written.is_err() {
-            metrics.log_lines_lost(count);
+            metrics.counter(Counted::LogLinesLost).inc_by(count);
         }
         waiting.fetch_sub(count, Ordering::Release);
     }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn lost(metrics: &Metrics) -> u64 {
-        let text = metrics.text(crate::service::metrics::Format::OpenMetrics);
+        let text = metrics.text(crate::service::metrics::MetricsFormat::OpenMetrics);
         text.lines()
             .find_map(|line| line.strip_prefix("twiml_responder_log_lines_lost_total "))
             .and_then(|count| count.parse().ok())

@@ -1,4 +1,4 @@
-//! Accepting: the next connection of any listener, and a pause when the system has none to give.
+//! Accepting connections from several listeners, with a pause when the system refuses to give one.
 
 use std::future::{pending, poll_fn};
 use std::io;
@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 use tracing::error;
 
-use crate::service::server::listener::{Accepted, Listener};
+use crate::service::listener::{Accepted, Listener};
 
-/// The next connection on any of the listeners, which take turns in being asked first.
+/// The next connection on any of the listeners, which take turns at being asked first.
 pub(super) async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Result<Accepted> {
     poll_fn(|cx| {
         for step in 0..listeners.len() {
@@ -26,7 +26,7 @@ pub(super) async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Resu
     .await
 }
 
-/// The connections that wait to be accepted, at most so many, on sockets that nobody takes over after us.
+/// The connections that wait to be accepted, at most `most`, on sockets that no other process takes over after us.
 pub(super) fn waiting(listeners: &[Listener], most: usize) -> Vec<Accepted> {
     listeners
         .iter()
@@ -34,7 +34,7 @@ pub(super) fn waiting(listeners: &[Listener], most: usize) -> Vec<Accepted> {
         .flat_map(|listener| {
             iter::from_fn(|| match listener.accept_now() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                // Of a client that has gone only the error is left.
+                // A client that has already gone leaves only an error.
                 accepted => Some(accepted),
             })
             .take(most)
@@ -44,8 +44,8 @@ pub(super) fn waiting(listeners: &[Listener], most: usize) -> Vec<Accepted> {
         .collect()
 }
 
-/// The pause in accepting after the system has refused: it is short of something, and asking again at once would only
-/// keep it busy.
+/// The pause after the system has refused to give a connection: it is short of something, and asking again at once would
+/// only keep it busy.
 #[derive(Default)]
 pub(super) struct Pause {
     /// The length of the last one; zero when a connection has come since.
@@ -58,14 +58,14 @@ pub(super) struct Pause {
 impl Pause {
     const FIRST: Duration = Duration::from_millis(10);
     const LONGEST: Duration = Duration::from_secs(1);
-    /// After so long without one, a refusal is worth a line in the log again.
+    /// After this long without a refusal, the next one is logged again.
     const EPISODE: Duration = Duration::from_secs(10);
 
     pub(super) fn is_on(&self) -> bool {
         self.until.is_some()
     }
 
-    /// Begins a pause, longer than the last one, unless the error is only that a client has gone before it was accepted.
+    /// Begins a pause, longer than the last one, unless the error only means that a client left before it was accepted.
     pub(super) fn begin_unless_gone(&mut self, error: &io::Error) {
         use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
         if matches!(
@@ -94,7 +94,7 @@ impl Pause {
         self.until = None;
     }
 
-    /// A connection has come: the next pause is a short one again.
+    /// A connection was accepted: the next pause is short again.
     pub(super) fn end(&mut self) {
         self.length = Duration::ZERO;
     }

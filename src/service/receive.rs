@@ -1,26 +1,24 @@
 //! A request as it arrives: method, media type and limits first, then the signature.
 
-use std::panic::catch_unwind;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use arc_swap::Guard;
-use bytes::{Bytes, BytesMut};
-use http_body_util::BodyExt;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
 use hyper::body::{Body, Incoming};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
-use jiff::Timestamp;
-use tokio::select;
-use tokio::time::sleep;
+use tokio::time::timeout;
 use tracing::warn;
 
-use crate::service::live::{Live, Verification};
-use crate::service::server::asked_url::{Urls, candidates, hints, is_forwarded};
-use crate::service::server::listener::Peer;
-use crate::service::server::refusal::Refusal;
-use crate::service::server::{Limits, Server};
-use crate::twilio::request::{Form, Webhook};
+use crate::service::asked_url::{Urls, candidates, hints, is_forwarded};
+use crate::service::connection::Connection;
+use crate::service::limits::HttpLimits;
+use crate::service::listener::Peer;
+use crate::service::live::Verification;
+use crate::service::refusal::Refusal;
+use crate::service::responder::Snapshot;
+use crate::twilio::request::{Form, Request, Webhook};
 use crate::twilio::signature::diagnosis::diagnose;
 use crate::twilio::signature::secrets::Secrets;
 use crate::twilio::signature::{self, Content, Failure, Signed};
@@ -38,31 +36,33 @@ static IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempot
 
 /// A request that is to be answered.
 pub(super) struct Received<'h> {
-    /// What is live for this request to its end. Taken when it is whole: a slow client does not keep an old table.
-    pub live: Guard<Arc<Live>>,
     pub webhook: Webhook,
     /// The fields of a form POST.
     pub body: Form,
-    /// The body of an Event Streams sink, which is no form.
+    /// The body of an Event Streams sink, which is not a form.
     pub json: Bytes,
     pub query: Form,
-    /// What Twilio asked, without the query.
+    /// The URL that Twilio asked, without the query.
     pub url: String,
     /// The same for a request and its retries; empty when there is none.
     pub token: &'h str,
-    /// The moment that everything about the request goes by.
-    pub now: Timestamp,
+}
+
+impl Received<'_> {
+    /// The request as the table sees it.
+    pub(super) fn request(&self) -> Request<'_> {
+        Request::new(self.webhook, &self.body, &self.query)
+    }
 }
 
 /// Reads a request to this webhook, and finds out whether it is to be answered.
 pub(super) async fn receive<'h>(
-    server: &Server,
-    peer: Peer,
+    snapshot: &Snapshot<'_>,
+    connection: &Connection,
     webhook: Webhook,
     head: &'h Parts,
     body: &mut Incoming,
 ) -> Result<Received<'h>, Refusal> {
-    let service = &*server.service;
     let is_post = match head.method {
         Method::POST => true,
         Method::GET if webhook != Webhook::Events => false,
@@ -71,18 +71,18 @@ pub(super) async fn receive<'h>(
     if !has_plain_coding(&head.headers) {
         return Err(Refusal::Coding);
     }
-    let urls = candidates(service, peer, head)?;
+    let urls = candidates(snapshot.responder, connection.peer, head)?;
     let mut form = Form::default();
     let mut json = Bytes::new();
     if is_post {
-        if !has_media_type(&head.headers, media_types(webhook)) {
-            return Err(if webhook == Webhook::Events {
-                Refusal::NotJson
-            } else {
-                Refusal::NotAForm
-            });
+        let (wanted, refusal): (&[&str], _) = match webhook {
+            Webhook::Events => (&[JSON, EVENTS], Refusal::NotJson),
+            _ => (&[FORM], Refusal::NotAForm),
+        };
+        if !has_media_type(&head.headers, wanted) {
+            return Err(refusal);
         }
-        let bytes = read_body(body, &server.limits).await?;
+        let bytes = read_body(body, &connection.limits).await?;
         if webhook == Webhook::Events {
             json = bytes;
         } else {
@@ -95,9 +95,8 @@ pub(super) async fn receive<'h>(
         (_, true) => Content::Form(&form),
         (_, false) => Content::Query,
     };
-    let live = service.live.load();
-    let mut url = match &live.verification {
-        // Nobody signs these: whoever knows the key in the path may send them.
+    let mut url = match &snapshot.live.verification {
+        // Nobody signs these: knowing the key in the path is enough.
         _ if webhook == Webhook::VoiceWebhooks => String::new(),
         Verification::Signed(secrets) => {
             let signed = Signed {
@@ -106,26 +105,23 @@ pub(super) async fn receive<'h>(
                 account_sid: account_sid(&form, &query),
                 content,
             };
-            verify(server, secrets, peer, head, urls, &signed)?
+            verify(snapshot, secrets, connection.peer, head, urls, &signed)?
         }
-        Verification::AllowUnsigned => allow_unsigned(peer, head, urls)?,
+        Verification::AllowUnsigned => allow_unsigned(connection.peer, head, urls)?,
     };
     url.truncate(url.find('?').unwrap_or(url.len()));
     Ok(Received {
-        live,
         webhook,
         body: form,
         json,
         query,
         url,
         token: header(head, &IDEMPOTENCY_TOKEN).unwrap_or_default(),
-        // A broken clock is no reason to answer nothing.
-        now: catch_unwind(service.clock).unwrap_or_else(|_| Timestamp::now()),
     })
 }
 
-/// The account that a request says it is of, which only chooses among its secrets; empty when it says nothing. Proxy's
-/// intercepts and callbacks name it after the interaction.
+/// The account that a request names, which only chooses among the secrets; empty when it names none. Proxy's intercepts and
+/// callbacks have a name of their own for it.
 fn account_sid<'f>(form: &'f Form, query: &'f Form) -> &'f str {
     ["AccountSid", "interactionAccountSid"]
         .into_iter()
@@ -133,16 +129,8 @@ fn account_sid<'f>(form: &'f Form, query: &'f Form) -> &'f str {
         .unwrap_or_default()
 }
 
-/// What the body of a POST to a webhook may be.
-fn media_types(webhook: Webhook) -> &'static [&'static str] {
-    match webhook {
-        Webhook::Events => &[JSON, EVENTS],
-        _ => &[FORM],
-    }
-}
-
-/// Whether the body is chunked and nothing else, or has a length. hyper takes any list that ends in `chunked`: a body that
-/// is compressed below it would be misread, and a proxy may see another end than we do where it is named twice.
+/// Whether the body is chunked and nothing else, or has a length. hyper takes any list that ends in `chunked`: a body
+/// that is also compressed would be misread, and where `chunked` is named twice, a proxy may see another end than we do.
 fn has_plain_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
     let is_chunked = codings.next().is_none_or(|coding| {
@@ -172,48 +160,25 @@ fn has_media_type(headers: &HeaderMap, wanted: &[&str]) -> bool {
             .any(|wanted| media_type.eq_ignore_ascii_case(wanted))
 }
 
-/// The whole body, unless it is over the limit or too slow: then its rest is not read.
-async fn read_body(body: &mut Incoming, limits: &Limits) -> Result<Bytes, Refusal> {
+/// The whole body. When it is over the limit or too slow, the rest is not read.
+async fn read_body(body: &mut Incoming, limits: &HttpLimits) -> Result<Bytes, Refusal> {
     let most = limits.max_body_bytes;
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > most {
         return Err(Refusal::TooLarge);
     }
-    let reading = async {
-        // Most bodies come in one piece, which is then not copied.
-        let mut whole = Bytes::new();
-        let mut pieces = BytesMut::new();
-        while let Some(frame) = body.frame().await {
-            let Ok(piece) = frame.map_err(|_| Refusal::Incomplete)?.into_data() else {
-                continue;
-            };
-            if whole.len() + pieces.len() + piece.len() > most {
-                return Err(Refusal::TooLarge);
-            }
-            if whole.is_empty() && pieces.is_empty() {
-                whole = piece;
-            } else {
-                pieces.extend_from_slice(&std::mem::take(&mut whole));
-                pieces.extend_from_slice(&piece);
-            }
-        }
-        Ok(if pieces.is_empty() {
-            whole
-        } else {
-            pieces.freeze()
-        })
-    };
-    select! {
-        biased;
-        body = reading => body,
-        // The time begins when the body is first waited for, which it most often need not be.
-        () = async { sleep(limits.body).await } => Err(Refusal::Slow),
+    let whole = Limited::new(body, most).collect();
+    match timeout(limits.body, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Ok(Err(_)) => Err(Refusal::Incomplete),
+        Err(_) => Err(Refusal::Slow),
     }
 }
 
 /// The URL over which Twilio signed the request.
 fn verify(
-    server: &Server,
+    snapshot: &Snapshot<'_>,
     secrets: &Secrets,
     peer: Peer,
     head: &Parts,
@@ -223,7 +188,7 @@ fn verify(
     match signature::verify(secrets, &urls, signed) {
         Ok(index) => Ok(urls.swap_remove(index)),
         Err(failure) => {
-            if failure == Failure::Missing || server.may_diagnose() {
+            if failure == Failure::Missing || may_diagnose(snapshot) {
                 let diagnosis = diagnose(secrets, &urls, signed, &hints(head));
                 warn!(%peer, %diagnosis, "{failure}");
             } else {
@@ -234,7 +199,14 @@ fn verify(
     }
 }
 
-/// The first URL, when somebody on this machine asks on his own account.
+/// Whether to look for the reason of a wrong signature: once a second, because a stranger can send any number of them.
+fn may_diagnose(snapshot: &Snapshot<'_>) -> bool {
+    let second = snapshot.now.as_second();
+    let last = &snapshot.responder.last_diagnosis;
+    last.swap(second, Ordering::Relaxed) != second
+}
+
+/// The first URL, when the request comes from a process of this machine and not through a proxy.
 fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Urls) -> Result<String, Refusal> {
     let reason = if !peer.is_local() {
         "it comes from another machine"

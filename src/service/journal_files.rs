@@ -1,23 +1,24 @@
-//! The files of the journal: one a day, so many, so large, and every line in them whole.
+//! The files of the journal: one a day, limited in number and size, and every line in them whole.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use tracing::warn;
 
-/// The files of a folder, of which one is written.
-pub(super) struct Files {
+/// The files of a folder, and the one that is being written.
+pub(super) struct DayFiles {
     folder: PathBuf,
     max_size_bytes: u64,
     most: usize,
     current: Option<Current>,
 }
 
-/// The file that is written.
+/// The file that is being written.
 struct Current {
     day: String,
     path: PathBuf,
@@ -26,7 +27,7 @@ struct Current {
     length: u64,
 }
 
-impl Files {
+impl DayFiles {
     pub(super) fn new(folder: PathBuf, max_size_bytes: u64, most: usize) -> Self {
         Self {
             folder,
@@ -36,7 +37,7 @@ impl Files {
         }
     }
 
-    /// Writes whole lines to the file of a day. When that fails, none of them is there.
+    /// Writes whole lines to the file of a day. When that fails, none of them is written.
     pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
         let max_size_bytes = self.max_size_bytes;
         let current = self.file_of(day)?;
@@ -65,35 +66,35 @@ impl Files {
 
     /// Completes when the file that was written is on the disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let Some(current) = self.current.take() else {
+        let Some(current) = &self.current else {
             return Ok(());
         };
-        // After a failure nobody knows what is on the disk; the next look at the file tells.
-        match current.file.sync_data() {
-            Ok(()) => {
-                self.current = Some(current);
-                Ok(())
-            }
-            Err(error) => Err(about(&current.path, &error)),
+        let synced = current.file.sync_data();
+        let synced = synced.map_err(|error| about(&current.path, &error));
+        if synced.is_err() {
+            // It is unknown now what is on the disk; the file is opened and looked at again.
+            self.current = None;
         }
+        synced
     }
 
     fn file_of(&mut self, day: &str) -> io::Result<&mut Current> {
-        // A file that somebody has taken away is begun anew.
+        // A file that was removed is started again.
         let is_open = self
             .current
             .as_ref()
             .is_some_and(|current| current.day == day && current.path.exists());
         if !is_open {
             self.current = None;
-            self.current = Some(self.open(day)?);
-            self.remove_oldest(day);
+            let opened = self.open(day)?;
+            self.remove_oldest(&opened.path);
+            self.current = Some(opened);
         }
         Ok(self.current.as_mut().expect("it was opened just now"))
     }
 
     fn open(&self, day: &str) -> io::Result<Current> {
-        let path = path_of(&self.folder, day);
+        let path = self.folder.join(format!("journal-{day}.jsonl"));
         let open = || -> io::Result<(File, u64)> {
             DirBuilder::new()
                 .recursive(true)
@@ -109,7 +110,7 @@ impl Files {
             if !metadata.is_file() {
                 return Err(io::Error::other("it is no file"));
             }
-            // A file system without locks has no other service either, or the operator knows.
+            // On a file system without locks it is the operator who must run one service only.
             if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 return Err(io::Error::other("another service writes it already"));
             }
@@ -120,7 +121,7 @@ impl Files {
                 file.set_len(whole)?;
             }
             if whole == 0 {
-                // A new file is kept only when its folder is.
+                // A new file is only safe once its folder is.
                 let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
             }
             Ok((file, whole))
@@ -134,53 +135,36 @@ impl Files {
         })
     }
 
-    /// Removes the oldest files when there are too many, but never that of this day.
-    fn remove_oldest(&self, day: &str) {
-        let Ok(mut days) = days(&self.folder) else {
+    /// Removes the oldest files when there are too many, but never the one that is about to be written.
+    fn remove_oldest(&self, current: &Path) {
+        let Ok(mut files) = journal_files(&self.folder) else {
             return;
         };
-        let extra = days.len().saturating_sub(self.most.max(1));
-        days.retain(|other| other != day);
-        for oldest in days.iter().take(extra) {
-            let path = path_of(&self.folder, oldest);
-            if let Err(error) = fs::remove_file(&path) {
+        let extra = files.len().saturating_sub(self.most.max(1));
+        files.retain(|file| file != current);
+        for path in files.iter().take(extra) {
+            if let Err(error) = fs::remove_file(path) {
                 warn!(path = %path.display(), %error, "an old file of the journal cannot be removed");
             }
         }
     }
 }
 
-/// The days that have a file in a folder, the oldest first.
-///
-/// # Errors
-///
-/// The folder cannot be read.
-pub(super) fn days(folder: &Path) -> io::Result<Vec<String>> {
-    let mut days = Vec::new();
+/// The files of a journal in a folder, oldest first. Files of other names are ignored.
+pub(super) fn journal_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let day = name
             .to_str()
-            .and_then(|name| name.strip_prefix("journal-")?.strip_suffix(".jsonl"))
-            .filter(|day| is_day(day));
-        days.extend(day.map(str::to_owned));
+            .and_then(|name| name.strip_prefix("journal-")?.strip_suffix(".jsonl"));
+        if day.is_some_and(|day| day.len() == 10 && day.parse::<Date>().is_ok()) {
+            files.push(entry.path());
+        }
     }
-    days.sort();
-    Ok(days)
-}
-
-/// The file of a day.
-pub(super) fn path_of(folder: &Path, day: &str) -> PathBuf {
-    folder.join(format!("journal-{day}.jsonl"))
-}
-
-/// `2026-11-25`
-fn is_day(text: &str) -> bool {
-    text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
+    files.sort();
+    Ok(files)
 }
 
 /// Where the last whole line of a file of this length ends; 0 when there is none.

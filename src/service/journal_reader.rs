@@ -1,4 +1,4 @@
-//! Reading a journal back, one line after the other, however long it is.
+//! Reads a journal back, one line at a time, however long it is.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::vec;
 
-use super::files::{about, days, path_of};
 use crate::journal::line::Line;
+use crate::service::journal_files::{about, journal_files};
 
-/// Answers end in another order than they began; so many lines are held back and put in order.
+/// How many lines are held back and put in order: answers do not end in the order in which they began.
 const WINDOW: usize = 1024;
 
-/// The most bytes of a line. The service writes none that long.
+/// The most bytes of a line. The service never writes one that long.
 const LINE_MAX: u64 = 16 * 1024 * 1024;
 
-/// About how many bytes a line has, so that there is room for one at once.
+/// The usual length of a line, so that memory for one is taken at once.
 const LINE_USUAL: usize = 1024;
 
-/// A line as it stands in its file, with its place. It need not be one of the journal: [`Line::parse`] tells.
+/// A line as it stands in its file, with its place. [`Line::parse`] says whether it is a line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// The file.
@@ -32,7 +32,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Where it stands, as people are told: `journal/journal-2026-11-25.jsonl:7`.
+    /// Its place for messages: `journal/journal-2026-11-25.jsonl:7`.
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}:{}", self.path.display(), self.number)
@@ -41,18 +41,15 @@ impl Entry {
 
 /// The lines of a folder, in the order of their times.
 ///
-/// Lines that stand a thousand lines from where their time belongs stay late. A last line that is still being written
-/// is left out.
+/// A line that stands more than a thousand lines from its place in time stays late. A last line that is still being
+/// written is left out.
 #[derive(Debug)]
-pub struct Lines {
-    folder: PathBuf,
-    days: vec::IntoIter<String>,
+pub struct JournalLines {
+    files: vec::IntoIter<PathBuf>,
     current: Option<Open>,
     size_bytes: Option<u64>,
     /// By time, then by place.
-    waiting: BinaryHeap<Reverse<(String, u64, Entry)>>,
-    /// How many lines were read.
-    read: u64,
+    waiting: BinaryHeap<Reverse<(String, Entry)>>,
     /// The time of the line that was read last, for those that have none.
     time: String,
 }
@@ -64,31 +61,28 @@ struct Open {
     number: u64,
 }
 
-impl Lines {
-    /// Begins with the oldest file of a folder; other files in it do not matter.
+impl JournalLines {
+    /// Starts with the oldest file of a folder. Files of other names are ignored.
     ///
     /// # Errors
     ///
     /// The folder cannot be read.
     pub fn of(folder: &Path) -> io::Result<Self> {
-        let days = days(folder).map_err(|error| about(folder, &error))?;
-        let sizes = days
+        let files = journal_files(folder).map_err(|error| about(folder, &error))?;
+        let sizes = files
             .iter()
-            .filter_map(|day| fs::metadata(path_of(folder, day)).ok())
+            .filter_map(|file| fs::metadata(file).ok())
             .map(|metadata| metadata.len());
-        let size_bytes = (!days.is_empty()).then(|| sizes.sum());
         Ok(Self {
-            folder: folder.to_owned(),
-            days: days.into_iter(),
+            size_bytes: (!files.is_empty()).then(|| sizes.sum()),
+            files: files.into_iter(),
             current: None,
-            size_bytes,
             waiting: BinaryHeap::new(),
-            read: 0,
             time: String::new(),
         })
     }
 
-    /// How many bytes its files had at the beginning; `None` when the folder has no file of a journal.
+    /// How many bytes its files had at the start; `None` when the folder has no file of a journal.
     #[must_use]
     pub fn size_bytes(&self) -> Option<u64> {
         self.size_bytes
@@ -97,28 +91,27 @@ impl Lines {
     /// The next line as it stands in the files; `None` at the end of the last.
     fn read(&mut self) -> io::Result<Option<Entry>> {
         loop {
-            let Some(open) = &mut self.current else {
-                let Some(day) = self.days.next() else {
-                    return Ok(None);
-                };
-                self.current = Open::at(&path_of(&self.folder, &day))?;
-                continue;
-            };
-            match open.read() {
-                Ok(Some(entry)) => return Ok(Some(entry)),
-                Ok(None) => self.current = None,
-                Err(error) => {
-                    let error = about(&open.path, &error);
-                    self.current = None;
-                    return Err(error);
+            if let Some(open) = &mut self.current {
+                match open.read() {
+                    Ok(None) => self.current = None,
+                    Ok(entry) => return Ok(entry),
+                    Err(error) => {
+                        let error = about(&open.path, &error);
+                        self.current = None;
+                        return Err(error);
+                    }
                 }
             }
+            let Some(path) = self.files.next() else {
+                return Ok(None);
+            };
+            self.current = Open::at(&path)?;
         }
     }
 }
 
 impl Open {
-    /// `None` when the service has removed the file meanwhile.
+    /// `None` when the service has removed the file in the meantime.
     fn at(path: &Path) -> io::Result<Option<Self>> {
         match File::open(path) {
             Ok(file) => Ok(Some(Self {
@@ -157,7 +150,7 @@ impl Open {
     }
 }
 
-impl Iterator for Lines {
+impl Iterator for JournalLines {
     type Item = io::Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -167,22 +160,20 @@ impl Iterator for Lines {
                     if let Some(time) = time_of(&entry.text) {
                         self.time = time;
                     }
-                    self.read += 1;
-                    self.waiting
-                        .push(Reverse((self.time.clone(), self.read, entry)));
+                    self.waiting.push(Reverse((self.time.clone(), entry)));
                 }
                 Ok(None) => break,
                 Err(error) => return Some(Err(error)),
             }
         }
-        let Reverse((_, _, entry)) = self.waiting.pop()?;
+        let Reverse((_, entry)) = self.waiting.pop()?;
         Some(Ok(entry))
     }
 }
 
-/// The time of a line; texts of times stand in the order of the times. `None` when it is no line.
+/// The time of a line, a text that sorts as the time does; `None` when it is not a line of the journal.
 fn time_of(text: &[u8]) -> Option<String> {
-    // As the service writes it, so that not every line is parsed twice.
+    // The service writes the time first, so that it is found without parsing the line.
     if let Some(after) = text.strip_prefix(br#"{"time":""#) {
         let end = after.iter().position(|&byte| byte == b'"')?;
         return String::from_utf8(after[..end].to_vec()).ok();

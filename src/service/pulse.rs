@@ -1,4 +1,4 @@
-//! Whether the accept loop still turns: it is asked, and answers only from within its own loop.
+//! Shows whether the accept loop still runs: it answers questions, and only from within its own loop.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,18 +8,18 @@ use tokio::time::timeout;
 
 /// A question that the accept loop answers between two connections.
 ///
-/// A loop that waits, pauses for want of descriptors or has no place for another connection answers; one that hangs or
-/// is never given the processor does not.
+/// A loop that waits, pauses because descriptors are short, or has no place for another connection still answers; one
+/// that hangs or never gets the processor does not.
 #[derive(Debug, Default)]
 pub struct Pulse {
     asked: AtomicU64,
     asks: Notify,
-    /// How many questions are answered.
+    /// How many questions have been answered.
     answered: watch::Sender<u64>,
 }
 
 impl Pulse {
-    /// Whether the accept loop answers within this time. When no service runs, it does not.
+    /// Whether the accept loop answers within this time. Without a running server it does not.
     pub async fn is_felt(&self, within: Duration) -> bool {
         let question = self.asked.fetch_add(1, Ordering::SeqCst) + 1;
         let mut answers = self.answered.subscribe();
@@ -28,12 +28,12 @@ impl Pulse {
         matches!(timeout(within, answered).await, Ok(Ok(_)))
     }
 
-    /// Completes when somebody asks.
+    /// Completes when there is a question.
     pub(super) async fn asked(&self) {
         self.asks.notified().await;
     }
 
-    /// Answers whoever has asked until now.
+    /// Answers all questions so far.
     pub(super) fn answer(&self) {
         let asked = self.asked.load(Ordering::SeqCst);
         self.answered.send_replace(asked);

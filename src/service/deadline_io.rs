@@ -1,6 +1,6 @@
-//! A stream that gives up: on a head that does not arrive, on silence, and on a client that does not read.
+//! A stream with deadlines: for a head that does not arrive, for silence, and for a client that does not read.
 //!
-//! hyper's own `header_read_timeout` runs from the answer before, so it cannot tell an idle connection from a slow head.
+//! hyper's own `header_read_timeout` starts at the previous answer, so it cannot tell an idle connection from a slow head.
 //! Bodies have their deadline where they are read.
 
 use std::io;
@@ -10,13 +10,11 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use crate::service::server::Limits;
-use crate::service::server::connection::{Activity, Connection};
+use crate::service::connection::{Activity, Connection};
 
 pub(super) struct DeadlineIo<'c, S> {
     stream: S,
     connection: &'c Connection,
-    limits: Limits,
     /// When the head that is arriving must be complete; `None` until it is waited for.
     head_deadline: Option<Instant>,
     read_clock: Clock,
@@ -28,11 +26,10 @@ pub(super) struct DeadlineIo<'c, S> {
 }
 
 impl<'c, S> DeadlineIo<'c, S> {
-    pub(super) fn new(stream: S, connection: &'c Connection, limits: Limits) -> Self {
+    pub(super) fn new(stream: S, connection: &'c Connection) -> Self {
         Self {
             stream,
             connection,
-            limits,
             head_deadline: None,
             read_clock: Clock::default(),
             write_deadline: None,
@@ -49,46 +46,28 @@ impl<'c, S> DeadlineIo<'c, S> {
         )
     }
 
-    /// Sees to the deadline of a read that has nothing yet.
+    /// Ready when a read that has nothing yet has waited too long.
     fn read_waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (deadline, is_idle) = match self.connection.activity() {
             Activity::Request => return Poll::Pending,
             Activity::Head => {
-                let limit = self.limits.head;
+                let limit = self.connection.limits.head;
                 let deadline = self
                     .head_deadline
                     .get_or_insert_with(|| Instant::now() + limit);
                 (*deadline, false)
             }
-            // Only who has signed a request may stay for the longer idle time, since every refusal closes.
-            Activity::Fresh(since) => (since + self.limits.head, true),
-            Activity::Idle(since) => (since + self.limits.idle, true),
+            // Only a client that has sent a signed request gets the longer idle time, since every refusal closes.
+            Activity::Fresh(since) => (since + self.connection.limits.head, true),
+            Activity::Idle(since) => (since + self.connection.limits.idle, true),
         };
         ready!(self.read_clock.poll_passed(deadline, cx));
-        // The end of an idle connection is no error: it reads as if the client had closed it.
+        // Ending an idle connection is not an error: it reads as if the client had closed it.
         Poll::Ready(if is_idle {
             Ok(())
         } else {
             Err(io::ErrorKind::TimedOut.into())
         })
-    }
-
-    /// Keeps the deadline of a write: begins it when the client takes nothing, ends it when it does.
-    fn watch_write(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.write_deadline = None;
-            return written;
-        }
-        let limit = self.limits.answer;
-        let deadline = *self
-            .write_deadline
-            .get_or_insert_with(|| Instant::now() + limit);
-        ready!(self.write_clock.poll_passed(deadline, cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -111,40 +90,49 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
     }
 }
 
-/// Takes one slice at a time, so that hyper copies an answer behind its head: answers are short, and to hand the system two
-/// pieces costs it more.
+/// Not vectored, so that hyper copies an answer behind its head: answers are short, and two pieces cost the system more.
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.watch_write(cx, written)
+        let this = &mut *self;
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        if written.is_ready() {
+            this.write_deadline = None;
+            return written;
+        }
+        // The client has taken nothing since the deadline was set.
+        let limit = this.connection.limits.answer;
+        let deadline = this
+            .write_deadline
+            .get_or_insert_with(|| Instant::now() + limit);
+        ready!(this.write_clock.poll_passed(*deadline, cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Closes our side. When a request was not read to its end, what the client still sends is then thrown away until
-    /// it closes too, for a while: closed at once, the system would reset the connection, and the client could lose
-    /// the answer.
+    /// Closes our side. When a request was not read to its end, what the client still sends is thrown away until it
+    /// closes too, for at most [`HttpLimits::linger`](crate::service::limits::HttpLimits): if we closed at once, the
+    /// system would reset the connection, and the client could lose the answer.
     ///
     /// Source: RFC 9112, section 9.6, <https://www.rfc-editor.org/rfc/rfc9112#section-9.6>.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         const MOST_AT_ONCE: usize = 32;
-        let deadline = if let Some(deadline) = self.linger_deadline {
-            deadline
-        } else {
+        if self.linger_deadline.is_none() {
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             if self.is_idle() {
                 return Poll::Ready(Ok(()));
             }
-            let deadline = Instant::now() + self.limits.linger;
-            self.linger_deadline = Some(deadline);
-            deadline
-        };
+        }
+        let linger = self.connection.limits.linger;
+        let deadline = *self
+            .linger_deadline
+            .get_or_insert_with(|| Instant::now() + linger);
         let mut thrown_away = [0; 4096];
         for _ in 0..MOST_AT_ONCE {
             let mut buf = ReadBuf::new(&mut thrown_away);
@@ -163,12 +151,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     }
 }
 
-/// A timer that is set only when something is really waited for, and is left alone while it would fire too early.
+/// A timer that is made only when something waits, and is moved only when it fires: deadlines mostly move further away.
 #[derive(Default)]
 struct Clock(Option<Pin<Box<Sleep>>>);
 
 impl Clock {
-    /// Ready when the deadline has passed; else the task is woken then, or earlier.
+    /// Ready when the deadline has passed; else the task is woken then or earlier.
     fn poll_passed(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self
             .0

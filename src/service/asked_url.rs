@@ -1,4 +1,4 @@
-//! The URL that Twilio asked, as far as a server can tell: what its signature is tried over.
+//! The URL that Twilio asked, as far as a server can tell: the signature is checked over it.
 //!
 //! Path and query are taken byte for byte as received. Headers of a proxy count only from a peer that is trusted.
 
@@ -10,9 +10,9 @@ use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
 use smallvec::SmallVec;
 
-use crate::service::server::Service;
-use crate::service::server::listener::Peer;
-use crate::service::server::refusal::Refusal;
+use crate::service::listener::Peer;
+use crate::service::refusal::Refusal;
+use crate::service::responder::Responder;
 use crate::twilio::signature::diagnosis::Hints;
 
 const FORWARDED: &str = "forwarded";
@@ -22,7 +22,7 @@ static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port"
 static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// URLs that a signature is tried over in turn; most often there is one.
+/// URLs over which a signature is tried in turn; usually there is one.
 pub(super) type Urls = SmallVec<[String; 1]>;
 
 /// The full URLs over which Twilio may have signed a request, at least one.
@@ -33,17 +33,17 @@ pub(super) type Urls = SmallVec<[String; 1]>;
 /// # Errors
 ///
 /// [`Refusal::Host`]: several `Host` headers, none in HTTP/1.1, or no host that a URL could be built of.
-pub(super) fn candidates(service: &Service, peer: Peer, head: &Parts) -> Result<Urls, Refusal> {
+pub(super) fn candidates(responder: &Responder, peer: Peer, head: &Parts) -> Result<Urls, Refusal> {
     let host = host(head)?;
     let path_and_query = path_and_query(head);
-    if !service.public_urls.is_empty() {
-        let joined = service
+    if !responder.public_urls.is_empty() {
+        let joined = responder
             .public_urls
             .iter()
             .map(|url| url.join(path_and_query));
         return Ok(joined.collect());
     }
-    let forwarded = |name| first_value(&head.headers, name).filter(|_| is_trusted(service, peer));
+    let forwarded = |name| first_value(&head.headers, name).filter(|_| is_trusted(responder, peer));
     let scheme = match forwarded(&X_FORWARDED_PROTO) {
         Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
         Some(scheme) if scheme.eq_ignore_ascii_case("http") => "http",
@@ -90,8 +90,8 @@ pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
         .any(|name| name.as_str() == FORWARDED || name.as_str().starts_with(X_FORWARDED))
 }
 
-/// The host that was asked, port included. A request line with a whole URL in it wins over `Host`, as RFC 9112,
-/// section 3.2.2, has it; so do the other rules here.
+/// The host that was asked, with its port. The rules are those of RFC 9112, section 3.2.2: a request line with a whole
+/// URL wins over `Host`.
 fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let first = hosts.next();
@@ -103,9 +103,9 @@ fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
     Ok(named.or_else(|| first.and_then(text)))
 }
 
-fn is_trusted(service: &Service, peer: Peer) -> bool {
+fn is_trusted(responder: &Responder, peer: Peer) -> bool {
     let is_proxy = |address: IpAddr| {
-        service
+        responder
             .trusted_proxies
             .iter()
             .any(|network| network.contains(&address))
@@ -113,7 +113,7 @@ fn is_trusted(service: &Service, peer: Peer) -> bool {
     peer.is_local() || matches!(peer, Peer::Tcp(address) | Peer::Tls(address) if is_proxy(address))
 }
 
-/// The first of the values that the proxies on the way have put into a header: what the outermost one saw.
+/// The first value of a header to which each proxy on the way adds one: what the outermost proxy saw.
 fn first_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let values = text(headers.get(name)?)?;
     Some(values.split(',').next().unwrap_or_default().trim())
@@ -141,15 +141,15 @@ mod tests {
     use crate::table::{DefaultReplies, DefaultReply, Table};
     use std::sync::Arc;
 
-    fn service() -> Service {
+    fn responder() -> Responder {
         let default = DefaultReplies {
             voice: DefaultReply::silent(),
             message: DefaultReply::silent(),
         };
         let table = Arc::new(Table::new(Vec::new(), default, Limits::default()));
-        Service {
+        Responder {
             trusted_proxies: vec!["10.1.0.0/16".parse().expect("a network")],
-            ..Service::new(table, Verification::AllowUnsigned)
+            ..Responder::new(table, Verification::AllowUnsigned)
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
             (address("2001:db8::1"), inside),
         ] {
             assert_eq!(
-                candidates(&service(), peer, &head),
+                candidates(&responder(), peer, &head),
                 Ok(Urls::from_iter([url.to_owned()])),
                 "{peer}"
             );

@@ -1,0 +1,395 @@
+//! Open sockets: TCP ports and unix sockets, how they are bound, and the connections that they accept.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio_rustls::TlsAcceptor;
+
+use crate::service::listen_address::{ListenAddress, SocketMode};
+use crate::service::tls::Certificates;
+
+/// How many connections may wait to be accepted; the system's `net.core.somaxconn` may allow fewer.
+const BACKLOG: i32 = 4096;
+
+/// An open socket that accepts connections. Dropping it closes the socket and removes the file of a unix socket that we
+/// made. Must be made and used within a tokio runtime.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    /// Kept for its drop; `None` for TCP and for inherited sockets.
+    _file: Option<SocketFile>,
+    /// Whether another process holds the socket too, and goes on with it after us.
+    is_inherited: bool,
+    /// For TLS on a TCP socket; `None`: plain HTTP, as on every unix socket.
+    certificates: Option<Arc<Certificates>>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Listens on an address, on a unix socket with the default mode; see [`Listener::bind_all`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Listener::bind_all`].
+    pub async fn bind(address: &ListenAddress) -> Result<Self, BindError> {
+        bind(address, SocketMode::default(), false).await
+    }
+
+    /// Listens on every address. The file of a unix socket that a dead process left behind is replaced. A unix socket
+    /// gets its mode before anybody can connect.
+    ///
+    /// `[::]` takes IPv4 as well, whatever the system's default is, unless `0.0.0.0` is asked for with the same port.
+    ///
+    /// # Errors
+    ///
+    /// The first address that cannot be used: the port or socket is taken, the process lacks permission, the machine
+    /// has no such address or folder, a file that is not a socket stands at the path, or another error of the system.
+    pub async fn bind_all(
+        addresses: &[ListenAddress],
+        mode: SocketMode,
+    ) -> Result<Vec<Self>, BindError> {
+        let mut listeners = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let only_v6 = address
+                .twin_of_v4()
+                .is_some_and(|twin| addresses.contains(&twin));
+            listeners.push(bind(address, mode, only_v6).await?);
+        }
+        Ok(listeners)
+    }
+
+    /// A listening TCP socket that was handed over by the process that started us.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses to make it non-blocking.
+    pub fn inherited_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        TcpListener::from_std(listener).map(|listener| Self::inherited(Socket::Tcp(listener)))
+    }
+
+    /// A listening unix socket that was handed over by the process that started us; its file stays.
+    ///
+    /// # Errors
+    ///
+    /// The system refuses to make it non-blocking.
+    pub fn inherited_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        UnixListener::from_std(listener).map(|listener| Self::inherited(Socket::Unix(listener)))
+    }
+
+    fn inherited(socket: Socket) -> Self {
+        Self {
+            socket,
+            _file: None,
+            is_inherited: true,
+            certificates: None,
+        }
+    }
+
+    /// Makes a TCP listener speak TLS. Unix sockets stay plain: traffic there does not leave this machine.
+    #[must_use]
+    pub fn with_tls(mut self, certificates: &Arc<Certificates>) -> Self {
+        if matches!(self.socket, Socket::Tcp(_)) {
+            self.certificates = Some(Arc::clone(certificates));
+        }
+        self
+    }
+
+    /// Whether it speaks TLS.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        self.certificates.is_some()
+    }
+
+    /// Where it listens: with the port that was chosen when 0 was asked for.
+    ///
+    /// # Errors
+    ///
+    /// The system does not say, or a unix socket has no path.
+    pub fn address(&self) -> io::Result<ListenAddress> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().map(ListenAddress::Tcp),
+            Socket::Unix(listener) => listener
+                .local_addr()?
+                .as_pathname()
+                .map(|path| ListenAddress::Unix(path.to_owned()))
+                .ok_or_else(|| io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    pub(super) fn is_inherited(&self) -> bool {
+        self.is_inherited
+    }
+
+    pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, address)| self.accepted(stream, address)),
+            Socket::Unix(listener) => listener
+                .poll_accept(cx)
+                .map_ok(|(stream, _)| Accepted::unix(stream)),
+        }
+    }
+
+    /// A connection that already waits. Does not ask the runtime, which may not know of it yet.
+    pub(super) fn accept_now(&self) -> io::Result<Accepted> {
+        let accept = |listener: SockRef<'_>| {
+            let (socket, _) = listener.accept()?;
+            socket.set_nonblocking(true)?;
+            Ok::<_, io::Error>(OwnedFd::from(socket))
+        };
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let stream = TcpStream::from_std(accept(listener.into())?.into())?;
+                let address = stream.peer_addr()?;
+                Ok(self.accepted(stream, address))
+            }
+            Socket::Unix(listener) => {
+                UnixStream::from_std(accept(listener.into())?.into()).map(Accepted::unix)
+            }
+        }
+    }
+
+    fn accepted(&self, stream: TcpStream, address: SocketAddr) -> Accepted {
+        // Answers are written whole, so waiting for more would only delay them. It fails only when the connection is gone.
+        let _ = stream.set_nodelay(true);
+        let address = address.ip().to_canonical();
+        match &self.certificates {
+            Some(certificates) => Accepted {
+                peer: Peer::Tls(address),
+                stream: Stream::Tls(stream, certificates.acceptor()),
+            },
+            None => Accepted {
+                peer: Peer::Tcp(address),
+                stream: Stream::Tcp(stream),
+            },
+        }
+    }
+}
+
+/// A connection that has just been accepted.
+pub(super) struct Accepted {
+    pub peer: Peer,
+    pub stream: Stream,
+}
+
+pub(super) enum Stream {
+    Tcp(TcpStream),
+    /// Before its handshake.
+    Tls(TcpStream, TlsAcceptor),
+    Unix(UnixStream),
+}
+
+impl Accepted {
+    fn unix(stream: UnixStream) -> Self {
+        Self {
+            peer: Peer::Unix,
+            stream: Stream::Unix(stream),
+        }
+    }
+}
+
+/// Who is at the other end. An IPv4 address is one even on an IPv6 socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Peer {
+    Tcp(IpAddr),
+    Tls(IpAddr),
+    Unix,
+}
+
+impl Peer {
+    /// Whether it is a process of this machine.
+    pub(super) fn is_local(self) -> bool {
+        match self {
+            Self::Tcp(address) | Self::Tls(address) => address.is_loopback(),
+            Self::Unix => true,
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) | Self::Tls(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// Why an address cannot be listened on.
+#[derive(Debug)]
+pub struct BindError {
+    address: ListenAddress,
+    reason: String,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.reason)
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// Listens on an address. An IPv6 address takes IPv4 as well unless it is `only_v6`.
+async fn bind(
+    address: &ListenAddress,
+    mode: SocketMode,
+    only_v6: bool,
+) -> Result<Listener, BindError> {
+    let bound = match address {
+        ListenAddress::Tcp(address) => bind_tcp(*address, only_v6)
+            .map(|listener| (Socket::Tcp(listener), None))
+            .map_err(|error| tcp_reason(&error)),
+        ListenAddress::Unix(path) => bind_unix(path, mode)
+            .await
+            .map(|(listener, file)| (Socket::Unix(listener), Some(file)))
+            .map_err(|error| unix_reason(&error)),
+    };
+    match bound {
+        Ok((socket, file)) => Ok(Listener {
+            socket,
+            _file: file,
+            is_inherited: false,
+            certificates: None,
+        }),
+        Err(reason) => Err(BindError {
+            address: address.clone(),
+            reason,
+        }),
+    }
+}
+
+fn tcp_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program has this port".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "no permission; ports below 1024 need the capability CAP_NET_BIND_SERVICE".to_owned()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn unix_reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program answers there".to_owned(),
+        io::ErrorKind::PermissionDenied => {
+            "no permission to make a socket in this folder".to_owned()
+        }
+        io::ErrorKind::NotFound => "there is no such folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+    let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(only_v6)?;
+    }
+    // After a restart the port can be taken again at once, although old connections linger on it.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(OwnedFd::from(socket).into())
+}
+
+async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(UnixListener, SocketFile)> {
+    let address = SockAddr::unix(path)
+        .map_err(|_| io::Error::other("the path is too long, the system takes 107 bytes"))?;
+    let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
+    match socket.bind(&address) {
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            remove_stale(path).await?;
+            socket.bind(&address)?;
+        }
+        bound => bound?,
+    }
+    // From here on the file is removed when anything fails.
+    let file = SocketFile::at(path)?;
+    // Nobody can connect before it listens, so the mode comes first.
+    fs::set_permissions(path, fs::Permissions::from_mode(mode.0))?;
+    socket.set_nonblocking(true)?;
+    socket.listen(BACKLOG)?;
+    let listener = UnixListener::from_std(OwnedFd::from(socket).into())?;
+    Ok((listener, file))
+}
+
+/// Removes a socket's file when no process answers there.
+async fn remove_stale(path: &Path) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        let reason = "there is a file of this name, and it is no socket";
+        return Err(io::Error::other(reason));
+    }
+    match UnixStream::connect(path).await {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        // Another process has it, even if it is too busy to answer.
+        Ok(_) | Err(_) => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+/// The file of a unix socket, removed when dropped unless another has taken its place.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    device_and_inode: (u64, u64),
+}
+
+impl SocketFile {
+    fn at(path: &Path) -> io::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            device_and_inode: device_and_inode(path)?,
+        })
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if device_and_inode(&self.path).is_ok_and(|found| found == self.device_and_inode) {
+            // If the file stays, the next process to listen there finds it stale.
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn device_and_inode(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_local() {
+        for (address, is_local) in [
+            ("127.0.0.1", true),
+            ("127.9.9.9", true),
+            ("::1", true),
+            ("10.0.0.1", false),
+            ("::2", false),
+        ] {
+            let peer = Peer::Tcp(address.parse().expect(address));
+            assert_eq!(peer.is_local(), is_local, "{address}");
+        }
+        assert!(Peer::Unix.is_local());
+    }
+}

@@ -1,0 +1,526 @@
+//! One request, from its head to its response. Read this file from the top: each step stands below the one before it.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::http::request::Parts;
+use hyper::{Method, Response, StatusCode, Version};
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::journal::line::Told;
+use crate::service::admin;
+use crate::service::connection::Connection;
+use crate::service::events::{self, Kept};
+use crate::service::listener::Peer;
+use crate::service::metrics::{AnsweredBy, Counted, Interaction};
+use crate::service::path::without_slash;
+use crate::service::receive::{Received, header, receive};
+use crate::service::refusal::Refusal;
+use crate::service::responder::{Core, Responder, Snapshot};
+use crate::table::DEFAULT;
+use crate::table::answer::{Answer, Asked, Kind, default_answer, last_resort};
+use crate::table::guard::GuardReason;
+use crate::table::intercept::PASS;
+use crate::twilio::channel::Channel;
+use crate::twilio::number::masked;
+use crate::twilio::request::{Request, Webhook};
+
+static HOME_REGION: HeaderName = HeaderName::from_static("x-home-region");
+static ROUTE: HeaderName = HeaderName::from_static("twiml-route");
+
+/// Answers a request. Never fails: a request that gets no answer gets a refusal.
+pub(super) async fn respond(
+    responder: &Responder,
+    connection: &Connection,
+    request: hyper::Request<Incoming>,
+) -> Response<Full<Bytes>> {
+    if responder.has_health_paths && admin::is_health(request.uri().path()) {
+        return admin::respond(responder, connection, &request).await;
+    }
+    let begin = Instant::now();
+    let snapshot = responder.snapshot();
+    let (mut head, mut body) = request.into_parts();
+    let webhook = webhook_at(head.uri.path(), &snapshot);
+    let received = match webhook {
+        Some(webhook) => receive(&snapshot, connection, webhook, &head, &mut body).await,
+        None => Err(Refusal::Path),
+    };
+    let mut response = match received {
+        Ok(received) => {
+            let answer = answer(&snapshot, &received).await;
+            let end = Instant::now();
+            record(&snapshot, &head, received, &answer, micros(begin, end));
+            // A GET may carry a body, which means nothing and is not read.
+            let is_read = head.method == Method::POST || body.is_end_stream();
+            let stays = is_read
+                && connection.answered(end)
+                && !responder.is_ending.load(Ordering::Relaxed)
+                && head.version >= Version::HTTP_11;
+            answer.response(stays, std::mem::take(&mut head.headers))
+        }
+        Err(refusal) => {
+            responder.metrics.refusals.count(refusal);
+            log_refusal(refusal, webhook, connection.peer, begin);
+            refusal.response(webhook)
+        }
+    };
+    // From the version of the response hyper decides whether an HTTP/1.0 connection stays open.
+    *response.version_mut() = head.version;
+    response
+}
+
+/// The webhook at a path, if there is one and it is switched on: by the table, a journal or a key.
+fn webhook_at(path: &str, snapshot: &Snapshot<'_>) -> Option<Webhook> {
+    let path = without_slash(path);
+    if snapshot.responder.out_of_session.is(path) {
+        return Some(Webhook::OutOfSession);
+    }
+    let path = path.strip_prefix('/')?;
+    let (first, rest) = match path.split_once('/') {
+        Some((first, rest)) => (first, Some(rest)),
+        None => (path, None),
+    };
+    let webhook = Webhook::from_name(first)?;
+    let is_there = match (webhook, rest) {
+        (Webhook::Plain, None) => true,
+        (Webhook::Intercept, None) => !snapshot.live.table.intercepts.is_empty(),
+        (Webhook::VoiceWebhooks, Some(key)) => snapshot.live.voice_webhooks.has(key),
+        // Without a journal nobody would ever see what they report.
+        (Webhook::Callback | Webhook::Events, None) => snapshot.responder.journal.is_some(),
+        _ => false,
+    };
+    is_there.then_some(webhook)
+}
+
+/// The answer of the webhook that was asked.
+async fn answer<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
+    match received.webhook {
+        Webhook::OutOfSession | Webhook::Plain => document(snapshot, received),
+        Webhook::Intercept => interception(snapshot, received),
+        // Their senders only report something.
+        Webhook::Callback | Webhook::VoiceWebhooks => HttpAnswer::empty(StatusCode::NO_CONTENT),
+        Webhook::Events => {
+            let responder = snapshot.responder;
+            let (journal, known) = (responder.journal.as_ref(), &responder.known_events);
+            match events::keep(&received.json, journal, known, snapshot.now).await {
+                Kept::All => HttpAnswer::empty(StatusCode::NO_CONTENT),
+                Kept::NotNow => HttpAnswer::empty(StatusCode::SERVICE_UNAVAILABLE),
+                Kept::Never => HttpAnswer {
+                    media_type: Some("text/plain; charset=utf-8"),
+                    body: Bytes::from_static(b"the body must be an array of events"),
+                    ..HttpAnswer::empty(StatusCode::BAD_REQUEST)
+                },
+            }
+        }
+    }
+}
+
+/// The document, or the new session, that answers a call or a text. Whatever breaks, there is one.
+fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
+    let (responder, live) = (snapshot.responder, &snapshot.live);
+    let begin = Instant::now();
+    let attempt = |core: Core| {
+        catch_unwind(AssertUnwindSafe(|| {
+            let request = received.request();
+            let asked = Asked {
+                request: &request,
+                url: &received.url,
+                token: received.token,
+                now: snapshot.now,
+            };
+            (
+                core(&live.table, &responder.guard, &asked),
+                request.channel(),
+            )
+        }))
+        .inspect_err(|_| {
+            // The panic's own text may hold a number, so it is not logged.
+            responder.metrics.counter(Counted::Panics).inc();
+        })
+    };
+    let first = attempt(responder.core);
+    let panicked = first.is_err();
+    let (answer, channel) = first
+        .or_else(|_| {
+            error!("the route's answer panicked, the default answers");
+            attempt(|table, _, asked| default_answer(table, asked))
+        })
+        .unwrap_or_else(|_| {
+            error!("the default's answer panicked, too");
+            let channel = catch_unwind(AssertUnwindSafe(|| received.request().channel()));
+            let channel = channel.unwrap_or(Channel::Voice);
+            (last_resort(&live.table, channel), channel)
+        });
+    let by = if panicked {
+        AnsweredBy::Panic
+    } else {
+        AnsweredBy::of(&answer)
+    };
+    let metrics = &responder.metrics;
+    metrics.answered(&live.routes, channel, by, &answer, begin.elapsed());
+    // Not even a fault in the log may cost the answer.
+    let _ = catch_unwind(AssertUnwindSafe(|| log_what_is_special(&answer, received)));
+    let failed = match &answer.failure {
+        Some((route, _)) => Some(*route),
+        None => panicked.then_some(DEFAULT),
+    };
+    HttpAnswer {
+        route: Some(answer.route),
+        status: StatusCode::OK,
+        media_type: Some(match answer.kind {
+            Kind::Document => "application/xml; charset=utf-8",
+            Kind::Session => "application/json",
+        }),
+        body: answer.body,
+        guard: answer.guarded.map(GuardReason::word),
+        failed,
+    }
+}
+
+/// Whether an interaction of a Proxy session goes on: 403 blocks it, and nothing but an intercept may answer that. The
+/// interaction goes on when no intercept matches, and when that cannot be found out.
+///
+/// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>: 403 blocks, every other status goes on.
+fn interception<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
+    let responder = snapshot.responder;
+    let decided = catch_unwind(AssertUnwindSafe(|| {
+        (responder.intercept)(&snapshot.live.table, &received.request(), snapshot.now)
+    }));
+    let (intercept, interaction) = match decided {
+        Ok(Some(intercept)) if intercept.blocks => (Some(intercept), Interaction::Block),
+        Ok(intercept) => (intercept, Interaction::Pass),
+        Err(_) => {
+            // The panic's own text may hold a number, so it is not logged.
+            error!("an intercept panicked, the interaction goes on");
+            responder.metrics.counter(Counted::Panics).inc();
+            (None, Interaction::Panic)
+        }
+    };
+    responder.metrics.interactions.count(interaction);
+    let status = match interaction {
+        Interaction::Block => StatusCode::FORBIDDEN,
+        Interaction::Pass | Interaction::Panic => StatusCode::NO_CONTENT,
+    };
+    HttpAnswer {
+        route: Some(intercept.map_or(PASS, |intercept| &intercept.name)),
+        failed: (interaction == Interaction::Panic).then_some(DEFAULT),
+        ..HttpAnswer::empty(status)
+    }
+}
+
+/// What a request gets that is not refused.
+struct HttpAnswer<'s> {
+    /// The route or intercept that it is from, or the word for none; `None` for a webhook that decides nothing.
+    route: Option<&'s str>,
+    status: StatusCode,
+    /// What the body is; `None` without one.
+    media_type: Option<&'static str>,
+    body: Bytes,
+    /// Why the loop guard answers, when it does.
+    guard: Option<&'static str>,
+    /// The route whose reply could not be written, or the default's name after a panic.
+    failed: Option<&'s str>,
+}
+
+impl HttpAnswer<'_> {
+    /// An answer without a body.
+    fn empty(status: StatusCode) -> Self {
+        Self {
+            route: None,
+            status,
+            media_type: None,
+            body: Bytes::new(),
+            guard: None,
+            failed: None,
+        }
+    }
+
+    /// The answer as it is sent. Its headers reuse the memory of the request's, which are no longer needed.
+    fn response(self, stays: bool, mut headers: HeaderMap) -> Response<Full<Bytes>> {
+        headers.clear();
+        if let Some(media_type) = self.media_type {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+        }
+        // A route's name always fits; if it did not, the caller would still need the document.
+        if let Some(Ok(route)) = self.route.map(HeaderValue::from_str) {
+            headers.insert(&ROUTE, route);
+        }
+        if !stays {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        let mut response = Response::new(Full::new(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = headers;
+        response
+    }
+}
+
+/// Log and journal have a line for each answer. Nothing that goes wrong here costs the caller anything.
+fn record(
+    snapshot: &Snapshot<'_>,
+    head: &Parts,
+    received: Received<'_>,
+    answer: &HttpAnswer<'_>,
+    microseconds: u64,
+) {
+    let responder = snapshot.responder;
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        log_answer(responder, head, &received, answer, microseconds);
+    }));
+    if let Some(journal) = &responder.journal
+        && received.webhook != Webhook::Events
+    {
+        journal.record(Told {
+            time: snapshot.now,
+            webhook: received.webhook,
+            body: received.body,
+            query: received.query,
+            route: answer.route.map(Into::into),
+            status: answer.status.as_u16(),
+            microseconds,
+            guard: answer.guard,
+            failed: answer.failed.map(Into::into),
+        });
+    }
+}
+
+/// The one log event of a request that was answered. It has nothing that the client sent except what is named here.
+fn log_answer(
+    responder: &Responder,
+    head: &Parts,
+    received: &Received<'_>,
+    answer: &HttpAnswer<'_>,
+    microseconds: u64,
+) {
+    if !tracing::enabled!(tracing::Level::INFO) {
+        return;
+    }
+    let request = received.request();
+    let number = |name| {
+        let number = request.value(name);
+        let is_logged = received.webhook.wants_document() || !number.is_empty();
+        is_logged.then(|| {
+            if responder.show_numbers {
+                number.chars().take(100).collect()
+            } else {
+                masked(&number)
+            }
+        })
+    };
+    info!(
+        webhook = received.webhook.as_str(),
+        channel = request.channel().as_str(),
+        route = answer.route,
+        status = answer.status.as_u16(),
+        microseconds,
+        sid = logged_sid(&request),
+        region = header(head, &HOME_REGION).filter(|region| is_region(region)),
+        caller = number("Caller"),
+        called = number("Called"),
+        "answered"
+    );
+}
+
+/// Logs what an operator may want to look into, with the SID by which Twilio's console finds the call or text.
+fn log_what_is_special(answer: &Answer<'_>, received: &Received<'_>) {
+    if answer.failure.is_none() && answer.guarded.is_none() && answer.cut_texts == 0 {
+        return;
+    }
+    let request = received.request();
+    let sid = logged_sid(&request);
+    if let Some((route, error)) = &answer.failure {
+        error!(route, %error, sid, "the reply cannot be written, the default answers");
+    }
+    if let Some(verdict) = answer.guarded {
+        info!(reason = %verdict, sid, "the guard answers");
+    }
+    if answer.cut_texts > 0 {
+        let (route, texts) = (answer.route, answer.cut_texts);
+        warn!(route, texts, sid, "texts over a limit of Twilio's were cut");
+    }
+}
+
+fn log_refusal(refusal: Refusal, webhook: Option<Webhook>, peer: Peer, begin: Instant) {
+    // These have a warning already, which says more.
+    let is_logged = matches!(
+        refusal,
+        Refusal::SignatureMissing | Refusal::SignatureMismatch | Refusal::NotLocal
+    );
+    if !is_logged {
+        info!(
+            %peer,
+            refusal = <&str>::from(refusal),
+            status = refusal.status(webhook).as_u16(),
+            microseconds = micros(begin, Instant::now()),
+            "refused"
+        );
+    }
+}
+
+fn micros(begin: Instant, end: Instant) -> u64 {
+    u64::try_from(end.duration_since(begin).as_micros()).unwrap_or(u64::MAX)
+}
+
+/// The SID of a request; `None` when it is not in the form of a SID, since it could then be anything.
+fn logged_sid<'r>(request: &Request<'r>) -> Option<&'r str> {
+    Some(request.sid()).filter(|sid| is_sid(sid))
+}
+
+/// Whether a text is a SID and nothing else: two letters and 32 hexadecimal digits.
+fn is_sid(text: &str) -> bool {
+    text.len() == 34
+        && text.bytes().take(2).all(|byte| byte.is_ascii_uppercase())
+        && text.bytes().skip(2).all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// Whether a text can be the name of a region, such as `us1`.
+fn is_region(text: &str) -> bool {
+    (1..=32).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::service::live::{Access, Verification};
+    use crate::table::guard::Limits;
+    use crate::table::intercept::Intercept;
+    use crate::table::when::When;
+    use crate::table::{DefaultReplies, DefaultReply, Table};
+    use crate::twilio::signature::path_keys::PathKeys;
+
+    const OUT_OF_SESSION: &str = "/out-of-session";
+
+    #[test]
+    fn only_what_looks_like_it_is_logged() {
+        assert!(is_sid("CA00000000000000000000000000000abc"));
+        for text in [
+            "",
+            "CA1",
+            "+14155550100",
+            "CA0000000000000000000000000000000g",
+            "\u{e9}A0000000000000000000000000000000",
+        ] {
+            assert!(!is_sid(text), "{text}");
+        }
+        for region in ["us1", "ie1", "au-2"] {
+            assert!(is_region(region), "{region}");
+        }
+        for text in ["", "us 1", "us1\"", "+1", &"a".repeat(33)] {
+            assert!(!is_region(text), "{text}");
+        }
+    }
+
+    fn table() -> Table {
+        let default = DefaultReplies {
+            voice: DefaultReply::silent(),
+            message: DefaultReply::silent(),
+        };
+        Table::new(Vec::new(), default, Limits::default())
+    }
+
+    fn responder_of(table: Table, path: &str) -> Responder {
+        Responder {
+            out_of_session: path.parse().expect(path),
+            ..Responder::new(Arc::new(table), Verification::AllowUnsigned)
+        }
+    }
+
+    fn responder(path: &str) -> Responder {
+        responder_of(table(), path)
+    }
+
+    fn at(path: &str, responder: &Responder) -> Option<Webhook> {
+        webhook_at(path, &responder.snapshot())
+    }
+
+    #[test]
+    fn one_slash_at_the_end_is_the_same_path() {
+        let default = responder(OUT_OF_SESSION);
+        for (path, webhook) in [
+            ("/out-of-session", Some(Webhook::OutOfSession)),
+            ("/out-of-session/", Some(Webhook::OutOfSession)),
+            ("/out-of-session//", None),
+            ("/out-of-session/x", None),
+            ("/Out-of-session", None),
+            ("/out%2Dof-session", None),
+            ("/webhook", Some(Webhook::Plain)),
+            ("/webhook/", Some(Webhook::Plain)),
+            ("/webhook/x", None),
+            ("/", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(at(path, &default), webhook, "{path:?}");
+        }
+        for (text, shown, path) in [
+            ("/", "/", "/"),
+            ("/a/b/", "/a/b", "/a/b"),
+            ("/%7Ex", "/%7Ex", "/%7Ex/"),
+        ] {
+            let other = responder(text);
+            assert_eq!(other.out_of_session.to_string(), shown);
+            assert_eq!(at(path, &other), Some(Webhook::OutOfSession), "{text}");
+            assert_eq!(at(OUT_OF_SESSION, &other), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_webhook_is_there_when_something_asks_for_it() {
+        let paths = ["/intercept", "/callback", "/events", "/voice-webhooks"];
+        for path in paths {
+            let nothing = at(path, &responder(OUT_OF_SESSION));
+            assert_eq!(nothing, None, "{path}");
+        }
+        let mut intercepting = table();
+        intercepting.intercepts.push(Intercept {
+            name: "all".to_owned(),
+            when: When::default(),
+            blocks: true,
+        });
+        let intercepting = responder_of(intercepting, OUT_OF_SESSION);
+        for (path, webhook) in [
+            ("/intercept", Some(Webhook::Intercept)),
+            ("/intercept/", Some(Webhook::Intercept)),
+            ("/intercept/x", None),
+        ] {
+            assert_eq!(at(path, &intercepting), webhook, "{path}");
+        }
+        let key = "0123456789abcdef0123456789abcdef";
+        let keyed = Responder {
+            ..Responder::new(
+                Arc::new(table()),
+                Access {
+                    verification: Verification::AllowUnsigned,
+                    voice_webhooks: PathKeys::parse(key).expect("a key"),
+                },
+            )
+        };
+        for (path, webhook) in [
+            (
+                format!("/voice-webhooks/{key}"),
+                Some(Webhook::VoiceWebhooks),
+            ),
+            (
+                format!("/voice-webhooks/{key}/"),
+                Some(Webhook::VoiceWebhooks),
+            ),
+            (format!("/voice-webhooks/{key}//"), None),
+            (format!("/voice-webhooks//{key}"), None),
+            (format!("/{key}"), None),
+            ("/voice-webhooks".to_owned(), None),
+            ("/voice-webhooks/".to_owned(), None),
+        ] {
+            assert_eq!(at(&path, &keyed), webhook, "{path}");
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The TLS certificate in use: read from its files, checked, and replaced by a reload without touching a connection.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::{PemObject, SectionKind};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::version::{TLS12, TLS13};
+use tracing::warn;
+use x509_cert::Certificate;
+use x509_cert::der::Decode;
+
+/// The one protocol that is spoken inside.
+const ALPN: &[u8] = b"http/1.1";
+
+/// How long before its end a certificate is warned about.
+const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// Where the certificate and its key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate of the service, then the intermediate ones, in PEM.
+    pub certificate: PathBuf,
+    /// The private key of the first certificate, in PEM.
+    pub key: PathBuf,
+}
+
+/// The certificate in use. A connection keeps the one that it began with.
+pub struct Certificates {
+    files: TlsFiles,
+    current: ArcSwap<Fresh>,
+}
+
+/// A certificate that has been read and is good.
+pub struct Fresh {
+    config: Arc<ServerConfig>,
+    expires: Timestamp,
+}
+
+/// A file that cannot be used, and why.
+#[derive(Debug)]
+pub struct TlsError {
+    file: PathBuf,
+    reason: String,
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.reason)
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+impl fmt::Debug for Certificates {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Certificates").field(&self.files).finish()
+    }
+}
+
+impl Certificates {
+    /// Reads certificate and key. What is only suspicious, or expires within 14 days, is a warning in the log.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or is not PEM, has no certificate, or not exactly one key; the two do not belong together; a
+    /// certificate is not valid at this time; the chain is incomplete or in the wrong order.
+    pub fn read(files: TlsFiles, now: Timestamp) -> Result<Self, TlsError> {
+        let current = ArcSwap::from_pointee(read(&files, now)?);
+        Ok(Self { files, current })
+    }
+
+    /// Reads the files again; nothing changes before [`Certificates::put`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Certificates::read`].
+    pub fn read_again(&self, now: Timestamp) -> Result<Fresh, TlsError> {
+        read(&self.files, now)
+    }
+
+    /// Uses this certificate from the next handshake on.
+    pub fn put(&self, fresh: Fresh) {
+        self.current.store(Arc::new(fresh));
+    }
+
+    /// When the chain in use expires: the end of the certificate in it that ends first.
+    #[must_use]
+    pub fn expires(&self) -> Timestamp {
+        self.current.load().expires
+    }
+
+    /// For one handshake.
+    pub(super) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.current.load().config))
+    }
+}
+
+/// Reads both files and checks them against each other and against the time.
+fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, TlsError> {
+    let about = |file: &Path| {
+        let file = file.to_owned();
+        move |reason| TlsError { file, reason }
+    };
+    let chain = read_chain(&files.certificate).map_err(about(&files.certificate))?;
+    let key = read_key(&files.key).map_err(about(&files.key))?;
+    let parsed = parse(&chain).map_err(about(&files.certificate))?;
+    let certified = certify(&files.certificate, &chain, &key).map_err(about(&files.key))?;
+    let warnings = judge(&parsed, now).map_err(about(&files.certificate))?;
+    for warning in warnings {
+        warn!("{}: {warning}", files.certificate.display());
+    }
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(&[&TLS13, &TLS12])
+        .expect("ring has suites of both versions")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![ALPN.to_vec()];
+    Ok(Fresh {
+        config: Arc::new(config),
+        expires: parsed.iter().map(end).min().unwrap_or(Timestamp::MAX),
+    })
+}
+
+/// A part of a PEM file: what it is, and its bytes.
+type PemSection = (SectionKind, Vec<u8>);
+
+/// Every part of a PEM file, with the text it was read from.
+fn sections(file: &Path) -> Result<(String, Vec<PemSection>), String> {
+    let bytes = fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    if !text.contains("-----BEGIN") {
+        return Err("is not PEM: nothing in it begins with -----BEGIN".to_owned());
+    }
+    let sections = PemSection::pem_slice_iter(&bytes).collect::<Result<_, _>>();
+    // The error itself would show what is in the file.
+    sections
+        .map(|sections| (text, sections))
+        .map_err(|_| "is damaged: a part of it is not whole PEM".to_owned())
+}
+
+fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    use SectionKind::{EcPrivateKey, PrivateKey, RsaPrivateKey};
+    let (_, sections) = sections(file)?;
+    let has_key = sections
+        .iter()
+        .any(|(kind, _)| matches!(kind, EcPrivateKey | PrivateKey | RsaPrivateKey));
+    let chain: Vec<_> = sections
+        .into_iter()
+        .filter(|(kind, _)| *kind == SectionKind::Certificate)
+        .map(|(_, der)| CertificateDer::from(der))
+        .collect();
+    match chain.is_empty() {
+        false => Ok(chain),
+        true if has_key => Err("has a private key and no certificate; \
+             are --tls-cert and --tls-key the wrong way round?"
+            .to_owned()),
+        true => Err("has no certificate".to_owned()),
+    }
+}
+
+fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    let (text, sections) = sections(file)?;
+    if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
+        return Err(
+            "has a key with a passphrase; write it without, readable by the service only"
+                .to_owned(),
+        );
+    }
+    let has_certificate = sections
+        .iter()
+        .any(|(kind, _)| *kind == SectionKind::Certificate);
+    let mut keys: Vec<_> = sections
+        .into_iter()
+        .filter_map(|(kind, der)| PrivateKeyDer::from_pem(kind, der))
+        .collect();
+    match (keys.pop(), keys.len()) {
+        (Some(key), 0) => Ok(key),
+        (Some(_), others) => Err(format!(
+            "has {} private keys; leave only that of the certificate",
+            others + 1
+        )),
+        (None, _) if has_certificate => Err("has a certificate and no private key; \
+             are --tls-cert and --tls-key the wrong way round?"
+            .to_owned()),
+        (None, _) => Err("has no private key".to_owned()),
+    }
+}
+
+fn parse(chain: &[CertificateDer<'_>]) -> Result<Vec<Certificate>, String> {
+    let parsed = chain.iter().enumerate().map(|(index, der)| {
+        Certificate::from_der(der).map_err(|error| {
+            let place = index + 1;
+            format!("certificate {place} cannot be understood: {error}")
+        })
+    });
+    parsed.collect()
+}
+
+/// Joins the key to the first certificate. An error is about the key's file.
+fn certify(
+    certificates: &Path,
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
+) -> Result<CertifiedKey, String> {
+    let provider = ring::default_provider();
+    let is_known = provider.key_provider.load_private_key(key.clone_key());
+    if is_known.is_err() {
+        return Err("has a private key of a kind that is not supported: \
+             take ECDSA P-256, Ed25519 or RSA of 2048 bits or more"
+            .to_owned());
+    }
+    let join = |chain| CertifiedKey::from_der(chain, key.clone_key(), &provider).ok();
+    join(chain.to_vec()).ok_or_else(|| {
+        let file = certificates.display();
+        let fits = chain
+            .iter()
+            .position(|der| join(vec![der.clone()]).is_some());
+        match fits {
+            Some(index) => {
+                let place = index + 1;
+                format!(
+                    "is the key of certificate {place} in {file}, which has to be the first there"
+                )
+            }
+            None => format!("is not the key of the first certificate in {file}"),
+        }
+    })
+}
+
+/// Checks that the certificates are valid now and that each was issued by the next. Returns warnings.
+fn judge(chain: &[Certificate], now: Timestamp) -> Result<Vec<String>, String> {
+    let mut warnings = Vec::new();
+    for (index, certificate) in chain.iter().enumerate() {
+        let place = index + 1;
+        let validity = certificate.tbs_certificate().validity();
+        let begin = timestamp(validity.not_before.to_unix_duration());
+        let end = end(certificate);
+        if now < begin {
+            return Err(format!(
+                "certificate {place} is not valid before {begin}; is the clock right?"
+            ));
+        }
+        if now > end {
+            return Err(format!("certificate {place} has expired on {end}"));
+        }
+        if end.duration_since(now) <= SOON {
+            warnings.push(format!("certificate {place} expires on {end}"));
+        }
+    }
+    let issuer = |index: usize| chain[index].tbs_certificate().issuer();
+    let subject = |index: usize| chain[index].tbs_certificate().subject();
+    for index in 0..chain.len() - 1 {
+        if issuer(index) == subject(index + 1) {
+            continue;
+        }
+        let (child, next) = (index + 1, index + 2);
+        let parent =
+            (0..chain.len()).find(|other| *other != index && issuer(index) == subject(*other));
+        return Err(match parent {
+            Some(parent) => {
+                let parent = parent + 1;
+                format!(
+                    "the chain is in the wrong order: certificate {parent} has issued certificate {child} \
+                     and belongs behind it"
+                )
+            }
+            None => format!(
+                "the chain is not complete: certificate {next} has not issued certificate {child}"
+            ),
+        });
+    }
+    if chain.len() == 1 && issuer(0) != subject(0) {
+        warnings.push(
+            "has only the certificate of the service; if its issuer is an intermediate one, append that, \
+             or Twilio cannot trust it"
+                .to_owned(),
+        );
+    }
+    Ok(warnings)
+}
+
+/// The last moment at which a certificate is valid.
+fn end(certificate: &Certificate) -> Timestamp {
+    let validity = certificate.tbs_certificate().validity();
+    timestamp(validity.not_after.to_unix_duration())
+}
+
+fn timestamp(since_1970: std::time::Duration) -> Timestamp {
+    SignedDuration::try_from(since_1970)
+        .ok()
+        .and_then(|since| Timestamp::from_duration(since).ok())
+        .unwrap_or(Timestamp::MAX)
+}
