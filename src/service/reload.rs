@@ -6,7 +6,6 @@
 //! the new files, what is in use stays in use.
 
 mod attempt;
-mod idle;
 mod last_good;
 mod parts;
 mod reloader;

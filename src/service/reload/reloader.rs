@@ -7,10 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 use tokio::sync::watch::Sender;
 use tracing::{error, info, warn};
 
-use super::idle::Idle;
 use super::last_good::LastGood;
 use super::parts::Parts;
 use super::source::{ENDED, First, Problem, compile, with_tests};
@@ -25,6 +26,10 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// How often it is looked whether the last request has let go of what was replaced.
 const FREE: Duration = Duration::from_millis(100);
+
+/// The nice value of this thread: on a busy machine it still gets a tenth of a processor. On Linux each thread has a
+/// nice value of its own, whatever POSIX says: `setpriority(2)`.
+const NICE: i32 = 10;
 
 /// How often files are read anew that change while they are read.
 const MOST_READINGS: usize = 5;
@@ -100,13 +105,12 @@ impl Reloader {
         }
         // It holds the texts of the files.
         drop(first);
-        // What is said at the start waits for nobody. From here on, a large table takes a second of a processor, and
-        // requests go first.
-        let mut idle = Idle::on_this_thread();
+        // A large table takes a second of a processor, and requests go first. Where this is not allowed, they wait.
+        let _ = setpriority_process(Some(gettid()), NICE);
         loop {
-            let must_look_again = match self.next(settling, &mut idle) {
-                Trigger::Asked => idle.during(|| self.reload(true)),
-                Trigger::Changed => idle.during(|| self.have_changed() && self.reload(false)),
+            let must_look_again = match self.next(settling) {
+                Trigger::Asked => self.reload(true),
+                Trigger::Changed => self.have_changed() && self.reload(false),
                 Trigger::End => return,
             };
             settling = self.follow();
@@ -117,7 +121,7 @@ impl Reloader {
     }
 
     /// Waits for something to do.
-    fn next(&mut self, mut settling: Settling, idle: &mut Idle) -> Trigger {
+    fn next(&mut self, mut settling: Settling) -> Trigger {
         let mut look = Instant::now() + LOOK;
         loop {
             if self.wishes.end.load(Ordering::SeqCst) {
@@ -136,7 +140,7 @@ impl Reloader {
                     settling.note(Change::Unknown, now);
                 }
             }
-            self.free(idle);
+            self.free();
             let free = (!self.retired.is_empty()).then(|| now + FREE);
             let next = [settling.due(), free].into_iter().flatten();
             let until = next.fold(look, Instant::min);
@@ -152,12 +156,8 @@ impl Reloader {
     }
 
     /// Frees what was replaced and no request has any more: nobody can get hold of it anew.
-    fn free(&mut self, idle: &mut Idle) {
-        let is_free = |live: &mut Arc<Live>| Arc::strong_count(live) == 1;
-        let free: Vec<_> = self.retired.extract_if(.., is_free).collect();
-        if !free.is_empty() {
-            idle.during(|| drop(free));
-        }
+    fn free(&mut self) {
+        self.retired.retain(|live| Arc::strong_count(live) > 1);
     }
 
     /// Watches the files of the table in use, and of the one that was tried last. What may have come unseen is looked
