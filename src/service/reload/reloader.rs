@@ -226,7 +226,7 @@ impl Reloader {
             (again, Ok(None))
         } else {
             let state_dir = self.setup.state_dir.as_deref();
-            let (parts, compiled) = compile(table, state_dir, language::compile_on_this_thread);
+            let (parts, compiled) = compile(table, state_dir, language::compile);
             (parts, compiled.and_then(with_tests).map(Some))
         };
         if !takes_it_as_it_is && parts.have_moved(table) {
