@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::table_file::DirectoryLimit;
 use super::{Format, Outcome, output};
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
@@ -41,11 +42,14 @@ pub(super) struct Arguments {
         env = "TWIML_RESPONDER_FORMAT"
     )]
     format: Format,
+    #[command(flatten)]
+    limit: DirectoryLimit,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let file = table_file::read(&arguments.file)?;
-    let (compiled, diagnostics) = match language::compile(&file, &Beside::table(&arguments.file)) {
+    let beside = Beside::table(&arguments.file, arguments.limit.max_directory);
+    let (compiled, diagnostics) = match language::compile(&file, &beside) {
         Ok(mut compiled) => {
             // Here a failed test is an error like any other.
             let mut diagnostics = std::mem::take(&mut compiled.failed_tests);

@@ -58,6 +58,8 @@ pub(super) struct Arguments {
     )]
     format: Format,
     #[command(flatten)]
+    limit: table_file::DirectoryLimit,
+    #[command(flatten)]
     fields: fields::Fields,
 }
 
@@ -94,7 +96,7 @@ struct Considered<'t> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let given = arguments.fields.form()?;
-    let table = table_file::compile(&arguments.config)?.table;
+    let table = table_file::compile(&arguments.config, arguments.limit)?.table;
     let webhook = match arguments.webhook {
         WebhookArgument::OutOfSession => Webhook::OutOfSession,
         WebhookArgument::Webhook => Webhook::Webhook,

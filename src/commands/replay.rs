@@ -37,13 +37,15 @@ pub(super) struct Arguments {
         env = "TWIML_RESPONDER_FORMAT"
     )]
     format: Format,
+    #[command(flatten)]
+    limit: table_file::DirectoryLimit,
 }
 
 /// The most bytes of differences that are held back, so that not each of a million is written by itself.
 const HELD_BYTES: usize = 32 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let table = table_file::compile(&arguments.table)?.table;
+    let table = table_file::compile(&arguments.table, arguments.limit)?.table;
     let lines = RecordedLines::of(&arguments.journal)?;
     let mut replay = Replay {
         judge: Judge::new(&table),

@@ -45,6 +45,8 @@ pub(super) struct Arguments {
         env = "TWIML_RESPONDER_FORMAT"
     )]
     format: Format,
+    #[command(flatten)]
+    limit: table_file::DirectoryLimit,
 }
 
 fn zone(name: &str) -> Result<TimeZone, String> {
@@ -52,7 +54,7 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let pinned = pinned(arguments.table.as_deref())?;
+    let pinned = pinned(arguments.table.as_deref(), arguments.limit)?;
     let counter = Counter::new(arguments.timezone.clone(), pinned);
     let figures = count(counter, &arguments.journal)?;
     if let Some(path) = &arguments.html {
@@ -71,12 +73,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 /// The numbers of the table that is given, or of that of this folder. A table with errors has none, which is said.
-fn pinned(given: Option<&Path>) -> Result<Option<Pinned>> {
+fn pinned(given: Option<&Path>, limit: table_file::DirectoryLimit) -> Result<Option<Pinned>> {
     let path = given.unwrap_or(Path::new(TABLE));
     if given.is_none() && !path.exists() {
         return Ok(None);
     }
-    match table_file::compile(path) {
+    match table_file::compile(path, limit) {
         Ok(compiled) => Ok(Some(Pinned::of(&compiled.table))),
         Err(error) if given.is_some() => Err(error),
         Err(error) => {

@@ -32,6 +32,7 @@ use crate::service::server::tls::{Certificates, TlsFiles};
 use crate::service::server::{self, Limits, Service};
 use crate::service::systemd::{self, Sockets};
 
+pub(super) use self::journal::size;
 pub(super) use self::options::Arguments;
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
@@ -50,8 +51,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         let _entered = runtime.enter();
         Hangups::new().context("cannot listen for signals")?
     };
-    let state_dir = first_table::state_dir(&arguments.table);
-    let (table, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
+    let files = first_table::files(arguments.table);
+    let (table, first) = first_table::read(&files)?;
     let routes = table.routes().len();
     let mut service = Service {
         out_of_session: arguments.twilio.path,
@@ -72,8 +73,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let certificates = certificates(&arguments.listening, &service.metrics)?;
     let signers = arguments.signers;
     let setup = Setup {
-        table: arguments.table.config,
-        state_dir,
+        files,
         access: Box::new(move || access(&signers).map_err(|error| format!("{error:#}"))),
         metrics: Arc::clone(&service.metrics),
         companions: certificates

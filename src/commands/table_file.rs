@@ -5,15 +5,30 @@ use std::path::Path;
 use anyhow::{Error, Result, anyhow};
 
 use super::output;
+use super::serve::size;
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
 use crate::table::diagnostic::{Diagnostic, Severity};
 
+/// How large the files of a table may be.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct DirectoryLimit {
+    /// The largest file of a directory
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "128M",
+        value_parser = size,
+        env = "TWIML_RESPONDER_MAX_DIRECTORY"
+    )]
+    pub max_directory: u64,
+}
+
 /// The table of a file, with its warnings and failed tests written to standard error. With errors they are written
 /// there too, and it cannot be done.
-pub(super) fn compile(path: &Path) -> Result<Compiled> {
+pub(super) fn compile(path: &Path, limit: DirectoryLimit) -> Result<Compiled> {
     let file = table_file::read(path)?;
-    match language::compile(&file, &Beside::table(path)) {
+    match language::compile(&file, &Beside::table(path, limit.max_directory)) {
         Ok(mut compiled) => {
             show_warnings(&mut compiled);
             Ok(compiled)

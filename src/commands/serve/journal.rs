@@ -106,7 +106,7 @@ pub(super) fn end(closing: Closing) {
 }
 
 /// A size as people write it: bytes, or with the letter of a power of 1024.
-fn size(text: &str) -> Result<u64, String> {
+pub(in crate::commands) fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
         Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),

@@ -11,6 +11,7 @@ use tracing_subscriber::filter::Targets;
 
 use super::journal::JournalOptions;
 use crate::commands::secrets::SecretSources;
+use crate::commands::table_file::DirectoryLimit;
 use crate::service::server::listener::{ListenAddress, SocketMode};
 use crate::service::server::path::OutOfSessionPath;
 use crate::twilio::signature::public_url::PublicUrl;
@@ -53,6 +54,8 @@ pub(super) struct TableOptions {
     /// Where the last good table is kept
     #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_STATE_DIR")]
     pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub limit: DirectoryLimit,
 }
 
 /// Where requests come in.
