@@ -19,6 +19,7 @@ pub mod path;
 pub mod pulse;
 mod receive;
 pub(crate) mod refusal;
+#[cfg_attr(not(feature = "tls"), path = "server/no_tls.rs")]
 pub mod tls;
 mod webhook;
 

@@ -13,11 +13,10 @@ use std::task::{Context, Poll};
 
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio_rustls::TlsAcceptor;
 
 pub use self::bind::{BindError, SocketMode};
 use self::bind::{SocketFile, bind};
-use crate::service::server::tls::Certificates;
+use crate::service::server::tls::{Certificates, TlsAcceptor};
 
 /// How the address of a unix socket begins.
 const UNIX: &str = "unix:";

@@ -10,7 +10,6 @@ use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::sign::SingleCertAndKey;
@@ -22,6 +21,7 @@ use crate::service::server::connection::Connection;
 use crate::service::server::listener::Peer;
 
 pub use self::files::{TlsError, TlsFiles};
+pub(super) use tokio_rustls::TlsAcceptor;
 
 /// The one protocol that is spoken inside.
 const ALPN: &[u8] = b"http/1.1";
