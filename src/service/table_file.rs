@@ -12,31 +12,13 @@ use crate::table::diagnostic::File;
 /// The most bytes of a table's file: a table is written by people.
 pub(super) const MAX_TABLE: u64 = 16 << 20;
 
-/// Why a table's file has no text.
+/// Why a table's file has no text, as a sentence.
 #[derive(Debug)]
-pub enum Unreadable {
-    /// The file cannot be read.
-    File(PathBuf, io::Error),
-    /// This line of it is not UTF-8.
-    Encoding(PathBuf, usize),
-}
+pub struct Unreadable(String);
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path, error) => {
-                write!(f, "cannot read the table {}: {error}", path.display())?;
-                if error.kind() == io::ErrorKind::FileTooLarge {
-                    f.write_str("; move long lists into the CSV files of directories")?;
-                }
-                Ok(())
-            }
-            Self::Encoding(path, line) => write!(
-                f,
-                "the table {} is not UTF-8 in line {line}: save it as UTF-8",
-                path.display()
-            ),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -54,13 +36,22 @@ pub fn read(path: &Path) -> Result<Arc<File>, Unreadable> {
 
 /// The table in these bytes of a file.
 pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Arc<File>, Unreadable> {
-    let bytes = bytes.map_err(|error| Unreadable::File(path.to_owned(), error))?;
+    let name = path.display();
+    let bytes = bytes.map_err(|error| {
+        let remedy = match error.kind() {
+            io::ErrorKind::FileTooLarge => "; move long lists into the CSV files of directories",
+            _ => "",
+        };
+        Unreadable(format!("cannot read the table {name}: {error}{remedy}"))
+    })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = readable.split(|byte| *byte == b'\n').count();
-        Unreadable::Encoding(path.to_owned(), line)
+        Unreadable(format!(
+            "the table {name} is not UTF-8 in line {line}: save it as UTF-8"
+        ))
     })?;
-    Ok(File::new(path.display().to_string(), text))
+    Ok(File::new(name.to_string(), text))
 }
 
 /// Whether a file can be read to its end more than once: it is not a pipe, a socket or a device. Reading a folder gives

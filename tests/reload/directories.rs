@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::world::{FAILED, RELOADED, World, rows, table_with, text};
+use crate::world::{FAILED, RELOADED, World, rows, table, table_with, text};
 
 const WAITS: &str = "more than half of its rows";
 
@@ -170,4 +170,13 @@ fn a_pipe_in_the_place_of_a_directory_file_stops_no_reload() {
     assert_eq!(world.says(), "one a");
     world.replace("d.csv", &rows("b", 2));
     world.wait_until_it_says("one b");
+}
+
+#[test]
+fn a_file_without_a_name_does_not_hide_the_table() {
+    let world = World::new("no-name", &[("responses.toml", &table("one"))]);
+    world.write("responses.toml", &table_with("two", ""));
+    world.service.wait_for(FAILED, 1);
+    world.write("responses.toml", &table("three"));
+    world.wait_until_it_says("three");
 }

@@ -189,7 +189,8 @@ impl<'f> Recorder<'f> {
         let bytes = source.read(self.copy);
         let mut read = self.read.borrow_mut();
         // Several directories may name one file.
-        read.0.retain(|other| other.written != source.written);
+        read.0
+            .retain(|other| other.written != source.written || other.path != source.path);
         read.0.push(source);
         bytes
     }

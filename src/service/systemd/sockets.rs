@@ -50,7 +50,7 @@ impl fmt::Display for InheritError {
 impl std::error::Error for InheritError {}
 
 impl Sockets {
-    /// Takes the sockets that are meant for this process; none when nobody has handed any over.
+    /// Takes the sockets that are meant for this process; none when there are none.
     ///
     /// Must be called while the process has one thread, since it clears the variables that tell of the sockets.
     ///
@@ -58,7 +58,7 @@ impl Sockets {
     ///
     /// One of them is not a stream socket that listens.
     pub fn take() -> Result<Self, InheritError> {
-        // Without its check of the process, a variable that is left over would give us somebody else's files.
+        // Without LISTEN_PID, `ListenFd` would take whatever files LISTEN_FDS counts, also somebody else's.
         let is_ours = env::var("LISTEN_PID").is_ok_and(|pid| pid == process::id().to_string());
         if !is_ours {
             return Ok(Self::default());
