@@ -23,7 +23,6 @@ mod routes;
 mod rules;
 mod schedules;
 pub mod schema;
-mod sections;
 mod sessions;
 mod steps;
 mod syntax;
@@ -43,7 +42,6 @@ use toml::de::DeTable;
 use self::columns::ColumnUses;
 use self::directory_file::{DirectoryFile, Places};
 use self::routes::NamedReply;
-use self::sections::{NotParted, Parts};
 use self::texts::StepReference;
 use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
 use crate::table::guard::Limits;
@@ -122,6 +120,8 @@ pub struct Compiled {
     /// The tests that did not get the answer they expect, sorted by place: they keep an edit from going live, but not
     /// a service from starting.
     pub failed_tests: Vec<Diagnostic>,
+    /// How many rows each directory file has, by the path that the table has for it.
+    pub rows: BTreeMap<String, usize>,
     tests: Vec<Ran>,
 }
 
@@ -151,44 +151,23 @@ pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
 /// Every diagnostic of the file and of its directory files, warnings included, sorted by place, when at least one of
 /// them is an error.
 pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
-    compile_all(file, files, &Parts::of(&file.text))
-}
-
-/// The same on this thread alone, which takes a third longer for a large table, and has the priority of this thread.
-///
-/// # Errors
-///
-/// As for [`compile`].
-pub fn compile_on_this_thread(
-    file: &Arc<File>,
-    files: &dyn Files,
-) -> Result<Compiled, Vec<Diagnostic>> {
-    compile_all(file, files, &Parts::of(&file.text).on_this_thread())
-}
-
-fn compile_all(
-    file: &Arc<File>,
-    files: &dyn Files,
-    parts: &Parts<'_>,
-) -> Result<Compiled, Vec<Diagnostic>> {
-    if let Ok(result) = compile_parts(file, files, parts, Vec::new()) {
-        return result;
+    if let Ok(sections) = DeTable::parse(&file.text) {
+        return compile_sections(file, files, sections.get_ref(), Vec::new());
     }
     let (text, syntax_errors) = syntax::readable(file);
-    compile_parts(file, files, &Parts::whole(&text), syntax_errors)
-        .expect("a file in one part is read as far as it goes")
+    let (sections, _) = DeTable::parse_recoverable(&text);
+    compile_sections(file, files, sections.get_ref(), syntax_errors)
 }
 
 /// Compiles what can be read of a file.
-fn compile_parts(
+fn compile_sections(
     file: &Arc<File>,
     files: &dyn Files,
-    parts: &Parts<'_>,
+    sections: &DeTable<'_>,
     syntax_errors: Vec<Diagnostic>,
-) -> Result<Result<Compiled, Vec<Diagnostic>>, NotParted> {
-    let sections = parts.rest()?;
+) -> Result<Compiled, Vec<Diagnostic>> {
     let mut compiler = Compiler::new(file, files);
-    let default = compiler.file(&sections, parts)?;
+    let default = compiler.file(sections);
     let places = std::mem::take(&mut compiler.route_places);
     let (routes, limits) = (std::mem::take(&mut compiler.routes), compiler.limits);
     let (intercepts, intercept_places): (_, Vec<_>) =
@@ -213,7 +192,9 @@ fn compile_parts(
     }
     let has_errors = !syntax_errors.is_empty() || compiler.problems.has_errors();
     let right = table.as_ref().filter(|_| !has_errors);
-    let outcome = compiler.run_tests(&sections, right);
+    let outcome = compiler.run_tests(sections, right);
+    let directories = compiler.directories.values().flatten();
+    let rows = directories.filter_map(DirectoryFile::rows).collect();
     let mut diagnostics = compiler.problems.into_sorted();
     if !syntax_errors.is_empty() {
         // What is said to be missing may stand in what could not be read.
@@ -221,7 +202,7 @@ fn compile_parts(
         diagnostics.extend(syntax_errors);
         problems::sort(&mut diagnostics, file);
     }
-    Ok(match table {
+    match table {
         Some(table)
             if diagnostics
                 .iter()
@@ -231,11 +212,12 @@ fn compile_parts(
                 table,
                 warnings: diagnostics,
                 failed_tests: outcome.failed,
+                rows,
                 tests: outcome.tests,
             })
         }
         _ => Err(diagnostics),
-    })
+    }
 }
 
 impl Code {
@@ -350,11 +332,7 @@ impl<'s> Compiler<'s> {
     }
 
     /// Reads the whole file: what others refer to first.
-    fn file(
-        &mut self,
-        file: &DeTable<'_>,
-        parts: &Parts<'_>,
-    ) -> Result<Option<DefaultReplies>, NotParted> {
+    fn file(&mut self, file: &DeTable<'_>) -> Option<DefaultReplies> {
         self.problems.unknown_keys(file, "the file", &FILE_KEYS);
         let misspelt = file
             .keys()
@@ -376,7 +354,6 @@ impl<'s> Compiler<'s> {
                 read(self, value);
             }
         }
-        parts.each_routes(|routes| self.lower_routes(routes))?;
         if let Some(intercepts) = file.get("intercept") {
             self.lower_intercepts(intercepts);
         }
@@ -386,7 +363,7 @@ impl<'s> Compiler<'s> {
             // A section that could not be read may have used what nobody else does.
             self.check_unused(file);
         }
-        Ok(self.lower_default(file.get("default")))
+        self.lower_default(file.get("default"))
     }
 
     fn lower_parameters(&mut self, value: &problems::Value<'_>) {

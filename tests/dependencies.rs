@@ -9,7 +9,12 @@ const PAGE: &str = include_str!("../docs/dependencies.md");
 
 fn asked_for(section: &str) -> BTreeSet<&'static str> {
     let manifest: Table = MANIFEST.parse().expect("Cargo.toml is TOML");
-    let names = manifest[section].as_table().expect("a section").keys();
+    let linux = &manifest["target"]["cfg(target_os = \"linux\")"];
+    let sections = [manifest.get(section), linux.get(section)];
+    let names = sections
+        .into_iter()
+        .flatten()
+        .flat_map(|section| section.as_table().expect("a section").keys());
     // From the text, so that they live as long.
     names
         .map(|name| MANIFEST.split(['\n', ' ']).find(|word| word == name))

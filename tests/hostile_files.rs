@@ -58,21 +58,80 @@ fn what_has_no_end_is_no_directory_file() {
 }
 
 #[test]
-fn a_file_of_over_a_gibibyte_is_not_read() {
+fn a_file_that_is_too_large_is_not_read() {
     let sparse = |length: u64| {
         move |path: &Path| {
             let file = File::create(path).expect("the file");
             file.set_len(length).expect("a file with nothing in it");
         }
     };
-    let (code, output) = checked("large", sparse((1 << 30) + 1));
+    let (code, output) = checked("large", sparse((128 << 20) + 1));
     assert_eq!(code, Some(1), "{output}");
-    let reason = "cannot read d.csv: it is larger than 1 GiB";
+    let reason = "cannot read d.csv: it is larger than 134217728 bytes";
     assert!(output.contains(reason), "{output}");
-    assert!(output.contains("help: spread its rows"), "{output}");
+    assert!(output.contains("help: raise --max-directory"), "{output}");
     let (code, output) = checked("small", sparse(1 << 16));
     assert_eq!(code, Some(1), "{output}");
     assert!(!output.contains("larger"), "{output}");
+}
+
+#[test]
+fn an_operator_says_how_large_a_directory_file_may_be() {
+    let folder = Folder::new("max-directory");
+    let table = folder.write("responses.toml", TABLE);
+    folder.write("d.csv", "number\n+15005550006\n");
+    for (size, code) in [("20", 0), ("19", 1)] {
+        let by_option = run(program()
+            .args(["check", "--max-directory", size])
+            .arg(&table));
+        assert_eq!(by_option.code, Some(code), "{size}: {}", by_option.stdout);
+        let by_variable = run(program()
+            .arg("check")
+            .arg(&table)
+            .env("TWIML_RESPONDER_MAX_DIRECTORY", size));
+        assert_eq!(by_variable.code, Some(code), "{}", by_variable.stdout);
+    }
+}
+
+/// A directory's rows that are copied over the table.
+fn rows_as_table(rows: usize) -> String {
+    let rows = (0..rows).map(|row| format!("+1500{row:07},name {row}\n"));
+    std::iter::once("number,name\n".to_owned())
+        .chain(rows)
+        .collect()
+}
+
+#[test]
+fn rows_in_the_place_of_the_table_are_told_in_few_words() {
+    let folder = Folder::new("rows-as-table");
+    // A table of over 16 MiB is not read at all.
+    let table = folder.write("responses.toml", &rows_as_table(700_000));
+    let ran = run(program().arg("check").arg(&table));
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr
+            .contains("it is larger than 16777216 bytes; move long lists into"),
+        "{}",
+        ran.stderr
+    );
+    for rows in [1_000, 100_000] {
+        let table = folder.write("responses.toml", &rows_as_table(rows));
+        let ran = run(program().arg("check").arg(&table));
+        assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+        assert!(ran.stdout.contains("error[toml-syntax]"), "{}", ran.stdout);
+        assert!(ran.stdout.len() < 20_000, "{} bytes", ran.stdout.len());
+    }
+}
+
+#[test]
+fn reading_stops_after_a_hundred_syntax_errors() {
+    let folder = Folder::new("syntax-errors");
+    let text = "[[route]]\nname = \n".repeat(1_000);
+    let table = folder.write("responses.toml", &text);
+    let ran = run(program().arg("check").arg(&table));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let found = ran.stdout.matches("error[toml-syntax]").count();
+    assert_eq!(found, 100, "{}", ran.stdout);
 }
 
 #[test]

@@ -196,7 +196,7 @@ proptest! {
         let (body, query) = ([("CallSid", "CA1")].into_iter().collect(), Form::default());
         let request = Request::new(Webhook::Plain, &body, &query);
         // Every minute of two days, wherever in the world.
-        let noon = day.at(12, 0, 0, 0).to_zoned(TimeZone::UTC).expect("a moment").timestamp();
+        let noon = day.at(12, 0, 0, 0).to_zoned_datetime(TimeZone::UTC).expect("a moment").timestamp();
         for minute in -1440..1440 {
             let now: Timestamp = noon + SignedDuration::from_secs(60 * minute + second);
             let clock = time_zone.to_datetime(now);

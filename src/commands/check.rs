@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::load_table::{count, drawn};
+use super::load_table::{DirectoryLimit, count, drawn};
 use super::{Format, Outcome, output};
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
@@ -36,11 +36,14 @@ pub(super) struct Arguments {
     /// Output format; json prints one object per line
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+    #[command(flatten)]
+    limit: DirectoryLimit,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let file = table_file::read(&arguments.file)?;
-    let (compiled, diagnostics) = match language::compile(&file, &Beside::table(&arguments.file)) {
+    let beside = Beside::table(&arguments.file, arguments.limit.max_directory);
+    let (compiled, diagnostics) = match language::compile(&file, &beside) {
         Ok(mut compiled) => {
             // A failed test is an error here like any other.
             let mut diagnostics = std::mem::take(&mut compiled.failed_tests);

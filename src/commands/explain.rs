@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::load_table::load_table;
+use super::load_table::{DirectoryLimit, load_table};
 use super::request_fields::{RequestFields, webhook_parser};
 use super::{Format, Outcome, output};
 use crate::table::answer::{Answer, Asked, Kind, answer};
@@ -49,6 +49,8 @@ pub(super) struct Arguments {
     /// Output format
     #[arg(long, value_enum, default_value = "human")]
     format: Format,
+    #[command(flatten)]
+    limit: DirectoryLimit,
     #[command(flatten)]
     fields: RequestFields,
 }
@@ -105,7 +107,7 @@ impl<'t> Name<'t> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let given = arguments.fields.form()?;
-    let table = load_table(&arguments.config)?.table;
+    let table = load_table(&arguments.config, arguments.limit)?.table;
     let webhook = arguments.webhook;
     let channel = sample::channel(&given, webhook, arguments.message);
     let body = sample::filled(&given, channel, webhook);

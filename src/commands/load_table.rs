@@ -6,9 +6,18 @@ use annotate_snippets::Renderer;
 use anyhow::{Error, Result, anyhow};
 
 use super::output;
+use super::serve::size;
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
 use crate::table::diagnostic::{Diagnostic, Severity};
+
+/// How large the files of a table may be.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(super) struct DirectoryLimit {
+    /// The largest directory file
+    #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
+    pub max_directory: u64,
+}
 
 /// Compiles the table in a file, and writes its warnings and failed tests to standard error. A failed test keeps an edit
 /// from going live; a command that only uses the table runs all the same.
@@ -16,9 +25,9 @@ use crate::table::diagnostic::{Diagnostic, Severity};
 /// # Errors
 ///
 /// The file cannot be read, or the table has errors, which are written to standard error.
-pub(super) fn load_table(path: &Path) -> Result<Compiled> {
+pub(super) fn load_table(path: &Path, limit: DirectoryLimit) -> Result<Compiled> {
     let file = table_file::read(path)?;
-    let mut compiled = language::compile(&file, &Beside::table(path))
+    let mut compiled = language::compile(&file, &Beside::table(path, limit.max_directory))
         .map_err(|diagnostics| show_errors(&file.name, &diagnostics))?;
     for failed in &mut compiled.failed_tests {
         failed.severity = Severity::Warning;

@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 
 use self::counts::Counts;
 use self::difference::Difference;
-use super::load_table::load_table;
+use super::load_table::{DirectoryLimit, load_table};
 use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output};
 use crate::journal::judge::{Verdict, judge};
@@ -39,13 +39,15 @@ pub(super) struct Arguments {
         env = "TWIML_RESPONDER_FORMAT"
     )]
     format: Format,
+    #[command(flatten)]
+    limit: DirectoryLimit,
 }
 
 /// How many bytes of differences are collected before they are written.
 const HELD_BYTES: usize = 32 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let table = load_table(&arguments.table)?.table;
+    let table = load_table(&arguments.table, arguments.limit)?.table;
     let lines = RecordedLines::of(&arguments.journal)?;
     let mut replay = Replay {
         table: &table,

@@ -13,7 +13,7 @@ use std::process;
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
-use super::load_table::load_table;
+use super::load_table::{DirectoryLimit, load_table};
 use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output};
 use crate::journal::counter::Counter;
@@ -51,6 +51,8 @@ pub(super) struct Arguments {
         env = "TWIML_RESPONDER_FORMAT"
     )]
     format: Format,
+    #[command(flatten)]
+    limit: DirectoryLimit,
 }
 
 fn zone(name: &str) -> Result<TimeZone, String> {
@@ -58,7 +60,7 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let pinned = pinned(arguments.table.as_deref())?;
+    let pinned = pinned(arguments.table.as_deref(), arguments.limit)?;
     let counter = Counter::new(arguments.timezone.clone(), pinned);
     let figures = count(counter, &arguments.journal)?;
     if let Some(path) = &arguments.html {
@@ -77,12 +79,12 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 /// The numbers of the given table, or of the one in this folder; none, with a warning, if that one has errors.
-fn pinned(given: Option<&Path>) -> Result<Option<Pinned>> {
+fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>> {
     let path = given.unwrap_or(Path::new(TABLE));
     if given.is_none() && !path.exists() {
         return Ok(None);
     }
-    match load_table(path) {
+    match load_table(path, limit) {
         Ok(compiled) => Ok(Some(Pinned::of(&compiled.table))),
         Err(error) if given.is_some() => Err(error),
         Err(error) => {

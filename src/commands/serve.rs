@@ -34,7 +34,7 @@ use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
 use crate::service::tls::{Certificates, TlsFiles};
 
-pub(super) use self::options::Arguments;
+pub(super) use self::options::{Arguments, size};
 
 /// How long the end of the service waits for the last lines of the journal.
 const LAST_LINES: Duration = Duration::from_secs(5);
@@ -55,8 +55,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         let _entered = runtime.enter();
         signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?
     };
-    let state_dir = first_table::state_dir(&arguments.table);
-    let (table, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
+    let files = first_table::files(arguments.table);
+    let (table, first) = first_table::read(&files)?;
     let routes = table.routes().len();
     let mut service = Responder {
         out_of_session: arguments.urls.path,
@@ -79,8 +79,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let certificates = certificates(&arguments.listening, &service.metrics)?;
     let access = arguments.access;
     let setup = Setup {
-        table: arguments.table.config,
-        state_dir,
+        files,
         access: Box::new(move || access.read().map_err(|error| format!("{error:#}"))),
         metrics: Arc::clone(&service.metrics),
         companions: certificates

@@ -182,7 +182,9 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::PermissionDenied => "let the user that runs the service read it",
         io::ErrorKind::IsADirectory => "name a file in that folder",
         io::ErrorKind::InvalidInput => "write the rows to a file, and name that",
-        io::ErrorKind::FileTooLarge => "spread its rows over the files of several directories",
+        io::ErrorKind::FileTooLarge => {
+            "raise --max-directory, or spread its rows over several directories"
+        }
         io::ErrorKind::OutOfMemory => "give the service more memory, or the file fewer rows",
         _ => "a relative path is one from the folder of the table",
     }

@@ -45,6 +45,14 @@ impl DirectoryFile {
         }
     }
 
+    /// The path of the CSV file and how many rows it has; `None` when the rows stand in the table.
+    pub(super) fn rows(&self) -> Option<(String, usize)> {
+        match &self.places {
+            Places::Csv { file, .. } => Some((file.name.clone(), self.directory.len())),
+            Places::Table { .. } => None,
+        }
+    }
+
     /// The directory with its keys folded, made when it is first asked for.
     pub(super) fn folded(&self) -> &Arc<Directory> {
         self.folded

@@ -1,10 +1,9 @@
-//! What is no TOML: each mistake once, and the rest of the file readable all the same.
+//! A file that is not TOML: each mistake is reported once, and the rest of the file can still be read.
 //!
-//! A quote or bracket that is not closed makes everything after it unreadable to a TOML parser. So the file is parted
-//! at the lines that begin a section, and what cannot be read in a part is blanked, byte for byte, so that all other
-//! places stay where they are.
+//! A quote or bracket that is not closed makes everything after it unreadable to a TOML parser. So the file is cut at
+//! the lines that begin a section, and whatever cannot be read in a part is blanked, byte for byte, so that everything
+//! else keeps its place.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -12,68 +11,65 @@ use toml::de::DeTable;
 
 use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
 
+/// Reading stops after this many mistakes: such a file is something else than a table.
+const MOST: usize = 100;
+
 /// The most mistakes that are looked for in one part of a file.
 const MOST_PER_PART: usize = 20;
 
-/// A file's text with what is no TOML blanked, and what is wrong there.
-pub(super) fn readable(file: &Arc<File>) -> (Cow<'_, str>, Vec<Diagnostic>) {
-    let (_, errors) = DeTable::parse_recoverable(&file.text);
-    if errors.is_empty() {
-        return (Cow::Borrowed(&file.text), Vec::new());
-    }
+/// Only the first mistake is looked for in a part that has more bytes, because each takes another reading of the part.
+const LARGE_PART: usize = 1 << 20;
+
+/// The text of a file that is not TOML with every mistake blanked, and the mistakes. Ends where reading stopped.
+pub(super) fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
     let mut text = file.text.clone();
     let mut found = Vec::new();
-    for part in parts(&file.text) {
-        clean(file, &mut text, part, &mut found);
+    let starts = file.text.match_indices("\n[").map(|(at, _)| at + 1);
+    let mut start = 0;
+    for end in starts.chain([file.text.len()]) {
+        if found.len() >= MOST {
+            text.truncate(start);
+            break;
+        }
+        clean(file, &mut text, start..end, &mut found);
+        start = end;
     }
-    // What only the parts together show, such as two sections of one name.
+    // Mistakes that only the parts together show, such as two sections with one name.
     let (_, errors) = DeTable::parse_recoverable(&text);
     for error in errors {
         let span = error.span().unwrap_or(0..0);
         let is_known = found
             .iter()
             .any(|known: &Diagnostic| line(file, &known.span) == line(file, &span));
-        if !is_known {
+        if !is_known && found.len() < MOST {
             found.push(diagnostic(file, &error, span));
         }
     }
-    (Cow::Owned(text), found)
+    (text, found)
 }
 
-/// The parts of a text: each begins with a line that begins a section.
-fn parts(text: &str) -> Vec<Range<usize>> {
-    let mut starts = vec![0];
-    starts.extend(text.match_indices("\n[").map(|(at, _)| at + 1));
-    let ends = starts.iter().skip(1).copied().chain([text.len()]);
-    starts
-        .iter()
-        .copied()
-        .zip(ends)
-        .map(|(start, end)| start..end)
-        .collect()
-}
-
-/// Reports what is no TOML in a part, and blanks it.
+/// Reports the mistakes in a part, and blanks them.
 fn clean(file: &Arc<File>, text: &mut String, part: Range<usize>, found: &mut Vec<Diagnostic>) {
+    let most = if part.len() > LARGE_PART {
+        1
+    } else {
+        MOST_PER_PART
+    };
     let mut last_line = None;
-    for _ in 0..MOST_PER_PART {
-        let (_, errors) = DeTable::parse_recoverable(&text[part.clone()]);
-        let Some(error) = errors
-            .iter()
-            .min_by_key(|error| error.span().map_or(0, |span| span.start))
-        else {
+    for _ in 0..most.min(MOST - found.len()) {
+        let Err(error) = DeTable::parse(&text[part.clone()]) else {
             return;
         };
         let inner = error.span().unwrap_or(0..0);
         let span = part.start + inner.start..part.start + inner.end;
         let here = line(file, &span);
         if last_line.is_some_and(|last| here <= last + 1) {
-            // To blank the line before has not helped: what is open there runs on to the end of the part.
+            // Blanking the line before has not helped: what is open there runs on to the end of the part.
             break;
         }
-        found.push(diagnostic(file, error, span.clone()));
+        found.push(diagnostic(file, &error, span.clone()));
         if here == file.position(part.start).0 && file.text[part.start..].starts_with('[') {
-            // Without its first line nobody can say to what the rest of the part belongs.
+            // Without its first line it is not known to what the rest of the part belongs.
             return blank(text, part);
         }
         last_line = Some(here);
@@ -82,7 +78,7 @@ fn clean(file: &Arc<File>, text: &mut String, part: Range<usize>, found: &mut Ve
             line_of(&file.text, span.start.min(part.end.saturating_sub(1))),
         );
     }
-    // The line of the section stays, when it can be read: what stands below it belongs to it.
+    // The section's own line stays if it can be read: the lines below belong to it.
     let header = line_of(&file.text, part.start);
     let body = if DeTable::parse(&file.text[header.clone()]).is_ok() {
         header.end..part.end
@@ -112,9 +108,12 @@ fn line_of(text: &str, byte: usize) -> Range<usize> {
     start..end
 }
 
-/// Puts blanks in the place of some bytes: line feeds, because some of them may be what ends a line.
+/// Puts blanks in the place of some bytes. The first and the last may be line feeds that end a line, so they become one.
 fn blank(text: &mut String, range: Range<usize>) {
-    let blanks = "\n".repeat(range.len());
+    let blanks = match range.len() {
+        0 | 1 => "\n".repeat(range.len()),
+        length => format!("\n{}\n", " ".repeat(length - 2)),
+    };
     text.replace_range(range, &blanks);
 }
 

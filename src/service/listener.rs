@@ -12,10 +12,9 @@ use std::task::{Context, Poll};
 
 use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio_rustls::TlsAcceptor;
 
 use crate::service::listen_address::{ListenAddress, SocketMode};
-use crate::service::tls::Certificates;
+use crate::service::tls::{Certificates, TlsAcceptor};
 
 /// How many connections may wait to be accepted; the system's `net.core.somaxconn` may allow fewer.
 const BACKLOG: i32 = 4096;

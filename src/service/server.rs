@@ -16,8 +16,6 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tracing::debug;
 
 use crate::service::accept::{Pause, accept, waiting};
@@ -29,6 +27,7 @@ use crate::service::listener::{Accepted, Listener, Stream};
 use crate::service::metrics::Counted;
 use crate::service::respond::respond;
 use crate::service::responder::Responder;
+use crate::service::tls::{TlsAcceptor, TlsStream};
 
 /// The most bytes of a request line and headers, and roughly the most that hyper buffers of a body.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
@@ -201,7 +200,7 @@ async fn handshake(
     acceptor: TlsAcceptor,
     stream: TcpStream,
     connection: &Connection,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<TlsStream> {
     let peer = connection.peer;
     let accepted = tokio::select! {
         accepted = timeout(connection.limits.head, acceptor.accept(stream)) => accepted,

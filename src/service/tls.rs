@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
-use tokio_rustls::TlsAcceptor;
+use tokio::net::TcpStream;
+pub(super) use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{PemObject, SectionKind};
@@ -23,6 +24,9 @@ const ALPN: &[u8] = b"http/1.1";
 
 /// How long before its end a certificate is warned about.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
+
+/// A connection, decrypted.
+pub(super) type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
 
 /// Where the certificate and its key are.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 
 /// A named set of spans in one time zone.
 #[derive(Debug, Clone)]
@@ -291,7 +291,7 @@ fn parse_date(text: &str) -> Result<Day, SpanError> {
 /// A moment as people write it: with a zone in brackets, or with an offset.
 #[must_use]
 pub fn parse_moment(text: &str) -> Option<Timestamp> {
-    text.parse::<Zoned>()
+    text.parse::<ZonedDateTime>()
         .map(|zoned| zoned.timestamp())
         .or_else(|_| text.parse())
         .ok()
@@ -313,7 +313,9 @@ mod tests {
 
     fn is_open(schedule: &Schedule, clock: &str) -> bool {
         let clock: DateTime = clock.parse().expect("a date and a time");
-        let moment = clock.to_zoned(schedule.zone.clone()).expect("a moment");
+        let moment = clock
+            .to_zoned_datetime(schedule.zone.clone())
+            .expect("a moment");
         schedule.is_open(moment.timestamp())
     }
 

@@ -16,4 +16,5 @@ mod log;
 mod refusals;
 mod smuggling;
 mod sockets;
+#[cfg(feature = "tls")]
 mod tls;

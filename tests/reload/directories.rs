@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::world::{FAILED, RELOADED, World, rows, table_with, text};
+use crate::world::{FAILED, RELOADED, World, rows, table, table_with, text};
 
 const WAITS: &str = "more than half of its rows";
 
@@ -80,6 +80,42 @@ fn a_file_that_loses_more_than_half_of_its_rows_waits_for_sighup() {
 }
 
 #[test]
+fn a_file_that_is_renamed_into_place_is_whole() {
+    let world = World::new(
+        "shrink-by-rename",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 10)),
+        ],
+    );
+    world.replace("d.csv", &rows("b", 4));
+    world.wait_until_it_says("one b");
+    // A bad table keeps it back for a while, which makes it no less whole.
+    world.write("responses.toml", "[default");
+    world.replace("d.csv", &rows("c", 1));
+    world.service.wait_for(FAILED, 1);
+    world.write("responses.toml", &table_with("two", "d.csv"));
+    world.wait_until_it_says("two c");
+    assert_eq!(world.count(WAITS), 0);
+}
+
+#[test]
+fn a_quote_in_a_cell_does_not_hide_lost_rows() {
+    let pipes = |count| rows("5\" pipe", count);
+    let world = World::new(
+        "pipes",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &pipes(10)),
+        ],
+    );
+    world.write("d.csv", &pipes(4));
+    let line = world.service.wait_for(WAITS, 1);
+    assert!(line.contains("before=10 rows=4"), "{line}");
+    assert!(world.says().contains("pipe"), "{}", world.says());
+}
+
+#[test]
 fn a_file_that_is_whole_again_goes_live_by_itself() {
     let world = World::new(
         "regrow",
@@ -134,4 +170,13 @@ fn a_pipe_in_the_place_of_a_directory_file_stops_no_reload() {
     assert_eq!(world.says(), "one a");
     world.replace("d.csv", &rows("b", 2));
     world.wait_until_it_says("one b");
+}
+
+#[test]
+fn a_file_without_a_name_does_not_hide_the_table() {
+    let world = World::new("no-name", &[("responses.toml", &table("one"))]);
+    world.write("responses.toml", &table_with("two", ""));
+    world.service.wait_for(FAILED, 1);
+    world.write("responses.toml", &table("three"));
+    world.wait_until_it_says("three");
 }

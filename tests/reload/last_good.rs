@@ -2,7 +2,7 @@
 //! file.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 
 use crate::support::{Folder, Ran, Service, program, run};
@@ -29,18 +29,27 @@ fn fail(folder: &Folder) -> Ran {
         .args(["--config", text(&table), "--state-dir", text(&state)]))
 }
 
-/// The folder of the copy, and what else is in the state's folder.
-fn copy_and_rest(folder: &Folder) -> (PathBuf, Vec<String>) {
-    let state = folder.path().join("state");
-    let copy = fs::read_link(state.join("last-good")).expect("a copy");
-    let entries = fs::read_dir(&state).expect("a folder");
-    let mut rest: Vec<String> = entries
+/// The names in a folder, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut names: Vec<String> = entries
         .map(|entry| entry.expect("an entry").file_name())
-        .filter(|name| Path::new(name) != copy)
         .map(|name| name.into_string().expect("UTF-8"))
         .collect();
-    rest.sort();
-    (state.join(copy), rest)
+    names.sort();
+    names
+}
+
+/// The folder of the one copy.
+#[track_caller]
+fn copy(folder: &Folder) -> PathBuf {
+    let state = folder.path().join("state");
+    let names = names(&state);
+    let [name] = names.as_slice() else {
+        panic!("{names:?}");
+    };
+    assert!(name.starts_with("last-good-"), "{name}");
+    state.join(name)
 }
 
 #[test]
@@ -121,17 +130,16 @@ fn nobody_else_can_read_a_copy() {
         let metadata = fs::metadata(path).expect("it is there");
         metadata.permissions().mode() & 0o777
     };
-    let (copy, rest) = copy_and_rest(&folder);
-    assert_eq!(rest, ["last-good", "lock"]);
-    assert_eq!(mode(&copy), 0o700);
-    let mut names = Vec::new();
-    for entry in fs::read_dir(&copy).expect("a folder") {
-        let entry = entry.expect("an entry");
-        assert_eq!(mode(&entry.path()), 0o600, "{entry:?}");
-        names.push(entry.file_name().into_string().expect("UTF-8"));
+    let copy = copy(&folder);
+    let directories = copy.join("directories");
+    for folder in [&copy, &directories] {
+        assert_eq!(mode(folder), 0o700);
     }
-    names.sort();
-    assert_eq!(names, ["1-d.csv", "copy.json", "responses.toml"]);
+    assert_eq!(names(&copy), ["directories", "responses.toml"]);
+    assert_eq!(names(&directories), ["d.csv"]);
+    for file in [copy.join("responses.toml"), directories.join("d.csv")] {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
     assert_eq!(
         fs::read_to_string(copy.join("responses.toml")).expect("a table"),
         table_with("one", "d.csv")
@@ -242,45 +250,34 @@ fn without_a_copy_the_service_ends_with_what_is_wrong() {
 #[test]
 fn a_copy_that_is_spoilt_is_not_used() {
     type Spoil = fn(&Path);
-    let spoils: [(&str, Spoil, &str); 6] = [
-        (
-            "content",
-            |copy| fs::write(copy.join("1-d.csv"), "number,word\n").expect("it is written"),
-            "its 1-d.csv is not as it was written",
-        ),
-        (
-            "table",
-            |copy| fs::write(copy.join("responses.toml"), "").expect("it is written"),
-            "its responses.toml is not as it was written",
-        ),
+    let spoils: [(&str, Spoil, &str); 4] = [
         (
             "gone",
-            |copy| fs::remove_file(copy.join("1-d.csv")).expect("it goes"),
-            "its 1-d.csv cannot be read",
+            |copy| fs::remove_file(copy.join("directories/d.csv")).expect("it goes"),
+            "has 1 error",
         ),
         (
-            "contents",
-            |copy| fs::write(copy.join("copy.json"), "{").expect("it is written"),
-            "its copy.json cannot be understood",
-        ),
-        (
-            "folder",
-            |copy| fs::remove_dir_all(copy).expect("it goes"),
-            "cannot read",
+            "no-table",
+            |copy| fs::remove_file(copy.join("responses.toml")).expect("it goes"),
+            "No such file",
         ),
         (
             "old",
-            |copy| {
-                // A copy of another version of the program, which this one finds wrong.
-                let json = fs::read_to_string(copy.join("copy.json")).expect("it is there");
-                let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-                // The table's digest is the first.
-                let before = json.find("\"sha256\": \"").expect("a digest") + 11;
-                let json = format!("{}{empty}{}", &json[..before], &json[before + 64..]);
-                fs::write(copy.join("responses.toml"), "").expect("it is written");
-                fs::write(copy.join("copy.json"), json).expect("it is written");
-            },
+            // A copy of another version of the program, which this one finds wrong.
+            |copy| fs::write(copy.join("responses.toml"), "").expect("it is written"),
             "has 1 error",
+        ),
+        (
+            "of-another-user",
+            |copy| {
+                let file = copy.join("directories/d.csv");
+                // Only root can give a file away; everybody else has a link to what belongs to root.
+                if chown(&file, Some(12345), None).is_err() {
+                    fs::remove_dir_all(copy).expect("it goes");
+                    symlink("/etc", copy).expect("a link");
+                }
+            },
+            "belongs to another user",
         ),
     ];
     for (name, spoil, reason) in spoils {
@@ -292,7 +289,7 @@ fn a_copy_that_is_spoilt_is_not_used() {
             ],
         );
         serve_with_state(&folder).wait_for(KEPT, 1);
-        spoil(&copy_and_rest(&folder).0);
+        spoil(&copy(&folder));
         folder.write("responses.toml", "");
         let ran = fail(&folder);
         assert_eq!(ran.code, Some(2), "{name}: {}", ran.stderr);
@@ -310,10 +307,10 @@ fn what_a_killed_process_left_is_cleared_away_and_never_used() {
     let folder = folder("left", &[("responses.toml", &table("one"))]);
     serve_with_state(&folder).wait_for(KEPT, 1);
     let state = folder.path().join("state");
-    // Killed while it wrote, and between the folder and the link.
-    fs::create_dir(state.join("copy-1-2-3")).expect("a folder");
-    fs::write(state.join("copy-1-2-3/responses.toml"), "half").expect("it is written");
-    symlink("copy-1-2-3", state.join("copy-1-2-3.link")).expect("a link");
+    // Killed while it wrote, and before it removed the copy before.
+    fs::create_dir(state.join("unfinished")).expect("a folder");
+    fs::write(state.join("unfinished/responses.toml"), "half").expect("it is written");
+    fs::create_dir(state.join("last-good-0")).expect("a folder");
     fs::write(state.join("of somebody else"), "").expect("it is written");
     folder.write("responses.toml", "");
     let world = World {
@@ -324,8 +321,8 @@ fn what_a_killed_process_left_is_cleared_away_and_never_used() {
     assert_eq!(world.says(), "one");
     world.write("responses.toml", &table("two"));
     world.service.wait_for(KEPT, 1);
-    let (_, rest) = copy_and_rest(&world.folder);
-    assert_eq!(rest, ["last-good", "lock", "of somebody else"]);
+    let names = names(&world.path("state"));
+    assert_eq!(names, ["last-good-2", "of somebody else"]);
 }
 
 #[test]
@@ -337,7 +334,6 @@ fn whoever_is_killed_while_it_keeps_a_copy_leaves_the_old_one_or_the_new_one() {
     };
     files("0");
     serve_with_state(&folder).wait_for(KEPT, 1);
-    let (first, _) = copy_and_rest(&folder);
     let mut last = 0;
     for round in 1..=8 {
         files(&round.to_string());
@@ -345,10 +341,10 @@ fn whoever_is_killed_while_it_keeps_a_copy_leaves_the_old_one_or_the_new_one() {
         // From the first sight of a new copy on, sooner or later in its making.
         let mut looks = 0;
         while looks < round {
-            let (copy, rest) = copy_and_rest(&folder);
-            let is_being_made = rest.iter().any(|name| name.starts_with("copy-"));
+            let names = names(&folder.path().join("state"));
+            let is_being_made = names.iter().any(|name| name == "unfinished");
             looks += usize::from(is_being_made);
-            if copy != first && !is_being_made && service.log().contains(KEPT) {
+            if !is_being_made && service.log().contains(KEPT) {
                 break;
             }
         }
@@ -377,7 +373,7 @@ fn systemd_names_the_folder() {
     let arguments = ["--config", text(&table), "--allow-unsigned"];
     let service = Service::start(&arguments, &[("STATE_DIRECTORY", &both)]);
     service.wait_for(KEPT, 1);
-    assert!(state.join("last-good/responses.toml").exists());
+    assert!(state.join("last-good-1/responses.toml").exists());
     assert!(!other.exists());
 }
 
@@ -395,4 +391,18 @@ fn a_folder_that_cannot_be_written_costs_no_answer() {
     assert!(line.contains("ERROR"), "{line}");
     world.write("responses.toml", &table("two"));
     world.wait_until_it_says("two");
+}
+
+#[test]
+fn a_folder_that_is_open_to_others_is_warned_of() {
+    let folder = folder("open", &[("responses.toml", &table("one"))]);
+    let state = folder.path().join("state");
+    serve_with_state(&folder).wait_for(KEPT, 1);
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(&state, open).expect("it is ours");
+    let line = serve_with_state(&folder).wait_for("is open to others", 1);
+    assert!(
+        line.contains("WARN") && line.contains("chmod 700"),
+        "{line}"
+    );
 }

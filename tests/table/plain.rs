@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, ZonedDateTime};
 use proptest::prelude::*;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
@@ -118,7 +118,7 @@ const DIRECTORIES: [(&str, &[(&str, &str)]); 4] = [
 const CITIES: [&str; 6] = ["", "*", "ny", "NY", "n*", "la"];
 
 /// Whether a schedule is open by the clock on the wall.
-type Hours = fn(&Zoned) -> bool;
+type Hours = fn(&ZonedDateTime) -> bool;
 
 /// The schedules that random tables have, each as it is written and as people read it.
 const SCHEDULES: [(&str, &str, &str, Hours); 3] = [
@@ -879,7 +879,7 @@ impl<'p> Plain<'p> {
         let is_open = |place: &usize| {
             let (_, zone, _, hours) = SCHEDULES[*place];
             let zone = TimeZone::get(zone).expect("a zone");
-            hours(&self.now.to_zoned(zone))
+            hours(&self.now.to_zoned_datetime(zone))
         };
         if !route.during.is_empty() && !route.during.iter().any(is_open) {
             return Some(Why::Closed);

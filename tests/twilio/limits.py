@@ -1,5 +1,4 @@
-"""Tries the running service with too few descriptors, with thousands of idle connections, with slow clients and with
-too little memory.
+"""Tries the running service with too few descriptors, with thousands of idle connections and with slow clients.
 
     python tests/twilio/limits.py BINARY [--idle 10000]
 
@@ -10,14 +9,11 @@ import argparse
 import http.client
 import os
 import resource
-import signal
 import socket
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 
-from service import Checks, Server, environment, unless
+from service import Checks, Server, unless
 
 FORM = "CallSid=CA00000000000000000000000000000001&Called=%2B15005550006"
 HEADERS = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -131,69 +127,6 @@ def slow_clients(checks, binary):
         )
 
 
-MEMORY_TABLE = """
-[directory.riders]
-file = "riders.csv"
-
-[[route]]
-name = "rider"
-when = { Called = { in = "riders" } }
-voice = [{ Say = "Hello {{ riders.name }}." }]
-
-[default]
-voice = [{ Say = "Goodbye." }]
-message = [{ Message = "Goodbye." }]
-"""
-
-
-def riders(count):
-    return "number,name\n" + "".join(f"+1500555{row:07},name {row}\n" for row in range(count))
-
-
-def little_memory(checks, binary):
-    """A directory file for which there is too little memory: the program dies of it, but not for ever."""
-    with tempfile.TemporaryDirectory() as folder:
-        folder = Path(folder)
-        table, file, state = folder / "responses.toml", folder / "riders.csv", folder / "state"
-        table.write_text(MEMORY_TABLE)
-        small, large = riders(10), riders(600_000)
-
-        def server(limit=None):
-            new = Server(checks, binary, "--allow-unsigned", "--config", str(table), "--state-dir", str(state))
-            new.command = (["prlimit", f"--as={limit}:{limit}", "--core=0:0"] if limit else []) + new.command
-            return new
-
-        def is_killed(limit):
-            """Whether the large file is too much; where it is far too much, it cannot even be read, which is an error like others."""
-            with tempfile.TemporaryFile() as log:
-                process = subprocess.Popen(server(limit).command, stdout=log, stderr=log, env=environment(None))
-                deadline = time.monotonic() + 60
-                while process.poll() is None and time.monotonic() < deadline:
-                    log.seek(0)
-                    if b"listening" in log.read():
-                        process.kill()
-                        process.wait()
-                    time.sleep(0.02)
-            return process.returncode == -signal.SIGABRT
-
-        file.write_text(small)
-        with server() as running:
-            running.wait_for("a good copy is in")
-        file.write_text(large)
-        limit = next((limit for limit in range(100 << 20, 1 << 30, 16 << 20) if is_killed(limit)), None)
-        checks.check("with too little memory the program dies of a large file", None if limit else "it never died")
-        checks.check("once may be by chance", None if is_killed(limit) else "it did not try the file again")
-        print(f"dies of {len(large) >> 20} MiB in {limit >> 20} MiB")
-        with server(limit) as running:
-            running.wait_for("degraded: the last good copy")
-            running.wait_for("the program has died more than once")
-            status, _ = ask(running)
-            checks.check("the last good copy answers", unless(status, 200, "status"))
-            file.write_text(riders(20))
-            running.wait_for(" reloaded ")
-        checks.check("what is mended is forgotten", None if not (state / "attempt.json").exists() else "it is remembered")
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("binary")
@@ -202,7 +135,6 @@ def main():
     checks = Checks()
     checks.attempt("few descriptors", lambda: few_descriptors(checks, arguments.binary))
     checks.attempt("many idle connections", lambda: many_idle(checks, arguments.binary, arguments.idle))
-    checks.attempt("little memory", lambda: little_memory(checks, arguments.binary))
     checks.attempt("slow clients", lambda: slow_clients(checks, arguments.binary))
     checks.end("limits")
 

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
+use crate::commands::load_table::DirectoryLimit;
 use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
 use crate::journal::line::Beyond;
 use crate::service::journal_writer::JournalSettings;
@@ -51,6 +52,8 @@ pub(super) struct TableOptions {
     /// Where to keep the last good table
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub limit: DirectoryLimit,
 }
 
 /// Where requests arrive.
@@ -258,7 +261,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 /// A number of bytes, perhaps with the letter of a power of 1024 after it.
-fn size(text: &str) -> Result<u64, String> {
+pub(in crate::commands) fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
         Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),

@@ -5,7 +5,6 @@
 use std::fmt;
 
 use jiff::Timestamp;
-use procfs::process::{LimitValue, Process};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -33,54 +32,51 @@ impl Collector for ProcessFigures {
             Some(&Unit::Seconds),
             &ConstGauge::new(started),
         )?;
-        let Ok(process) = Process::myself() else {
-            return Ok(());
-        };
-        if let Ok(stat) = process.stat() {
-            #[expect(clippy::cast_precision_loss, reason = "a century of ticks fits")]
-            let seconds = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-            write(
-                "process_cpu",
-                "Processor time that the process has used.",
-                Some(&Unit::Seconds),
-                &ConstCounter::new(seconds),
-            )?;
-            let resident = stat.rss.saturating_mul(procfs::page_size());
-            write(
-                "process_resident_memory",
-                "Memory of the process that is in use.",
-                Some(&Unit::Bytes),
-                &ConstGauge::new(whole(resident)),
-            )?;
-            write(
-                "process_threads",
-                "Threads of the process.",
-                None,
-                &ConstGauge::new(stat.num_threads),
-            )?;
-        }
-        if let Ok(open) = process.fd_count() {
-            write(
-                "process_open_fds",
-                "File descriptors that are open.",
-                None,
-                &ConstGauge::new(whole(open as u64)),
-            )?;
-        }
-        if let Ok(limits) = process.limits()
-            && let LimitValue::Value(most) = limits.max_open_files.soft_limit
-        {
-            write(
-                "process_max_fds",
-                "The most file descriptors that may be open.",
-                None,
-                &ConstGauge::new(whole(most)),
-            )?;
+        #[cfg(target_os = "linux")]
+        if let Ok(process) = procfs::process::Process::myself() {
+            let whole = |figure: u64| i64::try_from(figure).unwrap_or(i64::MAX);
+            if let Ok(stat) = process.stat() {
+                #[expect(clippy::cast_precision_loss, reason = "a century of ticks fits")]
+                let seconds = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
+                write(
+                    "process_cpu",
+                    "Processor time that the process has used.",
+                    Some(&Unit::Seconds),
+                    &ConstCounter::new(seconds),
+                )?;
+                let resident = stat.rss.saturating_mul(procfs::page_size());
+                write(
+                    "process_resident_memory",
+                    "Memory of the process that is in use.",
+                    Some(&Unit::Bytes),
+                    &ConstGauge::new(whole(resident)),
+                )?;
+                write(
+                    "process_threads",
+                    "Threads of the process.",
+                    None,
+                    &ConstGauge::new(stat.num_threads),
+                )?;
+            }
+            if let Ok(open) = process.fd_count() {
+                write(
+                    "process_open_fds",
+                    "File descriptors that are open.",
+                    None,
+                    &ConstGauge::new(whole(open as u64)),
+                )?;
+            }
+            if let Ok(limits) = process.limits()
+                && let procfs::process::LimitValue::Value(most) = limits.max_open_files.soft_limit
+            {
+                write(
+                    "process_max_fds",
+                    "The most file descriptors that may be open.",
+                    None,
+                    &ConstGauge::new(whole(most)),
+                )?;
+            }
         }
         Ok(())
     }
-}
-
-fn whole(figure: u64) -> i64 {
-    i64::try_from(figure).unwrap_or(i64::MAX)
 }

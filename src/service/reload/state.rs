@@ -15,13 +15,9 @@ pub struct State {
     /// Where the table in use came from.
     pub origin: Origin,
     /// How the last try to put a table in use went.
-    pub last: Outcome,
-    /// When that was.
-    pub tried: Timestamp,
+    pub last: ReloadOutcome,
     /// When a table was last put in use, or found to be as it is in use.
     pub succeeded: Timestamp,
-    /// Why the last good copy could not be kept, when it could not.
-    pub copy_failure: Option<String>,
 }
 
 /// Where a table came from.
@@ -38,7 +34,7 @@ pub enum Origin {
 
 /// How a try to put a table in use went.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ReloadOutcome {
     /// It is in use.
     Good,
     /// It is not: the file is missing, or something is wrong with it.
@@ -74,12 +70,12 @@ impl fmt::Display for State {
             write!(f, "; degraded: the last good copy of {kept:.0} is in use")?;
         }
         match &self.last {
-            Outcome::Good => Ok(()),
-            Outcome::Failed { errors } => {
+            ReloadOutcome::Good => Ok(()),
+            ReloadOutcome::Failed { errors } => {
                 let noun = if *errors == 1 { "error" } else { "errors" };
                 write!(f, "; the last reload failed with {errors} {noun}")
             }
-            Outcome::Waiting { file, before, rows } => {
+            ReloadOutcome::Waiting { file, before, rows } => {
                 write!(
                     f,
                     "; {file} went from {before} to {rows} rows and waits for SIGHUP"
@@ -89,12 +85,12 @@ impl fmt::Display for State {
     }
 }
 
-/// Who is told when a reload begins and ends: systemd, metrics. Called by the reloader's own thread, so whoever takes
-/// long delays the next reload, but no request.
+/// Is told when a reload begins and ends. Called by the reloader's own thread, so one that takes long delays the next
+/// reload, but no request.
 pub trait Observer: Send {
     /// A reload has begun.
     fn begins(&mut self) {}
 
-    /// It has ended, for better or worse; a begin is always followed by this.
+    /// It has ended, well or badly; every begin is followed by this.
     fn ends(&mut self, state: &State);
 }

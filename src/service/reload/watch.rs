@@ -4,19 +4,16 @@
 //! symbolic link that is pointed elsewhere are all changes of a folder. What an event says is only a hint.
 
 use std::collections::{BTreeSet, HashSet};
-use std::ffi::OsString;
-use std::path::{Component, Path, PathBuf};
+use std::fs;
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
-use std::{env, fs};
 
 use arc_swap::ArcSwap;
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind};
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::warn;
-
-use super::Wake;
 
 /// How long the files must be quiet before they are read.
 pub(super) const QUIET: Duration = Duration::from_millis(200);
@@ -24,11 +21,11 @@ pub(super) const QUIET: Duration = Duration::from_millis(200);
 /// The same while a file is open that has been written to.
 const QUIET_WHILE_OPEN: Duration = Duration::from_secs(2);
 
-/// After how long somebody is told that the files are never quiet.
+/// After how long the log says that the files are never quiet.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// The most symbolic links on the way to a file, as in Linux.
-const MOST_LINKS: usize = 40;
+/// The most names on the way to a file; Linux follows at most 40 links.
+const MOST_STEPS: usize = 100;
 
 /// What happened to a file that matters.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,17 +50,17 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Watches nothing yet; changes will be told to `wake`.
-    pub(super) fn new(wake: SyncSender<Wake>) -> Self {
+    /// Watches nothing yet; changes will be sent to `wake`.
+    pub(super) fn new(wake: SyncSender<Option<Change>>) -> Self {
         let names: Arc<ArcSwap<HashSet<PathBuf>>> = Arc::default();
         let wanted = Arc::clone(&names);
-        let told = move |event: notify::Result<Event>| {
+        let send = move |event: notify::Result<Event>| {
             for change in changes(event, &wanted.load()) {
                 // When it is full, something has changed anyway.
-                let _ = wake.try_send(Wake::Changed(change));
+                let _ = wake.try_send(Some(change));
             }
         };
-        let watcher = notify::recommended_watcher(told)
+        let watcher = notify::recommended_watcher(send)
             .inspect_err(|error| {
                 warn!(%error, "changes of files are not seen at once, but within seconds and by SIGHUP");
             })
@@ -94,7 +91,7 @@ impl Watch {
                 names.insert(folder);
             }
         }
-        // The names come first, so that no event of a folder is taken for one of nobody's.
+        // The names come first, so that no event of a new folder is ignored.
         self.names.store(Arc::new(names));
         let Some(watcher) = &mut self.watcher else {
             return false;
@@ -105,7 +102,7 @@ impl Watch {
         }
         let mut watched = BTreeSet::new();
         for folder in folders {
-            // Those that are watched already are watched anew: another folder may have taken the place.
+            // Those that are watched already are watched anew: another folder may be at the path now.
             match watcher.watch(&folder, RecursiveMode::NonRecursive) {
                 Ok(()) => {
                     self.unwatched.remove(&folder);
@@ -149,50 +146,28 @@ fn changes(event: notify::Result<Event>, names: &HashSet<PathBuf>) -> Vec<Change
         .collect()
 }
 
-/// Every name on the way to a file, links included, each as the real folder that it is in and the name in it: whatever
-/// happens to one of these may lead the path to another file. The way ends where something is missing.
+/// Every name on the way to a file, links included, each as the real folder that it is in and the name in it: a change
+/// of any of these may make the path lead to another file. The way ends where something is missing.
 fn steps(file: &Path) -> Vec<PathBuf> {
-    let file = match env::current_dir() {
-        Ok(current) => current.join(file),
-        Err(_) => file.to_owned(),
-    };
-    let mut rest: Vec<OsString> = components(&file);
-    let (mut at, mut links) = (PathBuf::from("/"), 0);
     let mut steps = Vec::new();
-    while let Some(name) = rest.pop() {
-        if name == ".." {
-            at.pop();
-            continue;
-        }
-        let step = at.join(&name);
-        match fs::read_link(&step) {
-            Ok(target) if links < MOST_LINKS => {
-                links += 1;
-                if target.is_absolute() {
-                    at = PathBuf::from("/");
-                }
-                rest.extend(components(&target));
+    let mut ways = vec![path::absolute(file).unwrap_or_else(|_| file.to_owned())];
+    while let Some(way) = ways.pop().filter(|_| steps.len() < MOST_STEPS) {
+        for part in way.ancestors() {
+            let (Some(folder), Some(name)) = (part.parent(), part.file_name()) else {
+                continue;
+            };
+            let Ok(folder) = folder.canonicalize() else {
+                continue;
+            };
+            let step = folder.join(name);
+            let target = fs::read_link(&step);
+            if target.is_ok() || part == way || !step.exists() {
                 steps.push(step);
             }
-            _ if rest.is_empty() => steps.push(step),
-            _ if step.is_dir() => at = step,
-            _ => {
-                steps.push(step);
-                break;
-            }
+            ways.extend(target.map(|target| folder.join(target)));
         }
     }
     steps
-}
-
-/// The names of a path, the last one first.
-fn components(path: &Path) -> Vec<OsString> {
-    let names = path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some(OsString::from("..")),
-        Component::CurDir | Component::RootDir | Component::Prefix(_) => None,
-    });
-    names.rev().collect()
 }
 
 /// Waits until nothing has changed for a moment.
@@ -295,7 +270,7 @@ mod tests {
 
     #[test]
     fn the_way_to_a_file_has_every_link_and_ends_where_something_is_missing() {
-        let top = env::temp_dir()
+        let top = std::env::temp_dir()
             .canonicalize()
             .expect("a folder")
             .join(format!("twiml-responder-steps-{}", std::process::id()));
@@ -309,13 +284,15 @@ mod tests {
         let names = |file: &str| -> Vec<String> {
             let steps = steps(&top.join(file));
             let below = steps.iter().filter_map(|step| step.strip_prefix(&top).ok());
-            below.map(|step| step.display().to_string()).collect()
+            let mut names: Vec<_> = below.map(|step| step.display().to_string()).collect();
+            names.sort();
+            names
         };
-        assert_eq!(names("t.toml"), ["t.toml", "..data", "..1/t.toml"]);
+        assert_eq!(names("t.toml"), ["..1", "..1/t.toml", "..data", "t.toml"]);
         assert_eq!(names("x/../t.toml"), ["x"]);
         assert_eq!(names("..1/../..1/t.toml"), ["..1/t.toml"]);
         assert_eq!(names("gone/t.toml"), ["gone"]);
-        assert!(names("loop").len() > MOST_LINKS);
+        assert!(names("loop").len() >= MOST_STEPS);
         fs::remove_dir_all(&top).expect("it goes");
     }
 }

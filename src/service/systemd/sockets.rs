@@ -2,7 +2,6 @@
 
 use std::env;
 use std::fmt;
-use std::io;
 use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::process;
@@ -34,41 +33,24 @@ pub struct Inherited {
     pub admin: Vec<Listener>,
 }
 
-/// A socket that was handed over and cannot be used.
+/// A socket that was handed over and cannot be used: its name and why, as the end of a sentence.
 #[derive(Debug)]
 pub struct InheritError {
     name: String,
-    reason: InheritErrorReason,
-}
-
-#[derive(Debug)]
-enum InheritErrorReason {
-    /// It is no stream socket of TCP or the unix domain.
-    OtherKind,
-    /// It is a connection, or nothing listens on it.
-    NotListening,
-    System(io::Error),
+    reason: String,
 }
 
 impl fmt::Display for InheritError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the socket \"{}\" that was handed over ", self.name)?;
-        match &self.reason {
-            InheritErrorReason::OtherKind => f.write_str(
-                "is no stream socket: write ListenStream= for it, with an address or a path",
-            ),
-            InheritErrorReason::NotListening => f.write_str(
-                "does not listen: take Accept=yes out of its unit, one process serves all connections",
-            ),
-            InheritErrorReason::System(error) => write!(f, "cannot be used: {error}"),
-        }
+        let Self { name, reason } = self;
+        write!(f, "the socket \"{name}\" that was handed over {reason}")
     }
 }
 
 impl std::error::Error for InheritError {}
 
 impl Sockets {
-    /// Takes the sockets that are meant for this process; none when nobody has handed any over.
+    /// Takes the sockets that are meant for this process; none when there are none.
     ///
     /// Must be called while the process has one thread, since it clears the variables that tell of the sockets.
     ///
@@ -76,7 +58,7 @@ impl Sockets {
     ///
     /// One of them is not a stream socket that listens.
     pub fn take() -> Result<Self, InheritError> {
-        // Without its check of the process, a variable that is left over would give us somebody else's files.
+        // Without LISTEN_PID, `ListenFd` would take whatever files LISTEN_FDS counts, also somebody else's.
         let is_ours = env::var("LISTEN_PID").is_ok_and(|pid| pid == process::id().to_string());
         if !is_ours {
             return Ok(Self::default());
@@ -113,7 +95,7 @@ impl Sockets {
                 Ok(listener) if name == ADMIN => inherited.admin.push(listener),
                 Ok(listener) => inherited.webhooks.push(listener),
                 Err(error) => {
-                    let reason = InheritErrorReason::System(error);
+                    let reason = format!("cannot be used: {error}");
                     return Err(InheritError { name, reason });
                 }
             }
@@ -122,7 +104,8 @@ impl Sockets {
     }
 }
 
-fn socket(handed_over: &mut ListenFd, index: usize) -> Result<Socket, InheritErrorReason> {
+/// A socket that listens, or why it cannot be used.
+fn socket(handed_over: &mut ListenFd, index: usize) -> Result<Socket, String> {
     let (socket, is_listening) = if let Ok(Some(tcp)) = handed_over.take_tcp_listener(index) {
         let is_listening = SockRef::from(&tcp).is_listener();
         (Socket::Tcp(tcp), is_listening)
@@ -130,11 +113,15 @@ fn socket(handed_over: &mut ListenFd, index: usize) -> Result<Socket, InheritErr
         let is_listening = SockRef::from(&unix).is_listener();
         (Socket::Unix(unix), is_listening)
     } else {
-        return Err(InheritErrorReason::OtherKind);
+        let reason = "is no stream socket: write ListenStream= for it, with an address or a path";
+        return Err(reason.to_owned());
     };
     match is_listening {
         Ok(true) => Ok(socket),
-        Ok(false) => Err(InheritErrorReason::NotListening),
-        Err(error) => Err(InheritErrorReason::System(error)),
+        Ok(false) => Err(
+            "does not listen: take Accept=yes out of its unit, one process serves all connections"
+                .to_owned(),
+        ),
+        Err(error) => Err(format!("cannot be used: {error}")),
     }
 }

@@ -1,0 +1,99 @@
+//! From the files to a table, or to what keeps it from going live.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tracing::{error, warn};
+
+use super::sources::{Recorder, Sources, TableFiles};
+use crate::language::{self, Compiled};
+use crate::table::diagnostic::{Diagnostic, Severity};
+use crate::twilio::number::with_numbers_masked;
+
+/// The most diagnostics of one reload that are logged one by one.
+const MOST_LOGGED: usize = 50;
+
+/// Why a table cannot go live.
+#[derive(Debug)]
+pub enum Problem {
+    /// What is wrong with the table of this name, warnings included.
+    Diagnostics(String, Vec<Diagnostic>),
+    /// Why there is no table, as a sentence: its file cannot be read, or the program breaks on it.
+    Unusable(String),
+}
+
+impl Problem {
+    /// How many errors there are.
+    pub(super) fn errors(&self) -> usize {
+        match self {
+            Self::Diagnostics(_, diagnostics) => diagnostics
+                .iter()
+                .filter(|diagnostic| diagnostic.severity == Severity::Error)
+                .count(),
+            Self::Unusable(_) => 1,
+        }
+    }
+
+    /// Logs an event for each diagnostic.
+    pub(super) fn log(&self, show_numbers: bool) {
+        match self {
+            Self::Diagnostics(_, diagnostics) => log(diagnostics, show_numbers),
+            Self::Unusable(reason) => error!("{reason}"),
+        }
+    }
+}
+
+/// Reads and compiles a table, or the copy of it in a folder. The files that were read are known in any case.
+pub(super) fn compile(
+    files: &TableFiles,
+    copy: Option<&Path>,
+) -> (Sources, Result<Compiled, Problem>) {
+    let recorder = Recorder::new(files, copy);
+    let result = match recorder.table() {
+        Err(unreadable) => Err(Problem::Unusable(unreadable.to_string())),
+        // Whatever a table does to the compiler, it must not end the reloads for good.
+        Ok(file) => match catch_unwind(AssertUnwindSafe(|| language::compile(&file, &recorder))) {
+            Ok(result) => result.map_err(|found| Problem::Diagnostics(file.name.clone(), found)),
+            Err(_) => Err(Problem::Unusable(format!(
+                "a fault of the program: it cannot compile {}; please report it",
+                file.name
+            ))),
+        },
+    };
+    (recorder.into_sources(), result)
+}
+
+/// Logs diagnostics, an event each, without the lines of the file; `show_numbers` leaves numbers unmasked.
+pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
+    let shown = |text: &str| {
+        if show_numbers {
+            text.to_owned()
+        } else {
+            with_numbers_masked(text)
+        }
+    };
+    // The errors first: they say why the table did not go live.
+    let is = |severity| move |diagnostic: &&Diagnostic| diagnostic.severity == severity;
+    let errors = diagnostics.iter().filter(is(Severity::Error));
+    let warnings = diagnostics.iter().filter(is(Severity::Warning));
+    for diagnostic in errors.chain(warnings).take(MOST_LOGGED) {
+        let (line, column) = diagnostic.file.position(diagnostic.span.start);
+        let code = diagnostic.code.as_str();
+        let file = diagnostic.file.name.as_str();
+        let help = shown(&diagnostic.help);
+        let message = shown(&diagnostic.message);
+        let error_number = diagnostic.error_number;
+        match diagnostic.severity {
+            Severity::Error => {
+                error!(file, line, column, code, help, error_number, "{message}");
+            }
+            Severity::Warning => {
+                warn!(file, line, column, code, help, error_number, "{message}");
+            }
+        }
+    }
+    let more = diagnostics.len().saturating_sub(MOST_LOGGED);
+    if more > 0 {
+        warn!(more, "more is wrong; `check` shows all of it");
+    }
+}

@@ -1,0 +1,208 @@
+//! The files that a table was made of, as they were read. Events are a hint; these decide whether anything has changed.
+
+use std::cell::RefCell;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use sha2::{Digest as _, Sha256};
+
+use crate::language::Files;
+use crate::service::table_file::{self, Beside, MAX_TABLE, Unreadable};
+use crate::table::diagnostic::File;
+
+/// Where the files of a table are, and how large they may be.
+#[derive(Debug, Clone)]
+pub struct TableFiles {
+    /// The table's file.
+    pub table: PathBuf,
+    /// The most bytes of a directory file.
+    pub max_directory: u64,
+    /// The folder of the last good copy; `None`: no copy is kept.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// The table in a copy.
+pub(super) const TABLE_IN_COPY: &str = "responses.toml";
+
+/// The folder of the directory files in a copy.
+pub(super) const DIRECTORIES_IN_COPY: &str = "directories";
+
+/// What stays as it is in the name of a directory file in a copy.
+const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b' ');
+
+/// One file as it was read.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    /// The path that the table has for a directory file; empty for the table.
+    pub written: String,
+    pub path: PathBuf,
+    most_bytes: u64,
+    /// Its SHA-256; `None` when it could not be read.
+    digest: Option<[u8; 32]>,
+    stamp: Option<Stamp>,
+    /// Whether it was written in place since a table with it went live: then it may be half written.
+    pub may_be_half_written: bool,
+}
+
+/// Changes when a path leads to another file or the file is written to. Cheaper than reading it, and only a hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    inode: (u64, u64),
+    bytes: u64,
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Option<Self> {
+        let metadata = fs::metadata(path).ok()?;
+        Some(Self {
+            inode: (metadata.dev(), metadata.ino()),
+            bytes: metadata.size(),
+            written: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+impl Source {
+    /// Where the file is in the folder of a copy.
+    pub(super) fn path_in_copy(&self, copy: &Path) -> PathBuf {
+        if self.written.is_empty() {
+            return copy.join(TABLE_IN_COPY);
+        }
+        let name = utf8_percent_encode(&self.written, PLAIN).to_string();
+        copy.join(DIRECTORIES_IN_COPY).join(name)
+    }
+
+    /// Reads the operator's file, or the one in a copy.
+    pub(super) fn read(&mut self, copy: Option<&Path>) -> io::Result<Vec<u8>> {
+        self.stamp = Stamp::of(&self.path);
+        let bytes = match copy {
+            None => table_file::read_regular(&self.path, self.most_bytes),
+            Some(copy) => table_file::read_regular(&self.path_in_copy(copy), self.most_bytes),
+        };
+        let digest = bytes.as_ref().map(|bytes| Sha256::digest(bytes).into());
+        self.digest = digest.ok();
+        bytes
+    }
+}
+
+/// The files of a table as they were read, the table first.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sources(pub Vec<Source>);
+
+impl Sources {
+    /// The same files as they are now, or as they are in a copy.
+    pub(super) fn read_again(&self, copy: Option<&Path>) -> Self {
+        let mut again = self.clone();
+        for source in &mut again.0 {
+            let _ = source.read(copy);
+        }
+        again
+    }
+
+    /// Whether these are the same files with the same content.
+    pub(super) fn agree(&self, other: &Self) -> bool {
+        let content = |source: &Source| (source.written.clone(), source.digest);
+        self.0.iter().map(content).eq(other.0.iter().map(content))
+    }
+
+    /// Whether any file looks as if it had been written or replaced since it was read.
+    pub(super) fn have_moved(&self) -> bool {
+        self.0
+            .iter()
+            .any(|source| Stamp::of(&source.path) != source.stamp)
+    }
+
+    /// What tells two tables apart, for people: 16 hexadecimal digits.
+    pub(super) fn hash(&self) -> String {
+        let mut sha = Sha256::new();
+        for source in &self.0 {
+            sha.update(source.digest.unwrap_or_default());
+        }
+        let digest = sha.finalize();
+        let first = digest.first_chunk().copied().unwrap_or_default();
+        format!("{:016x}", u64::from_be_bytes(first))
+    }
+
+    /// Notes which files were written in place since they were last read, or since they went live. A rename puts another
+    /// inode in place.
+    pub(super) fn note_writing(&mut self, attempted: &Self, in_use: &Self) {
+        for source in &mut self.0 {
+            let mut earlier = attempted.0.iter().chain(&in_use.0);
+            let Some(before) = earlier.find(|before| before.path == source.path) else {
+                continue;
+            };
+            let inode = |stamp: Option<Stamp>| stamp.map(|stamp| stamp.inode);
+            let is_same_file = before.stamp.is_none() || inode(before.stamp) == inode(source.stamp);
+            let is_written = before.digest != source.digest || before.may_be_half_written;
+            source.may_be_half_written = is_same_file && is_written;
+        }
+    }
+}
+
+/// Reads the files of a table and remembers what it has read.
+pub(super) struct Recorder<'f> {
+    files: &'f TableFiles,
+    beside: Beside,
+    /// The folder of the copy that is read in place of the operator's files.
+    copy: Option<&'f Path>,
+    read: RefCell<Sources>,
+}
+
+impl<'f> Recorder<'f> {
+    pub(super) fn new(files: &'f TableFiles, copy: Option<&'f Path>) -> Self {
+        Self {
+            files,
+            beside: Beside::table(&files.table, files.max_directory),
+            copy,
+            read: RefCell::default(),
+        }
+    }
+
+    /// Reads the table's file.
+    pub(super) fn table(&self) -> Result<Arc<File>, Unreadable> {
+        let path = self.files.table.clone();
+        let named = self
+            .copy
+            .map_or_else(|| path.clone(), |copy| copy.join(TABLE_IN_COPY));
+        table_file::decode(&named, self.record(String::new(), path, MAX_TABLE))
+    }
+
+    fn record(&self, written: String, path: PathBuf, most_bytes: u64) -> io::Result<Vec<u8>> {
+        let mut source = Source {
+            written,
+            path,
+            most_bytes,
+            digest: None,
+            stamp: None,
+            may_be_half_written: false,
+        };
+        let bytes = source.read(self.copy);
+        let mut read = self.read.borrow_mut();
+        // Several directories may name one file.
+        read.0
+            .retain(|other| other.written != source.written || other.path != source.path);
+        read.0.push(source);
+        bytes
+    }
+
+    pub(super) fn into_sources(self) -> Sources {
+        self.read.into_inner()
+    }
+}
+
+impl Files for Recorder<'_> {
+    fn read(&self, written: &str) -> io::Result<Vec<u8>> {
+        let path = self.beside.path(written);
+        self.record(written.to_owned(), path, self.files.max_directory)
+    }
+}
