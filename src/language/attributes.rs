@@ -15,7 +15,7 @@ use crate::table::reply::Attribute;
 use crate::table::reply::template::{Piece, Text};
 use crate::twilio::spelling::nearest;
 use crate::twilio::url::UrlError;
-use crate::twilio::vocabulary::{AttributeSpec, ElementSpec, Kind, ValueError};
+use crate::twilio::vocabulary::{AttributeSpec, ElementSpec, ValueError, ValueType};
 
 impl Compiler<'_> {
     /// One attribute; `None` after an error about it.
@@ -83,7 +83,7 @@ impl Compiler<'_> {
                     attribute: Some(name),
                     destination: spec.destination(),
                     dials: false,
-                    is_socket: spec.kind == Kind::Websocket,
+                    is_socket: spec.kind == ValueType::Websocket,
                     place,
                 };
                 self.template(text, value.span(), &used)?

@@ -38,7 +38,7 @@ pub fn schema() -> Value {
 
 /// A table with a fixed set of keys.
 fn section(section: &Section) -> Value {
-    let property = |key: &shape::Key| {
+    let property = |key: &shape::KeyShape| {
         let mut value = kind(&key.kind, section);
         if value.get("$ref").is_some() {
             // Draft-07 ignores everything beside a `$ref`.

@@ -11,7 +11,7 @@ use crate::twilio::types::Channel;
 
 /// A table with a fixed set of keys.
 pub(super) struct Section {
-    keys: &'static [Key],
+    keys: &'static [KeyShape],
     /// The keys of which at least one must be there.
     pub any_of: &'static [&'static str],
     /// Pairs of keys that exclude each other.
@@ -19,7 +19,7 @@ pub(super) struct Section {
 }
 
 /// One key of a section.
-pub(super) struct Key {
+pub(super) struct KeyShape {
     pub name: &'static str,
     pub kind: Kind,
     pub is_required: bool,
@@ -64,7 +64,7 @@ pub(super) enum Kind {
 }
 
 impl Section {
-    const fn of(keys: &'static [Key]) -> Self {
+    const fn of(keys: &'static [KeyShape]) -> Self {
         Self {
             keys,
             any_of: &[],
@@ -73,7 +73,7 @@ impl Section {
     }
 
     /// The keys in the order of their description.
-    pub(super) fn described(&self) -> impl Iterator<Item = &Key> {
+    pub(super) fn described(&self) -> impl Iterator<Item = &KeyShape> {
         self.keys.iter()
     }
 
@@ -90,8 +90,8 @@ impl Section {
     }
 }
 
-const fn key(name: &'static str, kind: Kind, help: &'static str) -> Key {
-    Key {
+const fn key(name: &'static str, kind: Kind, help: &'static str) -> KeyShape {
+    KeyShape {
         name,
         kind,
         is_required: false,
@@ -99,7 +99,7 @@ const fn key(name: &'static str, kind: Kind, help: &'static str) -> Key {
     }
 }
 
-const fn required(name: &'static str, kind: Kind, help: &'static str) -> Key {
+const fn required(name: &'static str, kind: Kind, help: &'static str) -> KeyShape {
     let mut key = key(name, kind, help);
     key.is_required = true;
     key

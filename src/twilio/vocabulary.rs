@@ -179,7 +179,7 @@ pub struct Status {
 pub struct AttributeSpec {
     /// The type of a value.
     #[serde(rename = "type")]
-    pub kind: Kind,
+    pub kind: ValueType,
     /// The values that are known; empty when any text of the right form will do.
     #[serde(borrow)]
     pub values: Vec<&'static str>,
@@ -233,7 +233,7 @@ fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "the names say it")]
-pub enum Kind {
+pub enum ValueType {
     Boolean,
     Enum,
     Integer,
@@ -427,7 +427,7 @@ impl AttributeSpec {
     #[must_use]
     pub fn destination(&self) -> Option<Destination> {
         match self.kind {
-            Kind::Url | Kind::Websocket => Some(Destination::Url),
+            ValueType::Url | ValueType::Websocket => Some(Destination::Url),
             _ => self.destination,
         }
     }
@@ -436,11 +436,11 @@ impl AttributeSpec {
     #[must_use]
     pub fn wanted(&self) -> &'static str {
         match self.kind {
-            Kind::Boolean => "true or false",
-            Kind::Integer => "a whole number",
-            Kind::Enum if self.knows("true") => "true, false or a text in quotes",
-            Kind::Enum | Kind::String => "a text in quotes",
-            Kind::Url | Kind::Websocket => "a URL in quotes",
+            ValueType::Boolean => "true or false",
+            ValueType::Integer => "a whole number",
+            ValueType::Enum if self.knows("true") => "true, false or a text in quotes",
+            ValueType::Enum | ValueType::String => "a text in quotes",
+            ValueType::Url | ValueType::Websocket => "a URL in quotes",
         }
     }
 
@@ -448,8 +448,8 @@ impl AttributeSpec {
     #[must_use]
     pub fn takes_integers(&self) -> bool {
         match self.kind {
-            Kind::Integer => true,
-            Kind::String => self.charset.is_none() && self.destination.is_none(),
+            ValueType::Integer => true,
+            ValueType::String => self.charset.is_none() && self.destination.is_none(),
             _ => false,
         }
     }
@@ -458,9 +458,9 @@ impl AttributeSpec {
     #[must_use]
     pub fn takes_booleans(&self) -> bool {
         match self.kind {
-            Kind::Boolean => true,
-            Kind::Enum => self.knows("true"),
-            Kind::String => self.charset.is_none() && self.destination.is_none(),
+            ValueType::Boolean => true,
+            ValueType::Enum => self.knows("true"),
+            ValueType::String => self.charset.is_none() && self.destination.is_none(),
             _ => false,
         }
     }
@@ -504,14 +504,14 @@ impl AttributeSpec {
             return Err(ValueError::Outdated { instead });
         }
         match self.kind {
-            Kind::Boolean if value == "true" || value == "false" => Ok(()),
-            Kind::Boolean => Err(ValueError::NotBoolean),
-            Kind::Integer => self.check_integer(value),
-            Kind::Enum if self.knows(value) => Ok(()),
-            Kind::Enum => Err(ValueError::NotAmong { open: self.open }),
-            Kind::Url => check_web_url(value).map_err(ValueError::Url),
-            Kind::Websocket => check_websocket_url(value).map_err(ValueError::Url),
-            Kind::String => self.check_string(value),
+            ValueType::Boolean if value == "true" || value == "false" => Ok(()),
+            ValueType::Boolean => Err(ValueError::NotBoolean),
+            ValueType::Integer => self.check_integer(value),
+            ValueType::Enum if self.knows(value) => Ok(()),
+            ValueType::Enum => Err(ValueError::NotAmong { open: self.open }),
+            ValueType::Url => check_web_url(value).map_err(ValueError::Url),
+            ValueType::Websocket => check_websocket_url(value).map_err(ValueError::Url),
+            ValueType::String => self.check_string(value),
         }
     }
 
@@ -594,7 +594,7 @@ pub(crate) mod tests {
                     assert!(child_of(channel, spec, child).is_some(), "{key} > {child}");
                 }
                 for (name, attribute) in &spec.attributes {
-                    if attribute.kind == Kind::Enum {
+                    if attribute.kind == ValueType::Enum {
                         assert!(!attribute.values.is_empty(), "{key} {name}");
                     }
                 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::{offered, reference};
 use crate::twilio::types::Channel;
 use crate::twilio::vocabulary::{
-    self, AttributeSpec, Destination, ElementSpec, Kind, RESPONSE, elements,
+    self, AttributeSpec, Destination, ElementSpec, RESPONSE, ValueType, elements,
 };
 
 /// Matches every text with a template in it: its value is not known yet.
@@ -147,13 +147,13 @@ fn defaults() -> Value {
 
 fn attribute(name: &str, spec: &AttributeSpec) -> Value {
     let mut schema = match spec.kind {
-        Kind::Boolean => json!({ "pattern": whole("true|false") }),
-        Kind::Integer => integer(spec),
-        Kind::Enum => one_of_values(spec),
-        Kind::Url if spec.empty => json!({ "pattern": format!("^$|{URL}") }),
-        Kind::Url => json!({ "pattern": URL }),
-        Kind::Websocket => json!({ "pattern": SOCKET }),
-        Kind::String => string(spec),
+        ValueType::Boolean => json!({ "pattern": whole("true|false") }),
+        ValueType::Integer => integer(spec),
+        ValueType::Enum => one_of_values(spec),
+        ValueType::Url if spec.empty => json!({ "pattern": format!("^$|{URL}") }),
+        ValueType::Url => json!({ "pattern": URL }),
+        ValueType::Websocket => json!({ "pattern": SOCKET }),
+        ValueType::String => string(spec),
     };
     let mut types = vec!["string"];
     if spec.takes_integers() {
