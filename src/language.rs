@@ -24,11 +24,11 @@ mod rules;
 mod schedules;
 pub mod schema;
 mod sessions;
+mod shape;
 mod steps;
 mod syntax;
 mod texts;
 mod values;
-mod voices;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -53,39 +53,6 @@ use crate::table::{DefaultReplies, Route, Table};
 
 pub use self::coverage::Coverage;
 use self::in_file_tests::Ran;
-
-/// The keys of the file.
-const FILE_KEYS: [&str; 11] = [
-    "default",
-    "defaults",
-    "directory",
-    "extra",
-    "intercept",
-    "loop_guard",
-    "parameters",
-    "reply",
-    "route",
-    "schedule",
-    "test",
-];
-
-/// The keys of a `[[route]]`.
-const ROUTE_KEYS: [&str; 11] = [
-    "answer_machines",
-    "create_session",
-    "during",
-    "message",
-    "name",
-    "outside",
-    "private",
-    "reply",
-    "step",
-    "voice",
-    "when",
-];
-
-/// The keys of an `[[intercept]]`.
-const INTERCEPT_KEYS: [&str; 5] = ["block", "during", "name", "outside", "when"];
 
 /// The files beside a table: those that its directories name.
 pub trait Files {
@@ -333,11 +300,12 @@ impl<'s> Compiler<'s> {
 
     /// Reads the whole file: what others refer to first.
     fn file(&mut self, file: &DeTable<'_>) -> Option<DefaultReplies> {
-        self.problems.unknown_keys(file, "the file", &FILE_KEYS);
+        self.problems
+            .unknown_keys(file, "the file", &shape::FILE.keys());
         let misspelt = file
             .keys()
             .map(|key| key.get_ref().as_ref())
-            .filter(|key| !FILE_KEYS.contains(key));
+            .filter(|key| !shape::FILE.has(key));
         self.misspelt_sections = misspelt.map(str::to_owned).collect();
         let sections: [(&str, Reader<'s>); 8] = [
             ("parameters", Self::lower_parameters),

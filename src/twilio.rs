@@ -8,4 +8,5 @@ pub mod request;
 pub mod signature;
 pub mod spelling;
 pub mod twiml_url;
+mod twiml_value;
 pub mod vocabulary;

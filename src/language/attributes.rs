@@ -5,17 +5,17 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use super::Compiler;
 use super::columns::Rule;
 use super::place::Place;
 use super::place::Use;
+use super::{Compiler, rules};
 use crate::table::diagnostic::Code;
 use crate::table::problems::{Value, choice, listed};
 use crate::table::reply::Attribute;
 use crate::table::reply::template::{Piece, Text};
 use crate::twilio::spelling::nearest;
 use crate::twilio::twiml_url::UrlError;
-use crate::twilio::vocabulary::{AttributeSpec, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{AttributeSpec, ElementSpec, ValueError, ValueType};
 
 impl Compiler<'_> {
     /// One attribute; `None` after an error about it.
@@ -32,6 +32,10 @@ impl Compiler<'_> {
             .get(spec.tag)
             .is_some_and(|names| names.iter().any(|extra| extra == name));
         let known = match spec.attribute(name) {
+            // What leads somewhere is checked all the same.
+            Some((_, attribute)) if is_extra && attribute.destination().is_none() => {
+                Some((Cow::Owned(name.to_owned()), AttributeSpec::any()))
+            }
             Some((name, attribute)) => Some((Cow::Borrowed(name), attribute)),
             None if is_extra => Some((Cow::Owned(name.to_owned()), AttributeSpec::any())),
             None => None,
@@ -51,6 +55,10 @@ impl Compiler<'_> {
                 .twilio(12200);
             return None;
         };
+        if let Some(status) = attribute.status {
+            let what = format!("`{name}` of `{}`", spec.tag);
+            rules::advise_against(&mut self.problems, &what, status, span);
+        }
         let value = self.attribute_value(spec, &name, attribute, value, place)?;
         Some(Attribute {
             name,
@@ -75,6 +83,7 @@ impl Compiler<'_> {
                     attribute: Some(name),
                     destination: spec.destination(),
                     dials: false,
+                    is_socket: spec.kind == ValueType::Websocket,
                     place,
                 };
                 self.template(text, value.span(), &used)?
@@ -125,10 +134,9 @@ impl Compiler<'_> {
             "`{name}` of `{}` cannot be \"{literal}\": {error}",
             element.tag
         );
-        let open = matches!(error, ValueError::NotAmong { open: true });
         let (code, help) = match error {
             ValueError::NotAmong { .. } => {
-                let known = spec.known_values();
+                let known = &spec.values;
                 let help = match nearest(literal, known.iter().copied()) {
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None if known.len() <= 15 => format!("it is one of {}", choice(known)),
@@ -149,16 +157,27 @@ impl Compiler<'_> {
                 (Code::BadValue, "take that character out".to_owned())
             }
             ValueError::TooLong { .. } => (Code::BadValue, "shorten it".to_owned()),
+            ValueError::Unusual { usual } => (
+                Code::BadValue,
+                format!("write at most {usual}, or ask Twilio for more"),
+            ),
+            ValueError::Outdated { instead } => (Code::BadValue, format!("write {instead}")),
             _ => (
                 Code::BadValue,
                 format!("write such a value, or leave `{name}` out"),
             ),
         };
-        if open {
-            let message = format!(
-                "`{name}` of `{}` is not known to be \"{literal}\"",
-                element.tag
-            );
+        if error.is_suspicion() {
+            let message = match error {
+                ValueError::NotAmong { .. } => format!(
+                    "`{name}` of `{}` is not known to be \"{literal}\"",
+                    element.tag
+                ),
+                _ => format!(
+                    "`{name}` of `{}` should not be \"{literal}\": {error}",
+                    element.tag
+                ),
+            };
             self.problems
                 .warn(Code::UnusualValue, span, message, help)
                 .twilio(spec.error_number());

@@ -218,7 +218,7 @@ impl Compiler<'_> {
                 check.rule.check(cell).err()
             };
             match error {
-                None | Some(ValueError::NotAmong { open: true }) => {}
+                None => {}
                 Some(error) => bad.push((file.place(row, check.column + 1), error)),
             }
             if bad.len() == MOST_BAD_CELLS {
@@ -231,6 +231,12 @@ impl Compiler<'_> {
             check.place, check.directory
         );
         for ((file, span), error) in bad {
+            if error.is_suspicion() {
+                let message = format!("this cell may not stand there: {error}");
+                self.problems
+                    .warn_in(&file, Code::UnusualValue, span, message, help.clone());
+                continue;
+            }
             let message = format!("this cell cannot stand there: {error}");
             self.problems
                 .error_in(&file, Code::BadCell, span, message, help.clone());

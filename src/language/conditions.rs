@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::DirectoryFile;
-use super::{Compiler, INTERCEPT_KEYS, ROUTE_KEYS};
+use super::{Compiler, shape};
 use crate::table::condition::{
     Binding, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject, folded, folds,
 };
@@ -41,11 +41,11 @@ impl Asker {
         }
     }
 
-    /// The keys of its section, which are no parameters.
-    fn keys(self) -> &'static [&'static str] {
+    /// The shape of its section, whose keys are not parameters.
+    fn shape(self) -> &'static shape::Section {
         match self {
-            Self::Route | Self::Step => &ROUTE_KEYS,
-            Self::Intercept => &INTERCEPT_KEYS,
+            Self::Route | Self::Step => &shape::ROUTE,
+            Self::Intercept => &shape::INTERCEPT,
         }
     }
 }
@@ -137,7 +137,7 @@ impl Compiler<'_> {
         bindings: &[Binding],
     ) -> Option<Condition> {
         let name = key.get_ref().as_ref();
-        if asker.keys().contains(&name) {
+        if asker.shape().has(name) {
             let section = asker.section();
             let message = format!("`{name}` belongs to the {section}, not to its `when`");
             let help = format!(

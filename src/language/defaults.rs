@@ -78,7 +78,7 @@ impl Compiler<'_> {
             |element: &Element, name: &str| element.attributes.iter().any(|set| set.name == name);
         // A voice speaks its own languages: whoever sets one of the two does not want the other from elsewhere.
         let sets_voice =
-            element.spec.tag == "Say" && (sets(element, "voice") || sets(element, "language"));
+            element.spec.is_spoken() && (sets(element, "voice") || sets(element, "language"));
         let defaults = self
             .defaults
             .get(element.spec.tag)
@@ -116,8 +116,7 @@ impl Compiler<'_> {
                 element.attributes.push(default);
             }
         }
-        if element.spec.tag == "Dial"
-            && reaches_a_person(element)
+        if reaches_a_person(element)
             && !sets(element, "callerId")
             && let Some((name, spec)) = element.spec.attribute("callerId")
         {
@@ -134,6 +133,6 @@ impl Compiler<'_> {
 fn reaches_a_person(dial: &Element) -> bool {
     dial.content.iter().any(|node| match node {
         Node::Text(_) => true,
-        Node::Element(noun) => matches!(noun.spec.tag, "Number" | "Sip" | "Client" | "WhatsApp"),
+        Node::Element(noun) => noun.spec.dials,
     })
 }

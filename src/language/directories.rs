@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::Compiler;
 use super::directory_file::{DirectoryFile, Places};
+use super::{Compiler, shape};
 use crate::table::diagnostic::{Code, File};
 use crate::table::directory::{AddError, Directory};
 use crate::table::problems::{Key, Value, entries, listed};
-
-/// The keys of a `[directory.NAME]`.
-const DIRECTORY_KEYS: [&str; 5] = ["file", "key", "numbers", "public", "rows"];
 
 /// The most mistakes that are reported in the rows of one file beside the table: whoever has more of them has one mistake.
 pub(super) const MOST_BAD_ROWS: usize = 20;
@@ -47,7 +44,8 @@ impl Compiler<'_> {
     ) -> Option<DirectoryFile> {
         let table = self.problems.table(value, "a directory")?;
         let section = format!("[directory.{name}]");
-        self.problems.unknown_keys(table, &section, &DIRECTORY_KEYS);
+        self.problems
+            .unknown_keys(table, &section, &shape::DIRECTORY.keys());
         let sources: Vec<&str> = ["numbers", "rows", "file"]
             .into_iter()
             .filter(|key| table.contains_key(*key))

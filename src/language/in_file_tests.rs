@@ -6,7 +6,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
-use super::Compiler;
+use super::{Compiler, shape};
 use crate::table::answer::{Answer, Asked, answer};
 use crate::table::diagnostic::{Code, Diagnostic, Severity};
 use crate::table::guard::{LOOP_GUARD, LoopGuard};
@@ -19,10 +19,6 @@ use crate::table::{DEFAULT, Miss, Table};
 use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
 use crate::twilio::spelling::nearest;
-
-const TEST_KEYS: [&str; 8] = [
-    "at", "channel", "contains", "expect", "name", "request", "step", "webhook",
-];
 
 /// The moment of a test that names none.
 const NOON: &str = "2026-01-01T12:00:00Z";
@@ -97,7 +93,8 @@ impl Compiler<'_> {
         names: &mut BTreeSet<String>,
     ) -> Option<Test<'v>> {
         let test = self.problems.table(value, "a test")?;
-        self.problems.unknown_keys(test, "a test", &TEST_KEYS);
+        self.problems
+            .unknown_keys(test, "a test", &shape::TEST.keys());
         let place = if let Some(name) = test.get("name") {
             let text = self.problems.text(name, "a name")?;
             if !names.insert(text.to_owned()) {

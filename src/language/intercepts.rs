@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::conditions::Asker;
-use super::{Compiler, INTERCEPT_KEYS};
+use super::{Compiler, shape};
 use crate::table::DEFAULT;
 use crate::table::diagnostic::Code;
 use crate::table::guard::LOOP_GUARD;
@@ -23,7 +23,7 @@ impl Compiler<'_> {
                 continue;
             };
             self.problems
-                .unknown_keys(table, "an intercept", &INTERCEPT_KEYS);
+                .unknown_keys(table, "an intercept", &shape::INTERCEPT.keys());
             let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
             let name = self.decider_name(table, value, "intercept", &taken);
             let alternatives = table
@@ -37,9 +37,7 @@ impl Compiler<'_> {
                 self.problems.boolean(block, "true or false")
             } else {
                 // A `block` under a misspelt or misplaced key is reported there.
-                let is_misspelt = table
-                    .keys()
-                    .any(|key| !INTERCEPT_KEYS.contains(&key.get_ref().as_ref()));
+                let is_misspelt = table.keys().any(|key| !shape::INTERCEPT.has(key.get_ref()));
                 let when = table.get("when").and_then(|when| when.get_ref().as_table());
                 let is_misplaced = when.is_some_and(|when| when.contains_key("block"));
                 if !is_misspelt && !is_misplaced {

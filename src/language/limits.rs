@@ -2,7 +2,7 @@
 
 use toml::de::DeValue;
 
-use super::Compiler;
+use super::{Compiler, shape};
 use crate::table::diagnostic::Code;
 use crate::table::guard::MOST_REPLIES;
 use crate::table::problems::{Value, entries, integer};
@@ -17,7 +17,7 @@ impl Compiler<'_> {
             return;
         };
         self.problems
-            .unknown_keys(table, "[loop_guard]", &["per", "replies", "same_call"]);
+            .unknown_keys(table, "[loop_guard]", &shape::LIMITS.keys());
         if let Some(replies) = table
             .get("replies")
             .and_then(|value| self.count(value, MOST_REPLIES))

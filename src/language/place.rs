@@ -38,6 +38,8 @@ pub(super) struct Use<'u> {
     pub destination: Option<Destination>,
     /// Whether it is what a Dial reaches.
     pub dials: bool,
+    /// Whether it is the URL of a socket.
+    pub is_socket: bool,
     /// Where the element stands.
     pub place: Place,
 }

@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use toml::de::{DeArray, DeTable, DeValue};
 
-use super::Compiler;
 use super::attributes::url_help;
 use super::columns::Rule;
 use super::place::{Owner, Place, Use};
+use super::{Compiler, rules};
 use crate::table::diagnostic::Code;
 use crate::table::problems::{Key, Value, entries, listed};
 use crate::table::reply::{Element, Node};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::{self, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{self, ElementSpec, RESPONSE, ValueError};
 
 impl Compiler<'_> {
     /// The verbs of a `voice` or `message`; `None` when there is no such array.
@@ -36,7 +36,7 @@ impl Compiler<'_> {
             };
             verbs.extend(self.element(table, item.span(), response, place));
         }
-        self.check_flow(&verbs, place);
+        rules::check_flow(&mut self.problems, &verbs);
         Some(verbs.into_iter().map(|(element, _)| element).collect())
     }
 
@@ -97,7 +97,7 @@ impl Compiler<'_> {
             ));
         }
         if place.owner == Owner::Default {
-            self.check_default_verb(spec, &entries, &key.span());
+            rules::check_default_verb(&mut self.problems, spec, &entries, &key.span());
         }
         element.content = self.content(spec, content, place);
         self.add_defaults(&mut element, &key.span(), place);
@@ -106,7 +106,7 @@ impl Compiler<'_> {
         let is_lost = is_there && element.content.is_empty() && !content.get_ref().is_array();
         let is_fine = self.problems.errors_since(before) == 0 && !is_lost;
         if is_fine {
-            self.check_element(&element, &key.span(), content, parent);
+            rules::check_element(&mut self.problems, &element, &key.span(), content, parent);
         }
         Some((element, key.span()))
     }
@@ -136,6 +136,9 @@ impl Compiler<'_> {
             .find(|key| nearest(key.get_ref(), children.iter().copied()).is_some())
             .unwrap_or(key);
         let name = key.get_ref().as_ref();
+        if self.gone_element(name, &key.span(), place) {
+            return;
+        }
         let everywhere = vocabulary::element_names(place.channel);
         let help =
             match nearest(name, children.iter().copied()).or_else(|| nearest(name, everywhere)) {
@@ -151,6 +154,22 @@ impl Compiler<'_> {
             .twilio(12200);
     }
 
+    /// Reports an element that does not work any more; `false` when it is not one.
+    fn gone_element(&mut self, name: &str, span: &Range<usize>, place: Place) -> bool {
+        let Some(status) = vocabulary::gone(place.channel, name) else {
+            return false;
+        };
+        let message = format!("TwiML has no element `{name}` here: {}", status.why);
+        let help = match status.instead {
+            Some(instead) => format!("write `{instead}`"),
+            None => "take it out".to_owned(),
+        };
+        self.problems
+            .error(Code::UnknownElement, span.clone(), message, help)
+            .twilio((place.channel == Channel::Voice).then_some(12200));
+        true
+    }
+
     fn misplaced_element(
         &mut self,
         name: &str,
@@ -158,6 +177,9 @@ impl Compiler<'_> {
         parent: &'static ElementSpec,
         place: Place,
     ) {
+        if self.gone_element(name, &span, place) {
+            return;
+        }
         let parents = vocabulary::parents(place.channel, name);
         if parents.is_empty() {
             let (message, help) = match place.channel {
@@ -180,17 +202,12 @@ impl Compiler<'_> {
                 .twilio(number);
             return;
         }
-        let number = match parent.tag {
-            "Dial" => 13215,
-            "Gather" => 13320,
-            "Start" => 14300,
-            _ => 12200,
-        };
+        let number = parent.nesting_error.unwrap_or(12200);
         let message = format!("`{name}` cannot stand in {}", named(parent));
         let parents: Vec<&str> = parents
             .into_iter()
             .map(|tag| {
-                if tag == "Response" {
+                if tag == RESPONSE {
                     "the reply itself"
                 } else {
                     tag
@@ -253,16 +270,17 @@ impl Compiler<'_> {
         let mut nodes = Vec::with_capacity(array.len());
         for item in array {
             match item.get_ref() {
-                DeValue::String(text) if mixes_text(spec) => {
+                DeValue::String(text) if spec.mixed => {
                     nodes.extend(self.text_content(spec, text, item, place));
                 }
                 DeValue::String(_) => {
-                    let help = match spec.tag {
-                        "Message" => "write { Body = \"…\" }".to_owned(),
-                        tag if spec.text => {
-                            format!("write {{ {tag} = \"…\" }} without brackets, or children only")
-                        }
-                        tag => format!("`{tag}` holds elements only"),
+                    let help = match spec.main_child {
+                        Some(child) => format!("write {{ {child} = \"…\" }}"),
+                        None if spec.text => format!(
+                            "write {{ {} = \"…\" }} without brackets, or children only",
+                            spec.tag
+                        ),
+                        None => format!("`{}` holds elements only", spec.tag),
                     };
                     let message = format!("`{}` does not mix text with elements", spec.tag);
                     self.problems
@@ -288,13 +306,12 @@ impl Compiler<'_> {
         value: &Value<'_>,
         place: Place,
     ) -> Option<Node> {
-        // TwiML's Refer hands a call to a Sip of its own kind, which has no attributes.
-        let is_referred = spec.tag == "Sip" && spec.attribute_names().next().is_none();
         let used = Use {
             element: spec.tag,
             attribute: None,
             destination: spec.destination,
-            dials: is_dialled(spec.tag) && !is_referred,
+            dials: spec.dials,
+            is_socket: false,
             place,
         };
         let text = self.template(text, value.span(), &used)?;
@@ -331,34 +348,18 @@ impl Compiler<'_> {
 
 /// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.
 fn is_element(name: &str) -> bool {
-    Channel::ALL.into_iter().any(|channel| {
-        name != "Response" && vocabulary::elements_named(channel, name).next().is_some()
-    })
-}
-
-/// Whether the text of an element is what a Dial reaches.
-fn is_dialled(tag: &str) -> bool {
-    matches!(
-        tag,
-        "Dial" | "Number" | "Sip" | "Client" | "WhatsApp" | "Identity" | "Uri"
-    )
+    Channel::ALL
+        .into_iter()
+        .any(|channel| vocabulary::elements_named(channel, name).next().is_some())
 }
 
 /// How an element is called in a sentence.
 fn named(spec: &ElementSpec) -> String {
-    if spec.tag == "Response" {
+    if spec.tag == RESPONSE {
         "a reply".to_owned()
     } else {
         format!("`{}`", spec.tag)
     }
-}
-
-/// Whether text and elements may stand side by side: in Say and in the tags that Say holds.
-fn mixes_text(spec: &ElementSpec) -> bool {
-    spec.text
-        && spec
-            .child_names()
-            .any(|child| child == "break" || child == "emphasis")
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::conditions::Asker;
 use super::place::{Owner, Place};
-use super::{Compiler, ROUTE_KEYS};
+use super::{Compiler, shape};
 use crate::table::diagnostic::Code;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::problems::{Value, entries, section};
@@ -46,7 +46,7 @@ impl Compiler<'_> {
                 continue;
             };
             self.problems
-                .unknown_keys(table, &format!("[reply.{name}]"), &["message", "voice"]);
+                .unknown_keys(table, &format!("[reply.{name}]"), &shape::REPLY.keys());
             self.private_reply = None;
             self.reply_directories.clear();
             let reply = NamedReply {
@@ -103,7 +103,8 @@ impl Compiler<'_> {
             let Some(table) = self.problems.table(value, "a route") else {
                 continue;
             };
-            self.problems.unknown_keys(table, "a route", &ROUTE_KEYS);
+            self.problems
+                .unknown_keys(table, "a route", &shape::ROUTE.keys());
             let name = self.decider_name(table, value, "route", &[DEFAULT, LOOP_GUARD]);
             let step = self.step(table);
             self.in_step = step.is_some();
@@ -228,9 +229,7 @@ impl Compiler<'_> {
         let owner = Owner::Route { private };
         let keys = ["voice", "message", "reply", "create_session"];
         // A reply under a misspelt or misplaced key is reported there.
-        let is_misspelt = table
-            .keys()
-            .any(|key| !ROUTE_KEYS.contains(&key.get_ref().as_ref()));
+        let is_misspelt = table.keys().any(|key| !shape::ROUTE.has(key.get_ref()));
         let when = table.get("when").and_then(|when| when.get_ref().as_table());
         let is_misplaced = when.is_some_and(|when| keys.iter().any(|key| when.contains_key(*key)));
         if !is_misspelt && !is_misplaced && keys.iter().all(|key| !table.contains_key(*key)) {
@@ -347,7 +346,7 @@ impl Compiler<'_> {
             .problems
             .table(value, "a table with `voice` and `message`")?;
         self.problems
-            .unknown_keys(table, "[default]", &["message", "voice"]);
+            .unknown_keys(table, "[default]", &shape::LAST.keys());
         let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
         let says_nothing = "[default] says nothing to a caller";
         match table

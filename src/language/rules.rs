@@ -2,379 +2,334 @@
 
 use std::ops::Range;
 
-use super::place::Place;
-use super::{Compiler, voices};
 use crate::table::diagnostic::Code;
-use crate::table::problems::{Key, Value, choice};
+use crate::table::problems::{Key, Problems, Value, choice};
 use crate::table::reply::template::Piece;
-use crate::table::reply::{Element, Node};
+use crate::table::reply::{Attribute, Element, Node};
 use crate::table::twiml;
-use crate::twilio::channel::Channel;
-use crate::twilio::vocabulary::ElementSpec;
+use crate::twilio::vocabulary::{self, ElementSpec, Ends, RESPONSE, Status};
 
-impl Compiler<'_> {
-    /// The rules that look at a whole element.
-    pub(super) fn check_element(
-        &mut self,
-        element: &Element,
-        span: &Range<usize>,
-        content: &Value<'_>,
-        parent: &ElementSpec,
-    ) {
-        let tag = element.spec.tag;
-        let sets = |name: &str| {
-            element
-                .attributes
-                .iter()
-                .any(|attribute| attribute.name == name)
+/// The rules that look at a whole element.
+pub(super) fn check_element(
+    problems: &mut Problems,
+    element: &Element,
+    span: &Range<usize>,
+    content: &Value<'_>,
+    parent: &ElementSpec,
+) {
+    let spec = element.spec;
+    let tag = spec.tag;
+    let is_blank = element.content.iter().all(|node| match node {
+        Node::Text(text) => text
+            .literal()
+            .is_some_and(|literal| literal.trim().is_empty()),
+        Node::Element(_) => false,
+    });
+    let may_be_empty = |name| attribute(element, name).is_some();
+    if is_blank && spec.needs_content && !spec.empty_with.is_some_and(may_be_empty) {
+        let children: Vec<&str> = spec.child_names().collect();
+        let help = match spec.empty_with {
+            Some(name) => format!("write {{ {tag} = \"…\" }}, or set `{name}`"),
+            None if spec.text => format!("write {{ {tag} = \"…\" }}"),
+            None => format!("it needs {}", choice(&children)),
         };
-        let is_blank = element.content.iter().all(|node| match node {
-            Node::Text(text) => text
-                .literal()
-                .is_some_and(|literal| literal.trim().is_empty()),
-            Node::Element(_) => false,
-        });
-        let needs_content = match tag {
-            "Say" | "Dial" | "Client" | "Sip" | "Uri" | "Application" | "Message" | "Refer"
-            | "Headers" | "Connect" | "Start" | "Stop" => true,
-            "Play" => !sets("digits"),
-            "Enqueue" => !sets("workflowSid"),
-            _ => element.spec.text_required,
-        };
-        if is_blank && needs_content {
-            let children: Vec<&str> = element.spec.child_names().collect();
-            let help = match tag {
-                "Play" => "write the URL of the audio, or set `digits`".to_owned(),
-                "Say" => "write what is to be said".to_owned(),
-                _ if element.spec.text => format!("write {{ {tag} = \"…\" }}"),
-                _ => format!("it needs {}", choice(&children)),
-            };
-            let number = element.spec.error_number().or(match tag {
-                "Dial" => Some(13223),
-                "Play" => Some(11100),
-                _ => None,
-            });
-            let message = format!("`{tag}` is empty");
-            self.problems
-                .error(Code::EmptyElement, content.span(), message, help)
-                .twilio(number);
-            return;
-        }
-        self.check_reached(element, span);
-        self.check_needed(element, span, parent);
-        self.check_voice(element, span);
-        self.check_counts(element, span);
-        if is_spoken_or_sent(tag) && twiml::is_too_long(element) {
-            let (help, number) = match tag {
-                "Say" => (
-                    "part it into several Say elements; what is not ASCII counts threefold and more",
-                    13521,
-                ),
-                _ => (
-                    "part it into several messages: one has at most 1600 characters",
-                    14103,
-                ),
-            };
-            let length: usize = element.content.iter().map(literal_length).sum();
-            let message = format!(
-                "this text of {length} characters is longer than Twilio takes in one `{tag}`"
-            );
-            self.problems
-                .error(Code::TooLong, content.span(), message, help)
-                .twilio(number);
-        } else if let Some(max) = element.spec.text_max.filter(|_| !is_spoken_or_sent(tag)) {
-            let length: usize = element.content.iter().map(literal_length).sum();
-            if length > max {
-                let message =
-                    format!("the text of `{tag}` has {length} characters, more than {max}");
-                let help = "shorten it".to_owned();
-                self.problems
-                    .error(Code::TooLong, content.span(), message, help)
-                    .twilio(element.spec.error_number());
-            }
-        }
-        let asks_again = matches!(tag, "Gather" | "Record") && !sets("action");
-        if asks_again {
-            let message = format!(
-                "`{tag}` without `action` asks this same URL again, which may answer the same"
-            );
-            let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
-            self.problems
-                .warn(Code::MissingAction, span.clone(), message, help);
-        }
+        let message = format!("`{tag}` is empty");
+        problems
+            .error(Code::EmptyElement, content.span(), message, help)
+            .twilio(spec.error_number());
+        return;
     }
-
-    /// A noun of Dial with children only must name whom it reaches among them.
-    fn check_reached(&mut self, element: &Element, span: &Range<usize>) {
-        let tag = element.spec.tag;
-        let reached = match tag {
-            "Client" => "Identity",
-            "Application" => "ApplicationSid",
-            "Sip" => "Uri",
-            _ => return,
-        };
-        let is_named = element.content.iter().any(|node| match node {
-            Node::Text(_) => true,
-            Node::Element(child) => child.spec.tag == reached,
-        });
-        if !is_named {
-            let message = format!("`{tag}` reaches nobody");
-            let help = format!("write {{ {reached} = \"…\" }} among its children");
-            self.problems
-                .error(Code::EmptyElement, span.clone(), message, help)
-                .twilio(element.spec.error_number());
-        }
+    check_status(problems, element, span, parent);
+    check_reached(problems, element, span);
+    check_needed(problems, element, span, parent);
+    check_voice(problems, element, span);
+    check_counts(problems, element, span);
+    check_length(problems, element, content);
+    if spec.asks_again && attribute(element, ACTION).is_none() {
+        let message =
+            format!("`{tag}` without `action` asks this same URL again, which may answer the same");
+        let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
+        problems.warn(Code::MissingAction, span.clone(), message, help);
     }
+}
 
-    /// The attributes without which an element means nothing.
-    fn check_needed(&mut self, element: &Element, span: &Range<usize>, parent: &ElementSpec) {
-        let tag = element.spec.tag;
-        let needed: &[&str] = match tag {
-            // To stop a stream its name will do.
-            "Stream" if parent.tag != "Stop" => &["url"],
-            "ConversationRelay" => &["url"],
-            "Parameter" | "Config" | "Header" => &["name", "value"],
-            "sub" => &["alias"],
-            "say-as" => &["interpret-as"],
-            "phoneme" => &["ph"],
-            _ => &[],
-        };
-        for name in needed {
-            if element
-                .attributes
-                .iter()
-                .all(|attribute| attribute.name != *name)
-            {
-                let message = format!("`{tag}` has no `{name}`");
-                let help = format!("write {name} = \"…\" in it");
-                self.problems
-                    .error(Code::MissingAttribute, span.clone(), message, help)
-                    .twilio(12200);
-            }
-        }
+/// The attribute that leads to another document.
+const ACTION: &str = "action";
+
+fn attribute<'e>(element: &'e Element, name: &str) -> Option<&'e Attribute> {
+    element
+        .attributes
+        .iter()
+        .find(|attribute| attribute.name == name)
+}
+
+fn child_tags(element: &Element) -> impl Iterator<Item = &'static str> {
+    element.content.iter().filter_map(|node| match node {
+        Node::Element(child) => Some(child.spec.tag),
+        Node::Text(_) => None,
+    })
+}
+
+/// What Twilio advises against.
+fn check_status(
+    problems: &mut Problems,
+    element: &Element,
+    span: &Range<usize>,
+    parent: &ElementSpec,
+) {
+    let spec = element.spec;
+    let in_reply = spec.status_in_reply.filter(|_| parent.tag == RESPONSE);
+    if let Some(status) = spec.status.or(in_reply) {
+        advise_against(problems, &format!("`{}`", spec.tag), status, span.clone());
     }
+}
 
-    /// A voice speaks its own language only; with another the verb fails.
-    fn check_voice(&mut self, element: &Element, span: &Range<usize>) {
-        let literal = |name: &str| {
-            element
-                .attributes
-                .iter()
-                .find(|attribute| attribute.name == name)
-                .and_then(|found| found.value.literal())
-        };
-        let (Some(voice), Some(language)) = (literal("voice"), literal("language")) else {
-            return;
-        };
-        let languages = voices::languages(voice);
-        if element.spec.tag == "Say" && !languages.is_empty() && !languages.contains(&language) {
-            let message = format!("the voice \"{voice}\" does not speak \"{language}\"");
-            let help = format!(
-                "write language = \"{}\", or choose another voice",
-                languages[0]
-            );
-            self.problems
-                .error(Code::VoiceLanguage, span.clone(), message, help)
-                .twilio(13512);
-        }
+/// The warning about an element or an attribute that works, but that Twilio advises against.
+pub(super) fn advise_against(
+    problems: &mut Problems,
+    what: &str,
+    status: Status,
+    span: Range<usize>,
+) {
+    let message = format!("{what} is {}: {}", status.is, status.why);
+    let help = match status.instead {
+        Some(instead) => format!("use {instead}"),
+        None => "leave it out".to_owned(),
+    };
+    problems.warn(Code::Deprecated, span, message, help);
+}
+
+/// A noun of Dial with children only must name whom it reaches among them.
+fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>) {
+    let spec = element.spec;
+    let Some(main) = spec.main_child.filter(|_| spec.destination.is_some()) else {
+        return;
+    };
+    let has_text = element
+        .content
+        .iter()
+        .any(|node| matches!(node, Node::Text(_)));
+    if !has_text && child_tags(element).all(|tag| tag != main) {
+        let message = format!("`{}` reaches nobody", spec.tag);
+        let help = format!("write {{ {main} = \"…\" }} among its children");
+        problems
+            .error(Code::EmptyElement, span.clone(), message, help)
+            .twilio(spec.error_number());
     }
+}
 
-    /// How many children of a kind TwiML takes.
-    fn check_counts(&mut self, element: &Element, span: &Range<usize>) {
-        let children: Vec<&str> = element
-            .content
-            .iter()
-            .filter_map(|node| match node {
-                Node::Element(child) => Some(child.spec.tag),
-                Node::Text(_) => None,
-            })
-            .collect();
-        let count = |tag: &str| children.iter().filter(|child| **child == tag).count();
-        let tag = element.spec.tag;
-        let mut too_many = |what: String, help: &str, number: Option<u32>| {
-            let message = format!("{what} in one `{tag}`");
-            self.problems
-                .error(Code::TooMany, span.clone(), message, help)
-                .twilio(number);
-        };
-        match tag {
-            "Dial" => {
-                let alone = ["Conference", "Queue", "Application"]
-                    .into_iter()
-                    .find(|noun| count(noun) > 0);
-                if let Some(noun) = alone.filter(|_| children.len() > 1) {
-                    let number = (noun == "Conference").then_some(13000);
-                    too_many(
-                        format!("`{noun}` and another noun"),
-                        "a Dial leads to one such place only",
-                        number,
-                    );
-                } else if children.len() > 10 {
-                    too_many(
-                        format!("{} nouns", children.len()),
-                        "at most 10 are dialled at once",
-                        None,
-                    );
-                }
-            }
-            "Message" if count("Media") > 10 => {
-                too_many(
-                    format!("{} Media", count("Media")),
-                    "a message carries at most 10",
-                    None,
-                );
-            }
-            _ => {
-                for single in ["Headers", "Identity", "Task", "ApplicationSid", "Room"] {
-                    if count(single) > 1 {
-                        too_many(
-                            format!("{} `{single}`", count(single)),
-                            "write it once",
-                            None,
-                        );
-                    }
-                }
-                if tag == "Connect" && children.len() > 1 {
-                    too_many(
-                        format!("{} nouns", children.len()),
-                        "a call is connected to one place",
-                        None,
-                    );
-                }
-                if tag == "Refer" && children.len() > 1 {
-                    too_many(
-                        format!("{} `Sip`", children.len()),
-                        "a call is referred to one place",
-                        None,
-                    );
-                }
-            }
-        }
-    }
-
-    /// The rules that look at the order and the number of verbs.
-    pub(super) fn check_flow(&mut self, verbs: &[(Element, Range<usize>)], place: Place) {
-        for (position, (verb, _)) in verbs.iter().enumerate() {
-            let Some((next, span)) = verbs.get(position + 1) else {
-                break;
-            };
-            let sets = |name: &str| {
-                verb.attributes
-                    .iter()
-                    .find(|attribute| attribute.name == name)
-            };
-            let is_true = |name: &str| {
-                sets(name).is_some_and(|attribute| attribute.value.literal() == Some("true"))
-            };
-            let tag = verb.spec.tag;
-            let message = match tag {
-                "Redirect" | "Hangup" | "Reject" => {
-                    format!(
-                        "`{}` is never reached: `{tag}` ends the document",
-                        next.spec.tag
-                    )
-                }
-                "Dial" | "Enqueue" | "Pay" | "Refer" | "Connect" if sets("action").is_some() => {
-                    format!(
-                        "`{}` is never reached: `{tag}` goes on at its `action`",
-                        next.spec.tag
-                    )
-                }
-                "Gather" if is_true("actionOnEmptyResult") => {
-                    format!(
-                        "`{}` is never reached: this `Gather` always goes on at its `action`",
-                        next.spec.tag
-                    )
-                }
-                "Message" if sets("action").is_some() => {
-                    let message = format!(
-                        "`{}` may not be reached: this `Message` has an `action`",
-                        next.spec.tag
-                    );
-                    let help =
-                        "write it before that message, or set statusCallback instead of action";
-                    self.problems
-                        .warn(Code::Unreachable, span.clone(), message, help);
-                    continue;
-                }
-                _ => continue,
-            };
-            let help = format!("move it before `{tag}`, or take it out");
-            self.problems
-                .error(Code::Unreachable, span.clone(), message, help);
-        }
-        // A Pause before it only delays; whatever else comes first answers the call.
-        let first = verbs
-            .iter()
-            .position(|(verb, _)| verb.spec.tag != "Pause")
-            .unwrap_or_default();
-        if let Some((_, span)) = verbs
-            .iter()
-            .skip(first + 1)
-            .find(|(verb, _)| verb.spec.tag == "Reject")
-        {
-            let help = "write Reject alone, or Hangup after what you say";
-            let message = "the verb before `Reject` has answered the call already";
-            self.problems
-                .warn(Code::LateReject, span.clone(), message, help);
-        }
-        let messages: Vec<_> = verbs
-            .iter()
-            .filter(|(verb, _)| verb.spec.tag == "Message")
-            .collect();
-        if place.channel == Channel::Message && messages.len() > 10 {
-            let message = format!("{} messages in one reply", messages.len());
-            let span = messages[10].1.clone();
-            self.problems
-                .error(Code::TooMany, span, message, "Twilio sends at most 10")
-                .twilio(14109);
-        }
-    }
-
-    /// `[default]` must not be able to fail: no template, and nothing that asks the service again.
-    pub(super) fn check_default_verb(
-        &mut self,
-        spec: &ElementSpec,
-        entries: &[(&Key<'_>, &Value<'_>)],
-        span: &Range<usize>,
-    ) {
-        let help = "write it in a route without `when`";
-        if matches!(spec.tag, "Redirect" | "Gather" | "Record" | "Enqueue") {
-            let message = format!(
-                "`{}` leads on from [default], which must be the end",
-                spec.tag
-            );
-            self.problems
-                .error(Code::FragileDefault, span.clone(), message, help);
-            return;
-        }
-        for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == "action") {
-            let message = "`action` leads on from [default], which must be the end";
-            self.problems
-                .error(Code::FragileDefault, key.span(), message, help);
+/// The attributes without which an element means nothing.
+fn check_needed(
+    problems: &mut Problems,
+    element: &Element,
+    span: &Range<usize>,
+    parent: &ElementSpec,
+) {
+    let sets = |name: &str| attribute(element, name).is_some();
+    for (name, spec) in element.spec.attributes().filter(|(_, spec)| spec.required) {
+        let can_do_without =
+            spec.optional_in == Some(parent.tag) || spec.required_unless.is_some_and(sets);
+        if !can_do_without && !sets(name) {
+            let message = format!("`{}` has no `{name}`", element.spec.tag);
+            let help = format!("write {name} = \"…\" in it");
+            problems
+                .error(Code::MissingAttribute, span.clone(), message, help)
+                .twilio(12200);
         }
     }
 }
 
-/// Whether an element's text is spoken or sent, so that it is cut at a limit when a request makes it too long.
-fn is_spoken_or_sent(tag: &str) -> bool {
-    matches!(tag, "Say" | "Message" | "Sms")
+/// A voice speaks its own language; with another the verb may fail.
+fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) {
+    let literal = |name: &str| attribute(element, name)?.value.literal();
+    let (Some(voice), Some(language)) = (literal("voice"), literal("language")) else {
+        return;
+    };
+    let languages = vocabulary::voice_languages(voice);
+    let without_region = language.split('-').next().unwrap_or_default();
+    let speaks = |known: &&str| {
+        known.eq_ignore_ascii_case(language) || known.eq_ignore_ascii_case(without_region)
+    };
+    if element.spec.is_spoken() && !languages.is_empty() && !languages.iter().any(speaks) {
+        let message = format!("the voice \"{voice}\" does not speak \"{language}\"");
+        let help = format!(
+            "write language = \"{}\", or choose another voice",
+            languages[0]
+        );
+        problems.warn(Code::VoiceLanguage, span.clone(), message, help);
+    }
+}
+
+/// How many children of a kind TwiML takes.
+fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>) {
+    let tag = element.spec.tag;
+    let mut too_many = |what: String, help: String, number: Option<u32>| {
+        let message = format!("{what} in one `{tag}`");
+        problems
+            .error(Code::TooMany, span.clone(), message, help)
+            .twilio(number);
+    };
+    let children: Vec<&ElementSpec> = element
+        .content
+        .iter()
+        .filter_map(|node| match node {
+            Node::Element(child) => Some(child.spec),
+            Node::Text(_) => None,
+        })
+        .collect();
+    if let Some(child) = children.iter().find(|child| child.alone)
+        && children.len() > 1
+    {
+        let what = format!("`{}` and another noun", child.tag);
+        let help = format!("a {tag} leads to one such place only");
+        return too_many(what, help, child.alone_error);
+    }
+    let most = element.spec.most_children;
+    if most.is_some_and(|most| children.len() > most) {
+        let what = format!("{} elements", children.len());
+        return too_many(what, at_most(most), None);
+    }
+    for (child, count, _) in over_limit(&children) {
+        let what = format!("{count} `{}`", child.tag);
+        too_many(what, at_most(child.most), child.most_error);
+    }
+}
+
+/// The elements of which there are more than one place takes: each kind, how many there are, and the position of the
+/// first one too many.
+fn over_limit<'s>(specs: &[&'s ElementSpec]) -> Vec<(&'s ElementSpec, usize, usize)> {
+    let is_over = |(position, spec): (usize, &&'s ElementSpec)| {
+        let same =
+            |specs: &[&ElementSpec]| specs.iter().filter(|other| other.tag == spec.tag).count();
+        let is_first_over = |most| same(&specs[..position]) == most;
+        spec.most
+            .is_some_and(is_first_over)
+            .then(|| (*spec, same(specs), position))
+    };
+    specs.iter().enumerate().filter_map(is_over).collect()
+}
+
+fn at_most(most: Option<usize>) -> String {
+    match most {
+        Some(most) if most > 1 => format!("write at most {most}"),
+        _ => "write only one".to_owned(),
+    }
+}
+
+/// A text that is too long whatever the request.
+fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>) {
+    let spec = element.spec;
+    let tag = spec.tag;
+    let length: usize = element.content.iter().map(literal_length).sum();
+    let Some(max) = spec.text_max(None) else {
+        return;
+    };
+    let (message, help) = if spec.cut && twiml::is_too_long(element) {
+        let help = match spec.encoded_max() {
+            Some(_) => format!(
+                "split it over several {tag} elements; a character that is not ASCII counts three times or more"
+            ),
+            None => format!("split it over several messages: one has at most {max} characters"),
+        };
+        let message =
+            format!("this text of {length} characters is longer than Twilio takes in one `{tag}`");
+        (message, help)
+    } else if !spec.cut && length > max {
+        let message = format!("the text of `{tag}` has {length} characters, more than {max}");
+        (message, "shorten it".to_owned())
+    } else {
+        return;
+    };
+    problems
+        .error(Code::TooLong, content.span(), message, help)
+        .twilio(spec.length_error_number());
 }
 
 /// The characters of a text that are there whatever the request.
 fn literal_length(node: &Node) -> usize {
-    match node {
-        Node::Text(text) => text
-            .pieces()
-            .iter()
-            .map(|piece| {
-                if let Piece::Literal(text) = piece {
-                    text.chars().count()
-                } else {
-                    0
-                }
-            })
-            .sum(),
-        Node::Element(_) => 0,
+    let Node::Text(text) = node else { return 0 };
+    let literals = text.pieces().iter().map(|piece| match piece {
+        Piece::Literal(text) => text.chars().count(),
+        _ => 0,
+    });
+    literals.sum()
+}
+
+/// The rules that look at the order and the number of verbs.
+pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize>)]) {
+    for pair in verbs.windows(2) {
+        let [(verb, _), (next, span)] = pair else {
+            continue;
+        };
+        check_order(problems, verb, next, span);
+    }
+    // A Pause before it only delays; whatever else comes first answers the call.
+    let mut after_pauses = verbs
+        .iter()
+        .skip_while(|(verb, _)| verb.spec.tag == "Pause");
+    after_pauses.next();
+    if let Some((_, span)) = after_pauses.find(|(verb, _)| verb.spec.tag == "Reject") {
+        let help = "write Reject alone, or Hangup after what you say";
+        let message = "the verb before `Reject` has answered the call already";
+        problems.warn(Code::LateReject, span.clone(), message, help);
+    }
+    let specs: Vec<&ElementSpec> = verbs.iter().map(|(verb, _)| verb.spec).collect();
+    for (spec, count, position) in over_limit(&specs) {
+        let message = format!("{count} `{}` in one reply", spec.tag);
+        problems
+            .error(
+                Code::TooMany,
+                verbs[position].1.clone(),
+                message,
+                at_most(spec.most),
+            )
+            .twilio(spec.most_error);
+    }
+}
+
+/// The rule that nothing may follow what ends the document.
+fn check_order(problems: &mut Problems, verb: &Element, next: &Element, span: &Range<usize>) {
+    let (tag, next) = (verb.spec.tag, next.spec.tag);
+    let has_action = attribute(verb, ACTION).is_some();
+    let is_true =
+        |name| attribute(verb, name).is_some_and(|set| set.value.literal() == Some("true"));
+    let why = match verb.spec.ends {
+        Some(Ends::Always) => format!("`{tag}` ends the document"),
+        Some(Ends::Action) if has_action => format!("`{tag}` goes on at its `action`"),
+        Some(Ends::ActionOnEmptyResult) if is_true("actionOnEmptyResult") => {
+            format!("this `{tag}` always goes on at its `action`")
+        }
+        Some(Ends::Perhaps) if has_action => {
+            let message = format!("`{next}` may not be reached: this `{tag}` has an `action`");
+            let help = "write it before that message, or set statusCallback instead of action";
+            problems.warn(Code::Unreachable, span.clone(), message, help);
+            return;
+        }
+        _ => return,
+    };
+    let message = format!("`{next}` is never reached: {why}");
+    let help = format!("move it before `{tag}`, or take it out");
+    problems.error(Code::Unreachable, span.clone(), message, help);
+}
+
+/// `[default]` must not be able to fail: no template, and nothing that asks the service again.
+pub(super) fn check_default_verb(
+    problems: &mut Problems,
+    spec: &ElementSpec,
+    entries: &[(&Key<'_>, &Value<'_>)],
+    span: &Range<usize>,
+) {
+    let help = "write it in a route without `when`";
+    if spec.leads_on {
+        let message = format!(
+            "`{}` leads on from [default], which must be the end",
+            spec.tag
+        );
+        problems.error(Code::FragileDefault, span.clone(), message, help);
+        return;
+    }
+    for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == ACTION) {
+        let message = "`action` leads on from [default], which must be the end";
+        problems.error(Code::FragileDefault, key.span(), message, help);
     }
 }

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::{TimeZone, db};
 use toml::de::{DeTable, DeValue};
 
-use super::Compiler;
+use super::{Compiler, shape};
 use crate::table::diagnostic::Code;
 use crate::table::problems::{Value, entries, section};
 use crate::table::schedule::{Schedule, Span};
@@ -37,7 +37,7 @@ impl Compiler<'_> {
         let table = self.problems.table(value, "a schedule")?;
         let section = format!("[schedule.{name}]");
         self.problems
-            .unknown_keys(table, &section, &["closed", "open", "timezone"]);
+            .unknown_keys(table, &section, &shape::SCHEDULE.keys());
         let zone = self.zone(table, &section, &place);
         let open = if let Some(open) = table.get("open") {
             self.spans(open)

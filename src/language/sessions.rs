@@ -4,10 +4,10 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::Compiler;
 use super::columns::Rule;
 use super::place::Use;
 use super::place::{Owner, Place};
+use super::{Compiler, shape};
 use crate::table::diagnostic::Code;
 use crate::table::problems::{Value, choice, integer};
 use crate::table::reply::session::{MODES, NewSession, UNIQUE_NAME_MAX_CHARACTERS};
@@ -15,15 +15,6 @@ use crate::table::reply::template::{self, Text};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::Destination;
-
-const SESSION_KEYS: [&str; 6] = [
-    "dateExpiry",
-    "mode",
-    "participantIdentifier",
-    "participantProxyIdentifier",
-    "ttl",
-    "uniqueName",
-];
 
 impl Compiler<'_> {
     /// The session of a route's `create_session`, and the channels that it answers.
@@ -36,7 +27,7 @@ impl Compiler<'_> {
             .problems
             .table(value, "a table of a session's fields")?;
         self.problems
-            .unknown_keys(table, "`create_session`", &SESSION_KEYS);
+            .unknown_keys(table, "`create_session`", &shape::SESSION.keys());
         let Some(participant) = table.get("participantIdentifier") else {
             let help = "write participantIdentifier = \"+15005550006\": the real number of the second party";
             let message = "`create_session` has no `participantIdentifier`";
@@ -97,6 +88,7 @@ impl Compiler<'_> {
             attribute: Some(field),
             destination,
             dials,
+            is_socket: false,
             place,
         };
         let text = self.template(raw, value.span(), &used)?;

@@ -257,9 +257,7 @@ impl Compiler<'_> {
                 _ => "x",
             })
             .collect();
-        let is_websocket =
-            matches!(used.element, "Stream" | "ConversationRelay") && used.attribute == Some("url");
-        let checked = if is_websocket {
+        let checked = if used.is_socket {
             check_websocket_url(&sample)
         } else {
             check_web_url(&sample)

@@ -84,6 +84,8 @@ codes! {
     BadValue = "bad-value",
     /// A value that the attribute may not take: its list is known to be incomplete.
     UnusualValue = "unusual-value",
+    /// An element or an attribute that Twilio advises against.
+    Deprecated = "deprecated",
     /// Text in an element that takes none.
     UnexpectedText = "unexpected-text",
     /// An element without the text or children it needs.

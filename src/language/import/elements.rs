@@ -230,7 +230,10 @@ impl Importer<'_> {
             others.push(Node::Text { at, text });
             return others;
         }
-        let Some(child) = self.child_for_text(spec) else {
+        let child = spec
+            .main_child
+            .and_then(|child| vocabulary::child_of(self.channel, spec, child));
+        let Some(child) = child else {
             self.leave_out_text(at, &text, spec, "holds a text or elements");
             return others;
         };
@@ -251,15 +254,6 @@ impl Importer<'_> {
         let text = shortened(text);
         let message = format!("left out the text {text:?}: <{}> {reason}", spec.tag);
         self.notes.leave_out(at, message);
-    }
-
-    /// The child that says the same as the text of its parent: the only one whose text leads to the same.
-    fn child_for_text(&self, spec: &'static ElementSpec) -> Option<&'static ElementSpec> {
-        let mut same = spec
-            .child_names()
-            .filter_map(|name| vocabulary::child_of(self.channel, spec, name))
-            .filter(|child| child.text && child.destination == spec.destination);
-        same.next().filter(|_| same.next().is_none())
     }
 
     /// A value that leads somewhere, with a note when it is now completed or written differently.
