@@ -4,58 +4,48 @@
 //! texts in, table or diagnostics out.
 
 mod attributes;
-mod columns;
 mod conditions;
 mod coverage;
-mod csv_file;
-mod defaults;
+mod destinations;
 mod directories;
 mod directory_file;
 mod drawing;
+mod elements;
 pub mod import;
-mod in_file_tests;
-mod intercepts;
-mod limits;
-mod place;
+mod names;
 mod reach;
 mod replies;
 mod routes;
 mod rules;
 mod schedules;
 pub mod schema;
-mod sections;
 mod sessions;
-mod steps;
+mod settings;
 mod syntax;
+mod table_tests;
 mod texts;
+mod uses;
 mod values;
 mod voices;
+mod whole;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use hashbrown::{HashMap, HashSet};
 use toml::de::DeTable;
 
-use self::columns::ColumnUses;
-use self::directory_file::DirectoryFile;
-use self::intercepts::Intercepting;
-use self::routes::NamedReply;
-use self::sections::{NotParted, Parts};
-use self::texts::StepReference;
-use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
+use self::names::{Names, first_places};
+use self::routes::{ReadIntercept, ReadRoutes};
+use self::table_tests::RanTest;
+use self::uses::{Read, Uses};
+use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
 use crate::table::intercept::Intercept;
 use crate::table::problems::{self, Problems};
-use crate::table::reply::Attribute;
-use crate::table::schedule::Schedule;
-use crate::table::{DefaultReplies, Route, Table};
+use crate::table::{DefaultReplies, Table};
+use crate::twilio::parameters;
 
 pub use self::coverage::Coverage;
-use self::in_file_tests::Ran;
+pub use self::directory_file::{Files, NoFiles};
 
 /// The keys of the file.
 const FILE_KEYS: [&str; 11] = [
@@ -90,29 +80,6 @@ const ROUTE_KEYS: [&str; 11] = [
 /// The keys of an `[[intercept]]`.
 const INTERCEPT_KEYS: [&str; 5] = ["block", "during", "name", "outside", "when"];
 
-/// The files beside a table: those that its directories name.
-pub trait Files {
-    /// The bytes of a file; a relative path is one from the table's folder.
-    ///
-    /// # Errors
-    ///
-    /// The file cannot be read.
-    fn read(&self, path: &str) -> io::Result<Vec<u8>>;
-}
-
-/// No files: for tables whose directories stand in place.
-#[derive(Debug, Clone, Copy)]
-pub struct NoFiles;
-
-impl Files for NoFiles {
-    fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "there are no files here",
-        ))
-    }
-}
-
 /// A table that may go live, and what was found about it.
 #[derive(Debug)]
 pub struct Compiled {
@@ -123,7 +90,7 @@ pub struct Compiled {
     /// The tests that did not get the answer they expect, sorted by place: they keep an edit from going live, but not
     /// a service from starting.
     pub failed_tests: Vec<Diagnostic>,
-    tests: Vec<Ran>,
+    tests: Vec<RanTest>,
 }
 
 impl Compiled {
@@ -145,17 +112,7 @@ pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
     problems::sort(diagnostics, table);
 }
 
-/// Compiles a table.
-///
-/// # Errors
-///
-/// Every diagnostic of the file and of its directory files, warnings included, sorted by place, when at least one of
-/// them is an error.
-pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
-    compile_all(file, files, &Parts::of(&file.text))
-}
-
-/// The same on this thread alone, which takes a third longer for a large table, and has the priority of this thread.
+/// [`compile`], until the reloader calls that.
 ///
 /// # Errors
 ///
@@ -164,228 +121,130 @@ pub fn compile_on_this_thread(
     file: &Arc<File>,
     files: &dyn Files,
 ) -> Result<Compiled, Vec<Diagnostic>> {
-    compile_all(file, files, &Parts::of(&file.text).on_this_thread())
+    compile(file, files)
 }
 
-fn compile_all(
-    file: &Arc<File>,
-    files: &dyn Files,
-    parts: &Parts<'_>,
-) -> Result<Compiled, Vec<Diagnostic>> {
-    if let Ok(result) = compile_parts(file, files, parts, Vec::new()) {
-        return result;
-    }
-    let (text, syntax_errors) = syntax::readable(file);
-    compile_parts(file, files, &Parts::whole(&text), syntax_errors)
-        .expect("a file in one part is read as far as it goes")
-}
-
-/// Compiles what can be read of a file.
-fn compile_parts(
-    file: &Arc<File>,
-    files: &dyn Files,
-    parts: &Parts<'_>,
-    syntax_errors: Vec<Diagnostic>,
-) -> Result<Result<Compiled, Vec<Diagnostic>>, NotParted> {
-    let sections = parts.rest()?;
-    let mut compiler = Compiler::new(file, files);
-    let default = compiler.file(&sections, parts)?;
-    // What could not be read would be missing from a proof, and the proof would be wrong.
-    if syntax_errors.is_empty() && !compiler.problems.has_errors() {
-        compiler.check_reach();
-    }
-    let (routes, limits) = (std::mem::take(&mut compiler.routes), compiler.limits);
-    let intercepts = std::mem::take(&mut compiler.intercepts);
-    let table = default.map(|default| {
-        let mut table = Table::new(routes, default, limits);
-        table.intercepts = intercepts.into_iter().map(Intercept::from).collect();
-        table
-    });
-    let has_errors = !syntax_errors.is_empty() || compiler.problems.has_errors();
-    let right = table.as_ref().filter(|_| !has_errors);
-    let outcome = compiler.run_tests(&sections, right);
-    let mut diagnostics = compiler.problems.into_sorted();
+/// Compiles a table.
+///
+/// # Errors
+///
+/// Every diagnostic of the file and of its directory files, warnings included, sorted by place, when at least one of
+/// them is an error.
+pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
+    // The shape: TOML with the place of every value, and everything that is not TOML.
+    let mut problems = Problems::new(file);
+    let blanked;
+    let (mut tree, syntax_errors) = DeTable::parse_recoverable(&file.text);
     if !syntax_errors.is_empty() {
-        // What is said to be missing may stand in what could not be read.
-        diagnostics.retain(|diagnostic| !diagnostic.code.is_absence());
-        diagnostics.extend(syntax_errors);
-        problems::sort(&mut diagnostics, file);
+        blanked = syntax::blanked(&mut problems);
+        tree = DeTable::parse_recoverable(&blanked).0;
     }
-    Ok(match table {
-        Some(table)
-            if diagnostics
-                .iter()
-                .all(|diagnostic| diagnostic.severity == Severity::Warning) =>
-        {
-            Ok(Compiled {
-                table,
-                warnings: diagnostics,
-                failed_tests: outcome.failed,
-                tests: outcome.tests,
-            })
-        }
-        _ => Err(diagnostics),
-    })
-}
+    let file = tree.get_ref();
 
-impl Code {
-    /// Whether it says that something is missing.
-    fn is_absence(self) -> bool {
-        matches!(
-            self,
-            Self::MissingDefault
-                | Self::MissingKey
-                | Self::SilentDefault
-                | Self::SilentRoute
-                | Self::UnboundDirectory
-                | Self::UnknownColumn
-                | Self::UnknownDirectory
-                | Self::UnknownParameter
-                | Self::UnknownReply
-                | Self::UnknownSchedule
-                | Self::UnknownStep
-                | Self::UnreachedStep
-                | Self::Unused
-        )
+    // The meaning: every value through the parser of its type, what others refer to first.
+    let mut uses = Uses::default();
+    let names = names(&mut problems, file, files).unpack(&mut uses);
+    let sections = sections(&names, &mut problems, file).unpack(&mut uses);
+
+    // The table as a whole.
+    check_whole(&names, &mut problems, file, &sections, &uses);
+    let table = sections.into_table().filter(|_| !problems.has_errors());
+
+    // The tests in the file.
+    let tests = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
+    match table {
+        Some(table) if !problems.has_errors() => Ok(Compiled {
+            table,
+            warnings: problems.into_sorted(),
+            failed_tests: tests.failed,
+            tests: tests.ran,
+        }),
+        _ => Err(problems.into_sorted()),
     }
 }
 
-/// What is known while a file is read from top to bottom.
-struct Compiler<'s> {
-    source: &'s File,
-    files: &'s dyn Files,
-    problems: Problems,
-    /// The query fields of our own, from `parameters`.
-    own_parameters: BTreeSet<String>,
-    /// The names of the parameters that conditions are on.
-    parameter_names: BTreeSet<Arc<str>>,
-    /// The attributes of `[extra]` by element.
-    extra: BTreeMap<String, Vec<String>>,
-    /// The directories; `None` for one that could not be read at all.
-    directories: BTreeMap<String, Option<DirectoryFile>>,
-    used_directories: BTreeSet<String>,
-    /// What the columns of directories are used for.
-    columns: ColumnUses,
-    /// The schedules; `None` for one with an error in it.
-    schedules: BTreeMap<String, Option<Arc<Schedule>>>,
-    used_schedules: BTreeSet<String>,
-    /// The attributes of `[defaults.X]` by element.
-    defaults: BTreeMap<&'static str, Vec<Attribute>>,
-    replies: BTreeMap<String, NamedReply>,
-    /// The documents that are ready, each once.
-    documents: HashSet<Bytes>,
-    /// Where the reply that is being read dials the other party's real number.
-    private_reply: Option<Range<usize>>,
-    /// The directories whose columns the reply that is being read uses, with the first place of each.
-    reply_directories: BTreeMap<String, Range<usize>>,
-    /// The URLs that have a step in their query.
-    steps: Vec<StepReference>,
-    /// The steps that routes answer, with their places.
-    step_routes: Vec<(String, Range<usize>)>,
-    /// The sections that the file does not have.
-    misspelt_sections: Vec<String>,
-    /// The step of the route that is being read, empty without one; `None` outside of routes.
-    step: Option<String>,
-    /// Whether the route that is being read answers a step.
-    in_step: bool,
-    /// Whether a URL leads to a step that only a request knows.
-    leads_anywhere: bool,
-    routes: Vec<Route>,
-    /// Where the name of each route stands, that of the first of a name.
-    route_names: HashMap<String, usize>,
-    /// Where the names of the routes stand, in the same order.
-    route_places: Vec<Range<usize>>,
-    /// Where the name of each intercept stands, that of the first of a name.
-    intercept_names: HashMap<String, usize>,
-    intercepts: Vec<Intercepting>,
+/// What the parts of the file refer to by name.
+fn names(problems: &mut Problems, file: &DeTable<'_>, files: &dyn Files) -> Read<Names> {
+    problems.unknown_keys(file, "the file", &FILE_KEYS);
+    let mut uses = Uses::default();
+    let mut names = Names {
+        routes: first_places(file.get("route")),
+        intercepts: first_places(file.get("intercept")),
+        parameters: parameters::all().map(Arc::from).collect(),
+        ..Names::default()
+    };
+    if let Some(value) = file.get("parameters") {
+        names.own_parameters = settings::parameters(problems, value);
+    }
+    if let Some(section) = file.get("extra") {
+        names.extra = settings::extra(problems, section);
+    }
+    if let Some(section) = file.get("schedule") {
+        names.schedules = schedules::schedules(problems, section);
+    }
+    if let Some(section) = file.get("directory") {
+        names.directories = directories::directories(problems, section, files);
+    }
+    // From here on texts refer to directories, and elements to defaults.
+    if let Some(section) = file.get("defaults") {
+        names.defaults = attributes::defaults(&names, problems, section).unpack(&mut uses);
+    }
+    if let Some(section) = file.get("reply") {
+        names.replies = replies::named_replies(&names, problems, section).unpack(&mut uses);
+    }
+    uses.with(names)
+}
+
+/// The sections that only refer to others.
+#[derive(Default)]
+struct Sections {
+    routes: ReadRoutes,
+    intercepts: Vec<ReadIntercept>,
+    default: Option<DefaultReplies>,
     limits: Limits,
 }
 
-/// What reads one section of the file.
-type Reader<'s> = fn(&mut Compiler<'s>, &problems::Value<'_>);
-
-impl<'s> Compiler<'s> {
-    fn new(file: &'s Arc<File>, files: &'s dyn Files) -> Self {
-        Self {
-            source: file,
-            files,
-            problems: Problems::new(file),
-            own_parameters: BTreeSet::new(),
-            parameter_names: BTreeSet::new(),
-            extra: BTreeMap::new(),
-            directories: BTreeMap::new(),
-            used_directories: BTreeSet::new(),
-            columns: ColumnUses::default(),
-            schedules: BTreeMap::new(),
-            used_schedules: BTreeSet::new(),
-            defaults: BTreeMap::new(),
-            replies: BTreeMap::new(),
-            documents: HashSet::new(),
-            private_reply: None,
-            reply_directories: BTreeMap::new(),
-            steps: Vec::new(),
-            step_routes: Vec::new(),
-            misspelt_sections: Vec::new(),
-            step: None,
-            in_step: false,
-            leads_anywhere: false,
-            routes: Vec::new(),
-            route_names: HashMap::new(),
-            route_places: Vec::new(),
-            intercept_names: HashMap::new(),
-            intercepts: Vec::new(),
-            limits: Limits::default(),
-        }
+impl Sections {
+    /// The table; `None` without a `[default]`.
+    fn into_table(self) -> Option<Table> {
+        let intercepts = self.intercepts.into_iter().map(Intercept::from).collect();
+        let routes = self.routes.routes;
+        let default = self.default?;
+        Some(Table::new(routes, intercepts, default, self.limits))
     }
+}
 
-    /// Reads the whole file: what others refer to first.
-    fn file(
-        &mut self,
-        file: &DeTable<'_>,
-        parts: &Parts<'_>,
-    ) -> Result<Option<DefaultReplies>, NotParted> {
-        self.problems.unknown_keys(file, "the file", &FILE_KEYS);
-        let misspelt = file
-            .keys()
-            .map(|key| key.get_ref().as_ref())
-            .filter(|key| !FILE_KEYS.contains(key));
-        self.misspelt_sections = misspelt.map(str::to_owned).collect();
-        let sections: [(&str, Reader<'s>); 8] = [
-            ("parameters", Self::lower_parameters),
-            ("extra", Self::lower_extra),
-            ("loop_guard", Self::lower_limits),
-            ("schedule", Self::lower_schedules),
-            ("directory", Self::lower_directories),
-            ("defaults", Self::lower_defaults),
-            ("reply", Self::lower_replies),
-            ("route", Self::lower_routes),
-        ];
-        for (key, read) in sections {
-            if let Some(value) = file.get(key) {
-                read(self, value);
-            }
-        }
-        parts.each_routes(|routes| self.lower_routes(routes))?;
-        if let Some(intercepts) = file.get("intercept") {
-            self.lower_intercepts(intercepts);
-        }
-        self.check_steps();
-        self.check_columns();
-        if self.misspelt_sections.is_empty() {
-            // A section that could not be read may have used what nobody else does.
-            self.check_unused(file);
-        }
-        Ok(self.lower_default(file.get("default")))
+fn sections(names: &Names, problems: &mut Problems, file: &DeTable<'_>) -> Read<Sections> {
+    let mut uses = Uses::default();
+    let mut sections = Sections::default();
+    if let Some(section) = file.get("loop_guard") {
+        sections.limits = settings::limits(problems, section);
     }
+    if let Some(section) = file.get("route") {
+        sections.routes = routes::routes(names, problems, section).unpack(&mut uses);
+    }
+    if let Some(section) = file.get("intercept") {
+        sections.intercepts = routes::intercepts(names, problems, section).unpack(&mut uses);
+    }
+    if let Some(section) = file.get("default") {
+        sections.default = replies::default_replies(names, problems, section);
+    }
+    uses.with(sections)
+}
 
-    fn lower_parameters(&mut self, value: &problems::Value<'_>) {
-        let help = "write parameters = [\"campaign\"]";
-        let Some(array) = self.problems.array(value, "an array of names", help) else {
-            return;
-        };
-        for item in array {
-            let name = self.problems.text(item, "the name of a query field");
-            self.own_parameters.extend(name.map(str::to_owned));
-        }
+/// What no part shows by itself: what is missing, what is never used, and what does not fit together.
+fn check_whole(
+    names: &Names,
+    problems: &mut Problems,
+    file: &DeTable<'_>,
+    sections: &Sections,
+    uses: &Uses,
+) {
+    whole::check_steps(problems, &sections.routes.steps, uses);
+    whole::check_columns(names, problems, uses);
+    whole::check_sections(names, problems, file, uses);
+    // What could not be read would be missing from a proof, and the proof would be wrong.
+    if !problems.has_errors() {
+        reach::check_reach(names, problems, &sections.routes, &sections.intercepts);
     }
 }

@@ -6,13 +6,17 @@ use std::sync::Arc;
 use regex::RegexBuilder;
 use toml::de::{DeTable, DeValue};
 
-use super::{Compiler, INTERCEPT_KEYS, ROUTE_KEYS};
+use super::directory_file::unknown_column;
+use super::names::{Names, unbound};
+use super::uses::{Read, Uses};
+use super::values::check_value;
+use super::{INTERCEPT_KEYS, ROUTE_KEYS};
 use crate::table::diagnostic::Code;
 use crate::table::directory::Directory;
 use crate::table::pattern::Pattern;
-use crate::table::problems::{Key, Value, choice, entries, listed, section};
+use crate::table::problems::{Key, Problems, Value, choice, entries, listed};
 use crate::table::{Alternative, Binding, Condition, Subject, Test, folded};
-use crate::twilio::parameters::{self, NameProblem};
+use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
 
 /// The keys of a condition that is a table.
@@ -44,412 +48,380 @@ impl Asker {
     }
 }
 
-impl Compiler<'_> {
-    /// The tables of a `when`, any of which must hold; none means always.
-    pub(super) fn alternatives(&mut self, when: &Value<'_>, asker: Asker) -> Vec<Alternative> {
-        let tables: Vec<&DeTable<'_>> = match when.get_ref() {
-            DeValue::Table(table) if table.is_empty() => {
-                let help = "leave `when` out to answer always, or write conditions";
-                self.problems.warn(
-                    Code::BadCondition,
-                    when.span(),
-                    "an empty `when` always holds",
-                    help,
-                );
-                return Vec::new();
-            }
-            DeValue::Table(table) => vec![table],
-            DeValue::Array(array) if array.is_empty() => {
-                let help = "leave `when` out to answer always";
-                self.problems.error(
-                    Code::BadCondition,
-                    when.span(),
-                    "`when` names no table",
-                    help,
-                );
-                return Vec::new();
-            }
-            DeValue::Array(array) => array
-                .iter()
-                .filter_map(|value| self.problems.table(value, "a table of conditions"))
-                .collect(),
-            _ => {
-                let help = "write when = { Called = \"+15005550006\" }";
-                self.problems
-                    .wrong_type(when, "a table of conditions", help);
-                return Vec::new();
-            }
-        };
-        tables
-            .into_iter()
-            .map(|table| self.alternative(table, asker))
-            .collect()
-    }
+/// The tables of a `when`, any of which must hold; none means always.
+pub(super) fn when(
+    names: &Names,
+    problems: &mut Problems,
+    value: &Value<'_>,
+    asker: Asker,
+) -> Read<Vec<Alternative>> {
+    let mut uses = Uses::default();
+    let alternatives = alternatives(names, problems, &mut uses, value, asker);
+    uses.with(alternatives)
+}
 
-    fn alternative(&mut self, table: &DeTable<'_>, asker: Asker) -> Alternative {
-        // The rows are chosen first: a condition on a column may stand before the one that chooses its row.
-        let bindings: Vec<Binding> = entries(table)
-            .into_iter()
-            .filter_map(|(key, value)| self.binding(key.get_ref(), value))
-            .collect();
-        let mut conditions: Vec<Condition> = entries(table)
-            .into_iter()
-            .filter_map(|(key, value)| self.condition(key, value, asker, &bindings))
-            .collect();
-        conditions.shrink_to_fit();
-        Alternative {
-            conditions,
-            bindings,
-        }
-    }
-
-    /// The directory whose row a condition chooses: that of a plain `in`.
-    fn binding(&mut self, parameter: &str, value: &Value<'_>) -> Option<Binding> {
-        let name = value.get_ref().as_table()?.get("in")?.get_ref().as_str()?;
-        let directory = self.directory_for(parameter, name)?;
-        Some(Binding {
-            parameter: self.shared_name(parameter),
-            directory,
-        })
-    }
-
-    /// A parameter's name, one text for all conditions on it.
-    fn shared_name(&mut self, name: &str) -> Arc<str> {
-        if let Some(shared) = self.parameter_names.get(name) {
-            return Arc::clone(shared);
-        }
-        let shared: Arc<str> = name.into();
-        self.parameter_names.insert(Arc::clone(&shared));
-        shared
-    }
-
-    /// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
-    fn directory_for(&self, parameter: &str, name: &str) -> Option<Arc<Directory>> {
-        let file = self.directories.get(name)?.as_ref()?;
-        let directory = if Condition::folds(parameter) {
-            file.folded()
-        } else {
-            &file.directory
-        };
-        Some(Arc::clone(directory))
-    }
-
-    fn condition(
-        &mut self,
-        key: &Key<'_>,
-        value: &Value<'_>,
-        asker: Asker,
-        bindings: &[Binding],
-    ) -> Option<Condition> {
-        let name = key.get_ref().as_ref();
-        if asker.keys().contains(&name) {
-            let section = asker.section();
-            let message = format!("`{name}` belongs to the {section}, not to its `when`");
-            let help = format!(
-                "move it above the line [{section}.when], or write when = {{ … }} on one line"
-            );
-            self.problems
-                .error(Code::MisplacedKey, key.span(), message, help);
-            return None;
-        }
-        if let Some((directory, column)) = name.split_once('.')
-            && self.directories.contains_key(directory)
-        {
-            let subject = self.column_subject(directory, column, &key.span(), bindings);
-            let test = self.test(name, value);
-            return Some(Condition {
-                subject: subject?,
-                test: test?,
-            });
-        }
-        if self.directories.contains_key(name)
-            && value.get_ref().is_table()
-            && !parameters::is_known(name)
-        {
-            let message = format!("a column of \"{name}\" is named without quotes");
-            let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
-            self.problems
-                .error(Code::BadCondition, key.span(), message, help);
-            return None;
-        }
-        if let Some((first, _)) = name.split_once('.')
-            && !parameters::JSON.contains(&first)
-            && !self.own_parameters.contains(name)
-        {
-            self.unknown_directory(first, &key.span());
-            return None;
-        }
-        self.check_parameter(name, &key.span());
-        if asker == Asker::Intercept {
-            self.check_intercept_parameter(name, &key.span());
-        }
-        if asker == Asker::Step && parameters::is_of_session(name) {
-            let message =
-                format!("`{name}` is absent from every request that comes back with a step");
-            let help =
-                "test it in the route that leads here, and give each outcome a step of its own";
-            self.problems
-                .warn(Code::SessionInStep, key.span(), message, help);
-        }
-        let test = self.test(name, value)?;
-        Some(Condition {
-            subject: Subject::Parameter(self.shared_name(name)),
-            test,
-        })
-    }
-
-    /// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
-    fn column_subject(
-        &mut self,
-        directory: &str,
-        column: &str,
-        span: &Range<usize>,
-        bindings: &[Binding],
-    ) -> Option<Subject> {
-        let found = self.directories.get(directory)?.as_ref()?.directory.clone();
-        let Some(position) = found.column(column) else {
-            self.unknown_column(&found, column, span);
-            return None;
-        };
-        let mut choosing = bindings
-            .iter()
-            .filter(|binding| binding.directory.name() == directory);
-        let (Some(binding), None) = (choosing.next(), choosing.next()) else {
-            self.unbound(directory, span);
-            return None;
-        };
-        Some(Subject::Column {
-            binding: Box::new(binding.clone()),
-            column: position,
-        })
-    }
-
-    /// The error for a directory's column where not exactly one condition chooses the row.
-    pub(super) fn unbound(&mut self, directory: &str, span: &Range<usize>) {
-        let message = format!("nothing says which row of \"{directory}\" is meant");
-        let help = format!(
-            "write one condition such as Called = {{ in = \"{directory}\" }} in every table of `when`"
-        );
-        self.problems
-            .error(Code::UnboundDirectory, span.clone(), message, help);
-    }
-
-    /// Reports a parameter that no webhook sends, or that is spelt in another letter case.
-    pub(super) fn check_parameter(&mut self, name: &str, span: &Range<usize>) {
-        if self.own_parameters.contains(name) {
-            return;
-        }
-        match parameters::check_name(name) {
-            None => {}
-            Some(NameProblem::Case(known)) => {
-                let message = format!(
-                    "Twilio spells `{name}` as `{known}`; in another letter case it never matches"
-                );
-                self.problems.error(
-                    Code::WrongCase,
-                    span.clone(),
-                    message,
-                    format!("write `{known}`"),
-                );
-            }
-            Some(NameProblem::Unknown(near)) => {
-                let own = self.own_parameters.iter().map(String::as_str);
-                let help = match near.or_else(|| nearest(name, own)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!(
-                        "if it is a query field of your own, add it: parameters = [\"{name}\"]"
-                    ),
-                };
-                let message = format!("no webhook of Twilio's sends `{name}`");
-                self.problems
-                    .warn(Code::UnknownParameter, span.clone(), message, help);
-            }
-        }
-    }
-
-    fn test(&mut self, parameter: &str, value: &Value<'_>) -> Option<Test> {
-        match value.get_ref() {
-            DeValue::String(text) => Some(self.text_test(parameter, text, value.span())),
-            DeValue::Array(array) if array.is_empty() => {
-                let help = "name at least one value, or leave the condition out";
-                self.problems.error(
-                    Code::BadCondition,
-                    value.span(),
-                    "no value is in an empty array",
-                    help,
-                );
-                None
-            }
-            DeValue::Array(array) => {
-                let tests: Vec<Test> = array
-                    .iter()
-                    .filter_map(|value| self.test(parameter, value))
-                    .collect();
-                Some(Test::AnyOf(tests.into()))
-            }
-            DeValue::Table(table) => self.table_test(parameter, table, value.span()),
-            DeValue::Integer(number) => {
-                let help = format!("parameters are texts: write \"{}\"", number.as_str());
-                self.problems
-                    .wrong_type(value, "a text, an array or a table", help);
-                None
-            }
-            _ => {
-                let help = format!(
-                    "write {parameter} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
-                );
-                self.problems
-                    .wrong_type(value, "a text, an array or a table", help);
-                None
-            }
-        }
-    }
-
-    fn text_test(&mut self, parameter: &str, text: &str, span: Range<usize>) -> Test {
-        if text.contains("{{") {
-            let help = "write what the value must be; a template fills in texts of a reply only";
-            self.problems.error(
+fn alternatives(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    when: &Value<'_>,
+    asker: Asker,
+) -> Vec<Alternative> {
+    let tables: Vec<&DeTable<'_>> = match when.get_ref() {
+        DeValue::Table(table) if table.is_empty() => {
+            let help = "leave `when` out to answer always, or write conditions";
+            problems.warn(
                 Code::BadCondition,
-                span.clone(),
-                "conditions take no templates",
+                when.span(),
+                "an empty `when` always holds",
                 help,
             );
+            return Vec::new();
         }
-        self.check_value(parameter, text, span);
-        let text = if Condition::folds(parameter) {
-            folded(text)
-        } else {
-            text.to_owned()
-        };
-        match Pattern::parse(&text) {
-            Some(pattern) => Test::Like(Box::new(pattern)),
-            None => Test::Exactly(text.into()),
+        DeValue::Table(table) => vec![table],
+        DeValue::Array(array) if array.is_empty() => {
+            let help = "leave `when` out to answer always";
+            problems.error(
+                Code::BadCondition,
+                when.span(),
+                "`when` names no table",
+                help,
+            );
+            return Vec::new();
+        }
+        DeValue::Array(array) => array
+            .iter()
+            .filter_map(|value| problems.table(value, "a table of conditions"))
+            .collect(),
+        _ => {
+            let help = "write when = { Called = \"+15005550006\" }";
+            problems.wrong_type(when, "a table of conditions", help);
+            return Vec::new();
+        }
+    };
+    tables
+        .into_iter()
+        .map(|table| alternative(names, problems, uses, table, asker))
+        .collect()
+}
+
+fn alternative(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    table: &DeTable<'_>,
+    asker: Asker,
+) -> Alternative {
+    // The rows are chosen first: a condition on a column may stand before the one that chooses its row.
+    let bindings: Vec<Binding> = entries(table)
+        .into_iter()
+        .filter_map(|(key, value)| binding(names, key.get_ref(), value))
+        .collect();
+    let mut conditions: Vec<Condition> = entries(table)
+        .into_iter()
+        .filter_map(|(key, value)| condition(names, problems, uses, key, value, asker, &bindings))
+        .collect();
+    conditions.shrink_to_fit();
+    Alternative {
+        conditions,
+        bindings,
+    }
+}
+
+/// The directory whose row a condition chooses: that of a plain `in`.
+fn binding(names: &Names, parameter: &str, value: &Value<'_>) -> Option<Binding> {
+    let name = value.get_ref().as_table()?.get("in")?.get_ref().as_str()?;
+    let directory = directory_for(names, parameter, name)?;
+    Some(Binding {
+        parameter: names.parameter(parameter),
+        directory,
+    })
+}
+
+/// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
+fn directory_for(names: &Names, parameter: &str, name: &str) -> Option<Arc<Directory>> {
+    let file = names.directories.get(name)?.as_ref()?;
+    let directory = if Condition::folds(parameter) {
+        file.folded()
+    } else {
+        &file.directory
+    };
+    Some(Arc::clone(directory))
+}
+
+fn condition(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    key: &Key<'_>,
+    value: &Value<'_>,
+    asker: Asker,
+    bindings: &[Binding],
+) -> Option<Condition> {
+    let name = key.get_ref().as_ref();
+    if asker.keys().contains(&name) {
+        let section = asker.section();
+        let message = format!("`{name}` belongs to the {section}, not to its `when`");
+        let help =
+            format!("move it above the line [{section}.when], or write when = {{ … }} on one line");
+        problems.error(Code::MisplacedKey, key.span(), message, help);
+        return None;
+    }
+    if let Some((directory, column)) = name.split_once('.')
+        && names.directories.contains_key(directory)
+    {
+        let subject = column_subject(names, problems, directory, column, &key.span(), bindings);
+        let test = test(names, problems, uses, name, value);
+        return Some(Condition {
+            subject: subject?,
+            test: test?,
+        });
+    }
+    if names.directories.contains_key(name)
+        && value.get_ref().is_table()
+        && !parameters::is_known(name)
+    {
+        let message = format!("a column of \"{name}\" is named without quotes");
+        let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
+        problems.error(Code::BadCondition, key.span(), message, help);
+        return None;
+    }
+    if let Some((first, _)) = name.split_once('.')
+        && !parameters::JSON.contains(&first)
+        && !names.own_parameters.contains(name)
+    {
+        names.unknown_directory(problems, first, &key.span());
+        return None;
+    }
+    names.check_parameter(problems, name, &key.span());
+    if asker == Asker::Intercept {
+        names.check_intercept_parameter(problems, name, &key.span());
+    }
+    if asker == Asker::Step && parameters::is_of_session(name) {
+        let message = format!("`{name}` is absent from every request that comes back with a step");
+        let help = "test it in the route that leads here, and give each outcome a step of its own";
+        problems.warn(Code::SessionInStep, key.span(), message, help);
+    }
+    let test = test(names, problems, uses, name, value)?;
+    Some(Condition {
+        subject: Subject::Parameter(names.parameter(name)),
+        test,
+    })
+}
+
+/// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
+fn column_subject(
+    names: &Names,
+    problems: &mut Problems,
+    directory: &str,
+    column: &str,
+    span: &Range<usize>,
+    bindings: &[Binding],
+) -> Option<Subject> {
+    let found = names
+        .directories
+        .get(directory)?
+        .as_ref()?
+        .directory
+        .clone();
+    let Some(position) = found.column(column) else {
+        unknown_column(problems, &found, column, span);
+        return None;
+    };
+    let mut choosing = bindings
+        .iter()
+        .filter(|binding| binding.directory.name() == directory);
+    let (Some(binding), None) = (choosing.next(), choosing.next()) else {
+        unbound(problems, directory, span);
+        return None;
+    };
+    Some(Subject::Column {
+        binding: Box::new(binding.clone()),
+        column: position,
+    })
+}
+
+fn test(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    parameter: &str,
+    value: &Value<'_>,
+) -> Option<Test> {
+    match value.get_ref() {
+        DeValue::String(text) => Some(text_test(problems, parameter, text, value.span())),
+        DeValue::Array(array) if array.is_empty() => {
+            let help = "name at least one value, or leave the condition out";
+            problems.error(
+                Code::BadCondition,
+                value.span(),
+                "no value is in an empty array",
+                help,
+            );
+            None
+        }
+        DeValue::Array(array) => {
+            let tests: Vec<Test> = array
+                .iter()
+                .filter_map(|value| test(names, problems, uses, parameter, value))
+                .collect();
+            Some(Test::AnyOf(tests.into()))
+        }
+        DeValue::Table(table) => table_test(names, problems, uses, parameter, table, value.span()),
+        DeValue::Integer(number) => {
+            let help = format!("parameters are texts: write \"{}\"", number.as_str());
+            problems.wrong_type(value, "a text, an array or a table", help);
+            None
+        }
+        _ => {
+            let help = format!(
+                "write {parameter} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
+            );
+            problems.wrong_type(value, "a text, an array or a table", help);
+            None
         }
     }
+}
 
-    fn table_test(
-        &mut self,
-        parameter: &str,
-        table: &DeTable<'_>,
-        span: Range<usize>,
-    ) -> Option<Test> {
-        let mut tests = Vec::new();
-        for (key, value) in entries(table) {
-            let test = match key.get_ref().as_ref() {
-                "in" => self.directory_test(parameter, value),
-                "not" => self
-                    .test(parameter, value)
-                    .map(|test| Test::Not(Box::new(test))),
-                "present" => self
-                    .problems
-                    .boolean(value, "true or false")
-                    .map(Test::Present),
-                "regex" => self.regex_test(parameter, value),
-                "withheld" => self.withheld_test(parameter, key, value),
-                unknown => {
-                    self.unknown_condition(parameter, unknown, key.span());
-                    None
-                }
-            };
-            tests.extend(test);
-        }
-        match tests.len() {
-            0 if table.is_empty() => {
-                let help = format!("write one of {}", choice(&CONDITION_KEYS));
-                self.problems.error(
-                    Code::BadCondition,
-                    span,
-                    "an empty table tests nothing",
-                    help,
-                );
-                None
-            }
-            1 => tests.pop(),
-            _ => Some(Test::AllOf(tests.into())),
-        }
-    }
-
-    fn unknown_condition(&mut self, parameter: &str, key: &str, span: Range<usize>) {
-        if parameters::JSON.contains(&parameter) {
-            let message = format!("`{key}` inside `{parameter}` is named without quotes");
-            let help = format!("write the dotted name in quotes: \"{parameter}.{key}\" = …");
-            self.problems.error(Code::BadCondition, span, message, help);
-            return;
-        }
-        let help = match nearest(key, CONDITION_KEYS) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("a condition has {}", listed(&CONDITION_KEYS)),
-        };
-        self.problems.error(
-            Code::UnknownKey,
-            span,
-            format!("a condition has no key `{key}`"),
+fn text_test(problems: &mut Problems, parameter: &str, text: &str, span: Range<usize>) -> Test {
+    if text.contains("{{") {
+        let help = "write what the value must be; a template fills in texts of a reply only";
+        problems.error(
+            Code::BadCondition,
+            span.clone(),
+            "conditions take no templates",
             help,
         );
     }
-
-    /// The error for the name of a directory that there is not.
-    pub(super) fn unknown_directory(&mut self, name: &str, span: &Range<usize>) {
-        let help = match nearest(name, self.directories.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("add a section {}", section("directory", name)),
-        };
-        let message = format!("there is no directory \"{name}\"");
-        self.problems
-            .error(Code::UnknownDirectory, span.clone(), message, help);
+    check_value(problems, parameter, text, span);
+    let text = if Condition::folds(parameter) {
+        folded(text)
+    } else {
+        text.to_owned()
+    };
+    match Pattern::parse(&text) {
+        Some(pattern) => Test::Like(Box::new(pattern)),
+        None => Test::Exactly(text.into()),
     }
+}
 
-    fn directory_test(&mut self, parameter: &str, value: &Value<'_>) -> Option<Test> {
-        let name = self.problems.text(value, "the name of a directory")?;
-        if self.directories.contains_key(name) {
-            self.used_directories.insert(name.to_owned());
-            return self.directory_for(parameter, name).map(Test::In);
-        }
-        self.unknown_directory(name, &value.span());
-        None
-    }
-
-    fn regex_test(&mut self, parameter: &str, value: &Value<'_>) -> Option<Test> {
-        let text = self.problems.text(value, "a regular expression")?;
-        match RegexBuilder::new(text)
-            .case_insensitive(Condition::folds(parameter))
-            .build()
-        {
-            Ok(regex) => Some(Test::Regex(Box::new(regex))),
-            Err(error) => {
-                let error = error.to_string();
-                let reason = error
-                    .lines()
-                    .last()
-                    .unwrap_or_default()
-                    .trim_start_matches("error: ")
-                    .to_owned();
-                let help = if reason.contains("size limit") {
-                    "make it simpler: fewer repetitions, or several conditions"
-                } else {
-                    "the syntax is that of Rust's regex: no look-around, no back-references"
-                };
-                let message = format!(
-                    "this regular expression cannot be read: {}",
-                    reason.trim_end_matches('.')
-                );
-                self.problems
-                    .error(Code::BadRegex, value.span(), message, help);
+fn table_test(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    parameter: &str,
+    table: &DeTable<'_>,
+    span: Range<usize>,
+) -> Option<Test> {
+    let mut tests = Vec::new();
+    for (key, value) in entries(table) {
+        let test = match key.get_ref().as_ref() {
+            "in" => directory_test(names, problems, uses, parameter, value),
+            "not" => {
+                test(names, problems, uses, parameter, value).map(|test| Test::Not(Box::new(test)))
+            }
+            "present" => problems.boolean(value, "true or false").map(Test::Present),
+            "regex" => regex_test(problems, parameter, value),
+            "withheld" => withheld_test(problems, parameter, key, value),
+            unknown => {
+                unknown_condition(problems, parameter, unknown, key.span());
                 None
             }
-        }
+        };
+        tests.extend(test);
     }
+    match tests.len() {
+        0 if table.is_empty() => {
+            let help = format!("write one of {}", choice(&CONDITION_KEYS));
+            problems.error(
+                Code::BadCondition,
+                span,
+                "an empty table tests nothing",
+                help,
+            );
+            None
+        }
+        1 => tests.pop(),
+        _ => Some(Test::AllOf(tests.into())),
+    }
+}
 
-    fn withheld_test(&mut self, parameter: &str, key: &Key<'_>, value: &Value<'_>) -> Option<Test> {
-        if !parameters::is_number(parameter) {
-            let message = format!("`{parameter}` is no number that could be withheld");
-            let help = "write Caller = { withheld = true }";
-            self.problems
-                .error(Code::BadCondition, key.span(), message, help);
-            return None;
-        }
-        self.problems
-            .boolean(value, "true or false")
-            .map(Test::Withheld)
+fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: Range<usize>) {
+    if parameters::JSON.contains(&parameter) {
+        let message = format!("`{key}` inside `{parameter}` is named without quotes");
+        let help = format!("write the dotted name in quotes: \"{parameter}.{key}\" = …");
+        problems.error(Code::BadCondition, span, message, help);
+        return;
     }
+    let help = match nearest(key, CONDITION_KEYS) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("a condition has {}", listed(&CONDITION_KEYS)),
+    };
+    problems.error(
+        Code::UnknownKey,
+        span,
+        format!("a condition has no key `{key}`"),
+        help,
+    );
+}
+
+fn directory_test(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    parameter: &str,
+    value: &Value<'_>,
+) -> Option<Test> {
+    let name = problems.text(value, "the name of a directory")?;
+    if names.directories.contains_key(name) {
+        uses.directories.insert(name.to_owned());
+        return directory_for(names, parameter, name).map(Test::In);
+    }
+    names.unknown_directory(problems, name, &value.span());
+    None
+}
+
+fn regex_test(problems: &mut Problems, parameter: &str, value: &Value<'_>) -> Option<Test> {
+    let text = problems.text(value, "a regular expression")?;
+    match RegexBuilder::new(text)
+        .case_insensitive(Condition::folds(parameter))
+        .build()
+    {
+        Ok(regex) => Some(Test::Regex(Box::new(regex))),
+        Err(error) => {
+            let error = error.to_string();
+            let reason = error
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .trim_start_matches("error: ")
+                .to_owned();
+            let help = if reason.contains("size limit") {
+                "make it simpler: fewer repetitions, or several conditions"
+            } else {
+                "the syntax is that of Rust's regex: no look-around, no back-references"
+            };
+            let message = format!(
+                "this regular expression cannot be read: {}",
+                reason.trim_end_matches('.')
+            );
+            problems.error(Code::BadRegex, value.span(), message, help);
+            None
+        }
+    }
+}
+
+fn withheld_test(
+    problems: &mut Problems,
+    parameter: &str,
+    key: &Key<'_>,
+    value: &Value<'_>,
+) -> Option<Test> {
+    if !parameters::is_number(parameter) {
+        let message = format!("`{parameter}` is no number that could be withheld");
+        let help = "write Caller = { withheld = true }";
+        problems.error(Code::BadCondition, key.span(), message, help);
+        return None;
+    }
+    problems.boolean(value, "true or false").map(Test::Withheld)
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::in_file_tests::Ran;
+use super::table_tests::RanTest;
 use crate::table::{Alternative, Condition, Miss, Table};
 use crate::twilio::request::{Request, Webhook};
 
@@ -49,14 +49,14 @@ struct Marks {
 }
 
 /// What these tests of a table reach.
-pub(super) fn coverage(table: &Table, tests: &[Ran]) -> Coverage {
+pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
     let mut reached = Reached::default();
     for test in tests {
         let request = Request::new(test.webhook, &test.body, &test.query);
         if test.webhook == Webhook::Intercept {
             reached.follow_intercepts(table, &request, test.now);
         } else {
-            reached.follow(table, &request, test.now, &test.answer);
+            reached.follow(table, &request, test.now, &test.decided_by);
         }
     }
     let mut coverage = Coverage {

@@ -14,10 +14,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use self::proof::{Proofs, Reason};
-use super::Compiler;
 use super::directory_file::Places;
+use super::names::Names;
+use super::routes::{ReadIntercept, ReadRoutes};
 use crate::table::Route;
 use crate::table::diagnostic::Code;
+use crate::table::problems::Problems;
 
 /// The most routes that are reported: whoever has more has one mistake, above all of them.
 const MOST_REPORTED: usize = 100;
@@ -42,64 +44,66 @@ const INTERCEPT: Words = Words {
     does: "decide",
 };
 
-impl Compiler<'_> {
-    /// Reports every route that can never answer, and every intercept that can never decide. To be called when all
-    /// are read without an error.
-    pub(super) fn check_reach(&mut self) {
-        let routes = std::mem::take(&mut self.routes);
-        let places = std::mem::take(&mut self.route_places);
-        let ordered: Vec<&Route> = routes.iter().collect();
-        self.check_reach_of(&ordered, &places, &ROUTE);
-        (self.routes, self.route_places) = (routes, places);
+/// Reports every route that can never answer, and every intercept that can never decide. To be called when all
+/// are read without an error.
+pub(super) fn check_reach(
+    names: &Names,
+    problems: &mut Problems,
+    routes: &ReadRoutes,
+    intercepts: &[ReadIntercept],
+) {
+    let ordered: Vec<&Route> = routes.routes.iter().collect();
+    check_reach_of(names, problems, &ordered, &routes.places, &ROUTE);
+    let (ordered, places): (Vec<&Route>, Vec<Range<usize>>) = intercepts
+        .iter()
+        .map(|intercept| (&intercept.route, intercept.place.clone()))
+        .unzip();
+    check_reach_of(names, problems, &ordered, &places, &INTERCEPT);
+}
 
-        let intercepts = std::mem::take(&mut self.intercepts);
-        let (ordered, places): (Vec<&Route>, Vec<Range<usize>>) = intercepts
-            .iter()
-            .map(|intercept| (&intercept.route, intercept.place.clone()))
-            .unzip();
-        self.check_reach_of(&ordered, &places, &INTERCEPT);
-        self.intercepts = intercepts;
+fn check_reach_of(
+    names: &Names,
+    problems: &mut Problems,
+    routes: &[&Route],
+    places: &[Range<usize>],
+    words: &Words,
+) {
+    let files = names.directories.iter().filter_map(|(name, directory)| {
+        let places = &directory.as_ref()?.places;
+        matches!(places, Places::Csv { .. }).then_some(name.as_str())
+    });
+    let mut proofs = Proofs::new(files.collect());
+    let mut never = Vec::new();
+    for (position, route) in routes.iter().enumerate() {
+        if let Some(proof) = proofs.next(position, route) {
+            never.push((position, proof));
+        }
+        if never.len() == MOST_REPORTED {
+            break;
+        }
     }
-
-    fn check_reach_of(&mut self, routes: &[&Route], places: &[Range<usize>], words: &Words) {
-        let files = self.directories.iter().filter_map(|(name, directory)| {
-            let places = &directory.as_ref()?.places;
-            matches!(places, Places::Csv { .. }).then_some(name.as_str())
-        });
-        let mut proofs = Proofs::new(files.collect());
-        let mut never = Vec::new();
-        for (position, route) in routes.iter().enumerate() {
-            if let Some(proof) = proofs.next(position, route) {
-                never.push((position, proof));
-            }
-            if never.len() == MOST_REPORTED {
-                break;
-            }
-        }
-        if never.is_empty() {
-            return;
-        }
-        let lines = lines_of(&self.source.text, places);
-        let Words { one, does } = words;
-        for (position, proof) in never {
-            let name = &routes[position].name;
-            let (why, help) = match proof.reason {
-                Reason::Covered(covering) => covered(&covering, routes, &lines, words),
-                reason => (
-                    impossible(&reason),
-                    format!("take out what excludes the rest, or take the {one} out"),
-                ),
-            };
-            let message = format!("\"{name}\" can never {does}: {why}");
-            let place = places[position].clone();
-            if proof.is_lasting {
-                self.problems
-                    .error(Code::NeverAnswers, place, message, help);
-            } else {
-                // The next rows may be others, and nobody has changed the table then.
-                let help = format!("{help}; with other rows in its directories it may {does}");
-                self.problems.warn(Code::NeverAnswers, place, message, help);
-            }
+    if never.is_empty() {
+        return;
+    }
+    let lines = lines_of(&problems.file().text, places);
+    let Words { one, does } = words;
+    for (position, proof) in never {
+        let name = &routes[position].name;
+        let (why, help) = match proof.reason {
+            Reason::Covered(covering) => covered(&covering, routes, &lines, words),
+            reason => (
+                impossible(&reason),
+                format!("take out what excludes the rest, or take the {one} out"),
+            ),
+        };
+        let message = format!("\"{name}\" can never {does}: {why}");
+        let place = places[position].clone();
+        if proof.is_lasting {
+            problems.error(Code::NeverAnswers, place, message, help);
+        } else {
+            // The next rows may be others, and nobody has changed the table then.
+            let help = format!("{help}; with other rows in its directories it may {does}");
+            problems.warn(Code::NeverAnswers, place, message, help);
         }
     }
 }

@@ -4,23 +4,27 @@
 //! at the lines that begin a section, and what cannot be read in a part is blanked, byte for byte, so that all other
 //! places stay where they are.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::DeTable;
 
 use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::table::problems::Problems;
 
 /// The most mistakes that are looked for in one part of a file.
 const MOST_PER_PART: usize = 20;
 
-/// A file's text with what is no TOML blanked, and what is wrong there.
-pub(super) fn readable(file: &Arc<File>) -> (Cow<'_, str>, Vec<Diagnostic>) {
-    let (_, errors) = DeTable::parse_recoverable(&file.text);
-    if errors.is_empty() {
-        return (Cow::Borrowed(&file.text), Vec::new());
-    }
+/// A file's text with what is no TOML reported and blanked.
+pub(super) fn blanked(problems: &mut Problems) -> String {
+    let file = Arc::clone(problems.file());
+    let (text, found) = readable(&file);
+    problems.add_syntax_errors(found);
+    text
+}
+
+/// The same, and what is wrong there.
+fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
     let mut text = file.text.clone();
     let mut found = Vec::new();
     for part in parts(&file.text) {
@@ -37,7 +41,7 @@ pub(super) fn readable(file: &Arc<File>) -> (Cow<'_, str>, Vec<Diagnostic>) {
             found.push(diagnostic(file, &error, span));
         }
     }
-    (Cow::Owned(text), found)
+    (text, found)
 }
 
 /// The parts of a text: each begins with a line that begins a section.

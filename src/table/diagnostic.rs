@@ -178,6 +178,28 @@ codes! {
     ShownCaller = "shown-caller",
 }
 
+impl Code {
+    /// Whether it says that something is missing.
+    pub(crate) fn is_absence(self) -> bool {
+        matches!(
+            self,
+            Self::MissingDefault
+                | Self::MissingKey
+                | Self::SilentDefault
+                | Self::SilentRoute
+                | Self::UnboundDirectory
+                | Self::UnknownColumn
+                | Self::UnknownDirectory
+                | Self::UnknownParameter
+                | Self::UnknownReply
+                | Self::UnknownSchedule
+                | Self::UnknownStep
+                | Self::UnreachedStep
+                | Self::Unused
+        )
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

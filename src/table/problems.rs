@@ -32,6 +32,11 @@ impl Problems {
         }
     }
 
+    /// Adds what is no TOML.
+    pub(crate) fn add_syntax_errors(&mut self, errors: Vec<Diagnostic>) {
+        self.list.extend(errors);
+    }
+
     /// Adds an error; the number of the Twilio error it would have caused can be set on what is returned.
     pub(crate) fn error(
         &mut self,
@@ -137,8 +142,13 @@ impl Problems {
         self.list.len()
     }
 
-    /// All of them, sorted by place.
+    /// All of them, sorted by place. Without those that say that something is missing, when that may stand in what is no
+    /// TOML.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        let is_syntax = |diagnostic: &Diagnostic| diagnostic.code == Code::TomlSyntax;
+        if self.list.iter().any(is_syntax) {
+            self.list.retain(|diagnostic| !diagnostic.code.is_absence());
+        }
         sort(&mut self.list, &self.file);
         self.list
     }

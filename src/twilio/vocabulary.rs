@@ -261,6 +261,12 @@ impl AttributeSpec {
         }
     }
 
+    /// Whether a text is wanted here, rather than a number or a boolean.
+    #[must_use]
+    pub fn takes_texts(&self) -> bool {
+        !matches!(self.kind, Kind::Boolean | Kind::Integer)
+    }
+
     /// Whether a TOML boolean may stand here.
     #[must_use]
     pub fn takes_booleans(&self) -> bool {

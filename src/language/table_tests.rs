@@ -1,0 +1,418 @@
+//! `[[test]]`: requests and the answers that the table must give, and what of the table they reach.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use toml::de::{DeTable, DeValue};
+
+use super::names::Names;
+use crate::table::answer::{Answer, Asked, answer};
+use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::table::guard::{Guard, LOOP_GUARD};
+use crate::table::intercept::{BLOCK, Intercept, PASS};
+use crate::table::problems::{Problems, Value, entries};
+use crate::table::schedule::parse_moment;
+use crate::table::twiml;
+use crate::table::{DEFAULT, Miss, Table};
+use crate::twilio::request::{Form, Request, Webhook, sample};
+use crate::twilio::spelling::nearest;
+use crate::twilio::types::Channel;
+
+const TEST_KEYS: [&str; 8] = [
+    "at", "channel", "contains", "expect", "name", "request", "step", "webhook",
+];
+
+/// The moment of a test that names none.
+const NOON: &str = "2026-01-01T12:00:00Z";
+
+/// Where a test's request comes to.
+const URL: &str = "https://self.invalid/out-of-session";
+
+/// What running the tests has shown.
+#[derive(Debug, Default)]
+pub(super) struct TestResults {
+    pub failed: Vec<Diagnostic>,
+    pub ran: Vec<RanTest>,
+}
+
+/// A test that was run: its request, when it came, and which route answered it, or which intercept decided.
+#[derive(Debug)]
+pub(super) struct RanTest {
+    pub body: Form,
+    pub query: Form,
+    pub webhook: Webhook,
+    pub now: Timestamp,
+    pub decided_by: String,
+}
+
+/// One `[[test]]`, read.
+struct TableTest<'t> {
+    body: Form,
+    query: Form,
+    webhook: Webhook,
+    at: Option<Timestamp>,
+    expect: &'t str,
+    expect_place: Range<usize>,
+    contains: Option<(&'t str, Range<usize>)>,
+    place: Range<usize>,
+}
+
+impl TableTest<'_> {
+    fn ran(self, now: Timestamp, decided_by: String) -> RanTest {
+        RanTest {
+            body: self.body,
+            query: self.query,
+            webhook: self.webhook,
+            now,
+            decided_by,
+        }
+    }
+}
+
+/// Reads all tests, and runs them against the table that they stand in, when there is one.
+pub(super) fn run_tests(
+    names: &Names,
+    problems: &mut Problems,
+    file: &DeTable<'_>,
+    table: Option<&Table>,
+) -> TestResults {
+    let mut results = TestResults::default();
+    let Some(section) = file.get("test") else {
+        return results;
+    };
+    let help = "write [[test]], with two brackets, above each test";
+    let tests = problems.array(section, "an array of tests", help);
+    let mut taken = BTreeSet::new();
+    for value in tests.unwrap_or_default() {
+        let test = test_case(names, problems, value, &mut taken);
+        if let (Some(test), Some(table)) = (test, table) {
+            run_test(problems, test, table, &mut results);
+        }
+    }
+    results
+}
+
+fn test_case<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    value: &'v Value<'_>,
+    taken: &mut BTreeSet<&'v str>,
+) -> Option<TableTest<'v>> {
+    let test = problems.table(value, "a test")?;
+    problems.unknown_keys(test, "a test", &TEST_KEYS);
+    let place = if let Some(name) = test.get("name") {
+        let text = problems.text(name, "a name")?;
+        if !taken.insert(text) {
+            let message = format!("there is a test \"{text}\" already");
+            problems.error(
+                Code::DuplicateName,
+                name.span(),
+                message,
+                "choose another name",
+            );
+        }
+        name.span()
+    } else {
+        let help = "write name = \"…\": it says which test has failed";
+        problems.error(Code::MissingKey, value.span(), "a test has no `name`", help);
+        return None;
+    };
+    let webhook = test_webhook(problems, test)?;
+    let Some(expect) = test.get("expect") else {
+        let help = match webhook {
+            Webhook::Intercept => "write expect = \"block\" or \"pass\"",
+            _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
+        };
+        problems.error(Code::MissingKey, place, "a test has no `expect`", help);
+        return None;
+    };
+    let expect_place = expect.span();
+    let expect = expected(names, problems, expect, webhook)?;
+    if webhook == Webhook::Intercept {
+        check_no_document(problems, test);
+    }
+    let given = test_request(names, problems, test, webhook)?;
+    let channel = match test.get("channel") {
+        Some(channel) => test_channel(problems, channel)?,
+        None => sample::channel(&given, webhook, false),
+    };
+    let step = match test.get("step") {
+        Some(step) => Some(problems.text(step, "the name of a step")?),
+        None => None,
+    };
+    let contains = match test.get("contains") {
+        Some(contains) => Some((problems.text(contains, "a text")?, contains.span())),
+        None => None,
+    };
+    let at = match test.get("at") {
+        Some(at) => Some(test_moment(problems, at)?),
+        None => None,
+    };
+    Some(TableTest {
+        body: sample::filled(&given, channel, webhook),
+        query: step.iter().map(|step| ("step", *step)).collect(),
+        webhook,
+        at,
+        expect,
+        expect_place,
+        contains,
+        place,
+    })
+}
+
+/// What a test expects, when something of that name can be the outcome.
+fn expected<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    value: &'v Value<'_>,
+    webhook: Webhook,
+) -> Option<&'v str> {
+    let (message, help) = if webhook == Webhook::Intercept {
+        let expect = problems.text(value, "\"block\" or \"pass\"")?;
+        if [BLOCK, PASS].contains(&expect) {
+            return Some(expect);
+        }
+        let message = format!("no intercept does \"{expect}\"");
+        (message, "write \"block\" or \"pass\"".to_owned())
+    } else {
+        let expect = problems.text(value, "the name of a route")?;
+        if names.routes.contains_key(expect) || [DEFAULT, LOOP_GUARD].contains(&expect) {
+            return Some(expect);
+        }
+        let mut routes: Vec<(&String, &usize)> = names.routes.iter().collect();
+        routes.sort_unstable_by_key(|(_, place)| **place);
+        let help = match nearest(expect, routes.iter().map(|(name, _)| name.as_str())) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None if [BLOCK, PASS].contains(&expect) => {
+                "add webhook = \"intercept\" to test an intercept".to_owned()
+            }
+            None => "name a route, or write \"default\" or \"loop-guard\"".to_owned(),
+        };
+        (format!("there is no route \"{expect}\""), help)
+    };
+    problems.error(Code::BadTest, value.span(), message, help);
+    None
+}
+
+/// Reports what only a document can have.
+fn check_no_document(problems: &mut Problems, test: &DeTable<'_>) {
+    for (key, value) in entries(test) {
+        let name = key.get_ref().as_ref();
+        if ["contains", "step"].contains(&name) {
+            let message = format!("an intercept has no `{name}`: it only blocks or lets pass");
+            problems.error(Code::BadTest, value.span(), message, "take it out");
+        }
+    }
+}
+
+fn test_request(
+    names: &Names,
+    problems: &mut Problems,
+    test: &DeTable<'_>,
+    webhook: Webhook,
+) -> Option<Form> {
+    let Some(value) = test.get("request") else {
+        return Some(Form::default());
+    };
+    let fields = problems.table(value, "a table of parameters")?;
+    let mut pairs = Vec::new();
+    for (key, value) in entries(fields) {
+        let name = key.get_ref().as_ref();
+        names.check_parameter(problems, name, &key.span());
+        if webhook == Webhook::Intercept {
+            names.check_intercept_parameter(problems, name, &key.span());
+        }
+        pairs.push((name.to_owned(), problems.text(value, "a text")?.to_owned()));
+    }
+    Some(pairs.into_iter().collect())
+}
+
+fn test_channel(problems: &mut Problems, value: &Value<'_>) -> Option<Channel> {
+    let text = problems.text(value, "\"voice\" or \"message\"")?;
+    let channel = Channel::from_name(text);
+    if channel.is_none() {
+        let message = format!("there is no channel \"{text}\"");
+        let help = "write \"voice\" or \"message\"";
+        problems.error(Code::BadTest, value.span(), message, help);
+    }
+    channel
+}
+
+fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> {
+    let Some(value) = test.get("webhook") else {
+        return Some(Webhook::OutOfSession);
+    };
+    let text = problems.text(value, "the name of a webhook")?;
+    let webhook = Webhook::from_name(text)
+        .filter(|webhook| webhook.wants_document() || *webhook == Webhook::Intercept);
+    if webhook.is_none() {
+        let message = format!("a test cannot ask a webhook \"{text}\"");
+        let help = "write \"out-of-session\", \"webhook\" or \"intercept\"";
+        problems.error(Code::BadTest, value.span(), message, help);
+    }
+    webhook
+}
+
+fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> {
+    let text = match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(moment) => moment.to_string(),
+        _ => {
+            problems.wrong_type(
+                value,
+                "a moment",
+                "write at = \"2026-12-24T12:00[America/New_York]\"",
+            );
+            return None;
+        }
+    };
+    let moment = parse_moment(&text);
+    if moment.is_none() {
+        let help = "write it with its zone or offset: \"2026-12-24T12:00[America/New_York]\"";
+        let message = format!("\"{text}\" is no moment in time");
+        problems.error(Code::BadTest, value.span(), message, help);
+    }
+    moment
+}
+
+fn run_test(
+    problems: &mut Problems,
+    test: TableTest<'_>,
+    table: &Table,
+    results: &mut TestResults,
+) {
+    let request = &Request::new(test.webhook, &test.body, &test.query);
+    let noon = || NOON.parse().expect("it is a moment");
+    let now = test.at.unwrap_or_else(noon);
+    if test.at.is_none() && depends_on_the_hour(table, request, now) {
+        let help = "write at = \"2026-12-24T12:00[America/New_York]\"";
+        let message = "this test's answer depends on the hour";
+        problems.warn(Code::TestNeedsTime, test.place.clone(), message, help);
+    }
+    if test.webhook == Webhook::Intercept {
+        return run_interception(problems, test, table, now, results);
+    }
+    let asked = Asked {
+        request,
+        url: URL,
+        token: "",
+        now,
+    };
+    let answer = answer(table, &Guard::new(), &asked);
+    if let Some((message, help, place)) = verdict(&test, &answer) {
+        results
+            .failed
+            .push(failed(problems.file(), place, message, help));
+    }
+    let answer = answer.route.to_owned();
+    results.ran.push(test.ran(now, answer));
+}
+
+/// Runs a test of the intercepts.
+fn run_interception(
+    problems: &mut Problems,
+    test: TableTest<'_>,
+    table: &Table,
+    now: Timestamp,
+    results: &mut TestResults,
+) {
+    let request = Request::new(test.webhook, &test.body, &test.query);
+    let intercept = table.intercept(&request, now);
+    let what = intercept.map_or(PASS, Intercept::outcome);
+    if what != test.expect {
+        let by = match intercept {
+            Some(intercept) => format!("\"{}\" says \"{what}\"", intercept.name),
+            None => format!("no intercept fits, so it is \"{what}\""),
+        };
+        let help = "`explain --webhook intercept` with this request shows why";
+        let message = format!("{by}, not \"{}\"", test.expect);
+        let failed = failed(
+            problems.file(),
+            test.expect_place.clone(),
+            message,
+            help.to_owned(),
+        );
+        results.failed.push(failed);
+    }
+    let decided = intercept
+        .map_or(PASS, |intercept| &intercept.name)
+        .to_owned();
+    results.ran.push(test.ran(now, decided));
+}
+
+fn failed(file: &Arc<File>, span: Range<usize>, message: String, help: String) -> Diagnostic {
+    Diagnostic {
+        code: Code::FailedTest,
+        severity: Severity::Error,
+        file: Arc::clone(file),
+        span,
+        message,
+        help,
+        error_number: None,
+    }
+}
+
+/// What is wrong with an answer; `None` when it is what the test expects.
+fn verdict(test: &TableTest<'_>, answer: &Answer<'_>) -> Option<(String, String, Range<usize>)> {
+    if answer.route != test.expect {
+        let message = match &answer.failure {
+            Some((route, error)) => {
+                format!("\"{route}\" cannot be written ({error}), so \"default\" answers")
+            }
+            None => format!("\"{}\" answers, not \"{}\"", answer.route, test.expect),
+        };
+        let is_withheld = test
+            .body
+            .first("Caller")
+            .or(test.body.first("From"))
+            .is_none();
+        let help = if is_withheld {
+            "`explain` with this request shows why; without a Caller the caller counts as withheld"
+        } else {
+            "`explain` with this request shows why"
+        };
+        let help = help.to_owned();
+        return Some((message, help, test.expect_place.clone()));
+    }
+    let (wanted, place) = test.contains.as_ref()?;
+    let document = String::from_utf8_lossy(&answer.body);
+    if document.contains(wanted) || twiml::unescaped(&document).contains(wanted) {
+        return None;
+    }
+    let message = format!(
+        "the answer of \"{}\" does not contain this text",
+        answer.route
+    );
+    let help = format!("it is: {document}");
+    Some((message, help, place.clone()))
+}
+
+/// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.
+fn depends_on_the_hour(table: &Table, request: &Request<'_>, now: Timestamp) -> bool {
+    if request.webhook() == Webhook::Intercept {
+        let verdicts = table.intercept_verdicts(request, now);
+        return is_up_to_the_hour(verdicts.map(|(intercept, miss)| {
+            let is_bound = !intercept.during.is_empty() || !intercept.outside.is_empty();
+            (miss, is_bound)
+        }));
+    }
+    let verdicts = table.close_verdicts(request, now);
+    is_up_to_the_hour(verdicts.map(|(route, miss)| {
+        let is_bound = !route.during.is_empty() || !route.outside.is_empty();
+        (miss, is_bound)
+    }))
+}
+
+/// The same of verdicts, each with whether it is bound to a schedule.
+fn is_up_to_the_hour<'t>(verdicts: impl Iterator<Item = (Option<Miss<'t>>, bool)>) -> bool {
+    for (miss, is_bound) in verdicts {
+        match miss {
+            Some(Miss::Closed(_) | Miss::Open(_)) => return true,
+            Some(_) => {}
+            None => return is_bound,
+        }
+    }
+    false
+}
