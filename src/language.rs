@@ -4,6 +4,7 @@
 //! texts in, table or diagnostics out.
 
 mod attributes;
+mod checks;
 mod conditions;
 mod coverage;
 mod destinations;
@@ -44,6 +45,7 @@ use crate::table::problems::{self, Problems};
 use crate::table::{DefaultReplies, Table};
 use crate::twilio::parameters;
 
+pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
 

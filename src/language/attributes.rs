@@ -6,10 +6,14 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
+use super::destinations::BAD_URL;
 use super::names::Names;
+use super::settings::UNKNOWN_ELEMENT;
+use super::texts::FRAGILE_DEFAULT;
 use super::texts::template;
 use super::uses::{Owner, Place, Read, Rule, Slot, Uses};
-use crate::table::diagnostic::Code;
+use super::values::BAD_NUMBER;
+use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, choice, entries, listed};
 use crate::table::reply::template::{Field, Piece, Text, Value as FieldValue};
 use crate::table::reply::{Attribute, Element, Node};
@@ -17,6 +21,39 @@ use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
 use crate::twilio::url::UrlError;
 use crate::twilio::vocabulary::{self, AttributeSpec, ElementSpec, ValueError};
+
+pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
+    "unknown-attribute",
+    r#"An attribute that the element does not have. Letter case counts. For one that Twilio has added since, write `[extra]`
+with the element and the attribute's name.
+
+```toml
+voice = [ { Dial = "+15005550006", timeOut = 20 } ]     # timeout
+```
+"#,
+);
+
+pub(super) static BAD_VALUE: Check = Check::new(
+    "bad-value",
+    r#"A value that the attribute does not take: out of its range, not one of its words, not of its type. The help line names
+the nearest value, or those that are allowed.
+
+```toml
+voice = [ { Dial = "+15005550006", timeout = 1 } ]     # from 5 to 600
+```
+"#,
+);
+
+pub(super) static UNUSUAL_VALUE: Check = Check::new(
+    "unusual-value",
+    r#"A value that is not in our list, for an attribute whose list is known to grow: voices, languages, recording tracks.
+Make sure that it is spelt as Twilio spells it.
+
+```toml
+voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna"
+```
+"#,
+);
 
 /// One attribute; `None` after an error about it.
 pub(super) fn attribute(
@@ -59,7 +96,7 @@ fn unknown_attribute(problems: &mut Problems, element: &ElementSpec, key: &Key<'
     };
     let message = format!("`{}` has no attribute `{name}`", element.tag);
     problems
-        .error(Code::UnknownAttribute, key.span(), message, help)
+        .error(&UNKNOWN_ATTRIBUTE, key.span(), message, help)
         .twilio(12200);
 }
 
@@ -133,7 +170,7 @@ fn bad_value(
         element.tag
     );
     let open = matches!(error, ValueError::NotAmong { open: true });
-    let (code, help) = match error {
+    let (check, help) = match error {
         ValueError::NotAmong { .. } => {
             let known = spec.known_values();
             let help = match nearest(literal, known.iter().copied()) {
@@ -145,17 +182,14 @@ fn bad_value(
                     known[0]
                 ),
             };
-            (Code::BadValue, help)
+            (&BAD_VALUE, help)
         }
-        ValueError::Number(_) => (
-            Code::BadNumber,
-            "write the number as +15005550006".to_owned(),
-        ),
-        ValueError::Url(error) => (Code::BadUrl, url_help(error).to_owned()),
-        ValueError::BadCharacter { .. } => (Code::BadValue, "take that character out".to_owned()),
-        ValueError::TooLong { .. } => (Code::BadValue, "shorten it".to_owned()),
+        ValueError::Number(_) => (&BAD_NUMBER, "write the number as +15005550006".to_owned()),
+        ValueError::Url(error) => (&BAD_URL, url_help(error).to_owned()),
+        ValueError::BadCharacter { .. } => (&BAD_VALUE, "take that character out".to_owned()),
+        ValueError::TooLong { .. } => (&BAD_VALUE, "shorten it".to_owned()),
         _ => (
-            Code::BadValue,
+            &BAD_VALUE,
             format!("write such a value, or leave `{name}` out"),
         ),
     };
@@ -165,13 +199,13 @@ fn bad_value(
             element.tag
         );
         problems
-            .warn(Code::UnusualValue, span, message, help)
+            .warn(&UNUSUAL_VALUE, span, message, help)
             .twilio(spec.error_number());
     } else {
         let number = spec
             .error_number()
-            .or((code == Code::BadUrl).then_some(11100));
-        problems.error(code, span, message, help).twilio(number);
+            .or(matches!(error, ValueError::Url(_)).then_some(11100));
+        problems.error(check, span, message, help).twilio(number);
     }
 }
 
@@ -217,7 +251,7 @@ pub(super) fn defaults(
                 None => "name an element, such as [defaults.Say]".to_owned(),
             };
             let message = format!("TwiML has no element `{name}`");
-            problems.error(Code::UnknownElement, key.span(), message, help);
+            problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
             continue;
         };
         let Some(table) = problems.table(value, "a table of attributes") else {
@@ -262,12 +296,12 @@ pub(super) fn add_defaults(
         if owner == Owner::Default && name == "action" {
             let message = format!("[defaults.{tag}] brings an `action` into [default]");
             let help = "set it where it is wanted instead: [default] must be the end";
-            problems.error(Code::FragileDefault, span.clone(), message, help);
+            problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
         }
         if owner == Owner::Default && default.value.fields().next().is_some() {
             let message = format!("[defaults.{tag}] brings a template into [default]");
             let help = format!("set `{name}` here to a text without a template");
-            problems.error(Code::FragileDefault, span.clone(), message, help);
+            problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
         }
         for value in default.value.fields().flat_map(Field::values) {
             if let FieldValue::Column { directory, .. } = value {

@@ -7,17 +7,56 @@ use regex::RegexBuilder;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::unknown_column;
+use super::names::SESSION_IN_STEP;
 use super::names::{Names, unbound};
 use super::uses::{Read, Uses};
 use super::values::check_value;
 use super::{INTERCEPT_KEYS, ROUTE_KEYS};
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
 use crate::table::pattern::Pattern;
+use crate::table::problems::UNKNOWN_KEY;
 use crate::table::problems::{Key, Problems, Value, choice, entries, listed};
 use crate::table::{Alternative, Binding, Condition, Subject, Test, folded};
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
+
+pub(super) static MISPLACED_KEY: Check = Check::new(
+    "misplaced-key",
+    r#"A key of the route below `[route.when]`: in TOML everything after that line belongs to `when`. Move it above the line,
+or write `when = { … }` on one line.
+
+```toml
+[route.when]
+Called = "+15005550006"
+voice = [ { Say = "Hello." } ]     # belongs above [route.when]
+```
+"#,
+);
+
+pub(super) static BAD_CONDITION: Check = Check::new(
+    "bad-condition",
+    "A condition that cannot mean anything as it is written: an empty array, an empty table, a template, a dotted name
+without quotes, `withheld` for a parameter that is not a number. Say what the value must be, or take the condition
+out.
+
+```toml
+when = { Digits = [] }
+```
+",
+);
+
+pub(super) static BAD_REGEX: Check = Check::new(
+    "bad-regex",
+    "A regular expression that cannot be read, or that would take too much memory. The syntax is that of Rust's `regex`: no
+look-around and no back-references, but matching always takes linear time. Put it in single quotes, so that
+backslashes need not be doubled.
+
+```toml
+when = { Body = { regex = '(?=lost)' } }
+```
+",
+);
 
 /// The keys of a condition that is a table.
 const CONDITION_KEYS: [&str; 5] = ["in", "not", "present", "regex", "withheld"];
@@ -71,7 +110,7 @@ fn alternatives(
         DeValue::Table(table) if table.is_empty() => {
             let help = "leave `when` out to answer always, or write conditions";
             problems.warn(
-                Code::BadCondition,
+                &BAD_CONDITION,
                 when.span(),
                 "an empty `when` always holds",
                 help,
@@ -81,12 +120,7 @@ fn alternatives(
         DeValue::Table(table) => vec![table],
         DeValue::Array(array) if array.is_empty() => {
             let help = "leave `when` out to answer always";
-            problems.error(
-                Code::BadCondition,
-                when.span(),
-                "`when` names no table",
-                help,
-            );
+            problems.error(&BAD_CONDITION, when.span(), "`when` names no table", help);
             return Vec::new();
         }
         DeValue::Array(array) => array
@@ -164,7 +198,7 @@ fn condition(
         let message = format!("`{name}` belongs to the {section}, not to its `when`");
         let help =
             format!("move it above the line [{section}.when], or write when = {{ … }} on one line");
-        problems.error(Code::MisplacedKey, key.span(), message, help);
+        problems.error(&MISPLACED_KEY, key.span(), message, help);
         return None;
     }
     if let Some((directory, column)) = name.split_once('.')
@@ -183,7 +217,7 @@ fn condition(
     {
         let message = format!("a column of \"{name}\" is named without quotes");
         let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
-        problems.error(Code::BadCondition, key.span(), message, help);
+        problems.error(&BAD_CONDITION, key.span(), message, help);
         return None;
     }
     if let Some((first, _)) = name.split_once('.')
@@ -200,7 +234,7 @@ fn condition(
     if asker == Asker::Step && parameters::is_of_session(name) {
         let message = format!("`{name}` is absent from every request that comes back with a step");
         let help = "test it in the route that leads here, and give each outcome a step of its own";
-        problems.warn(Code::SessionInStep, key.span(), message, help);
+        problems.warn(&SESSION_IN_STEP, key.span(), message, help);
     }
     let test = test(names, problems, uses, name, value)?;
     Some(Condition {
@@ -253,7 +287,7 @@ fn test(
         DeValue::Array(array) if array.is_empty() => {
             let help = "name at least one value, or leave the condition out";
             problems.error(
-                Code::BadCondition,
+                &BAD_CONDITION,
                 value.span(),
                 "no value is in an empty array",
                 help,
@@ -287,7 +321,7 @@ fn text_test(problems: &mut Problems, parameter: &str, text: &str, span: Range<u
     if text.contains("{{") {
         let help = "write what the value must be; a template fills in texts of a reply only";
         problems.error(
-            Code::BadCondition,
+            &BAD_CONDITION,
             span.clone(),
             "conditions take no templates",
             help,
@@ -333,12 +367,7 @@ fn table_test(
     match tests.len() {
         0 if table.is_empty() => {
             let help = format!("write one of {}", choice(&CONDITION_KEYS));
-            problems.error(
-                Code::BadCondition,
-                span,
-                "an empty table tests nothing",
-                help,
-            );
+            problems.error(&BAD_CONDITION, span, "an empty table tests nothing", help);
             None
         }
         1 => tests.pop(),
@@ -350,7 +379,7 @@ fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: 
     if parameters::JSON.contains(&parameter) {
         let message = format!("`{key}` inside `{parameter}` is named without quotes");
         let help = format!("write the dotted name in quotes: \"{parameter}.{key}\" = …");
-        problems.error(Code::BadCondition, span, message, help);
+        problems.error(&BAD_CONDITION, span, message, help);
         return;
     }
     let help = match nearest(key, CONDITION_KEYS) {
@@ -358,7 +387,7 @@ fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: 
         None => format!("a condition has {}", listed(&CONDITION_KEYS)),
     };
     problems.error(
-        Code::UnknownKey,
+        &UNKNOWN_KEY,
         span,
         format!("a condition has no key `{key}`"),
         help,
@@ -405,7 +434,7 @@ fn regex_test(problems: &mut Problems, parameter: &str, value: &Value<'_>) -> Op
                 "this regular expression cannot be read: {}",
                 reason.trim_end_matches('.')
             );
-            problems.error(Code::BadRegex, value.span(), message, help);
+            problems.error(&BAD_REGEX, value.span(), message, help);
             None
         }
     }
@@ -420,7 +449,7 @@ fn withheld_test(
     if !parameters::is_number(parameter) {
         let message = format!("`{parameter}` is no number that could be withheld");
         let help = "write Caller = { withheld = true }";
-        problems.error(Code::BadCondition, key.span(), message, help);
+        problems.error(&BAD_CONDITION, key.span(), message, help);
         return None;
     }
     problems.boolean(value, "true or false").map(Test::Withheld)

@@ -4,12 +4,67 @@
 use std::ops::Range;
 
 use super::uses::{Owner, Slot, StepReference, Uses};
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::problems::Problems;
 use crate::table::reply::template::{Field, Piece, Text};
 use crate::twilio::parameters;
 use crate::twilio::url::{check_web_url, check_websocket_url};
 use crate::twilio::vocabulary::Destination;
+
+pub(super) static BAD_URL: Check = Check::new(
+    "bad-url",
+    r#"A URL that Twilio could not use. Write an absolute URL with `https` or `http` (`wss` where TwiML opens a socket), or
+one that begins with `?` or `/`, which is completed from the URL that Twilio requested.
+
+```toml
+voice = [ { Play = "music.mp3" } ]     # "https://example.com/music.mp3"
+```
+"#,
+);
+
+pub(super) static OPEN_DESTINATION: Check = Check::new(
+    "open-destination",
+    r#"A stranger would choose what is dialled, messaged or fetched, at your expense or against your servers. Write it out,
+or take it from a directory; after the `?` of a URL any parameter may stand.
+
+```toml
+voice = [ { Dial = "{{ Digits }}" } ]
+```
+"#,
+);
+
+pub(super) static CALLER_DESTINATION: Check = Check::new(
+    "caller-destination",
+    r#"The caller's own number decides whom this reaches, at your expense: premium-rate numbers can call too. If that is what
+you want, for a callback say, make sure that only callers you know come to this route.
+
+```toml
+voice = [ { Dial = "{{ Caller }}" } ]
+```
+"#,
+);
+
+pub(super) static PRIVATE_NUMBER: Check = Check::new(
+    "private-number",
+    r#"The other party's real number or name stands where somebody could hear or read it. It may only be dialled or put into
+a new session, by a route that says `private = true`.
+
+```toml
+voice = [ { Say = "Call {{ outboundParticipantIdentifier }}." } ]
+```
+"#,
+);
+
+pub(super) static SHOWN_CALLER: Check = Check::new(
+    "shown-caller",
+    r#"The party that is dialled sees the caller's real number. Leave `callerId` out: then our own number is shown, which is
+what masked numbers are for.
+
+```toml
+voice = [ { Dial = "+15005550006", callerId = "{{ Caller }}" } ]
+```
+"#,
+);
 
 /// The other party's real number may stand only where it is dialled, in a route that says `private = true`. Tells whether
 /// it is dialled in a `[reply.NAME]`, which only such a route may name.
@@ -38,7 +93,7 @@ pub(super) fn check_private(
              outboundParticipantIdentifier",
         ),
     };
-    problems.error(Code::PrivateNumber, span.clone(), message, help);
+    problems.error(&PRIVATE_NUMBER, span.clone(), message, help);
     false
 }
 
@@ -62,7 +117,7 @@ pub(super) fn check_destination(
                 let message = "the party that is dialled sees the caller's real number";
                 let help = "leave callerId out: then our own number is shown";
                 problems
-                    .warn(Code::ShownCaller, span.clone(), message, help)
+                    .warn(&SHOWN_CALLER, span.clone(), message, help)
                     .twilio(13214);
             }
             Destination::Address if is_caller(name) => caller_destination(problems, name, span),
@@ -75,7 +130,7 @@ pub(super) fn check_destination(
 fn caller_destination(problems: &mut Problems, name: &str, span: &Range<usize>) {
     let message = format!("`{name}` decides whom this reaches, at your expense");
     let help = "make sure that only callers you know come to this route";
-    problems.warn(Code::CallerDestination, span.clone(), message, help);
+    problems.warn(&CALLER_DESTINATION, span.clone(), message, help);
 }
 
 fn open_destination(problems: &mut Problems, name: &str, span: &Range<usize>, slot: &Slot<'_>) {
@@ -96,7 +151,7 @@ fn open_destination(problems: &mut Problems, name: &str, span: &Range<usize>, sl
         }
         _ => "write it out, or take it from a directory",
     };
-    problems.error(Code::OpenDestination, span.clone(), message, help);
+    problems.error(&OPEN_DESTINATION, span.clone(), message, help);
 }
 
 /// Completes a URL that begins with `?` or `/`, and checks the whole. Tells which step it leads to.
@@ -165,7 +220,7 @@ fn check_filled(problems: &mut Problems, text: &Text, span: &Range<usize>, slot:
         let help = "write an absolute URL, or one that begins with ? or /";
         let message = format!("this is no URL that Twilio could use: {error}");
         problems
-            .error(Code::BadUrl, span.clone(), message, help)
+            .error(&BAD_URL, span.clone(), message, help)
             .twilio(11100);
     }
 }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 use super::directory_file::{DirectoryFile, Files, NUMBER, Places, Rows, csv_file, unknown_column};
-use crate::table::diagnostic::Code;
 use crate::table::directory::Directory;
+use crate::table::problems::{BAD_NAME, MISSING_KEY};
 use crate::table::problems::{Key, Problems, Value, entries, listed};
 
 /// The keys of a `[directory.NAME]`.
@@ -29,7 +29,7 @@ pub(super) fn directories(
         if name.is_empty() || !name.bytes().all(is_word) {
             let message = format!("\"{name}\" cannot be a directory's name");
             let help = "a name has only letters, digits, - and _, so that its columns can be written as NAME.column";
-            problems.error(Code::BadName, key.span(), message, help);
+            problems.error(&BAD_NAME, key.span(), message, help);
         }
         let directory = directory(problems, key, value, files);
         directories.insert(name.to_owned(), directory);
@@ -61,7 +61,7 @@ fn directory(
             let message = format!("{section} has {}", listed(&sources));
             (message, "keep one of them")
         };
-        problems.error(Code::MissingKey, header.span(), message, help);
+        problems.error(&MISSING_KEY, header.span(), message, help);
         return None;
     };
     let key = match table.get("key") {
@@ -148,7 +148,7 @@ fn rows(
             let help =
                 format!("write {key} = \"…\" in it, or name another key column: key = \"…\"");
             let message = format!("this row has no `{key}`");
-            problems.error(Code::MissingKey, row, message, help);
+            problems.error(&MISSING_KEY, row, message, help);
             continue;
         };
         let Some(key_text) = problems.text(key_value, "a text") else {

@@ -7,10 +7,68 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::values::check_number_in;
-use crate::table::diagnostic::{Code, File};
+use crate::table::diagnostic::{Check, File};
 use crate::table::directory::{AddError, Directory, Row};
+use crate::table::problems::DUPLICATE_NAME;
 use crate::table::problems::{Problems, Value, listed};
 use crate::twilio::spelling::nearest;
+
+pub(super) static BAD_KEY: Check = Check::new(
+    "bad-key",
+    r#"A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
+the beginning of values and `*`, or `*` alone for all others.
+
+```toml
+numbers = ["+1*500"]
+```
+"#,
+);
+
+pub(super) static DUPLICATE_KEY: Check = Check::new(
+    "duplicate-key",
+    r#"A key that the directory already has. Only the first row would ever be found, so one of the two is a mistake. Remove
+it.
+
+```toml
+numbers = ["+15005550006", "+15005550006"]
+```
+"#,
+);
+
+pub(super) static BAD_FILE: Check = Check::new(
+    "bad-file",
+    r#"A directory's CSV file does not exist, cannot be read or is not UTF-8. A relative path starts from the table's folder,
+not from where the command runs. Correct the path, or save the file as UTF-8.
+
+```toml
+[directory.sellers]
+file = "seller.csv"     # the file is sellers.csv
+```
+"#,
+);
+
+pub(super) static BAD_ROW: Check = Check::new(
+    "bad-row",
+    "A row of a CSV file does not have as many cells as the first line has names. Write a comma for each empty cell, and
+quotes around a cell that holds a comma itself.
+
+```csv
+number,name,city
++15005550006,Ann, Jr.,NY
+```
+",
+);
+
+pub(super) static UNKNOWN_COLUMN: Check = Check::absence(
+    "unknown-column",
+    r#"A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
+of the first line, letter for letter. The key is not a column, because it is the parameter's value.
+
+```toml
+voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`
+```
+"#,
+);
 
 /// The column that is the key when the table names no other.
 pub(super) const NUMBER: &str = "number";
@@ -159,7 +217,7 @@ pub(super) fn unknown_column(
         "directory \"{}\" has no column `{column}`",
         directory.name()
     );
-    problems.error(Code::UnknownColumn, span.clone(), message, help);
+    problems.error(&UNKNOWN_COLUMN, span.clone(), message, help);
 }
 
 /// A directory while its rows are read.
@@ -197,11 +255,11 @@ impl Rows {
         if key.is_empty() {
             let help =
                 "write a whole value, the beginning of values and `*`, or `*` for all others";
-            problems.error_in(file, Code::BadKey, place(), "an empty key", help);
+            problems.error_in(file, &BAD_KEY, place(), "an empty key", help);
         } else if key.strip_suffix('*').unwrap_or(key).contains('*') {
             let help = "write a whole value, or the beginning of values and `*`";
             let message = "a `*` stands only at the end of a key";
-            problems.error_in(file, Code::BadKey, place(), message, help);
+            problems.error_in(file, &BAD_KEY, place(), message, help);
         } else if self.is_number {
             check_number_in(problems, file, key, &place);
         }
@@ -210,12 +268,12 @@ impl Rows {
             Err(AddError::Duplicate(first)) => {
                 let message = format!("{key} is in this directory already, in row {}", first + 1);
                 let help = "take one of the two out";
-                problems.error_in(file, Code::DuplicateKey, place(), message, help);
+                problems.error_in(file, &DUPLICATE_KEY, place(), message, help);
             }
             Err(AddError::Full) => {
                 let message = "a directory holds 4 GiB of text";
                 let help = "part the directory in several";
-                problems.error_in(file, Code::BadFile, place(), message, help);
+                problems.error_in(file, &BAD_FILE, place(), message, help);
             }
         }
     }
@@ -235,7 +293,7 @@ pub(super) fn csv_file(
     if header.len() > LONGEST_FIRST_LINE {
         let message = format!("the first line has {} bytes", header.len());
         let help = "write the names of the columns into it, parted by commas: number,name";
-        problems.error_in(&file, Code::BadFile, 0..0, message, help);
+        problems.error_in(&file, &BAD_FILE, 0..0, message, help);
         return None;
     }
     let mut reader = csv::ReaderBuilder::new()
@@ -266,7 +324,7 @@ pub(super) fn csv_file(
             let message = "a quote in this row is not closed";
             let help = "close it; a quote inside a quoted cell is written twice";
             let line = first_line(&file.text, start);
-            problems.error_in(&file, Code::BadRow, line, message, help);
+            problems.error_in(&file, &BAD_ROW, line, message, help);
             break;
         }
         if record.len() != titles.len() {
@@ -281,7 +339,7 @@ pub(super) fn csv_file(
             );
             let help =
                 "write a comma for each empty cell, and quotes around a cell that holds a comma";
-            problems.error_in(&file, Code::BadRow, place, message, help);
+            problems.error_in(&file, &BAD_ROW, place, message, help);
             continue;
         }
         let cells: Vec<&str> = others.iter().map(|field| &record[*field]).collect();
@@ -309,7 +367,7 @@ fn csv_text(
         Ok(bytes) => bytes,
         Err(error) => {
             let message = format!("cannot read {path}: {error}");
-            problems.error(Code::BadFile, value.span(), message, remedy(error.kind()));
+            problems.error(&BAD_FILE, value.span(), message, remedy(error.kind()));
             return None;
         }
     };
@@ -324,7 +382,7 @@ fn csv_text(
             let file = File::new(path, String::from_utf8_lossy(error.as_bytes()));
             let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
             let help = "save the file as UTF-8";
-            problems.error_in(&file, Code::BadFile, place, "this is no UTF-8", help);
+            problems.error_in(&file, &BAD_FILE, place, "this is no UTF-8", help);
             None
         }
     }
@@ -343,7 +401,7 @@ fn key_field(
             let message = format!("the column `{title}` is there twice");
             let help = "give each column a name of its own";
             let place = field(&file.text, start, position);
-            problems.error_in(file, Code::DuplicateName, place, message, help);
+            problems.error_in(file, &DUPLICATE_NAME, place, message, help);
         }
     }
     let found = titles.iter().position(|title| title == key);
@@ -355,7 +413,7 @@ fn key_field(
             "its first line names {}; name another key column: key = \"…\"",
             listed(&columns)
         );
-        problems.error_in(file, Code::UnknownColumn, line, message, help);
+        problems.error_in(file, &UNKNOWN_COLUMN, line, message, help);
     }
     found
 }

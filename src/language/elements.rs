@@ -4,17 +4,63 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::attributes::BAD_VALUE;
 use super::attributes::{add_defaults, attribute, url_help};
+use super::destinations::BAD_URL;
 use super::names::Names;
 use super::rules::{check_default_verb, check_element, check_flow};
+use super::settings::UNKNOWN_ELEMENT;
 use super::texts::template;
 use super::uses::{Owner, Place, Read, Rule, Slot, Uses};
-use crate::table::diagnostic::Code;
+use super::values::BAD_NUMBER;
+use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, entries, listed};
 use crate::table::reply::{Element, Node};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
 use crate::twilio::vocabulary::{self, ElementSpec, ValueError};
+
+pub(super) static TWO_ELEMENTS: Check = Check::new(
+    "two-elements",
+    r#"Two elements in one table. It is unclear which is the element and which its attribute. Give each a table of its own.
+
+```toml
+voice = [ { Say = "Hello.", Play = "https://example.com/a.mp3" } ]
+```
+"#,
+);
+
+pub(super) static WRONG_CHANNEL: Check = Check::new(
+    "wrong-channel",
+    r#"A verb of the other channel: `voice` answers calls, `message` answers texts. Move it below the other key.
+
+```toml
+message = [ { Say = "Hello." } ]     # { Message = "Hello." }
+```
+"#,
+);
+
+pub(super) static WRONG_PLACE: Check = Check::new(
+    "wrong-place",
+    r#"An element where TwiML does not allow it: a verb inside a `Dial`, a noun at the top, an SSML tag outside a `Say`. The
+help line says where it may stand.
+
+```toml
+voice = [ { Dial = [ { Say = "Hello." } ] } ]
+```
+"#,
+);
+
+pub(super) static UNEXPECTED_TEXT: Check = Check::new(
+    "unexpected-text",
+    r#"Text in an element that takes no text, or next to elements where TwiML does not mix the two. Write the children as an
+array, or `""` for an element without content.
+
+```toml
+voice = [ { Hangup = "now" } ]     # { Hangup = "" }
+```
+"#,
+);
 
 /// The verbs of a `voice` or `message`; none when it is no array.
 pub(super) fn verbs(
@@ -119,7 +165,7 @@ fn two_elements(
         Some(attribute) => format!("did you mean the attribute `{attribute}`?"),
         None => "give each element a table of its own: [ { … }, { … } ]".to_owned(),
     };
-    problems.error(Code::TwoElements, second.span(), message, help);
+    problems.error(&TWO_ELEMENTS, second.span(), message, help);
 }
 
 fn unknown_element(
@@ -132,12 +178,7 @@ fn unknown_element(
     let children: Vec<&str> = parent.child_names().collect();
     let Some((key, _)) = entries.first() else {
         let help = format!("{} takes {}", named(parent), listed(&children));
-        problems.error(
-            Code::UnknownElement,
-            span,
-            "an empty table is no element",
-            help,
-        );
+        problems.error(&UNKNOWN_ELEMENT, span, "an empty table is no element", help);
         return;
     };
     // The misspelt one is the key that is like an element's name, else the first: the rest are its attributes.
@@ -157,7 +198,7 @@ fn unknown_element(
     };
     let message = format!("TwiML has no element `{name}`");
     problems
-        .error(Code::UnknownElement, key.span(), message, help)
+        .error(&UNKNOWN_ELEMENT, key.span(), message, help)
         .twilio(12200);
 }
 
@@ -186,7 +227,7 @@ fn misplaced_element(
             12200
         };
         problems
-            .error(Code::WrongChannel, span, message, help)
+            .error(&WRONG_CHANNEL, span, message, help)
             .twilio(number);
         return;
     }
@@ -209,7 +250,7 @@ fn misplaced_element(
         .collect();
     let help = format!("it stands in {}", listed(&parents).replace('`', ""));
     problems
-        .error(Code::WrongPlace, span, message, help)
+        .error(&WRONG_PLACE, span, message, help)
         .twilio(number);
 }
 
@@ -233,7 +274,7 @@ fn nodes(
             };
             let message = format!("`{}` holds no text", spec.tag);
             problems
-                .error(Code::UnexpectedText, value.span(), message, help)
+                .error(&UNEXPECTED_TEXT, value.span(), message, help)
                 .twilio(12200);
         }
         DeValue::String(text) => {
@@ -280,7 +321,7 @@ fn children(
                 };
                 let message = format!("`{}` does not mix text with elements", spec.tag);
                 problems
-                    .error(Code::UnexpectedText, item.span(), message, help)
+                    .error(&UNEXPECTED_TEXT, item.span(), message, help)
                     .twilio(12200);
             }
             _ => {
@@ -330,18 +371,18 @@ fn text_content(
 }
 
 fn bad_text(problems: &mut Problems, spec: &ElementSpec, error: &ValueError, span: Range<usize>) {
-    let (code, help, number) = match error {
-        ValueError::Url(error) => (Code::BadUrl, url_help(error), Some(11100)),
+    let (check, help, number) = match error {
+        ValueError::Url(error) => (&BAD_URL, url_help(error), Some(11100)),
         ValueError::Number(_) => {
             let help = "write the number as +15005550006, without spaces or dashes";
-            (Code::BadNumber, help, Some(13223))
+            (&BAD_NUMBER, help, Some(13223))
         }
-        ValueError::NotSip => (Code::BadValue, "write it as sip:user@example.com", None),
-        _ => (Code::BadValue, "write a name", None),
+        ValueError::NotSip => (&BAD_VALUE, "write it as sip:user@example.com", None),
+        _ => (&BAD_VALUE, "write a name", None),
     };
     let message = format!("the text of `{}` is wrong: {error}", spec.tag);
     problems
-        .error(code, span, message, help)
+        .error(check, span, message, help)
         .twilio(spec.error_number().or(number));
 }
 

@@ -7,13 +7,60 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::directory_file::DirectoryFile;
-use crate::table::diagnostic::Code;
+use super::values::WRONG_CASE;
+use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, section};
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
 use crate::twilio::parameters::{self, NameProblem};
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::ElementSpec;
+
+pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
+    "unknown-parameter",
+    r#"A parameter that no Twilio webhook is known to send. If it is a field of your own in the URL that you gave Twilio, or
+one that Twilio has added since, list it.
+
+```toml
+parameters = ["campaign"]
+```
+"#,
+);
+
+pub(super) static UNKNOWN_DIRECTORY: Check = Check::absence(
+    "unknown-directory",
+    r#"A directory that the table does not have. Correct its name, or write a section for it.
+
+```toml
+when = { Called = { in = "ride" } }     # [directory.rides]
+```
+"#,
+);
+
+pub(super) static UNBOUND_DIRECTORY: Check = Check::absence(
+    "unbound-directory",
+    r#"A column of a directory where no condition, or more than one, chooses the row. Every table of `when` needs exactly one
+condition such as `Called = { in = "sellers" }`, not negated with `not` and not inside an array.
+
+```toml
+when = { Digits = "1" }
+voice = [ { Say = "Hello {{ sellers.name }}" } ]
+```
+"#,
+);
+
+pub(super) static SESSION_IN_STEP: Check = Check::new(
+    "session-in-step",
+    r#"A condition or a template on the Proxy session in a route with a `step`. Requests that come back from a `Gather` or a
+`Redirect` carry no fields of the session, so it is always absent there. Test it in the route that leads to the step,
+and give each outcome a step of its own.
+
+```toml
+step = "menu"
+when = { sessionStatus = "closed" }
+```
+"#,
+);
 
 /// The names of a table, and what they stand for.
 #[derive(Debug, Default)]
@@ -81,7 +128,7 @@ impl Names {
                     "Twilio spells `{name}` as `{known}`; in another letter case it never matches"
                 );
                 let help = format!("write `{known}`");
-                problems.error(Code::WrongCase, span.clone(), message, help);
+                problems.error(&WRONG_CASE, span.clone(), message, help);
             }
             Some(NameProblem::Unknown(near)) => {
                 let own = self.own_parameters.iter().map(String::as_str);
@@ -92,7 +139,7 @@ impl Names {
                     ),
                 };
                 let message = format!("no webhook of Twilio's sends `{name}`");
-                problems.warn(Code::UnknownParameter, span.clone(), message, help);
+                problems.warn(&UNKNOWN_PARAMETER, span.clone(), message, help);
             }
         }
     }
@@ -116,7 +163,7 @@ impl Names {
                 .to_owned(),
         };
         let message = format!("Proxy sends no `{name}` with an interaction");
-        problems.warn(Code::UnknownParameter, span.clone(), message, help);
+        problems.warn(&UNKNOWN_PARAMETER, span.clone(), message, help);
     }
 
     /// The error for a directory that the table does not have.
@@ -131,7 +178,7 @@ impl Names {
             None => format!("add a section {}", section("directory", name)),
         };
         let message = format!("there is no directory \"{name}\"");
-        problems.error(Code::UnknownDirectory, span.clone(), message, help);
+        problems.error(&UNKNOWN_DIRECTORY, span.clone(), message, help);
     }
 }
 
@@ -141,7 +188,7 @@ pub(super) fn unbound(problems: &mut Problems, directory: &str, span: &Range<usi
     let help = format!(
         "write one condition such as Called = {{ in = \"{directory}\" }} in every table of `when`"
     );
-    problems.error(Code::UnboundDirectory, span.clone(), message, help);
+    problems.error(&UNBOUND_DIRECTORY, span.clone(), message, help);
 }
 
 /// The names in an array of routes or intercepts, each with the place where it stands first.

@@ -18,8 +18,27 @@ use super::directory_file::Places;
 use super::names::Names;
 use super::routes::{ReadIntercept, ReadRoutes};
 use crate::table::Route;
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::problems::Problems;
+
+pub(super) static NEVER_ANSWERS: Check = Check::new(
+    "never-answers",
+    r#"A route or an intercept that no request can reach. This is proved, not guessed: an earlier route, or several together,
+answer everything that it would, or its own conditions exclude each other. Move it above the route that is named, or
+take it out. It is only a warning where other rows in a directory's file could let it answer.
+
+```toml
+[[route]]
+name = "all"
+voice = [ { Say = "Hello." } ]
+
+[[route]]
+name = "new-york"     # move it above "all"
+when = { Called = "+12125550100" }
+voice = [ { Say = "Hello, New York." } ]
+```
+"#,
+);
 
 /// The most routes that are reported: whoever has more has one mistake, above all of them.
 const MOST_REPORTED: usize = 100;
@@ -99,11 +118,11 @@ fn check_reach_of(
         let message = format!("\"{name}\" can never {does}: {why}");
         let place = places[position].clone();
         if proof.is_lasting {
-            problems.error(Code::NeverAnswers, place, message, help);
+            problems.error(&NEVER_ANSWERS, place, message, help);
         } else {
             // The next rows may be others, and nobody has changed the table then.
             let help = format!("{help}; with other rows in its directories it may {does}");
-            problems.warn(Code::NeverAnswers, place, message, help);
+            problems.warn(&NEVER_ANSWERS, place, message, help);
         }
     }
 }

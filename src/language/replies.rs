@@ -7,13 +7,39 @@ use toml::de::{DeTable, DeValue};
 
 use super::elements::verbs;
 use super::names::{NamedReply, Names};
+use super::rules::TOO_LONG;
 use super::uses::{Owner, Place, Read, Uses};
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, entries};
 use crate::table::reply::{Element, Reply};
 use crate::table::twiml;
 use crate::table::{DefaultReplies, DefaultReply};
 use crate::twilio::types::Channel;
+
+pub(super) static SILENT_DEFAULT: Check = Check::absence(
+    "silent-default",
+    "`[default]` says nothing to a caller: a missing `voice` is an error, one without words a warning. Someone whose call
+ends in silence thinks that the line is broken. Say something.
+
+```toml
+[default]
+voice = []
+```
+",
+);
+
+pub(super) static SILENT_ROUTE: Check = Check::absence(
+    "silent-route",
+    r#"A route or a named reply that says nothing on any channel. Write `voice`, `message`, `reply` or `create_session`;
+`voice = []` is an answer too: deliberate silence.
+
+```toml
+[[route]]
+name = "rides"
+when = { Called = "+15005550006" }
+```
+"#,
+);
 
 /// The replies by name; `None` for one that could not be read at all.
 pub(super) fn named_replies(
@@ -39,7 +65,7 @@ pub(super) fn named_replies(
             if voice.is_none() && message.is_none() {
                 let message = format!("[reply.{name}] says nothing");
                 let help = "write voice = [ … ], message = [ … ] or both";
-                problems.error(Code::SilentRoute, key.span(), message, help);
+                problems.error(&SILENT_ROUTE, key.span(), message, help);
             }
             let reply = NamedReply {
                 voice,
@@ -76,7 +102,7 @@ fn finished(problems: &mut Problems, elements: Vec<Element>, span: Range<usize>)
     twiml::compile(elements).unwrap_or_else(|error| {
         let help = "part it over several routes, or play a recording";
         problems
-            .error(Code::TooLong, span, error.to_string(), help)
+            .error(&TOO_LONG, span, error.to_string(), help)
             .twilio(11750);
         Reply::Template([].into())
     })
@@ -94,10 +120,10 @@ pub(super) fn default_replies(
     let says_nothing = "[default] says nothing to a caller";
     match table.get("voice").map(|voice| (voice, voice.get_ref())) {
         None => {
-            problems.error(Code::SilentDefault, value.span(), says_nothing, help);
+            problems.error(&SILENT_DEFAULT, value.span(), says_nothing, help);
         }
         Some((voice, DeValue::Array(verbs))) if is_silent(verbs) => {
-            problems.warn(Code::SilentDefault, voice.span(), says_nothing, help);
+            problems.warn(&SILENT_DEFAULT, voice.span(), says_nothing, help);
         }
         Some(_) => {}
     }

@@ -8,20 +8,33 @@ use bytes::Bytes;
 use toml::de::DeTable;
 
 use super::conditions::{Asker, when};
+use super::destinations::PRIVATE_NUMBER;
 use super::names::{Names, unbound};
+use super::replies::SILENT_ROUTE;
 use super::replies::reply_on;
 use super::schedules::named_schedules;
 use super::sessions::new_session;
 use super::uses::{Owner, Read, Uses};
 use super::{INTERCEPT_KEYS, ROUTE_KEYS};
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, Intercept, PASS};
+use crate::table::problems::{BAD_NAME, DUPLICATE_NAME, MISSING_KEY, UNKNOWN_KEY};
 use crate::table::problems::{Problems, Value, section};
 use crate::table::reply::Reply;
 use crate::table::{Alternative, DEFAULT, DefaultReply, Route};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
+
+pub(super) static UNKNOWN_REPLY: Check = Check::absence(
+    "unknown-reply",
+    r#"A named reply that the table does not have. Correct its name, or write a section for it.
+
+```toml
+reply = "sory"     # [reply.sorry]
+```
+"#,
+);
 
 /// The replies to a call and to a text.
 type Replies = (Option<Reply>, Option<Reply>);
@@ -143,7 +156,7 @@ fn decider_name(
     let Some(value) = table.get("name") else {
         let help = "write name = \"…\": it stands in logs, tests and the answer's header";
         let message = format!("{article} {section} has no `name`");
-        problems.error(Code::MissingKey, whole.span(), message, help);
+        problems.error(&MISSING_KEY, whole.span(), message, help);
         return String::new();
     };
     let Some(name) = problems.text(value, "a name") else {
@@ -152,10 +165,10 @@ fn decider_name(
     if !is_name(name) {
         let help = "a name is 1 to 64 of A-Z a-z 0-9 . _ -";
         let message = format!("\"{name}\" cannot be {article} {section}'s name");
-        problems.error(Code::BadName, value.span(), message, help);
+        problems.error(&BAD_NAME, value.span(), message, help);
     } else if taken.contains(&name) {
         let message = format!("\"{name}\" is taken: the service itself answers under it");
-        problems.error(Code::BadName, value.span(), message, "choose another name");
+        problems.error(&BAD_NAME, value.span(), message, "choose another name");
     } else {
         // Routes come before intercepts, wherever they stand.
         let is_other = |place: &&usize| **place != value.span().start;
@@ -170,7 +183,7 @@ fn decider_name(
             let (line, _) = problems.file().position(place);
             let message = format!("there is {first} \"{name}\" already, in line {line}");
             let help = "choose another name";
-            problems.error(Code::DuplicateName, value.span(), message, help);
+            problems.error(&DUPLICATE_NAME, value.span(), message, help);
         }
     }
     name.to_owned()
@@ -184,7 +197,7 @@ fn step<'t>(problems: &mut Problems, table: &'t DeTable<'_>) -> Option<&'t str> 
         let help =
             "a step is 1 to 64 of A-Z a-z 0-9 . _ -; leave it out for requests without a step";
         let message = format!("\"{step}\" cannot be a step");
-        problems.error(Code::BadName, value.span(), message, help);
+        problems.error(&BAD_NAME, value.span(), message, help);
     }
     Some(step)
 }
@@ -208,7 +221,7 @@ fn route_replies(
         let help =
             "write voice = [ … ], message = [ … ], reply = \"NAME\" or create_session = { … }";
         let span = place_of_name(table, route);
-        problems.error(Code::SilentRoute, span, "this route says nothing", help);
+        problems.error(&SILENT_ROUTE, span, "this route says nothing", help);
     }
     let (mut voice, mut message) = if let Some(value) = table.get("reply") {
         named_reply(names, problems, table, value, private).unpack(&mut uses)
@@ -253,7 +266,7 @@ fn named_reply(
         if let Some(own) = table.get(channel.as_str()) {
             let message = format!("`{channel}` beside `reply`: the reply has its own");
             let help = format!("take `reply` or `{channel}` out");
-            problems.error(Code::UnknownKey, own.span(), message, help);
+            problems.error(&UNKNOWN_KEY, own.span(), message, help);
         }
     }
     let Some(name) = problems.text(value, "the name of a reply") else {
@@ -265,7 +278,7 @@ fn named_reply(
             None => format!("add a section {}", section("reply", name)),
         };
         let message = format!("there is no reply \"{name}\"");
-        problems.error(Code::UnknownReply, value.span(), message, help);
+        problems.error(&UNKNOWN_REPLY, value.span(), message, help);
         return uses.with((None, None));
     };
     uses.replies.insert(name.to_owned());
@@ -279,7 +292,7 @@ fn named_reply(
     if reply.needs_private && !private {
         let message = format!("[reply.{name}] dials the other party's real number");
         let help = "add private = true to the route if it is to be dialled";
-        problems.error(Code::PrivateNumber, value.span(), message, help);
+        problems.error(&PRIVATE_NUMBER, value.span(), message, help);
     }
     uses.with((reply.voice.clone(), reply.message.clone()))
 }
@@ -358,7 +371,7 @@ fn intercept(
     if !table.contains_key("block") && !is_elsewhere(table, &INTERCEPT_KEYS, &["block"]) {
         let help = "write block = true, or block = false to let it go on";
         let message = "an intercept has no `block`";
-        problems.error(Code::MissingKey, place.clone(), message, help);
+        problems.error(&MISSING_KEY, place.clone(), message, help);
     }
     let blocks = table
         .get("block")

@@ -2,15 +2,104 @@
 
 use std::ops::Range;
 
+use super::texts::FRAGILE_DEFAULT;
 use super::uses::Place;
 use super::voices;
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, choice};
 use crate::table::reply::template::Piece;
 use crate::table::reply::{Element, Node};
 use crate::table::twiml;
 use crate::twilio::types::Channel;
 use crate::twilio::vocabulary::ElementSpec;
+
+pub(super) static EMPTY_ELEMENT: Check = Check::new(
+    "empty-element",
+    r#"An element without the text or the children that it needs; Twilio would refuse the document or say nothing. Write its
+content, or take it out.
+
+```toml
+voice = [ { Say = "" } ]
+```
+"#,
+);
+
+pub(super) static TOO_LONG: Check = Check::new(
+    "too-long",
+    r#"A text over Twilio's limit: 1600 characters in a message, a few thousand in a `Say`, depending on its voice, 64 kB in
+a document. Split it, or play a recording.
+
+```toml
+message = [ { Message = "… two thousand characters …" } ]
+```
+"#,
+);
+
+pub(super) static TOO_MANY: Check = Check::new(
+    "too-many",
+    r#"More elements than Twilio takes: 10 messages in a reply, 10 media in a message, 10 nouns in a `Dial`, or two where
+only one may be. Take some out.
+
+```toml
+voice = [ { Dial = [ { Conference = "a" }, { Number = "+15005550006" } ] } ]
+```
+"#,
+);
+
+pub(super) static UNREACHABLE_ELEMENT: Check = Check::new(
+    "unreachable-element",
+    r#"An element that Twilio never reaches, because an earlier one ends the document or continues at its `action`. Move it
+before that one, or remove it.
+
+```toml
+voice = [ { Hangup = "" }, { Say = "Goodbye." } ]
+```
+"#,
+);
+
+pub(super) static MISSING_ACTION: Check = Check::new(
+    "missing-action",
+    r#"A `Gather` or `Record` without `action`: the digits or the recording come back to the same URL without a step, where
+the same route may answer again. Give it a step of its own.
+
+```toml
+voice = [ { Gather = [ { Say = "Press 1." } ] } ]     # action = "?step=menu"
+```
+"#,
+);
+
+pub(super) static LATE_REJECT: Check = Check::new(
+    "late-reject",
+    r#"`Reject` after another verb. The verb before it has answered the call, which is billed, and then there is nothing to
+reject. Write `Reject` alone, or `Hangup` after what you say.
+
+```toml
+voice = [ { Say = "Goodbye." }, { Reject = "" } ]
+```
+"#,
+);
+
+pub(super) static MISSING_ATTRIBUTE: Check = Check::new(
+    "missing-attribute",
+    r#"An element without an attribute that it needs, such as `interpret-as` of `say-as`. Twilio refuses or ignores it. Add
+the attribute.
+
+```toml
+voice = [ { Say = [ { say-as = "1234" } ] } ]     # interpret-as = "digits"
+```
+"#,
+);
+
+pub(super) static VOICE_LANGUAGE: Check = Check::new(
+    "voice-language",
+    r#"A voice that does not speak the language that is set with it. Twilio says nothing, or uses another voice. Write the
+voice's own language, or choose a voice that speaks this one.
+
+```toml
+voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]
+```
+"#,
+);
 
 /// The rules that look at a whole element.
 pub(super) fn check_element(
@@ -55,7 +144,7 @@ pub(super) fn check_element(
         });
         let message = format!("`{tag}` is empty");
         problems
-            .error(Code::EmptyElement, content.span(), message, help)
+            .error(&EMPTY_ELEMENT, content.span(), message, help)
             .twilio(number);
         return;
     }
@@ -78,7 +167,7 @@ pub(super) fn check_element(
         let message =
             format!("this text of {length} characters is longer than Twilio takes in one `{tag}`");
         problems
-            .error(Code::TooLong, content.span(), message, help)
+            .error(&TOO_LONG, content.span(), message, help)
             .twilio(number);
     } else if let Some(max) = element.spec.text_max.filter(|_| !is_spoken_or_sent(tag)) {
         let length: usize = element.content.iter().map(literal_length).sum();
@@ -86,7 +175,7 @@ pub(super) fn check_element(
             let message = format!("the text of `{tag}` has {length} characters, more than {max}");
             let help = "shorten it".to_owned();
             problems
-                .error(Code::TooLong, content.span(), message, help)
+                .error(&TOO_LONG, content.span(), message, help)
                 .twilio(element.spec.error_number());
         }
     }
@@ -95,7 +184,7 @@ pub(super) fn check_element(
         let message =
             format!("`{tag}` without `action` asks this same URL again, which may answer the same");
         let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
-        problems.warn(Code::MissingAction, span.clone(), message, help);
+        problems.warn(&MISSING_ACTION, span.clone(), message, help);
     }
 }
 
@@ -116,7 +205,7 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
         let message = format!("`{tag}` reaches nobody");
         let help = format!("write {{ {reached} = \"…\" }} among its children");
         problems
-            .error(Code::EmptyElement, span.clone(), message, help)
+            .error(&EMPTY_ELEMENT, span.clone(), message, help)
             .twilio(element.spec.error_number());
     }
 }
@@ -148,7 +237,7 @@ fn check_needed(
             let message = format!("`{tag}` has no `{name}`");
             let help = format!("write {name} = \"…\" in it");
             problems
-                .error(Code::MissingAttribute, span.clone(), message, help)
+                .error(&MISSING_ATTRIBUTE, span.clone(), message, help)
                 .twilio(12200);
         }
     }
@@ -174,7 +263,7 @@ fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) 
             languages[0]
         );
         problems
-            .error(Code::VoiceLanguage, span.clone(), message, help)
+            .error(&VOICE_LANGUAGE, span.clone(), message, help)
             .twilio(13512);
     }
 }
@@ -194,7 +283,7 @@ fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>)
     let mut too_many = |what: String, help: &str, number: Option<u32>| {
         let message = format!("{what} in one `{tag}`");
         problems
-            .error(Code::TooMany, span.clone(), message, help)
+            .error(&TOO_MANY, span.clone(), message, help)
             .twilio(number);
     };
     match tag {
@@ -292,13 +381,13 @@ pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize
                     next.spec.tag
                 );
                 let help = "write it before that message, or set statusCallback instead of action";
-                problems.warn(Code::Unreachable, span.clone(), message, help);
+                problems.warn(&UNREACHABLE_ELEMENT, span.clone(), message, help);
                 continue;
             }
             _ => continue,
         };
         let help = format!("move it before `{tag}`, or take it out");
-        problems.error(Code::Unreachable, span.clone(), message, help);
+        problems.error(&UNREACHABLE_ELEMENT, span.clone(), message, help);
     }
     // A Pause before it only delays; whatever else comes first answers the call.
     let first = verbs
@@ -312,7 +401,7 @@ pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize
     {
         let help = "write Reject alone, or Hangup after what you say";
         let message = "the verb before `Reject` has answered the call already";
-        problems.warn(Code::LateReject, span.clone(), message, help);
+        problems.warn(&LATE_REJECT, span.clone(), message, help);
     }
     let messages: Vec<_> = verbs
         .iter()
@@ -322,7 +411,7 @@ pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize
         let message = format!("{} messages in one reply", messages.len());
         let span = messages[10].1.clone();
         problems
-            .error(Code::TooMany, span, message, "Twilio sends at most 10")
+            .error(&TOO_MANY, span, message, "Twilio sends at most 10")
             .twilio(14109);
     }
 }
@@ -340,12 +429,12 @@ pub(super) fn check_default_verb(
             "`{}` leads on from [default], which must be the end",
             spec.tag
         );
-        problems.error(Code::FragileDefault, span.clone(), message, help);
+        problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
         return;
     }
     for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == "action") {
         let message = "`action` leads on from [default], which must be the end";
-        problems.error(Code::FragileDefault, key.span(), message, help);
+        problems.error(&FRAGILE_DEFAULT, key.span(), message, help);
     }
 }
 

@@ -10,10 +10,44 @@ use toml::de::{DeTable, DeValue};
 
 use super::names::Names;
 use super::uses::{Read, Uses};
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
+use crate::table::problems::MISSING_KEY;
 use crate::table::problems::{Problems, Value, entries, section};
 use crate::table::schedule::{Schedule, Span};
 use crate::twilio::spelling::nearest;
+
+pub(super) static BAD_SCHEDULE: Check = Check::new(
+    "bad-schedule",
+    r#"A time zone that the IANA database does not have, or a span that cannot be read. Days are `Mon` to `Sun`, `12-25` or
+`2026-12-31`, hours `09:00-17:30` with two digits and no blanks.
+
+```toml
+open = ["Mon-Fri 9-17"]     # "Mon-Fri 09:00-17:00"
+```
+"#,
+);
+
+pub(super) static UNKNOWN_SCHEDULE: Check = Check::absence(
+    "unknown-schedule",
+    r#"A schedule that the table does not have. Correct its name, or write a section for it.
+
+```toml
+during = "ofice"     # [schedule.office]
+```
+"#,
+);
+
+pub(super) static NEVER_OPEN: Check = Check::new(
+    "never-open",
+    r#"A schedule that is never open: `open` is empty, or `closed` covers all of it, whatever the year. No route `during` it
+could ever answer. Write the hours when somebody is there.
+
+```toml
+open = ["Sat 10:00-14:00"]
+closed = ["Sat"]
+```
+"#,
+);
 
 /// The schedules by name; `None` for one with an error in it.
 pub(super) fn schedules(
@@ -49,7 +83,7 @@ fn schedule(
     let Some(open) = table.get("open") else {
         let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
         let message = format!("{section} has no `open`");
-        problems.error(Code::MissingKey, place, message, help);
+        problems.error(&MISSING_KEY, place, message, help);
         return None;
     };
     let open = spans(problems, open);
@@ -66,7 +100,7 @@ fn schedule(
     if problems.errors_since(before) == 0 && schedule.is_never_open() {
         let message = format!("{section} is never open: `closed` covers all of `open`");
         let help = "write the spans in which somebody is there";
-        problems.error(Code::NeverOpen, place, message, help);
+        problems.error(&NEVER_OPEN, place, message, help);
     }
     Some(schedule)
 }
@@ -80,7 +114,7 @@ fn zone(
     let Some(value) = table.get("timezone") else {
         let help = "write timezone = \"America/New_York\"";
         problems.error(
-            Code::MissingKey,
+            &MISSING_KEY,
             place.clone(),
             format!("{section} has no `timezone`"),
             help,
@@ -100,7 +134,7 @@ fn zone(
         None => "write an IANA name, such as \"America/New_York\"".to_owned(),
     };
     problems.error(
-        Code::BadSchedule,
+        &BAD_SCHEDULE,
         value.span(),
         format!("there is no time zone \"{name}\""),
         help,
@@ -136,7 +170,7 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
         });
         if span.is_none() {
             let message = "this is no day of the calendar without hours";
-            problems.error(Code::BadSchedule, item.span(), message, help);
+            problems.error(&BAD_SCHEDULE, item.span(), message, help);
         }
         return span;
     }
@@ -145,7 +179,7 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
         Ok(span) => Some(span),
         Err(error) => {
             let message = format!("\"{text}\" is no span: {error}");
-            problems.error(Code::BadSchedule, item.span(), message, help);
+            problems.error(&BAD_SCHEDULE, item.span(), message, help);
             None
         }
     }
@@ -178,7 +212,7 @@ pub(super) fn named_schedules(
             None => format!("add a section {}", section("schedule", name)),
         };
         let message = format!("there is no schedule \"{name}\"");
-        problems.error(Code::UnknownSchedule, item.span(), message, help);
+        problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
     }
     uses.with(schedules)
 }

@@ -391,7 +391,7 @@ mod tests {
 
     use super::*;
     use crate::language::{NoFiles, compile};
-    use crate::table::diagnostic::{Code, File};
+    use crate::table::diagnostic::File;
     use crate::twilio::vocabulary;
 
     /// Everything that a value of the schema refers to.
@@ -465,7 +465,7 @@ mod tests {
         let diagnostics = compile(&file, &NoFiles).expect_err("zzz is no key");
         let unknown = diagnostics
             .iter()
-            .find(|diagnostic| diagnostic.code == Code::UnknownKey)
+            .find(|diagnostic| diagnostic.check.code == "unknown-key")
             .expect("zzz is no key");
         // The help is a sentence with each of them in backquotes.
         unknown

@@ -9,13 +9,37 @@ use toml::de::{DeTable, DeValue};
 use super::names::Names;
 use super::texts::template;
 use super::uses::{CellCheck, Owner, Place, Read, Rule, Slot, Uses};
-use crate::table::diagnostic::Code;
+use super::values::BAD_NUMBER;
+use crate::table::diagnostic::Check;
+use crate::table::problems::MISSING_KEY;
 use crate::table::problems::{Problems, Value, choice, integer};
 use crate::table::reply::session::{MODES, NewSession, UNIQUE_NAME_MAX_CHARACTERS};
 use crate::table::reply::template::{Field, Text};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
 use crate::twilio::vocabulary::Destination;
+
+pub(super) static BAD_SESSION: Check = Check::new(
+    "bad-session",
+    r#"A field of `create_session` that Proxy would refuse: an unknown mode, a `ttl` that is not a number of seconds, a
+`dateExpiry` without its offset, a `uniqueName` over 191 characters.
+
+```toml
+create_session = { participantIdentifier = "+15005550006", mode = "voice" }     # "voice-only"
+```
+"#,
+);
+
+pub(super) static USED_NAME: Check = Check::new(
+    "used-name",
+    r#"A `uniqueName` that the next call would use again. Proxy refuses it with error 80603, even after the first session is
+closed. Put the SID of the call or the text into it.
+
+```toml
+uniqueName = "callback-{{ CallSid | default(MessageSid) }}"
+```
+"#,
+);
 
 /// The field for the real number of the second party, which Proxy calls: without it there is no session.
 const PARTICIPANT: &str = "participantIdentifier";
@@ -45,7 +69,7 @@ pub(super) fn new_session(
         let help =
             "write participantIdentifier = \"+15005550006\": the real number of the second party";
         let message = "`create_session` has no `participantIdentifier`";
-        problems.error(Code::MissingKey, value.span(), message, help);
+        problems.error(&MISSING_KEY, value.span(), message, help);
         return uses.with(None);
     };
     let mut text = |problems: &mut Problems, value, field, destination| {
@@ -122,7 +146,7 @@ fn session_text(
             && let Err(error) = Destination::Number.check(literal)
         {
             let help = "write the number as +15005550006, without spaces or dashes";
-            problems.error(Code::BadNumber, value.span(), error.to_string(), help);
+            problems.error(&BAD_NUMBER, value.span(), error.to_string(), help);
         }
     }
     uses.with(Some(text))
@@ -138,14 +162,12 @@ fn check_unique_name(problems: &mut Problems, name: &Text, span: Range<usize>) {
         .is_some_and(|literal| literal.chars().count() > UNIQUE_NAME_MAX_CHARACTERS);
     if is_too_long {
         let message = format!("a unique name has at most {UNIQUE_NAME_MAX_CHARACTERS} characters");
-        problems.error(Code::BadSession, span, message, "shorten it");
+        problems.error(&BAD_SESSION, span, message, "shorten it");
     } else if !is_of_this_request {
         let message =
             "the second session of this name is refused, also when the first has been closed";
         let help = "put the SID in: uniqueName = \"callback-{{ CallSid | default(MessageSid) }}\"";
-        problems
-            .warn(Code::UsedName, span, message, help)
-            .twilio(80603);
+        problems.warn(&USED_NAME, span, message, help).twilio(80603);
     }
 }
 
@@ -158,7 +180,7 @@ fn mode(problems: &mut Problems, value: &Value<'_>) -> Option<&'static str> {
             None => format!("it is one of {}", choice(&MODES)),
         };
         let message = format!("a session has no mode \"{text}\"");
-        problems.error(Code::BadSession, value.span(), message, help);
+        problems.error(&BAD_SESSION, value.span(), message, help);
     }
     mode
 }
@@ -172,7 +194,7 @@ fn ttl(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
     if ttl.is_none() {
         let help = "write a number of seconds; 0 is for ever";
         let message = format!("{} is no number of seconds", number.as_str());
-        problems.error(Code::BadSession, value.span(), message, help);
+        problems.error(&BAD_SESSION, value.span(), message, help);
     }
     ttl
 }
@@ -194,7 +216,7 @@ fn date_expiry(problems: &mut Problems, table: &DeTable<'_>) -> Option<String> {
     if text.parse::<jiff::Timestamp>().is_err() {
         let help = "write it in ISO 8601 with its offset: \"2026-12-31T23:00:00Z\"";
         let message = format!("\"{text}\" is no moment in time");
-        problems.error(Code::BadSession, value.span(), message, help);
+        problems.error(&BAD_SESSION, value.span(), message, help);
     }
     Some(text)
 }

@@ -4,12 +4,36 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeValue;
 
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_REPLIES};
+use crate::table::problems::BAD_NAME;
 use crate::table::problems::{Problems, Value, entries, integer};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::{Channel, parse_seconds};
 use crate::twilio::vocabulary;
+
+pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
+    "unknown-element",
+    r#"An element that TwiML does not have, or an empty table. Letter case counts: `Say`, not `say`; tags inside `Say` are in
+small letters.
+
+```toml
+voice = [ { say = "Hello." } ]
+```
+"#,
+);
+
+pub(super) static BAD_LIMIT: Check = Check::new(
+    "bad-limit",
+    r#"A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `per` is `1s` to `24h`. Write 0 for `replies` or
+`same_call` to switch that guard off.
+
+```toml
+[loop_guard]
+per = "10 minutes"     # per = "10m"
+```
+"#,
+);
 
 /// The query fields of the operator's own.
 pub(super) fn parameters(problems: &mut Problems, value: &Value<'_>) -> BTreeSet<String> {
@@ -41,7 +65,7 @@ pub(super) fn extra(problems: &mut Problems, section: &Value<'_>) -> BTreeMap<St
                 None => "name an element of TwiML's".to_owned(),
             };
             let message = format!("TwiML has no element `{element}`");
-            problems.error(Code::UnknownElement, key.span(), message, help);
+            problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
             continue;
         }
         let help = format!("write {element} = [\"newAttribute\"]");
@@ -58,7 +82,7 @@ pub(super) fn extra(problems: &mut Problems, section: &Value<'_>) -> BTreeMap<St
             } else {
                 let message = format!("\"{name}\" cannot be the name of an attribute");
                 let help = "a name begins with a letter and has only letters, digits, - _ and :";
-                problems.error(Code::BadName, item.span(), message, help);
+                problems.error(&BAD_NAME, item.span(), message, help);
             }
         }
     }
@@ -97,7 +121,7 @@ fn seconds(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
     let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds));
     if seconds.is_none() {
         let message = "this is no time that could be counted in";
-        problems.error(Code::BadLimit, value.span(), message, help);
+        problems.error(&BAD_LIMIT, value.span(), message, help);
     }
     seconds
 }
@@ -112,7 +136,7 @@ fn count(problems: &mut Problems, value: &Value<'_>, most: u32) -> Option<u32> {
     if count.is_none() {
         let message = format!("{} is not from 0 to {most}", number.as_str());
         let help = "write such a number; 0 switches the guard off";
-        problems.error(Code::BadLimit, value.span(), message, help);
+        problems.error(&BAD_LIMIT, value.span(), message, help);
     }
     count
 }

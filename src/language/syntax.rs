@@ -9,8 +9,19 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
 use crate::table::problems::Problems;
+
+pub(super) static TOML_SYNTAX: Check = Check::new(
+    "toml-syntax",
+    r#"The file is not valid TOML here. The most common causes: a quote or a bracket that is not closed, a value without
+quotes, a section that is defined twice, single brackets where `[[route]]` needs two.
+
+```toml
+name = ride-ended     # name = "ride-ended"
+```
+"#,
+);
 
 /// The most mistakes that are looked for in one part of a file.
 const MOST_PER_PART: usize = 20;
@@ -146,7 +157,7 @@ fn diagnostic(file: &Arc<File>, error: &toml::de::Error, span: Range<usize>) -> 
         "see https://toml.io/en/v1.0.0 for how TOML is written"
     };
     Diagnostic {
-        code: Code::TomlSyntax,
+        check: &TOML_SYNTAX,
         severity: Severity::Error,
         file: Arc::clone(file),
         span,

@@ -9,9 +9,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::names::Names;
 use crate::table::answer::{Answer, Asked, answer};
-use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
 use crate::table::guard::{Guard, LOOP_GUARD};
 use crate::table::intercept::{BLOCK, Intercept, PASS};
+use crate::table::problems::{DUPLICATE_NAME, MISSING_KEY};
 use crate::table::problems::{Problems, Value, entries};
 use crate::table::schedule::parse_moment;
 use crate::table::twiml;
@@ -19,6 +20,40 @@ use crate::table::{DEFAULT, Miss, Table};
 use crate::twilio::request::{Form, Request, Webhook, sample};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
+
+pub(super) static BAD_TEST: Check = Check::new(
+    "bad-test",
+    r#"A `[[test]]` that cannot be run: it expects a route that does not exist, or names a channel, webhook or moment that
+does not exist. Write a moment with its time zone or offset.
+
+```toml
+at = "2026-12-24T12:00"     # "2026-12-24T12:00[America/New_York]"
+```
+"#,
+);
+
+pub(super) static FAILED_TEST: Check = Check::new(
+    "failed-test",
+    r#"A `[[test]]` whose request does not get the answer that it expects. It keeps an edit from going live, but not the
+service from starting. `explain` with the same request shows why; then correct the table or the test.
+
+```toml
+request = { Called = "+15005550006" }
+expect = "ride-ended"
+```
+"#,
+);
+
+pub(super) static TEST_NEEDS_TIME: Check = Check::new(
+    "test-needs-time",
+    r#"The answer to a test depends on a schedule, and the test does not say when its request comes. It runs at noon UTC on 1
+January, which is probably not what you want. Write `at`.
+
+```toml
+at = "2026-12-24T12:00[America/New_York]"
+```
+"#,
+);
 
 const TEST_KEYS: [&str; 8] = [
     "at", "channel", "contains", "expect", "name", "request", "step", "webhook",
@@ -106,17 +141,12 @@ fn test_case<'v>(
         let text = problems.text(name, "a name")?;
         if !taken.insert(text) {
             let message = format!("there is a test \"{text}\" already");
-            problems.error(
-                Code::DuplicateName,
-                name.span(),
-                message,
-                "choose another name",
-            );
+            problems.error(&DUPLICATE_NAME, name.span(), message, "choose another name");
         }
         name.span()
     } else {
         let help = "write name = \"…\": it says which test has failed";
-        problems.error(Code::MissingKey, value.span(), "a test has no `name`", help);
+        problems.error(&MISSING_KEY, value.span(), "a test has no `name`", help);
         return None;
     };
     let webhook = test_webhook(problems, test)?;
@@ -125,7 +155,7 @@ fn test_case<'v>(
             Webhook::Intercept => "write expect = \"block\" or \"pass\"",
             _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
         };
-        problems.error(Code::MissingKey, place, "a test has no `expect`", help);
+        problems.error(&MISSING_KEY, place, "a test has no `expect`", help);
         return None;
     };
     let expect_place = expect.span();
@@ -192,7 +222,7 @@ fn expected<'v>(
         };
         (format!("there is no route \"{expect}\""), help)
     };
-    problems.error(Code::BadTest, value.span(), message, help);
+    problems.error(&BAD_TEST, value.span(), message, help);
     None
 }
 
@@ -202,7 +232,7 @@ fn check_no_document(problems: &mut Problems, test: &DeTable<'_>) {
         let name = key.get_ref().as_ref();
         if ["contains", "step"].contains(&name) {
             let message = format!("an intercept has no `{name}`: it only blocks or lets pass");
-            problems.error(Code::BadTest, value.span(), message, "take it out");
+            problems.error(&BAD_TEST, value.span(), message, "take it out");
         }
     }
 }
@@ -235,7 +265,7 @@ fn test_channel(problems: &mut Problems, value: &Value<'_>) -> Option<Channel> {
     if channel.is_none() {
         let message = format!("there is no channel \"{text}\"");
         let help = "write \"voice\" or \"message\"";
-        problems.error(Code::BadTest, value.span(), message, help);
+        problems.error(&BAD_TEST, value.span(), message, help);
     }
     channel
 }
@@ -250,7 +280,7 @@ fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> 
     if webhook.is_none() {
         let message = format!("a test cannot ask a webhook \"{text}\"");
         let help = "write \"out-of-session\", \"webhook\" or \"intercept\"";
-        problems.error(Code::BadTest, value.span(), message, help);
+        problems.error(&BAD_TEST, value.span(), message, help);
     }
     webhook
 }
@@ -272,7 +302,7 @@ fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> 
     if moment.is_none() {
         let help = "write it with its zone or offset: \"2026-12-24T12:00[America/New_York]\"";
         let message = format!("\"{text}\" is no moment in time");
-        problems.error(Code::BadTest, value.span(), message, help);
+        problems.error(&BAD_TEST, value.span(), message, help);
     }
     moment
 }
@@ -289,7 +319,7 @@ fn run_test(
     if test.at.is_none() && depends_on_the_hour(table, request, now) {
         let help = "write at = \"2026-12-24T12:00[America/New_York]\"";
         let message = "this test's answer depends on the hour";
-        problems.warn(Code::TestNeedsTime, test.place.clone(), message, help);
+        problems.warn(&TEST_NEEDS_TIME, test.place.clone(), message, help);
     }
     if test.webhook == Webhook::Intercept {
         return run_interception(problems, test, table, now, results);
@@ -344,7 +374,7 @@ fn run_interception(
 
 fn failed(file: &Arc<File>, span: Range<usize>, message: String, help: String) -> Diagnostic {
     Diagnostic {
-        code: Code::FailedTest,
+        check: &FAILED_TEST,
         severity: Severity::Error,
         file: Arc::clone(file),
         span,

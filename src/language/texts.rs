@@ -5,8 +5,10 @@ use std::ops::Range;
 use super::destinations;
 use super::directory_file::unknown_column;
 use super::names::Names;
+use super::names::SESSION_IN_STEP;
 use super::uses::{Owner, Read, Slot, Uses};
-use crate::table::diagnostic::Code;
+use super::values::WRONG_CASE;
+use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, listed};
 use crate::table::reply::template::{
     FILTERS, Field, TemplateError, TemplateErrorKind, Text, Value,
@@ -14,6 +16,30 @@ use crate::table::reply::template::{
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::Destination;
+
+pub(super) static FRAGILE_DEFAULT: Check = Check::new(
+    "fragile-default",
+    r#"`[default]` holds something that can fail or lead on: a template, `Redirect`, `Gather`, `Record`, `Enqueue`, `action`.
+It is the answer when everything else fails, so it must not depend on anything. Write it in a last route without
+`when`.
+
+```toml
+[default]
+voice = [ { Say = "Hello {{ Caller }}" } ]
+```
+"#,
+);
+
+pub(super) static BAD_TEMPLATE: Check = Check::new(
+    "bad-template",
+    r#"A `{{ … }}` that cannot be read: no closing `}}`, nothing between the braces, a filter that does not exist. The
+filters are `default`, `lower`, `spell` and `upper`; two braces as text are `{{ "{{" }}`.
+
+```toml
+voice = [ { Say = "Hello {{ CallerCity | title }}" } ]
+```
+"#,
+);
 
 /// Reads a text and checks all that can be checked before there is a request; `None` when it cannot be read.
 pub(super) fn template(
@@ -34,7 +60,7 @@ pub(super) fn template(
     if slot.place.owner == Owner::Default && parsed.fields().next().is_some() {
         let help = "write it in a route without `when`; [default] must not depend on the request";
         let message = "a template in [default], which must not be able to fail";
-        problems.error(Code::FragileDefault, span.clone(), message, help);
+        problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
     }
     let is_right = resolve_columns(names, problems, &mut parsed, span);
     uses.add(columns_in(&parsed, span, slot));
@@ -86,7 +112,7 @@ fn bad_template(
         None => span.clone(),
     };
     problems
-        .error(Code::BadTemplate, place, error.kind.to_string(), help)
+        .error(&BAD_TEMPLATE, place, error.kind.to_string(), help)
         .twilio((slot.destination == Some(Destination::Url)).then_some(11300));
 }
 
@@ -189,7 +215,7 @@ fn check_parameter(
             "Twilio spells `{name}` as `{known}`; in another letter case it is always empty"
         );
         let help = format!("write `{known}`");
-        problems.error(Code::WrongCase, span.clone(), message, help);
+        problems.error(&WRONG_CASE, span.clone(), message, help);
         return;
     }
     names.check_parameter(problems, name, span);
@@ -197,6 +223,6 @@ fn check_parameter(
     if in_step && parameters::is_of_session(name) {
         let message = format!("`{name}` is absent from every request that comes back with a step");
         let help = "say it in the reply that leads here";
-        problems.warn(Code::SessionInStep, span.clone(), message, help);
+        problems.warn(&SESSION_IN_STEP, span.clone(), message, help);
     }
 }

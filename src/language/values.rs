@@ -3,11 +3,44 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::table::diagnostic::{Code, File};
+use crate::table::diagnostic::{Check, File};
 use crate::table::problems::{Problems, choice};
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::E164;
+
+pub(super) static BAD_NUMBER: Check = Check::new(
+    "bad-number",
+    r#"A number that Twilio never sends or cannot dial: blanks or dashes in it, a letter, no `+`, more than 15 digits. Write
+it in E.164, `+` and the country code first. In a condition or a directory a missing `+` is only a warning.
+
+```toml
+when = { Called = "+1 500 555 0006" }     # "+15005550006"
+```
+"#,
+);
+
+pub(super) static WRONG_CASE: Check = Check::new(
+    "wrong-case",
+    r#"A parameter or a word that is not in Twilio's letter case. Matching is exact, so it would never match. Write it as the
+help line says.
+
+```toml
+when = { sessionStatus = "Closed" }     # "closed"
+```
+"#,
+);
+
+pub(super) static UNKNOWN_VALUE: Check = Check::new(
+    "unknown-value",
+    r#"A value that the parameter is not known to have: a session status, a direction, a country. Twilio may send new words,
+so an unknown word is a warning; a country that is not two capital letters can never match and is an error.
+
+```toml
+when = { CallerCountry = "Germany" }     # "DE"
+```
+"#,
+);
 
 /// Reports a value that the parameter never has.
 pub(super) fn check_value(
@@ -31,17 +64,17 @@ pub(super) fn check_value(
     let looks_like_country = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
     if parameters::is_country(parameter) && !looks_like_country {
         let upper = text.to_ascii_uppercase();
-        let (code, help) =
+        let (check, help) =
             if upper.len() == 2 && upper.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                (Code::WrongCase, format!("write \"{upper}\""))
+                (&WRONG_CASE, format!("write \"{upper}\""))
             } else {
                 (
-                    Code::UnknownValue,
+                    &UNKNOWN_VALUE,
                     "write the ISO 3166 code, such as \"US\"".to_owned(),
                 )
             };
         let message = format!("`{parameter}` is two capital letters, never \"{text}\"");
-        problems.error(code, span, message, help);
+        problems.error(check, span, message, help);
     }
 }
 
@@ -59,7 +92,7 @@ fn check_word(
         let message = format!(
             "Twilio sends `{parameter}` as \"{word}\"; in another letter case it never matches"
         );
-        problems.error(Code::WrongCase, span, message, format!("write \"{word}\""));
+        problems.error(&WRONG_CASE, span, message, format!("write \"{word}\""));
         return;
     }
     let help = match nearest(text, words.iter().copied()) {
@@ -67,7 +100,7 @@ fn check_word(
         None => format!("it is one of {}", choice(words)),
     };
     let message = format!("`{parameter}` is not known to be \"{text}\"");
-    problems.warn(Code::UnknownValue, span, message, help);
+    problems.warn(&UNKNOWN_VALUE, span, message, help);
 }
 
 /// Reports a number that is written in a form that Twilio never sends. Addresses of other kinds pass.
@@ -86,7 +119,7 @@ pub(super) fn check_number_in(
     if text.trim() != text {
         let help = "take the blanks at its ends out";
         let message = "no number of Twilio's begins or ends with a blank";
-        problems.error_in(file, Code::BadNumber, place(), message, help);
+        problems.error_in(file, &BAD_NUMBER, place(), message, help);
         return;
     }
     let whole = text.strip_suffix('*');
@@ -100,7 +133,7 @@ pub(super) fn check_number_in(
         };
         if let Err(error) = result {
             let help = "write the number as +15005550006, without spaces or dashes";
-            problems.error_in(file, Code::BadNumber, place(), error.to_string(), help);
+            problems.error_in(file, &BAD_NUMBER, place(), error.to_string(), help);
         }
         return;
     }
@@ -113,13 +146,7 @@ pub(super) fn check_number_in(
                 Some(rest) if rest.len() == 10 => format!("did you mean \"+{text}\"?"),
                 _ => "numbers come with `+` and their country code: write it so".to_owned(),
             };
-            problems.warn_in(
-                file,
-                Code::BadNumber,
-                place(),
-                "this number has no `+`",
-                help,
-            );
+            problems.warn_in(file, &BAD_NUMBER, place(), "this number has no `+`", help);
         }
         return;
     }
@@ -131,7 +158,7 @@ pub(super) fn check_number_in(
         let help = "write the number as +15005550006, without spaces or dashes";
         problems.error_in(
             file,
-            Code::BadNumber,
+            &BAD_NUMBER,
             place(),
             "no number of Twilio's has blanks or dashes",
             help,

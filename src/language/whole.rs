@@ -11,10 +11,91 @@ use toml::de::{DeTable, DeValue};
 use super::FILE_KEYS;
 use super::names::Names;
 use super::uses::{CellCheck, StepReference, Uses};
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, entries};
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::ValueError;
+
+pub(super) static MISSING_DEFAULT: Check = Check::absence(
+    "missing-default",
+    r#"The file has no `[default]`. There must always be an answer: Proxy has no second URL to ask. Write what callers hear
+when no route answers.
+
+```toml
+[default]
+voice = [ { Say = "This number is not in use right now. Goodbye." } ]
+```
+"#,
+);
+
+pub(super) static UNKNOWN_STEP: Check = Check::absence(
+    "unknown-step",
+    r#"A URL leads to a step that no route answers, so a call that gets there hears the default. Correct its name, or write a
+route with that `step`.
+
+```toml
+voice = [ { Gather = "", action = "?step=lost" } ]     # no route has step = "lost"
+```
+"#,
+);
+
+pub(super) static UNREACHED_STEP: Check = Check::absence(
+    "unreached-step",
+    r#"A route answers a step to which no reply leads. Its name may be misspelt in either place. If the URL is elsewhere,
+such as in the settings of a number in Twilio's console, ignore this warning.
+
+```toml
+step = "lsot"     # action = "?step=lost"
+```
+"#,
+);
+
+pub(super) static REDIRECT_LOOP: Check = Check::new(
+    "redirect-loop",
+    r#"Redirects that lead back to where they began. Twilio follows them at once, over and over, and the caller hears
+nothing, or the same thing again and again. End one of them, or ask for a key before going round again.
+
+```toml
+step = "a"
+voice = [ { Redirect = "?step=a" } ]
+```
+"#,
+);
+
+pub(super) static UNUSED: Check = Check::absence(
+    "unused",
+    r#"A directory, a schedule or a named reply that nothing refers to. Often the place that should refer to it names
+something else. Use it, or take it out.
+
+```toml
+[directory.rides]     # no condition has { in = "rides" }
+```
+"#,
+);
+
+pub(super) static BAD_CELL: Check = Check::new(
+    "bad-cell",
+    "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a language
+that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
+it empty: the attribute or element is left out.
+
+```csv
+number,phone
++15005550006,415 555 0101
+```
+",
+);
+
+pub(super) static PRIVATE_COLUMN: Check = Check::new(
+    "private-column",
+    r#"A column that is dialled elsewhere is spoken or sent here, so a caller would learn somebody's real number. Take it
+out, or declare that everybody may know it: `public = ["phone"]` in the directory.
+
+```toml
+voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." } ]
+```
+"#,
+);
 
 /// The most cells of one column that are reported for one place: more of them are one mistake.
 const MOST_BAD_CELLS: usize = 20;
@@ -36,7 +117,7 @@ pub(super) fn check_steps(
             None => format!("add a route with step = \"{step}\""),
         };
         let message = format!("no route has step = \"{step}\"");
-        problems.error(Code::UnknownStep, reference.span.clone(), message, help);
+        problems.error(&UNKNOWN_STEP, reference.span.clone(), message, help);
     }
     let led_to: BTreeSet<&str> = uses
         .steps
@@ -49,7 +130,7 @@ pub(super) fn check_steps(
         if !is_led_to && reported.insert(step) {
             let message = format!("no reply leads to the step \"{step}\"");
             let help = format!("write action = \"?step={step}\" where it begins");
-            problems.warn(Code::UnreachedStep, span.clone(), message, help);
+            problems.warn(&UNREACHED_STEP, span.clone(), message, help);
         }
     }
     check_redirects(problems, &uses.steps);
@@ -91,7 +172,7 @@ fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
             let help =
                 "end one of them with what is said last, or ask for a key before going round again";
             problems
-                .warn(Code::RedirectLoop, reference.span.clone(), message, help)
+                .warn(&REDIRECT_LOOP, reference.span.clone(), message, help)
                 .twilio(14106);
         }
     }
@@ -114,7 +195,7 @@ pub(super) fn check_columns(names: &Names, problems: &mut Problems, uses: &Uses)
             );
             let help =
                 format!("take it out, or write public = [\"{title}\"] in [directory.{name}]");
-            problems.error(Code::PrivateColumn, span.clone(), message, help);
+            problems.error(&PRIVATE_COLUMN, span.clone(), message, help);
         }
     }
 }
@@ -139,7 +220,7 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
     for (row, error) in bad.take(MOST_BAD_CELLS) {
         let (file, span) = file.place(row, check.column + 1);
         let message = format!("this cell cannot stand there: {error}");
-        problems.error_in(&file, Code::BadCell, span, message, help.clone());
+        problems.error_in(&file, &BAD_CELL, span, message, help.clone());
     }
 }
 
@@ -160,7 +241,7 @@ pub(super) fn check_sections(
         let help = "add [default] with voice = [ { Say = \"…\" } ]: what everybody else hears";
         let end = problems.file().text.len();
         let message = "the file has no [default]";
-        problems.error(Code::MissingDefault, end..end, message, help);
+        problems.error(&MISSING_DEFAULT, end..end, message, help);
     }
     if misspelt.is_empty() {
         // A section that could not be read may use what no other does.
@@ -175,14 +256,14 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
             let help = format!(
                 "write when = {{ Called = {{ in = \"{name}\" }} }}, or take the section out"
             );
-            problems.warn(Code::Unused, span, message, help);
+            problems.warn(&UNUSED, span, message, help);
         }
     }
     for (name, span) in headers(file, "schedule") {
         if !uses.schedules.contains(name) {
             let message = format!("no route is open by \"{name}\"");
             let help = format!("write during = \"{name}\" in a route, or take the section out");
-            problems.warn(Code::Unused, span, message, help);
+            problems.warn(&UNUSED, span, message, help);
         }
     }
     for (name, span) in headers(file, "reply") {
@@ -190,7 +271,7 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
         if is_readable && !uses.replies.contains(name) {
             let message = format!("no route has reply = \"{name}\"");
             let help = "take the section out, or use it";
-            problems.warn(Code::Unused, span, message, help);
+            problems.warn(&UNUSED, span, message, help);
         }
     }
 }
