@@ -7,16 +7,14 @@ use regex::RegexBuilder;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::unknown_column;
-use super::names::SESSION_IN_STEP;
-use super::names::{Names, unbound};
+use super::names::{Names, SESSION_IN_STEP, unbound};
 use super::uses::{Read, Uses};
 use super::values::check_value;
 use super::{INTERCEPT_KEYS, ROUTE_KEYS};
 use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
 use crate::table::pattern::Pattern;
-use crate::table::problems::UNKNOWN_KEY;
-use crate::table::problems::{Key, Problems, Value, choice, entries, listed};
+use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, choice, entries, listed};
 use crate::table::{Alternative, Binding, Condition, Subject, Test, folded};
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;

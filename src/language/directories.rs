@@ -7,8 +7,7 @@ use toml::de::DeTable;
 
 use super::directory_file::{DirectoryFile, Files, NUMBER, Places, Rows, csv_file, unknown_column};
 use crate::table::directory::Directory;
-use crate::table::problems::{BAD_NAME, MISSING_KEY};
-use crate::table::problems::{Key, Problems, Value, entries, listed};
+use crate::table::problems::{BAD_NAME, Key, MISSING_KEY, Problems, Value, entries, listed};
 
 /// The keys of a `[directory.NAME]`.
 const DIRECTORY_KEYS: [&str; 5] = ["file", "key", "numbers", "public", "rows"];
@@ -143,12 +142,10 @@ fn rows(
     }
     let mut rows = Rows::new(name, key, columns.clone(), problems.file());
     let mut places = Vec::new();
+    let help = format!("write {key} = \"…\" in it, or name another key column: key = \"…\"");
     for (table, row) in tables {
-        let Some(key_value) = table.get(key) else {
-            let help =
-                format!("write {key} = \"…\" in it, or name another key column: key = \"…\"");
-            let message = format!("this row has no `{key}`");
-            problems.error(&MISSING_KEY, row, message, help);
+        let found = problems.required(table, key, "this row", row.clone(), &help);
+        let Some(key_value) = found else {
             continue;
         };
         let Some(key_text) = problems.text(key_value, "a text") else {

@@ -9,8 +9,7 @@ use std::sync::Arc;
 use super::values::check_number_in;
 use crate::table::diagnostic::{Check, File};
 use crate::table::directory::{AddError, Directory, Row};
-use crate::table::problems::DUPLICATE_NAME;
-use crate::table::problems::{Problems, Value, listed};
+use crate::table::problems::{DUPLICATE_NAME, Problems, Value, listed};
 use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_KEY: Check = Check::new(

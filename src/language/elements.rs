@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::attributes::BAD_VALUE;
-use super::attributes::{add_defaults, attribute, url_help};
+use super::attributes::{BAD_VALUE, add_defaults, attribute, url_help};
 use super::destinations::BAD_URL;
 use super::names::Names;
 use super::rules::{check_default_verb, check_element, check_flow};

@@ -9,7 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use super::directory_file::DirectoryFile;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, section};
+use crate::table::problems::{Problems, Value, section_help};
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
 use crate::twilio::parameters::{self, NameProblem};
@@ -173,10 +173,7 @@ impl Names {
         name: &str,
         span: &Range<usize>,
     ) {
-        let help = match nearest(name, self.directories.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("add a section {}", section("directory", name)),
-        };
+        let help = section_help("directory", name, self.directories.keys());
         let message = format!("there is no directory \"{name}\"");
         problems.error(&UNKNOWN_DIRECTORY, span.clone(), message, help);
     }

@@ -12,8 +12,7 @@ use super::uses::{Owner, Place, Read, Uses};
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, entries};
 use crate::table::reply::{Element, Reply};
-use crate::table::twiml;
-use crate::table::{DefaultReplies, DefaultReply};
+use crate::table::{DefaultReplies, DefaultReply, twiml};
 use crate::twilio::types::Channel;
 
 pub(super) static SILENT_DEFAULT: Check = Check::absence(

@@ -10,8 +10,7 @@ use toml::de::DeTable;
 use super::conditions::{Asker, when};
 use super::destinations::PRIVATE_NUMBER;
 use super::names::{Names, unbound};
-use super::replies::SILENT_ROUTE;
-use super::replies::reply_on;
+use super::replies::{SILENT_ROUTE, reply_on};
 use super::schedules::named_schedules;
 use super::sessions::new_session;
 use super::uses::{Owner, Read, Uses};
@@ -19,11 +18,11 @@ use super::{INTERCEPT_KEYS, ROUTE_KEYS};
 use crate::table::diagnostic::Check;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, Intercept, PASS};
-use crate::table::problems::{BAD_NAME, DUPLICATE_NAME, MISSING_KEY, UNKNOWN_KEY};
-use crate::table::problems::{Problems, Value, section};
+use crate::table::problems::{
+    BAD_NAME, DUPLICATE_NAME, Problems, UNKNOWN_KEY, Value, section_help,
+};
 use crate::table::reply::Reply;
 use crate::table::{Alternative, DEFAULT, DefaultReply, Route};
-use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
 
 pub(super) static UNKNOWN_REPLY: Check = Check::absence(
@@ -153,10 +152,9 @@ fn decider_name(
     taken: &[&str],
 ) -> String {
     let article = if section == "route" { "a" } else { "an" };
-    let Some(value) = table.get("name") else {
-        let help = "write name = \"…\": it stands in logs, tests and the answer's header";
-        let message = format!("{article} {section} has no `name`");
-        problems.error(&MISSING_KEY, whole.span(), message, help);
+    let what = format!("{article} {section}");
+    let help = "write name = \"…\": it stands in logs, tests and the answer's header";
+    let Some(value) = problems.required(table, "name", &what, whole.span(), help) else {
         return String::new();
     };
     let Some(name) = problems.text(value, "a name") else {
@@ -164,7 +162,7 @@ fn decider_name(
     };
     if !is_name(name) {
         let help = "a name is 1 to 64 of A-Z a-z 0-9 . _ -";
-        let message = format!("\"{name}\" cannot be {article} {section}'s name");
+        let message = format!("\"{name}\" cannot be {what}'s name");
         problems.error(&BAD_NAME, value.span(), message, help);
     } else if taken.contains(&name) {
         let message = format!("\"{name}\" is taken: the service itself answers under it");
@@ -273,10 +271,7 @@ fn named_reply(
         return uses.with((None, None));
     };
     let Some(reply) = names.replies.get(name) else {
-        let help = match nearest(name, names.replies.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("add a section {}", section("reply", name)),
-        };
+        let help = section_help("reply", name, names.replies.keys());
         let message = format!("there is no reply \"{name}\"");
         problems.error(&UNKNOWN_REPLY, value.span(), message, help);
         return uses.with((None, None));
@@ -370,8 +365,7 @@ fn intercept(
     let place = place_of_name(table, whole);
     if !table.contains_key("block") && !is_elsewhere(table, &INTERCEPT_KEYS, &["block"]) {
         let help = "write block = true, or block = false to let it go on";
-        let message = "an intercept has no `block`";
-        problems.error(&MISSING_KEY, place.clone(), message, help);
+        problems.required(table, "block", "an intercept", place.clone(), help);
     }
     let blocks = table
         .get("block")

@@ -11,8 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::names::Names;
 use super::uses::{Read, Uses};
 use crate::table::diagnostic::Check;
-use crate::table::problems::MISSING_KEY;
-use crate::table::problems::{Problems, Value, entries, section};
+use crate::table::problems::{Problems, Value, entries, section_help};
 use crate::table::schedule::{Schedule, Span};
 use crate::twilio::spelling::nearest;
 
@@ -80,12 +79,8 @@ fn schedule(
     let section = format!("[schedule.{name}]");
     problems.unknown_keys(table, &section, &["closed", "open", "timezone"]);
     let zone = zone(problems, table, &section, &place);
-    let Some(open) = table.get("open") else {
-        let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
-        let message = format!("{section} has no `open`");
-        problems.error(&MISSING_KEY, place, message, help);
-        return None;
-    };
+    let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
+    let open = problems.required(table, "open", &section, place.clone(), help)?;
     let open = spans(problems, open);
     let closed = table
         .get("closed")
@@ -111,16 +106,8 @@ fn zone(
     section: &str,
     place: &Range<usize>,
 ) -> Option<TimeZone> {
-    let Some(value) = table.get("timezone") else {
-        let help = "write timezone = \"America/New_York\"";
-        problems.error(
-            &MISSING_KEY,
-            place.clone(),
-            format!("{section} has no `timezone`"),
-            help,
-        );
-        return None;
-    };
+    let help = "write timezone = \"America/New_York\"";
+    let value = problems.required(table, "timezone", section, place.clone(), help)?;
     let name = problems.text(value, "the name of a time zone")?;
     if let Ok(zone) = TimeZone::get(name) {
         return Some(zone);
@@ -133,12 +120,8 @@ fn zone(
         Some(near) => format!("did you mean \"{near}\"?"),
         None => "write an IANA name, such as \"America/New_York\"".to_owned(),
     };
-    problems.error(
-        &BAD_SCHEDULE,
-        value.span(),
-        format!("there is no time zone \"{name}\""),
-        help,
-    );
+    let message = format!("there is no time zone \"{name}\"");
+    problems.error(&BAD_SCHEDULE, value.span(), message, help);
     None
 }
 
@@ -207,10 +190,7 @@ pub(super) fn named_schedules(
             schedules.extend(schedule.clone());
             continue;
         }
-        let help = match nearest(name, names.schedules.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("add a section {}", section("schedule", name)),
-        };
+        let help = section_help("schedule", name, names.schedules.keys());
         let message = format!("there is no schedule \"{name}\"");
         problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
     }

@@ -11,7 +11,6 @@ use super::texts::template;
 use super::uses::{CellCheck, Owner, Place, Read, Rule, Slot, Uses};
 use super::values::BAD_NUMBER;
 use crate::table::diagnostic::Check;
-use crate::table::problems::MISSING_KEY;
 use crate::table::problems::{Problems, Value, choice, integer};
 use crate::table::reply::session::{MODES, NewSession, UNIQUE_NAME_MAX_CHARACTERS};
 use crate::table::reply::template::{Field, Text};
@@ -65,11 +64,11 @@ pub(super) fn new_session(
         return uses.with(None);
     };
     problems.unknown_keys(table, "`create_session`", &SESSION_KEYS);
-    let Some(participant) = table.get(PARTICIPANT) else {
-        let help =
-            "write participantIdentifier = \"+15005550006\": the real number of the second party";
-        let message = "`create_session` has no `participantIdentifier`";
-        problems.error(&MISSING_KEY, value.span(), message, help);
+    let help =
+        "write participantIdentifier = \"+15005550006\": the real number of the second party";
+    let section = "`create_session`";
+    let found = problems.required(table, PARTICIPANT, section, value.span(), help);
+    let Some(participant) = found else {
         return uses.with(None);
     };
     let mut text = |problems: &mut Problems, value, field, destination| {

@@ -6,8 +6,7 @@ use toml::de::DeValue;
 
 use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_REPLIES};
-use crate::table::problems::BAD_NAME;
-use crate::table::problems::{Problems, Value, entries, integer};
+use crate::table::problems::{BAD_NAME, Problems, Value, entries, integer};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::{Channel, parse_seconds};
 use crate::twilio::vocabulary;

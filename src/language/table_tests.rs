@@ -2,21 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
 use super::names::Names;
-use crate::table::answer::{Answer, Asked, answer};
-use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
+use crate::table::answer::{Asked, answer};
+use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::guard::{Guard, LOOP_GUARD};
 use crate::table::intercept::{BLOCK, Intercept, PASS};
-use crate::table::problems::{DUPLICATE_NAME, MISSING_KEY};
-use crate::table::problems::{Problems, Value, entries};
+use crate::table::problems::{DUPLICATE_NAME, Problems, Value, entries};
 use crate::table::schedule::parse_moment;
-use crate::table::twiml;
-use crate::table::{DEFAULT, Miss, Table};
+use crate::table::{DEFAULT, Miss, Table, twiml};
 use crate::twilio::request::{Form, Request, Webhook, sample};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
@@ -94,18 +91,6 @@ struct TableTest<'t> {
     place: Range<usize>,
 }
 
-impl TableTest<'_> {
-    fn ran(self, now: Timestamp, decided_by: String) -> RanTest {
-        RanTest {
-            body: self.body,
-            query: self.query,
-            webhook: self.webhook,
-            now,
-            decided_by,
-        }
-    }
-}
-
 /// Reads all tests, and runs them against the table that they stand in, when there is one.
 pub(super) fn run_tests(
     names: &Names,
@@ -113,20 +98,24 @@ pub(super) fn run_tests(
     file: &DeTable<'_>,
     table: Option<&Table>,
 ) -> TestResults {
-    let mut results = TestResults::default();
     let Some(section) = file.get("test") else {
-        return results;
+        return TestResults::default();
     };
     let help = "write [[test]], with two brackets, above each test";
     let tests = problems.array(section, "an array of tests", help);
+    let mut failures = Problems::new(problems.file());
     let mut taken = BTreeSet::new();
+    let mut ran = Vec::new();
     for value in tests.unwrap_or_default() {
         let test = test_case(names, problems, value, &mut taken);
         if let (Some(test), Some(table)) = (test, table) {
-            run_test(problems, test, table, &mut results);
+            ran.push(run_test(problems, &mut failures, test, table));
         }
     }
-    results
+    TestResults {
+        failed: failures.into_sorted(),
+        ran,
+    }
 }
 
 fn test_case<'v>(
@@ -137,27 +126,20 @@ fn test_case<'v>(
 ) -> Option<TableTest<'v>> {
     let test = problems.table(value, "a test")?;
     problems.unknown_keys(test, "a test", &TEST_KEYS);
-    let place = if let Some(name) = test.get("name") {
-        let text = problems.text(name, "a name")?;
-        if !taken.insert(text) {
-            let message = format!("there is a test \"{text}\" already");
-            problems.error(&DUPLICATE_NAME, name.span(), message, "choose another name");
-        }
-        name.span()
-    } else {
-        let help = "write name = \"…\": it says which test has failed";
-        problems.error(&MISSING_KEY, value.span(), "a test has no `name`", help);
-        return None;
-    };
+    let help = "write name = \"…\": it says which test has failed";
+    let name = problems.required(test, "name", "a test", value.span(), help)?;
+    let place = name.span();
+    let text = problems.text(name, "a name")?;
+    if !taken.insert(text) {
+        let message = format!("there is a test \"{text}\" already");
+        problems.error(&DUPLICATE_NAME, name.span(), message, "choose another name");
+    }
     let webhook = test_webhook(problems, test)?;
-    let Some(expect) = test.get("expect") else {
-        let help = match webhook {
-            Webhook::Intercept => "write expect = \"block\" or \"pass\"",
-            _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
-        };
-        problems.error(&MISSING_KEY, place, "a test has no `expect`", help);
-        return None;
+    let help = match webhook {
+        Webhook::Intercept => "write expect = \"block\" or \"pass\"",
+        _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
     };
+    let expect = problems.required(test, "expect", "a test", place.clone(), help)?;
     let expect_place = expect.span();
     let expect = expected(names, problems, expect, webhook)?;
     if webhook == Webhook::Intercept {
@@ -307,23 +289,66 @@ fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> 
     moment
 }
 
+/// Runs a test; when it fails, why is added to the failures.
 fn run_test(
     problems: &mut Problems,
+    failures: &mut Problems,
     test: TableTest<'_>,
     table: &Table,
-    results: &mut TestResults,
-) {
-    let request = &Request::new(test.webhook, &test.body, &test.query);
+) -> RanTest {
+    let request = Request::new(test.webhook, &test.body, &test.query);
     let noon = || NOON.parse().expect("it is a moment");
     let now = test.at.unwrap_or_else(noon);
-    if test.at.is_none() && depends_on_the_hour(table, request, now) {
+    if test.at.is_none() && depends_on_the_hour(table, &request, now) {
         let help = "write at = \"2026-12-24T12:00[America/New_York]\"";
         let message = "this test's answer depends on the hour";
         problems.warn(&TEST_NEEDS_TIME, test.place.clone(), message, help);
     }
-    if test.webhook == Webhook::Intercept {
-        return run_interception(problems, test, table, now, results);
+    let decided_by = match test.webhook {
+        Webhook::Intercept => run_interception(failures, &test, &request, table, now),
+        _ => run_answer(failures, &test, &request, table, now),
+    };
+    RanTest {
+        body: test.body,
+        query: test.query,
+        webhook: test.webhook,
+        now,
+        decided_by,
     }
+}
+
+/// Runs a test of the intercepts, and tells which of them decides.
+fn run_interception(
+    failures: &mut Problems,
+    test: &TableTest<'_>,
+    request: &Request<'_>,
+    table: &Table,
+    now: Timestamp,
+) -> String {
+    let intercept = table.intercept(request, now);
+    let what = intercept.map_or(PASS, Intercept::outcome);
+    if what != test.expect {
+        let by = match intercept {
+            Some(intercept) => format!("\"{}\" says \"{what}\"", intercept.name),
+            None => format!("no intercept fits, so it is \"{what}\""),
+        };
+        let message = format!("{by}, not \"{}\"", test.expect);
+        let help = "`explain --webhook intercept` with this request shows why";
+        failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
+    }
+    intercept
+        .map_or(PASS, |intercept| &intercept.name)
+        .to_owned()
+}
+
+/// Runs a test of the routes, and tells which of them answers.
+fn run_answer(
+    failures: &mut Problems,
+    test: &TableTest<'_>,
+    request: &Request<'_>,
+    table: &Table,
+    now: Timestamp,
+) -> String {
     let asked = Asked {
         request,
         url: URL,
@@ -331,92 +356,31 @@ fn run_test(
         now,
     };
     let answer = answer(table, &Guard::new(), &asked);
-    if let Some((message, help, place)) = verdict(&test, &answer) {
-        results
-            .failed
-            .push(failed(problems.file(), place, message, help));
-    }
-    let answer = answer.route.to_owned();
-    results.ran.push(test.ran(now, answer));
-}
-
-/// Runs a test of the intercepts.
-fn run_interception(
-    problems: &mut Problems,
-    test: TableTest<'_>,
-    table: &Table,
-    now: Timestamp,
-    results: &mut TestResults,
-) {
-    let request = Request::new(test.webhook, &test.body, &test.query);
-    let intercept = table.intercept(&request, now);
-    let what = intercept.map_or(PASS, Intercept::outcome);
-    if what != test.expect {
-        let by = match intercept {
-            Some(intercept) => format!("\"{}\" says \"{what}\"", intercept.name),
-            None => format!("no intercept fits, so it is \"{what}\""),
-        };
-        let help = "`explain --webhook intercept` with this request shows why";
-        let message = format!("{by}, not \"{}\"", test.expect);
-        let failed = failed(
-            problems.file(),
-            test.expect_place.clone(),
-            message,
-            help.to_owned(),
-        );
-        results.failed.push(failed);
-    }
-    let decided = intercept
-        .map_or(PASS, |intercept| &intercept.name)
-        .to_owned();
-    results.ran.push(test.ran(now, decided));
-}
-
-fn failed(file: &Arc<File>, span: Range<usize>, message: String, help: String) -> Diagnostic {
-    Diagnostic {
-        check: &FAILED_TEST,
-        severity: Severity::Error,
-        file: Arc::clone(file),
-        span,
-        message,
-        help,
-        error_number: None,
-    }
-}
-
-/// What is wrong with an answer; `None` when it is what the test expects.
-fn verdict(test: &TableTest<'_>, answer: &Answer<'_>) -> Option<(String, String, Range<usize>)> {
-    if answer.route != test.expect {
+    let route = answer.route.to_owned();
+    if route != test.expect {
         let message = match &answer.failure {
             Some((route, error)) => {
                 format!("\"{route}\" cannot be written ({error}), so \"default\" answers")
             }
-            None => format!("\"{}\" answers, not \"{}\"", answer.route, test.expect),
+            None => format!("\"{route}\" answers, not \"{}\"", test.expect),
         };
-        let is_withheld = test
-            .body
-            .first("Caller")
-            .or(test.body.first("From"))
-            .is_none();
-        let help = if is_withheld {
-            "`explain` with this request shows why; without a Caller the caller counts as withheld"
-        } else {
-            "`explain` with this request shows why"
+        let caller = test.body.first("Caller").or(test.body.first("From"));
+        let help = match caller {
+            Some(_) => "`explain` with this request shows why",
+            None => {
+                "`explain` with this request shows why; without a Caller the caller counts as withheld"
+            }
         };
-        let help = help.to_owned();
-        return Some((message, help, test.expect_place.clone()));
+        failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
+    } else if let Some((wanted, place)) = &test.contains {
+        let document = String::from_utf8_lossy(&answer.body);
+        if !document.contains(wanted) && !twiml::unescaped(&document).contains(wanted) {
+            let message = format!("the answer of \"{route}\" does not contain this text");
+            let help = format!("it is: {document}");
+            failures.error(&FAILED_TEST, place.clone(), message, help);
+        }
     }
-    let (wanted, place) = test.contains.as_ref()?;
-    let document = String::from_utf8_lossy(&answer.body);
-    if document.contains(wanted) || twiml::unescaped(&document).contains(wanted) {
-        return None;
-    }
-    let message = format!(
-        "the answer of \"{}\" does not contain this text",
-        answer.route
-    );
-    let help = format!("it is: {document}");
-    Some((message, help, place.clone()))
+    route
 }
 
 /// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::destinations;
 use super::directory_file::unknown_column;
-use super::names::Names;
-use super::names::SESSION_IN_STEP;
+use super::names::{Names, SESSION_IN_STEP};
 use super::uses::{Owner, Read, Slot, Uses};
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;

@@ -262,6 +262,23 @@ impl Problems {
         }
     }
 
+    /// The value of a key; an error at a place when the section does not have it.
+    pub(crate) fn required<'t, 'i>(
+        &mut self,
+        table: &'t DeTable<'i>,
+        key: &str,
+        section: &str,
+        place: Range<usize>,
+        help: &str,
+    ) -> Option<&'t Value<'i>> {
+        let value = table.get(key);
+        if value.is_none() {
+            let message = format!("{section} has no `{key}`");
+            self.error(&MISSING_KEY, place, message, help);
+        }
+        value
+    }
+
     /// The error for a value of another type than `wanted`.
     pub(crate) fn wrong_type(&mut self, value: &Value<'_>, wanted: &str, help: impl Into<String>) {
         let message = format!("{wanted} wanted, found {}", described(value.get_ref()));
@@ -327,7 +344,7 @@ pub(crate) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t V
 }
 
 /// The header of a section of the file, its name in quotes where TOML needs them.
-pub(crate) fn section(kind: &str, name: &str) -> String {
+fn section(kind: &str, name: &str) -> String {
     let is_bare = !name.is_empty()
         && name
             .bytes()
@@ -336,6 +353,18 @@ pub(crate) fn section(kind: &str, name: &str) -> String {
         format!("[{kind}.{name}]")
     } else {
         format!("[{kind}.{name:?}]")
+    }
+}
+
+/// The help for the name of a section such as `[reply.NAME]` that the table does not have.
+pub(crate) fn section_help<'k>(
+    kind: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'k String>,
+) -> String {
+    match nearest(name, known.into_iter().map(String::as_str)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("add a section {}", section(kind, name)),
     }
 }
 
