@@ -7,6 +7,7 @@ mod attributes;
 mod checks;
 mod conditions;
 mod coverage;
+mod dead_routes;
 mod destinations;
 mod directories;
 mod directory_file;
@@ -14,7 +15,6 @@ mod drawing;
 mod elements;
 pub mod import;
 mod names;
-mod reach;
 mod replies;
 mod routes;
 mod rules;
@@ -30,12 +30,14 @@ mod values;
 mod voices;
 mod whole;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::DeTable;
 
+use self::directory_file::Places;
 use self::names::{Names, first_places};
-use self::routes::{ReadIntercept, ReadRoutes};
+use self::routes::ReadRoutes;
 use self::table_tests::RanTest;
 use self::uses::{Read, Uses};
 use crate::table::diagnostic::{Diagnostic, File};
@@ -149,8 +151,8 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
     let sections = sections(&names, &mut problems, file).unpack(&mut uses);
 
     // The table as a whole.
-    check_whole(&names, &mut problems, file, &sections, &uses);
-    let table = sections.into_table().filter(|_| !problems.has_errors());
+    whole::check(&names, &mut problems, file, &sections.routes.steps, &uses);
+    let table = table(&names, &mut problems, sections);
 
     // The tests in the file.
     let tests = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
@@ -201,19 +203,9 @@ fn names(problems: &mut Problems, file: &DeTable<'_>, files: &dyn Files) -> Read
 #[derive(Default)]
 struct Sections {
     routes: ReadRoutes,
-    intercepts: Vec<ReadIntercept>,
+    intercepts: Vec<(Intercept, Range<usize>)>,
     default: Option<DefaultReplies>,
     limits: Limits,
-}
-
-impl Sections {
-    /// The table; `None` without a `[default]`.
-    fn into_table(self) -> Option<Table> {
-        let intercepts = self.intercepts.into_iter().map(Intercept::from).collect();
-        let routes = self.routes.routes;
-        let default = self.default?;
-        Some(Table::new(routes, intercepts, default, self.limits))
-    }
 }
 
 fn sections(names: &Names, problems: &mut Problems, file: &DeTable<'_>) -> Read<Sections> {
@@ -234,19 +226,24 @@ fn sections(names: &Names, problems: &mut Problems, file: &DeTable<'_>) -> Read<
     uses.with(sections)
 }
 
-/// What no part shows by itself: what is missing, what is never used, and what does not fit together.
-fn check_whole(
-    names: &Names,
-    problems: &mut Problems,
-    file: &DeTable<'_>,
-    sections: &Sections,
-    uses: &Uses,
-) {
-    whole::check_steps(problems, &sections.routes.steps, uses);
-    whole::check_columns(names, problems, uses);
-    whole::check_sections(names, problems, file, uses);
-    // What could not be read would be missing from a proof, and the proof would be wrong.
-    if !problems.has_errors() {
-        reach::check_reach(names, problems, &sections.routes, &sections.intercepts);
+/// The table, when nothing is wrong with it.
+fn table(names: &Names, problems: &mut Problems, sections: Sections) -> Option<Table> {
+    if problems.has_errors() {
+        // What could not be read would be missing from a proof that a route never answers.
+        return None;
     }
+    let ReadRoutes { routes, places, .. } = sections.routes;
+    let (intercepts, intercept_places): (_, Vec<_>) = sections.intercepts.into_iter().unzip();
+    let table = Table::new(routes, intercepts, sections.default?, sections.limits);
+    let files = names.directories.iter().filter_map(|(name, directory)| {
+        let places = &directory.as_ref()?.places;
+        matches!(places, Places::Csv { .. }).then_some(name.as_str())
+    });
+    dead_routes::check(
+        &table,
+        (&places, &intercept_places),
+        &files.collect(),
+        problems,
+    );
+    Some(table).filter(|_| !problems.has_errors())
 }

@@ -3,35 +3,30 @@
 //! Built only by `language::compile`, never changed afterwards. Decides, and shows why, with the same code.
 
 pub mod answer;
+pub mod condition;
 pub mod diagnostic;
 pub mod directory;
 pub mod guard;
 mod index;
 pub mod intercept;
-pub mod pattern;
 pub(crate) mod problems;
 pub mod reply;
 pub mod schedule;
 pub mod twiml;
-
-use std::borrow::Cow;
-use std::fmt;
-use std::sync::Arc;
+pub mod when;
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use regex::Regex;
 
+use self::directory::BoundRow;
+use self::guard::Limits;
 use self::index::Index;
-pub(crate) use self::index::Shelved;
 use self::intercept::Intercept;
-use self::pattern::Pattern;
-use self::schedule::Schedule;
-use crate::table::directory::{BoundRow, Directory, Row};
-use crate::table::guard::Limits;
-use crate::table::reply::{EMPTY_DOCUMENT, Reply};
+use self::reply::{EMPTY_DOCUMENT, Reply};
+use self::when::{Mismatch, When};
+use crate::twilio::facts::Facts;
 use crate::twilio::request::{Request, Webhook};
-use crate::twilio::types::{Channel, is_withheld};
+use crate::twilio::types::Channel;
 
 /// The name under which `[default]` answers.
 pub const DEFAULT: &str = "default";
@@ -88,83 +83,14 @@ pub struct Route {
     pub name: Box<str>,
     /// The step it answers; `None` for requests without one.
     pub step: Option<Box<str>>,
-    /// The tables of `when`: one of them must hold whole. Empty: always.
-    pub alternatives: Vec<Alternative>,
-    /// The schedules of `during`: one of them must be open. Empty: at any time.
-    pub during: Vec<Arc<Schedule>>,
-    /// The schedules of `outside`: none of them may be open. Empty: at any time.
-    pub outside: Vec<Arc<Schedule>>,
+    /// Which requests it is for.
+    pub when: When,
     /// The reply to a call; `None` when it does not answer calls.
     pub voice: Option<Reply>,
     /// The reply to a text; `None` when it does not answer texts.
     pub message: Option<Reply>,
     /// Whether it answers texts of machines, which get nothing otherwise.
     pub answers_machines: bool,
-}
-
-/// One table of `when`: conditions that must all hold.
-#[derive(Debug, Default)]
-pub struct Alternative {
-    /// The conditions, in file order.
-    pub conditions: Vec<Condition>,
-    /// The directories whose row a parameter chooses: those of a plain `in`.
-    pub bindings: Vec<Binding>,
-}
-
-/// A directory whose row is chosen by the value of a parameter.
-#[derive(Debug, Clone)]
-pub struct Binding {
-    /// The parameter's name.
-    pub parameter: Arc<str>,
-    /// The directory.
-    pub directory: Arc<Directory>,
-}
-
-/// One entry of `when`: a value of the request and what it must be.
-#[derive(Debug)]
-pub struct Condition {
-    /// What is tested.
-    pub subject: Subject,
-    /// What its value must be.
-    pub test: Test,
-}
-
-/// What a condition tests.
-#[derive(Debug, Clone)]
-pub enum Subject {
-    /// The parameter of this name.
-    Parameter(Arc<str>),
-    /// A cell of the row that a directory has for the request.
-    Column {
-        /// Which directory, and which parameter chooses its row.
-        binding: Box<Binding>,
-        /// The position of the column.
-        column: usize,
-    },
-}
-
-/// What a value must be. Compiled once; nothing in it is text to interpret later. What is large stands in a box: there
-/// may be a million of these, and most are one short text.
-#[derive(Debug, Clone)]
-pub enum Test {
-    /// This very text; for `Body` in small letters and without outer blanks.
-    Exactly(Box<str>),
-    /// A text with `*` for any run of characters.
-    Like(Box<Pattern>),
-    /// At least one of these holds.
-    AnyOf(Box<[Test]>),
-    /// All of these hold.
-    AllOf(Box<[Test]>),
-    /// The value is a key of this directory.
-    In(Arc<Directory>),
-    /// The regular expression is found in the value.
-    Regex(Box<Regex>),
-    /// The value is there (`true`) or absent (`false`).
-    Present(bool),
-    /// The number is withheld (`true`) or shown (`false`).
-    Withheld(bool),
-    /// This does not hold.
-    Not(Box<Test>),
 }
 
 /// Which route answers, with what.
@@ -189,12 +115,8 @@ pub enum Miss<'t> {
     Silent(Channel),
     /// The route opens a session, which only Proxy's own webhook can.
     ProxyOnly,
-    /// The first failing condition of the first table of `when`.
-    Condition(&'t Condition),
-    /// None of these schedules is open.
-    Closed(&'t [Arc<Schedule>]),
-    /// This schedule is open.
-    Open(&'t Schedule),
+    /// Its conditions or its hours do not fit.
+    When(Mismatch<'t>),
 }
 
 impl Table {
@@ -238,7 +160,7 @@ impl Table {
     ) -> impl Iterator<Item = (&'t Route, Option<Miss<'t>>)> {
         self.routes
             .iter()
-            .map(move |route| (route, route.matching(request, now).err()))
+            .map(move |route| (route, route.miss(request, now)))
     }
 
     /// [`Table::verdicts`] without those routes that the index says have nothing to do with the request.
@@ -247,52 +169,59 @@ impl Table {
         request: &Request<'_>,
         now: Timestamp,
     ) -> impl Iterator<Item = (&'t Route, Option<Miss<'t>>)> {
-        self.index.candidates(request).map(move |position| {
-            let route = &self.routes[position];
-            (route, route.matching(request, now).err())
-        })
+        self.candidates(request)
+            .map(move |(_, route)| (route, route.miss(request, now)))
     }
 
-    /// What [`Table::candidates`] goes by where a value is not known.
-    pub(crate) fn shelved(&self) -> Shelved {
-        self.index.shelved()
-    }
-
-    /// The routes that may answer a request of which not all is known, in file order. `value` gives the value of a subject
-    /// as conditions compare it, or for `None` the step; none when it is not known.
-    pub(crate) fn candidates<'t, 'v>(
+    /// The routes that may answer a request, with their positions, in file order.
+    pub(crate) fn candidates<'t, 'f>(
         &'t self,
-        shelved: &'t Shelved,
-        value: impl FnMut(Option<&'t Subject>) -> Option<Cow<'v, str>>,
-    ) -> impl Iterator<Item = &'t Route> {
-        self.index
-            .candidates_of(shelved, value)
-            .map(|position| &self.routes[position])
+        facts: &impl Facts<'f>,
+    ) -> impl Iterator<Item = (usize, &'t Route)> {
+        let positions = self.index.candidates(facts);
+        positions.map(|position| (position, &self.routes[position]))
+    }
+
+    /// The routes that may answer all that another answers, with their positions, in file order; some may be missing.
+    pub(crate) fn routes_like<'t>(
+        &'t self,
+        route: &'t Route,
+    ) -> impl Iterator<Item = (usize, &'t Route)> {
+        let conditions = route.when.alternatives.first();
+        let conditions = conditions.map_or(&[][..], |first| &first.conditions);
+        let positions = self.index.candidates_for(|subject| match subject {
+            None => Some(route.step()),
+            Some(subject) => {
+                let mut on_it = conditions.iter().filter(|one| one.subject == *subject);
+                on_it.find_map(|condition| condition.demand.start())
+            }
+        });
+        positions.map(|position| (position, &self.routes[position]))
     }
 
     /// The first route in [`Table::verdicts`] that answers, found through the index, else `[default]`.
     #[must_use]
     pub fn decide<'t>(&'t self, request: &Request<'_>, now: Timestamp) -> Decision<'t> {
-        let found = self.index.candidates(request).find_map(|position| {
-            let route = &self.routes[position];
-            let alternative = route.matching(request, now).ok()?;
-            let reply = route.reply(request.channel())?;
-            let rows = alternative
-                .map(|alternative| alternative.rows(request))
-                .unwrap_or_default();
-            Some(Decision {
-                route: Some(route),
-                position: Some(position),
-                reply,
-                rows,
-            })
-        });
-        found.unwrap_or_else(|| Decision {
-            route: None,
-            position: None,
-            reply: &self.default_reply(request.channel()).reply,
-            rows: Vec::new(),
-        })
+        let channel = request.channel();
+        let found = self
+            .candidates(request)
+            .find(|(_, route)| route.answers(request, now) == Some(true));
+        let Some((position, route)) = found else {
+            return Decision {
+                route: None,
+                position: None,
+                reply: &self.default_reply(channel).reply,
+                rows: Vec::new(),
+            };
+        };
+        Decision {
+            route: Some(route),
+            position: Some(position),
+            reply: route
+                .reply(channel)
+                .expect("a route that answers has a reply"),
+            rows: route.when.rows(request, now),
+        }
     }
 }
 
@@ -314,248 +243,40 @@ impl Route {
         }
     }
 
-    /// The table of `when` that holds (`None` without a `when`), or why the route does not answer.
-    fn matching(
-        &self,
-        request: &Request<'_>,
-        now: Timestamp,
-    ) -> Result<Option<&Alternative>, Miss<'_>> {
-        if self.step.as_deref().unwrap_or_default() != request.step() {
-            return Err(Miss::Step(self.step.as_deref()));
+    /// Whether it answers a request at this moment; `None` when what is known of the request does not tell.
+    pub fn answers<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
+        let is_at_step = facts.step().map(|step| step == self.step());
+        if is_at_step == Some(false) || self.unanswerable(facts).is_some() {
+            return Some(false);
         }
-        match self.reply(request.channel()) {
-            None => return Err(Miss::Silent(request.channel())),
-            Some(Reply::Session(_)) if request.webhook() != Webhook::OutOfSession => {
-                return Err(Miss::ProxyOnly);
+        match self.when.holds(facts, now) {
+            Some(true) => is_at_step,
+            holds => holds,
+        }
+    }
+
+    /// Why it does not answer a whole request; `None` when it does.
+    fn miss(&self, request: &Request<'_>, now: Timestamp) -> Option<Miss<'_>> {
+        if self.step() != request.step() {
+            return Some(Miss::Step(self.step.as_deref()));
+        }
+        let mismatch = || self.when.mismatch(request, now).map(Miss::When);
+        self.unanswerable(request).or_else(mismatch)
+    }
+
+    /// Why it has nothing to say to a request, whatever its conditions.
+    fn unanswerable<'f>(&self, facts: &impl Facts<'f>) -> Option<Miss<'_>> {
+        match self.reply(facts.channel()) {
+            None => Some(Miss::Silent(facts.channel())),
+            Some(Reply::Session(_)) if facts.webhook() != Webhook::OutOfSession => {
+                Some(Miss::ProxyOnly)
             }
-            Some(_) => {}
-        }
-        fitting(
-            &self.alternatives,
-            &self.during,
-            &self.outside,
-            request,
-            now,
-        )
-    }
-
-    /// The first failing condition of each table of `when`, for whoever asks why the route does not answer.
-    pub fn failing<'t>(&'t self, request: &Request<'_>) -> impl Iterator<Item = &'t Condition> {
-        failing(&self.alternatives, request)
-    }
-}
-
-/// The table of `when` that holds (`None` without a `when`) at an hour that fits, or the first thing that does not hold.
-fn fitting<'t>(
-    alternatives: &'t [Alternative],
-    during: &'t [Arc<Schedule>],
-    outside: &'t [Arc<Schedule>],
-    request: &Request<'_>,
-    now: Timestamp,
-) -> Result<Option<&'t Alternative>, Miss<'t>> {
-    let mut alternative = None;
-    let mut failing = None;
-    for candidate in alternatives {
-        match candidate
-            .conditions
-            .iter()
-            .find(|condition| !condition.holds(request))
-        {
-            None => {
-                alternative = Some(candidate);
-                break;
-            }
-            Some(condition) => failing = failing.or(Some(condition)),
+            Some(_) => None,
         }
     }
-    if let (None, Some(condition)) = (alternative, failing) {
-        return Err(Miss::Condition(condition));
-    }
-    if !during.is_empty() && !during.iter().any(|schedule| schedule.is_open(now)) {
-        return Err(Miss::Closed(during));
-    }
-    match outside.iter().find(|schedule| schedule.is_open(now)) {
-        Some(schedule) => Err(Miss::Open(schedule)),
-        None => Ok(alternative),
-    }
-}
 
-/// The first failing condition of each table of `when`.
-fn failing<'t>(
-    alternatives: &'t [Alternative],
-    request: &Request<'_>,
-) -> impl Iterator<Item = &'t Condition> {
-    alternatives.iter().filter_map(move |alternative| {
-        alternative
-            .conditions
-            .iter()
-            .find(|condition| !condition.holds(request))
-    })
-}
-
-impl Alternative {
-    fn rows(&self, request: &Request<'_>) -> Vec<BoundRow<'_>> {
-        self.bindings
-            .iter()
-            .filter_map(|binding| Some((&*binding.directory, binding.row(request)?)))
-            .collect()
-    }
-}
-
-impl Binding {
-    /// The row that a request chooses; `None` when the directory has none for it.
-    fn row(&self, request: &Request<'_>) -> Option<Row> {
-        let value = request.value(&self.parameter);
-        if Condition::folds(&self.parameter) {
-            self.directory.row(&folded(&value))
-        } else {
-            self.directory.row(&value)
-        }
-    }
-}
-
-impl Condition {
-    /// Whether a parameter is compared without regard to case and outer blanks: what people type.
-    #[must_use]
-    pub fn folds(parameter: &str) -> bool {
-        parameter == "Body"
-    }
-
-    /// Whether it holds for a request.
-    #[must_use]
-    pub fn holds(&self, request: &Request<'_>) -> bool {
-        self.test.holds(&self.subject.compared(request))
-    }
-}
-
-impl Subject {
-    /// The value of a request; empty when it is absent, or when the directory has no row for the request.
-    #[must_use]
-    pub fn value<'a>(&'a self, request: &Request<'a>) -> Cow<'a, str> {
-        match self {
-            Self::Parameter(name) => request.value(name),
-            Self::Column { binding, column } => Cow::Borrowed(
-                binding
-                    .row(request)
-                    .map_or("", |row| binding.directory.cell(row, *column)),
-            ),
-        }
-    }
-}
-
-impl Subject {
-    /// [`Self::value`] as tests compare it: folded where [`Condition::folds`] says so.
-    fn compared<'a>(&'a self, request: &Request<'a>) -> Cow<'a, str> {
-        let value = self.value(request);
-        match self {
-            Self::Parameter(name) if Condition::folds(name) => Cow::Owned(folded(&value)),
-            _ => value,
-        }
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Parameter(name) => f.write_str(name),
-            Self::Column { binding, column } => {
-                write!(
-                    f,
-                    "{}.{}",
-                    binding.directory.name(),
-                    binding.directory.columns()[*column]
-                )
-            }
-        }
-    }
-}
-
-/// A text as [`Condition::folds`] compares it.
-#[must_use]
-pub fn folded(text: &str) -> String {
-    text.trim().to_lowercase()
-}
-
-impl Test {
-    /// Whether a value passes. An absent value is the empty text.
-    #[must_use]
-    pub fn holds(&self, value: &str) -> bool {
-        match self {
-            Self::Exactly(text) => **text == *value,
-            Self::Like(pattern) => pattern.matches(value),
-            Self::AnyOf(tests) => tests.iter().any(|test| test.holds(value)),
-            Self::AllOf(tests) => tests.iter().all(|test| test.holds(value)),
-            Self::In(directory) => directory.row(value).is_some(),
-            Self::Regex(regex) => regex.is_match(value),
-            Self::Present(wanted) => value.is_empty() != *wanted,
-            Self::Withheld(wanted) => is_withheld(value) == *wanted,
-            Self::Not(test) => !test.holds(value),
-        }
-    }
-}
-
-impl fmt::Display for Test {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exactly(text) => write!(f, "{text:?}"),
-            Self::Like(pattern) => write!(f, "{:?}", pattern.to_string()),
-            Self::AnyOf(tests) => list(f, tests, " or "),
-            Self::AllOf(tests) => list(f, tests, " and "),
-            Self::In(directory) => write!(f, "a key of directory {:?}", directory.name()),
-            Self::Regex(regex) => write!(f, "regex {:?}", regex.as_str()),
-            Self::Present(true) => f.write_str("present"),
-            Self::Present(false) => f.write_str("absent"),
-            Self::Withheld(true) => f.write_str("withheld"),
-            Self::Withheld(false) => f.write_str("not withheld"),
-            Self::Not(test) => write!(f, "not {test}"),
-        }
-    }
-}
-
-/// The first few tests of a list; a route may name thousands of numbers.
-fn list(f: &mut fmt::Formatter<'_>, tests: &[Test], between: &str) -> fmt::Result {
-    const SHOWN: usize = 5;
-    for (position, test) in tests.iter().take(SHOWN).enumerate() {
-        if position > 0 {
-            f.write_str(between)?;
-        }
-        write!(f, "{test}")?;
-    }
-    match tests.len().saturating_sub(SHOWN) {
-        0 => Ok(()),
-        more => write!(f, "{between}{more} more"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_test_reads_as_what_is_wanted() {
-        let exactly = |text: &str| Test::Exactly(text.into());
-        let many = |count: usize| {
-            (0..count)
-                .map(|number| exactly(&number.to_string()))
-                .collect()
-        };
-        for (test, text) in [
-            (exactly("+1 \"x\""), r#""+1 \"x\"""#),
-            (Test::Present(true), "present"),
-            (Test::Present(false), "absent"),
-            (Test::Withheld(true), "withheld"),
-            (Test::Withheld(false), "not withheld"),
-            (Test::Not(Box::new(Test::Present(true))), "not present"),
-            (Test::AnyOf(Box::default()), ""),
-            (Test::AnyOf(many(1)), r#""0""#),
-            (Test::AllOf(many(2)), r#""0" and "1""#),
-            (Test::AnyOf(many(5)), r#""0" or "1" or "2" or "3" or "4""#),
-            (
-                Test::AnyOf(many(7)),
-                r#""0" or "1" or "2" or "3" or "4" or 2 more"#,
-            ),
-        ] {
-            assert_eq!(test.to_string(), text);
-        }
+    /// The step that it answers; empty for requests without one.
+    fn step(&self) -> &str {
+        self.step.as_deref().unwrap_or_default()
     }
 }

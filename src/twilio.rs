@@ -1,5 +1,6 @@
 //! What does Twilio say? Requests, numbers and signatures; TwiML and parameters as data.
 
+pub mod facts;
 pub(crate) mod parameters;
 pub mod request;
 pub mod signature;

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
+use twiml_responder::table::condition::inside::Inside;
+use twiml_responder::table::condition::present::Present;
+use twiml_responder::table::condition::withheld::Withheld;
+use twiml_responder::table::condition::{Binding, Condition, Demand, Subject};
 use twiml_responder::table::directory::Directory;
 use twiml_responder::table::guard::Limits;
-use twiml_responder::table::pattern::Pattern;
 use twiml_responder::table::schedule::Schedule;
-use twiml_responder::table::{
-    Alternative, Binding, Condition, DefaultReplies, DefaultReply, Route, Subject, Table, Test,
-};
+use twiml_responder::table::when::{Alternative, When};
+use twiml_responder::table::{DefaultReplies, DefaultReply, Route, Table};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 /// More keys than the index copies from a directory.
@@ -84,25 +86,21 @@ fn directory(all: &[Arc<Directory>]) -> impl Strategy<Value = Arc<Directory>> + 
     prop::sample::select(all.to_vec())
 }
 
-/// A test as the compiler makes them. Most pin a route, in all ways in which a route can be pinned.
-fn test(all: &[Arc<Directory>]) -> impl Strategy<Value = Test> + use<> {
-    let like = |text: String| {
-        let pattern = Pattern::parse(&text).expect("a star is in it");
-        Test::Like(Box::new(pattern))
-    };
+/// A demand as the compiler makes them. Most pin a route, in all ways in which a route can be pinned.
+fn demand(all: &[Arc<Directory>]) -> impl Strategy<Value = Demand> + use<> {
     let leaf = prop_oneof![
-        8 => value().prop_map(|text| Test::Exactly(text.into())),
-        4 => value().prop_map(move |text| like(format!("{text}*"))),
-        1 => value().prop_map(move |text| like(format!("*{text}"))),
-        4 => directory(all).prop_map(Test::In),
-        1 => any::<bool>().prop_map(Test::Present),
-        1 => any::<bool>().prop_map(Test::Withheld),
+        8 => value().prop_map(Demand::text),
+        4 => value().prop_map(|text| Demand::text(&format!("{text}*"))),
+        1 => value().prop_map(|text| Demand::text(&format!("*{text}"))),
+        4 => directory(all).prop_map(|directory| Inside(directory).into()),
+        1 => any::<bool>().prop_map(|wanted| Present(wanted).into()),
+        1 => any::<bool>().prop_map(|wanted| Withheld(wanted).into()),
     ];
     leaf.prop_recursive(2, 8, 3, |inner| {
         prop_oneof![
-            4 => prop::collection::vec(inner.clone(), 1..4).prop_map(|tests| Test::AnyOf(tests.into())),
-            2 => prop::collection::vec(inner.clone(), 1..4).prop_map(|tests| Test::AllOf(tests.into())),
-            1 => inner.prop_map(|test| Test::Not(Box::new(test))),
+            4 => prop::collection::vec(inner.clone(), 1..4).prop_map(|demands| Demand::AnyOf(demands.into())),
+            2 => prop::collection::vec(inner.clone(), 1..4).prop_map(|demands| Demand::AllOf(demands.into())),
+            1 => inner.prop_map(|demand| Demand::Not(Box::new(demand))),
         ]
     })
 }
@@ -128,8 +126,8 @@ fn alternative(
     all: &[Arc<Directory>],
     parameters: &[&'static str],
 ) -> impl Strategy<Value = Alternative> + use<> {
-    let condition = (subject(all, parameters), test(all))
-        .prop_map(|(subject, test)| Condition { subject, test });
+    let condition = (subject(all, parameters), demand(all))
+        .prop_map(|(subject, demand)| Condition { subject, demand });
     prop::collection::vec(condition, 1..3).prop_map(|conditions| Alternative {
         conditions,
         ..Alternative::default()
@@ -165,16 +163,18 @@ fn route(
             Route {
                 name: Box::default(),
                 step: (!step.is_empty()).then(|| step.into()),
-                alternatives,
-                during: if open == Some(true) {
-                    schedule()
-                } else {
-                    Vec::new()
-                },
-                outside: if open == Some(false) {
-                    schedule()
-                } else {
-                    Vec::new()
+                when: When {
+                    alternatives,
+                    during: if open == Some(true) {
+                        schedule()
+                    } else {
+                        Vec::new()
+                    },
+                    outside: if open == Some(false) {
+                        schedule()
+                    } else {
+                        Vec::new()
+                    },
                 },
                 voice: reply(voice),
                 message: reply(message),

@@ -15,7 +15,7 @@ use std::io::{self, Write as _};
 use jiff::Timestamp;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
-use twiml_responder::journal::judge::{Choice, Doubt, Judge, Verdict};
+use twiml_responder::journal::judge::{Choice, Doubt, Verdict, judge};
 use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
 use twiml_responder::language::{Files, compile};
 use twiml_responder::table::Table;
@@ -392,7 +392,6 @@ fn what_is_told_is_what_the_table_says_to_the_whole_request() {
     let cases = (drawn(), drawn(), prop::collection::vec(came(), 1..40));
     let outcome = runner.run(&cases, |(old, new, requests)| {
         let (old, new_table) = (old.table(), new.table());
-        let judge = Judge::new(&new_table);
         for came in &requests {
             let forms = came.forms();
             let was = came.done(&old, &forms);
@@ -400,7 +399,7 @@ fn what_is_told_is_what_the_table_says_to_the_whole_request() {
             let text = came.line(&forms, &was);
             let (line, moment) = Line::with_moment(&text).expect("a line with its moment");
             let recorded = Recorded::of(&line).expect("a request");
-            let verdict = judge.judge(&recorded, moment).expect("a decision");
+            let verdict = judge(&new_table, &recorded, moment).expect("a decision");
             let about = format!("{came:?}\n{line:?}\n{}", new.text(&HashSet::new()));
             let mut counts = counts.borrow_mut();
             let is_rule = matches!(came.kept, Kept::Nothing);
@@ -470,8 +469,7 @@ fn told_of(table: &str, form: &str, beyond: &Beyond) -> Option<String> {
     };
     let line = line::request(&told, beyond);
     let recorded = Recorded::of(&line).expect("a request");
-    let judge = Judge::new(&table);
-    match judge.judge(&recorded, Timestamp::UNIX_EPOCH) {
+    match judge(&table, &recorded, Timestamp::UNIX_EPOCH) {
         Some(Verdict::Different { now, .. }) => Some(now.name.to_owned()),
         Some(Verdict::CannotTell(_)) => None,
         verdict => panic!("{verdict:?}"),

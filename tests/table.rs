@@ -13,7 +13,8 @@ use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::answer::{Asked, answer};
 use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::Guard;
-use twiml_responder::table::{Condition, Miss, Table};
+use twiml_responder::table::when::{Mismatch, When};
+use twiml_responder::table::{Miss, Table};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 use self::plain::{Drawn, Plain, Route, Why, asked, intercept_name, route_name, some_routes};
@@ -605,17 +606,14 @@ fn the_channel_is_read_from_the_sids() {
 }
 
 /// A miss of the table's as the plain reading calls it, with the conditions that fail.
-fn named<'t>(
-    miss: &Miss<'_>,
-    failing: impl Iterator<Item = &'t Condition>,
-    request: &Request<'_>,
-) -> Why {
+fn named(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -> Why {
     match miss {
         Miss::Step(_) => Why::Step,
         Miss::Silent(_) => Why::Channel,
         Miss::ProxyOnly => Why::Session,
-        Miss::Condition(first) => {
-            let failing = failing
+        Miss::When(Mismatch::Condition(first)) => {
+            let failing = when
+                .failing(request, now)
                 .map(|condition| {
                     let value = condition.subject.value(request).into_owned();
                     (condition.subject.to_string(), value)
@@ -624,8 +622,8 @@ fn named<'t>(
             assert_eq!(first.subject.to_string(), failing[0].0);
             Why::Conditions(failing)
         }
-        Miss::Closed(_) => Why::Closed,
-        Miss::Open(schedule) => {
+        Miss::When(Mismatch::Closed(_)) => Why::Closed,
+        Miss::When(Mismatch::Open(schedule)) => {
             let known = ["morning", "office", "night"];
             let name = known.into_iter().find(|name| *name == schedule.name);
             Why::Open(name.expect("a schedule of the table"))
@@ -636,13 +634,14 @@ fn named<'t>(
 /// What the table says of every route and intercept, by name.
 fn verdicts(table: &Table, request: &Request<'_>, now: Timestamp) -> Vec<(String, Option<Why>)> {
     let routes = table.verdicts(request, now).map(|(route, miss)| {
-        let why = miss.map(|miss| named(&miss, route.failing(request), request));
+        let why = miss.map(|miss| named(&miss, &route.when, request, now));
         (route.name.to_string(), why)
     });
     let intercepts = table
         .intercept_verdicts(request, now)
         .map(|(intercept, miss)| {
-            let why = miss.map(|miss| named(&miss, intercept.failing(request), request));
+            let miss = miss.map(Miss::When);
+            let why = miss.map(|miss| named(&miss, &intercept.when, request, now));
             (intercept.name.clone(), why)
         });
     routes.chain(intercepts).collect()

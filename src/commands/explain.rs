@@ -12,10 +12,12 @@ use serde::Serialize;
 
 use super::{Format, Outcome, fields, output, table_file};
 use crate::table::answer::{Answer, Asked, Kind, answer};
+use crate::table::condition::{Condition, Subject};
 use crate::table::guard::{Guard, Limits};
 use crate::table::schedule::{Schedule, parse_moment};
 use crate::table::twiml;
-use crate::table::{Condition, Miss, Subject, Table};
+use crate::table::when::{Mismatch, When};
+use crate::table::{Miss, Table};
 use crate::twilio::request::{Form, Request, Webhook, sample};
 use crate::twilio::types::Channel;
 
@@ -143,7 +145,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 fn consider<'t>(table: &'t Table, request: &Request<'_>, now: Timestamp) -> Vec<Considered<'t>> {
     let mut considered = Vec::new();
     for (route, miss) in table.verdicts(request, now) {
-        let reason = miss.map(|miss| reason(&miss, route.failing(request), request, now));
+        let reason = miss.map(|miss| reason(&miss, &route.when, request, now));
         let matched = reason.is_none();
         considered.push(Considered {
             route: &route.name,
@@ -157,13 +159,8 @@ fn consider<'t>(table: &'t Table, request: &Request<'_>, now: Timestamp) -> Vec<
     considered
 }
 
-/// Why a route or an intercept is passed over; of conditions all those that fail are told.
-fn reason<'t>(
-    miss: &Miss<'_>,
-    failing: impl Iterator<Item = &'t Condition>,
-    request: &Request<'_>,
-    now: Timestamp,
-) -> String {
+/// Why a route is passed over.
+fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -> String {
     match miss {
         Miss::Step(None) => format!(
             "the request is at step {:?}, this route answers no step",
@@ -178,13 +175,26 @@ fn reason<'t>(
         ),
         Miss::Silent(channel) => format!("it has no `{channel}`"),
         Miss::ProxyOnly => "it opens a session, which only Proxy's own webhook can".to_owned(),
-        Miss::Condition(_) => {
-            let failing: Vec<String> = failing
+        Miss::When(mismatch) => mismatched(mismatch, when, request, now),
+    }
+}
+
+/// Why the `when` of a route or an intercept does not fit; of conditions all those that fail are told.
+fn mismatched(
+    mismatch: &Mismatch<'_>,
+    when: &When,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> String {
+    match mismatch {
+        Mismatch::Condition(_) => {
+            let failing: Vec<String> = when
+                .failing(request, now)
                 .map(|condition| failure(condition, request))
                 .collect();
             failing.join("; and ")
         }
-        Miss::Closed(schedules) => {
+        Mismatch::Closed(schedules) => {
             let closed: Vec<String> = schedules
                 .iter()
                 .map(|schedule| {
@@ -193,7 +203,9 @@ fn reason<'t>(
                 .collect();
             closed.join(", ")
         }
-        Miss::Open(schedule) => format!("{:?} is open at {}", schedule.name, clock(schedule, now)),
+        Mismatch::Open(schedule) => {
+            format!("{:?} is open at {}", schedule.name, clock(schedule, now))
+        }
     }
 }
 
@@ -215,7 +227,7 @@ fn failure(condition: &Condition, request: &Request<'_>) -> String {
         "{} is {is}{}, wanted: {}",
         condition.subject,
         alias.unwrap_or_default(),
-        condition.test
+        condition.demand
     )
 }
 

@@ -12,9 +12,10 @@ use self::counts::Counts;
 use self::difference::Difference;
 use super::recorded_lines::RecordedLines;
 use super::{Format, Outcome, format, output, table_file};
-use crate::journal::judge::{Judge, Verdict};
+use crate::journal::judge::{Verdict, judge};
 use crate::journal::line::{Line, Recorded};
 use crate::service::journal::read::Entry;
+use crate::table::Table;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -46,7 +47,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let table = table_file::compile(&arguments.table)?.table;
     let lines = RecordedLines::of(&arguments.journal)?;
     let mut replay = Replay {
-        judge: Judge::new(&table),
+        table: &table,
         counts: Counts::default(),
         format: arguments.format,
         held: String::new(),
@@ -68,7 +69,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 struct Replay<'t> {
-    judge: Judge<'t>,
+    table: &'t Table,
     counts: Counts,
     format: Format,
     /// Lines that wait to be written.
@@ -86,7 +87,7 @@ impl Replay<'_> {
         let recorded = Recorded::of(&line);
         let verdict = recorded
             .as_ref()
-            .and_then(|recorded| Some((recorded, self.judge.judge(recorded, moment)?)));
+            .and_then(|recorded| Some((recorded, judge(self.table, recorded, moment)?)));
         match verdict {
             None => self.counts.without_decision += 1,
             Some((_, Verdict::Same)) => self.counts.same += 1,

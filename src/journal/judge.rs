@@ -4,36 +4,16 @@
 //! when every value that the line may stand for leads to the same route. Nothing is guessed: what is called the same
 //! or different here is what the table says to the whole request.
 
-mod keys;
-mod mask;
-mod seen;
-mod truth;
-
-use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
-use jiff::Timestamp;
-use smallvec::SmallVec;
-
-use self::keys::Directories;
-use self::seen::Sight;
-use self::truth::Truth;
-use crate::journal::line::Recorded;
+use super::line::Recorded;
 use crate::table::guard::{LOOP_GUARD, Verdict as Guarded};
 use crate::table::intercept::PASS;
-use crate::table::reply::Reply;
-use crate::table::schedule::Schedule;
-use crate::table::{Alternative, DEFAULT, Route, Shelved, Subject, Table};
+use crate::table::when::When;
+use crate::table::{DEFAULT, Route, Table};
+use crate::twilio::facts::Facts;
 use crate::twilio::request::Webhook;
-
-/// A table, ready to be asked about recorded requests.
-#[derive(Debug)]
-pub struct Judge<'t> {
-    table: &'t Table,
-    directories: Directories<'t>,
-    shelved: Shelved,
-}
+use jiff::Timestamp;
 
 /// What decides a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,113 +61,117 @@ impl fmt::Display for Choice<'_> {
     }
 }
 
-impl<'t> Judge<'t> {
-    /// Makes ready what is the same for all requests. Takes memory for each directory that a condition names: less than
-    /// the directory itself.
-    #[must_use]
-    pub fn new(table: &'t Table) -> Self {
-        let routes = table.routes().iter().map(|route| &route.alternatives);
-        let intercepts = table
-            .intercepts
-            .iter()
-            .map(|intercept| &intercept.alternatives);
-        let alternatives = routes.chain(intercepts).flatten();
-        Self {
-            table,
-            directories: Directories::of(
-                alternatives.flat_map(|alternative| &alternative.conditions),
-            ),
-            shelved: table.shelved(),
+/// The verdict of a table over a request that came at this moment; `None` when its line is of no decision.
+#[must_use]
+pub fn judge<'j>(
+    table: &'j Table,
+    request: &'j Recorded<'j>,
+    moment: Timestamp,
+) -> Option<Verdict<'j>> {
+    let was = match recorded(request)? {
+        Ok(was) => was,
+        Err(doubt) => return Some(Verdict::CannotTell(doubt)),
+    };
+    let now = if request.webhook() == Webhook::Intercept {
+        intercept(table, request, moment)
+    } else {
+        route(table, request, moment)
+    };
+    Some(match now {
+        Err(doubt) => Verdict::CannotTell(doubt),
+        Ok(now) if now == was => Verdict::Same,
+        Ok(now) => Verdict::Different { was, now },
+    })
+}
+
+fn route<'j>(
+    table: &'j Table,
+    request: &'j Recorded<'j>,
+    moment: Timestamp,
+) -> Result<Choice<'j>, Doubt<'j>> {
+    let is_machine = request.line().machine;
+    let choice = |route: Option<&'j Route>| Choice {
+        name: match route {
+            // Machines get nothing but from routes that are for them.
+            route if is_machine && !route.is_some_and(|route| route.answers_machines) => LOOP_GUARD,
+            Some(route) => &route.name,
+            None => DEFAULT,
+        },
+        blocks: false,
+    };
+    let routes = table.candidates(request).map(|(_, route)| {
+        let holds = route.answers(request, moment);
+        (choice(Some(route)), holds, Some(&route.when))
+    });
+    first(routes, choice(None), request, moment)
+}
+
+fn intercept<'j>(
+    table: &'j Table,
+    request: &'j Recorded<'j>,
+    moment: Timestamp,
+) -> Result<Choice<'j>, Doubt<'j>> {
+    let intercepts = table.intercepts.iter().map(|intercept| {
+        let choice = Choice {
+            name: &intercept.name,
+            blocks: intercept.blocks,
+        };
+        let holds = intercept.when.holds(request, moment);
+        (choice, holds, Some(&intercept.when))
+    });
+    let pass = Choice {
+        name: PASS,
+        blocks: false,
+    };
+    first(intercepts, pass, request, moment)
+}
+
+/// What decides, of choices in the order of the file with whether each holds; `last` when none does. When several may, they
+/// must be the same, else it cannot be told.
+fn first<'j>(
+    choices: impl Iterator<Item = (Choice<'j>, Option<bool>, Option<&'j When>)>,
+    last: Choice<'j>,
+    request: &'j Recorded<'j>,
+    moment: Timestamp,
+) -> Result<Choice<'j>, Doubt<'j>> {
+    let mut found: Option<Choice<'_>> = None;
+    let mut differ = false;
+    let mut open = Vec::new();
+    for (choice, holds, when) in choices.chain([(last, Some(true), None)]) {
+        if holds == Some(false) {
+            continue;
+        }
+        differ |= *found.get_or_insert(choice) != choice;
+        if holds == Some(true) {
+            break;
+        }
+        open.extend(when);
+    }
+    match found {
+        Some(choice) if !differ => Ok(choice),
+        _ => Err(Doubt::Values(missing(&open, request, moment))),
+    }
+}
+
+/// The parameters that keep conditions from being told, each once.
+fn missing<'j>(open: &[&'j When], request: &'j Recorded<'j>, moment: Timestamp) -> Vec<&'j str> {
+    let mut names = Vec::new();
+    let mut add = |name| {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    };
+    let alternatives = open.iter().flat_map(|when| &when.alternatives);
+    let unknown = alternatives.filter(|alternative| alternative.holds(request, moment).is_none());
+    for condition in unknown.flat_map(|alternative| &alternative.conditions) {
+        if condition.holds(request, moment).is_none() {
+            add(request.kept_as(condition.subject.parameter()));
         }
     }
-
-    /// The verdict over a request that came at this moment; `None` when its line is of no decision.
-    #[must_use]
-    pub fn judge<'j>(
-        &'j self,
-        request: &'j Recorded<'j>,
-        moment: Timestamp,
-    ) -> Option<Verdict<'j>> {
-        let was = match recorded(request)? {
-            Ok(was) => was,
-            Err(doubt) => return Some(Verdict::CannotTell(doubt)),
-        };
-        let case = Case {
-            sight: Sight {
-                request,
-                directories: &self.directories,
-            },
-            moment,
-        };
-        let now = if request.webhook() == Webhook::Intercept {
-            self.intercept(&case)
-        } else {
-            self.route(&case)
-        };
-        Some(match now {
-            Err(doubt) => Verdict::CannotTell(doubt),
-            Ok(now) if now == was => Verdict::Same,
-            Ok(now) => Verdict::Different { was, now },
-        })
+    if request.webhook() != Webhook::Intercept && request.step().is_none() {
+        add("step");
     }
-
-    fn route<'j>(&'j self, case: &Case<'j>) -> Result<Choice<'j>, Doubt<'j>> {
-        let request = case.sight.request;
-        let is_machine = request.line().machine;
-        let choice = |route: Option<&'j Route>| Choice {
-            name: match route {
-                // Machines get nothing but from routes that are for them.
-                route if is_machine && !route.is_some_and(|route| route.answers_machines) => {
-                    LOOP_GUARD
-                }
-                Some(route) => &route.name,
-                None => DEFAULT,
-            },
-            blocks: false,
-        };
-        let mut options = Options::default();
-        let candidates = self
-            .table
-            .candidates(&self.shelved, |subject| case.value(subject));
-        for route in candidates {
-            let truth = case.route(route);
-            if truth != Truth::No {
-                options.add(choice(Some(route)), truth, &route.alternatives);
-            }
-            if truth == Truth::Yes {
-                return options.outcome(case);
-            }
-        }
-        options.add(choice(None), Truth::Yes, &[]);
-        options.outcome(case)
-    }
-
-    fn intercept<'j>(&'j self, case: &Case<'j>) -> Result<Choice<'j>, Doubt<'j>> {
-        let mut options = Options::default();
-        for intercept in &self.table.intercepts {
-            let truth = case.fits(
-                &intercept.alternatives,
-                &intercept.during,
-                &intercept.outside,
-            );
-            if truth != Truth::No {
-                let choice = Choice {
-                    name: &intercept.name,
-                    blocks: intercept.blocks,
-                };
-                options.add(choice, truth, &intercept.alternatives);
-            }
-            if truth == Truth::Yes {
-                return options.outcome(case);
-            }
-        }
-        let pass = Choice {
-            name: PASS,
-            blocks: false,
-        };
-        options.add(pass, Truth::Yes, &[]);
-        options.outcome(case)
-    }
+    names
 }
 
 /// What was chosen, as a line tells it; `None` when nothing was.
@@ -216,120 +200,4 @@ fn recorded<'a>(request: &Recorded<'a>) -> Option<Result<Choice<'a>, Doubt<'a>>>
         name,
         blocks: is_intercept && line.is_blocked(),
     }))
-}
-
-/// A recorded request at its moment.
-struct Case<'j> {
-    sight: Sight<'j>,
-    moment: Timestamp,
-}
-
-impl<'j> Case<'j> {
-    /// The value of a subject as conditions compare it, or the step; `None` when it is not known.
-    fn value(&self, subject: Option<&'j Subject>) -> Option<Cow<'j, str>> {
-        match subject {
-            Some(subject) => self.sight.value(subject),
-            None => self.sight.request.step().map(Cow::Borrowed),
-        }
-    }
-
-    /// Whether a route answers.
-    fn route(&self, route: &'j Route) -> Truth {
-        let request = self.sight.request;
-        let step = match request.step() {
-            Some(step) => Truth::from(route.step.as_deref().unwrap_or_default() == step),
-            None => Truth::Unknown,
-        };
-        let speaks = match route.reply(request.channel()) {
-            None => false,
-            Some(Reply::Session(_)) => request.webhook() == Webhook::OutOfSession,
-            Some(_) => true,
-        };
-        if step == Truth::No || !speaks {
-            return Truth::No;
-        }
-        step.and(|| self.fits(&route.alternatives, &route.during, &route.outside))
-    }
-
-    /// Whether one of these tables of `when` holds, at an hour that fits.
-    fn fits(
-        &self,
-        alternatives: &'j [Alternative],
-        during: &[Arc<Schedule>],
-        outside: &[Arc<Schedule>],
-    ) -> Truth {
-        let when = match alternatives {
-            [] => Truth::Yes,
-            some => Truth::any(some, |alternative| self.holds(alternative)),
-        };
-        when.and(|| {
-            let is_open = |schedule: &Arc<Schedule>| schedule.is_open(self.moment);
-            Truth::from(
-                (during.is_empty() || during.iter().any(is_open)) && !outside.iter().any(is_open),
-            )
-        })
-    }
-
-    fn holds(&self, alternative: &'j Alternative) -> Truth {
-        Truth::all(&alternative.conditions, |condition| {
-            self.sight.condition(condition)
-        })
-    }
-
-    /// Adds the parameters that keep conditions of these tables of `when` from being told.
-    fn missing(&self, alternatives: &'j [Alternative], names: &mut Vec<&'j str>) {
-        let open = alternatives
-            .iter()
-            .filter(|alternative| self.holds(alternative) == Truth::Unknown);
-        for condition in open.flat_map(|alternative| &alternative.conditions) {
-            if self.sight.condition(condition) == Truth::Unknown {
-                add(names, self.sight.missing(&condition.subject));
-            }
-        }
-    }
-}
-
-fn add<'a>(names: &mut Vec<&'a str>, name: &'a str) {
-    if !names.contains(&name) {
-        names.push(name);
-    }
-}
-
-/// What may decide a request, in the order of the file.
-#[derive(Default)]
-struct Options<'j> {
-    first: Option<Choice<'j>>,
-    /// Whether there is one that differs from the first.
-    differ: bool,
-    /// The tables of `when` of those that need not decide.
-    open: SmallVec<[&'j [Alternative]; 4]>,
-}
-
-impl<'j> Options<'j> {
-    /// Adds one that surely decides when none before it does, or only may.
-    fn add(&mut self, choice: Choice<'j>, truth: Truth, alternatives: &'j [Alternative]) {
-        let first = *self.first.get_or_insert(choice);
-        self.differ |= choice != first;
-        if truth == Truth::Unknown {
-            self.open.push(alternatives);
-        }
-    }
-
-    /// The choice that they have in common; else what is missing.
-    fn outcome(self, case: &Case<'j>) -> Result<Choice<'j>, Doubt<'j>> {
-        match self.first {
-            Some(choice) if !self.differ => Ok(choice),
-            _ => {
-                let mut names = Vec::new();
-                for alternatives in self.open {
-                    case.missing(alternatives, &mut names);
-                }
-                let is_interaction = case.sight.request.webhook() == Webhook::Intercept;
-                if !is_interaction && case.sight.request.step().is_none() {
-                    add(&mut names, "step");
-                }
-                Err(Doubt::Values(names))
-            }
-        }
-    }
 }

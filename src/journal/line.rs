@@ -1,28 +1,28 @@
-//! A line of the journal: what is kept of a request, and what never is.
+//! A line of the journal: what is kept of a request.
 //!
-//! One format for writing and for reading. A line holds nobody's number whole but our own, and of what people say
-//! nothing at all, unless the operator asks for it by name. Files and threads are the business of [`crate::service::journal`].
+//! One format for writing and for reading. Of numbers a line holds only our own whole, and of what people say it holds
+//! nothing, unless the operator asks for it by name. Files and threads are the business of [`crate::service::journal`].
 
 mod allowed;
-mod pairs;
 mod recorded;
 mod written;
 
 use std::borrow::Cow;
 use std::collections::HashSet;
+use std::fmt;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use self::allowed::is_own as may_be_own;
-pub use self::pairs::{Names, Pairs};
-pub use self::recorded::{Known, Recorded};
+pub use self::recorded::Recorded;
 pub use self::written::{event, request};
 
 use crate::twilio::request::{Form, Webhook};
 
-/// One line, in the order of its fields. Fields that are `None` are written as null, so that every line has the same.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// One line, its fields in the order in which they are written. `None` is written as null, so that every line has the same fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line<'a> {
     /// When it was answered, RFC 3339 in UTC with milliseconds.
     #[serde(borrow)]
@@ -54,7 +54,7 @@ pub struct Line<'a> {
     /// Our own number; `None` when none is known to be ours.
     #[serde(borrow)]
     pub number: Option<Cow<'a, str>>,
-    /// Whether the caller or sender keeps the number to himself; `None` when nobody is named.
+    /// Whether the caller's or sender's number is withheld; `None` when the request names neither.
     pub withheld: Option<bool>,
     /// The query's `step`.
     #[serde(borrow)]
@@ -64,18 +64,77 @@ pub struct Line<'a> {
     pub event: Option<Cow<'a, str>>,
     /// Parameters with their whole values, as they were sent. One that is nowhere in the line was absent or empty.
     #[serde(borrow)]
-    pub parameters: Pairs<'a>,
+    pub parameters: LineValues<'a>,
     /// Numbers and addresses of other people, masked as [`crate::twilio::types::masked`] does.
     #[serde(borrow)]
-    pub masked: Pairs<'a>,
+    pub masked: LineValues<'a>,
     /// The names of the other parameters that had a value.
     #[serde(borrow)]
-    pub left_out: Names<'a>,
+    pub left_out: LineNames<'a>,
     /// How many parameters had a value and a name that is not written: too long, unprintable, or with a number in it.
     pub unnamed: usize,
 }
 
-/// What is handed to the journal of a request that was answered.
+/// Names with their values, in the order they came; written as a JSON object.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LineValues<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+/// Names, in the order they came; written as a JSON array.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LineNames<'a>(#[serde(borrow)] Vec<LineText<'a>>);
+
+/// A string in a line, borrowed where it stands there as it is: serde does so for a field, but not inside a collection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct LineText<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl LineValues<'_> {
+    /// The value of a name; `None` when it is not there.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| &**value)
+    }
+}
+
+impl LineNames<'_> {
+    /// Whether a name is among them.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|LineText(found)| found == name)
+    }
+}
+
+impl Serialize for LineValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for LineValues<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = LineValues<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("names with their values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut values = Vec::new();
+                while let Some((LineText(name), LineText(value))) = map.next_entry()? {
+                    values.push((name, value));
+                }
+                Ok(LineValues(values))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// What the journal gets to know of a request that was answered.
 #[derive(Debug, Clone)]
 pub struct Told {
     /// The moment that the decision went by.
@@ -106,7 +165,7 @@ impl Told {
     }
 }
 
-/// What lines hold beyond the rule.
+/// What the operator wants lines to hold beyond the rule.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beyond {
     /// Parameters whose values are kept, whatever they are. A dotted name reaches into JSON.
@@ -128,7 +187,7 @@ impl<'a> Line<'a> {
     ///
     /// # Errors
     ///
-    /// Anything that is no JSON object with the fields of a line.
+    /// Anything but a JSON object with the fields of a line.
     pub fn parse(text: &'a [u8]) -> Result<Self, NoLine> {
         serde_json::from_slice(text).map_err(|_| NoLine)
     }
@@ -137,7 +196,7 @@ impl<'a> Line<'a> {
     ///
     /// # Errors
     ///
-    /// Those of [`Line::parse`], or somebody has written something else where the time is.
+    /// Those of [`Line::parse`], and a time that is not one.
     pub fn with_moment(text: &'a [u8]) -> Result<(Self, Timestamp), NoLine> {
         let line = Self::parse(text)?;
         let moment = line.time.parse().map_err(|_| NoLine)?;
@@ -153,6 +212,45 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A text that is no line of the journal.
+/// A text that is not a line of the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoLine;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_names_are_read_as_they_were_written() {
+        let line = Line {
+            parameters: LineValues(vec![("b".into(), "1\n".into()), ("a".into(), "".into())]),
+            left_out: LineNames(vec![LineText("c".into()), LineText("\"".into())]),
+            ..Line::default()
+        };
+        let mut text = Vec::new();
+        line.write(&mut text);
+        let shown = str::from_utf8(&text).expect("JSON is UTF-8");
+        assert!(
+            shown.contains(r#""parameters":{"b":"1\n","a":""}"#),
+            "{shown}"
+        );
+        assert!(shown.contains(r#""left_out":["c","\""]"#), "{shown}");
+        let read = Line::parse(&text).expect("a line");
+        assert_eq!(read, line);
+        assert!(matches!(&read.left_out.0[0], LineText(Cow::Borrowed("c"))));
+        for (part, other) in [
+            ("parameters", "[]"),
+            ("parameters", r#"{"a":1}"#),
+            ("left_out", "{}"),
+            ("left_out", "[1]"),
+        ] {
+            let mut object: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+            object[part] = serde_json::from_str(other).expect(other);
+            assert_eq!(
+                Line::parse(object.to_string().as_bytes()),
+                Err(NoLine),
+                "{part} {other}"
+            );
+        }
+    }
+}

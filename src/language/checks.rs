@@ -1,9 +1,10 @@
 //! Every check of a table, by the file that makes it.
 
 use super::{
-    attributes, conditions, destinations, directory_file, elements, names, reach, replies, routes,
-    rules, schedules, sessions, settings, syntax, table_tests, texts, values, whole,
+    attributes, conditions, dead_routes, destinations, directory_file, elements, names, replies,
+    routes, rules, schedules, sessions, settings, syntax, table_tests, texts, values, whole,
 };
+use crate::table::condition;
 use crate::table::diagnostic::Check;
 use crate::table::problems;
 
@@ -13,8 +14,8 @@ pub const CHECKS: &[&Check] = &[
     &attributes::BAD_VALUE,
     &attributes::UNUSUAL_VALUE,
     &conditions::MISPLACED_KEY,
-    &conditions::BAD_CONDITION,
-    &conditions::BAD_REGEX,
+    &condition::BAD_CONDITION,
+    &condition::BAD_REGEX,
     &destinations::BAD_URL,
     &destinations::OPEN_DESTINATION,
     &destinations::CALLER_DESTINATION,
@@ -38,7 +39,7 @@ pub const CHECKS: &[&Check] = &[
     &problems::MISSING_KEY,
     &problems::BAD_NAME,
     &problems::DUPLICATE_NAME,
-    &reach::NEVER_ANSWERS,
+    &dead_routes::NEVER_ANSWERS,
     &replies::SILENT_DEFAULT,
     &replies::SILENT_ROUTE,
     &routes::UNKNOWN_REPLY,

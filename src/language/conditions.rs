@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use regex::RegexBuilder;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::unknown_column;
@@ -11,11 +10,13 @@ use super::names::{Names, SESSION_IN_STEP, unbound};
 use super::uses::{Read, Uses};
 use super::values::check_value;
 use super::{INTERCEPT_KEYS, ROUTE_KEYS};
+use crate::table::condition::{
+    BAD_CONDITION, Binding, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject, folded, folds,
+};
 use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
-use crate::table::pattern::Pattern;
 use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, choice, entries, listed};
-use crate::table::{Alternative, Binding, Condition, Subject, Test, folded};
+use crate::table::when::Alternative;
 use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
 
@@ -32,32 +33,8 @@ voice = [ { Say = "Hello." } ]     # belongs above [route.when]
 "#,
 );
 
-pub(super) static BAD_CONDITION: Check = Check::new(
-    "bad-condition",
-    "A condition that cannot mean anything as it is written: an empty array, an empty table, a template, a dotted name
-without quotes, `withheld` for a parameter that is not a number. Say what the value must be, or take the condition
-out.
-
-```toml
-when = { Digits = [] }
-```
-",
-);
-
-pub(super) static BAD_REGEX: Check = Check::new(
-    "bad-regex",
-    "A regular expression that cannot be read, or that would take too much memory. The syntax is that of Rust's `regex`: no
-look-around and no back-references, but matching always takes linear time. Put it in single quotes, so that
-backslashes need not be doubled.
-
-```toml
-when = { Body = { regex = '(?=lost)' } }
-```
-",
-);
-
-/// The keys of a condition that is a table.
-const CONDITION_KEYS: [&str; 5] = ["in", "not", "present", "regex", "withheld"];
+/// The key that turns a condition round.
+const NOT: &str = "not";
 
 /// Whose conditions are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,17 +147,6 @@ fn binding(names: &Names, parameter: &str, value: &Value<'_>) -> Option<Binding>
     })
 }
 
-/// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
-fn directory_for(names: &Names, parameter: &str, name: &str) -> Option<Arc<Directory>> {
-    let file = names.directories.get(name)?.as_ref()?;
-    let directory = if Condition::folds(parameter) {
-        file.folded()
-    } else {
-        &file.directory
-    };
-    Some(Arc::clone(directory))
-}
-
 fn condition(
     names: &Names,
     problems: &mut Problems,
@@ -203,10 +169,10 @@ fn condition(
         && names.directories.contains_key(directory)
     {
         let subject = column_subject(names, problems, directory, column, &key.span(), bindings);
-        let test = test(names, problems, uses, name, value);
+        let demand = demand(names, problems, uses, name, value);
         return Some(Condition {
             subject: subject?,
-            test: test?,
+            demand: demand?,
         });
     }
     if names.directories.contains_key(name)
@@ -219,7 +185,7 @@ fn condition(
         return None;
     }
     if let Some((first, _)) = name.split_once('.')
-        && !parameters::JSON.contains(&first)
+        && !parameters::is_json(first)
         && !names.own_parameters.contains(name)
     {
         names.unknown_directory(problems, first, &key.span());
@@ -234,10 +200,10 @@ fn condition(
         let help = "test it in the route that leads here, and give each outcome a step of its own";
         problems.warn(&SESSION_IN_STEP, key.span(), message, help);
     }
-    let test = test(names, problems, uses, name, value)?;
+    let demand = demand(names, problems, uses, name, value)?;
     Some(Condition {
         subject: Subject::Parameter(names.parameter(name)),
-        test,
+        demand,
     })
 }
 
@@ -273,15 +239,15 @@ fn column_subject(
     })
 }
 
-fn test(
+fn demand(
     names: &Names,
     problems: &mut Problems,
     uses: &mut Uses,
-    parameter: &str,
+    subject: &str,
     value: &Value<'_>,
-) -> Option<Test> {
+) -> Option<Demand> {
     match value.get_ref() {
-        DeValue::String(text) => Some(text_test(problems, parameter, text, value.span())),
+        DeValue::String(text) => Some(text_demand(names, problems, subject, text, value.span())),
         DeValue::Array(array) if array.is_empty() => {
             let help = "name at least one value, or leave the condition out";
             problems.error(
@@ -293,13 +259,12 @@ fn test(
             None
         }
         DeValue::Array(array) => {
-            let tests: Vec<Test> = array
+            let demands = array
                 .iter()
-                .filter_map(|value| test(names, problems, uses, parameter, value))
-                .collect();
-            Some(Test::AnyOf(tests.into()))
+                .filter_map(|value| demand(names, problems, uses, subject, value));
+            Some(Demand::AnyOf(demands.collect()))
         }
-        DeValue::Table(table) => table_test(names, problems, uses, parameter, table, value.span()),
+        DeValue::Table(table) => table_demand(names, problems, uses, subject, table, value.span()),
         DeValue::Integer(number) => {
             let help = format!("parameters are texts: write \"{}\"", number.as_str());
             problems.wrong_type(value, "a text, an array or a table", help);
@@ -307,7 +272,7 @@ fn test(
         }
         _ => {
             let help = format!(
-                "write {parameter} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
+                "write {subject} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
             );
             problems.wrong_type(value, "a text, an array or a table", help);
             None
@@ -315,7 +280,13 @@ fn test(
     }
 }
 
-fn text_test(problems: &mut Problems, parameter: &str, text: &str, span: Range<usize>) -> Test {
+fn text_demand(
+    names: &Names,
+    problems: &mut Problems,
+    subject: &str,
+    text: &str,
+    span: Range<usize>,
+) -> Demand {
     if text.contains("{{") {
         let help = "write what the value must be; a template fills in texts of a reply only";
         problems.error(
@@ -325,64 +296,84 @@ fn text_test(problems: &mut Problems, parameter: &str, text: &str, span: Range<u
             help,
         );
     }
-    check_value(problems, parameter, text, span);
-    let text = if Condition::folds(parameter) {
-        folded(text)
+    let is_own = names.own_parameters.contains(subject);
+    check_value(problems, subject, is_own, text, span);
+    if folds(subject) {
+        Demand::text(&folded(text))
     } else {
-        text.to_owned()
-    };
-    match Pattern::parse(&text) {
-        Some(pattern) => Test::Like(Box::new(pattern)),
-        None => Test::Exactly(text.into()),
+        Demand::text(text)
     }
 }
 
-fn table_test(
+fn table_demand(
     names: &Names,
     problems: &mut Problems,
     uses: &mut Uses,
-    parameter: &str,
+    subject: &str,
     table: &DeTable<'_>,
     span: Range<usize>,
-) -> Option<Test> {
-    let mut tests = Vec::new();
+) -> Option<Demand> {
+    let mut demands = Vec::new();
     for (key, value) in entries(table) {
-        let test = match key.get_ref().as_ref() {
-            "in" => directory_test(names, problems, uses, parameter, value),
-            "not" => {
-                test(names, problems, uses, parameter, value).map(|test| Test::Not(Box::new(test)))
-            }
-            "present" => problems.boolean(value, "true or false").map(Test::Present),
-            "regex" => regex_test(problems, parameter, value),
-            "withheld" => withheld_test(problems, parameter, key, value),
-            unknown => {
-                unknown_condition(problems, parameter, unknown, key.span());
-                None
-            }
-        };
-        tests.extend(test);
+        let name = key.get_ref().as_ref();
+        if name == NOT {
+            let demand = demand(names, problems, uses, subject, value);
+            demands.extend(demand.map(|demand| Demand::Not(Box::new(demand))));
+        } else if let Some(kind) = KINDS.iter().find(|kind| kind.key == name) {
+            demands.extend(
+                keyed_demand(names, problems, uses, kind, subject, key, value).map(Demand::Is),
+            );
+        } else {
+            unknown_condition(problems, subject, name, key.span());
+        }
     }
-    match tests.len() {
+    match demands.len() {
         0 if table.is_empty() => {
-            let help = format!("write one of {}", choice(&CONDITION_KEYS));
+            let help = format!("write one of {}", choice(&condition_keys()));
             problems.error(&BAD_CONDITION, span, "an empty table tests nothing", help);
             None
         }
-        1 => tests.pop(),
-        _ => Some(Test::AllOf(tests.into())),
+        1 => demands.pop(),
+        _ => Some(Demand::AllOf(demands.into())),
     }
 }
 
+fn keyed_demand(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    kind: &Keyed,
+    subject: &str,
+    key: &Key<'_>,
+    value: &Value<'_>,
+) -> Option<Box<dyn Kind>> {
+    let mut reading = Reading {
+        subject,
+        folds: folds(subject),
+        problems,
+        directory: &mut |problems, name, value| {
+            if !names.directories.contains_key(name) {
+                names.unknown_directory(problems, name, &value.span());
+                return None;
+            }
+            uses.directories.insert(name.to_owned());
+            directory_for(names, subject, name)
+        },
+    };
+    (kind.read)(&mut reading, key, value)
+}
+
 fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: Range<usize>) {
-    if parameters::JSON.contains(&parameter) {
+    if parameters::is_json(parameter) {
         let message = format!("`{key}` inside `{parameter}` is named without quotes");
         let help = format!("write the dotted name in quotes: \"{parameter}.{key}\" = …");
         problems.error(&BAD_CONDITION, span, message, help);
         return;
     }
-    let help = match nearest(key, CONDITION_KEYS) {
+    let keys = condition_keys();
+    let help = match nearest(key, keys.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("a condition has {}", listed(&CONDITION_KEYS)),
+        None => format!("a condition has {}", listed(&keys)),
     };
     problems.error(
         &UNKNOWN_KEY,
@@ -392,63 +383,20 @@ fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: 
     );
 }
 
-fn directory_test(
-    names: &Names,
-    problems: &mut Problems,
-    uses: &mut Uses,
-    parameter: &str,
-    value: &Value<'_>,
-) -> Option<Test> {
-    let name = problems.text(value, "the name of a directory")?;
-    if names.directories.contains_key(name) {
-        uses.directories.insert(name.to_owned());
-        return directory_for(names, parameter, name).map(Test::In);
-    }
-    names.unknown_directory(problems, name, &value.span());
-    None
+/// The keys that the table of a condition may have, in alphabetical order.
+fn condition_keys() -> Vec<&'static str> {
+    let mut keys: Vec<&str> = KINDS.iter().map(|kind| kind.key).chain([NOT]).collect();
+    keys.sort_unstable();
+    keys
 }
 
-fn regex_test(problems: &mut Problems, parameter: &str, value: &Value<'_>) -> Option<Test> {
-    let text = problems.text(value, "a regular expression")?;
-    match RegexBuilder::new(text)
-        .case_insensitive(Condition::folds(parameter))
-        .build()
-    {
-        Ok(regex) => Some(Test::Regex(Box::new(regex))),
-        Err(error) => {
-            let error = error.to_string();
-            let reason = error
-                .lines()
-                .last()
-                .unwrap_or_default()
-                .trim_start_matches("error: ")
-                .to_owned();
-            let help = if reason.contains("size limit") {
-                "make it simpler: fewer repetitions, or several conditions"
-            } else {
-                "the syntax is that of Rust's regex: no look-around, no back-references"
-            };
-            let message = format!(
-                "this regular expression cannot be read: {}",
-                reason.trim_end_matches('.')
-            );
-            problems.error(&BAD_REGEX, value.span(), message, help);
-            None
-        }
-    }
-}
-
-fn withheld_test(
-    problems: &mut Problems,
-    parameter: &str,
-    key: &Key<'_>,
-    value: &Value<'_>,
-) -> Option<Test> {
-    if !parameters::is_number(parameter) {
-        let message = format!("`{parameter}` is no number that could be withheld");
-        let help = "write Caller = { withheld = true }";
-        problems.error(&BAD_CONDITION, key.span(), message, help);
-        return None;
-    }
-    problems.boolean(value, "true or false").map(Test::Withheld)
+/// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
+fn directory_for(names: &Names, parameter: &str, name: &str) -> Option<Arc<Directory>> {
+    let file = names.directories.get(name)?.as_ref()?;
+    let directory = if folds(parameter) {
+        file.folded()
+    } else {
+        &file.directory
+    };
+    Some(Arc::clone(directory))
 }

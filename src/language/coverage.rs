@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 
 use super::table_tests::RanTest;
-use crate::table::{Alternative, Condition, Miss, Table};
+use crate::table::condition::Condition;
+use crate::table::when::When;
+use crate::table::{Miss, Table};
 use crate::twilio::request::{Request, Webhook};
 
 /// What the tests of a table reach.
@@ -77,7 +79,7 @@ impl Reached {
             ) {
                 continue;
             }
-            self.routes.follow(position, &route.alternatives, request);
+            self.routes.follow(position, &route.when, request, now);
             if miss.is_none() {
                 if *route.name == *answers {
                     self.routes.deciding.insert(position);
@@ -91,7 +93,7 @@ impl Reached {
     fn follow_intercepts(&mut self, table: &Table, request: &Request<'_>, now: Timestamp) {
         for (position, (intercept, miss)) in table.intercept_verdicts(request, now).enumerate() {
             self.intercepts
-                .follow(position, &intercept.alternatives, request);
+                .follow(position, &intercept.when, request, now);
             if miss.is_none() {
                 self.intercepts.deciding.insert(position);
                 return;
@@ -105,25 +107,25 @@ impl Reached {
                 coverage.routes.push(route.name.to_string());
             }
             self.routes
-                .count(position, &route.name, &route.alternatives, coverage);
+                .count(position, &route.name, &route.when, coverage);
         }
         for (position, intercept) in table.intercepts.iter().enumerate() {
             if !self.intercepts.deciding.contains(&position) {
                 coverage.intercepts.push(intercept.name.clone());
             }
             self.intercepts
-                .count(position, &intercept.name, &intercept.alternatives, coverage);
+                .count(position, &intercept.name, &intercept.when, coverage);
         }
     }
 }
 
 impl Marks {
-    fn follow(&mut self, position: usize, alternatives: &[Alternative], request: &Request<'_>) {
-        for (table, alternative) in alternatives.iter().enumerate() {
+    fn follow(&mut self, position: usize, when: &When, request: &Request<'_>, now: Timestamp) {
+        for (table, alternative) in when.alternatives.iter().enumerate() {
             let mut all_hold = true;
             for (index, condition) in alternative.conditions.iter().enumerate() {
                 self.conditions.insert((position, table, index));
-                all_hold = condition.holds(request);
+                all_hold = condition.holds(request, now) == Some(true);
                 if !all_hold {
                     break;
                 }
@@ -134,19 +136,14 @@ impl Marks {
         }
     }
 
-    fn count(
-        &self,
-        position: usize,
-        name: &str,
-        alternatives: &[Alternative],
-        coverage: &mut Coverage,
-    ) {
+    fn count(&self, position: usize, name: &str, when: &When, coverage: &mut Coverage) {
         coverage.total += 1;
-        for (table, alternative) in alternatives.iter().enumerate() {
-            for (index, Condition { subject, test }) in alternative.conditions.iter().enumerate() {
+        for (table, alternative) in when.alternatives.iter().enumerate() {
+            for (index, Condition { subject, demand }) in alternative.conditions.iter().enumerate()
+            {
                 coverage.total += 1;
                 if !self.conditions.contains(&(position, table, index)) {
-                    let condition = format!("{subject} = {test}");
+                    let condition = format!("{subject} = {demand}");
                     coverage.conditions.push((name.to_owned(), condition));
                 }
             }

@@ -129,14 +129,8 @@ fn element(
         check_default_verb(problems, spec, &entries, &key.span());
     }
     element.content = nodes(names, problems, spec, content, place).unpack(&mut uses);
-    let owner = place.owner;
-    uses.add(add_defaults(
-        names,
-        problems,
-        &mut element,
-        &key.span(),
-        owner,
-    ));
+    let added = add_defaults(names, problems, &mut element, &key.span(), place.owner);
+    uses.add(added);
     // A text that could not be read leaves nothing behind; why has been reported, perhaps elsewhere.
     let is_there = !matches!(content.get_ref(), DeValue::String(text) if text.is_empty());
     let is_lost = is_there && element.content.is_empty() && !content.get_ref().is_array();

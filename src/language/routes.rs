@@ -22,7 +22,8 @@ use crate::table::problems::{
     BAD_NAME, DUPLICATE_NAME, Problems, UNKNOWN_KEY, Value, section_help,
 };
 use crate::table::reply::Reply;
-use crate::table::{Alternative, DEFAULT, DefaultReply, Route};
+use crate::table::when::{Alternative, When};
+use crate::table::{DEFAULT, Route};
 use crate::twilio::types::Channel;
 
 pub(super) static UNKNOWN_REPLY: Check = Check::absence(
@@ -104,31 +105,46 @@ fn route(
         Some(_) => Asker::Step,
         None => Asker::Route,
     };
-    let alternatives = table
-        .get("when")
-        .map(|value| when(names, problems, value, asker).unpack(&mut uses))
-        .unwrap_or_default();
+    let when = when_of(names, problems, table, asker).unpack(&mut uses);
     let says = route_replies(names, problems, table, whole, step.is_some());
     let (voice, message) = says.unpack(&mut uses);
-    check_bound(problems, &alternatives, &uses);
+    check_bound(problems, &when.alternatives, &uses);
     for reference in &mut uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
     }
     let answers_machines = table
         .get("answer_machines")
         .and_then(|value| problems.boolean(value, "true or false"));
-    let mut schedules = |key| named_schedules(names, problems, table.get(key)).unpack(&mut uses);
     let route = Route {
         name: name.into(),
         step: step.map(Box::from),
-        alternatives,
-        during: schedules("during"),
-        outside: schedules("outside"),
+        when,
         voice,
         message,
         answers_machines: answers_machines.unwrap_or(false),
     };
     uses.with(route)
+}
+
+/// `when`, `during` and `outside` of a route or an intercept.
+fn when_of(
+    names: &Names,
+    problems: &mut Problems,
+    table: &DeTable<'_>,
+    asker: Asker,
+) -> Read<When> {
+    let mut uses = Uses::default();
+    let alternatives = table
+        .get("when")
+        .map(|value| when(names, problems, value, asker).unpack(&mut uses))
+        .unwrap_or_default();
+    let mut schedules = |key| named_schedules(names, problems, table.get(key)).unpack(&mut uses);
+    let when = When {
+        alternatives,
+        during: schedules("during"),
+        outside: schedules("outside"),
+    };
+    uses.with(when)
 }
 
 /// Whether a text can be the name of a route, an intercept or a step.
@@ -306,41 +322,20 @@ fn check_bound(problems: &mut Problems, alternatives: &[Alternative], uses: &Use
     }
 }
 
-/// An `[[intercept]]` as it was read.
-#[derive(Debug)]
-pub(super) struct ReadIntercept {
-    /// It as a route that always has something to say: what covers a route covers an intercept.
-    pub route: Route,
-    /// Where its name stands.
-    pub place: Range<usize>,
-    blocks: bool,
-}
-
-impl From<ReadIntercept> for Intercept {
-    fn from(ReadIntercept { route, blocks, .. }: ReadIntercept) -> Self {
-        Self {
-            name: route.name.into_string(),
-            alternatives: route.alternatives,
-            during: route.during,
-            outside: route.outside,
-            blocks,
-        }
-    }
-}
-
-/// The intercepts in file order.
+/// The intercepts in file order, each with the place of its name.
 pub(super) fn intercepts(
     names: &Names,
     problems: &mut Problems,
     section: &Value<'_>,
-) -> Read<Vec<ReadIntercept>> {
+) -> Read<Vec<(Intercept, Range<usize>)>> {
     let mut uses = Uses::default();
     let help = "write [[intercept]], with two brackets, above each intercept";
     let array = problems.array(section, "an array of intercepts", help);
     let mut intercepts = Vec::new();
     for value in array.unwrap_or_default() {
         if let Some(table) = problems.table(value, "an intercept") {
-            intercepts.push(intercept(names, problems, table, value).unpack(&mut uses));
+            let intercept = intercept(names, problems, table, value).unpack(&mut uses);
+            intercepts.push((intercept, place_of_name(table, value)));
         }
     }
     uses.with(intercepts)
@@ -351,39 +346,28 @@ fn intercept(
     problems: &mut Problems,
     table: &DeTable<'_>,
     whole: &Value<'_>,
-) -> Read<ReadIntercept> {
+) -> Read<Intercept> {
     let mut uses = Uses::default();
     problems.unknown_keys(table, "an intercept", &INTERCEPT_KEYS);
     let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
     let name = decider_name(names, problems, table, whole, "intercept", &taken);
-    let alternatives = table
-        .get("when")
-        .map(|value| when(names, problems, value, Asker::Intercept).unpack(&mut uses))
-        .unwrap_or_default();
-    let mut schedules = |key| named_schedules(names, problems, table.get(key)).unpack(&mut uses);
-    let (during, outside) = (schedules("during"), schedules("outside"));
-    let place = place_of_name(table, whole);
+    let when = when_of(names, problems, table, Asker::Intercept).unpack(&mut uses);
     if !table.contains_key("block") && !is_elsewhere(table, &INTERCEPT_KEYS, &["block"]) {
         let help = "write block = true, or block = false to let it go on";
-        problems.required(table, "block", "an intercept", place.clone(), help);
+        problems.required(
+            table,
+            "block",
+            "an intercept",
+            place_of_name(table, whole),
+            help,
+        );
     }
     let blocks = table
         .get("block")
         .and_then(|block| problems.boolean(block, "true or false"));
-    let says = || Some(DefaultReply::silent().reply);
-    let route = Route {
-        name: name.into(),
-        step: None,
-        alternatives,
-        during,
-        outside,
-        voice: says(),
-        message: says(),
-        answers_machines: false,
-    };
-    uses.with(ReadIntercept {
-        route,
-        place,
+    uses.with(Intercept {
+        name,
+        when,
         blocks: blocks.unwrap_or(false),
     })
 }

@@ -13,6 +13,7 @@ use crate::table::guard::{Guard, LOOP_GUARD};
 use crate::table::intercept::{BLOCK, Intercept, PASS};
 use crate::table::problems::{DUPLICATE_NAME, Problems, Value, entries};
 use crate::table::schedule::parse_moment;
+use crate::table::when::{Mismatch, When};
 use crate::table::{DEFAULT, Miss, Table, twiml};
 use crate::twilio::request::{Form, Request, Webhook, sample};
 use crate::twilio::spelling::nearest;
@@ -385,28 +386,17 @@ fn run_answer(
 
 /// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.
 fn depends_on_the_hour(table: &Table, request: &Request<'_>, now: Timestamp) -> bool {
-    if request.webhook() == Webhook::Intercept {
-        let verdicts = table.intercept_verdicts(request, now);
-        return is_up_to_the_hour(verdicts.map(|(intercept, miss)| {
-            let is_bound = !intercept.during.is_empty() || !intercept.outside.is_empty();
-            (miss, is_bound)
-        }));
-    }
-    let verdicts = table.close_verdicts(request, now);
-    is_up_to_the_hour(verdicts.map(|(route, miss)| {
-        let is_bound = !route.during.is_empty() || !route.outside.is_empty();
-        (miss, is_bound)
-    }))
-}
-
-/// The same of verdicts, each with whether it is bound to a schedule.
-fn is_up_to_the_hour<'t>(verdicts: impl Iterator<Item = (Option<Miss<'t>>, bool)>) -> bool {
-    for (miss, is_bound) in verdicts {
-        match miss {
-            Some(Miss::Closed(_) | Miss::Open(_)) => return true,
-            Some(_) => {}
-            None => return is_bound,
-        }
-    }
-    false
+    let depends = |when: &When, miss: Option<Miss<'_>>| match miss {
+        Some(Miss::When(Mismatch::Closed(_) | Mismatch::Open(_))) => Some(true),
+        Some(_) => None,
+        None => Some(when.has_hours()),
+    };
+    let found = if request.webhook() == Webhook::Intercept {
+        let mut verdicts = table.intercept_verdicts(request, now);
+        verdicts.find_map(|(intercept, miss)| depends(&intercept.when, miss.map(Miss::When)))
+    } else {
+        let mut verdicts = table.close_verdicts(request, now);
+        verdicts.find_map(|(route, miss)| depends(&route.when, miss))
+    };
+    found.unwrap_or(false)
 }

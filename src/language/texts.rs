@@ -162,9 +162,7 @@ fn column_named(
             };
             Ok(Some(Value::Column { directory, column }))
         }
-        None if parameters::JSON.contains(&first) || names.own_parameters.contains(name) => {
-            Ok(None)
-        }
+        None if parameters::is_json(first) || names.own_parameters.contains(name) => Ok(None),
         None => {
             names.unknown_directory(problems, first, span);
             Err(Unreadable)

@@ -42,10 +42,11 @@ when = { CallerCountry = "Germany" }     # "DE"
 "#,
 );
 
-/// Reports a value that the parameter never has.
+/// Reports a value that the parameter never has. One of the operator's own may have any word.
 pub(super) fn check_value(
     problems: &mut Problems,
     parameter: &str,
+    is_own: bool,
     text: &str,
     span: Range<usize>,
 ) {
@@ -58,7 +59,10 @@ pub(super) fn check_value(
     if text.contains('*') {
         return;
     }
-    if let Some(words) = parameters::words(parameter) {
+    if let Some(words) = parameters::words(parameter)
+        && !parameters::is_open(parameter)
+        && !is_own
+    {
         return check_word(problems, parameter, text, span, words);
     }
     let looks_like_country = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
@@ -88,7 +92,9 @@ fn check_word(
     if words.contains(&text) {
         return;
     }
-    if let Some(word) = words.iter().find(|word| word.eq_ignore_ascii_case(text)) {
+    if let Some(word) = words.iter().find(|word| word.eq_ignore_ascii_case(text))
+        && !parameters::is_lenient(parameter)
+    {
         let message = format!(
             "Twilio sends `{parameter}` as \"{word}\"; in another letter case it never matches"
         );

@@ -100,12 +100,21 @@ voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." 
 /// The most cells of one column that are reported for one place: more of them are one mistake.
 const MOST_BAD_CELLS: usize = 20;
 
-/// Checks the steps that URLs lead to against those that routes answer.
-pub(super) fn check_steps(
+/// Checks the whole; `steps` are those that routes answer, with their places.
+pub(super) fn check(
+    names: &Names,
     problems: &mut Problems,
-    answered: &[(String, Range<usize>)],
+    file: &DeTable<'_>,
+    steps: &[(String, Range<usize>)],
     uses: &Uses,
 ) {
+    check_steps(problems, steps, uses);
+    check_columns(names, problems, uses);
+    check_sections(names, problems, file, uses);
+}
+
+/// Checks the steps that URLs lead to against those that routes answer.
+fn check_steps(problems: &mut Problems, answered: &[(String, Range<usize>)], uses: &Uses) {
     let steps: BTreeSet<&str> = answered.iter().map(|(step, _)| step.as_str()).collect();
     for reference in &uses.steps {
         let step = reference.step.as_str();
@@ -179,7 +188,7 @@ fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
 }
 
 /// Checks every row's cell of the columns that are dialled, fetched or attributes, and that what is dialled is not told.
-pub(super) fn check_columns(names: &Names, problems: &mut Problems, uses: &Uses) {
+fn check_columns(names: &Names, problems: &mut Problems, uses: &Uses) {
     for check in &uses.cells {
         check_cells(names, problems, check);
     }
@@ -225,12 +234,7 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
 }
 
 /// Reports a missing `[default]`, and the directories, schedules and replies that nothing uses.
-pub(super) fn check_sections(
-    names: &Names,
-    problems: &mut Problems,
-    file: &DeTable<'_>,
-    uses: &Uses,
-) {
+fn check_sections(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
     let misspelt: Vec<&str> = file
         .keys()
         .map(|key| key.get_ref().as_ref())

@@ -4,8 +4,12 @@
 //! its text: all texts stand in one buffer, and the index holds row numbers only.
 
 use std::hash::BuildHasher;
+use std::sync::OnceLock;
 
-use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
+
+use crate::twilio::facts::Known;
+use crate::twilio::types::masked;
 
 /// The position of a row in its directory.
 pub type Row = u32;
@@ -29,6 +33,16 @@ pub struct Directory {
     /// The lengths that prefixes have, longest first.
     prefix_lengths: Vec<usize>,
     everything: Option<Row>,
+    /// Its keys as they look when they are masked, made when a masked value is first looked up.
+    masks: OnceLock<Masks>,
+}
+
+/// The keys of a directory, masked.
+#[derive(Debug)]
+struct Masks {
+    exact: HashSet<Box<str>>,
+    /// Prefixes without their `*`, in order.
+    prefixes: Vec<Box<str>>,
 }
 
 /// Why a row cannot be added.
@@ -229,12 +243,6 @@ impl Directory {
         (0..).take(self.len()).map(|row| self.key(row))
     }
 
-    /// Whether it has whole values only, neither prefixes nor `*`.
-    #[must_use]
-    pub(crate) fn is_exact(&self) -> bool {
-        self.prefixes.is_empty() && self.everything.is_none()
-    }
-
     /// Whether it has a row for every value that begins so.
     #[must_use]
     pub(crate) fn has_all_from(&self, start: &str) -> bool {
@@ -244,6 +252,24 @@ impl Directory {
                 .iter()
                 .filter_map(|length| start.get(..*length))
                 .any(|prefix| self.prefixes.contains_key(prefix))
+    }
+
+    /// Whether it has a row for a value; `None` when what is known of the value does not tell.
+    pub(crate) fn has(&self, value: &Known<'_>) -> Option<bool> {
+        let (start, mask) = match value {
+            Known::Whole(value) => return Some(self.row(value).is_some()),
+            Known::Ends(ends) => (ends.start, ends.mask),
+            Known::Present | Known::Nothing => ("", None),
+        };
+        if self.is_empty() {
+            return Some(false);
+        }
+        if self.has_all_from(start) {
+            return Some(true);
+        }
+        let masks = self.masks.get_or_init(|| Masks::of(self));
+        let may_have = masks.exact.contains(mask?) || masks.has_longer_prefix(start);
+        if may_have { None } else { Some(false) }
     }
 
     /// The row for a value: that of the exact key, else of the longest prefix, else of `*`.
@@ -258,6 +284,26 @@ impl Directory {
             .filter_map(|length| value.get(..*length))
             .find_map(|prefix| self.prefixes.get(prefix).copied())
             .or(self.everything)
+    }
+}
+
+impl Masks {
+    fn of(directory: &Directory) -> Self {
+        let keys = directory.keys().filter(|key| !key.ends_with('*'));
+        let prefixes = directory.prefixes.keys().cloned();
+        let mut masks = Self {
+            exact: keys.map(|key| masked(key).into()).collect(),
+            prefixes: prefixes.collect(),
+        };
+        masks.prefixes.sort_unstable();
+        masks
+    }
+
+    /// Whether a prefix among the keys begins so.
+    fn has_longer_prefix(&self, start: &str) -> bool {
+        let from = self.prefixes.partition_point(|prefix| **prefix < *start);
+        let next = self.prefixes.get(from);
+        next.is_some_and(|prefix| prefix.starts_with(start))
     }
 }
 
@@ -336,9 +382,9 @@ mod tests {
         for key in ["+1415", "+44"] {
             assert_eq!(directory.add(key, []), Ok(()));
         }
-        assert!(directory.is_exact() && !directory.has_all_from("+44"));
+        assert!(!directory.has_all_from("+44"));
         assert_eq!(directory.add("+44*", []), Ok(()));
-        assert!(!directory.is_exact() && directory.has_all_from("+44"));
+        assert!(directory.has_all_from("+44"));
         assert!(directory.has_all_from("+4420") && !directory.has_all_from("+4"));
         let keys: Vec<_> = directory.keys().collect();
         assert_eq!(keys, ["+1415", "+44", "+44*"]);

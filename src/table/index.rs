@@ -10,14 +10,16 @@
 //! is the first route of the file that does.
 
 use std::borrow::Cow;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use smallvec::SmallVec;
 
-use super::{Condition, Route, Subject, Test};
-use crate::table::directory::Directory;
-use crate::twilio::request::Request;
+use super::Route;
+use super::condition::{Condition, Demand, Passing, Subject};
+use super::directory::Directory;
+use super::when::Alternative;
+use crate::twilio::facts::{Facts, Known};
 
 /// The position of a route in the file.
 type Position = u32;
@@ -38,10 +40,6 @@ pub(super) struct Index {
     others: Vec<Position>,
 }
 
-/// All routes of each shelf, in file order: those that may answer when the value is not known.
-#[derive(Debug)]
-pub(crate) struct Shelved(Vec<Vec<Position>>);
-
 /// The routes that are pinned by one subject.
 #[derive(Debug)]
 struct Shelf {
@@ -54,6 +52,8 @@ struct Shelf {
     small: Keys,
     /// The other directories, as places in `directories`.
     large: Vec<u32>,
+    /// All of its routes, in file order, gathered when they are first asked for.
+    all: OnceLock<Vec<Position>>,
 }
 
 /// What routes are pinned by.
@@ -108,40 +108,43 @@ impl Index {
         })
     }
 
-    /// The routes that may answer a request, by position, in file order.
-    pub(super) fn candidates(&self, request: &Request<'_>) -> Candidates<'_> {
-        let mut lists = SmallVec::new();
-        lists.push(&self.others[..]);
+    /// The routes that may answer a request, by position, in file order: also those of which it is not known, because a
+    /// value is not.
+    pub(super) fn candidates<'f>(&self, facts: &impl Facts<'f>) -> Candidates<'_> {
+        let mut lists = self.lists();
         for shelf in &self.shelves {
-            shelf.find(&shelf.by.value(request), &mut lists);
+            match shelf.by.value(facts) {
+                Some(value) => shelf.find(&value, &mut lists),
+                None => lists.push(shelf.all()),
+            }
         }
         Candidates { lists }
     }
 
-    pub(super) fn shelved(&self) -> Shelved {
-        Shelved(self.shelves.iter().map(Shelf::all).collect())
-    }
-
-    /// The routes that may answer a request when some values are not known, by position, in file order. `None` asks for the
-    /// step.
-    pub(super) fn candidates_of<'i, 'v>(
-        &'i self,
-        shelved: &'i Shelved,
-        mut value: impl FnMut(Option<&'i Subject>) -> Option<Cow<'v, str>>,
-    ) -> Candidates<'i> {
-        let mut lists = SmallVec::new();
-        lists.push(&self.others[..]);
-        for (shelf, all) in self.shelves.iter().zip(&shelved.0) {
+    /// The routes that may answer everything that another answers, by position, in file order. `start` gives, of each
+    /// subject (`None` is the step), how the values begin that the other answers; `None` when it answers any.
+    pub(super) fn candidates_for<'v>(
+        &self,
+        start: impl Fn(Option<&Subject>) -> Option<&'v str>,
+    ) -> Candidates<'_> {
+        let mut lists = self.lists();
+        for shelf in &self.shelves {
             let subject = match &shelf.by {
                 By::Step => None,
                 By::Subject(subject) => Some(subject),
             };
-            match value(subject) {
-                Some(value) => shelf.find(&value, &mut lists),
-                None => lists.push(all),
+            if let Some(start) = start(subject) {
+                shelf.find(start, &mut lists);
             }
         }
         Candidates { lists }
+    }
+
+    /// The lists that every request looks at.
+    fn lists(&self) -> Lists<'_> {
+        let mut lists = Lists::new();
+        lists.push(&self.others);
+        lists
     }
 }
 
@@ -177,18 +180,20 @@ impl Iterator for Candidates<'_> {
 
 impl Shelf {
     /// All of its routes, in file order.
-    fn all(&self) -> Vec<Position> {
-        let mut all: Vec<Position> = self
-            .directories
-            .iter()
-            .flat_map(|(_, routes)| routes)
-            .chain(&self.texts.exact.numbers)
-            .chain(&self.texts.prefixes.numbers)
-            .copied()
-            .collect();
-        all.sort_unstable();
-        all.dedup();
-        all
+    fn all(&self) -> &[Position] {
+        self.all.get_or_init(|| {
+            let of_directories = self.directories.iter().flat_map(|(_, routes)| routes);
+            let of_texts = self.texts.exact.numbers.iter();
+            let of_prefixes = self.texts.prefixes.numbers.iter();
+            let mut all: Vec<Position> = of_directories
+                .chain(of_texts)
+                .chain(of_prefixes)
+                .copied()
+                .collect();
+            all.sort_unstable();
+            all.dedup();
+            all
+        })
     }
 
     /// Adds the lists of the routes that are pinned to a value.
@@ -209,11 +214,11 @@ impl Shelf {
 }
 
 impl By {
-    /// The value that a request has for it, as conditions compare it.
-    fn value<'a>(&'a self, request: &Request<'a>) -> Cow<'a, str> {
+    /// The value that a request has for it, as conditions compare it; `None` when it is not known.
+    fn value<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>) -> Option<Cow<'a, str>> {
         match self {
-            Self::Step => Cow::Borrowed(request.step()),
-            Self::Subject(subject) => subject.compared(request),
+            Self::Step => facts.step().map(Cow::Borrowed),
+            Self::Subject(subject) => subject.compared(facts).whole(),
         }
     }
 }
@@ -363,6 +368,7 @@ impl Draft<'_> {
                 .map(|(directory, routes)| (Arc::clone(directory), routes))
                 .collect(),
             large,
+            all: OnceLock::new(),
         })
     }
 }
@@ -393,9 +399,9 @@ impl<'t> Crowds<'t> {
         };
         let mut pins = Vec::new();
         for route in routes {
-            for (test, subject) in route.alternatives.iter().flat_map(tests) {
+            for (demand, subject) in route.when.alternatives.iter().flat_map(demands) {
                 pins.clear();
-                if pins_of(test, &mut pins) {
+                if pins_of(demand, &mut pins) {
                     crowds.count(Some(subject), &pins);
                 }
             }
@@ -424,13 +430,14 @@ impl<'t> Crowds<'t> {
             .as_deref()
             .map(|step| self.weighed(None, vec![Pin::Text(step)]));
         let alternatives: Option<Vec<_>> = route
+            .when
             .alternatives
             .iter()
             .map(|alternative| {
-                tests(alternative)
-                    .filter_map(|(test, subject)| {
+                demands(alternative)
+                    .filter_map(|(demand, subject)| {
                         let mut pins = Vec::new();
-                        pins_of(test, &mut pins).then(|| self.weighed(Some(subject), pins))
+                        pins_of(demand, &mut pins).then(|| self.weighed(Some(subject), pins))
                     })
                     .min_by_key(|pins| pins.weight)
             })
@@ -469,24 +476,20 @@ struct Weighed<'t> {
 }
 
 fn key(subject: &Subject) -> (&str, Option<(*const Directory, usize)>) {
-    match subject {
-        Subject::Parameter(name) => (name, None),
-        Subject::Column { binding, column } => (
-            &binding.parameter,
-            Some((Arc::as_ptr(&binding.directory), *column)),
-        ),
-    }
+    let column = subject.column();
+    let column = column.map(|(directory, column)| (Arc::as_ptr(directory), column));
+    (subject.parameter(), column)
 }
 
-/// The tests that must all pass for a table of `when` to hold.
-fn tests(alternative: &super::Alternative) -> impl Iterator<Item = (&Test, &Subject)> {
+/// The demands that must all be met for a table of `when` to hold.
+fn demands(alternative: &Alternative) -> impl Iterator<Item = (&Demand, &Subject)> {
     alternative.conditions.iter().flat_map(|condition| {
-        let Condition { subject, test } = condition;
-        let tests = match test {
-            Test::AllOf(tests) => &tests[..],
-            test => std::slice::from_ref(test),
+        let Condition { subject, demand } = condition;
+        let demands = match demand {
+            Demand::AllOf(demands) => &demands[..],
+            demand => std::slice::from_ref(demand),
         };
-        tests.iter().map(move |test| (test, subject))
+        demands.iter().map(move |demand| (demand, subject))
     })
 }
 
@@ -501,29 +504,26 @@ impl<'t> Pin<'t> {
 }
 
 /// Adds the pins of which a value that passes has at least one; `false` when there are none for all such values.
-fn pins_of<'t>(test: &'t Test, pins: &mut Vec<Pin<'t>>) -> bool {
-    match test {
-        Test::Exactly(text) => pins.push(Pin::Text(text)),
-        Test::Present(false) => pins.push(Pin::Text("")),
-        Test::Like(pattern) if !pattern.start().is_empty() => {
-            pins.push(Pin::Prefix(pattern.start()));
-        }
-        Test::In(directory) if !directory.has_all_from("") => pins.push(Pin::In(directory)),
-        Test::AnyOf(tests) => return tests.iter().all(|test| pins_of(test, pins)),
-        Test::AllOf(tests) => {
+fn pins_of<'t>(demand: &'t Demand, pins: &mut Vec<Pin<'t>>) -> bool {
+    let kind = match demand {
+        Demand::Is(kind) => kind,
+        Demand::AnyOf(demands) => return demands.iter().all(|demand| pins_of(demand, pins)),
+        Demand::AllOf(demands) => {
             let before = pins.len();
-            return tests.iter().any(|test| {
+            return demands.iter().any(|demand| {
                 pins.truncate(before);
-                pins_of(test, pins)
+                pins_of(demand, pins)
             });
         }
-        Test::Like(_)
-        | Test::In(_)
-        | Test::Regex(_)
-        | Test::Present(true)
-        | Test::Withheld(_)
-        | Test::Not(_) => return false,
-    }
+        Demand::Not(_) => return false,
+    };
+    let pin = match kind.passing() {
+        Passing::Known(Known::Whole(Cow::Borrowed(text))) => Pin::Text(text),
+        Passing::Known(Known::Ends(ends)) if !ends.start.is_empty() => Pin::Prefix(ends.start),
+        Passing::KeyOf(directory) if !directory.has_all_from("") => Pin::In(directory),
+        _ => return false,
+    };
+    pins.push(pin);
     true
 }
 
@@ -531,31 +531,35 @@ fn pins_of<'t>(test: &'t Test, pins: &mut Vec<Pin<'t>>) -> bool {
 mod tests {
     use super::*;
 
-    use crate::table::pattern::Pattern;
+    use crate::table::DefaultReply;
+    use crate::table::condition::inside::Inside;
+    use crate::table::condition::present::Present;
     use crate::table::reply::Reply;
-    use crate::table::{Alternative, DefaultReply};
+    use crate::table::when::When;
+    use crate::twilio::request::Request;
     use crate::twilio::request::{Form, Webhook};
 
     /// A route that asks this of `Called`, and whether the request has a `Body` when it is one of the even ones.
-    fn route(number: usize, test: Test) -> Route {
-        let condition = |name: &str, test| Condition {
+    fn route(number: usize, demand: Demand) -> Route {
+        let condition = |name: &str, demand| Condition {
             subject: Subject::Parameter(name.into()),
-            test,
+            demand,
         };
-        let mut conditions = vec![condition("Called", test)];
+        let mut conditions = vec![condition("Called", demand)];
         if number.is_multiple_of(2) {
-            conditions.push(condition("Body", Test::Present(false)));
+            conditions.push(condition("Body", present(false)));
         }
         let silent = || -> Option<Reply> { Some(DefaultReply::silent().reply) };
         Route {
             name: number.to_string().into(),
             step: None,
-            alternatives: vec![Alternative {
-                conditions,
-                bindings: Vec::new(),
-            }],
-            during: Vec::new(),
-            outside: Vec::new(),
+            when: When {
+                alternatives: vec![Alternative {
+                    conditions,
+                    bindings: Vec::new(),
+                }],
+                ..When::default()
+            },
             voice: silent(),
             message: silent(),
             answers_machines: false,
@@ -571,8 +575,12 @@ mod tests {
         Index::new(routes).candidates(&request).collect()
     }
 
-    fn exactly(text: String) -> Test {
-        Test::Exactly(text.into())
+    fn exactly(text: impl AsRef<str>) -> Demand {
+        Demand::text(text.as_ref())
+    }
+
+    fn present(wanted: bool) -> Demand {
+        Present(wanted).into()
     }
 
     #[test]
@@ -584,9 +592,9 @@ mod tests {
                     .add(&format!("{prefix}{row:04}"), [])
                     .expect("a new key");
             }
-            Test::In(Arc::new(directory))
+            Demand::from(Inside(Arc::new(directory)))
         };
-        let like = |text: &str| Test::Like(Box::new(Pattern::parse(text).expect("a pattern")));
+        let like = Demand::text;
         let mut routes: Vec<Route> = (0..100)
             .map(|n| route(n, exactly(format!("+1{n:04}"))))
             .collect();
@@ -595,11 +603,11 @@ mod tests {
         routes.push(route(120, directory(SMALL_DIRECTORY + 1, "+4")));
         routes.push(route(
             121,
-            Test::AllOf([Test::Present(true), exactly("+5".to_owned())].into()),
+            Demand::AllOf([present(true), exactly("+5")].into()),
         ));
         routes.push(route(
             122,
-            Test::AnyOf([exactly("+6".to_owned()), like("+7*")].into()),
+            Demand::AnyOf([exactly("+6"), like("+7*")].into()),
         ));
         for (called, found) in [
             ("+10007", &[7][..]),
@@ -623,12 +631,9 @@ mod tests {
             .collect();
         let mut all = Directory::new("all", Vec::new());
         all.add("*", []).expect("a new key");
-        routes.push(route(41, Test::Present(true)));
-        routes.push(route(43, Test::In(Arc::new(all))));
-        routes.push(route(
-            45,
-            Test::Like(Box::new(Pattern::parse("*9").expect("a pattern"))),
-        ));
+        routes.push(route(41, present(true)));
+        routes.push(route(43, Demand::from(Inside(Arc::new(all)))));
+        routes.push(route(45, Demand::text("*9")));
         assert_eq!(candidates(&routes, "+10007"), [7, 20, 21, 22]);
         assert_eq!(candidates(&routes, "+2"), [20, 21, 22]);
     }

@@ -2,12 +2,10 @@
 //!
 //! File order decides, as with routes; what none fits goes on.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
-use super::schedule::Schedule;
-use super::{Alternative, Condition, Miss, Table, failing, fitting};
+use super::Table;
+use super::when::{Mismatch, When};
 use crate::twilio::request::Request;
 
 /// The word for an interaction that is blocked.
@@ -21,12 +19,8 @@ pub const PASS: &str = "pass";
 pub struct Intercept {
     /// Its name, in logs, tests and the answer's header.
     pub name: String,
-    /// The tables of `when`: one of them must hold whole. Empty: always.
-    pub alternatives: Vec<Alternative>,
-    /// The schedules of `during`: one of them must be open. Empty: at any time.
-    pub during: Vec<Arc<Schedule>>,
-    /// The schedules of `outside`: none of them may be open. Empty: at any time.
-    pub outside: Vec<Arc<Schedule>>,
+    /// Which interactions it is for.
+    pub when: When,
     /// Whether the interaction is blocked or goes on.
     pub blocks: bool,
 }
@@ -37,22 +31,6 @@ impl Intercept {
     pub fn outcome(&self) -> &'static str {
         if self.blocks { BLOCK } else { PASS }
     }
-
-    /// The first failing condition of each table of `when`, for whoever asks why it does not decide.
-    pub fn failing<'t>(&'t self, request: &Request<'_>) -> impl Iterator<Item = &'t Condition> {
-        failing(&self.alternatives, request)
-    }
-
-    fn miss(&self, request: &Request<'_>, now: Timestamp) -> Option<Miss<'_>> {
-        fitting(
-            &self.alternatives,
-            &self.during,
-            &self.outside,
-            request,
-            now,
-        )
-        .err()
-    }
 }
 
 impl Table {
@@ -61,17 +39,18 @@ impl Table {
         &'t self,
         request: &Request<'_>,
         now: Timestamp,
-    ) -> impl Iterator<Item = (&'t Intercept, Option<Miss<'t>>)> {
+    ) -> impl Iterator<Item = (&'t Intercept, Option<Mismatch<'t>>)> {
         self.intercepts
             .iter()
-            .map(move |intercept| (intercept, intercept.miss(request, now)))
+            .map(move |intercept| (intercept, intercept.when.mismatch(request, now)))
     }
 
     /// The first intercept in [`Table::intercept_verdicts`] that decides; `None` when the interaction goes on because
     /// none does.
     #[must_use]
     pub fn intercept(&self, request: &Request<'_>, now: Timestamp) -> Option<&Intercept> {
-        self.intercept_verdicts(request, now)
-            .find_map(|(intercept, miss)| miss.is_none().then_some(intercept))
+        self.intercepts
+            .iter()
+            .find(|intercept| intercept.when.holds(request, now) == Some(true))
     }
 }

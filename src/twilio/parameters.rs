@@ -1,9 +1,145 @@
-//! The parameters that Twilio's webhooks send, and the words that some of them take.
+//! The parameters that Twilio's webhooks send: how each is spelt, what it holds, and who may see its value.
 //!
-//! Sources: Proxy's webhooks page, the Voice and Messaging webhook pages of <https://www.twilio.com/docs>. Twilio
-//! adds parameters without notice, so an unknown one is only a suspicion; one in another letter case is a mistake.
+//! The facts are data, in `parameters.json`; to add a parameter is to add a line there. Sources: the pages of Proxy, Voice,
+//! Messaging and each TwiML verb of <https://www.twilio.com/docs>; the page "Voice Webhooks" of Fone Dynamics. Twilio
+//! adds parameters without notice, so an unknown name is only suspicious.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
 
 use crate::twilio::spelling::nearest;
+
+/// All parameters that the program knows.
+pub(crate) static PARAMETERS: LazyLock<Parameters> =
+    LazyLock::new(|| Parameters::read(include_str!("parameters.json")));
+
+/// A list of parameters, by name.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Parameters {
+    /// What a table may ask for.
+    #[serde(borrow)]
+    twilio: BTreeMap<&'static str, Parameter>,
+    /// Names with a part that differs: `MediaUrl#` stands for `MediaUrl0`, `SipHeader_*` for any name that begins so.
+    families: BTreeMap<&'static str, Parameter>,
+    /// What no table asks for, but journal lines and sample requests have: our own `step` and what Fone Dynamics sends.
+    others: BTreeMap<&'static str, Parameter>,
+    /// What the data of an Event Streams event holds, by [`Parameters::of_event`].
+    events: BTreeMap<&'static str, Parameter>,
+}
+
+/// What is known of one parameter.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub(crate) struct Parameter {
+    /// What its value looks like.
+    pub(crate) kind: ParameterKind,
+    /// The values of an enumerated parameter; empty where Twilio does not list them.
+    #[serde(default, borrow)]
+    pub(crate) values: Vec<&'static str>,
+    /// Whether the values come from somebody else and grow, so that another value is not suspicious.
+    #[serde(default)]
+    pub(crate) open: bool,
+    /// The kinds of requests that carry it.
+    #[serde(default, borrow)]
+    pub(crate) webhooks: Vec<&'static str>,
+    /// Whether it tells of a Proxy session: Twilio's follow-up requests do not carry it.
+    #[serde(default)]
+    pub(crate) session: bool,
+    /// Whether it is the other party's real number or name, which must not be spoken, sent or shown by accident.
+    #[serde(default)]
+    pub(crate) private: bool,
+    /// What a line of the journal may hold of it.
+    #[serde(default)]
+    pub(crate) privacy: Privacy,
+    /// When a number is our own.
+    pub(crate) own: Option<OwnWhen>,
+    /// The parameter that has the same value where this one is absent.
+    pub(crate) alias: Option<&'static str>,
+    /// Its value in a complete sample request; `None` when such a request does without it.
+    pub(crate) sample: Option<SampleValue>,
+    /// Whether no request of its webhooks is without it.
+    #[serde(default)]
+    pub(crate) always: bool,
+    /// Whether a name like it in another letter case is likelier a query field of the operator's own than a mistake, so that the
+    /// wrong letter case, of the name or of a value, is no error.
+    #[serde(default)]
+    pub(crate) lenient: bool,
+}
+
+/// What a parameter's value looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ParameterKind {
+    /// A phone number, or an address such as `sip:` or `client:`.
+    Number,
+    /// Somebody's number or address in a form of its own, such as `WaId`, a number without `+`.
+    Address,
+    /// Two letters and 32 hexadecimal digits.
+    Sid,
+    /// A word of a set that Twilio has, such as a status.
+    Enumerated,
+    /// Two capital letters; Fone Dynamics sends the country's name as well.
+    Country,
+    /// Digits.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// Keys of a telephone.
+    Keys,
+    /// The version of Twilio's API, a date.
+    Version,
+    /// A moment.
+    DateTime,
+    /// A URL.
+    Url,
+    /// JSON, which a dotted name reaches into.
+    Json,
+    /// Any text.
+    Text,
+}
+
+/// What a line of the journal may hold of a value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Privacy {
+    /// The value, if it looks like its kind.
+    Keep,
+    /// Its mask, unless it is a number of our own.
+    Mask,
+    /// Only that there was a value.
+    #[default]
+    Omit,
+}
+
+/// The requests in which a number is our own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum OwnWhen {
+    /// Calls and texts that come to us.
+    Inbound,
+    /// Calls and texts that we make.
+    Outbound,
+    /// Voice Webhooks of Fone Dynamics.
+    FoneDynamics,
+}
+
+/// The value of a parameter in a sample request.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum SampleValue {
+    /// In all of them.
+    Same(String),
+    /// By the channel, and after a call of Proxy's has ended, where that differs.
+    Differs {
+        voice: String,
+        message: String,
+        ended: Option<String>,
+    },
+}
 
 /// What is wrong with a parameter's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,20 +150,87 @@ pub(crate) enum NameProblem {
     Unknown(Option<&'static str>),
 }
 
+impl Parameters {
+    /// Reads a list, as `parameters.json` has it.
+    pub(crate) fn read(text: &'static str) -> Self {
+        serde_json::from_str(text).expect("a test reads the whole list")
+    }
+
+    /// The parameter of Twilio's with this name.
+    fn find(&self, name: &str) -> Option<&Parameter> {
+        self.twilio.get(name).or_else(|| {
+            self.families
+                .iter()
+                .find(|(family, _)| is_in(family, name))
+                .map(|(_, parameter)| parameter)
+        })
+    }
+
+    /// The parameter with this name in a request of anybody's.
+    pub(crate) fn of_request(&self, name: &str) -> Option<&Parameter> {
+        self.find(name).or_else(|| self.others.get(name))
+    }
+
+    /// What a value in an event's data is, by the last part of its dotted name, in whatever case that is written.
+    pub(crate) fn of_event(&self, name: &str) -> Option<&Parameter> {
+        let last = name.rsplit('.').next().unwrap_or_default();
+        let plain = last.replace('_', "").to_ascii_lowercase();
+        self.events.get(&*plain)
+    }
+
+    /// All parameters that have a name of their own, with it.
+    pub(crate) fn with_names(&self) -> impl Iterator<Item = (&'static str, &Parameter)> {
+        let all = self.twilio.iter().chain(&self.others);
+        all.map(|(name, parameter)| (*name, parameter))
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.twilio.keys().copied()
+    }
+
+    fn is_json(&self, name: &str) -> bool {
+        self.find(name)
+            .is_some_and(|parameter| parameter.kind == ParameterKind::Json)
+    }
+
+    fn check_name(&self, name: &str) -> Option<NameProblem> {
+        let sent = match name.split_once('.') {
+            Some((parameter, _)) if self.is_json(parameter) => parameter,
+            _ => name,
+        };
+        if self.find(sent).is_some() {
+            return None;
+        }
+        let in_other_case = self
+            .twilio
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(sent))
+            .min_by_key(|(_, parameter)| parameter.lenient);
+        Some(match in_other_case {
+            Some((_, parameter)) if parameter.lenient => NameProblem::Unknown(None),
+            Some((known, _)) => NameProblem::Case(known),
+            None => NameProblem::Unknown(nearest(name, self.names())),
+        })
+    }
+}
+
+/// Whether a name is of a family: `MediaUrl0` is of `MediaUrl#`.
+fn is_in(family: &str, name: &str) -> bool {
+    match family.strip_suffix('#') {
+        Some(stem) => name.strip_prefix(stem).is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        }),
+        None => name.starts_with(family.trim_end_matches('*')),
+    }
+}
+
+fn is(name: &str, what: impl Fn(&Parameter) -> bool) -> bool {
+    PARAMETERS.find(name).is_some_and(what)
+}
+
 /// Checks the name of a parameter; `None` when a webhook of Twilio's sends it.
 pub(crate) fn check_name(name: &str) -> Option<NameProblem> {
-    let whole = name;
-    let name = match name.split_once('.') {
-        Some((parameter, _)) if JSON.contains(&parameter) => parameter,
-        _ => name,
-    };
-    if all().any(|known| known == name) || is_numbered(name) || name.starts_with("SipHeader_") {
-        return None;
-    }
-    match all().find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => Some(NameProblem::Case(known)),
-        None => Some(NameProblem::Unknown(nearest(whole, all()))),
-    }
+    PARAMETERS.check_name(name)
 }
 
 /// How Twilio spells a parameter that is written in another letter case.
@@ -43,357 +246,104 @@ pub(crate) fn is_known(name: &str) -> bool {
     check_name(name).is_none()
 }
 
-/// The words that a parameter takes; `None` when it takes any text.
+/// The names of all parameters of Twilio's, but for families.
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
+    PARAMETERS.names()
+}
+
+/// The words that a parameter takes; `None` when none are known.
 pub(crate) fn words(name: &str) -> Option<&'static [&'static str]> {
-    WORDS
-        .iter()
-        .find(|(names, _)| names.contains(&name))
-        .map(|(_, words)| *words)
+    let parameter = PARAMETERS.find(name)?;
+    Some(&*parameter.values).filter(|values| !values.is_empty())
+}
+
+/// Whether a parameter may take other words than [`words`].
+pub(crate) fn is_open(name: &str) -> bool {
+    is(name, |parameter| parameter.open)
+}
+
+/// Whether another letter case of a parameter's words is only suspicious.
+pub(crate) fn is_lenient(name: &str) -> bool {
+    is(name, |parameter| parameter.lenient)
 }
 
 /// Whether a parameter holds a phone number or another address.
 pub(crate) fn is_number(name: &str) -> bool {
-    matches!(
-        name,
-        "Called"
-            | "Caller"
-            | "To"
-            | "From"
-            | "ForwardedFrom"
-            | "inboundParticipantIdentifier"
-            | "inboundParticipantProxyIdentifier"
-            | "outboundParticipantIdentifier"
-            | "outboundParticipantProxyIdentifier"
-    )
+    is(name, |parameter| parameter.kind == ParameterKind::Number)
 }
 
 /// Whether a parameter is a country, two capital letters.
 pub(crate) fn is_country(name: &str) -> bool {
-    matches!(
-        name,
-        "CalledCountry" | "CallerCountry" | "ToCountry" | "FromCountry"
-    )
+    is(name, |parameter| parameter.kind == ParameterKind::Country)
+}
+
+/// Whether a parameter's value is JSON, which a dotted name reaches into.
+pub(crate) fn is_json(name: &str) -> bool {
+    PARAMETERS.is_json(name)
 }
 
 /// Whether a parameter tells of a Proxy session, which Twilio's follow-up requests do not carry.
 pub(crate) fn is_of_session(name: &str) -> bool {
-    ["session", "inboundParticipant", "outboundParticipant"]
-        .iter()
-        .any(|prefix| name.starts_with(prefix))
-        || name == "ttl"
+    is(name, |parameter| parameter.session)
 }
 
-/// Whether Proxy's intercept sends a parameter of this name.
-///
-/// Proxy's page lists these; of a picture's it has said only that they are sent, so those of a text are taken.
+/// Whether Proxy's intercept sends a parameter of this name, or of the name before its dot.
 pub(crate) fn is_of_intercept(name: &str) -> bool {
     let name = name.split('.').next().unwrap_or_default();
-    INTERCEPT.contains(&name) || is_numbered(name)
+    is(name, |parameter| {
+        parameter.webhooks.contains(&"proxy-intercept")
+    })
 }
 
 /// The parameter of Proxy's intercept with the nearest name.
 pub(crate) fn nearest_of_intercept(name: &str) -> Option<&'static str> {
-    nearest(name, INTERCEPT.iter().copied())
+    nearest(name, all().filter(|name| is_of_intercept(name)))
 }
 
 /// Whether a parameter is the other party's real number or name, which nobody may hear or read by accident.
 pub(crate) fn is_private(name: &str) -> bool {
-    matches!(
-        name,
-        "outboundParticipantIdentifier" | "outboundParticipantFriendlyName"
-    )
+    is(name, |parameter| parameter.private)
 }
 
-/// `MediaUrl0`, `MediaContentType0` and so on: one for each medium of a text.
-fn is_numbered(name: &str) -> bool {
-    ["MediaUrl", "MediaContentType"]
-        .iter()
-        .filter_map(|stem| name.strip_prefix(stem))
-        .any(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
+/// The other name of a parameter, when it has one.
+pub(crate) fn alias(name: &str) -> Option<&'static str> {
+    PARAMETERS.find(name)?.alias
 }
-
-pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    PROXY.iter().chain(VOICE).chain(MESSAGE).copied()
-}
-
-/// Parameters whose value is JSON, which a dotted name reaches into.
-pub(crate) const JSON: &[&str] = &[
-    "AddOns",
-    "ChannelMetadata",
-    "FlowData",
-    "InteractiveData",
-    "interactionData",
-];
-
-const INTERCEPT: &[&str] = &[
-    "AccountSid",
-    "inboundParticipantSid",
-    "inboundResourceSid",
-    "inboundResourceStatus",
-    "inboundResourceType",
-    "inboundResourceUrl",
-    "interactionAccountSid",
-    "interactionData",
-    "interactionDateCreated",
-    "interactionDateUpdated",
-    "interactionServiceSid",
-    "interactionSessionSid",
-    "interactionSid",
-    "interactionType",
-];
-
-const PROXY: &[&str] = &[
-    "inboundParticipantAccountSid",
-    "inboundParticipantDateCreated",
-    "inboundParticipantDateUpdated",
-    "inboundParticipantFriendlyName",
-    "inboundParticipantIdentifier",
-    "inboundParticipantProxyIdentifier",
-    "inboundParticipantProxyIdentifierSid",
-    "inboundParticipantServiceSid",
-    "inboundParticipantSessionSid",
-    "inboundParticipantSid",
-    "inboundResourceSid",
-    "inboundResourceStatus",
-    "inboundResourceType",
-    "inboundResourceUrl",
-    "interactionAccountSid",
-    "interactionData",
-    "interactionDateCreated",
-    "interactionDateUpdated",
-    "interactionServiceSid",
-    "interactionSessionSid",
-    "interactionSid",
-    "interactionType",
-    "outboundParticipantAccountSid",
-    "outboundParticipantDateCreated",
-    "outboundParticipantDateUpdated",
-    "outboundParticipantFriendlyName",
-    "outboundParticipantIdentifier",
-    "outboundParticipantProxyIdentifier",
-    "outboundParticipantProxyIdentifierSid",
-    "outboundParticipantServiceSid",
-    "outboundParticipantSessionSid",
-    "outboundParticipantSid",
-    "outboundResourceSid",
-    "outboundResourceStatus",
-    "outboundResourceType",
-    "outboundResourceUrl",
-    "sessionAccountSid",
-    "sessionClosedReason",
-    "sessionDateCreated",
-    "sessionDateEnded",
-    "sessionDateLastInteraction",
-    "sessionDateStarted",
-    "sessionDateUpdated",
-    "sessionMode",
-    "sessionServiceSid",
-    "sessionSid",
-    "sessionStatus",
-    "sessionUniqueName",
-    "ttl",
-];
-
-const VOICE: &[&str] = &[
-    "AccountSid",
-    "AddOns",
-    "AnsweredBy",
-    "ApiVersion",
-    "CallSid",
-    "CallStatus",
-    "CallToken",
-    "Called",
-    "CalledCity",
-    "CalledCountry",
-    "CalledState",
-    "CalledZip",
-    "Caller",
-    "CallerCity",
-    "CallerCountry",
-    "CallerName",
-    "CallerState",
-    "CallerZip",
-    "Confidence",
-    "DequeueResult",
-    "DialBridged",
-    "DialCallDuration",
-    "DialCallSid",
-    "DialCallStatus",
-    "Digits",
-    "Direction",
-    "ErrorCode",
-    "ErrorUrl",
-    "FinishedOnKey",
-    "ForwardedFrom",
-    "From",
-    "FromCity",
-    "FromCountry",
-    "FromState",
-    "FromZip",
-    "ParentCallSid",
-    "QueueResult",
-    "QueueSid",
-    "QueueTime",
-    "RecordingDuration",
-    "RecordingSid",
-    "RecordingUrl",
-    "SipCallId",
-    "SipDomain",
-    "SipDomainSid",
-    "SipSourceIp",
-    "SpeechResult",
-    "StirPassportToken",
-    "StirVerstat",
-    "To",
-    "ToCity",
-    "ToCountry",
-    "ToState",
-    "ToZip",
-];
-
-const MESSAGE: &[&str] = &[
-    "Address",
-    "Body",
-    "ButtonPayload",
-    "ButtonText",
-    "ButtonType",
-    "ChannelMetadata",
-    "FlowData",
-    "Forwarded",
-    "FrequentlyForwarded",
-    "InteractiveData",
-    "Label",
-    "Latitude",
-    "Longitude",
-    "MessageSid",
-    "MessageType",
-    "MessagingServiceSid",
-    "NumMedia",
-    "NumSegments",
-    "OptOutType",
-    "OriginalRepliedMessageSender",
-    "OriginalRepliedMessageSid",
-    "ProfileName",
-    "ReferralBody",
-    "ReferralCtwaClid",
-    "ReferralHeadline",
-    "ReferralMediaContentType",
-    "ReferralMediaId",
-    "ReferralMediaUrl",
-    "ReferralNumMedia",
-    "ReferralSourceId",
-    "ReferralSourceType",
-    "ReferralSourceUrl",
-    "SmsMessageSid",
-    "SmsSid",
-    "SmsStatus",
-    "WaId",
-];
-
-const CALL_STATUS: &[&str] = &[
-    "queued",
-    "ringing",
-    "in-progress",
-    "completed",
-    "busy",
-    "failed",
-    "no-answer",
-    "canceled",
-    "initiated",
-];
-
-const WORDS: &[(&[&str], &[&str])] = &[
-    (
-        &["sessionStatus"],
-        &["open", "in-progress", "closed", "failed", "unknown"],
-    ),
-    (
-        &["sessionMode"],
-        &["message-only", "voice-only", "voice-and-message"],
-    ),
-    (
-        &["Direction"],
-        &[
-            "inbound",
-            "outbound-api",
-            "outbound-dial",
-            "trunking-originating",
-            "trunking-terminating",
-        ],
-    ),
-    (&["CallStatus"], CALL_STATUS),
-    (
-        &["DialCallStatus"],
-        &[
-            "completed",
-            "answered",
-            "busy",
-            "no-answer",
-            "failed",
-            "canceled",
-        ],
-    ),
-    (
-        &["SmsStatus"],
-        &[
-            "accepted",
-            "delivered",
-            "failed",
-            "queued",
-            "read",
-            "received",
-            "receiving",
-            "scheduled",
-            "sending",
-            "sent",
-            "undelivered",
-        ],
-    ),
-    // The API's own words are in small letters, those of its webhooks are not.
-    (&["interactionType"], &["Message", "Voice", "Unknown"]),
-    (
-        &["inboundResourceType", "outboundResourceType"],
-        &["call", "message"],
-    ),
-    (
-        &["inboundResourceStatus", "outboundResourceStatus"],
-        &[
-            "accepted",
-            "answered",
-            "busy",
-            "canceled",
-            "completed",
-            "deleted",
-            "delivered",
-            "delivery-unknown",
-            "failed",
-            "in-progress",
-            "initiated",
-            "no-answer",
-            "queued",
-            "received",
-            "receiving",
-            "ringing",
-            "scheduled",
-            "sending",
-            "sent",
-            "undelivered",
-            "unknown",
-        ],
-    ),
-    (&["OptOutType"], &["STOP", "HELP", "START"]),
-    (&["ButtonType"], &["REPLY", "ACTION"]),
-];
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A list with one parameter.
+    pub(crate) const INVENTED: &str = r#"{
+        "twilio": {
+            "Invented": {"kind": "enumerated", "values": ["a", "b"], "webhooks": ["voice"], "privacy": "keep", "sample": "a"}
+        },
+        "families": {}, "others": {}, "events": {}
+    }"#;
+
+    #[test]
+    fn a_line_of_data_is_all_that_a_new_parameter_takes() {
+        let list = Parameters::read(INVENTED);
+        assert_eq!(list.check_name("Invented"), None);
+        assert_eq!(
+            list.check_name("invented"),
+            Some(NameProblem::Case("Invented"))
+        );
+        assert_eq!(
+            list.check_name("Inventd"),
+            Some(NameProblem::Unknown(Some("Invented")))
+        );
+        assert_eq!(check_name("Invented"), Some(NameProblem::Unknown(None)));
+        assert_eq!(list.names().collect::<Vec<_>>(), ["Invented"]);
+    }
 
     #[test]
     fn names_are_known_in_their_own_letter_case_only() {
         for name in [
             "Called",
             "sessionStatus",
+            "SessionStatus",
             "MediaUrl0",
             "MediaContentType12",
             "SipHeader_X-Foo",
@@ -401,33 +351,58 @@ mod tests {
         ] {
             assert_eq!(check_name(name), None, "{name}");
         }
-        assert_eq!(check_name("called"), Some(NameProblem::Case("Called")));
-        assert_eq!(
-            check_name("SessionStatus"),
-            Some(NameProblem::Case("sessionStatus"))
-        );
-        assert_eq!(
-            check_name("Cal1ed"),
-            Some(NameProblem::Unknown(Some("Called")))
-        );
-        assert_eq!(check_name("MediaUrl"), Some(NameProblem::Unknown(None)));
-        assert_eq!(check_name("campaign"), Some(NameProblem::Unknown(None)));
-        // Only what is JSON is reached into.
-        assert_eq!(
-            check_name("Called.x"),
-            Some(NameProblem::Unknown(Some("Called")))
-        );
+        for (name, problem) in [
+            ("called", NameProblem::Case("Called")),
+            ("sessionstatus", NameProblem::Case("sessionStatus")),
+            ("Cal1ed", NameProblem::Unknown(Some("Called"))),
+            ("MediaUrl", NameProblem::Unknown(None)),
+            ("campaign", NameProblem::Unknown(None)),
+            // A query field of the operator's own, rather than Twilio's `QueuePosition`.
+            ("queueposition", NameProblem::Unknown(None)),
+            // Only JSON has something inside.
+            ("Called.x", NameProblem::Unknown(Some("Called"))),
+        ] {
+            assert_eq!(check_name(name), Some(problem), "{name}");
+        }
     }
 
     #[test]
     fn what_an_intercept_sends_is_known() {
-        for name in INTERCEPT {
+        for name in [
+            "interactionType",
+            "interactionData.body",
+            "MediaUrl0",
+            "AccountSid",
+        ] {
             assert!(is_known(name) && is_of_intercept(name), "{name}");
         }
-        assert!(is_of_intercept("interactionData.body"));
-        assert!(is_of_intercept("MediaUrl0"));
         for name in ["Called", "Body", "sessionSid", "outboundResourceSid"] {
             assert!(!is_of_intercept(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_list_agrees_with_itself() {
+        for (name, parameter) in PARAMETERS.with_names() {
+            let is_enumerated = parameter.kind == ParameterKind::Enumerated;
+            assert!(is_enumerated || parameter.values.is_empty(), "{name}");
+            assert!(
+                parameter.open || !is_enumerated || !parameter.values.is_empty(),
+                "{name}"
+            );
+            assert!(
+                !parameter.private || parameter.privacy != Privacy::Keep,
+                "{name}"
+            );
+            assert!(!parameter.always || parameter.sample.is_some(), "{name}");
+            assert_eq!(
+                parameter.alias,
+                crate::twilio::request::alias(name),
+                "{name}"
+            );
+            if let Some(alias) = parameter.alias {
+                assert_eq!(super::alias(alias), Some(name));
+            }
         }
     }
 }

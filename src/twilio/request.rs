@@ -8,9 +8,13 @@ pub mod sample;
 mod urlencoded;
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::fmt;
 
-use crate::twilio::types::{Channel, is_withheld};
+use serde_json::Value as Json;
+
+use super::facts::{Facts, Known};
+use super::types::{Channel, is_withheld};
 
 /// The fields of a form or of a query, in the order they came, repeats and unknown names included.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -228,13 +232,15 @@ pub(crate) fn is_caller_geography(name: &str) -> bool {
 }
 
 /// One request, read by parameter name. Borrows the forms; copies nothing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Request<'a> {
     webhook: Webhook,
     body: &'a Form,
     query: &'a Form,
     channel: Channel,
     caller_withheld: bool,
+    /// The parameters that hold JSON, by name, each parsed when a dotted name first reaches into it.
+    parsed: RefCell<Vec<(String, Json)>>,
 }
 
 impl<'a> Request<'a> {
@@ -247,6 +253,7 @@ impl<'a> Request<'a> {
             query,
             channel: Channel::Voice,
             caller_withheld: false,
+            parsed: RefCell::default(),
         };
         request.channel = request.find_channel();
         request.caller_withheld = is_withheld(&request.value("Caller"));
@@ -299,28 +306,11 @@ impl<'a> Request<'a> {
             .unwrap_or_default()
     }
 
-    /// The value of a parameter as conditions and templates read it: its alias when it is absent, `inbound` for
-    /// an absent `Direction`, nothing for a withheld caller's geography, and for a dotted name that was not sent
-    /// the value inside a JSON parameter. Empty when absent.
+    /// The value of a parameter as conditions and templates read it: [`Facts::value`], of which all is known. Empty when
+    /// absent.
     #[must_use]
     pub fn value(&self, name: &str) -> Cow<'a, str> {
-        if self.caller_withheld && is_caller_geography(name) {
-            return Cow::Borrowed("");
-        }
-        let sent = self.sent(name);
-        if !sent.is_empty() {
-            return Cow::Borrowed(sent);
-        }
-        if let Some(other) = alias(name) {
-            return Cow::Borrowed(self.sent(other));
-        }
-        if name == "Direction" {
-            return Cow::Borrowed("inbound");
-        }
-        match name.split_once('.') {
-            Some((parameter, path)) => Cow::Owned(inside_json(self.sent(parameter), path)),
-            None => Cow::Borrowed(""),
-        }
+        Facts::value(self, name).whole().unwrap_or_default()
     }
 
     /// The alias that [`Request::value`] read in place of this parameter, if it did.
@@ -356,20 +346,53 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The text at a dotted path inside a JSON value; empty when the value is no JSON or has nothing there.
+impl<'a> Facts<'a> for Request<'a> {
+    fn webhook(&self) -> Webhook {
+        self.webhook
+    }
+
+    fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    fn step(&self) -> Option<&'a str> {
+        Some(Self::step(self))
+    }
+
+    fn sent(&self, name: &str) -> Known<'a> {
+        Known::Whole(Cow::Borrowed(Self::sent(self, name)))
+    }
+
+    fn caller_withheld(&self) -> Option<bool> {
+        Some(self.caller_withheld)
+    }
+
+    fn inside(&self, parameter: &str, path: &str) -> Known<'a> {
+        let mut parsed = self.parsed.borrow_mut();
+        let place = parsed.iter().position(|(name, _)| name == parameter);
+        let place = place.unwrap_or_else(|| {
+            let json = serde_json::from_str(Self::sent(self, parameter));
+            parsed.push((parameter.to_owned(), json.unwrap_or_default()));
+            parsed.len() - 1
+        });
+        Known::Whole(Cow::Owned(text_inside(&parsed[place].1, path)))
+    }
+}
+
+/// The text at a dotted path inside the text of a JSON value; empty when the text is no JSON or has nothing there.
 pub(crate) fn inside_json(json: &str, path: &str) -> String {
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(json) else {
-        return String::new();
-    };
+    text_inside(&serde_json::from_str(json).unwrap_or_default(), path)
+}
+
+/// The text at a dotted path inside a JSON value; empty when there is none.
+fn text_inside(value: &Json, path: &str) -> String {
     let pointer: String = path
         .split('.')
         .flat_map(|key| ["/".to_owned(), key.replace('~', "~0").replace('/', "~1")])
         .collect();
     match value.pointer(&pointer) {
-        Some(serde_json::Value::String(text)) => text.clone(),
-        Some(value @ (serde_json::Value::Number(_) | serde_json::Value::Bool(_))) => {
-            value.to_string()
-        }
+        Some(Json::String(text)) => text.clone(),
+        Some(value @ (Json::Number(_) | Json::Bool(_))) => value.to_string(),
         _ => String::new(),
     }
 }

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Arguments, YES, print_considered, reason};
+use super::{Arguments, YES, mismatched, print_considered};
 use crate::commands::{Format, Outcome, output};
 use crate::table::Table;
 use crate::table::intercept::{Intercept, PASS};
@@ -36,8 +36,8 @@ pub(super) fn run(
     now: Timestamp,
 ) -> Result<Outcome> {
     let mut considered = Vec::new();
-    for (intercept, miss) in table.intercept_verdicts(request, now) {
-        let reason = miss.map(|miss| reason(&miss, intercept.failing(request), request, now));
+    for (intercept, mismatch) in table.intercept_verdicts(request, now) {
+        let reason = mismatch.map(|mismatch| mismatched(&mismatch, &intercept.when, request, now));
         let matched = reason.is_none();
         considered.push(Considered {
             intercept: &intercept.name,

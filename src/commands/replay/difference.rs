@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use crate::commands::format::{json, shown};
 use crate::journal::judge::Choice;
-use crate::journal::line::{Known, Recorded};
+use crate::journal::line::Recorded;
+use crate::twilio::facts::{Facts, Known};
 use crate::twilio::request::Webhook;
 
 /// What `--format json` prints of it.
@@ -42,7 +43,7 @@ impl<'a> Difference<'a> {
         let caller = match request.value(caller) {
             Known::Whole(number) if number.is_empty() => None,
             Known::Whole(number) => Some(number),
-            Known::Masked(mask) => Some(Cow::Borrowed(mask)),
+            Known::Ends(ends) => ends.mask.map(Cow::Borrowed),
             Known::Present | Known::Nothing => None,
         };
         Self {

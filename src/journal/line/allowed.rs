@@ -1,182 +1,77 @@
-//! Which values a line holds: those with a name of these lists whose value has the shape that the name promises.
+//! Which values a line holds: those that the list of parameters lets it keep and that look like what their name promises.
 //!
 //! A name alone proves nothing: a SIP header, or a page with Twilio's browser library, can send any value under any
-//! name. So a value has to look like what it should be, too, and a text in which a phone number could hide is none.
+//! name. So a value has to look like its kind as well, and a text in which a phone number could hide is never kept.
 
+use jiff::civil::Date;
+
+use crate::twilio::parameters::{Parameter, ParameterKind, Parameters, Privacy};
 use crate::twilio::types::{E164, is_withheld};
 
 /// The longest name that a line has; Twilio's longest has 37 characters.
 pub(super) const NAME_MAX: usize = 64;
 
-/// The most digits of a text that is no number of anybody's.
+/// The most digits of a text that cannot be a phone number.
 const DIGITS_MAX: usize = 4;
 
-/// What a parameter holds, by its name.
+/// What a line may hold of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
-    /// A SID.
-    Sid,
-    /// A word of a set that Twilio or Fone Dynamics has: a status, a type, a direction.
-    Word,
-    /// Two capital letters, or with Fone Dynamics the name of a country.
-    Country,
-    /// A count, or a time in seconds.
-    Count,
-    /// The version of Twilio's API, a date.
-    Version,
-    /// A number or address of somebody.
-    Number,
-    /// Anything else.
-    Other,
+pub(super) enum JournalRule {
+    /// The value, if it [`fits`] this kind.
+    Keep(ParameterKind),
+    /// Its mask; the value if it is a number of our own.
+    Mask,
+    /// Only the name.
+    Omit,
 }
 
-const WORDS: &[&str] = &[
-    "Action",
-    "AnsweredBy",
-    "ButtonType",
-    "Call.Disposition",
-    "Call.To.Type",
-    "CallStatus",
-    "CallbackSource",
-    "ChannelPrefix",
-    "DequeueResult",
-    "DialBridged",
-    "DialCallStatus",
-    "Direction",
-    "Event",
-    "EventType",
-    "Forwarded",
-    "FrequentlyForwarded",
-    "MessageStatus",
-    "MessageType",
-    "OptOutType",
-    "Property.Type",
-    "QueueResult",
-    "RecordingSource",
-    "RecordingStatus",
-    "ReferralSourceType",
-    "Session.Traffic.Type",
-    "SmsStatus",
-    "StatusCallbackEvent",
-    "StirVerstat",
-    "inboundResourceStatus",
-    "inboundResourceType",
-    "interactionType",
-    "outboundResourceStatus",
-    "outboundResourceType",
-    "sessionMode",
-    "sessionStatus",
-    "step",
-];
+/// What a line may hold of a parameter of a form or query.
+pub(super) fn rule(list: &Parameters, name: &str) -> JournalRule {
+    rule_of(list.of_request(name), name.ends_with("Sid"))
+}
 
-const COUNTRIES: &[&str] = &[
-    "Call.From.Country",
-    "CalledCountry",
-    "CallerCountry",
-    "FromCountry",
-    "ToCountry",
-];
+/// What a line may hold of a value in an event's data.
+pub(super) fn rule_of_event(list: &Parameters, name: &str) -> JournalRule {
+    rule_of(
+        list.of_event(name),
+        name.to_ascii_lowercase().ends_with("sid"),
+    )
+}
 
-const COUNTS: &[&str] = &[
-    "Call.Duration",
-    "CallDuration",
-    "DialCallDuration",
-    "Duration",
-    "ErrorCode",
-    "NumMedia",
-    "NumSegments",
-    "QueueTime",
-    "RecordingChannels",
-    "RecordingDuration",
-    "ReferralNumMedia",
-    "SequenceNumber",
-    "ttl",
-];
-
-const NUMBERS: &[&str] = &[
-    "Call.Endpoint",
-    "Call.From",
-    "Call.To",
-    "Called",
-    "Caller",
-    "ForwardedFrom",
-    "From",
-    "OriginalRepliedMessageSender",
-    "To",
-    "WaId",
-    "inboundParticipantIdentifier",
-    "inboundParticipantProxyIdentifier",
-    "outboundParticipantIdentifier",
-    "outboundParticipantProxyIdentifier",
-];
-
-impl Holds {
-    /// What a parameter of a form or query holds.
-    pub(super) fn of(name: &str) -> Self {
-        // Whoever calls by SIP chooses these names.
-        if name.starts_with("SipHeader_") {
-            return Self::Other;
-        }
-        if name.ends_with("Sid") {
-            return Self::Sid;
-        }
-        let lists = [
-            (NUMBERS, Self::Number),
-            (WORDS, Self::Word),
-            (COUNTRIES, Self::Country),
-            (COUNTS, Self::Count),
-            (&["ApiVersion"], Self::Version),
-        ];
-        lists
-            .into_iter()
-            .find(|(names, _)| names.contains(&name))
-            .map_or(Self::Other, |(_, holds)| holds)
-    }
-
-    /// What a value inside an event's data holds, by the last part of its name.
-    pub(super) fn of_event(name: &str) -> Self {
-        let last = name.rsplit('.').next().unwrap_or_default();
-        let last: String = last
-            .chars()
-            .filter(|&c| c != '_')
-            .map(|c| c.to_ascii_lowercase())
-            .collect();
-        match last.as_str() {
-            "status" | "callstatus" | "callstate" | "calltype" | "direction" | "state"
-            | "processingstate" | "messagestatus" | "edge" | "region" | "smsstatus"
-            | "answeredby" | "connectivity" | "type" => Self::Word,
-            "countrycode" | "country" | "countrysubdivision" => Self::Country,
-            "duration" | "connectduration" | "nummedia" | "numsegments" | "errorcode"
-            | "lastsipresponsenum" | "postdialdelayms" | "count" => Self::Count,
-            other if other.ends_with("sid") => Self::Sid,
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether a value is what the name promises, so that it may stand in a line. A number never is by itself.
-    pub(super) fn fits(self, value: &str) -> bool {
-        match self {
-            Self::Sid => is_sid(value),
-            Self::Word => is_word(value),
-            Self::Country => is_country(value),
-            Self::Count => {
-                (1..=7).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit())
-            }
-            Self::Version => is_version(value),
-            Self::Number | Self::Other => false,
-        }
+fn rule_of(parameter: Option<&Parameter>, is_named_sid: bool) -> JournalRule {
+    match parameter.map(|parameter| (parameter.privacy, parameter.kind)) {
+        Some((Privacy::Mask, _) | (Privacy::Keep, ParameterKind::Number)) => JournalRule::Mask,
+        Some((Privacy::Keep, kind)) => JournalRule::Keep(kind),
+        None if is_named_sid => JournalRule::Keep(ParameterKind::Sid),
+        _ => JournalRule::Omit,
     }
 }
 
-/// Whether a text is a SID and nothing else: two capital letters, then 32 letters and digits. Twilio's have
-/// hexadecimal digits there, those of Fone Dynamics any.
+/// Whether a value is what its kind promises, so that it may stand in a line. A number never does by itself.
+pub(super) fn fits(kind: ParameterKind, value: &str) -> bool {
+    match kind {
+        ParameterKind::Sid => is_sid(value),
+        ParameterKind::Enumerated => is_word(value),
+        ParameterKind::Boolean => matches!(value, "true" | "false"),
+        ParameterKind::Country => is_country(value),
+        ParameterKind::Integer => is_digits(value, 7),
+        ParameterKind::Version => is_version(value),
+        // Several keys may be a number, or a secret.
+        ParameterKind::Keys => matches!(value.as_bytes(), [b'0'..=b'9' | b'*' | b'#']),
+        _ => false,
+    }
+}
+
+/// Whether a text is a SID and nothing else: Twilio's have two capital letters and 32 hexadecimal digits, those of
+/// Fone Dynamics a capital letter and 31 letters and digits.
 pub(super) fn is_sid(text: &str) -> bool {
-    text.len() == 34
-        && text.bytes().take(2).all(|byte| byte.is_ascii_uppercase())
-        && text
-            .bytes()
-            .skip(2)
-            .all(|byte| byte.is_ascii_alphanumeric())
+    let capitals = match text.len() {
+        34 => 2,
+        32 => 1,
+        _ => return false,
+    };
+    let (prefix, rest) = text.as_bytes().split_at(capitals);
+    prefix.iter().all(u8::is_ascii_uppercase) && rest.iter().all(u8::is_ascii_alphanumeric)
 }
 
 /// Whether a text is one of a set's words: a few letters, with nothing in it that could be a number.
@@ -197,31 +92,23 @@ fn is_country(text: &str) -> bool {
 
 /// `2010-04-01`
 fn is_version(text: &str) -> bool {
-    text.len() == 10
-        && text.bytes().enumerate().all(|(at, byte)| match at {
-            4 | 7 => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        })
-        && (text.starts_with("20"))
+    text.len() == 10 && text.starts_with("20") && text.parse::<Date>().is_ok()
 }
 
-/// Whether a parameter's name may stand in a line. Whoever calls by SIP chooses names, too.
+/// Whether a parameter's name may stand in a line: people who call by SIP choose names, too.
 pub(super) fn is_name(name: &str) -> bool {
     (1..=NAME_MAX).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_graphic())
         && !may_hide_a_number(name)
 }
 
-/// Whether there are as many digits in a text as a number has, however they are parted.
+/// Whether a text has as many digits as a number has, whatever stands between them.
 pub(super) fn may_hide_a_number(text: &str) -> bool {
     text.bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX
 }
 
-/// Whether a number of our own has the shape of one; what else stands in its place may be anybody's.
+/// Whether a text in the place of our own number looks like one; anything else there may be somebody's.
 pub(crate) fn is_own(number: &str) -> bool {
-    let is_digits = |text: &str, most| {
-        (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-    };
     if let Some(number) = number.strip_prefix("whatsapp:") {
         return number.parse::<E164>().is_ok();
     }
@@ -234,7 +121,11 @@ pub(crate) fn is_own(number: &str) -> bool {
     number.parse::<E164>().is_ok() || is_digits(number, 8)
 }
 
-/// Whether a value only says that a number is withheld, and so is nobody's.
+fn is_digits(text: &str, most: usize) -> bool {
+    (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether a value only says that a number is withheld, and so identifies no person.
 pub(super) fn says_withheld(number: &str) -> bool {
     !number.contains(':') && is_withheld(number)
 }
@@ -242,6 +133,12 @@ pub(super) fn says_withheld(number: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::twilio::parameters::PARAMETERS;
+    use crate::twilio::parameters::tests::INVENTED;
+
+    fn is_kept(rule: JournalRule, value: &str) -> bool {
+        matches!(rule, JournalRule::Keep(kind) if fits(kind, value))
+    }
 
     #[test]
     fn a_value_has_to_look_like_what_its_name_promises() {
@@ -257,12 +154,20 @@ mod tests {
             ("CallDuration", "3600"),
             ("ApiVersion", "2010-04-01"),
             ("Event", "Call.Initiate"),
+            ("Call.Sid", "C00000000000000000000000000wxyz1"),
+            ("Digits", "1"),
+            ("Digits", "#"),
         ] {
-            assert!(Holds::of(name).fits(value), "{name}={value}");
+            assert!(is_kept(rule(&PARAMETERS, name), value), "{name}={value}");
         }
         for (name, value) in [
             ("CallSid", "+14155550100"),
             ("CallSid", "CA1"),
+            ("CallSid", "CA4155550100"),
+            ("CallSid", "000000000000000000000000000000001"),
+            ("Digits", "12"),
+            ("Digits", "w"),
+            ("FinishedOnKey", "1"),
             ("CallSid", "\u{e9}A000000000000000000000000000000"),
             ("CallStatus", "+1 415 555 0100"),
             ("CallStatus", "call 4155550100"),
@@ -280,7 +185,7 @@ mod tests {
             ("sessionUniqueName", "ride"),
             ("From", "anonymous"),
         ] {
-            assert!(!Holds::of(name).fits(value), "{name}={value}");
+            assert!(!is_kept(rule(&PARAMETERS, name), value), "{name}={value}");
         }
     }
 
@@ -350,22 +255,36 @@ mod tests {
             ("other", sid, false),
             ("from", "completed", false),
         ] {
-            assert_eq!(Holds::of_event(name).fits(value), fits, "{name} {value}");
+            assert_eq!(
+                is_kept(rule_of_event(&PARAMETERS, name), value),
+                fits,
+                "{name} {value}"
+            );
         }
     }
 
     #[test]
     fn a_version_is_a_date_and_a_word_has_few_digits() {
-        for (text, fits) in [
+        for (text, is_one) in [
             ("2010-04-01", true),
             ("2010-04", false),
             ("2010-04-011", false),
             ("2010_04_01", false),
             ("a010-04-01", false),
         ] {
-            assert_eq!(Holds::Version.fits(text), fits, "{text}");
+            assert_eq!(fits(ParameterKind::Version, text), is_one, "{text}");
         }
         assert!(is_word(&"1".repeat(DIGITS_MAX)) && is_name(&"1".repeat(DIGITS_MAX)));
         assert!(!is_word(&"1".repeat(DIGITS_MAX + 1)) && !is_name(&"1".repeat(DIGITS_MAX + 1)));
+    }
+
+    #[test]
+    fn a_new_parameter_is_kept_as_the_list_says() {
+        let list = Parameters::read(INVENTED);
+        assert_eq!(
+            rule(&list, "Invented"),
+            JournalRule::Keep(ParameterKind::Enumerated)
+        );
+        assert_eq!(rule(&PARAMETERS, "Invented"), JournalRule::Omit);
     }
 }

@@ -1,24 +1,11 @@
-//! A request as its line remembers it: read by parameter name like a [`crate::twilio::request::Request`], but of some values
-//! only a part is known, or nothing.
+//! A request as its line remembers it: of some values only a part is known, or nothing.
 
 use std::borrow::Cow;
 
 use super::Line;
+use crate::twilio::facts::{Facts, Known};
 use crate::twilio::request::{self, Webhook};
 use crate::twilio::types::Channel;
-
-/// What is known of a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Known<'a> {
-    /// The value; empty when it was absent.
-    Whole(Cow<'a, str>),
-    /// Its mask: it was not empty.
-    Masked(&'a str),
-    /// It was not empty.
-    Present,
-    /// Nothing, not even whether it was there.
-    Nothing,
-}
 
 /// A line, read as the request that it was.
 #[derive(Debug)]
@@ -40,76 +27,10 @@ impl<'a> Recorded<'a> {
         })
     }
 
-    /// Which webhook was asked.
-    #[must_use]
-    pub fn webhook(&self) -> Webhook {
-        self.webhook
-    }
-
-    /// Whether it was a call or a text.
-    #[must_use]
-    pub fn channel(&self) -> Channel {
-        self.channel
-    }
-
     /// The line.
     #[must_use]
     pub fn line(&self) -> &'a Line<'a> {
         self.line
-    }
-
-    /// The query's step; `None` when it is not known.
-    #[must_use]
-    pub fn step(&self) -> Option<&'a str> {
-        match (&self.line.step, self.sent("step")) {
-            (Some(step), _) => Some(step),
-            // A field of the body is no step, but here it cannot be told from the query's.
-            (None, Known::Whole(sent)) if sent.is_empty() => Some(""),
-            (None, _) => None,
-        }
-    }
-
-    /// What is known of the value that was sent under this very name.
-    fn sent(&self, name: &str) -> Known<'a> {
-        if let Some(value) = self.line.parameters.get(name) {
-            Known::Whole(Cow::Borrowed(value))
-        } else if let Some(mask) = self.line.masked.get(name) {
-            Known::Masked(mask)
-        } else if self.line.left_out.has(name) {
-            Known::Present
-        } else if self.line.unnamed > 0 {
-            Known::Nothing
-        } else {
-            Known::Whole(Cow::Borrowed(""))
-        }
-    }
-
-    /// What is known of a value as conditions read it; the same rules as [`crate::twilio::request::Request::value`].
-    #[must_use]
-    pub fn value(&self, name: &str) -> Known<'a> {
-        if request::is_caller_geography(name) {
-            // Where nobody is named nobody is somewhere, either: an absent number is a withheld one.
-            if self.line.withheld != Some(false) {
-                return Known::Whole(Cow::Borrowed(""));
-            }
-        }
-        match self.sent(name) {
-            Known::Whole(value) if value.is_empty() => {}
-            known => return known,
-        }
-        if let Some(other) = request::alias(name) {
-            return self.sent(other);
-        }
-        if name == "Direction" {
-            return Known::Whole(Cow::Borrowed("inbound"));
-        }
-        let Some((parameter, path)) = name.split_once('.') else {
-            return Known::Whole(Cow::Borrowed(""));
-        };
-        match self.sent(parameter) {
-            Known::Whole(json) => Known::Whole(Cow::Owned(request::inside_json(&json, path))),
-            _ => Known::Nothing,
-        }
     }
 
     /// The name under which the line has what there is of a value: its own, or that of its alias.
@@ -119,5 +40,43 @@ impl<'a> Recorded<'a> {
         request::alias(name)
             .filter(|other| !is_here(name) && is_here(other))
             .unwrap_or(name)
+    }
+}
+
+impl<'a> Facts<'a> for Recorded<'a> {
+    fn webhook(&self) -> Webhook {
+        self.webhook
+    }
+
+    fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    fn step(&self) -> Option<&'a str> {
+        match (&self.line.step, self.sent("step")) {
+            (Some(step), _) => Some(step),
+            // A field of the body is no step, but here it cannot be told from the query's.
+            (None, Known::Whole(sent)) if sent.is_empty() => Some(""),
+            (None, _) => None,
+        }
+    }
+
+    fn sent(&self, name: &str) -> Known<'a> {
+        if let Some(value) = self.line.parameters.get(name) {
+            Known::Whole(Cow::Borrowed(value))
+        } else if let Some(mask) = self.line.masked.get(name) {
+            Known::of_mask(mask)
+        } else if self.line.left_out.has(name) {
+            Known::Present
+        } else if self.line.unnamed > 0 {
+            Known::Nothing
+        } else {
+            Known::Whole(Cow::Borrowed(""))
+        }
+    }
+
+    fn caller_withheld(&self) -> Option<bool> {
+        // An absent number is a withheld one.
+        self.line.withheld
     }
 }

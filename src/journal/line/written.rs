@@ -6,23 +6,24 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::allowed::{self, Holds};
-use super::{Beyond, Line, Names, Pairs, Told};
+use super::allowed::{self, JournalRule};
+use super::{Beyond, Line, LineText, Told};
 use crate::table::guard;
+use crate::twilio::parameters::{OwnWhen, PARAMETERS, Parameter, ParameterKind, Privacy};
 use crate::twilio::request::event::Event;
 use crate::twilio::request::{Request, Webhook, is_caller_geography};
 use crate::twilio::types::{Channel, E164, is_withheld, masked};
 
-/// The most names of a line, and the most values: three times those of Proxy's longest request.
+/// The most names of a line: three times those of Proxy's longest request.
 const NAMES_MAX: usize = 256;
 
-/// The most bytes of a value that the operator asks for.
+/// The most bytes of a value that the operator asks for, and of a dotted name in an event.
 const VALUE_MAX: usize = 4096;
 
 /// The most bytes of a number that is kept whole.
 const NUMBER_MAX: usize = 256;
 
-/// How deep the data of an event is gone into.
+/// How many levels of an event's data are read.
 const DEPTH_MAX: usize = 6;
 
 /// The line of a request.
@@ -30,79 +31,60 @@ const DEPTH_MAX: usize = 6;
 pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
     let request = Request::new(told.webhook, &told.body, &told.query);
     let own = Own::of(&request);
-    let withheld = withheld(&request);
-    let mut parts = Parts::default();
+    let mut line = Line {
+        time: clock(told.time),
+        webhook: told.webhook.as_str().into(),
+        channel: Some(request.channel().as_str().into()),
+        route: told.route.as_deref().map(Cow::from),
+        status: told.status,
+        microseconds: told.microseconds,
+        guard: told.guard.map(Cow::from),
+        failed: told.failed.as_deref().map(Cow::from),
+        machine: told.webhook.wants_document() && guard::machine(&request).is_some(),
+        sid: [request.sid(), request.sent("Call.Sid")]
+            .into_iter()
+            .find(|sid| allowed::is_sid(sid))
+            .map(Cow::from),
+        number: own.number.map(Cow::from),
+        withheld: withheld(&request),
+        step: Some(request.step())
+            .filter(|step| allowed::is_word(step))
+            .map(Cow::from),
+        ..Line::default()
+    };
     let mut seen = HashSet::new();
     for (name, value) in told.body.pairs().chain(told.query.pairs()) {
         // Of a repeated name the first value is matched, so it is the one that counts.
         if !seen.insert(name) || value.is_empty() {
             continue;
         }
-        let is_asked_for = beyond.values.contains(name);
-        if !is_asked_for && !allowed::is_name(name) {
-            parts.unnamed += 1;
-            continue;
-        }
-        let holds = match Holds::of(name) {
+        let rule = match allowed::rule(&PARAMETERS, name) {
             // The spellings of a withheld number look like numbers of Lesotho, Uganda or China.
-            Holds::Country if withheld == Some(true) && is_caller_geography(name) => Holds::Other,
-            holds => holds,
-        };
-        if is_asked_for && value.len() <= VALUE_MAX || holds.fits(value) {
-            parts.whole(name, value);
-        } else if holds == Holds::Number {
-            let is_whole = beyond.numbers || own.is(name, value) || allowed::says_withheld(value);
-            if is_whole && value.len() <= NUMBER_MAX {
-                parts.whole(name, value);
-            } else {
-                parts.masked(name, value);
+            JournalRule::Keep(_) if line.withheld == Some(true) && is_caller_geography(name) => {
+                JournalRule::Omit
             }
-        } else {
-            parts.left_out(name);
-        }
+            rule => rule,
+        };
+        let may_be_whole =
+            rule == JournalRule::Mask && (own.has(name, value) || allowed::says_withheld(value));
+        line.add(name.into(), value.into(), rule, may_be_whole, beyond);
     }
     for name in beyond.values.iter().filter(|name| name.contains('.')) {
         let value = request.value(name);
         if !seen.contains(name.as_str()) && (1..=VALUE_MAX).contains(&value.len()) {
-            parts.whole(name.clone(), value);
+            line.add(name.clone().into(), value, JournalRule::Omit, false, beyond);
         }
     }
-    let step = Some(request.step()).filter(|step| allowed::is_word(step));
-    if step.is_none() && !request.step().is_empty() && request.sent("step").is_empty() {
-        // An empty field of the body stands before the query's step, which else would be nowhere in the line.
-        parts.unnamed += 1;
+    if line.step.is_none() && !request.step().is_empty() && request.sent("step").is_empty() {
+        // An empty field of the body hides the query's step, which would otherwise be nowhere in the line.
+        line.unnamed += 1;
     }
-    let sid = [request.sid(), request.sent("Call.Sid")]
-        .into_iter()
-        .find(|sid| allowed::is_sid(sid));
-    Line {
-        time: Cow::Owned(clock(told.time)),
-        webhook: Cow::Borrowed(told.webhook.as_str()),
-        channel: Some(Cow::Borrowed(request.channel().as_str())),
-        route: told.route.as_deref().map(Cow::Borrowed),
-        status: told.status,
-        microseconds: told.microseconds,
-        guard: told.guard.map(Cow::Borrowed),
-        failed: told.failed.as_deref().map(Cow::Borrowed),
-        machine: told.webhook.wants_document() && guard::machine(&request).is_some(),
-        sid: sid.map(Cow::Borrowed),
-        number: own.number.map(Cow::Borrowed),
-        withheld,
-        step: step.map(Cow::Borrowed),
-        event: None,
-        parameters: Pairs(parts.whole),
-        masked: Pairs(parts.masked),
-        left_out: Names(parts.left_out),
-        unnamed: parts.unnamed,
-    }
+    line
 }
 
 /// The line of an event that came at this moment.
 #[must_use]
 pub fn event<'a>(event: &'a Event, time: Timestamp, beyond: &Beyond) -> Line<'a> {
-    let mut parts = Parts::default();
-    let mut name = String::new();
-    parts.inside(&event.data, &mut name, 0, beyond);
     let is_id = |id: &&str| {
         let is_uuid = id.len() == 36
             && id
@@ -110,37 +92,29 @@ pub fn event<'a>(event: &'a Event, time: Timestamp, beyond: &Beyond) -> Line<'a>
                 .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
         allowed::is_sid(id) || is_uuid || allowed::is_word(id)
     };
-    Line {
-        time: Cow::Owned(clock(time)),
-        webhook: Cow::Borrowed(Webhook::Events.as_str()),
-        channel: None,
-        route: None,
-        status: 204,
-        microseconds: 0,
-        guard: None,
-        failed: None,
-        machine: false,
-        sid: Some(event.id.as_str()).filter(is_id).map(Cow::Borrowed),
-        number: None,
-        withheld: None,
-        step: None,
-        event: Some(event.kind.as_str())
-            .filter(|kind| kind.len() <= 128 && kind.split('.').all(allowed::is_word))
+    let is_type = |kind: &&str| {
+        kind.len() <= 128
+            && kind.split('.').all(allowed::is_word)
             // Its parts are too short for a number, but the whole need not be.
-            .filter(|kind| !allowed::may_hide_a_number(kind))
-            .map(Cow::Borrowed),
-        parameters: Pairs(parts.whole),
-        masked: Pairs(parts.masked),
-        left_out: Names(parts.left_out),
-        unnamed: parts.unnamed,
-    }
+            && !allowed::may_hide_a_number(kind)
+    };
+    let mut line = Line {
+        time: clock(time),
+        webhook: Webhook::Events.as_str().into(),
+        status: 204,
+        sid: Some(event.id.as_str()).filter(is_id).map(Cow::from),
+        event: Some(event.kind.as_str()).filter(is_type).map(Cow::from),
+        ..Line::default()
+    };
+    line.add_inside(&event.data, "", 0, beyond);
+    line
 }
 
-fn clock(time: Timestamp) -> String {
-    format!("{time:.3}")
+fn clock(time: Timestamp) -> Cow<'static, str> {
+    Cow::Owned(format!("{time:.3}"))
 }
 
-/// Whether the caller is withheld; nobody calls in a callback that names no caller.
+/// Whether the caller is withheld; `None` for a callback that names no caller.
 fn withheld(request: &Request<'_>) -> Option<bool> {
     let caller = request.value("Caller");
     let fone = match request.webhook() {
@@ -156,97 +130,78 @@ fn withheld(request: &Request<'_>) -> Option<bool> {
     }
 }
 
-/// The parts of a line that are collected from parameters.
-#[derive(Default)]
-struct Parts<'a> {
-    whole: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    masked: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    left_out: Vec<Cow<'a, str>>,
-    unnamed: usize,
-}
-
-impl<'a> Parts<'a> {
-    fn has_room(&mut self) -> bool {
-        let has_room = self.whole.len() + self.masked.len() + self.left_out.len() < NAMES_MAX;
-        if !has_room {
+impl<'a> Line<'a> {
+    /// Adds a value as far as the rule, and what the operator asks for beyond it, let it stand here.
+    fn add(
+        &mut self,
+        name: Cow<'a, str>,
+        value: Cow<'a, str>,
+        rule: JournalRule,
+        may_be_whole: bool,
+        beyond: &Beyond,
+    ) {
+        let is_asked_for = beyond.values.contains(&*name);
+        let is_whole = is_asked_for && value.len() <= VALUE_MAX
+            || match rule {
+                JournalRule::Keep(kind) => allowed::fits(kind, &value),
+                JournalRule::Mask => (may_be_whole || beyond.numbers) && value.len() <= NUMBER_MAX,
+                JournalRule::Omit => false,
+            };
+        let names = self.parameters.0.len() + self.masked.0.len() + self.left_out.0.len();
+        if names >= NAMES_MAX || !is_asked_for && !allowed::is_name(&name) {
             self.unnamed += 1;
-        }
-        has_room
-    }
-
-    fn whole(&mut self, name: impl Into<Cow<'a, str>>, value: impl Into<Cow<'a, str>>) {
-        if self.has_room() {
-            self.whole.push((name.into(), value.into()));
-        }
-    }
-
-    fn masked(&mut self, name: impl Into<Cow<'a, str>>, value: &str) {
-        if self.has_room() {
-            self.masked.push((name.into(), masked(value).into()));
+        } else if is_whole {
+            self.parameters.0.push((name, value));
+        } else if rule == JournalRule::Mask {
+            self.masked.0.push((name, masked(&value).into()));
+        } else {
+            self.left_out.0.push(LineText(name));
         }
     }
 
-    fn left_out(&mut self, name: impl Into<Cow<'a, str>>) {
-        if self.has_room() {
-            self.left_out.push(name.into());
-        }
-    }
-
-    /// What there is inside a value of an event, each under its dotted name.
-    fn inside(&mut self, value: &Value, name: &mut String, depth: usize, beyond: &Beyond) {
-        let length = name.len();
-        let mut go_in = |parts: &mut Self, key: &str, value: &Value| {
-            if length > 0 {
-                name.push('.');
-            }
-            name.push_str(key);
-            parts.inside(value, name, depth + 1, beyond);
-            name.truncate(length);
+    /// Adds what is inside a value of an event, each under its dotted name.
+    fn add_inside(&mut self, value: &Value, name: &str, depth: usize, beyond: &Beyond) {
+        let inside = |key: &str| match name {
+            "" => key.to_owned(),
+            _ => format!("{name}.{key}"),
         };
-        match value {
-            Value::Object(members) if depth < DEPTH_MAX => {
-                for (key, value) in members {
-                    go_in(self, key, value);
-                }
+        let leaf = match value {
+            Value::Null => return,
+            Value::Object(_) | Value::Array(_) if depth == DEPTH_MAX || name.len() > VALUE_MAX => {
+                self.unnamed += 1;
+                return;
             }
-            Value::Array(items) if depth < DEPTH_MAX => {
+            Value::Object(members) => {
+                for (key, value) in members {
+                    self.add_inside(value, &inside(key), depth + 1, beyond);
+                }
+                return;
+            }
+            Value::Array(items) => {
                 for (at, item) in items.iter().enumerate().take(NAMES_MAX) {
-                    go_in(self, &at.to_string(), item);
+                    self.add_inside(item, &inside(&at.to_string()), depth + 1, beyond);
                 }
                 self.unnamed += items.len().saturating_sub(NAMES_MAX);
+                return;
             }
-            Value::Null => {}
-            Value::String(text) => self.leaf(name, text, beyond),
-            Value::Bool(_) | Value::Number(_) => self.leaf(name, &value.to_string(), beyond),
-            Value::Object(_) | Value::Array(_) => self.unnamed += 1,
-        }
-    }
-
-    fn leaf(&mut self, name: &str, value: &str, beyond: &Beyond) {
-        let is_asked_for = beyond.values.contains(name);
-        if value.is_empty() {
-            return;
-        }
-        if !is_asked_for && !allowed::is_name(name) {
-            self.unnamed += 1;
-        } else if is_asked_for && value.len() <= VALUE_MAX
-            || Holds::of_event(name).fits(value)
-            || beyond.numbers && value.parse::<E164>().is_ok()
-        {
-            self.whole(name.to_owned(), value.to_owned());
-        } else if value.parse::<E164>().is_ok() {
-            self.masked(name.to_owned(), value);
-        } else {
-            self.left_out(name.to_owned());
-        }
+            Value::String(text) if text.is_empty() => return,
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+        };
+        let rule = match allowed::rule_of_event(&PARAMETERS, name) {
+            JournalRule::Keep(kind) if allowed::fits(kind, &leaf) => JournalRule::Keep(kind),
+            _ if leaf.parse::<E164>().is_ok() => JournalRule::Mask,
+            _ => JournalRule::Omit,
+        };
+        self.add(name.to_owned().into(), leaf.into(), rule, false, beyond);
     }
 }
 
 /// Which numbers of a request are ours.
 struct Own<'a> {
-    /// The names of the two numbers of the request, of which one is ours.
-    names: [&'static str; 2],
-    /// Ours; `None` when it cannot be told which is.
+    /// Which parameters have our number; `None` when that is not certain.
+    when: Option<OwnWhen>,
+    /// Our number.
     number: Option<&'a str>,
     /// Numbers of other people, whatever name they stand under.
     others: Vec<&'a str>,
@@ -254,88 +209,65 @@ struct Own<'a> {
 
 impl<'a> Own<'a> {
     fn of(request: &Request<'a>) -> Self {
-        let names = own_names(request).unwrap_or(["", ""]);
-        let sent = |name: &str| Some(request.sent(name)).filter(|value| !value.is_empty());
-        let mut others: Vec<&str> = [
-            "inboundParticipantIdentifier",
-            "outboundParticipantIdentifier",
-        ]
-        .into_iter()
-        .filter_map(sent)
-        .collect();
-        let number = names
-            .into_iter()
-            .find_map(sent)
-            .filter(|number| allowed::is_own(number) && !others.contains(number));
-        others.extend(
-            [
-                "Called",
-                "To",
-                "Caller",
-                "From",
-                "Call.From",
-                "ForwardedFrom",
-            ]
-            .into_iter()
-            .filter(|name| !names.contains(name))
-            .filter_map(sent),
-        );
+        let when = own_when(request);
+        let numbers = |is_wanted: &dyn Fn(&Parameter) -> bool| -> Vec<&'a str> {
+            PARAMETERS
+                .with_names()
+                .filter(|(_, parameter)| parameter.kind == ParameterKind::Number)
+                .filter(|(_, parameter)| is_wanted(parameter))
+                .map(|(name, _)| request.sent(name))
+                .filter(|value| !value.is_empty())
+                .collect()
+        };
+        let is_masked = |parameter: &Parameter| parameter.privacy == Privacy::Mask;
+        let is_ours = |parameter: &Parameter| parameter.own.is_some() && parameter.own == when;
+        let participants = numbers(&|parameter| parameter.session && is_masked(parameter));
+        let number = numbers(&is_ours).first().copied();
         Self {
-            names,
-            number,
-            others,
+            when,
+            number: number.filter(|ours| allowed::is_own(ours) && !participants.contains(ours)),
+            others: numbers(&|parameter| is_masked(parameter) && !is_ours(parameter)),
         }
     }
 
     /// Whether the value of a parameter is a number of our own.
-    fn is(&self, name: &str, value: &str) -> bool {
-        match name {
-            // Proxy has sent the real number here, too.
-            "inboundParticipantProxyIdentifier" | "outboundParticipantProxyIdentifier" => {
+    fn has(&self, name: &str, value: &str) -> bool {
+        match PARAMETERS.of_request(name) {
+            // Proxy's own number; Proxy has sent the real number here, too.
+            Some(parameter) if parameter.privacy == Privacy::Keep => {
                 allowed::is_own(value) && !self.others.contains(&value)
             }
-            _ => self.names.contains(&name) && self.number == Some(value),
+            Some(Parameter { own: Some(own), .. }) => {
+                self.when == Some(*own) && self.number == Some(value)
+            }
+            _ => false,
         }
     }
 }
 
-/// The names of the number that is ours for certain; `None` when either may be somebody's.
+/// Which numbers are ours for certain; `None` when any may be somebody's.
 ///
 /// A status callback of a text that we have sent has no `Direction`, and the other's number in `To`. A call from a browser or a
 /// SIP phone has in `To` whatever its user dialled, and the leg of a Dial in `From` the caller's number or ours.
-fn own_names(request: &Request<'_>) -> Option<[&'static str; 2]> {
-    const CALLED: [&str; 2] = ["Called", "To"];
-    const CALLER: [&str; 2] = ["Caller", "From"];
+fn own_when(request: &Request<'_>) -> Option<OwnWhen> {
     if request.webhook() == Webhook::VoiceWebhooks {
-        return Some(["Call.To", "Call.To"]);
+        return Some(OwnWhen::FoneDynamics);
     }
-    match request.sent("Direction") {
-        "" => {}
-        "inbound" => {
-            let caller = request.value("Caller").to_ascii_lowercase();
-            let is_phone = !["client:", "sip:", "sips:"]
-                .into_iter()
-                .any(|scheme| caller.starts_with(scheme));
-            return is_phone.then_some(CALLED);
-        }
-        "outbound-api" | "outbound-call" | "outbound-reply" => return Some(CALLER),
-        _ => return None,
-    }
+    let is_text = request.channel() == Channel::Message;
+    let caller = request.value("Caller").to_ascii_lowercase();
+    let is_phone = !caller.starts_with("client:") && !caller.starts_with("sip");
     let status = ["MessageStatus", "SmsStatus"]
         .into_iter()
         .map(|name| request.sent(name))
-        .find(|status| !status.is_empty())
-        .unwrap_or_default();
-    let is_text = request.channel() == Channel::Message;
-    match status {
-        "received" | "receiving" => Some(CALLED),
-        "" if request.webhook().wants_document() => {
-            let caller = request.value("Caller").to_ascii_lowercase();
-            let is_phone = is_text || !caller.starts_with("client:") && !caller.starts_with("sip");
-            is_phone.then_some(CALLED)
+        .find(|status| !status.is_empty());
+    match (request.sent("Direction"), status) {
+        ("inbound", _) => is_phone.then_some(OwnWhen::Inbound),
+        ("outbound-api" | "outbound-call" | "outbound-reply", _) => Some(OwnWhen::Outbound),
+        ("", Some("received" | "receiving")) => Some(OwnWhen::Inbound),
+        ("", Some(_)) if is_text => Some(OwnWhen::Outbound),
+        ("", None) if request.webhook().wants_document() => {
+            (is_text || is_phone).then_some(OwnWhen::Inbound)
         }
-        "" => None,
-        _ if is_text => Some(CALLER),
         _ => None,
     }
 }
@@ -345,6 +277,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::twilio::facts::Facts;
     use crate::twilio::request::Form;
 
     fn told(body: Form) -> Told {
@@ -459,7 +392,7 @@ mod tests {
                     .collect(),
             );
             let line = super::request(&told, &asked);
-            let has = |name: &str| line.parameters.0.iter().any(|(known, _)| known == name);
+            let has = |name: &str| line.parameters.get(name).is_some();
             assert_eq!(
                 (has("Body"), has("AddOns.a")),
                 (is_kept, is_kept),

@@ -6,8 +6,10 @@ use serde::Serialize;
 
 use super::DISTINCT_MAX;
 use crate::journal::line::{self, Line};
+use crate::table::Table;
+use crate::table::condition::{Condition, Demand, Passing, Subject};
 use crate::table::reply::Reply;
-use crate::table::{Condition, Subject, Table, Test};
+use crate::twilio::facts::Known;
 use crate::twilio::types::{Channel, masked};
 
 /// The parameters whose value is our own number in what people send us.
@@ -58,6 +60,7 @@ impl Pinned {
         let mut pinned = Self::default();
         for route in table.routes() {
             for condition in route
+                .when
                 .alternatives
                 .iter()
                 .flat_map(|alternative| &alternative.conditions)
@@ -82,28 +85,26 @@ impl Pinned {
             return;
         };
         if OWN.contains(&&**name) {
-            self.add_test(&condition.test);
+            self.add_demand(&condition.demand);
         }
     }
 
-    fn add_test(&mut self, test: &Test) {
-        match test {
-            Test::Exactly(number) => self.add(number),
-            Test::AnyOf(tests) | Test::AllOf(tests) => {
-                for test in tests {
-                    self.add_test(test);
-                }
+    fn add_demand(&mut self, demand: &Demand) {
+        let kind = match demand {
+            Demand::Is(kind) => kind,
+            Demand::AnyOf(demands) | Demand::AllOf(demands) => {
+                return demands.iter().for_each(|demand| self.add_demand(demand));
             }
-            Test::In(directory) => {
+            Demand::Not(_) => return,
+        };
+        match kind.passing() {
+            Passing::Known(Known::Whole(number)) if !number.is_empty() => self.add(&number),
+            Passing::Known(_) => {}
+            Passing::KeyOf(directory) => {
                 for key in directory.keys().filter(|key| !key.ends_with('*')) {
                     self.add(key);
                 }
             }
-            Test::Like(_)
-            | Test::Regex(_)
-            | Test::Present(_)
-            | Test::Withheld(_)
-            | Test::Not(_) => {}
         }
     }
 

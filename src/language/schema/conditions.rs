@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::reference;
+use crate::table::condition::KINDS;
 use crate::twilio::parameters;
 
 /// What a literal value of a number may look like: an E.164 number, the beginning of one, or an address of another kind.
@@ -41,31 +42,23 @@ pub(super) fn define(route_keys: &[Value], definitions: &mut Map<String, Value>)
 
 /// A condition on a value whose literal texts have this form.
 fn condition(name: &str, pattern: Option<&str>) -> Value {
+    let is_number = name == "condition.number";
+    let kinds = KINDS.iter().filter(|kind| is_number || !kind.of_numbers);
+    let mut properties: Map<String, Value> = kinds
+        .map(|kind| (kind.key.to_owned(), (kind.schema)()))
+        .collect();
+    properties.insert("not".to_owned(), reference(name));
     let mut condition = json!({
         "description": "A text (`*` is any run of characters), an array of which any holds, or a table of which all hold.",
         "type": ["string", "array", "object"],
         "items": reference(name),
         "minItems": 1,
-        "properties": {
-            "in": { "description": "The value is in this directory.", "type": "string", "minLength": 1 },
-            "regex": {
-                "description": "The value has a match anywhere; in the syntax of Rust's regex.",
-                "type": "string",
-            },
-            "present": { "description": "There and not empty, or not.", "type": "boolean" },
-            "not": reference(name),
-        },
+        "properties": properties,
         "minProperties": 1,
         "additionalProperties": false,
     });
     if let Some(pattern) = pattern {
         condition["pattern"] = pattern.into();
-    }
-    if name == "condition.number" {
-        condition["properties"]["withheld"] = json!({
-            "description": "The caller keeps the number to himself, or does not.",
-            "type": "boolean",
-        });
     }
     condition
 }

@@ -108,6 +108,7 @@ mod tests {
     use crate::service::live::{Access, Verification};
     use crate::table::guard::Limits;
     use crate::table::intercept::Intercept;
+    use crate::table::when::When;
     use crate::table::{DefaultReplies, DefaultReply, Table};
     use crate::twilio::signature::keys::Keys;
 
@@ -175,9 +176,7 @@ mod tests {
         let mut intercepting = table();
         intercepting.intercepts.push(Intercept {
             name: "all".to_owned(),
-            alternatives: Vec::new(),
-            during: Vec::new(),
-            outside: Vec::new(),
+            when: When::default(),
             blocks: true,
         });
         let intercepting = service_of(intercepting, OUT_OF_SESSION);

@@ -1,10 +1,8 @@
-//! Requests as Twilio makes them, for whoever has no telephone at hand: `explain`, tests of a table, `send`.
-
-mod fields;
+//! Sample requests as Twilio makes them, for `explain`, `send` and the tests in a table.
 
 use serde_json::{Map, Value, json};
 
-use self::fields::{ACCOUNT_SID, Field};
+use crate::twilio::parameters::{self, PARAMETERS, Parameters, SampleValue};
 use crate::twilio::request::{Form, Request, Webhook};
 use crate::twilio::types::Channel;
 
@@ -21,97 +19,78 @@ pub fn channel(given: &Form, webhook: Webhook, says_message: bool) -> Channel {
     request.channel()
 }
 
-/// The given fields and what no request to the webhook on the channel is without, such as its SID, `AccountSid`,
-/// `ApiVersion` and `CallStatus` or `SmsStatus`. A field that is given stays as it is, also an empty one.
+/// The given fields and those that every request to the webhook on the channel has, such as its SID, `AccountSid`,
+/// `ApiVersion` and `CallStatus` or `SmsStatus`. A given field stays as it is, even an empty one.
 #[must_use]
 pub fn filled(given: &Form, channel: Channel, webhook: Webhook) -> Form {
-    merged(given, essentials(channel, webhook).iter().copied())
+    with_missing(given, fields(&PARAMETERS, given, channel, webhook, true))
 }
 
 /// The given fields and all others that would be sent: those of a caller in San Francisco, and on Proxy's webhook those
-/// of a session that has been closed. A field that is given stays as it is, also an empty one. Of an Event Streams
-/// sink's [`event`] it is the data.
+/// of a closed session. A given field stays as it is, even an empty one. For [`event`] it is the event's data.
 #[must_use]
 pub fn complete(given: &Form, channel: Channel, webhook: Webhook) -> Form {
-    let others: &[&[Field]] = match (webhook, channel) {
-        (Webhook::OutOfSession, Channel::Voice) => {
-            &[&fields::CALL, &fields::PARTIES, &fields::SESSION]
-        }
-        (Webhook::OutOfSession, Channel::Message) => {
-            &[&fields::MESSAGE, &fields::PARTIES, &fields::SESSION]
-        }
-        (Webhook::Webhook, Channel::Voice) => &[&fields::CALL, &fields::PARTIES],
-        (Webhook::Webhook, Channel::Message) => &[&fields::MESSAGE, &fields::PARTIES],
-        (Webhook::Intercept, Channel::Voice) => &[&fields::INBOUND_CALL, &fields::INTERACTION],
-        (Webhook::Intercept, Channel::Message) => &[&fields::INBOUND_TEXT, &fields::INTERACTION],
-        (Webhook::Callback, Channel::Voice) => &[
-            &fields::ENDED_CALL,
-            &fields::INBOUND_CALL,
-            &fields::OUTBOUND_CALL,
-            &fields::INTERACTION,
-        ],
-        (Webhook::Callback, Channel::Message) => &[
-            &fields::INBOUND_TEXT,
-            &fields::OUTBOUND_TEXT,
-            &fields::INTERACTION,
-        ],
-        (Webhook::Events, _) => match given.first("type") {
-            None | Some(fields::CALL_SUMMARY) => &[&fields::SUMMARY],
-            Some(_) => &[],
-        },
-        (Webhook::VoiceWebhooks, _) => match given.first("Event") {
-            Some("Call.Initiate") => &[&fields::VOICE_WEBHOOK],
-            _ => &[&fields::VOICE_WEBHOOK, &fields::COMPLETE],
-        },
-    };
-    let all = essentials(channel, webhook)
-        .iter()
-        .chain(others.iter().copied().flatten());
-    let mut form = Form::default();
-    for field in all {
-        // The first of a name counts, here as everywhere.
-        form = merged(&form, std::iter::once(*field));
-    }
-    let mut form = merged(given, form.pairs());
-    follow(&mut form, given, "To", "Called");
-    follow(&mut form, given, "From", "Caller");
-    form
-}
-
-/// Called and To are one number: whoever gives one of them means both.
-fn follow(form: &mut Form, given: &Form, text: &str, call: &str) {
-    for (one, other) in [(text, call), (call, text)] {
-        if let (Some(value), None) = (given.first(one), given.first(other)) {
-            *form = form
-                .pairs()
-                .map(|(name, old)| (name, if name == other { value } else { old }))
-                .collect();
-        }
+    match (webhook, given.first("type")) {
+        (Webhook::Events, None | Some(CALL_SUMMARY)) => with_missing(given, SUMMARY),
+        _ => with_missing(given, fields(&PARAMETERS, given, channel, webhook, false)),
     }
 }
 
-fn merged<'a>(given: &'a Form, others: impl Iterator<Item = (&'a str, &'a str)>) -> Form {
-    let missing = others.filter(|(name, _)| given.first(name).is_none());
+/// Adds the fields whose names are not given. Called and To are one number: to give one of them is to give both.
+fn with_missing<'a>(given: &'a Form, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Form {
+    let missing = fields
+        .into_iter()
+        .filter(|(name, _)| given.first(name).is_none())
+        .map(|(name, sample)| {
+            let other = parameters::alias(name).and_then(|alias| given.first(alias));
+            (name, other.unwrap_or(sample))
+        });
     given.pairs().chain(missing).collect()
 }
 
-/// What no request is without.
-fn essentials(channel: Channel, webhook: Webhook) -> &'static [Field] {
-    match (webhook, channel) {
-        (Webhook::OutOfSession | Webhook::Webhook, Channel::Voice) => &fields::ANY_CALL,
-        (Webhook::OutOfSession | Webhook::Webhook, Channel::Message) => &fields::ANY_MESSAGE,
-        (Webhook::Intercept | Webhook::Callback, Channel::Voice) => &fields::VOICE_INTERACTION,
-        (Webhook::Intercept | Webhook::Callback, Channel::Message) => &fields::TEXT_INTERACTION,
-        (Webhook::Events, _) => &[],
-        (Webhook::VoiceWebhooks, _) => &fields::ANY_VOICE_WEBHOOK,
-    }
+/// The parameters that the webhook sends on the channel and that have a sample value, with it.
+fn fields<'p>(
+    list: &'p Parameters,
+    given: &Form,
+    channel: Channel,
+    webhook: Webhook,
+    only_always: bool,
+) -> impl Iterator<Item = (&'p str, &'p str)> + use<'p> {
+    let sender = match (webhook, channel) {
+        (Webhook::OutOfSession, Channel::Voice) => "proxy-out-of-session-call",
+        (Webhook::OutOfSession, Channel::Message) => "proxy-out-of-session-text",
+        (Webhook::Webhook, Channel::Voice) => "voice",
+        (Webhook::Webhook, Channel::Message) => "message",
+        (Webhook::Intercept, _) => "proxy-intercept",
+        (Webhook::Callback, _) => "proxy-callback",
+        // An event has no parameters.
+        (Webhook::Events, _) => "",
+        (Webhook::VoiceWebhooks, _) if given.first("Event") == Some("Call.Initiate") => {
+            "Call.Initiate"
+        }
+        (Webhook::VoiceWebhooks, _) => "Call.Complete",
+    };
+    list.with_names()
+        .filter(move |(_, parameter)| parameter.webhooks.contains(&sender))
+        .filter(move |(_, parameter)| parameter.always || !only_always)
+        .filter_map(move |(name, parameter)| {
+            let value = match parameter.sample.as_ref()? {
+                SampleValue::Same(value) => value,
+                SampleValue::Differs { message, .. } if channel == Channel::Message => message,
+                SampleValue::Differs {
+                    ended: Some(ended), ..
+                } if webhook == Webhook::Callback => ended,
+                SampleValue::Differs { voice, .. } => voice,
+            };
+            Some((name, value.as_str()))
+        })
 }
 
 /// The body that an Event Streams sink posts for one event: `type`, `id`, `source` and `time` of these fields stand
 /// in its envelope, all others in its data, those with a dot in their name one level down.
 #[must_use]
 pub fn event(form: &Form) -> Vec<u8> {
-    let kind = form.first("type").unwrap_or(fields::CALL_SUMMARY);
+    let kind = form.first("type").unwrap_or(CALL_SUMMARY);
     let mut data = Map::new();
     for (name, value) in form.pairs() {
         if ["type", "id", "source", "time"].contains(&name) {
@@ -142,9 +121,34 @@ pub fn event(form: &Form) -> Vec<u8> {
     event.to_string().into_bytes()
 }
 
+const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
+
+/// The event that is sent unless another type is given.
+const CALL_SUMMARY: &str = "com.twilio.voice.insights.call-summary.complete";
+
+/// Some of the data of [`CALL_SUMMARY`].
+///
+/// Source: <https://www.twilio.com/docs/voice/voice-insights/api/call/details-call-summary>.
+const SUMMARY: [(&str, &str); 13] = [
+    ("account_sid", ACCOUNT_SID),
+    ("call_sid", "CA00000000000000000000000000000001"),
+    ("call_type", "carrier"),
+    ("call_state", "completed"),
+    ("processing_state", "complete"),
+    ("direction", "inbound"),
+    ("start_time", "2026-01-02T03:20:05Z"),
+    ("end_time", "2026-01-02T03:20:47Z"),
+    ("duration", "42"),
+    ("from.caller", "+14155550100"),
+    ("from.country_code", "US"),
+    ("to.callee", "+15005550006"),
+    ("to.country_code", "US"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::twilio::parameters::tests::INVENTED;
     use crate::twilio::request::event::Event;
 
     #[test]
@@ -153,7 +157,10 @@ mod tests {
         let form = filled(&given, Channel::Voice, Webhook::Webhook);
         assert_eq!(form.first("Called"), Some("+1"));
         assert_eq!(form.first("CallStatus"), Some(""));
-        assert_eq!(form.first("CallSid"), Some(fields::CALL_SID));
+        assert_eq!(
+            form.first("CallSid"),
+            Some("CA00000000000000000000000000000001")
+        );
         assert_eq!(form.first("Caller"), None);
         assert_eq!(form.pairs().len(), 5);
     }
@@ -207,7 +214,7 @@ mod tests {
                 names.dedup();
                 assert_eq!(names.len(), count, "{webhook:?}");
                 assert!(count >= 13, "{webhook:?} {count}");
-                for (name, _) in essentials(channel, webhook) {
+                for (name, _) in filled(&Form::default(), channel, webhook).pairs() {
                     assert!(form.first(name).is_some(), "{webhook:?} {name}");
                 }
                 let is_told = !matches!(webhook, Webhook::Events | Webhook::VoiceWebhooks);
@@ -268,6 +275,18 @@ mod tests {
             let form = complete(&given, Channel::Voice, Webhook::VoiceWebhooks);
             assert_eq!(form.first("Call.Duration").is_some(), has_ended, "{event}");
             assert!(form.first("Call.From").is_some(), "{event}");
+        }
+    }
+
+    #[test]
+    fn a_new_parameter_is_in_the_samples_of_its_webhooks() {
+        let list = Parameters::read(INVENTED);
+        for (webhook, wanted) in [
+            (Webhook::Webhook, vec![("Invented", "a")]),
+            (Webhook::Intercept, vec![]),
+        ] {
+            let found = fields(&list, &Form::default(), Channel::Voice, webhook, false);
+            assert_eq!(found.collect::<Vec<_>>(), wanted, "{webhook:?}");
         }
     }
 }

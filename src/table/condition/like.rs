@@ -1,6 +1,9 @@
-//! Texts with `*` for any run of characters, the empty one included.
+//! `Called = "+1415*"`: the value is like a text with `*` for any run of characters, the empty one included.
 
 use std::fmt;
+
+use super::{Kind, Passing, Seen, all};
+use crate::twilio::facts::{Ends, Known};
 
 /// A text with at least one `*` in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,8 +33,7 @@ impl Pattern {
     }
 
     /// Whether a text is made of the pattern's parts with any runs of characters in place of its `*`.
-    #[must_use]
-    pub fn matches(&self, text: &str) -> bool {
+    fn matches(&self, text: &str) -> bool {
         let between = text
             .strip_prefix(self.start.as_str())
             .and_then(|rest| rest.strip_suffix(self.end.as_str()));
@@ -47,39 +49,40 @@ impl Pattern {
         }
         true
     }
+}
 
-    /// Whether it matches every text.
-    #[must_use]
-    pub(crate) fn is_everything(&self) -> bool {
-        self.start.is_empty() && self.middle.is_empty() && self.end.is_empty()
+impl Kind for Pattern {
+    fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
+        if self.start.is_empty() && self.middle.is_empty() && self.end.is_empty() {
+            return Some(true);
+        }
+        let ends = match &seen.value {
+            Known::Whole(value) => return Some(self.matches(value)),
+            Known::Ends(ends) => ends,
+            Known::Present | Known::Nothing => return None,
+        };
+        // What is known of start and end does not overlap, so both may be taken from it.
+        let begins_and_ends = all(
+            [ends.begin_with(&self.start), ends.end_with(&self.end)],
+            |end| end,
+        );
+        begins_and_ends.filter(|fit| !fit || self.middle.is_empty())
     }
 
-    /// Whether it asks for something between its start and its end.
-    #[must_use]
-    pub(crate) fn has_middle(&self) -> bool {
-        !self.middle.is_empty()
-    }
-
-    /// What every text that it matches begins with.
-    #[must_use]
-    pub(crate) fn start(&self) -> &str {
-        &self.start
-    }
-
-    /// What every text that it matches ends with.
-    #[must_use]
-    pub(crate) fn end(&self) -> &str {
-        &self.end
+    fn passing(&self) -> Passing<'_> {
+        Passing::Known(Known::Ends(Ends::new(&self.start, &self.end)))
     }
 }
 
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}*", self.start)?;
+        let mut text = format!("{}*", self.start);
         for part in &self.middle {
-            write!(f, "{part}*")?;
+            text.push_str(part);
+            text.push('*');
         }
-        f.write_str(&self.end)
+        text.push_str(&self.end);
+        write!(f, "{text:?}")
     }
 }
 
@@ -119,7 +122,8 @@ mod tests {
     #[test]
     fn a_pattern_prints_as_it_was_written() {
         for text in ["+1415*", "*", "a*b", "*a*b*"] {
-            assert_eq!(Pattern::parse(text).expect(text).to_string(), text);
+            let pattern = Pattern::parse(text).expect(text);
+            assert_eq!(pattern.to_string(), format!("{text:?}"));
         }
     }
 }

@@ -1,0 +1,454 @@
+//! Conditions: what a value of the request must be.
+//!
+//! A kind of condition is one file in `condition/` and one line in [`KINDS`]: how it is written, when it holds, and what is
+//! known of the values for which it holds. Serving, `explain`, `replay`, the index, the search for routes that can never
+//! answer, the schema and the manual know a kind only through [`Kind`] and [`Keyed`].
+
+pub mod exact;
+pub mod inside;
+pub mod like;
+pub mod present;
+mod regex;
+pub mod withheld;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use serde_json::Value as Json;
+
+use self::exact::Exact;
+use self::like::Pattern;
+use super::diagnostic::Check;
+use super::directory::{Directory, Row};
+use super::problems::{Key, Problems, Value};
+use crate::twilio::facts::{Facts, Known};
+use crate::twilio::request::{Request, Webhook};
+
+pub(crate) static BAD_CONDITION: Check = Check::new(
+    "bad-condition",
+    "A condition that cannot mean anything as it is written: an empty array, an empty table, a template, a dotted name
+without quotes, `withheld` for a parameter that is not a number. Say what the value must be, or take the condition
+out.
+
+```toml
+when = { Digits = [] }
+```
+",
+);
+
+pub(crate) static BAD_REGEX: Check = Check::new(
+    "bad-regex",
+    "A regular expression that cannot be read, or that would take too much memory. The syntax is that of Rust's `regex`: no
+look-around and no back-references, but matching always takes linear time. Put it in single quotes, so that
+backslashes need not be doubled.
+
+```toml
+when = { Body = { regex = '(?=lost)' } }
+```
+",
+);
+
+/// The kinds of condition that are a key of a table, `{ in = "rides" }` for one, in the order of the manual.
+pub(crate) static KINDS: [&Keyed; 4] = [
+    &inside::KEYED,
+    &regex::KEYED,
+    &present::KEYED,
+    &withheld::KEYED,
+];
+
+/// What one kind of condition asks of a value. Compiled once; holds no text to interpret later.
+pub trait Kind: fmt::Debug + fmt::Display + Send + Sync {
+    /// Whether it holds; `None` when what is known of the value does not tell.
+    fn holds(&self, seen: &Seen<'_>) -> Option<bool>;
+
+    /// What is known of every value for which it holds: the index files routes by it, and the search for routes that can
+    /// never answer draws its conclusions from it.
+    fn passing(&self) -> Passing<'_> {
+        Passing::Known(Known::Nothing)
+    }
+}
+
+/// How a kind of condition is written, and what the schema and the manual say of it.
+#[derive(Debug)]
+pub(crate) struct Keyed {
+    /// Its key in the table of a condition.
+    pub key: &'static str,
+    /// Whether it can be asked of numbers only.
+    pub of_numbers: bool,
+    /// Reads the value behind the key; `None` after an error about it.
+    pub read: fn(&mut Reading<'_>, &Key<'_>, &Value<'_>) -> Option<Box<dyn Kind>>,
+    /// The JSON Schema of that value.
+    pub schema: fn() -> Json,
+    /// Its paragraph of the manual.
+    pub manual: &'static str,
+}
+
+/// What a kind needs to read its value.
+pub(crate) struct Reading<'r> {
+    /// The parameter or column that the condition is on, as the table names it.
+    pub subject: &'r str,
+    /// Whether [`folds`] holds for it.
+    pub folds: bool,
+    /// What is wrong.
+    pub problems: &'r mut Problems,
+    /// Finds a directory by its name, as the subject looks into it; reports a name that is none.
+    pub directory: &'r mut FindDirectory<'r>,
+}
+
+/// Finds a directory by its name; the value is where the name stands.
+pub(crate) type FindDirectory<'r> =
+    dyn FnMut(&mut Problems, &str, &Value<'_>) -> Option<Arc<Directory>> + 'r;
+
+/// What a condition sees: a value, as far as it is known, and the moment of the request.
+#[derive(Debug)]
+pub struct Seen<'a> {
+    /// The value, folded where [`folds`] says so.
+    pub value: Known<'a>,
+    /// Whether it is a withheld caller's number, where that is known although the number is not.
+    pub withheld: Option<bool>,
+    /// The moment of the request; `None` for any moment.
+    pub now: Option<Timestamp>,
+}
+
+/// What is known of the values for which a condition holds.
+#[derive(Debug)]
+pub enum Passing<'t> {
+    /// This is known of each of them.
+    Known(Known<'t>),
+    /// Each has a row in this directory.
+    KeyOf(&'t Arc<Directory>),
+}
+
+/// What a condition demands of its value.
+#[derive(Debug)]
+pub enum Demand {
+    /// What one kind of condition asks.
+    Is(Box<dyn Kind>),
+    /// At least one of these.
+    AnyOf(Box<[Demand]>),
+    /// All of these.
+    AllOf(Box<[Demand]>),
+    /// Not this.
+    Not(Box<Demand>),
+}
+
+/// One entry of `when`: a value of the request and what it must be.
+#[derive(Debug)]
+pub struct Condition {
+    /// What the condition is on.
+    pub subject: Subject,
+    /// What its value must be.
+    pub demand: Demand,
+}
+
+/// What a condition is on.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// The parameter of this name.
+    Parameter(Arc<str>),
+    /// A cell of the row that a directory has for the request.
+    Column {
+        /// Which directory, and which parameter chooses its row.
+        binding: Box<Binding>,
+        /// The position of the column.
+        column: usize,
+    },
+}
+
+/// A directory whose row is chosen by the value of a parameter.
+#[derive(Debug, Clone)]
+pub struct Binding {
+    /// The parameter's name.
+    pub parameter: Arc<str>,
+    /// The directory.
+    pub directory: Arc<Directory>,
+}
+
+/// The kinds of condition that are a key of a table, in the order of the manual: the key and its paragraph.
+pub fn manual() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KINDS.iter().map(|kind| (kind.key, kind.manual))
+}
+
+/// Whether all of some hold: no as soon as one does not, unknown when one is unknown, yes of none.
+pub fn all<T>(
+    items: impl IntoIterator<Item = T>,
+    mut holds: impl FnMut(T) -> Option<bool>,
+) -> Option<bool> {
+    let mut all = Some(true);
+    for item in items {
+        match holds(item) {
+            Some(true) => {}
+            Some(false) => return Some(false),
+            None => all = None,
+        }
+    }
+    all
+}
+
+/// Whether any of some holds: yes as soon as one does, unknown when one is unknown, no of none.
+pub fn any<T>(
+    items: impl IntoIterator<Item = T>,
+    mut holds: impl FnMut(T) -> Option<bool>,
+) -> Option<bool> {
+    not(all(items, |item| not(holds(item))))
+}
+
+/// The opposite; what is unknown stays so.
+#[must_use]
+pub fn not(holds: Option<bool>) -> Option<bool> {
+    holds.map(|holds| !holds)
+}
+
+/// Whether a parameter is compared without regard to case and outer blanks: what people type.
+#[must_use]
+pub fn folds(parameter: &str) -> bool {
+    parameter == "Body"
+}
+
+/// A text as [`folds`] compares it.
+#[must_use]
+pub fn folded(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+impl<K: Kind + 'static> From<K> for Demand {
+    fn from(kind: K) -> Self {
+        Self::Is(Box::new(kind))
+    }
+}
+
+impl Demand {
+    /// A text, in which `*` stands for any run of characters.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        match Pattern::parse(text) {
+            Some(pattern) => pattern.into(),
+            None => Exact(text.into()).into(),
+        }
+    }
+
+    /// Whether a value meets it; `None` when what is known of the value does not tell.
+    #[must_use]
+    pub fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
+        match self {
+            Self::Is(kind) => kind.holds(seen),
+            Self::AnyOf(demands) => any(demands, |demand| demand.holds(seen)),
+            Self::AllOf(demands) => all(demands, |demand| demand.holds(seen)),
+            Self::Not(demand) => not(demand.holds(seen)),
+        }
+    }
+}
+
+impl Demand {
+    /// How a value begins that meets it, when that is known.
+    pub(crate) fn start(&self) -> Option<&str> {
+        match self {
+            Self::Is(kind) => match kind.passing() {
+                Passing::Known(Known::Whole(Cow::Borrowed(text))) => Some(text),
+                Passing::Known(Known::Ends(ends)) => Some(ends.start),
+                Passing::Known(_) => None,
+                Passing::KeyOf(directory) => {
+                    let key = directory.keys().next()?;
+                    Some(key.strip_suffix('*').unwrap_or(key))
+                }
+            },
+            Self::AnyOf(demands) => demands.first()?.start(),
+            Self::AllOf(demands) => demands.iter().find_map(Self::start),
+            Self::Not(_) => None,
+        }
+    }
+}
+
+impl Condition {
+    /// Whether it holds for a request; `None` when what is known of the request does not tell.
+    #[must_use]
+    pub fn holds<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
+        self.demand.holds(&self.subject.seen(facts, now))
+    }
+}
+
+impl Subject {
+    /// The value of a whole request; empty when it is absent, or when the directory has no row for the request.
+    #[must_use]
+    pub fn value<'a>(&'a self, request: &'a Request<'_>) -> Cow<'a, str> {
+        let known = match self {
+            Self::Parameter(name) => Facts::value(request, name),
+            Self::Column { binding, column } => binding.cell(*column, request),
+        };
+        known.whole().unwrap_or_default()
+    }
+
+    /// The value of a request as conditions compare it; empty when it is absent, or when the directory has no row.
+    pub(crate) fn compared<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>) -> Known<'a> {
+        match self {
+            Self::Parameter(name) => compared(name, facts),
+            Self::Column { binding, column } => binding.cell(*column, facts),
+        }
+    }
+
+    fn seen<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>, now: Timestamp) -> Seen<'a> {
+        Seen {
+            value: self.compared(facts),
+            withheld: match self {
+                Self::Parameter(name)
+                    if &**name == "Caller" && facts.webhook() != Webhook::VoiceWebhooks =>
+                {
+                    facts.caller_withheld()
+                }
+                _ => None,
+            },
+            now: Some(now),
+        }
+    }
+
+    /// The parameter whose value decides.
+    #[must_use]
+    pub fn parameter(&self) -> &str {
+        match self {
+            Self::Parameter(name) => name,
+            Self::Column { binding, .. } => &binding.parameter,
+        }
+    }
+
+    /// The directory and the column that it is a cell of; `None` for a parameter.
+    pub(crate) fn column(&self) -> Option<(&Arc<Directory>, usize)> {
+        match self {
+            Self::Parameter(_) => None,
+            Self::Column { binding, column } => Some((&binding.directory, *column)),
+        }
+    }
+}
+
+/// The value of a parameter as conditions compare it.
+fn compared<'a, 'f: 'a>(name: &str, facts: &impl Facts<'f>) -> Known<'a> {
+    match facts.value(name) {
+        Known::Whole(value) if folds(name) => Known::Whole(Cow::Owned(folded(&value))),
+        known @ Known::Whole(_) => known,
+        // Without its outer blanks it may be empty all the same.
+        _ if folds(name) => Known::Nothing,
+        known => known,
+    }
+}
+
+impl Binding {
+    /// The row that a request chooses; `None` when the directory has none for it, or when that is not known.
+    pub(crate) fn row<'f>(&self, facts: &impl Facts<'f>) -> Option<Row> {
+        let value = compared(&self.parameter, facts).whole()?;
+        self.directory.row(&value)
+    }
+
+    /// A cell of that row.
+    fn cell<'a, 'f: 'a>(&'a self, column: usize, facts: &impl Facts<'f>) -> Known<'a> {
+        let value = compared(&self.parameter, facts);
+        let row = match &value {
+            Known::Whole(value) => self.directory.row(value),
+            known if self.directory.has(known) == Some(false) => None,
+            _ => return Known::Nothing,
+        };
+        let cell = row.map_or("", |row| self.directory.cell(row, column));
+        Known::Whole(Cow::Borrowed(cell))
+    }
+}
+
+/// The same parameter, or the same column of the row that the same parameter chooses.
+impl PartialEq for Subject {
+    fn eq(&self, other: &Self) -> bool {
+        let column = |subject: &'_ Self| {
+            let column = subject.column();
+            column.map(|(directory, column)| (Arc::as_ptr(directory), column))
+        };
+        self.parameter() == other.parameter() && column(self) == column(other)
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Parameter(name) => f.write_str(name),
+            Self::Column { binding, column } => {
+                let directory = &binding.directory;
+                write!(f, "{}.{}", directory.name(), directory.columns()[*column])
+            }
+        }
+    }
+}
+
+impl fmt::Display for Demand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Is(kind) => kind.fmt(f),
+            Self::AnyOf(demands) => list(f, demands, " or "),
+            Self::AllOf(demands) => list(f, demands, " and "),
+            Self::Not(demand) => write!(f, "not {demand}"),
+        }
+    }
+}
+
+/// The first few of a list; a route may name thousands of numbers.
+fn list(f: &mut fmt::Formatter<'_>, demands: &[Demand], between: &str) -> fmt::Result {
+    const SHOWN: usize = 5;
+    for (position, demand) in demands.iter().take(SHOWN).enumerate() {
+        if position > 0 {
+            f.write_str(between)?;
+        }
+        write!(f, "{demand}")?;
+    }
+    match demands.len().saturating_sub(SHOWN) {
+        0 => Ok(()),
+        more => write!(f, "{between}{more} more"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::present::Present;
+    use super::withheld::Withheld;
+    use super::*;
+
+    #[test]
+    fn a_demand_reads_as_what_is_wanted() {
+        let exactly = Demand::text;
+        let present = |wanted| Demand::from(Present(wanted));
+        let withheld = |wanted| Demand::from(Withheld(wanted));
+        let many = |count: usize| {
+            (0..count)
+                .map(|number| exactly(&number.to_string()))
+                .collect()
+        };
+        for (demand, text) in [
+            (exactly("+1 \"x\""), r#""+1 \"x\"""#),
+            (present(true), "present"),
+            (present(false), "absent"),
+            (withheld(true), "withheld"),
+            (withheld(false), "not withheld"),
+            (Demand::Not(Box::new(present(true))), "not present"),
+            (Demand::AnyOf(Box::default()), ""),
+            (Demand::AnyOf(many(1)), r#""0""#),
+            (Demand::AllOf(many(2)), r#""0" and "1""#),
+            (Demand::AnyOf(many(5)), r#""0" or "1" or "2" or "3" or "4""#),
+            (
+                Demand::AnyOf(many(7)),
+                r#""0" or "1" or "2" or "3" or "4" or 2 more"#,
+            ),
+        ] {
+            assert_eq!(demand.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_decides_nothing_that_something_else_decides() {
+        let [yes, no, unknown] = [Some(true), Some(false), None];
+        for (of, all_of, any_of) in [
+            (vec![], yes, no),
+            (vec![yes, unknown], unknown, yes),
+            (vec![unknown, no], no, unknown),
+            (vec![yes, unknown, no], no, yes),
+            (vec![unknown], unknown, unknown),
+        ] {
+            assert_eq!(all(&of, |holds| *holds), all_of, "{of:?}");
+            assert_eq!(any(&of, |holds| *holds), any_of, "{of:?}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! `Digits = "1"`: the value is this text.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::{Kind, Passing, Seen};
+use crate::twilio::facts::Known;
+
+/// The value is this very text; folded for a parameter that is compared so.
+#[derive(Debug)]
+pub struct Exact(pub Box<str>);
+
+impl Kind for Exact {
+    fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
+        let may_be = match &seen.value {
+            Known::Whole(value) => return Some(*self.0 == **value),
+            Known::Ends(ends) => ends.fit(&self.0),
+            Known::Present => !self.0.is_empty(),
+            Known::Nothing => true,
+        };
+        if may_be { None } else { Some(false) }
+    }
+
+    fn passing(&self) -> Passing<'_> {
+        Passing::Known(Known::Whole(Cow::Borrowed(&self.0)))
+    }
+}
+
+impl fmt::Display for Exact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}

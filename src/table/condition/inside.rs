@@ -1,0 +1,46 @@
+//! `{ in = "rides" }`: a directory has a row for the value.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde_json::json;
+
+use super::{Keyed, Kind, Passing, Reading, Seen};
+use crate::table::directory::Directory;
+use crate::table::problems::{Key, Value};
+
+pub(super) static KEYED: Keyed = Keyed {
+    key: "in",
+    of_numbers: false,
+    read,
+    schema: || json!({ "description": "A directory has a row for the value.", "type": "string", "minLength": 1 }),
+    manual: "`in = \"DIRECTORY\"` holds when the directory has a row for the value: its exact key, else the longest prefix that \
+             the value begins with, else `*`. Templates and other conditions of the same table can then use the columns of \
+             that row.",
+};
+
+/// The directory has a row for the value.
+#[derive(Debug)]
+pub struct Inside(pub Arc<Directory>);
+
+fn read(reading: &mut Reading<'_>, _: &Key<'_>, value: &Value<'_>) -> Option<Box<dyn Kind>> {
+    let name = reading.problems.text(value, "the name of a directory")?;
+    let directory = (reading.directory)(reading.problems, name, value)?;
+    Some(Box::new(Inside(directory)))
+}
+
+impl Kind for Inside {
+    fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
+        self.0.has(&seen.value)
+    }
+
+    fn passing(&self) -> Passing<'_> {
+        Passing::KeyOf(&self.0)
+    }
+}
+
+impl fmt::Display for Inside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a key of directory {:?}", self.0.name())
+    }
+}

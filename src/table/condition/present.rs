@@ -1,0 +1,54 @@
+//! `{ present = true }`: the value is there.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde_json::json;
+
+use super::{Keyed, Kind, Passing, Reading, Seen};
+use crate::table::problems::{Key, Value};
+use crate::twilio::facts::Known;
+
+pub(super) static KEYED: Keyed = Keyed {
+    key: "present",
+    of_numbers: false,
+    read,
+    schema: || json!({ "description": "Whether the value must be there and not empty.", "type": "boolean" }),
+    manual: "`present = true` holds when the request has the value and it is not empty, `present = false` when it is absent or \
+             empty: Twilio sends either.",
+};
+
+/// The value is there (`true`) or absent (`false`).
+#[derive(Debug)]
+pub struct Present(pub bool);
+
+fn read(reading: &mut Reading<'_>, _: &Key<'_>, value: &Value<'_>) -> Option<Box<dyn Kind>> {
+    let wanted = reading.problems.boolean(value, "true or false")?;
+    Some(Box::new(Present(wanted)))
+}
+
+impl Kind for Present {
+    fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
+        let is_there = match &seen.value {
+            Known::Whole(value) => !value.is_empty(),
+            Known::Present => true,
+            Known::Ends(ends) if ends.are_present() => true,
+            Known::Ends(_) | Known::Nothing => return None,
+        };
+        Some(is_there == self.0)
+    }
+
+    fn passing(&self) -> Passing<'_> {
+        Passing::Known(if self.0 {
+            Known::Present
+        } else {
+            Known::Whole(Cow::Borrowed(""))
+        })
+    }
+}
+
+impl fmt::Display for Present {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 { "present" } else { "absent" })
+    }
+}

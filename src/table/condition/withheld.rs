@@ -1,0 +1,56 @@
+//! `{ withheld = true }`: the caller keeps the number back.
+
+use std::fmt;
+
+use serde_json::json;
+
+use super::{Keyed, Kind, Reading, Seen};
+use crate::table::condition::BAD_CONDITION;
+use crate::table::problems::{Key, Value};
+use crate::twilio::facts::Known;
+use crate::twilio::parameters;
+use crate::twilio::types::is_withheld;
+
+pub(super) static KEYED: Keyed = Keyed {
+    key: "withheld",
+    of_numbers: true,
+    read,
+    schema: || json!({ "description": "Whether the caller must keep the number back.", "type": "boolean" }),
+    manual: "`withheld = true` holds when the caller keeps the number back: it is empty, a word such as `anonymous`, such a word \
+             typed on a keypad (`+266696687`), or an anonymous SIP address. It can be asked of numbers only.",
+};
+
+/// The number is withheld (`true`) or shown (`false`).
+#[derive(Debug)]
+pub struct Withheld(pub bool);
+
+fn read(reading: &mut Reading<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<Box<dyn Kind>> {
+    if !parameters::is_number(reading.subject) {
+        let message = format!("`{}` is no number that could be withheld", reading.subject);
+        let help = "write Caller = { withheld = true }";
+        reading
+            .problems
+            .error(&BAD_CONDITION, key.span(), message, help);
+        return None;
+    }
+    let wanted = reading.problems.boolean(value, "true or false")?;
+    Some(Box::new(Withheld(wanted)))
+}
+
+impl Kind for Withheld {
+    fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
+        let is_it = match (&seen.value, seen.withheld) {
+            (Known::Whole(value), _) => is_withheld(value),
+            (_, Some(withheld)) => withheld,
+            (Known::Ends(ends), None) if !ends.may_be_withheld() => false,
+            (_, None) => return None,
+        };
+        Some(is_it == self.0)
+    }
+}
+
+impl fmt::Display for Withheld {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0 { "withheld" } else { "not withheld" })
+    }
+}

@@ -1,0 +1,127 @@
+//! `when`, `during` and `outside`: which requests a route or an intercept is for.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::condition::{Binding, Condition, all, any};
+use super::directory::BoundRow;
+use super::schedule::Schedule;
+use crate::twilio::facts::Facts;
+
+/// Which requests a route or an intercept is for.
+#[derive(Debug, Default)]
+pub struct When {
+    /// The tables of `when`: one of them must hold whole. Empty: always.
+    pub alternatives: Vec<Alternative>,
+    /// The schedules of `during`: one of them must be open. Empty: at any time.
+    pub during: Vec<Arc<Schedule>>,
+    /// The schedules of `outside`: none of them may be open. Empty: at any time.
+    pub outside: Vec<Arc<Schedule>>,
+}
+
+/// One table of `when`: conditions that must all hold.
+#[derive(Debug, Default)]
+pub struct Alternative {
+    /// The conditions, in file order.
+    pub conditions: Vec<Condition>,
+    /// The directories whose row a parameter chooses: those of a plain `in`.
+    pub bindings: Vec<Binding>,
+}
+
+/// Why a route or an intercept is not for a request: the first thing that does not hold.
+#[derive(Debug)]
+pub enum Mismatch<'t> {
+    /// The first failing condition of the first table of `when`.
+    Condition(&'t Condition),
+    /// None of these schedules is open.
+    Closed(&'t [Arc<Schedule>]),
+    /// This schedule is open.
+    Open(&'t Schedule),
+}
+
+impl When {
+    /// Whether a request at this moment is meant; `None` when what is known of the request does not tell.
+    #[must_use]
+    pub fn holds<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
+        let alternatives = match self.alternatives.as_slice() {
+            [] => Some(true),
+            some => any(some, |alternative| alternative.holds(facts, now)),
+        };
+        // The clock is read only for a request that the conditions let through.
+        if alternatives == Some(false) || self.closed_at(now).is_some() {
+            return Some(false);
+        }
+        alternatives
+    }
+
+    /// Why a whole request at this moment is not meant; `None` when it is.
+    pub fn mismatch<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<Mismatch<'_>> {
+        if !self.alternatives.is_empty() && self.alternative(facts, now).is_none() {
+            let failing = self.failing(facts, now).next();
+            return failing.map(Mismatch::Condition);
+        }
+        self.closed_at(now)
+    }
+
+    /// The first table of `when` that holds; `None` without a `when`, or when none does.
+    pub fn alternative<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<&Alternative> {
+        self.alternatives
+            .iter()
+            .find(|alternative| alternative.holds(facts, now) == Some(true))
+    }
+
+    /// The rows of directories that a request chooses which is meant.
+    pub(crate) fn rows<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Vec<BoundRow<'_>> {
+        let binds = |alternative: &Alternative| !alternative.bindings.is_empty();
+        if !self.alternatives.iter().any(binds) {
+            return Vec::new();
+        }
+        let holding = self.alternative(facts, now);
+        holding.map_or_else(Vec::new, |alternative| alternative.rows(facts))
+    }
+
+    /// The first failing condition of each table of `when`.
+    pub fn failing<'t, 'f>(
+        &'t self,
+        facts: &impl Facts<'f>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = &'t Condition> {
+        let fails = move |condition: &&Condition| condition.holds(facts, now) == Some(false);
+        self.alternatives
+            .iter()
+            .filter_map(move |alternative| alternative.conditions.iter().find(fails))
+    }
+
+    /// Whether it depends on the hour.
+    #[must_use]
+    pub fn has_hours(&self) -> bool {
+        !self.during.is_empty() || !self.outside.is_empty()
+    }
+
+    /// What of `during` and `outside` does not fit at a moment.
+    fn closed_at(&self, now: Timestamp) -> Option<Mismatch<'_>> {
+        let is_open = |schedule: &&Arc<Schedule>| schedule.is_open(now);
+        if !self.during.is_empty() && !self.during.iter().any(|schedule| is_open(&schedule)) {
+            return Some(Mismatch::Closed(&self.during));
+        }
+        let open = self.outside.iter().find(is_open)?;
+        Some(Mismatch::Open(open))
+    }
+}
+
+impl Alternative {
+    /// Whether all of its conditions hold; `None` when what is known of the request does not tell.
+    #[must_use]
+    pub fn holds<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
+        all(&self.conditions, |condition| condition.holds(facts, now))
+    }
+
+    /// The rows that a request chooses.
+    fn rows<'f>(&self, facts: &impl Facts<'f>) -> Vec<BoundRow<'_>> {
+        self.bindings
+            .iter()
+            .filter_map(|binding| Some((&*binding.directory, binding.row(facts)?)))
+            .collect()
+    }
+}

@@ -1,0 +1,24 @@
+//! docs/conditions.md has the paragraph of each kind of condition, as the kind itself says it.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use twiml_responder::table::condition;
+
+#[test]
+fn the_manual_has_the_paragraph_of_each_kind() {
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/conditions.md");
+    let page = fs::read_to_string(PAGE).expect("the page");
+    let (before, _) = page.split_once("\n## ").unwrap_or((page.trim_end(), ""));
+    let mut wanted = format!("{}\n", before.trim_end());
+    for (key, paragraph) in condition::manual() {
+        write!(wanted, "\n## `{key}`\n\n{paragraph}\n").expect("a string takes it");
+    }
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(PAGE, &wanted).expect("the page can be written");
+    }
+    assert_eq!(
+        page, wanted,
+        "write it anew: UPDATE=1 cargo test --test conditions"
+    );
+}
