@@ -1,31 +1,36 @@
-//! Arguments in, exit code out. The only place that writes to standard output and standard error.
+//! Arguments in, exit code out. Nothing else in the crate writes to standard output or standard error.
 //!
 //! Exit codes: 0 yes, 1 no, 2 could not do it. Results go to standard output, everything else to standard error.
 
 mod check;
 mod completions;
 mod explain;
-mod fields;
 mod format;
 mod import;
+mod load_table;
 mod man;
 mod output;
 mod recorded_lines;
 mod replay;
 mod report;
-mod schema;
-mod secrets;
+mod request_fields;
+mod secret_sources;
 mod send;
 mod serve;
-mod table_file;
 mod verify;
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use anyhow::{Context, Result};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+
+use crate::language::schema::schema;
 
 /// The name of the program, of its package and of its service.
 const PROGRAM: &str = "twiml-responder";
+
+/// The exit code of a command that could not do what it was asked to.
+const COULD_NOT: u8 = 2;
 
 /// What a command found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,18 +47,18 @@ impl Outcome {
     }
 }
 
-/// How results are printed: for people or for programs. Variants without a comment keep `--help` on one screen.
+/// Whether results are printed for people or for programs. A comment on a variant would lengthen `--help`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     Human,
     Json,
 }
 
-/// Answers Twilio's calls and texts without a session, from a table in TOML.
+/// Answers Twilio's calls and texts from a routing table in TOML.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version, max_term_width = 100)]
 #[command(after_help = "Exit codes: 0 yes, 1 no, 2 could not do it.\n\
-    Every option can be set by environment: --public-url is TWIML_RESPONDER_PUBLIC_URL.")]
+    Every option has an environment variable: --public-url is TWIML_RESPONDER_PUBLIC_URL.")]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -67,28 +72,37 @@ enum Command {
     Check(check::Arguments),
     /// Show which route answers a request, why, and with what
     Explain(explain::Arguments),
-    /// Turn TwiML that you already have into a route
+    /// Turn existing TwiML into a route
     Import(import::Arguments),
-    /// Show which recorded requests another table answers otherwise
+    /// Show which recorded requests another table answers differently
     Replay(replay::Arguments),
-    /// Count what came, by number, route, hour and weekday
+    /// Count requests by number, route, hour and weekday
     Report(report::Arguments),
     /// Print the JSON Schema of a table, for editors
     Schema,
     /// Post a signed request to a running service, as Twilio would
     Send(send::Arguments),
-    /// Tell whether a signature is right, and if not, why
+    /// Check a signature, and explain why it does not match
     Verify(verify::Arguments),
-    /// Print what a shell needs to complete commands and options
+    /// Print the completion script of a shell
     Completions(completions::Arguments),
     /// Print the manual page
     Man,
 }
 
-/// The definition of all commands and options. The environment variables follow from the options' names, so neither
-/// the help nor the manual page repeats them.
+/// The definition of all commands and options.
 fn command() -> clap::Command {
-    Arguments::command().mut_subcommands(|command| command.mut_args(|arg| arg.hide_env(true)))
+    Arguments::command().mut_subcommands(|command| command.mut_args(with_variable))
+}
+
+/// Every option has an environment variable that is named after it, so neither the help nor the manual page lists them.
+fn with_variable(arg: Arg) -> Arg {
+    let arg = arg.hide_env(true);
+    let Some(long) = arg.get_long() else {
+        return arg;
+    };
+    let variable = format!("TWIML_RESPONDER_{}", long.to_uppercase().replace('-', "_"));
+    arg.env(variable)
 }
 
 /// Runs the program with the arguments of the process.
@@ -103,7 +117,7 @@ pub fn run() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
-        Command::Schema => schema::run(),
+        Command::Schema => print_schema(),
         Command::Send(arguments) => send::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
@@ -114,9 +128,16 @@ pub fn run() -> ExitCode {
         Ok(Outcome::No) => ExitCode::from(1),
         Err(error) => {
             output::complain(&format!("error: {error:#}"));
-            ExitCode::from(2)
+            ExitCode::from(COULD_NOT)
         }
     }
+}
+
+fn print_schema() -> Result<Outcome> {
+    let text =
+        serde_json::to_string_pretty(&schema()).context("cannot write the schema as JSON")?;
+    output::print(&text);
+    Ok(Outcome::Yes)
 }
 
 #[cfg(test)]
@@ -124,20 +145,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_arguments_are_consistent_and_all_have_an_environment_variable() {
-        let command = Arguments::command();
+    fn the_arguments_are_consistent_and_all_options_have_an_environment_variable() {
+        let command = command();
         command.clone().debug_assert();
+        let variable = |command: &str, option: &str| {
+            let mut arguments = self::command();
+            let command = arguments.find_subcommand_mut(command).expect("a command");
+            let mut arguments = command.get_arguments();
+            let argument = arguments.find(|argument| argument.get_long() == Some(option));
+            argument
+                .and_then(Arg::get_env)
+                .map(|name| name.to_string_lossy().into_owned())
+        };
+        for (command, option, wanted) in [
+            ("serve", "public-url", "TWIML_RESPONDER_PUBLIC_URL"),
+            ("send", "auth-token-file", "TWIML_RESPONDER_AUTH_TOKEN_FILE"),
+            ("report", "html", "TWIML_RESPONDER_HTML"),
+        ] {
+            assert_eq!(variable(command, option).as_deref(), Some(wanted));
+        }
         for command in command.get_subcommands() {
-            for argument in command
-                .get_arguments()
-                .filter(|argument| argument.get_long().is_some())
-            {
-                let long = argument.get_long().unwrap_or_default();
-                let wanted = format!("TWIML_RESPONDER_{}", long.to_uppercase().replace('-', "_"));
-                let variable = argument
-                    .get_env()
-                    .map(|variable| variable.to_string_lossy().into_owned());
-                assert_eq!(variable, Some(wanted), "--{long} of {}", command.get_name());
+            for argument in command.get_arguments() {
+                let has_variable = argument.get_env().is_some();
+                assert!(has_variable || argument.get_long().is_none(), "{argument}");
             }
         }
     }

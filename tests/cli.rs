@@ -175,7 +175,7 @@ fn explain_prints_json_for_programs() {
         concat!(
             r#"{"channel":"voice","route":"default","document":"<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>"#,
             r#"<Say>No.</Say></Response>","considered":[{"route":"a","matched":false,"#,
-            r#""reason":"Called is \"+14155550199\", wanted: \"+15005550006\""}]}"#,
+            r#""reason":"Called is \"+14155550199\", expected \"+15005550006\""}]}"#,
             "\n"
         )
     );
@@ -376,7 +376,7 @@ fn check_shows_what_no_test_reaches_and_rounds_down() {
     let wanted = "\
 office.toml: 2 routes, 1 test, nothing wrong
 no test is answered by closed
-no test comes to Called = a key of directory \"sellers\" of closed
+no test reaches Called = a key of directory \"sellers\" of closed
 1 test, 60 % of routes and conditions reached
 ";
     for (least, code) in [("0", 0), ("60", 0), ("61", 1), ("100", 1)] {
@@ -538,7 +538,7 @@ fn explain_prints_a_session_as_it_is_sent() {
     let elsewhere = explain(&["--webhook", "webhook"]);
     assert!(
         elsewhere.stdout.starts_with(
-            "no   session  it opens a session, which only Proxy's own webhook can\nyes  default\n"
+            "no   session  it opens a session, which only Proxy's own webhook can do\nyes  default\n"
         ),
         "{}",
         elsewhere.stdout
@@ -569,7 +569,7 @@ fn serve_fails_closed_and_says_what_to_set() {
         run(program().arg("serve").env("TWILIO_AUTH_TOKEN", "")),
         ran(2, "", none)
     );
-    let both = "error: --allow-unsigned together with an auth token: take --allow-unsigned out to check signatures, \
+    let both = "error: --allow-unsigned together with an auth token: remove --allow-unsigned to check signatures, \
                 or unset TWILIO_AUTH_TOKEN and --auth-token-file to try things out\n";
     let command = ["serve", "--allow-unsigned"];
     assert_eq!(
@@ -593,7 +593,7 @@ fn a_service_takes_no_secret_that_it_cannot_read_again() {
     for option in ["--auth-token-file", "--voice-webhooks-key-file"] {
         let ran = run(program().args(["serve", option]).arg(&pipe));
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        let told = ran.stderr.contains("/pipe is no file but a pipe");
+        let told = ran.stderr.contains("/pipe is a pipe, a socket or a device");
         assert!(told && ran.stderr.lines().count() == 1, "{}", ran.stderr);
     }
 }
@@ -751,6 +751,16 @@ fn what_is_sent_is_answered_and_a_signal_ends_the_service() {
 }
 
 #[test]
+fn a_second_signal_ends_the_service_at_once() {
+    let service = Service::start(&["--allow-unsigned", "--drain-delay", "1h"], &[]);
+    service.signal("-TERM");
+    service.wait_for("ending, still accepting connections", 1);
+    let (code, log) = service.stop("-INT");
+    assert_eq!(code, Some(2), "{log}");
+    assert!(log.contains("ended at once by a second signal"), "{log}");
+}
+
+#[test]
 fn send_says_when_nobody_listens() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = free.local_addr().expect("it has an address").to_string();
@@ -766,7 +776,7 @@ fn send_says_when_nobody_listens() {
     let https = run(program()
         .args(["send", "--url", "https://example.com/"])
         .env("TWILIO_AUTH_TOKEN", TOKEN));
-    let wanted = "error: https://example.com/ is no http:// URL: `send` speaks to the service itself, not to the proxy before it\n";
+    let wanted = "error: https://example.com/ is not an http:// URL: `send` connects to the service itself, not to the proxy in front of it\n";
     assert_eq!((https.code, https.stderr.as_str()), (Some(2), wanted));
 }
 
@@ -903,14 +913,14 @@ fn explain_shows_which_intercept_decides() {
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
     assert_eq!(
         ran.stdout,
-        "no   calls       interactionType is \"Message\", wanted: \"Voice\"\n\
+        "no   calls       interactionType is \"Message\", expected \"Voice\"\n\
          yes  no-numbers\n\nblock: intercept no-numbers, message\n"
     );
     let ran = explain(&["--message", "--expect", "block"]);
     assert_eq!(ran.code, Some(1));
     assert!(
         ran.stdout
-            .ends_with("yes  no intercept fits, so it goes on\n\npass: no intercept, message\n"),
+            .ends_with("yes  no intercept matches, so it passes\n\npass: no intercept, message\n"),
         "{}",
         ran.stdout
     );
@@ -918,7 +928,7 @@ fn explain_shows_which_intercept_decides() {
     assert_eq!(
         ran.stdout,
         "{\"channel\":\"message\",\"intercept\":\"no-numbers\",\"outcome\":\"block\",\"considered\":[\
-         {\"intercept\":\"calls\",\"matched\":false,\"reason\":\"interactionType is \\\"Message\\\", wanted: \\\"Voice\\\"\"},\
+         {\"intercept\":\"calls\",\"matched\":false,\"reason\":\"interactionType is \\\"Message\\\", expected \\\"Voice\\\"\"},\
          {\"intercept\":\"no-numbers\",\"matched\":true,\"reason\":null}]}\n"
     );
 }
@@ -933,7 +943,7 @@ fn coverage_counts_intercepts() {
     assert!(told.contains("no test is decided by calls"), "{told}");
     let both = [told, summary].join("\n");
     assert!(
-        both.contains("no test comes to inboundResourceStatus = \"in-progress\" of calls")
+        both.contains("no test reaches inboundResourceStatus = \"in-progress\" of calls")
             && both.contains("1 test, 66 % of routes and conditions reached")
             && both.contains("0 routes, 2 intercepts, 1 test, nothing wrong"),
         "{both}"

@@ -157,7 +157,7 @@ fn tells(reason: &str, why: &Why, plain: &Plain<'_>) -> bool {
                     value => format!("{subject} is {value:?}"),
                 };
                 let rest = told.strip_prefix(&*is).unwrap_or_default();
-                rest.starts_with(", wanted: ") || rest.starts_with(" (read from ")
+                rest.starts_with(", expected ") || rest.starts_with(" (read from ")
             };
             told.len() == failing.len() && told.iter().zip(failing).all(is_told)
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 
+use super::load_table::{count, drawn};
 use super::{Format, Outcome, output};
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
@@ -18,28 +19,22 @@ pub(super) struct Arguments {
         env = "TWIML_RESPONDER_CONFIG"
     )]
     file: PathBuf,
-    /// Let warnings count as errors
-    #[arg(long, env = "TWIML_RESPONDER_DENY_WARNINGS")]
+    /// Treat warnings as errors
+    #[arg(long)]
     deny_warnings: bool,
-    /// Show what no test reaches
-    #[arg(long, env = "TWIML_RESPONDER_COVERAGE")]
+    /// Show which routes and conditions no test reaches
+    #[arg(long)]
     coverage: bool,
-    /// With --coverage: exit with 1 when the tests reach less of routes and conditions
+    /// With --coverage: exit with 1 if tests reach less of the routes and conditions
     #[arg(
         long,
         value_name = "PERCENT",
         value_parser = clap::value_parser!(u8).range(..=100),
-        requires = "coverage",
-        env = "TWIML_RESPONDER_FAIL_UNDER"
+        requires = "coverage"
     )]
     fail_under: Option<u8>,
-    /// How to print; json is one object a line
-    #[arg(
-        long,
-        value_enum,
-        default_value = "human",
-        env = "TWIML_RESPONDER_FORMAT"
-    )]
+    /// Output format; json prints one object per line
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
 }
 
@@ -47,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let file = table_file::read(&arguments.file)?;
     let (compiled, diagnostics) = match language::compile(&file, &Beside::table(&arguments.file)) {
         Ok(mut compiled) => {
-            // Here a failed test is an error like any other.
+            // A failed test is an error here like any other.
             let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
             diagnostics.append(&mut compiled.warnings);
             language::sort(&mut diagnostics, &file);
@@ -63,20 +58,21 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         Format::Human => {
             if !diagnostics.is_empty() {
-                output::print_coloured(&output::drawn(&diagnostics));
+                output::print_coloured(&drawn(&diagnostics));
             }
             output::print(&summary(&file.name, compiled.as_ref(), &diagnostics));
         }
     }
-    let has_errors = diagnostics
-        .iter()
-        .any(|diagnostic| diagnostic.severity == Severity::Error);
-    let is_denied = arguments.deny_warnings && !diagnostics.is_empty();
+    let is_good = if arguments.deny_warnings {
+        diagnostics.is_empty()
+    } else {
+        count(&diagnostics, Severity::Error) == 0
+    };
     let is_covered = compiled.is_none_or(|compiled| is_covered(arguments, &compiled));
-    Ok(Outcome::from(!has_errors && !is_denied && is_covered))
+    Ok(Outcome::from(is_good && is_covered))
 }
 
-/// Prints what no test reaches, when that is asked for; whether enough is reached.
+/// Prints what no test reaches, if the arguments ask for it, and returns whether the tests reach enough.
 fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
     if !arguments.coverage {
         return true;
@@ -91,7 +87,7 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
             output::print(&format!("no test is decided by {intercept}"));
         }
         for (route, condition) in &coverage.conditions {
-            output::print(&format!("no test comes to {condition} of {route}"));
+            output::print(&format!("no test reaches {condition} of {route}"));
         }
         let tests = output::counted(coverage.tests, "test");
         output::print(&format!(
@@ -103,33 +99,29 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
         .is_none_or(|least| percent >= usize::from(least))
 }
 
+/// What the table has, if it compiled, and how much is wrong with it.
 fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) -> String {
-    let count = |severity| {
-        diagnostics
-            .iter()
-            .filter(|diagnostic| diagnostic.severity == severity)
-            .count()
-    };
-    let problems = match (count(Severity::Error), count(Severity::Warning)) {
-        (0, 0) => "nothing wrong".to_owned(),
-        (0, warnings) => output::counted(warnings, "warning"),
-        (errors, 0) => output::counted(errors, "error"),
-        (errors, warnings) => format!(
-            "{}, {}",
-            output::counted(errors, "error"),
-            output::counted(warnings, "warning")
-        ),
-    };
-    let Some(compiled) = compiled else {
-        return format!("{name}: {problems}");
-    };
-    let (table, tests) = (&compiled.table, compiled.tests());
-    let mut counts = vec![output::counted(table.routes().len(), "route")];
-    if !table.intercepts.is_empty() {
-        counts.push(output::counted(table.intercepts.len(), "intercept"));
+    let mut counts = Vec::new();
+    if let Some(compiled) = compiled {
+        let table = &compiled.table;
+        counts.push(output::counted(table.routes().len(), "route"));
+        for (count, noun) in [
+            (table.intercepts.len(), "intercept"),
+            (compiled.tests(), "test"),
+        ] {
+            if count > 0 {
+                counts.push(output::counted(count, noun));
+            }
+        }
     }
-    if tests > 0 {
-        counts.push(output::counted(tests, "test"));
+    for (severity, noun) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
+        let count = count(diagnostics, severity);
+        if count > 0 {
+            counts.push(output::counted(count, noun));
+        }
     }
-    format!("{name}: {}, {problems}", counts.join(", "))
+    if diagnostics.is_empty() {
+        counts.push("nothing wrong".to_owned());
+    }
+    format!("{name}: {}", counts.join(", "))
 }

@@ -1,6 +1,6 @@
-//! `completions`: what a shell needs to complete commands and options, made from their definition.
+//! `completions`: the completion script of a shell, generated from the definition of the commands.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap_complete::Shell;
 
 use super::{Outcome, PROGRAM, command, output};
@@ -15,9 +15,9 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command(), PROGRAM, &mut script);
-    let script = String::from_utf8(script)?;
-    // clap_complete 4.6.11 names the states of bash's function in two ways when a program's name has a dash, and
-    // completes nothing after a command.
+    let script = String::from_utf8(script).context("cannot write the completions as UTF-8")?;
+    // For a program with a dash in its name, clap_complete 4.6.11 gives the states of bash's function two different names,
+    // so that nothing is completed after a command.
     let script = script.replace("twiml__subcmd__responder", "twiml__responder");
     output::print(script.trim_end());
     Ok(Outcome::Yes)

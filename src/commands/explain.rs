@@ -1,19 +1,19 @@
-//! `explain`: which route answers a request, why, and with what.
-
-mod intercept;
+//! `explain`: which route answers a request, or which intercept decides it, why, and with what.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Format, Outcome, fields, output, table_file};
+use super::load_table::load_table;
+use super::request_fields::{RequestFields, webhook_parser};
+use super::{Format, Outcome, output};
 use crate::table::answer::{Answer, Asked, Kind, answer};
 use crate::table::condition::{Condition, Subject};
 use crate::table::guard::{Guard, Limits};
+use crate::table::intercept::{Intercept, PASS};
 use crate::table::schedule::{Schedule, parse_moment};
 use crate::table::twiml;
 use crate::table::when::{Mismatch, When};
@@ -24,50 +24,33 @@ use crate::twilio::types::Channel;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The table
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "responses.toml",
-        env = "TWIML_RESPONDER_CONFIG"
-    )]
+    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
     config: PathBuf,
-    /// Explain a text, not a call
-    #[arg(long, env = "TWIML_RESPONDER_MESSAGE")]
+    /// Explain a text message instead of a call
+    #[arg(long)]
     message: bool,
-    /// The request comes back with this step
-    #[arg(long, value_name = "STEP", env = "TWIML_RESPONDER_STEP")]
+    /// Explain the request that comes back with this step
+    #[arg(long, value_name = "STEP")]
     step: Option<String>,
-    /// Which webhook is asked
+    /// out-of-session, webhook or intercept
     #[arg(
         long,
-        value_enum,
-        default_value = "out-of-session",
-        env = "TWIML_RESPONDER_WEBHOOK"
+        value_parser = webhook_parser([Webhook::OutOfSession, Webhook::Webhook, Webhook::Intercept]),
+        hide_possible_values = true,
+        default_value = "out-of-session"
     )]
-    webhook: WebhookArgument,
-    /// The moment: 2026-12-24T12:00Z, or with a zone in brackets
-    #[arg(long, value_name = "TIME", value_parser = moment, env = "TWIML_RESPONDER_AT")]
+    webhook: Webhook,
+    /// Time of the request: 2026-12-24T12:00Z, or with a zone in brackets
+    #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
-    /// Exit with 1 when another route than this one answers; of an intercept: block or pass
-    #[arg(long, value_name = "ROUTE", env = "TWIML_RESPONDER_EXPECT")]
+    /// Exit with 1 unless this route answers; for an intercept: block or pass
+    #[arg(long, value_name = "ROUTE")]
     expect: Option<String>,
-    /// How to print
-    #[arg(
-        long,
-        value_enum,
-        default_value = "human",
-        env = "TWIML_RESPONDER_FORMAT"
-    )]
+    /// Output format
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
-    fields: fields::Fields,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum WebhookArgument {
-    OutOfSession,
-    Webhook,
-    Intercept,
+    fields: RequestFields,
 }
 
 fn moment(text: &str) -> Result<Timestamp, String> {
@@ -78,77 +61,150 @@ fn moment(text: &str) -> Result<Timestamp, String> {
 
 /// What `--format json` prints.
 #[derive(Serialize)]
-struct Explanation<'t> {
-    channel: &'static str,
-    route: &'t str,
-    document: Cow<'t, str>,
-    considered: &'t [Considered<'t>],
+#[serde(untagged)]
+enum Explanation<'t> {
+    Route {
+        channel: &'static str,
+        route: &'t str,
+        document: Cow<'t, str>,
+        considered: &'t [Considered<'t>],
+    },
+    Intercept {
+        channel: &'static str,
+        /// The intercept that decides; `None` if none matches, so that the interaction passes.
+        intercept: Option<&'t str>,
+        outcome: &'static str,
+        considered: &'t [Considered<'t>],
+    },
 }
 
-/// One route that was looked at.
+/// A route or an intercept that was tried.
 #[derive(Serialize)]
 struct Considered<'t> {
-    route: &'t str,
+    #[serde(flatten)]
+    name: Name<'t>,
     matched: bool,
-    /// Why it does not answer; `None` when it does.
+    /// Why it does not match; `None` if it does.
     reason: Option<String>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Name<'t> {
+    Route(&'t str),
+    Intercept(&'t str),
+}
+
+impl<'t> Name<'t> {
+    fn as_str(&self) -> &'t str {
+        match self {
+            Self::Route(name) | Self::Intercept(name) => name,
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let given = arguments.fields.form()?;
-    let table = table_file::compile(&arguments.config)?.table;
-    let webhook = match arguments.webhook {
-        WebhookArgument::OutOfSession => Webhook::OutOfSession,
-        WebhookArgument::Webhook => Webhook::Webhook,
-        WebhookArgument::Intercept => Webhook::Intercept,
-    };
-    let body = sample::filled(
-        &given,
-        sample::channel(&given, webhook, arguments.message),
-        webhook,
-    );
-    let query: Form = arguments
-        .step
-        .iter()
-        .map(|step| ("step", step.as_str()))
-        .collect();
+    let table = load_table(&arguments.config)?.table;
+    let webhook = arguments.webhook;
+    let channel = sample::channel(&given, webhook, arguments.message);
+    let body = sample::filled(&given, channel, webhook);
+    let step = arguments.step.iter();
+    let query: Form = step.map(|step| ("step", step.as_str())).collect();
     let request = Request::new(webhook, &body, &query);
     let now = arguments.at.unwrap_or_else(Timestamp::now);
-    if webhook == Webhook::Intercept {
-        return intercept::run(arguments, &table, &request, now);
-    }
-    let url = format!("https://self.invalid/{}", webhook.as_str());
-    let answer = answer(
-        &table,
-        &Guard::new(),
-        &Asked {
-            request: &request,
-            url: &url,
-            token: "",
-            now,
-        },
-    );
-    let considered = consider(&table, &request, now);
-    match arguments.format {
-        Format::Json => print_json(&request, &answer, &considered)?,
-        Format::Human => print_human(&request, &answer, &considered, &table.limits),
-    }
+    let decision = if webhook == Webhook::Intercept {
+        explain_intercept(arguments.format, &table, &request, now)?
+    } else {
+        explain_route(arguments.format, &table, &request, now)?
+    };
+    let expected = arguments.expect.as_deref();
     Ok(Outcome::from(
-        arguments
-            .expect
-            .as_deref()
-            .is_none_or(|expected| expected == answer.route),
+        expected.is_none_or(|expected| expected == decision),
     ))
 }
 
-/// Every route up to the one that matches.
-fn consider<'t>(table: &'t Table, request: &Request<'_>, now: Timestamp) -> Vec<Considered<'t>> {
-    let mut considered = Vec::new();
-    for (route, miss) in table.verdicts(request, now) {
+/// Prints which route answers, and returns its name.
+fn explain_route<'t>(
+    format: Format,
+    table: &'t Table,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<&'t str> {
+    let verdicts = table.verdicts(request, now).map(|(route, miss)| {
         let reason = miss.map(|miss| reason(&miss, &route.when, request, now));
+        (Name::Route(&route.name), reason)
+    });
+    let considered = up_to_match(verdicts);
+    let url = format!("https://self.invalid/{}", request.webhook().as_str());
+    let asked = Asked {
+        request,
+        url: &url,
+        token: "",
+        now,
+    };
+    let answer = answer(table, &Guard::new(), &asked);
+    match format {
+        Format::Json => print_json(&Explanation::Route {
+            channel: request.channel().as_str(),
+            route: answer.route,
+            document: String::from_utf8_lossy(&answer.body),
+            considered: &considered,
+        })?,
+        Format::Human => print_route(request, &answer, &considered, &table.limits),
+    }
+    Ok(answer.route)
+}
+
+/// Prints whether an interaction is blocked and by which intercept, and returns `block` or `pass`.
+fn explain_intercept(
+    format: Format,
+    table: &Table,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Result<&'static str> {
+    let verdicts = table
+        .intercept_verdicts(request, now)
+        .map(|(intercept, mismatch)| {
+            let miss = mismatch.map(Miss::When);
+            let reason = miss.map(|miss| reason(&miss, &intercept.when, request, now));
+            (Name::Intercept(&intercept.name), reason)
+        });
+    let considered = up_to_match(verdicts);
+    let decides = table.intercept(request, now);
+    let name = decides.map(|intercept| intercept.name.as_str());
+    let outcome = decides.map_or(PASS, Intercept::outcome);
+    let channel = request.channel().as_str();
+    match format {
+        Format::Json => print_json(&Explanation::Intercept {
+            channel,
+            intercept: name,
+            outcome,
+            considered: &considered,
+        })?,
+        Format::Human => {
+            print_considered(&considered);
+            let by = if let Some(name) = name {
+                format!("intercept {name}")
+            } else {
+                output::print_coloured(&format!("{YES}  no intercept matches, so it passes"));
+                "no intercept".to_owned()
+            };
+            output::print(&format!("\n{outcome}: {by}, {channel}"));
+        }
+    }
+    Ok(outcome)
+}
+
+/// Verdicts in file order up to the first match, which is the one without a reason.
+fn up_to_match<'t>(
+    verdicts: impl Iterator<Item = (Name<'t>, Option<String>)>,
+) -> Vec<Considered<'t>> {
+    let mut considered = Vec::new();
+    for (name, reason) in verdicts {
         let matched = reason.is_none();
         considered.push(Considered {
-            route: &route.name,
+            name,
             matched,
             reason,
         });
@@ -159,11 +215,11 @@ fn consider<'t>(table: &'t Table, request: &Request<'_>, now: Timestamp) -> Vec<
     considered
 }
 
-/// Why a route is passed over.
+/// Why a route or an intercept does not match, with every condition of it that fails.
 fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -> String {
     match miss {
         Miss::Step(None) => format!(
-            "the request is at step {:?}, this route answers no step",
+            "the request is at step {:?}, this route answers requests without a step",
             request.step()
         ),
         Miss::Step(Some(step)) if request.step().is_empty() => {
@@ -174,27 +230,15 @@ fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -
             request.step()
         ),
         Miss::Silent(channel) => format!("it has no `{channel}`"),
-        Miss::ProxyOnly => "it opens a session, which only Proxy's own webhook can".to_owned(),
-        Miss::When(mismatch) => mismatched(mismatch, when, request, now),
-    }
-}
-
-/// Why the `when` of a route or an intercept does not fit; of conditions all those that fail are told.
-fn mismatched(
-    mismatch: &Mismatch<'_>,
-    when: &When,
-    request: &Request<'_>,
-    now: Timestamp,
-) -> String {
-    match mismatch {
-        Mismatch::Condition(_) => {
+        Miss::ProxyOnly => "it opens a session, which only Proxy's own webhook can do".to_owned(),
+        Miss::When(Mismatch::Condition(_)) => {
             let failing: Vec<String> = when
                 .failing(request, now)
                 .map(|condition| failure(condition, request))
                 .collect();
             failing.join("; and ")
         }
-        Mismatch::Closed(schedules) => {
+        Miss::When(Mismatch::Closed(schedules)) => {
             let closed: Vec<String> = schedules
                 .iter()
                 .map(|schedule| {
@@ -203,55 +247,41 @@ fn mismatched(
                 .collect();
             closed.join(", ")
         }
-        Mismatch::Open(schedule) => {
+        Miss::When(Mismatch::Open(schedule)) => {
             format!("{:?} is open at {}", schedule.name, clock(schedule, now))
         }
     }
 }
 
-/// A condition that does not hold, with the value that it found.
+/// A condition that fails, with the value that it found.
 fn failure(condition: &Condition, request: &Request<'_>) -> String {
-    let value = condition.subject.value(request);
-    let alias = match &condition.subject {
-        Subject::Parameter(name) => request
-            .alias_used(name)
-            .map(|alias| format!(" (read from {alias})")),
-        Subject::Column { .. } => None,
-    };
+    let Condition { subject, demand } = condition;
+    let value = subject.value(request);
     let is = if value.is_empty() {
         "absent".to_owned()
     } else {
         format!("{value:?}")
     };
+    let alias = match subject {
+        Subject::Parameter(name) => request.alias_used(name),
+        Subject::Column { .. } => None,
+    };
+    let alias = alias.map(|alias| format!(" (read from {alias})"));
     format!(
-        "{} is {is}{}, wanted: {}",
-        condition.subject,
-        alias.unwrap_or_default(),
-        condition.demand
+        "{subject} is {is}{}, expected {demand}",
+        alias.unwrap_or_default()
     )
 }
 
-/// What a schedule's wall clock shows.
+/// The date and time in the zone of a schedule.
 fn clock(schedule: &Schedule, now: Timestamp) -> String {
-    schedule
-        .zone
-        .to_datetime(now)
-        .strftime("%a %Y-%m-%d %H:%M")
-        .to_string()
+    let local = schedule.zone.to_datetime(now);
+    local.strftime("%a %Y-%m-%d %H:%M").to_string()
 }
 
-fn print_json(
-    request: &Request<'_>,
-    answer: &Answer<'_>,
-    considered: &[Considered<'_>],
-) -> Result<()> {
-    let explanation = Explanation {
-        channel: request.channel().as_str(),
-        route: answer.route,
-        document: String::from_utf8_lossy(&answer.body),
-        considered,
-    };
-    output::print(&serde_json::to_string(&explanation).context("cannot write JSON")?);
+fn print_json(explanation: &Explanation<'_>) -> Result<()> {
+    let json = serde_json::to_string(explanation).context("cannot write the result as JSON")?;
+    output::print(&json);
     Ok(())
 }
 
@@ -259,35 +289,27 @@ fn print_json(
 const YES: &str = "\u{1b}[32myes\u{1b}[0m";
 const NO: &str = "\u{1b}[2mno\u{1b}[0m";
 
-/// Prints what was looked at, each with why it does not fit; returns the width of the names.
-fn print_considered<'c>(
-    considered: impl Iterator<Item = (&'c str, Option<&'c str>)> + Clone,
-) -> usize {
-    let width = considered
-        .clone()
-        .map(|(name, _)| name.len())
-        .max()
-        .unwrap_or_default();
-    for (name, reason) in considered {
-        match reason {
-            Some(reason) => output::print_coloured(&format!("{NO}   {name:width$}  {reason}")),
-            None => output::print_coloured(&format!("{YES}  {name}")),
-        }
+/// Prints a line for each route or intercept that was tried; returns the width of the names.
+fn print_considered(considered: &[Considered<'_>]) -> usize {
+    let widths = considered.iter().map(|tried| tried.name.as_str().len());
+    let width = widths.max().unwrap_or_default();
+    for tried in considered {
+        let name = tried.name.as_str();
+        output::print_coloured(&match &tried.reason {
+            Some(reason) => format!("{NO}   {name:width$}  {reason}"),
+            None => format!("{YES}  {name}"),
+        });
     }
     width
 }
 
-fn print_human(
+fn print_route(
     request: &Request<'_>,
     answer: &Answer<'_>,
     considered: &[Considered<'_>],
     limits: &Limits,
 ) {
-    let width = print_considered(
-        considered
-            .iter()
-            .map(|considered| (considered.route, considered.reason.as_deref())),
-    );
+    let width = print_considered(considered);
     if considered.last().is_none_or(|last| !last.matched) {
         output::print_coloured(&format!("{YES}  default"));
     }
@@ -297,30 +319,23 @@ fn print_human(
             "its reply cannot be written, so default answers: {error}"
         ));
     }
-    match answer.guarded {
-        Some(verdict) => note(format!("the guard answers instead: {verdict}")),
-        None if request.channel() == Channel::Message && answer.sends && limits.replies > 0 => {
-            note(format!(
-                "the guard lets {} such answers in {} s through",
-                limits.replies, limits.per_seconds
-            ));
-        }
-        None => {}
+    if let Some(verdict) = answer.guarded {
+        note(format!("the guard answers instead: {verdict}"));
+    } else if request.channel() == Channel::Message && answer.sends && limits.replies > 0 {
+        note(format!(
+            "the guard allows {} such answers in {} s",
+            limits.replies, limits.per_seconds
+        ));
     }
     if request.value("Caller").is_empty() {
         note("no Caller is given, so the caller counts as withheld".to_owned());
     }
     if answer.cut_texts > 0 {
-        note(format!(
-            "{} cut at Twilio's limit",
-            output::counted(answer.cut_texts, "text")
-        ));
+        let texts = output::counted(answer.cut_texts, "text");
+        note(format!("{texts} cut at Twilio's limit"));
     }
-    output::print(&format!(
-        "\nroute {}, {}\n",
-        answer.route,
-        request.channel()
-    ));
+    let (route, channel) = (answer.route, request.channel());
+    output::print(&format!("\nroute {route}, {channel}\n"));
     output::print(&match answer.kind {
         Kind::Document => twiml::pretty(&answer.body),
         Kind::Session => String::from_utf8_lossy(&answer.body).into_owned(),

@@ -1,4 +1,4 @@
-//! `man`: the manual page. Commands and options come from their definition, what only people can tell from `man.roff`.
+//! `man`: the manual page. Commands and options come from their definition, everything else from `man.roff`.
 
 use std::io::{self, Write};
 
@@ -10,12 +10,13 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use super::{Outcome, PROGRAM, command, output};
 
-/// The sections after those of the commands.
+/// The sections after the commands.
 const SECTIONS: &str = include_str!("man.roff");
 
 pub(super) fn run() -> Result<Outcome> {
-    let page = page().context("cannot write the manual page")?;
-    output::print(String::from_utf8(page)?.trim_end());
+    let page = page().context("cannot generate the manual page")?;
+    let page = String::from_utf8(page).context("cannot write the manual page as UTF-8")?;
+    output::print(page.trim_end());
     Ok(Outcome::Yes)
 }
 
@@ -26,11 +27,11 @@ fn page() -> io::Result<Vec<u8>> {
         .mut_subcommands(|command| {
             command
                 .disable_help_flag(true)
-                .mut_args(with_values_in_its_help)
+                .mut_args(with_values_in_help)
         });
     program.build();
     let mut page = Vec::new();
-    // No date, so that the same source always gives the same page.
+    // Without a date, so that the same source always gives the same page.
     writeln!(
         page,
         r#".TH {} 1 "" "{PROGRAM} {}" "User Commands""#,
@@ -50,10 +51,12 @@ fn page() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The option with the values it may have as part of its sentence, not as a list below it.
-fn with_values_in_its_help(arg: Arg) -> Arg {
+/// The option with its possible values as part of the help, not as a list below it. If `--help` hides them, they are in
+/// the help already.
+fn with_values_in_help(arg: Arg) -> Arg {
     let values = arg.get_possible_values();
-    if !arg.get_action().takes_values() || values.is_empty() {
+    let takes_values = arg.get_action().takes_values();
+    if !takes_values || values.is_empty() || arg.is_hide_possible_values_set() {
         return arg;
     }
     let names: Vec<&str> = values.iter().map(PossibleValue::get_name).collect();
@@ -62,26 +65,24 @@ fn with_values_in_its_help(arg: Arg) -> Arg {
         .hide_possible_values(true)
 }
 
-/// One command: its name, what it does, how it is written, its options.
+/// Writes what a command does, its usage and its options.
 fn write_command(command: &clap::Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let name = command.get_name();
     let mut roff = Roff::default();
-    roff.control("SS", [command.get_name()]);
+    roff.control("SS", [name]);
     if let Some(about) = command.get_about() {
         roff.text([roman(format!("{about}."))]);
         roff.control("PP", []);
     }
-    roff.text([bold(PROGRAM), roman(" "), bold(command.get_name())]);
+    roff.text([bold(PROGRAM), roman(" "), bold(name)]);
     let usage = command.clone().render_usage().to_string();
-    let rest = usage
-        .split_once(command.get_name())
-        .map_or("", |(_, rest)| rest);
+    let rest = usage.split_once(name).map_or("", |(_, rest)| rest);
     roff.text([roman(rest.trim())]);
     roff.to_writer(page)?;
 
     let mut options = Vec::new();
     Man::new(command.clone()).render_options_section(&mut options)?;
-    // The options stand below their command, so they need no heading of their own.
-    let options = String::from_utf8_lossy(&options);
-    let options = options.replace(".SH OPTIONS\n", "");
+    // The options belong to their command, so they need no heading of their own.
+    let options = String::from_utf8_lossy(&options).replace(".SH OPTIONS\n", "");
     page.write_all(options.as_bytes())
 }

@@ -1,46 +1,29 @@
-//! Writing to the terminal: coloured only there, and nobody is hurt when the reader has gone.
+//! Writing to the terminal. Colours appear only there, and a reader that has gone away is no error.
 
 use std::io::{self, Write};
 
-use annotate_snippets::Renderer;
-
-use crate::table::diagnostic::Diagnostic;
-
-/// Writes a line of a result as it is, byte for byte. A closed pipe ends the output, not the program.
+/// Writes a line of a result byte for byte. A closed pipe ends the output, not the program.
 pub(super) fn print(text: &str) {
     write(io::stdout().lock(), text);
 }
 
-/// Writes a line of a result whose colours are for a terminal only.
+/// Writes a line of a result, with its colours if standard output is a terminal.
 pub(super) fn print_coloured(text: &str) {
     write(anstream::stdout().lock(), text);
 }
 
-/// Writes a line of anything that is no result.
+/// Writes a line to standard error, with its colours if that is a terminal.
 pub(super) fn complain(text: &str) {
     write(anstream::stderr().lock(), text);
 }
 
 fn write(mut to: impl Write, text: &str) {
-    // There is nobody left to tell when even this fails.
+    // If even this fails, there is no one left to tell.
     let _: io::Result<()> = writeln!(to, "{text}").and_then(|()| to.flush());
-}
-
-/// Diagnostics as they are drawn on a terminal; whoever writes them takes the colours out elsewhere.
-pub(super) fn drawn(diagnostics: &[Diagnostic]) -> String {
-    let renderer = Renderer::styled();
-    let drawings: Vec<String> = diagnostics
-        .iter()
-        .map(|diagnostic| format!("{}\n", diagnostic.draw(&renderer)))
-        .collect();
-    drawings.join("\n")
 }
 
 /// A count with its noun: `1 route`, `2 routes`.
 pub(super) fn counted(count: usize, noun: &str) -> String {
-    if count == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{count} {noun}s")
-    }
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }

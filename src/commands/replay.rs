@@ -10,8 +10,9 @@ use indicatif::ProgressBar;
 
 use self::counts::Counts;
 use self::difference::Difference;
+use super::load_table::load_table;
 use super::recorded_lines::RecordedLines;
-use super::{Format, Outcome, format, output, table_file};
+use super::{Format, Outcome, format, output};
 use crate::journal::judge::{Verdict, judge};
 use crate::journal::line::{Line, Recorded};
 use crate::service::journal::read::Entry;
@@ -44,7 +45,7 @@ pub(super) struct Arguments {
 const HELD_BYTES: usize = 32 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let table = table_file::compile(&arguments.table)?.table;
+    let table = load_table(&arguments.table)?.table;
     let lines = RecordedLines::of(&arguments.journal)?;
     let mut replay = Replay {
         table: &table,

@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
+use super::load_table::load_table;
 use super::recorded_lines::RecordedLines;
-use super::{Format, Outcome, format, output, table_file};
+use super::{Format, Outcome, format, output};
 use crate::journal::report::{Counter, Figures, Pinned};
 
 /// The table that is looked for when none is given.
@@ -76,7 +77,7 @@ fn pinned(given: Option<&Path>) -> Result<Option<Pinned>> {
     if given.is_none() && !path.exists() {
         return Ok(None);
     }
-    match table_file::compile(path) {
+    match load_table(path) {
         Ok(compiled) => Ok(Some(Pinned::of(&compiled.table))),
         Err(error) if given.is_some() => Err(error),
         Err(error) => {

@@ -1,87 +1,78 @@
-//! `send`: posts a complete, signed request to a service, as Twilio would.
+//! `send`: posts a complete, signed request to a running service, as Twilio or Fone Dynamics would.
 
-mod request;
-
-use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use http_body_util::{BodyExt, Full};
-use hyper::header::{CONTENT_TYPE, HOST};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
-use super::{Outcome, fields, output, secrets};
+use super::request_fields::{RequestFields, webhook_parser};
+use super::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
+use super::{Outcome, output};
 use crate::table::twiml;
-use crate::twilio::request::Webhook;
+use crate::twilio::request::{Form, Webhook, sample};
 use crate::twilio::signature::public_url::PublicUrl;
+use crate::twilio::signature::{Algorithm, Content, body_sha256, sign};
+use crate::twilio::types::Channel;
 
-/// Twilio gives up after this, <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>.
+/// How long Twilio waits, <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>.
 const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Where the service listens by default; the path is the webhook's.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// The header that names the route or the intercept.
 const ROUTE: &str = "twiml-route";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Send a text, not a call
-    #[arg(long, env = "TWIML_RESPONDER_MESSAGE")]
+    /// Send a text message instead of a call
+    #[arg(long)]
     message: bool,
     /// out-of-session, webhook, intercept, callback, events or voice-webhooks
     #[arg(
         long,
         value_name = "WEBHOOK",
-        value_parser = webhooks(),
-        hide_possible_values = true,
-        env = "TWIML_RESPONDER_WEBHOOK"
+        value_parser = webhook_parser(Webhook::ALL),
+        hide_possible_values = true
     )]
-    // Without it: the one whose path the URL has.
+    // By default the one that the path of the URL names.
     webhook: Option<Webhook>,
     /// Where the service listens [default: port 8080 of this machine]
-    #[arg(long, value_name = "URL", env = "TWIML_RESPONDER_URL")]
+    #[arg(long, value_name = "URL")]
     url: Option<Uri>,
     /// The service's --public-url: sign for this scheme, host and path prefix
-    #[arg(long, value_name = "URL", env = "TWIML_RESPONDER_PUBLIC_URL")]
+    #[arg(long, value_name = "URL")]
     public_url: Option<PublicUrl>,
     #[command(flatten)]
-    secrets: secrets::SecretSources,
-    /// A file with the key of /voice-webhooks/KEY
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TWIML_RESPONDER_VOICE_WEBHOOKS_KEY_FILE",
-        value_delimiter = ','
-    )]
-    voice_webhooks_key_file: Vec<PathBuf>,
+    secrets: SecretSources,
     #[command(flatten)]
-    fields: fields::Fields,
-}
-
-fn webhooks() -> impl TypedValueParser<Value = Webhook> {
-    PossibleValuesParser::new(Webhook::ALL.map(Webhook::as_str))
-        .map(|name| Webhook::from_name(&name).expect("it is one of the names above"))
+    keys: KeySources,
+    #[command(flatten)]
+    fields: RequestFields,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let webhook = request::webhook(arguments);
-    let request = request::request(arguments, webhook)?;
+    let webhook = webhook(arguments);
+    let (address, request) = request(arguments, webhook)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the client")?;
-    let posting = async { tokio::time::timeout(DEADLINE, post(request)).await };
+    let posting = async { tokio::time::timeout(DEADLINE, post(&address, request)).await };
     let Ok(answer) = runtime.block_on(posting) else {
         bail!(
-            "the service gave no answer within {} s, as long as Twilio waits",
+            "the service at {address} did not answer within {} s, which is as long as Twilio waits",
             DEADLINE.as_secs()
         );
     };
     let answer = answer?;
     print(&answer);
-    // A refusal has no route: only an intercept that blocks has both.
+    // A refusal has status 403, too, but it names no route.
     let is_blocked = webhook == Webhook::Intercept
         && answer.status() == StatusCode::FORBIDDEN
         && answer.headers().contains_key(ROUTE);
@@ -91,52 +82,177 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::from(is_blocked || answer.status().is_success()))
 }
 
-async fn post(request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
-    let host = request.headers()[HOST]
-        .to_str()
-        .context("cannot read the host")?
-        .to_owned();
-    let address = if host
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok())
-    {
-        host.clone()
-    } else {
-        format!("{host}:80")
+/// The webhook that `--webhook` names, else the one that the path of the URL names.
+fn webhook(arguments: &Arguments) -> Webhook {
+    if let Some(webhook) = arguments.webhook {
+        return webhook;
+    }
+    let Some(url) = &arguments.url else {
+        return Webhook::OutOfSession;
     };
-    let stream = TcpStream::connect(&address)
+    let query = Form::read(url.query().unwrap_or_default().as_bytes());
+    // A request with a step is Twilio's follow-up in a call, and says nothing about a session.
+    if query.first("step").is_some_and(|step| !step.is_empty()) {
+        return Webhook::Webhook;
+    }
+    let mut segments = url.path().trim_end_matches('/').rsplit('/');
+    let last = segments.next().and_then(Webhook::from_name);
+    // The key follows the name.
+    let keyed = segments.next().and_then(Webhook::from_name);
+    last.or(keyed.filter(|webhook| *webhook == Webhook::VoiceWebhooks))
+        .unwrap_or(Webhook::OutOfSession)
+}
+
+/// The request, and the address to connect to.
+fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<Full<Bytes>>)> {
+    let default_url = Uri::from_static(DEFAULT_URL);
+    let url = arguments.url.as_ref().unwrap_or(&default_url);
+    let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
+        bail!(
+            "{url} is not an http:// URL: `send` connects to the service itself, not to the proxy in front of it"
+        );
+    };
+    let given = arguments.fields.form()?;
+    let channel = sample::channel(&given, webhook, arguments.message);
+    let form = sample::complete(&with_own_sid(&given, channel, webhook), channel, webhook);
+    let (media_type, body) = if webhook == Webhook::Events {
+        ("application/json", sample::event(&form))
+    } else {
+        let pairs: Vec<_> = form.pairs().collect();
+        let body = serde_urlencoded::to_string(pairs).context("cannot encode the form")?;
+        (
+            "application/x-www-form-urlencoded; charset=UTF-8",
+            body.into_bytes(),
+        )
+    };
+    let path_and_query = path_and_query(arguments, url, webhook, &body)?;
+    let mut request = Request::post(&path_and_query)
+        .header(HOST, authority.as_str())
+        .header(ACCEPT, "*/*")
+        .header(CONTENT_TYPE, media_type);
+    if webhook != Webhook::VoiceWebhooks {
+        request = request
+            .header(USER_AGENT, "TwilioProxy/1.1")
+            .header("I-Twilio-Idempotency-Token", idempotency_token());
+        let content = match webhook {
+            Webhook::Events => Content::Bytes(&body),
+            _ => Content::Form(&form),
+        };
+        let signed_url = match &arguments.public_url {
+            Some(public_url) => public_url.join(&path_and_query),
+            None => format!("http://{authority}{path_and_query}"),
+        };
+        let account_sid = form.first("AccountSid").unwrap_or_default();
+        if let Some(secret) = arguments.secrets.read()?.token_for(account_sid) {
+            let signature = sign(secret, Algorithm::HmacSha1, &signed_url, content);
+            request = request.header("X-Twilio-Signature", signature);
+        } else {
+            output::complain(&format!(
+                "sent without a signature: set {TOKEN_VARIABLE} or --auth-token-file to sign"
+            ));
+        }
+    }
+    let address = format!(
+        "{}:{}",
+        authority.host(),
+        authority.port_u16().unwrap_or(80)
+    );
+    let request = request
+        .body(Full::new(Bytes::from(body)))
+        .context("cannot build the request")?;
+    Ok((address, request))
+}
+
+/// The path and query of the URL, with what the webhook needs in them.
+fn path_and_query(
+    arguments: &Arguments,
+    url: &Uri,
+    webhook: Webhook,
+    body: &[u8],
+) -> Result<String> {
+    let name = webhook.as_str();
+    let is_whole = url.path() != "/"
+        // Proxy's out-of-session webhook may be at `/` itself.
+        || (webhook == Webhook::OutOfSession && arguments.url.is_some());
+    let mut path = if is_whole {
+        url.path().to_owned()
+    } else {
+        format!("/{name}")
+    };
+    if webhook == Webhook::VoiceWebhooks && path.trim_end_matches('/').ends_with(name) {
+        let Some(key) = arguments.keys.first()? else {
+            bail!("there is no key: name its file with --voice-webhooks-key-file");
+        };
+        path = format!("{}/{key}", path.trim_end_matches('/'));
+    }
+    let hash = (webhook == Webhook::Events).then(|| format!("bodySHA256={}", body_sha256(body)));
+    let query: Vec<&str> = url.query().into_iter().chain(hash.as_deref()).collect();
+    Ok(if query.is_empty() {
+        path
+    } else {
+        format!("{path}?{}", query.join("&"))
+    })
+}
+
+/// The fields with a SID that no other request has had: the service recognises a call that has come back, and an event
+/// that it knows, by the SID.
+fn with_own_sid(given: &Form, channel: Channel, webhook: Webhook) -> Form {
+    let (prefix, digits, names): (&str, usize, &[&str]) = match (webhook, channel) {
+        (Webhook::OutOfSession | Webhook::Webhook, Channel::Voice) => ("CA", 32, &["CallSid"]),
+        (Webhook::OutOfSession | Webhook::Webhook, Channel::Message) => {
+            ("SM", 32, &["MessageSid", "SmsSid", "SmsMessageSid"])
+        }
+        (Webhook::Intercept | Webhook::Callback, _) => ("KI", 32, &["interactionSid"]),
+        (Webhook::Events, _) => ("EZ", 32, &["id"]),
+        (Webhook::VoiceWebhooks, _) => ("C", 31, &["Call.Sid"]),
+    };
+    let sid = format!("{prefix}{:0digits$x}", nanoseconds());
+    let missing = names.iter().filter(|name| given.first(name).is_none());
+    let own = missing.map(|name| (*name, sid.as_str()));
+    given.pairs().chain(own).collect()
+}
+
+/// A token that no other request has had, in the form of a UUID.
+fn idempotency_token() -> String {
+    let time = nanoseconds();
+    let (high, low) = (time >> 48, time & 0xffff_ffff_ffff);
+    format!("{high:08x}-0000-4000-8000-{low:012x}")
+}
+
+/// The time since 1970.
+fn nanoseconds() -> u128 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos()
+}
+
+async fn post(address: &str, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
+    let stream = TcpStream::connect(address)
         .await
         .with_context(|| format!("cannot connect to {address}; is the service running there?"))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
-        .context("cannot speak HTTP")?;
-    let connection = tokio::spawn(connection);
-    let response = sender
-        .send_request(request)
-        .await
-        .context("the service closed the connection without an answer")?;
+        .with_context(|| format!("cannot speak HTTP with {address}"))?;
+    tokio::spawn(connection);
+    let response = sender.send_request(request).await.with_context(|| {
+        format!("the service at {address} closed the connection without an answer")
+    })?;
     let (parts, body) = response.into_parts();
     let body = body
         .collect()
         .await
-        .context("the service did not finish its answer")?
-        .to_bytes();
-    drop(sender);
-    connection.abort();
-    Ok(Response::from_parts(parts, body))
+        .with_context(|| format!("the service at {address} did not finish its answer"))?;
+    Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
 fn print(answer: &Response<Bytes>) {
     output::print(&answer.status().to_string());
-    if let Some(route) = answer
-        .headers()
-        .get(ROUTE)
-        .and_then(|route| route.to_str().ok())
-    {
+    let headers = answer.headers();
+    if let Some(Ok(route)) = headers.get(ROUTE).map(|route| route.to_str()) {
         output::print(&format!("route {route}"));
     }
-    let is_document = answer
-        .headers()
+    let is_document = headers
         .get(CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"application/xml"));
     if is_document {

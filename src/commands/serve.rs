@@ -1,80 +1,84 @@
-//! `serve`: table, secrets and sockets first, then the service until it is told to end.
+//! `serve`: table, secrets and sockets first, then the service until a signal ends it.
 //!
-//! Only puts the parts together: the options are in `serve/options.rs`.
+//! Only puts the parts together: the options are in `serve/options.rs`, the parts in [`crate::service`].
 
-mod admin;
 mod first_table;
-mod journal;
 mod log;
 mod options;
-mod signals;
 
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use self::admin::Admin;
-use self::options::{LimitOptions, Listening, Signers};
-use self::signals::{Endings, Hangups};
-use super::secrets::TOKEN_VARIABLE;
-use super::{Outcome, secrets};
-use crate::service::live::{Access, Verification};
+use self::options::{LimitOptions, ListenOptions};
+use super::{COULD_NOT, Outcome};
+use crate::service::journal::{self, Closing, Journal};
+use crate::service::live::Verification;
 use crate::service::metrics::Metrics;
 use crate::service::reload::{self, Companion, PutInUse, Setup};
-use crate::service::server::listener::Listener;
+use crate::service::server::listener::{ListenAddress, Listener, SocketMode};
 use crate::service::server::tls::{Certificates, TlsFiles};
 use crate::service::server::{self, Limits, Service};
 use crate::service::systemd::{self, Sockets};
 
 pub(super) use self::options::Arguments;
 
+/// How long the end of the service waits for the last lines of the journal.
+const LAST_LINES: Duration = Duration::from_secs(5);
+
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
-    // First of all, while there is one thread.
+    // First of all, while there is only one thread.
     let sockets = Sockets::take()?;
-    // Before there is a secret: no core dump has one, and no other program of the same user reads it from memory.
+    // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
     let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let first_access = access(&arguments.signers)?;
-    let is_unsigned = matches!(first_access.verification, Verification::AllowUnsigned);
+    let access = arguments.access.read()?;
+    let is_unsigned = matches!(access.verification, Verification::AllowUnsigned);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the service")?;
-    // Before anything takes long: from here on SIGHUP ends nothing.
-    let hangups = {
+    // Before anything takes long: until there is a listener for it, SIGHUP would end the process.
+    let mut hangups = {
         let _entered = runtime.enter();
-        Hangups::new().context("cannot listen for signals")?
+        signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?
     };
     let state_dir = first_table::state_dir(&arguments.table);
     let (table, first) = first_table::read(&arguments.table, state_dir.as_deref())?;
     let routes = table.routes().len();
     let mut service = Service {
-        out_of_session: arguments.twilio.path,
-        public_urls: arguments.twilio.public_url,
-        trusted_proxies: arguments.twilio.trusted_proxy,
-        show_numbers: arguments.logging.show_numbers,
+        out_of_session: arguments.urls.path,
+        public_urls: arguments.urls.public_url,
+        trusted_proxies: arguments.urls.trusted_proxy,
+        show_numbers: arguments.log.show_numbers,
         has_health_paths: arguments.listening.health,
-        ..Service::new(Arc::new(table), first_access)
+        ..Service::new(Arc::new(table), access)
     };
-    let _flush = log::start(&arguments.logging, &service.metrics)?;
+    let _flush = log::start(&arguments.log, &service.metrics)?;
     log::log_panics();
     if let Err(error) = hidden {
-        warn!(%error, "a core dump of this process would hold its secrets");
+        warn!(%error, "a core dump of this process would contain its secrets");
     }
-    let (journal, closing) = arguments.journal.begin(&service.metrics)?.unzip();
+    let journal = arguments.journal.into_service();
+    let journal = journal.map(|options| begin_journal(options, &service.metrics));
+    let (journal, closing) = journal.transpose()?.unzip();
     service.journal = journal;
     let limits = limits(&arguments.limits);
     let certificates = certificates(&arguments.listening, &service.metrics)?;
-    let signers = arguments.signers;
+    let access = arguments.access;
     let setup = Setup {
         table: arguments.table.config,
         state_dir,
-        access: Box::new(move || access(&signers).map_err(|error| format!("{error:#}"))),
+        access: Box::new(move || access.read().map_err(|error| format!("{error:#}"))),
         metrics: Arc::clone(&service.metrics),
         companions: certificates
             .iter()
@@ -83,44 +87,66 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         observers: vec![Box::new(systemd::Reloading::new(Arc::clone(
             &service.is_ending,
         )))],
-        show_numbers: arguments.logging.show_numbers,
+        show_numbers: arguments.log.show_numbers,
     };
     let outcome = runtime.block_on(async {
-        let endings = Endings::new().context("cannot listen for signals")?;
+        let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let inherited = sockets.listen()?;
-        let mut listeners = listeners(inherited.webhooks, &arguments.listening).await?;
+        let ListenOptions {
+            listen,
+            socket_mode,
+            admin,
+            ..
+        } = arguments.listening;
+        let mut webhooks = listeners(inherited.webhooks, &listen, socket_mode).await?;
         if let Some(certificates) = &certificates {
-            let secured = listeners
+            let secured = webhooks
                 .into_iter()
                 .map(|listener| listener.with_tls(certificates));
-            listeners = secured.collect();
+            webhooks = secured.collect();
         }
-        log_addresses(&listeners, routes);
+        log_addresses(&webhooks, routes);
         if is_unsigned {
-            warn!("signatures are not checked: whoever is on this machine gets answers");
+            warn!("signatures are not checked: any process on this machine gets an answer");
         }
         let reloads = reload::start(setup, first, Arc::clone(&service.live))
-            .context("cannot start the thread of reloads")?;
+            .context("cannot start the thread that reloads the table")?;
         let service = Arc::new(service);
-        let admin = Admin::start(inherited.admin, &arguments.listening, &service).await?;
+        let admin = listeners(inherited.admin, admin.as_slice(), socket_mode).await?;
+        let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
         systemd::ready(&reloads.state());
         tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
-        tokio::spawn(hangups.ask(reloads));
-        let shutdown = ending(
-            endings,
-            Arc::clone(&service.is_ending),
-            arguments.limits.drain_delay,
-            limits.drain,
-        );
-        let cut_off = server::run(listeners, service, limits, shutdown).await;
-        admin.end().await;
+        tokio::spawn(async move {
+            while hangups.recv().await.is_some() {
+                reloads.ask();
+            }
+        });
+        let is_ending = Arc::clone(&service.is_ending);
+        let delay = arguments.limits.drain_delay;
+        let shutdown = async move {
+            first_signal(terminate, interrupt).await;
+            keep_accepting(&is_ending, delay, limits.drain).await;
+        };
+        let cut_off = server::run(webhooks, service, limits, shutdown).await;
+        // The admin listener stays until now, so that the drain can be watched.
+        drop(end_admin);
+        let _ = admin.await;
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
     });
-    if let Some(closing) = closing {
-        journal::end(closing);
+    if closing.is_some_and(|closing| !closing.wait(LAST_LINES)) {
+        warn!("the disk is too slow: the last lines of the journal may be lost");
     }
     outcome
+}
+
+fn begin_journal(options: journal::Options, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
+    if options.beyond.numbers {
+        warn!("the journal stores other people's numbers unmasked");
+    }
+    Journal::begin(options, Arc::clone(metrics))
+        .context("cannot start the thread that writes the journal")
 }
 
 fn limits(options: &LimitOptions) -> Limits {
@@ -131,8 +157,8 @@ fn limits(options: &LimitOptions) -> Limits {
     }
 }
 
-/// What to speak TLS with, when that is asked for.
-fn certificates(listening: &Listening, metrics: &Metrics) -> Result<Option<Arc<Certificates>>> {
+/// The certificate and key, if the options name them.
+fn certificates(listening: &ListenOptions, metrics: &Metrics) -> Result<Option<Arc<Certificates>>> {
     let (Some(certificate), Some(key)) = (&listening.tls_cert, &listening.tls_key) else {
         return Ok(None);
     };
@@ -145,7 +171,7 @@ fn certificates(listening: &Listening, metrics: &Metrics) -> Result<Option<Arc<C
     Ok(Some(Arc::new(certificates)))
 }
 
-/// Reads the certificate again with every reload that is asked for.
+/// Reads the certificate again with every reload that somebody asks for.
 fn companion(certificates: &Arc<Certificates>, metrics: &Arc<Metrics>) -> Companion {
     let certificates = Arc::clone(certificates);
     let metrics = Arc::clone(metrics);
@@ -162,16 +188,39 @@ fn companion(certificates: &Arc<Certificates>, metrics: &Arc<Metrics>) -> Compan
     })
 }
 
-/// The sockets that were handed over, else those of `--listen`.
-async fn listeners(inherited: Vec<Listener>, listening: &Listening) -> Result<Vec<Listener>> {
+/// The sockets that systemd has handed over, else sockets at these addresses.
+async fn listeners(
+    inherited: Vec<Listener>,
+    addresses: &[ListenAddress],
+    mode: SocketMode,
+) -> Result<Vec<Listener>> {
     if inherited.is_empty() {
-        Ok(Listener::bind_all(&listening.listen, listening.socket_mode).await?)
+        Ok(Listener::bind_all(addresses, mode).await?)
     } else {
         Ok(inherited)
     }
 }
 
-/// Says where it listens, since a port may be any free one.
+/// Starts to answer on the admin listeners, if there are any, until the sender is dropped.
+fn start_admin(
+    listeners: Vec<Listener>,
+    service: Arc<Service>,
+) -> Result<(oneshot::Sender<()>, JoinHandle<()>)> {
+    for listener in &listeners {
+        let address = listener
+            .address()
+            .context("cannot find out the address of the admin listener")?;
+        info!("health and metrics on {address}");
+    }
+    let (end, is_ended) = oneshot::channel();
+    let is_ended = async {
+        let _ = is_ended.await;
+    };
+    let task = tokio::spawn(server::run_admin(listeners, service, is_ended));
+    Ok((end, task))
+}
+
+/// Logs where the service listens: the operator may have left the choice of a port to the system.
 fn log_addresses(listeners: &[Listener], routes: usize) {
     for listener in listeners {
         match listener.address() {
@@ -181,43 +230,31 @@ fn log_addresses(listeners: &[Listener], routes: usize) {
     }
 }
 
-/// Completes when accepting is to end: so long after the first signal as load balancers need to see that it ends.
-async fn ending(signals: Endings, is_ending: Arc<AtomicBool>, delay: Duration, drain: Duration) {
-    signals.first().await;
-    is_ending.store(true, Ordering::SeqCst);
-    systemd::stopping(delay + drain + Duration::from_secs(5));
-    if !delay.is_zero() {
-        info!(
-            seconds = delay.as_secs(),
-            "ending, connections are still taken"
-        );
-        sleep(delay).await;
+/// Completes at the first SIGTERM or SIGINT, after which running requests may finish. The second ends the process.
+async fn first_signal(mut terminate: Signal, mut interrupt: Signal) {
+    either(&mut terminate, &mut interrupt).await;
+    tokio::spawn(async move {
+        either(&mut terminate, &mut interrupt).await;
+        warn!("ended at once by a second signal");
+        log::flush();
+        process::exit(COULD_NOT.into());
+    });
+}
+
+async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }
 
-/// All that is secret.
-fn access(signers: &Signers) -> Result<Access> {
-    secrets::refuse_pipes(&signers.secrets.auth_token_file)?;
-    secrets::refuse_pipes(&signers.voice_webhooks_key_file)?;
-    Ok(Access {
-        verification: verification(signers)?,
-        voice_webhooks: secrets::read_keys(&signers.voice_webhooks_key_file)?,
-    })
-}
-
-/// Who is answered. There is no way to run without deciding it.
-fn verification(signers: &Signers) -> Result<Verification> {
-    let secrets = signers.secrets.read()?;
-    match (secrets.is_empty(), signers.allow_unsigned) {
-        (false, false) => Ok(Verification::Signed(secrets)),
-        (true, true) => Ok(Verification::AllowUnsigned),
-        (false, true) => bail!(
-            "--allow-unsigned together with an auth token: take --allow-unsigned out to check signatures, \
-             or unset {TOKEN_VARIABLE} and --auth-token-file to try things out"
-        ),
-        (true, false) => bail!(
-            "there is no auth token to check signatures with: set {TOKEN_VARIABLE} or --auth-token-file, \
-             or try things out on this machine with --allow-unsigned"
-        ),
+/// Tells health checks and systemd that the service is ending, and waits until load balancers have had time to see it.
+async fn keep_accepting(is_ending: &AtomicBool, delay: Duration, drain: Duration) {
+    is_ending.store(true, Ordering::SeqCst);
+    systemd::stopping(delay + drain + Duration::from_secs(5));
+    if !delay.is_zero() {
+        let seconds = delay.as_secs();
+        info!(seconds, "ending, still accepting connections");
+        sleep(delay).await;
     }
 }

@@ -1,11 +1,12 @@
-//! `verify`: is this signature right, and if not, why.
+//! `verify`: whether a signature matches, and if not, why.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
-use super::secrets::TOKEN_VARIABLE;
-use super::{Outcome, fields, output, secrets};
+use super::request_fields::{read_bytes, read_form};
+use super::secret_sources::{SecretSources, TOKEN_VARIABLE};
+use super::{Outcome, output};
 use crate::twilio::request::Form;
 use crate::twilio::signature::diagnosis::diagnose;
 use crate::twilio::signature::{Content, Signed, verify};
@@ -13,27 +14,22 @@ use crate::twilio::signature::{Content, Signed, verify};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The URL as Twilio was given it, with its query
-    #[arg(long, value_name = "URL", env = "TWIML_RESPONDER_URL")]
+    #[arg(long, value_name = "URL")]
     url: String,
-    /// A file with the urlencoded form that was posted, or - for standard input; leave it out for a GET
-    #[arg(
-        long,
-        value_name = "FILE",
-        conflicts_with = "body",
-        env = "TWIML_RESPONDER_FORM"
-    )]
+    /// File with the urlencoded form that was posted, or - for standard input; omit it for a GET
+    #[arg(long, value_name = "FILE", conflicts_with = "body")]
     form: Option<PathBuf>,
-    /// A file with the raw JSON body that was posted, or - for standard input
-    #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_BODY")]
+    /// File with the raw JSON body that was posted, or - for standard input
+    #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
     /// The header X-Twilio-Signature
-    #[arg(long, value_name = "SIGNATURE", env = "TWIML_RESPONDER_SIGNATURE")]
+    #[arg(long, value_name = "SIGNATURE")]
     signature: String,
     /// The header X-Twilio-Webhooks-Signature-Settings
-    #[arg(long, value_name = "HEADER", env = "TWIML_RESPONDER_SETTINGS")]
+    #[arg(long, value_name = "HEADER")]
     settings: Option<String>,
     #[command(flatten)]
-    secrets: secrets::SecretSources,
+    secrets: SecretSources,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
@@ -41,48 +37,32 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     if secrets.is_empty() {
         bail!("there is no secret to verify with: set {TOKEN_VARIABLE} or --auth-token-file");
     }
-    if !arguments.url.contains("://") {
-        bail!(
-            "{:?} is no URL: write it whole, with https://",
-            arguments.url
-        );
+    let url = arguments.url.as_str();
+    if !url.contains("://") {
+        bail!("{url:?} is not a URL: write all of it, with https://");
     }
-    let form = arguments.form.as_deref().map(fields::read).transpose()?;
-    let body = arguments
-        .body
-        .as_deref()
-        .map(fields::read_bytes)
-        .transpose()?;
+    let form = arguments.form.as_deref().map(read_form).transpose()?;
+    let body = arguments.body.as_deref().map(read_bytes).transpose()?;
     let content = match (&form, &body) {
         (Some(form), _) => Content::Form(form),
         (None, Some(body)) => Content::Bytes(body),
         (None, None) => Content::Query,
     };
-    let query = arguments
-        .url
-        .split_once('?')
-        .map(|(_, query)| Form::read(query.as_bytes()))
-        .unwrap_or_default();
-    let account_sid = form
-        .as_ref()
-        .and_then(|form| form.first("AccountSid"))
-        .or_else(|| query.first("AccountSid"));
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    let query = Form::read(query.as_bytes());
+    let mut forms = form.iter().chain([&query]);
+    let account_sid = forms.find_map(|form| form.first("AccountSid"));
     let signed = Signed {
         signature: Some(&arguments.signature),
         settings: arguments.settings.as_deref(),
         account_sid: account_sid.unwrap_or_default(),
         content,
     };
-    let urls = [arguments.url.as_str()];
-    match verify(&secrets, &urls, &signed) {
-        Ok(_) => {
-            output::print("signature matches");
-            Ok(Outcome::Yes)
-        }
-        Err(failure) => {
-            output::print(failure.as_str());
-            output::print(&diagnose(&secrets, &urls, &signed, &[], "").to_string());
-            Ok(Outcome::No)
-        }
-    }
+    let Err(failure) = verify(&secrets, &[url], &signed) else {
+        output::print("signature matches");
+        return Ok(Outcome::Yes);
+    };
+    output::print(failure.as_str());
+    output::print(&diagnose(&secrets, &[url], &signed, &[], "").to_string());
+    Ok(Outcome::No)
 }

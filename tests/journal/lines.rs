@@ -243,7 +243,10 @@ fn the_operator_may_ask_for_more() {
         "interactionSid=KI1&interactionData=%7B%22body%22%3A%22my+7%22%7D",
     );
     let (folder, log) = kept.end();
-    assert!(log.contains("keeps other people's numbers whole"), "{log}");
+    assert!(
+        log.contains("stores other people's numbers unmasked"),
+        "{log}"
+    );
     let lines = lines(&folder);
     let held = &lines[0]["parameters"];
     for (name, value) in [

@@ -96,7 +96,7 @@ def second_signal(checks, binary):
         server.__enter__()
         begin = time.monotonic()
         server.process.send_signal(signals[0])
-        server.wait_for("connections are still taken")
+        server.wait_for("still accepting connections")
         ended = server.process.poll()
         server.process.send_signal(signals[1])
         code = server.process.wait(timeout=LONG)

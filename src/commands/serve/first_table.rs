@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Error, Result, anyhow};
 
 use super::options::TableOptions;
-use crate::commands::table_file::show_errors;
+use crate::commands::load_table::show_errors;
 use crate::service::reload::{self, ENDED, First, NoCopy, Problem};
 use crate::table::Table;
 

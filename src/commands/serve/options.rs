@@ -1,22 +1,25 @@
-//! The options of `serve`, a struct a section.
+//! The options of `serve`, a struct for each group of them.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
-use super::journal::JournalOptions;
-use crate::commands::secrets::SecretSources;
+use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
+use crate::journal::line::Beyond;
+use crate::service::journal;
+use crate::service::live::{Access, Verification};
 use crate::service::server::listener::{ListenAddress, SocketMode};
 use crate::service::server::path::OutOfSessionPath;
 use crate::twilio::signature::public_url::PublicUrl;
 use crate::twilio::types::parse_seconds;
 
-/// Every option. The order is that of `--help`.
+/// Every option, in the order of `--help`.
 #[derive(Debug, Args)]
 #[command(
     term_width = 100,
@@ -26,190 +29,204 @@ pub(in crate::commands) struct Arguments {
     #[command(flatten)]
     pub(super) table: TableOptions,
     #[command(flatten)]
-    pub(super) listening: Listening,
+    pub(super) listening: ListenOptions,
     #[command(flatten)]
-    pub(super) twilio: Twilio,
+    pub(super) urls: UrlOptions,
     #[command(flatten)]
-    pub(super) signers: Signers,
+    pub(super) access: AccessOptions,
     #[command(flatten)]
     pub(super) limits: LimitOptions,
     #[command(flatten)]
     pub(super) journal: JournalOptions,
     #[command(flatten)]
-    pub(super) logging: Logging,
+    pub(super) log: LogOptions,
 }
 
 /// Where the table is.
 #[derive(Debug, Args)]
 pub(super) struct TableOptions {
     /// The table
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "responses.toml",
-        env = "TWIML_RESPONDER_CONFIG"
-    )]
+    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
     pub config: PathBuf,
-    /// Where the last good table is kept
-    #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_STATE_DIR")]
+    /// Where to keep the last good table
+    #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
 }
 
-/// Where requests come in.
+/// Where requests arrive.
 #[derive(Debug, Args)]
-pub(super) struct Listening {
-    /// Or unix:PATH
+pub(super) struct ListenOptions {
+    /// Address or unix:PATH to listen on
     #[arg(
         long,
         value_name = "ADDRESS",
         default_value = "127.0.0.1:8080",
-        env = "TWIML_RESPONDER_LISTEN",
         value_delimiter = ','
     )]
     pub listen: Vec<ListenAddress>,
-    /// Who may connect to unix sockets
-    #[arg(
-        long,
-        value_name = "OCTAL",
-        default_value_t,
-        env = "TWIML_RESPONDER_SOCKET_MODE"
-    )]
+    /// Permissions of unix sockets
+    #[arg(long, value_name = "OCTAL", default_value_t)]
     pub socket_mode: SocketMode,
-    /// Certificate and chain in PEM, for TLS
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "tls_key",
-        env = "TWIML_RESPONDER_TLS_CERT"
-    )]
+    /// Certificate and its chain in PEM; enables TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
-    /// Its private key in PEM
-    #[arg(
-        long,
-        value_name = "FILE",
-        requires = "tls_cert",
-        env = "TWIML_RESPONDER_TLS_KEY"
-    )]
+    /// Private key of the certificate in PEM
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Address of /livez, /readyz and /metrics
-    #[arg(long, value_name = "ADDRESS", env = "TWIML_RESPONDER_ADMIN")]
+    /// Address for /livez, /readyz and /metrics
+    #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<ListenAddress>,
-    /// Answer /livez and /readyz beside the webhooks, too
-    #[arg(long, env = "TWIML_RESPONDER_HEALTH")]
+    /// Answer /livez and /readyz next to the webhooks, too
+    #[arg(long)]
     pub health: bool,
 }
 
-/// How Twilio knows the service.
+/// How Twilio reaches the service.
 #[derive(Debug, Args)]
-pub(super) struct Twilio {
-    /// Proxy's webhook
-    #[arg(
-        long,
-        value_name = "PATH",
-        default_value = "/out-of-session",
-        env = "TWIML_RESPONDER_PATH"
-    )]
+pub(super) struct UrlOptions {
+    /// Path of Proxy's webhook
+    #[arg(long, value_name = "PATH", default_value = "/out-of-session")]
     pub path: OutOfSessionPath,
-    /// Scheme, host and prefix by which Twilio knows it
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "TWIML_RESPONDER_PUBLIC_URL",
-        value_delimiter = ','
-    )]
+    /// Scheme, host and path prefix that Twilio knows
+    #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub public_url: Vec<PublicUrl>,
-    /// A network whose X-Forwarded- headers count
-    #[arg(
-        long,
-        value_name = "CIDR",
-        env = "TWIML_RESPONDER_TRUSTED_PROXY",
-        value_delimiter = ','
-    )]
+    /// Network whose X-Forwarded-* headers are trusted
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub trusted_proxy: Vec<IpNet>,
 }
 
-/// Who is answered.
+/// Who gets answers.
 #[derive(Debug, Args)]
-pub(super) struct Signers {
+pub(super) struct AccessOptions {
     #[command(flatten)]
-    pub secrets: SecretSources,
-    /// Answer without signatures, on this machine only
-    #[arg(long, env = "TWIML_RESPONDER_ALLOW_UNSIGNED")]
-    pub allow_unsigned: bool,
-    /// Files with keys of /voice-webhooks/KEY, one a line
-    #[arg(
-        long,
-        value_name = "FILE",
-        env = "TWIML_RESPONDER_VOICE_WEBHOOKS_KEY_FILE",
-        value_delimiter = ','
-    )]
-    pub voice_webhooks_key_file: Vec<PathBuf>,
+    secrets: SecretSources,
+    /// Answer unsigned requests, from this machine only
+    #[arg(long)]
+    allow_unsigned: bool,
+    #[command(flatten)]
+    keys: KeySources,
 }
 
-/// How much and how many.
+impl AccessOptions {
+    /// Reads the secrets and keys.
+    pub(super) fn read(&self) -> Result<Access> {
+        refuse_pipes(&self.secrets.auth_token_file)?;
+        refuse_pipes(&self.keys.voice_webhooks_key_file)?;
+        Ok(Access {
+            verification: self.verification()?,
+            voice_webhooks: self.keys.read()?,
+        })
+    }
+
+    /// Whether signatures are checked. The service does not run until the operator has decided that.
+    fn verification(&self) -> Result<Verification> {
+        let secrets = self.secrets.read()?;
+        match (secrets.is_empty(), self.allow_unsigned) {
+            (false, false) => Ok(Verification::Signed(secrets)),
+            (true, true) => Ok(Verification::AllowUnsigned),
+            (false, true) => bail!(
+                "--allow-unsigned together with an auth token: remove --allow-unsigned to check signatures, \
+                 or unset {TOKEN_VARIABLE} and --auth-token-file to try things out"
+            ),
+            (true, false) => bail!(
+                "there is no auth token to check signatures with: set {TOKEN_VARIABLE} or --auth-token-file, \
+                 or try things out on this machine with --allow-unsigned"
+            ),
+        }
+    }
+}
+
+/// How much the service takes on.
 #[derive(Debug, Args)]
 pub(super) struct LimitOptions {
-    /// The largest body that is read
-    #[arg(
-        long,
-        value_name = "BYTES",
-        default_value = "262144",
-        env = "TWIML_RESPONDER_MAX_BODY"
-    )]
+    /// Largest request body
+    #[arg(long, value_name = "BYTES", default_value = "262144")]
     pub max_body: usize,
-    /// Connections at once
-    #[arg(
-        long,
-        value_name = "N",
-        default_value = "4096",
-        value_parser = at_least_one,
-        env = "TWIML_RESPONDER_MAX_CONNECTIONS"
-    )]
+    /// Most connections open at once
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = at_least_one)]
     pub max_connections: usize,
-    /// Until new ones are refused
+    /// Keep accepting for this long after SIGTERM
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub drain_delay: Duration,
+}
+
+/// What the journal stores, and where.
+#[derive(Debug, Args)]
+pub(super) struct JournalOptions {
+    /// Folder to keep a journal of all answers in
+    #[arg(long, value_name = "DIR")]
+    journal: Option<PathBuf>,
+    /// Parameter whose value is stored as well
+    #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "journal")]
+    journal_values: Vec<String>,
+    /// How to store other people's numbers
     #[arg(
         long,
-        value_name = "DURATION",
-        default_value = "0s",
-        value_parser = duration,
-        env = "TWIML_RESPONDER_DRAIN_DELAY"
+        value_enum,
+        value_name = "masked|full",
+        hide_possible_values = true,
+        default_value = "masked"
     )]
-    pub drain_delay: Duration,
+    journal_numbers: Numbers,
+    /// Largest file of a day, such as 64M or 2G
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = size)]
+    journal_max_size: u64,
+    /// How many days to keep files of
+    #[arg(long, value_name = "N", default_value = "31", value_parser = at_least_one)]
+    journal_max_files: usize,
+}
+
+/// How the journal stores numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Numbers {
+    Masked,
+    Full,
+}
+
+impl JournalOptions {
+    /// What the journal is told; `None` if there is to be none.
+    pub(super) fn into_service(self) -> Option<journal::Options> {
+        let names = self.journal_values.into_iter();
+        Some(journal::Options {
+            folder: self.journal?,
+            beyond: Beyond {
+                values: names.filter(|name| !name.is_empty()).collect(),
+                numbers: self.journal_numbers == Numbers::Full,
+            },
+            max_size_bytes: self.journal_max_size,
+            max_files: self.journal_max_files,
+        })
+    }
 }
 
 /// What is logged, and how.
 #[derive(Debug, Args)]
-pub(super) struct Logging {
-    /// human or json
+pub(super) struct LogOptions {
+    /// Format of the log
     #[arg(
         long,
         value_enum,
+        value_name = "human|json",
         hide_possible_values = true,
-        default_value = "human",
-        env = "TWIML_RESPONDER_LOG"
+        default_value = "human"
     )]
     pub log: LogFormat,
-    /// error to trace, or a filter
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        default_value = "info",
-        env = "TWIML_RESPONDER_LOG_LEVEL"
-    )]
+    /// Level from error to trace, or a filter
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: LogLevel,
-    /// Log numbers unmasked
-    #[arg(long, env = "TWIML_RESPONDER_SHOW_NUMBERS")]
+    /// Do not mask numbers in the log
+    #[arg(long)]
     pub show_numbers: bool,
 }
 
-/// A form of the log.
+/// The format of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum LogFormat {
     Human,
     Json,
 }
 
-/// What is logged, by level and by the crate that says it.
+/// What is logged, by level and by the crate that logs it.
 #[derive(Debug, Clone)]
 pub(super) struct LogLevel(pub Targets);
 
@@ -217,32 +234,75 @@ impl FromStr for LogLevel {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const WANTED: &str =
-            "write error, warn, info, debug, trace or off, or a filter such as info,notify=debug";
         // The filter would take a misspelt level for the name of a crate, and log next to nothing.
-        let is_named = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
-        let parts = text.split(',').map(str::trim);
-        if !parts.clone().all(is_named) {
-            return Err(WANTED.to_owned());
-        }
-        parts
-            .collect::<Vec<_>>()
-            .join(",")
-            .parse()
-            .map(Self)
-            .map_err(|_| WANTED.to_owned())
+        let is_known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+        let filter = parts.join(",").parse().map(Self).ok();
+        filter.filter(|_| parts.iter().all(|part| is_known(part))).ok_or_else(|| {
+            "write error, warn, info, debug, trace or off, or a filter such as info,notify=debug".to_owned()
+        })
     }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
     parse_seconds(text)
         .map(|seconds| Duration::from_secs(seconds.into()))
-        .ok_or_else(|| "write a number and its unit, as in 5s, 10m or 1h".to_owned())
+        .ok_or_else(|| "write a number and its unit, such as 5s, 10m or 1h".to_owned())
 }
 
-pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
+fn at_least_one(text: &str) -> Result<usize, String> {
     text.parse()
         .ok()
         .filter(|number| *number > 0)
         .ok_or_else(|| "write a whole number, at least 1".to_owned())
+}
+
+/// A number of bytes, perhaps with the letter of a power of 1024 after it.
+fn size(text: &str) -> Result<u64, String> {
+    let (digits, unit) = match text.char_indices().next_back() {
+        Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
+        Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),
+        Some((at, 'G' | 'g')) => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    // `parse` would also take a sign.
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits
+        .parse::<u64>()
+        .ok()
+        .filter(|_| is_number)
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|&size| size > 0)
+        .ok_or_else(|| "write a size such as 500000, 64M or 2G".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_a_number_and_its_unit() {
+        for (text, bytes) in [
+            ("1", 1),
+            ("64K", 65_536),
+            ("2m", 2_097_152),
+            ("1G", 1 << 30),
+        ] {
+            assert_eq!(size(text), Ok(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "M",
+            "-1",
+            "+1",
+            "1 M",
+            "1T",
+            "1.5G",
+            "99999999999G",
+            "٣",
+        ] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
 }

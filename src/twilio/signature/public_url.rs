@@ -11,7 +11,7 @@ use crate::twilio::signature::url::Url;
 /// does not sign and nobody should see, and for slashes at its end.
 ///
 /// ```
-/// use twiml_responder::signature::public_url::PublicUrl;
+/// use twiml_responder::twilio::signature::public_url::PublicUrl;
 ///
 /// let url: PublicUrl = "https://example.com/twilio/".parse().unwrap();
 /// assert_eq!(url.to_string(), "https://example.com/twilio");

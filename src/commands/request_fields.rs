@@ -1,35 +1,36 @@
-//! A request's fields as they are given on the command line: `NAME=VALUE`, and a file with a form.
+//! The request that a command line describes: `NAME=VALUE`, a file with a form, and the webhook.
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
-use crate::twilio::request::Form;
+use crate::twilio::request::{Form, Webhook};
 
 /// The fields of a request.
 #[derive(Debug, clap::Args)]
-pub(super) struct Fields {
-    /// The request's fields, named as Twilio names them: Called=+15005550006
+pub(super) struct RequestFields {
+    /// Fields of the request, under Twilio's names: Called=+15005550006
     #[arg(value_name = "NAME=VALUE", value_parser = pair)]
     fields: Vec<(String, String)>,
-    /// A file with a urlencoded form, - for standard input; NAME=VALUE wins
-    #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_FORM")]
+    /// File with a urlencoded form, or - for standard input; NAME=VALUE wins
+    #[arg(long, value_name = "FILE")]
     form: Option<PathBuf>,
 }
 
-impl Fields {
-    /// All fields: those of the form, replaced and followed by those that were given one by one.
+impl RequestFields {
+    /// The fields of the form that were not given one by one, followed by those that were.
     pub(super) fn form(&self) -> Result<Form> {
-        let form = self.form.as_deref().map(read).transpose()?;
-        let form = form.unwrap_or_default();
+        let form = match &self.form {
+            Some(path) => read_form(path)?,
+            None => Form::default(),
+        };
         let is_given = |name: &str| self.fields.iter().any(|(given, _)| given == name);
         let others = form.pairs().filter(|&(name, _)| !is_given(name));
-        let given = self
-            .fields
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let given = self.fields.iter();
+        let given = given.map(|(name, value)| (name.as_str(), value.as_str()));
         Ok(others.chain(given).collect())
     }
 }
@@ -41,8 +42,16 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The form in a file, or in standard input for `-`. A line feed at its end is not the form's.
-pub(super) fn read(path: &Path) -> Result<Form> {
+/// The parser of an option that names one of these webhooks.
+pub(super) fn webhook_parser<const N: usize>(
+    webhooks: [Webhook; N],
+) -> impl TypedValueParser<Value = Webhook> {
+    PossibleValuesParser::new(webhooks.map(Webhook::as_str))
+        .map(|name| Webhook::from_name(&name).expect("it is one of the names above"))
+}
+
+/// The form in a file, or on standard input for `-`. A line end after it does not belong to it.
+pub(super) fn read_form(path: &Path) -> Result<Form> {
     let bytes = read_bytes(path)?;
     let form = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     Ok(Form::read(form.strip_suffix(b"\r").unwrap_or(form)))
@@ -52,7 +61,7 @@ pub(super) fn read(path: &Path) -> Result<Form> {
 pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     if path == Path::new("-") {
         let mut bytes = Vec::new();
-        std::io::stdin()
+        stdin()
             .read_to_end(&mut bytes)
             .context("cannot read standard input")?;
         return Ok(bytes);

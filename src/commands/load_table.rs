@@ -1,0 +1,57 @@
+//! The table that a command works with, and its diagnostics on standard error.
+
+use std::path::Path;
+
+use annotate_snippets::Renderer;
+use anyhow::{Error, Result, anyhow};
+
+use super::output;
+use crate::language::{self, Compiled};
+use crate::service::table_file::{self, Beside};
+use crate::table::diagnostic::{Diagnostic, Severity};
+
+/// Compiles the table in a file, and writes its warnings and failed tests to standard error. A failed test keeps an edit
+/// from going live; a command that only uses the table runs all the same.
+///
+/// # Errors
+///
+/// The file cannot be read, or the table has errors, which are written to standard error.
+pub(super) fn load_table(path: &Path) -> Result<Compiled> {
+    let file = table_file::read(path)?;
+    let mut compiled = language::compile(&file, &Beside::table(path))
+        .map_err(|diagnostics| show_errors(&file.name, &diagnostics))?;
+    for failed in &mut compiled.failed_tests {
+        failed.severity = Severity::Warning;
+    }
+    for diagnostics in [&compiled.warnings, &compiled.failed_tests] {
+        if !diagnostics.is_empty() {
+            output::complain(&drawn(diagnostics));
+        }
+    }
+    Ok(compiled)
+}
+
+/// Writes diagnostics to standard error; the returned error says how many of them are errors.
+pub(super) fn show_errors(name: &str, diagnostics: &[Diagnostic]) -> Error {
+    output::complain(&drawn(diagnostics));
+    let errors = count(diagnostics, Severity::Error);
+    anyhow!("{name} has {}", output::counted(errors, "error"))
+}
+
+/// How many diagnostics have this severity.
+pub(super) fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
+    diagnostics
+        .iter()
+        .filter(|diagnostic| diagnostic.severity == severity)
+        .count()
+}
+
+/// Diagnostics drawn for a terminal. [`output`] strips the colours elsewhere.
+pub(super) fn drawn(diagnostics: &[Diagnostic]) -> String {
+    let renderer = Renderer::styled();
+    let drawings: Vec<String> = diagnostics
+        .iter()
+        .map(|diagnostic| format!("{}\n", diagnostic.draw(&renderer)))
+        .collect();
+    drawings.join("\n")
+}

@@ -1,0 +1,102 @@
+//! Where secrets come from: the environment, files, a systemd credential. Never from the value of an argument.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context, Result, bail};
+
+use crate::service::table_file::can_be_read_again;
+use crate::twilio::signature::keys::{self, Keys};
+use crate::twilio::signature::secrets::Secrets;
+
+/// The environment variable with an auth token.
+pub(super) const TOKEN_VARIABLE: &str = "TWILIO_AUTH_TOKEN";
+
+/// The name of the systemd credential.
+const CREDENTIAL: &str = "twilio-auth-token";
+
+/// Where the secrets are that requests are signed with.
+#[derive(Debug, clap::Args)]
+pub(super) struct SecretSources {
+    /// File with one secret per line: TOKEN, or AC… TOKEN
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub(super) auth_token_file: Vec<PathBuf>,
+}
+
+impl SecretSources {
+    /// The secrets of all sources, possibly none.
+    pub(super) fn read(&self) -> Result<Secrets> {
+        let mut secrets = Secrets::default();
+        if let Some(token) = env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()) {
+            let Some(token) = token.to_str() else {
+                bail!("{TOKEN_VARIABLE} is not UTF-8")
+            };
+            secrets
+                .add_token(token)
+                .with_context(|| format!("{TOKEN_VARIABLE} holds no auth token"))?;
+        }
+        let credential = env::var_os("CREDENTIALS_DIRECTORY")
+            .map(|folder| Path::new(&folder).join(CREDENTIAL))
+            .filter(|path| path.exists());
+        for path in self.auth_token_file.iter().chain(&credential) {
+            let path_shown = path.display();
+            let text = fs::read_to_string(path)
+                .with_context(|| format!("cannot read the auth token file {path_shown}"))?;
+            let own = Secrets::parse(&text)
+                .with_context(|| format!("the auth token file {path_shown} cannot be used"))?;
+            secrets.extend(own);
+        }
+        Ok(secrets)
+    }
+}
+
+/// Where the keys are that stand in the path of the voice webhooks.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeySources {
+    /// File with the keys of /voice-webhooks/KEY, one per line
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub(super) voice_webhooks_key_file: Vec<PathBuf>,
+}
+
+impl KeySources {
+    /// The keys of all files, possibly none.
+    pub(super) fn read(&self) -> Result<Keys> {
+        let mut keys = Keys::default();
+        for path in &self.voice_webhooks_key_file {
+            keys.extend(read_key_file(path, Keys::parse)?);
+        }
+        Ok(keys)
+    }
+
+    /// The first key of the first file; `None` without a file.
+    pub(super) fn first(&self) -> Result<Option<String>> {
+        let path = self.voice_webhooks_key_file.first();
+        path.map(|path| read_key_file(path, |text| keys::first(text).map(str::to_owned)))
+            .transpose()
+    }
+}
+
+fn read_key_file<T>(
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<T, keys::KeysError>,
+) -> Result<T> {
+    let path_shown = path.display();
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read the key file {path_shown}"))?;
+    parse(&text).with_context(|| format!("the key file {path_shown} cannot be used"))
+}
+
+/// Refuses files that a service cannot read again with every reload: a pipe would keep it waiting.
+pub(super) fn refuse_pipes(paths: &[PathBuf]) -> Result<()> {
+    for path in paths {
+        // A file that is missing or cannot be read is reported when it is read.
+        if fs::metadata(path).is_ok_and(|metadata| !can_be_read_again(&metadata)) {
+            bail!(
+                "{} is a pipe, a socket or a device, and a service reads its secrets again with every reload: \
+                 write them to a file",
+                path.display()
+            )
+        }
+    }
+    Ok(())
+}
