@@ -22,12 +22,12 @@ mod schedules;
 pub mod schema;
 mod sessions;
 mod settings;
+mod shape;
 mod syntax;
 mod table_tests;
 mod texts;
 mod uses;
 mod values;
-mod voices;
 mod whole;
 
 use std::ops::Range;
@@ -50,39 +50,6 @@ use crate::twilio::parameters;
 pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
-
-/// The keys of the file.
-const FILE_KEYS: [&str; 11] = [
-    "default",
-    "defaults",
-    "directory",
-    "extra",
-    "intercept",
-    "loop_guard",
-    "parameters",
-    "reply",
-    "route",
-    "schedule",
-    "test",
-];
-
-/// The keys of a `[[route]]`.
-const ROUTE_KEYS: [&str; 11] = [
-    "answer_machines",
-    "create_session",
-    "during",
-    "message",
-    "name",
-    "outside",
-    "private",
-    "reply",
-    "step",
-    "voice",
-    "when",
-];
-
-/// The keys of an `[[intercept]]`.
-const INTERCEPT_KEYS: [&str; 5] = ["block", "during", "name", "outside", "when"];
 
 /// A table that may go live, and what was found about it.
 #[derive(Debug)]
@@ -169,7 +136,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 
 /// What the parts of the file refer to by name.
 fn names(problems: &mut Problems, file: &DeTable<'_>, files: &dyn Files) -> Read<Names> {
-    problems.unknown_keys(file, "the file", &FILE_KEYS);
+    problems.unknown_keys(file, "the file", &shape::FILE.keys());
     let mut uses = Uses::default();
     let mut names = Names {
         routes: first_places(file.get("route")),

@@ -5,6 +5,7 @@ pub(crate) mod parameters;
 pub mod request;
 pub mod signature;
 pub mod spelling;
+mod twiml_value;
 pub mod types;
 pub mod url;
 pub mod vocabulary;

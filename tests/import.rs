@@ -319,7 +319,7 @@ fn children(
     for _ in 0..dice.roll(3).min(names.len()) {
         let name = dice.pick(&names);
         let (_, attribute) = spec.attribute(name).expect("its attribute");
-        let known = attribute.known_values();
+        let known = &attribute.values;
         let candidates = [
             "7",
             "true",

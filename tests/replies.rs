@@ -15,7 +15,7 @@ use twiml_responder::table::guard::Guard;
 use twiml_responder::table::reply::RenderError;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 use twiml_responder::twilio::types::Channel;
-use twiml_responder::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
+use twiml_responder::twilio::vocabulary::{self, Destination, ElementSpec};
 
 const URL: &str = "https://example.com:8443/prefix/out-of-session";
 
@@ -173,7 +173,8 @@ fn assert_twiml(element: &Element, spec: &ElementSpec, channel: Channel) {
             .attribute(name)
             .unwrap_or_else(|| panic!("{tag} has no {name}"));
         match attribute.check(value) {
-            Ok(()) | Err(ValueError::NotAmong { open: true }) => {}
+            Ok(()) => {}
+            Err(error) if error.is_suspicion() => {}
             Err(error) => panic!("{name}={value:?} of {tag}: {error}"),
         }
         if attribute.destination() == Some(Destination::Url) {
@@ -185,7 +186,7 @@ fn assert_twiml(element: &Element, spec: &ElementSpec, channel: Channel) {
         "{tag} holds no text: {:?}",
         element.text
     );
-    if spec.text_required {
+    if spec.needs_content && element.children.is_empty() {
         assert!(!element.text.trim().is_empty(), "{tag} needs text");
     }
     if spec.destination == Some(Destination::Url) && !element.text.is_empty() {
@@ -685,9 +686,9 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
             "the value for loop of Say cannot stand there: it must be from 0 to 1000",
         ),
         (
-            "{ Say = \"a\", language = \"{{ Digits }}\" }",
+            "{ Dial = \"+15005550009\", ringTone = \"{{ Digits }}\" }",
             [("Digits", "#")],
-            "the value for language of Say cannot stand there: it is not one of the values that TwiML knows",
+            "the value for ringTone of Dial cannot stand there: it is not one of the values that TwiML knows",
         ),
         (
             "{ Dial = [{ Client = \"{{ Caller }}\" }] }",
@@ -705,6 +706,12 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
             "<Response><Say>This is the default.</Say></Response>"
         );
     }
+    // A list that is somebody else's may have grown: Twilio decides.
+    let table = voice("{ Say = \"a\", language = \"{{ Digits }}\" }");
+    assert_eq!(
+        said(&table, &[("Digits", "#")]),
+        "<Response><Say language=\"#\">a</Say></Response>"
+    );
     let table = message("{ Message = \"a\", to = \"{{ From }}\" }");
     let answer = answered(
         &table,

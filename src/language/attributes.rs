@@ -8,6 +8,7 @@ use toml::de::DeValue;
 
 use super::destinations::BAD_URL;
 use super::names::Names;
+use super::rules::advise_against;
 use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{FRAGILE_DEFAULT, template};
 use super::uses::{Owner, Place, Read, Rule, Slot, Uses};
@@ -19,7 +20,7 @@ use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
 use crate::twilio::url::UrlError;
-use crate::twilio::vocabulary::{self, AttributeSpec, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{self, AttributeSpec, ElementSpec, ValueError, ValueType};
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
     "unknown-attribute",
@@ -45,8 +46,9 @@ voice = [ { Dial = "+15005550006", timeout = 1 } ]     # from 5 to 600
 
 pub(super) static UNUSUAL_VALUE: Check = Check::new(
     "unusual-value",
-    r#"A value that is not in our list, for an attribute whose list is known to grow: voices, languages, recording tracks.
-Make sure that it is spelt as Twilio spells it.
+    r#"A value that is not in our list, where the list is not ours and grows: voices, languages, speech models, card types,
+SSML. Make sure that it is spelt as Twilio spells it. Also a value that works only with a special setting of the
+account, or that Twilio has replaced with another.
 
 ```toml
 voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna"
@@ -64,17 +66,24 @@ pub(super) fn attribute(
     place: Place,
 ) -> Read<Option<Attribute>> {
     let name = key.get_ref().as_ref();
+    let is_extra = names.is_extra(element.tag, name);
     let known = match element.attribute(name) {
-        Some((name, spec)) => Some((Cow::Borrowed(name), spec)),
-        None if names.is_extra(element.tag, name) => {
+        // What leads somewhere is checked all the same.
+        Some((_, spec)) if is_extra && spec.destination().is_none() => {
             Some((Cow::Owned(name.to_owned()), AttributeSpec::any()))
         }
+        Some((name, spec)) => Some((Cow::Borrowed(name), spec)),
+        None if is_extra => Some((Cow::Owned(name.to_owned()), AttributeSpec::any())),
         None => None,
     };
     let Some((name, spec)) = known else {
         unknown_attribute(problems, element, key);
         return Uses::default().with(None);
     };
+    if let Some(status) = spec.status {
+        let what = format!("`{name}` of `{}`", element.tag);
+        advise_against(problems, &what, status, key.span());
+    }
     let mut uses = Uses::default();
     let text = attribute_value(names, problems, element, &name, spec, value, place);
     let attribute = text
@@ -117,6 +126,7 @@ fn attribute_value(
                 attribute: Some(name),
                 destination: spec.destination(),
                 dials: false,
+                is_socket: spec.kind == ValueType::Websocket,
                 place,
             };
             let read = template(names, problems, text, &value.span(), &slot);
@@ -168,10 +178,9 @@ fn bad_value(
         "`{name}` of `{}` cannot be \"{literal}\": {error}",
         element.tag
     );
-    let open = matches!(error, ValueError::NotAmong { open: true });
     let (check, help) = match error {
         ValueError::NotAmong { .. } => {
-            let known = spec.known_values();
+            let known = &spec.values;
             let help = match nearest(literal, known.iter().copied()) {
                 Some(near) => format!("did you mean \"{near}\"?"),
                 None if known.len() <= 15 => format!("it is one of {}", choice(known)),
@@ -187,16 +196,27 @@ fn bad_value(
         ValueError::Url(error) => (&BAD_URL, url_help(error).to_owned()),
         ValueError::BadCharacter { .. } => (&BAD_VALUE, "take that character out".to_owned()),
         ValueError::TooLong { .. } => (&BAD_VALUE, "shorten it".to_owned()),
+        ValueError::Unusual { usual } => (
+            &BAD_VALUE,
+            format!("write at most {usual}, or ask Twilio for more"),
+        ),
+        ValueError::Outdated { instead } => (&BAD_VALUE, format!("write {instead}")),
         _ => (
             &BAD_VALUE,
             format!("write such a value, or leave `{name}` out"),
         ),
     };
-    if open {
-        let message = format!(
-            "`{name}` of `{}` is not known to be \"{literal}\"",
-            element.tag
-        );
+    if error.is_suspicion() {
+        let message = match error {
+            ValueError::NotAmong { .. } => format!(
+                "`{name}` of `{}` is not known to be \"{literal}\"",
+                element.tag
+            ),
+            _ => format!(
+                "`{name}` of `{}` should not be \"{literal}\": {error}",
+                element.tag
+            ),
+        };
         problems
             .warn(&UNUSUAL_VALUE, span, message, help)
             .twilio(spec.error_number());
@@ -285,7 +305,8 @@ pub(super) fn add_defaults(
     let mut uses = Uses::default();
     let tag = element.spec.tag;
     // A voice speaks its own languages: an element that sets one of the two does not get the other from elsewhere.
-    let sets_voice = tag == "Say" && (element.sets("voice") || element.sets("language"));
+    let sets_voice =
+        element.spec.is_spoken() && (element.sets("voice") || element.sets("language"));
     for default in names.defaults.get(tag).into_iter().flatten() {
         let name = &*default.name;
         let is_pair = sets_voice && matches!(name, "voice" | "language");
@@ -310,8 +331,7 @@ pub(super) fn add_defaults(
         }
         element.attributes.push(default.clone());
     }
-    if tag == "Dial"
-        && reaches_a_person(element)
+    if reaches_a_person(element)
         && !element.sets("callerId")
         && let Some((name, spec)) = element.spec.attribute("callerId")
     {
@@ -328,6 +348,6 @@ pub(super) fn add_defaults(
 fn reaches_a_person(dial: &Element) -> bool {
     dial.content.iter().any(|node| match node {
         Node::Text(_) => true,
-        Node::Element(noun) => matches!(noun.spec.tag, "Number" | "Sip" | "Client" | "WhatsApp"),
+        Node::Element(noun) => noun.spec.dials,
     })
 }

@@ -51,6 +51,7 @@ pub const CHECKS: &[&Check] = &[
     &rules::LATE_REJECT,
     &rules::MISSING_ATTRIBUTE,
     &rules::VOICE_LANGUAGE,
+    &rules::DEPRECATED,
     &schedules::BAD_SCHEDULE,
     &schedules::UNKNOWN_SCHEDULE,
     &schedules::NEVER_OPEN,

@@ -7,9 +7,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::directory_file::unknown_column;
 use super::names::{Names, SESSION_IN_STEP, unbound};
+use super::shape;
 use super::uses::{Read, Uses};
 use super::values::check_value;
-use super::{INTERCEPT_KEYS, ROUTE_KEYS};
 use crate::table::condition::{
     BAD_CONDITION, Binding, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject, folded, folds,
 };
@@ -53,11 +53,11 @@ impl Asker {
         }
     }
 
-    /// The keys of its section, which are no parameters.
-    fn keys(self) -> &'static [&'static str] {
+    /// The shape of its section, whose keys are not parameters.
+    fn shape(self) -> &'static shape::Section {
         match self {
-            Self::Route | Self::Step => &ROUTE_KEYS,
-            Self::Intercept => &INTERCEPT_KEYS,
+            Self::Route | Self::Step => &shape::ROUTE,
+            Self::Intercept => &shape::INTERCEPT,
         }
     }
 }
@@ -157,7 +157,7 @@ fn condition(
     bindings: &[Binding],
 ) -> Option<Condition> {
     let name = key.get_ref().as_ref();
-    if asker.keys().contains(&name) {
+    if asker.shape().has(name) {
         let section = asker.section();
         let message = format!("`{name}` belongs to the {section}, not to its `when`");
         let help =

@@ -209,9 +209,7 @@ fn check_filled(problems: &mut Problems, text: &Text, span: &Range<usize>, slot:
             _ => "x",
         })
         .collect();
-    let is_websocket =
-        matches!(slot.element, "Stream" | "ConversationRelay") && slot.attribute == Some("url");
-    let checked = if is_websocket {
+    let checked = if slot.is_socket {
         check_websocket_url(&sample)
     } else {
         check_web_url(&sample)

@@ -6,11 +6,9 @@ use std::ops::Range;
 use toml::de::DeTable;
 
 use super::directory_file::{DirectoryFile, Files, NUMBER, Places, Rows, csv_file, unknown_column};
+use super::shape;
 use crate::table::directory::Directory;
 use crate::table::problems::{BAD_NAME, Key, MISSING_KEY, Problems, Value, entries, listed};
-
-/// The keys of a `[directory.NAME]`.
-const DIRECTORY_KEYS: [&str; 5] = ["file", "key", "numbers", "public", "rows"];
 
 /// The directories by name; `None` for one that could not be read at all.
 pub(super) fn directories(
@@ -45,7 +43,7 @@ fn directory(
     let table = problems.table(value, "a directory")?;
     let name = header.get_ref().as_ref();
     let section = format!("[directory.{name}]");
-    problems.unknown_keys(table, &section, &DIRECTORY_KEYS);
+    problems.unknown_keys(table, &section, &shape::DIRECTORY.keys());
     let sources: Vec<&str> = ["numbers", "rows", "file"]
         .into_iter()
         .filter(|key| table.contains_key(*key))

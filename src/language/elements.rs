@@ -17,7 +17,7 @@ use crate::table::problems::{Key, Problems, Value, entries, listed};
 use crate::table::reply::{Element, Node};
 use crate::twilio::spelling::nearest;
 use crate::twilio::types::Channel;
-use crate::twilio::vocabulary::{self, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{self, ElementSpec, RESPONSE, ValueError};
 
 pub(super) static TWO_ELEMENTS: Check = Check::new(
     "two-elements",
@@ -84,7 +84,7 @@ pub(super) fn verbs(
             verbs.extend(verb.unpack(&mut uses));
         }
     }
-    check_flow(problems, &verbs, place);
+    check_flow(problems, &verbs);
     uses.with(verbs.into_iter().map(|(element, _)| element).collect())
 }
 
@@ -181,6 +181,9 @@ fn unknown_element(
         .find(|key| nearest(key.get_ref(), children.iter().copied()).is_some())
         .unwrap_or(key);
     let name = key.get_ref().as_ref();
+    if gone_element(problems, name, &key.span(), channel) {
+        return;
+    }
     let everywhere = vocabulary::element_names(channel);
     let help = match nearest(name, children.iter().copied()).or_else(|| nearest(name, everywhere)) {
         Some(near) if near.eq_ignore_ascii_case(name) => {
@@ -195,6 +198,27 @@ fn unknown_element(
         .twilio(12200);
 }
 
+/// Reports an element that does not work any more; `false` when it is not one.
+fn gone_element(
+    problems: &mut Problems,
+    name: &str,
+    span: &Range<usize>,
+    channel: Channel,
+) -> bool {
+    let Some(status) = vocabulary::gone(channel, name) else {
+        return false;
+    };
+    let message = format!("TwiML has no element `{name}` here: {}", status.why);
+    let help = match status.instead {
+        Some(instead) => format!("write `{instead}`"),
+        None => "take it out".to_owned(),
+    };
+    problems
+        .error(&UNKNOWN_ELEMENT, span.clone(), message, help)
+        .twilio((channel == Channel::Voice).then_some(12200));
+    true
+}
+
 fn misplaced_element(
     problems: &mut Problems,
     name: &str,
@@ -202,6 +226,9 @@ fn misplaced_element(
     parent: &'static ElementSpec,
     channel: Channel,
 ) {
+    if gone_element(problems, name, &span, channel) {
+        return;
+    }
     let parents = vocabulary::parents(channel, name);
     if parents.is_empty() {
         let (message, help) = match channel {
@@ -224,17 +251,12 @@ fn misplaced_element(
             .twilio(number);
         return;
     }
-    let number = match parent.tag {
-        "Dial" => 13215,
-        "Gather" => 13320,
-        "Start" => 14300,
-        _ => 12200,
-    };
+    let number = parent.nesting_error.unwrap_or(12200);
     let message = format!("`{name}` cannot stand in {}", named(parent));
     let parents: Vec<&str> = parents
         .into_iter()
         .map(|tag| {
-            if tag == "Response" {
+            if tag == RESPONSE {
                 "the reply itself"
             } else {
                 tag
@@ -300,17 +322,18 @@ fn children(
     let mut nodes = Vec::with_capacity(array.len());
     for item in array {
         match item.get_ref() {
-            DeValue::String(text) if mixes_text(spec) => {
+            DeValue::String(text) if spec.mixed => {
                 let node = text_content(names, problems, spec, text, item, place);
                 nodes.extend(node.unpack(&mut uses));
             }
             DeValue::String(_) => {
-                let help = match spec.tag {
-                    "Message" => "write { Body = \"…\" }".to_owned(),
-                    tag if spec.text => {
-                        format!("write {{ {tag} = \"…\" }} without brackets, or children only")
-                    }
-                    tag => format!("`{tag}` holds elements only"),
+                let help = match spec.main_child {
+                    Some(child) => format!("write {{ {child} = \"…\" }}"),
+                    None if spec.text => format!(
+                        "write {{ {} = \"…\" }} without brackets, or children only",
+                        spec.tag
+                    ),
+                    None => format!("`{}` holds elements only", spec.tag),
                 };
                 let message = format!("`{}` does not mix text with elements", spec.tag);
                 problems
@@ -338,13 +361,12 @@ fn text_content(
     place: Place,
 ) -> Read<Option<Node>> {
     let mut uses = Uses::default();
-    // TwiML's Refer hands a call to a Sip of its own kind, which has no attributes.
-    let is_referred = spec.tag == "Sip" && spec.attribute_names().next().is_none();
     let slot = Slot {
         element: spec.tag,
         attribute: None,
         destination: spec.destination,
-        dials: is_dialled(spec.tag) && !is_referred,
+        dials: spec.dials,
+        is_socket: false,
         place,
     };
     let read = template(names, problems, text, &value.span(), &slot);
@@ -381,34 +403,18 @@ fn bad_text(problems: &mut Problems, spec: &ElementSpec, error: &ValueError, spa
 
 /// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.
 fn is_element(name: &str) -> bool {
-    Channel::ALL.into_iter().any(|channel| {
-        name != "Response" && vocabulary::elements_named(channel, name).next().is_some()
-    })
-}
-
-/// Whether the text of an element is what a Dial reaches.
-fn is_dialled(tag: &str) -> bool {
-    matches!(
-        tag,
-        "Dial" | "Number" | "Sip" | "Client" | "WhatsApp" | "Identity" | "Uri"
-    )
+    Channel::ALL
+        .into_iter()
+        .any(|channel| vocabulary::elements_named(channel, name).next().is_some())
 }
 
 /// An element's name for a sentence.
 fn named(spec: &ElementSpec) -> String {
-    if spec.tag == "Response" {
+    if spec.tag == RESPONSE {
         "a reply".to_owned()
     } else {
         format!("`{}`", spec.tag)
     }
-}
-
-/// Whether text and elements may stand side by side: in Say and in the tags that Say holds.
-fn mixes_text(spec: &ElementSpec) -> bool {
-    spec.text
-        && spec
-            .child_names()
-            .any(|child| child == "break" || child == "emphasis")
 }
 
 #[cfg(test)]

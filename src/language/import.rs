@@ -263,7 +263,9 @@ fn reaches_a_person(dial: &Element) -> bool {
         .content
         .iter()
         .any(|node| matches!(node, Node::Text(_)));
-    let is_person = |noun: &Element| matches!(noun.tag, "Number" | "Sip" | "Client" | "WhatsApp");
+    let is_person = |noun: &Element| {
+        vocabulary::elements_named(Channel::Voice, noun.tag).any(|spec| spec.dials)
+    };
     has_text || dial.children().any(is_person)
 }
 

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::elements::verbs;
 use super::names::{NamedReply, Names};
 use super::rules::TOO_LONG;
+use super::shape;
 use super::uses::{Owner, Place, Read, Uses};
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, entries};
@@ -54,7 +55,7 @@ pub(super) fn named_replies(
     for (key, value) in entries(tables) {
         let name = key.get_ref().as_ref();
         let reply = problems.table(value, "a reply").map(|table| {
-            problems.unknown_keys(table, &format!("[reply.{name}]"), &["message", "voice"]);
+            problems.unknown_keys(table, &format!("[reply.{name}]"), &shape::REPLY.keys());
             let mut own = Uses::default();
             let mut on = |channel| {
                 let read = reply_on(names, problems, table, channel, Owner::Reply);
@@ -114,7 +115,7 @@ pub(super) fn default_replies(
     value: &Value<'_>,
 ) -> Option<DefaultReplies> {
     let table = problems.table(value, "a table with `voice` and `message`")?;
-    problems.unknown_keys(table, "[default]", &["message", "voice"]);
+    problems.unknown_keys(table, "[default]", &shape::LAST.keys());
     let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
     let says_nothing = "[default] says nothing to a caller";
     match table.get("voice").map(|voice| (voice, voice.get_ref())) {

@@ -13,8 +13,8 @@ use super::names::{Names, unbound};
 use super::replies::{SILENT_ROUTE, reply_on};
 use super::schedules::named_schedules;
 use super::sessions::new_session;
+use super::shape;
 use super::uses::{Owner, Read, Uses};
-use super::{INTERCEPT_KEYS, ROUTE_KEYS};
 use crate::table::diagnostic::Check;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, Intercept, PASS};
@@ -97,7 +97,7 @@ fn route(
     whole: &Value<'_>,
 ) -> Read<Route> {
     let mut uses = Uses::default();
-    problems.unknown_keys(table, "a route", &ROUTE_KEYS);
+    problems.unknown_keys(table, "a route", &shape::ROUTE.keys());
     let taken = [DEFAULT, LOOP_GUARD];
     let name = decider_name(names, problems, table, whole, "route", &taken);
     let step = step(problems, table);
@@ -231,7 +231,7 @@ fn route_replies(
     let owner = Owner::Route { private, in_step };
     let keys = ["voice", "message", "reply", "create_session"];
     let is_there = keys.iter().any(|key| table.contains_key(*key));
-    if !is_there && !is_elsewhere(table, &ROUTE_KEYS, &keys) {
+    if !is_there && !is_elsewhere(table, &shape::ROUTE, &keys) {
         let help =
             "write voice = [ … ], message = [ … ], reply = \"NAME\" or create_session = { … }";
         let span = place_of_name(table, route);
@@ -260,10 +260,10 @@ fn route_replies(
 }
 
 /// Whether one of these keys may stand in a section under a misspelt name or in its `when`, where it is reported.
-fn is_elsewhere(table: &DeTable<'_>, known: &[&str], keys: &[&str]) -> bool {
+fn is_elsewhere(table: &DeTable<'_>, section: &shape::Section, keys: &[&str]) -> bool {
     let mut all = table.keys().map(|key| key.get_ref().as_ref());
     let when = table.get("when").and_then(|when| when.get_ref().as_table());
-    all.any(|key| !known.contains(&key))
+    all.any(|key: &str| !section.has(key))
         || when.is_some_and(|when| keys.iter().any(|key| when.contains_key(*key)))
 }
 
@@ -348,11 +348,11 @@ fn intercept(
     whole: &Value<'_>,
 ) -> Read<Intercept> {
     let mut uses = Uses::default();
-    problems.unknown_keys(table, "an intercept", &INTERCEPT_KEYS);
+    problems.unknown_keys(table, "an intercept", &shape::INTERCEPT.keys());
     let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
     let name = decider_name(names, problems, table, whole, "intercept", &taken);
     let when = when_of(names, problems, table, Asker::Intercept).unpack(&mut uses);
-    if !table.contains_key("block") && !is_elsewhere(table, &INTERCEPT_KEYS, &["block"]) {
+    if !table.contains_key("block") && !is_elsewhere(table, &shape::INTERCEPT, &["block"]) {
         let help = "write block = true, or block = false to let it go on";
         problems.required(
             table,

@@ -3,15 +3,12 @@
 use std::ops::Range;
 
 use super::texts::FRAGILE_DEFAULT;
-use super::uses::Place;
-use super::voices;
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, choice};
 use crate::table::reply::template::Piece;
-use crate::table::reply::{Element, Node};
+use crate::table::reply::{Attribute, Element, Node};
 use crate::table::twiml;
-use crate::twilio::types::Channel;
-use crate::twilio::vocabulary::ElementSpec;
+use crate::twilio::vocabulary::{self, ElementSpec, Ends, RESPONSE, Status};
 
 pub(super) static EMPTY_ELEMENT: Check = Check::new(
     "empty-element",
@@ -92,11 +89,22 @@ voice = [ { Say = [ { say-as = "1234" } ] } ]     # interpret-as = "digits"
 
 pub(super) static VOICE_LANGUAGE: Check = Check::new(
     "voice-language",
-    r#"A voice that does not speak the language that is set with it. Twilio says nothing, or uses another voice. Write the
+    r#"A voice that does not speak the language that is set with it. Twilio may say nothing, or use another voice. Write the
 voice's own language, or choose a voice that speaks this one.
 
 ```toml
 voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]
+```
+"#,
+);
+
+pub(super) static DEPRECATED: Check = Check::new(
+    "deprecated",
+    r#"An element or an attribute that still works, but that Twilio has deprecated or does not document. Write what the help
+line says, or, for an attribute, name it in `[extra]` to keep it without the warning.
+
+```toml
+voice = [ { Gather = [ { Say = "Yes or no?" } ], input = "speech", enhanced = true, action = "?step=said" } ]
 ```
 "#,
 );
@@ -109,78 +117,35 @@ pub(super) fn check_element(
     content: &Value<'_>,
     parent: &ElementSpec,
 ) {
-    let tag = element.spec.tag;
-    let sets = |name: &str| {
-        element
-            .attributes
-            .iter()
-            .any(|attribute| attribute.name == name)
-    };
+    let spec = element.spec;
+    let tag = spec.tag;
     let is_blank = element.content.iter().all(|node| match node {
         Node::Text(text) => text
             .literal()
             .is_some_and(|literal| literal.trim().is_empty()),
         Node::Element(_) => false,
     });
-    let needs_content = match tag {
-        "Say" | "Dial" | "Client" | "Sip" | "Uri" | "Application" | "Message" | "Refer"
-        | "Headers" | "Connect" | "Start" | "Stop" => true,
-        "Play" => !sets("digits"),
-        "Enqueue" => !sets("workflowSid"),
-        _ => element.spec.text_required,
-    };
-    if is_blank && needs_content {
-        let children: Vec<&str> = element.spec.child_names().collect();
-        let help = match tag {
-            "Play" => "write the URL of the audio, or set `digits`".to_owned(),
-            "Say" => "write what is to be said".to_owned(),
-            _ if element.spec.text => format!("write {{ {tag} = \"…\" }}"),
-            _ => format!("it needs {}", choice(&children)),
+    let may_be_empty = |name| attribute(element, name).is_some();
+    if is_blank && spec.needs_content && !spec.empty_with.is_some_and(may_be_empty) {
+        let children: Vec<&str> = spec.child_names().collect();
+        let help = match spec.empty_with {
+            Some(name) => format!("write {{ {tag} = \"…\" }}, or set `{name}`"),
+            None if spec.text => format!("write {{ {tag} = \"…\" }}"),
+            None => format!("it needs {}", choice(&children)),
         };
-        let number = element.spec.error_number().or(match tag {
-            "Dial" => Some(13223),
-            "Play" => Some(11100),
-            _ => None,
-        });
         let message = format!("`{tag}` is empty");
         problems
             .error(&EMPTY_ELEMENT, content.span(), message, help)
-            .twilio(number);
+            .twilio(spec.error_number());
         return;
     }
+    check_status(problems, element, span, parent);
     check_reached(problems, element, span);
     check_needed(problems, element, span, parent);
     check_voice(problems, element, span);
     check_counts(problems, element, span);
-    if is_spoken_or_sent(tag) && twiml::is_too_long(element) {
-        let (help, number) = match tag {
-            "Say" => (
-                "part it into several Say elements; what is not ASCII counts threefold and more",
-                13521,
-            ),
-            _ => (
-                "part it into several messages: one has at most 1600 characters",
-                14103,
-            ),
-        };
-        let length: usize = element.content.iter().map(literal_length).sum();
-        let message =
-            format!("this text of {length} characters is longer than Twilio takes in one `{tag}`");
-        problems
-            .error(&TOO_LONG, content.span(), message, help)
-            .twilio(number);
-    } else if let Some(max) = element.spec.text_max.filter(|_| !is_spoken_or_sent(tag)) {
-        let length: usize = element.content.iter().map(literal_length).sum();
-        if length > max {
-            let message = format!("the text of `{tag}` has {length} characters, more than {max}");
-            let help = "shorten it".to_owned();
-            problems
-                .error(&TOO_LONG, content.span(), message, help)
-                .twilio(element.spec.error_number());
-        }
-    }
-    let asks_again = matches!(tag, "Gather" | "Record") && !sets("action");
-    if asks_again {
+    check_length(problems, element, content);
+    if spec.asks_again && attribute(element, ACTION).is_none() {
         let message =
             format!("`{tag}` without `action` asks this same URL again, which may answer the same");
         let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
@@ -188,25 +153,68 @@ pub(super) fn check_element(
     }
 }
 
+/// The attribute that leads to another document.
+const ACTION: &str = "action";
+
+fn attribute<'e>(element: &'e Element, name: &str) -> Option<&'e Attribute> {
+    element
+        .attributes
+        .iter()
+        .find(|attribute| attribute.name == name)
+}
+
+fn child_tags(element: &Element) -> impl Iterator<Item = &'static str> {
+    element.content.iter().filter_map(|node| match node {
+        Node::Element(child) => Some(child.spec.tag),
+        Node::Text(_) => None,
+    })
+}
+
+/// What Twilio advises against.
+fn check_status(
+    problems: &mut Problems,
+    element: &Element,
+    span: &Range<usize>,
+    parent: &ElementSpec,
+) {
+    let spec = element.spec;
+    let in_reply = spec.status_in_reply.filter(|_| parent.tag == RESPONSE);
+    if let Some(status) = spec.status.or(in_reply) {
+        advise_against(problems, &format!("`{}`", spec.tag), status, span.clone());
+    }
+}
+
+/// The warning about an element or an attribute that works, but that Twilio advises against.
+pub(super) fn advise_against(
+    problems: &mut Problems,
+    what: &str,
+    status: Status,
+    span: Range<usize>,
+) {
+    let message = format!("{what} is {}: {}", status.is, status.why);
+    let help = match status.instead {
+        Some(instead) => format!("use {instead}"),
+        None => "leave it out".to_owned(),
+    };
+    problems.warn(&DEPRECATED, span, message, help);
+}
+
 /// A noun of Dial with children only must name whom it reaches among them.
 fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>) {
-    let tag = element.spec.tag;
-    let reached = match tag {
-        "Client" => "Identity",
-        "Application" => "ApplicationSid",
-        "Sip" => "Uri",
-        _ => return,
+    let spec = element.spec;
+    let Some(main) = spec.main_child.filter(|_| spec.destination.is_some()) else {
+        return;
     };
-    let is_named = element.content.iter().any(|node| match node {
-        Node::Text(_) => true,
-        Node::Element(child) => child.spec.tag == reached,
-    });
-    if !is_named {
-        let message = format!("`{tag}` reaches nobody");
-        let help = format!("write {{ {reached} = \"…\" }} among its children");
+    let has_text = element
+        .content
+        .iter()
+        .any(|node| matches!(node, Node::Text(_)));
+    if !has_text && child_tags(element).all(|tag| tag != main) {
+        let message = format!("`{}` reaches nobody", spec.tag);
+        let help = format!("write {{ {main} = \"…\" }} among its children");
         problems
             .error(&EMPTY_ELEMENT, span.clone(), message, help)
-            .twilio(element.spec.error_number());
+            .twilio(spec.error_number());
     }
 }
 
@@ -217,24 +225,12 @@ fn check_needed(
     span: &Range<usize>,
     parent: &ElementSpec,
 ) {
-    let tag = element.spec.tag;
-    let needed: &[&str] = match tag {
-        // To stop a stream its name will do.
-        "Stream" if parent.tag != "Stop" => &["url"],
-        "ConversationRelay" => &["url"],
-        "Parameter" | "Config" | "Header" => &["name", "value"],
-        "sub" => &["alias"],
-        "say-as" => &["interpret-as"],
-        "phoneme" => &["ph"],
-        _ => &[],
-    };
-    for name in needed {
-        if element
-            .attributes
-            .iter()
-            .all(|attribute| attribute.name != *name)
-        {
-            let message = format!("`{tag}` has no `{name}`");
+    let sets = |name: &str| attribute(element, name).is_some();
+    for (name, spec) in element.spec.attributes().filter(|(_, spec)| spec.required) {
+        let can_do_without =
+            spec.optional_in == Some(parent.tag) || spec.required_unless.is_some_and(sets);
+        if !can_do_without && !sets(name) {
+            let message = format!("`{}` has no `{name}`", element.spec.tag);
             let help = format!("write {name} = \"…\" in it");
             problems
                 .error(&MISSING_ATTRIBUTE, span.clone(), message, help)
@@ -243,177 +239,177 @@ fn check_needed(
     }
 }
 
-/// A voice speaks its own language only; with another the verb fails.
+/// A voice speaks its own language; with another the verb may fail.
 fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) {
-    let literal = |name: &str| {
-        element
-            .attributes
-            .iter()
-            .find(|attribute| attribute.name == name)
-            .and_then(|found| found.value.literal())
-    };
+    let literal = |name: &str| attribute(element, name)?.value.literal();
     let (Some(voice), Some(language)) = (literal("voice"), literal("language")) else {
         return;
     };
-    let languages = voices::languages(voice);
-    if element.spec.tag == "Say" && !languages.is_empty() && !languages.contains(&language) {
+    let languages = vocabulary::voice_languages(voice);
+    let without_region = language.split('-').next().unwrap_or_default();
+    let speaks = |known: &&str| {
+        known.eq_ignore_ascii_case(language) || known.eq_ignore_ascii_case(without_region)
+    };
+    if element.spec.is_spoken() && !languages.is_empty() && !languages.iter().any(speaks) {
         let message = format!("the voice \"{voice}\" does not speak \"{language}\"");
         let help = format!(
             "write language = \"{}\", or choose another voice",
             languages[0]
         );
-        problems
-            .error(&VOICE_LANGUAGE, span.clone(), message, help)
-            .twilio(13512);
+        problems.warn(&VOICE_LANGUAGE, span.clone(), message, help);
     }
 }
 
 /// How many children of a kind TwiML takes.
 fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>) {
-    let children: Vec<&str> = element
-        .content
-        .iter()
-        .filter_map(|node| match node {
-            Node::Element(child) => Some(child.spec.tag),
-            Node::Text(_) => None,
-        })
-        .collect();
-    let count = |tag: &str| children.iter().filter(|child| **child == tag).count();
     let tag = element.spec.tag;
-    let mut too_many = |what: String, help: &str, number: Option<u32>| {
+    let mut too_many = |what: String, help: String, number: Option<u32>| {
         let message = format!("{what} in one `{tag}`");
         problems
             .error(&TOO_MANY, span.clone(), message, help)
             .twilio(number);
     };
-    match tag {
-        "Dial" => {
-            let alone = ["Conference", "Queue", "Application"]
-                .into_iter()
-                .find(|noun| count(noun) > 0);
-            if let Some(noun) = alone.filter(|_| children.len() > 1) {
-                let number = (noun == "Conference").then_some(13000);
-                too_many(
-                    format!("`{noun}` and another noun"),
-                    "a Dial leads to one such place only",
-                    number,
-                );
-            } else if children.len() > 10 {
-                too_many(
-                    format!("{} nouns", children.len()),
-                    "at most 10 are dialled at once",
-                    None,
-                );
-            }
-        }
-        "Message" if count("Media") > 10 => {
-            too_many(
-                format!("{} Media", count("Media")),
-                "a message carries at most 10",
-                None,
-            );
-        }
-        _ => {
-            for single in ["Headers", "Identity", "Task", "ApplicationSid", "Room"] {
-                if count(single) > 1 {
-                    too_many(
-                        format!("{} `{single}`", count(single)),
-                        "write it once",
-                        None,
-                    );
-                }
-            }
-            if tag == "Connect" && children.len() > 1 {
-                too_many(
-                    format!("{} nouns", children.len()),
-                    "a call is connected to one place",
-                    None,
-                );
-            }
-            if tag == "Refer" && children.len() > 1 {
-                too_many(
-                    format!("{} `Sip`", children.len()),
-                    "a call is referred to one place",
-                    None,
-                );
-            }
-        }
+    let children: Vec<&ElementSpec> = element
+        .content
+        .iter()
+        .filter_map(|node| match node {
+            Node::Element(child) => Some(child.spec),
+            Node::Text(_) => None,
+        })
+        .collect();
+    if let Some(child) = children.iter().find(|child| child.alone)
+        && children.len() > 1
+    {
+        let what = format!("`{}` and another noun", child.tag);
+        let help = format!("a {tag} leads to one such place only");
+        return too_many(what, help, child.alone_error);
+    }
+    let most = element.spec.most_children;
+    if most.is_some_and(|most| children.len() > most) {
+        let what = format!("{} elements", children.len());
+        return too_many(what, at_most(most), None);
+    }
+    for (child, count, _) in over_limit(&children) {
+        let what = format!("{count} `{}`", child.tag);
+        too_many(what, at_most(child.most), child.most_error);
     }
 }
 
+/// The elements of which there are more than one place takes: each kind, how many there are, and the position of the
+/// first one too many.
+fn over_limit<'s>(specs: &[&'s ElementSpec]) -> Vec<(&'s ElementSpec, usize, usize)> {
+    let is_over = |(position, spec): (usize, &&'s ElementSpec)| {
+        let same =
+            |specs: &[&ElementSpec]| specs.iter().filter(|other| other.tag == spec.tag).count();
+        let is_first_over = |most| same(&specs[..position]) == most;
+        spec.most
+            .is_some_and(is_first_over)
+            .then(|| (*spec, same(specs), position))
+    };
+    specs.iter().enumerate().filter_map(is_over).collect()
+}
+
+fn at_most(most: Option<usize>) -> String {
+    match most {
+        Some(most) if most > 1 => format!("write at most {most}"),
+        _ => "write only one".to_owned(),
+    }
+}
+
+/// A text that is too long whatever the request.
+fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>) {
+    let spec = element.spec;
+    let tag = spec.tag;
+    let length: usize = element.content.iter().map(literal_length).sum();
+    let Some(max) = spec.text_max(None) else {
+        return;
+    };
+    let (message, help) = if spec.cut && twiml::is_too_long(element) {
+        let help = match spec.encoded_max() {
+            Some(_) => format!(
+                "split it over several {tag} elements; a character that is not ASCII counts three times or more"
+            ),
+            None => format!("split it over several messages: one has at most {max} characters"),
+        };
+        let message =
+            format!("this text of {length} characters is longer than Twilio takes in one `{tag}`");
+        (message, help)
+    } else if !spec.cut && length > max {
+        let message = format!("the text of `{tag}` has {length} characters, more than {max}");
+        (message, "shorten it".to_owned())
+    } else {
+        return;
+    };
+    problems
+        .error(&TOO_LONG, content.span(), message, help)
+        .twilio(spec.length_error_number());
+}
+
+/// The characters of a text that are there whatever the request.
+fn literal_length(node: &Node) -> usize {
+    let Node::Text(text) = node else { return 0 };
+    let literals = text.pieces().iter().map(|piece| match piece {
+        Piece::Literal(text) => text.chars().count(),
+        _ => 0,
+    });
+    literals.sum()
+}
+
 /// The rules that look at the order and the number of verbs.
-pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize>)], place: Place) {
-    for (position, (verb, _)) in verbs.iter().enumerate() {
-        let Some((next, span)) = verbs.get(position + 1) else {
-            break;
+pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize>)]) {
+    for pair in verbs.windows(2) {
+        let [(verb, _), (next, span)] = pair else {
+            continue;
         };
-        let sets = |name: &str| {
-            verb.attributes
-                .iter()
-                .find(|attribute| attribute.name == name)
-        };
-        let is_true = |name: &str| {
-            sets(name).is_some_and(|attribute| attribute.value.literal() == Some("true"))
-        };
-        let tag = verb.spec.tag;
-        let message = match tag {
-            "Redirect" | "Hangup" | "Reject" => {
-                format!(
-                    "`{}` is never reached: `{tag}` ends the document",
-                    next.spec.tag
-                )
-            }
-            "Dial" | "Enqueue" | "Pay" | "Refer" | "Connect" if sets("action").is_some() => {
-                format!(
-                    "`{}` is never reached: `{tag}` goes on at its `action`",
-                    next.spec.tag
-                )
-            }
-            "Gather" if is_true("actionOnEmptyResult") => {
-                format!(
-                    "`{}` is never reached: this `Gather` always goes on at its `action`",
-                    next.spec.tag
-                )
-            }
-            "Message" if sets("action").is_some() => {
-                let message = format!(
-                    "`{}` may not be reached: this `Message` has an `action`",
-                    next.spec.tag
-                );
-                let help = "write it before that message, or set statusCallback instead of action";
-                problems.warn(&UNREACHABLE_ELEMENT, span.clone(), message, help);
-                continue;
-            }
-            _ => continue,
-        };
-        let help = format!("move it before `{tag}`, or take it out");
-        problems.error(&UNREACHABLE_ELEMENT, span.clone(), message, help);
+        check_order(problems, verb, next, span);
     }
     // A Pause before it only delays; whatever else comes first answers the call.
-    let first = verbs
+    let mut after_pauses = verbs
         .iter()
-        .position(|(verb, _)| verb.spec.tag != "Pause")
-        .unwrap_or_default();
-    if let Some((_, span)) = verbs
-        .iter()
-        .skip(first + 1)
-        .find(|(verb, _)| verb.spec.tag == "Reject")
-    {
+        .skip_while(|(verb, _)| verb.spec.tag == "Pause");
+    after_pauses.next();
+    if let Some((_, span)) = after_pauses.find(|(verb, _)| verb.spec.tag == "Reject") {
         let help = "write Reject alone, or Hangup after what you say";
         let message = "the verb before `Reject` has answered the call already";
         problems.warn(&LATE_REJECT, span.clone(), message, help);
     }
-    let messages: Vec<_> = verbs
-        .iter()
-        .filter(|(verb, _)| verb.spec.tag == "Message")
-        .collect();
-    if place.channel == Channel::Message && messages.len() > 10 {
-        let message = format!("{} messages in one reply", messages.len());
-        let span = messages[10].1.clone();
+    let specs: Vec<&ElementSpec> = verbs.iter().map(|(verb, _)| verb.spec).collect();
+    for (spec, count, position) in over_limit(&specs) {
+        let message = format!("{count} `{}` in one reply", spec.tag);
         problems
-            .error(&TOO_MANY, span, message, "Twilio sends at most 10")
-            .twilio(14109);
+            .error(
+                &TOO_MANY,
+                verbs[position].1.clone(),
+                message,
+                at_most(spec.most),
+            )
+            .twilio(spec.most_error);
     }
+}
+
+/// The rule that nothing may follow what ends the document.
+fn check_order(problems: &mut Problems, verb: &Element, next: &Element, span: &Range<usize>) {
+    let (tag, next) = (verb.spec.tag, next.spec.tag);
+    let has_action = attribute(verb, ACTION).is_some();
+    let is_true =
+        |name| attribute(verb, name).is_some_and(|set| set.value.literal() == Some("true"));
+    let why = match verb.spec.ends {
+        Some(Ends::Always) => format!("`{tag}` ends the document"),
+        Some(Ends::Action) if has_action => format!("`{tag}` goes on at its `action`"),
+        Some(Ends::ActionOnEmptyResult) if is_true("actionOnEmptyResult") => {
+            format!("this `{tag}` always goes on at its `action`")
+        }
+        Some(Ends::Perhaps) if has_action => {
+            let message = format!("`{next}` may not be reached: this `{tag}` has an `action`");
+            let help = "write it before that message, or set statusCallback instead of action";
+            problems.warn(&UNREACHABLE_ELEMENT, span.clone(), message, help);
+            return;
+        }
+        _ => return,
+    };
+    let message = format!("`{next}` is never reached: {why}");
+    let help = format!("move it before `{tag}`, or take it out");
+    problems.error(&UNREACHABLE_ELEMENT, span.clone(), message, help);
 }
 
 /// `[default]` must not be able to fail: no template, and nothing that asks the service again.
@@ -424,7 +420,7 @@ pub(super) fn check_default_verb(
     span: &Range<usize>,
 ) {
     let help = "write it in a route without `when`";
-    if matches!(spec.tag, "Redirect" | "Gather" | "Record" | "Enqueue") {
+    if spec.leads_on {
         let message = format!(
             "`{}` leads on from [default], which must be the end",
             spec.tag
@@ -432,31 +428,8 @@ pub(super) fn check_default_verb(
         problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
         return;
     }
-    for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == "action") {
+    for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == ACTION) {
         let message = "`action` leads on from [default], which must be the end";
         problems.error(&FRAGILE_DEFAULT, key.span(), message, help);
-    }
-}
-
-/// Whether an element's text is spoken or sent, so that it is cut at a limit when a request makes it too long.
-fn is_spoken_or_sent(tag: &str) -> bool {
-    matches!(tag, "Say" | "Message" | "Sms")
-}
-
-/// The characters of a text that are there whatever the request.
-fn literal_length(node: &Node) -> usize {
-    match node {
-        Node::Text(text) => text
-            .pieces()
-            .iter()
-            .map(|piece| {
-                if let Piece::Literal(text) = piece {
-                    text.chars().count()
-                } else {
-                    0
-                }
-            })
-            .sum(),
-        Node::Element(_) => 0,
     }
 }

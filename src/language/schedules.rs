@@ -9,6 +9,7 @@ use jiff::tz::{TimeZone, db};
 use toml::de::{DeTable, DeValue};
 
 use super::names::Names;
+use super::shape;
 use super::uses::{Read, Uses};
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, entries, section_help};
@@ -77,7 +78,7 @@ fn schedule(
     let before = problems.count();
     let table = problems.table(value, "a schedule")?;
     let section = format!("[schedule.{name}]");
-    problems.unknown_keys(table, &section, &["closed", "open", "timezone"]);
+    problems.unknown_keys(table, &section, &shape::SCHEDULE.keys());
     let zone = zone(problems, table, &section, &place);
     let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
     let open = problems.required(table, "open", &section, place.clone(), help)?;

@@ -7,6 +7,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::names::Names;
+use super::shape;
 use super::texts::template;
 use super::uses::{CellCheck, Owner, Place, Read, Rule, Slot, Uses};
 use super::values::BAD_NUMBER;
@@ -43,15 +44,6 @@ uniqueName = "callback-{{ CallSid | default(MessageSid) }}"
 /// The field for the real number of the second party, which Proxy calls: without it there is no session.
 const PARTICIPANT: &str = "participantIdentifier";
 
-const SESSION_KEYS: [&str; 6] = [
-    "dateExpiry",
-    "mode",
-    "participantIdentifier",
-    "participantProxyIdentifier",
-    "ttl",
-    "uniqueName",
-];
-
 /// The session of a route's `create_session`, and the channels that it answers.
 pub(super) fn new_session(
     names: &Names,
@@ -63,7 +55,7 @@ pub(super) fn new_session(
     let Some(table) = problems.table(value, "a table of a session's fields") else {
         return uses.with(None);
     };
-    problems.unknown_keys(table, "`create_session`", &SESSION_KEYS);
+    problems.unknown_keys(table, "`create_session`", &shape::SESSION.keys());
     let help =
         "write participantIdentifier = \"+15005550006\": the real number of the second party";
     let section = "`create_session`";
@@ -121,6 +113,7 @@ fn session_text(
         attribute: Some(field),
         destination,
         dials: field == PARTICIPANT,
+        is_socket: false,
         place: Place {
             channel: Channel::Voice,
             owner,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::DeValue;
 
+use super::shape;
 use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_REPLIES};
 use crate::table::problems::{BAD_NAME, Problems, Value, entries, integer};
@@ -94,7 +95,7 @@ pub(super) fn limits(problems: &mut Problems, section: &Value<'_>) -> Limits {
     let Some(table) = problems.table(section, "a table of limits") else {
         return limits;
     };
-    problems.unknown_keys(table, "[loop_guard]", &["per", "replies", "same_call"]);
+    problems.unknown_keys(table, "[loop_guard]", &shape::LIMITS.keys());
     if let Some(value) = table.get("replies") {
         limits.replies = count(problems, value, MOST_REPLIES).unwrap_or(limits.replies);
     }

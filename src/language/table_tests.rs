@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
 use super::names::Names;
+use super::shape;
 use crate::table::answer::{Asked, answer};
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::guard::{Guard, LOOP_GUARD};
@@ -52,10 +53,6 @@ at = "2026-12-24T12:00[America/New_York]"
 ```
 "#,
 );
-
-const TEST_KEYS: [&str; 8] = [
-    "at", "channel", "contains", "expect", "name", "request", "step", "webhook",
-];
 
 /// The moment of a test that names none.
 const NOON: &str = "2026-01-01T12:00:00Z";
@@ -126,7 +123,7 @@ fn test_case<'v>(
     taken: &mut BTreeSet<&'v str>,
 ) -> Option<TableTest<'v>> {
     let test = problems.table(value, "a test")?;
-    problems.unknown_keys(test, "a test", &TEST_KEYS);
+    problems.unknown_keys(test, "a test", &shape::TEST.keys());
     let help = "write name = \"…\": it says which test has failed";
     let name = problems.required(test, "name", "a test", value.span(), help)?;
     let place = name.span();

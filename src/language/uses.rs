@@ -172,6 +172,8 @@ pub(super) struct Slot<'s> {
     pub destination: Option<Destination>,
     /// Whether it is what a Dial reaches.
     pub dials: bool,
+    /// Whether it is the URL of a socket.
+    pub is_socket: bool,
     /// Where the element stands.
     pub place: Place,
 }

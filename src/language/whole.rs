@@ -8,13 +8,13 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::FILE_KEYS;
+use super::attributes::UNUSUAL_VALUE;
 use super::names::Names;
+use super::shape;
 use super::uses::{CellCheck, StepReference, Uses};
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, entries};
 use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::ValueError;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
     "missing-default",
@@ -75,8 +75,8 @@ something else. Use it, or take it out.
 
 pub(super) static BAD_CELL: Check = Check::new(
     "bad-cell",
-    "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a language
-that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
+    "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a recording
+track that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
 it empty: the attribute or element is left out.
 
 ```csv
@@ -224,12 +224,16 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         .cells(check.column)
         // An empty cell leaves its attribute or element out.
         .filter(|(_, cell)| check.is_required || !cell.is_empty())
-        .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)))
-        .filter(|(_, error)| !matches!(error, ValueError::NotAmong { open: true }));
+        .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
     for (row, error) in bad.take(MOST_BAD_CELLS) {
         let (file, span) = file.place(row, check.column + 1);
-        let message = format!("this cell cannot stand there: {error}");
-        problems.error_in(&file, &BAD_CELL, span, message, help.clone());
+        if error.is_suspicion() {
+            let message = format!("this cell may not stand there: {error}");
+            problems.warn_in(&file, &UNUSUAL_VALUE, span, message, help.clone());
+        } else {
+            let message = format!("this cell cannot stand there: {error}");
+            problems.error_in(&file, &BAD_CELL, span, message, help.clone());
+        }
     }
 }
 
@@ -238,7 +242,7 @@ fn check_sections(names: &Names, problems: &mut Problems, file: &DeTable<'_>, us
     let misspelt: Vec<&str> = file
         .keys()
         .map(|key| key.get_ref().as_ref())
-        .filter(|key| !FILE_KEYS.contains(key))
+        .filter(|key| !shape::FILE.has(key))
         .collect();
     let is_like_default = |key: &&str| nearest(key, ["default"]).is_some();
     if !file.contains_key("default") && !misspelt.iter().any(is_like_default) {

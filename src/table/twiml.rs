@@ -11,26 +11,8 @@ use quick_xml::{Reader, Writer};
 use crate::table::reply::template::{Encoding, Piece, Scope, Text};
 use crate::table::reply::{Attribute, DOCUMENT_MAX_BYTES, Element, Node, RenderError, Reply};
 use crate::twilio::request::{Form, Request, Webhook};
-use crate::twilio::vocabulary::{Destination, ElementSpec, ValueError};
-
-/// The most characters of a text message's body, <https://www.twilio.com/docs/messaging/twiml/message>.
-pub const MESSAGE_MAX_CHARACTERS: usize = 1600;
-
-/// The most bytes of a Say's text once it is percent-encoded, <https://www.twilio.com/docs/api/errors/13521>.
-const SAY_MAX_ENCODED: usize = 4500;
-
-/// The most characters that a voice speaks in one Say.
-///
-/// Source: <https://www.twilio.com/docs/api/errors/13521>. Without a voice the account's own setting decides,
-/// so the least of them counts.
-#[must_use]
-pub fn say_max_characters(voice: Option<&str>) -> usize {
-    match voice {
-        Some("man" | "woman" | "alice") => 4096,
-        Some(voice) if voice.starts_with("Google.") => 5000,
-        _ => 3000,
-    }
-}
+use crate::twilio::types::Channel;
+use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
 
 /// A document for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +70,7 @@ pub fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, Render
     }
     let sends = verbs.iter().any(FilledNode::sends);
     let response = Filled {
-        tag: "Response",
+        spec: vocabulary::response(Channel::Voice),
         attributes: Vec::new(),
         content: verbs,
     };
@@ -110,7 +92,7 @@ pub fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, Render
 
 /// An element with its places filled in.
 struct Filled<'t> {
-    tag: &'static str,
+    spec: &'static ElementSpec,
     attributes: Vec<(&'t str, Cow<'t, str>)>,
     content: Vec<FilledNode<'t>>,
 }
@@ -140,12 +122,12 @@ fn fill<'t>(
         }
     }
     // A Gather still takes digits when its prompt came out empty; every other element is there for what it holds.
-    let came_out_empty = content.is_empty() && !element.content.is_empty() && spec.tag != "Gather";
+    let came_out_empty = content.is_empty() && !element.content.is_empty() && !spec.stays_empty;
     if came_out_empty {
         return Ok(None);
     }
     Ok(Some(FilledNode::Element(Filled {
-        tag: spec.tag,
+        spec,
         attributes,
         content,
     })))
@@ -170,7 +152,8 @@ fn fill_attribute<'t>(
         return Ok(stays.then_some(Cow::Owned(own_number)));
     }
     match attribute.spec.check(&value) {
-        Ok(()) | Err(ValueError::NotAmong { open: true }) => Ok(Some(value)),
+        Ok(()) => Ok(Some(value)),
+        Err(error) if error.is_suspicion() => Ok(Some(value)),
         Err(error) => Err(RenderError::Value {
             element: spec.tag,
             attribute: Some(attribute.name.clone()),
@@ -197,8 +180,8 @@ fn fill_text<'t>(
     {
         Some(Err(error)) => Some(error),
         _ => spec
-            .text_max
-            .filter(|max| !is_body(spec.tag) && value.chars().count() > *max)
+            .text_max(None)
+            .filter(|max| !spec.cut && value.chars().count() > *max)
             .map(|max| ValueError::TooLong { max }),
     };
     match error {
@@ -219,14 +202,9 @@ fn encoding(destination: Option<Destination>) -> Encoding {
     }
 }
 
-/// Whether an element holds the text of a text message, which is cut rather than refused.
-fn is_body(tag: &str) -> bool {
-    matches!(tag, "Message" | "Body" | "Sms")
-}
-
 impl FilledNode<'_> {
     fn sends(&self) -> bool {
-        matches!(self, Self::Element(element) if element.tag == "Message")
+        matches!(self, Self::Element(element) if element.spec.tag == "Message")
     }
 
     /// Cuts the texts of each Say and Message at their limit; how many were cut.
@@ -234,32 +212,21 @@ impl FilledNode<'_> {
         let Self::Element(element) = self else {
             return 0;
         };
-        match element.tag {
-            "Say" => {
-                let voice = element
-                    .attributes
-                    .iter()
-                    .find(|(name, _)| *name == "voice")
-                    .map(|(_, value)| &**value);
-                let mut room = Room {
-                    characters: say_max_characters(voice),
-                    encoded: SAY_MAX_ENCODED,
-                    cut: false,
-                };
-                element.cut(&mut room);
-                usize::from(room.cut)
-            }
-            "Message" | "Sms" => {
-                let mut room = Room {
-                    characters: MESSAGE_MAX_CHARACTERS,
-                    encoded: usize::MAX,
-                    cut: false,
-                };
-                element.cut(&mut room);
-                usize::from(room.cut)
-            }
-            _ => element.content.iter_mut().map(FilledNode::cut).sum(),
+        if !element.spec.cut {
+            return element.content.iter_mut().map(FilledNode::cut).sum();
         }
+        let voice = element
+            .attributes
+            .iter()
+            .find(|(name, _)| *name == "voice")
+            .map(|(_, value)| &**value);
+        let mut room = Room {
+            characters: element.spec.text_max(voice).unwrap_or(usize::MAX),
+            encoded: element.spec.encoded_max().unwrap_or(usize::MAX),
+            cut: false,
+        };
+        element.cut(&mut room);
+        usize::from(room.cut)
     }
 
     fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
@@ -275,7 +242,7 @@ impl Filled<'_> {
         // What a cut leaves nothing of goes: an empty Body or say-as is none that TwiML has.
         self.content.retain_mut(|node| match node {
             // The URL of a Media is no text that a limit could cut.
-            FilledNode::Element(element) if element.tag == "Media" => true,
+            FilledNode::Element(element) if element.spec.destination.is_some() => true,
             FilledNode::Element(element) => {
                 let was_empty = element.content.is_empty();
                 element.cut(room);
@@ -290,7 +257,7 @@ impl Filled<'_> {
     }
 
     fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
-        let mut start = BytesStart::new(self.tag);
+        let mut start = BytesStart::new(self.spec.tag);
         for (name, value) in &self.attributes {
             start.push_attribute((*name, &**value));
         }
@@ -301,7 +268,7 @@ impl Filled<'_> {
         for node in &self.content {
             node.write(writer)?;
         }
-        writer.write_event(Event::End(BytesEnd::new(self.tag)))
+        writer.write_event(Event::End(BytesEnd::new(self.spec.tag)))
     }
 }
 

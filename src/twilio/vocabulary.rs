@@ -1,116 +1,246 @@
 //! What TwiML has: elements, where they may stand, their attributes and the values these may take.
 //!
-//! The facts are data, in `vocabulary.json`; each attribute there names its source (`D-dial` is Twilio's page of
-//! the verb Dial, `L-py` the official Python helper library 9.13.0). This file reads them and checks values.
+//! The facts are data, in `vocabulary.json`: one line per element and per attribute. They are taken over from
+//! Twilio's documentation and from its helper libraries for Python (9.13.0) and Node (6.3.1), as of December 2026; what
+//! our own rules say about an element, such as [`ElementSpec::leads_on`], stands beside them. This file reads them and
+//! checks values. The readers of a table, the writer of documents and the JSON Schema all use these types.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::ops::Bound;
 use std::sync::LazyLock;
 
-use serde::Deserialize;
+use regex::Regex;
+use serde::{Deserialize, Deserializer, de::Error};
 
-use crate::twilio::types::{Channel, E164, E164Error};
-use crate::twilio::url::{UrlError, check_web_url, check_websocket_url};
+use crate::twilio::types::Channel;
+use crate::twilio::url::{check_web_url, check_websocket_url};
 
-static VOCABULARY: LazyLock<Vocabulary> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("vocabulary.json"))
-        .expect("a test reads the whole vocabulary")
+pub use crate::twilio::twiml_value::{Destination, ValueError};
+
+static SHIPPED: LazyLock<Vocabulary> = LazyLock::new(|| {
+    Vocabulary::parse(include_str!("vocabulary.json")).expect("a test reads the whole vocabulary")
 });
 
 /// All of TwiML for Voice and for Messaging.
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Vocabulary {
+    /// The elements of each channel.
     #[serde(borrow)]
-    voice: BTreeMap<&'static str, ElementSpec>,
-    messaging: BTreeMap<&'static str, ElementSpec>,
-    values: BTreeMap<&'static str, Vec<&'static str>>,
+    elements: BTreeMap<&'static str, Elements>,
+    /// What an attribute means wherever it stands.
+    help: BTreeMap<&'static str, &'static str>,
+    /// The elements that people still write and that do not work.
+    gone: BTreeMap<&'static str, BTreeMap<&'static str, Status>>,
+    voices: Voices,
 }
 
-/// What TwiML knows of one element.
+/// The elements of a channel by key: the tag, or `tag@parent` where a tag means two things.
+pub(crate) type Elements = BTreeMap<&'static str, ElementSpec>;
+
+/// What is known about voices.
+///
+/// Polly's languages are those of Amazon's page of voices,
+/// <https://docs.aws.amazon.com/polly/latest/dg/available-voices.html>.
 #[derive(Debug, Deserialize)]
+struct Voices {
+    /// The voices that are Twilio's own.
+    #[serde(borrow)]
+    basic: Vec<&'static str>,
+    /// The endings of Polly's names that say nothing about the language.
+    suffixes: Vec<&'static str>,
+    /// The names of Polly's voices by language.
+    polly: BTreeMap<&'static str, Vec<&'static str>>,
+}
+
+impl Vocabulary {
+    /// Reads a vocabulary. No text in it may need an escape, because texts are not copied.
+    fn parse(text: &'static str) -> serde_json::Result<Self> {
+        serde_json::from_str(text)
+    }
+
+    /// The vocabulary that the program ships with. Unit tests can put another in its place.
+    fn current() -> &'static Self {
+        #[cfg(test)]
+        if let Some(other) = tests::OTHER.get() {
+            return other;
+        }
+        &SHIPPED
+    }
+}
+
+/// What TwiML knows of one element, and what our own rules ask of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, as in the data"
+)]
 pub struct ElementSpec {
     /// The name in the document.
     pub tag: &'static str,
+    /// What the element does, in a sentence.
+    pub help: &'static str,
+    /// The keys of the elements that may stand in it.
     #[serde(borrow)]
-    children: Vec<&'static str>,
+    pub(crate) children: Vec<&'static str>,
     /// Whether the element may hold text.
     pub text: bool,
-    /// Whether the element means nothing without text.
-    #[serde(default)]
-    pub text_required: bool,
-    /// The most characters its text may have.
-    pub text_max: Option<usize>,
+    /// Whether text and children may stand side by side in it.
+    pub mixed: bool,
+    /// Whether the element means nothing when it is empty.
+    pub needs_content: bool,
+    /// The attribute with which it may be empty all the same.
+    pub empty_with: Option<&'static str>,
+    /// The child that says what the element's own text would say.
+    pub main_child: Option<&'static str>,
+    text_max: Option<usize>,
+    spoken_max: Option<SpokenMax>,
+    /// Whether a text that a request makes too long is cut; otherwise the reply cannot be rendered.
+    pub cut: bool,
+    /// Whether the element stays in a document when what is in it came out empty.
+    pub stays_empty: bool,
     /// What its text leads to: something dialled or fetched.
     pub destination: Option<Destination>,
-    /// Twilio's error numbers for a bad text.
-    #[serde(default)]
+    /// Whether its text is what a Dial reaches.
+    pub dials: bool,
+    /// Whether it must be the only child of its parent.
+    pub alone: bool,
+    /// Twilio's error number when it is not.
+    pub alone_error: Option<u32>,
+    /// How many of it its parent may have.
+    pub most: Option<usize>,
+    /// Twilio's error number when there are more.
+    pub most_error: Option<u32>,
+    /// How many children it may have.
+    pub most_children: Option<usize>,
+    /// When the elements after it are not reached.
+    pub ends: Option<Ends>,
+    /// Whether the call comes back to the service after it, which `[default]` must not do.
+    pub leads_on: bool,
+    /// Whether Twilio asks the same URL again when it has no `action`.
+    pub asks_again: bool,
+    /// Twilio's error number for a child that cannot stand in it.
+    pub nesting_error: Option<u32>,
+    /// Set when Twilio advises against it.
+    pub status: Option<Status>,
+    /// The same, where it stands directly in a reply.
+    pub status_in_reply: Option<Status>,
+    /// Twilio's error numbers for a bad text: the first for one that is empty, the last for one that is too long.
     errors: Vec<u32>,
     attributes: BTreeMap<&'static str, AttributeSpec>,
 }
 
-/// What TwiML allows as the value of one attribute.
-#[derive(Debug, Deserialize)]
+/// How many characters each kind of voice speaks in one element, and how many bytes of percent-encoded text.
+///
+/// Source: <https://www.twilio.com/docs/api/errors/13521>.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpokenMax {
+    basic: usize,
+    google: usize,
+    other: usize,
+    encoded: usize,
+}
+
+/// When the elements after one are not reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Ends {
+    /// Always.
+    Always,
+    /// When it has an `action`.
+    Action,
+    /// When it has an `action`, but Twilio's pages are not clear about it.
+    Perhaps,
+    /// When its `actionOnEmptyResult` is true.
+    ActionOnEmptyResult,
+}
+
+/// Why something is better not written.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Status {
+    /// `deprecated`, `undocumented`, or nothing for what is gone.
+    pub is: &'static str,
+    /// The reason.
+    pub why: &'static str,
+    /// What to write instead, if anything.
+    pub instead: Option<&'static str>,
+}
+
+/// What TwiML allows as the value of one attribute. The default takes any text.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, as in the data"
+)]
 pub struct AttributeSpec {
+    /// The type of a value.
     #[serde(rename = "type")]
-    kind: Kind,
-    values: Option<Values>,
-    /// Whether the list of values is known to be incomplete, so that another value is only suspicious.
-    #[serde(default)]
-    pub open: bool,
-    #[serde(default)]
-    list: bool,
-    min: Option<i64>,
-    max: Option<i64>,
-    max_length: Option<usize>,
+    pub kind: ValueType,
+    /// The values that are known; empty when any text of the right form will do.
     #[serde(borrow)]
-    charset: Option<&'static str>,
+    pub values: Vec<&'static str>,
+    /// Whether the list belongs to somebody else and grows, so that another value is only suspicious.
+    pub open: bool,
+    /// Whether a value in another letter case is the same.
+    any_case: bool,
+    /// Values that still work, each with what to write instead.
+    pub also: BTreeMap<&'static str, &'static str>,
+    /// Whether several values may stand in one text, separated by blanks.
+    pub list: bool,
+    /// The least number.
+    pub min: Option<i64>,
+    /// The greatest number.
+    pub max: Option<i64>,
+    /// The greatest number that needs no special setting of the account.
+    warn_above: Option<i64>,
+    /// The most characters.
+    pub max_length: Option<usize>,
+    /// The characters that may stand in it.
+    pub charset: Option<&'static str>,
+    /// What a text must look like, or which values are known beside the list.
+    #[serde(deserialize_with = "pattern")]
+    pub pattern: Option<Regex>,
+    /// What must not be found in a text.
+    #[serde(deserialize_with = "pattern")]
+    not_pattern: Option<Regex>,
+    /// What the two patterns ask for, in words.
+    form: &'static str,
     destination: Option<Destination>,
     /// Whether the empty text means something: silence for a `waitUrl`.
-    #[serde(default)]
-    empty: bool,
+    pub empty: bool,
+    /// Whether the element means nothing without it.
+    pub required: bool,
+    /// The attribute that can stand in its place.
+    pub required_unless: Option<&'static str>,
+    /// The parent below which the element can do without it.
+    pub optional_in: Option<&'static str>,
+    /// Set when Twilio advises against it.
+    pub status: Option<Status>,
     /// Twilio's error numbers for a bad value.
-    #[serde(default)]
     errors: Vec<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
+    let text = <&str>::deserialize(deserializer)?;
+    Regex::new(text).map(Some).map_err(D::Error::custom)
+}
+
+/// The type of an attribute's value.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+#[expect(missing_docs, reason = "the names say it")]
+pub enum ValueType {
     Boolean,
     Enum,
     Integer,
+    #[default]
     String,
     Url,
     Websocket,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Values {
-    Of(&'static str),
-    #[serde(borrow)]
-    List(Vec<&'static str>),
-}
-
-/// Where a value leads, and so what it must look like and what it may be made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Destination {
-    /// A URL that Twilio fetches or posts to.
-    Url,
-    /// A phone number that is dialled: E.164.
-    Number,
-    /// A `sip:` or `sips:` URI.
-    Sip,
-    /// The name of a client, a conference, a queue, or a SID.
-    Name,
-    /// Who a call is from: `callerId`.
-    Caller,
-    /// Who a text is from: `from`.
-    Sender,
-    /// Whom a text goes to: an E.164 number or an address with a scheme.
-    Address,
 }
 
 /// The element of this name that may stand below `parent` (`Response` for a verb) in a document of this channel.
@@ -128,18 +258,21 @@ pub fn child_of(
 #[must_use]
 pub fn response(channel: Channel) -> &'static ElementSpec {
     elements(channel)
-        .get("Response")
+        .get(RESPONSE)
         .expect("a test asks for the root of both channels")
 }
 
-/// Every element of that name on the channel: more than one where TwiML uses a name twice (`Sip`).
+/// The name of the root.
+pub const RESPONSE: &str = "Response";
+
+/// Every element of that name on the channel, the root excepted: more than one where TwiML uses a name twice (`Sip`).
 pub fn elements_named(channel: Channel, name: &str) -> impl Iterator<Item = &'static ElementSpec> {
     let from_name = (Bound::Included(name), Bound::Unbounded);
     elements(channel)
         .range::<str, _>(from_name)
         .take_while(move |(key, _)| key.starts_with(name))
         .map(|(_, spec)| spec)
-        .filter(move |spec| spec.tag == name)
+        .filter(move |spec| spec.tag == name && name != RESPONSE)
 }
 
 /// The names of all elements of the channel but the root, sorted.
@@ -148,7 +281,7 @@ pub fn element_names(channel: Channel) -> Vec<&'static str> {
     let mut names: Vec<_> = elements(channel)
         .values()
         .map(|spec| spec.tag)
-        .filter(|tag| *tag != "Response")
+        .filter(|tag| *tag != RESPONSE)
         .collect();
     names.dedup();
     names
@@ -164,17 +297,53 @@ pub fn parents(channel: Channel, name: &str) -> Vec<&'static str> {
         .collect()
 }
 
-fn elements(channel: Channel) -> &'static BTreeMap<&'static str, ElementSpec> {
-    match channel {
-        Channel::Voice => &VOCABULARY.voice,
-        Channel::Message => &VOCABULARY.messaging,
-    }
+/// All elements of the channel by key.
+pub(crate) fn elements(channel: Channel) -> &'static Elements {
+    &Vocabulary::current().elements[channel.as_str()]
 }
 
-/// The key of an element is its tag, or `tag@parent` where a tag means two things.
 fn tag_of(key: &'static str) -> &'static str {
     key.split('@').next().unwrap_or(key)
 }
+
+/// What became of an element that people still write and that does not work on this channel.
+#[must_use]
+pub fn gone(channel: Channel, name: &str) -> Option<Status> {
+    let gone = &Vocabulary::current().gone[channel.as_str()];
+    gone.get(name).copied()
+}
+
+/// What an attribute means wherever it stands; `None` where its name says it.
+#[must_use]
+pub fn attribute_help(name: &str) -> Option<&'static str> {
+    Vocabulary::current().help.get(name).copied()
+}
+
+/// The languages of a voice; none when they are not known. One without a region stands for all of its regions.
+#[must_use]
+pub fn voice_languages(voice: &str) -> Vec<&str> {
+    if let Some(name) = voice.strip_prefix(GOOGLE) {
+        let end = name.match_indices('-').nth(1).map(|(at, _)| at);
+        return end.map(|end| &name[..end]).into_iter().collect();
+    }
+    let voices = &Vocabulary::current().voices;
+    let Some(name) = voice.strip_prefix("Polly.") else {
+        return Vec::new();
+    };
+    let name = voices
+        .suffixes
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name);
+    let speaks = voices
+        .polly
+        .iter()
+        .filter(|(_, names)| names.contains(&name));
+    speaks.map(|(language, _)| *language).collect()
+}
+
+/// What the names of Google's voices begin with. The language follows.
+const GOOGLE: &str = "Google.";
 
 impl ElementSpec {
     /// The names of the elements that may stand in it.
@@ -195,30 +364,56 @@ impl ElementSpec {
         self.attributes.keys().copied()
     }
 
+    /// All its attributes, sorted by name.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &AttributeSpec)> {
+        self.attributes.iter().map(|(name, spec)| (*name, spec))
+    }
+
     /// Twilio's error number for a bad text of this element.
     #[must_use]
     pub fn error_number(&self) -> Option<u32> {
         self.errors.first().copied()
     }
+
+    /// Twilio's error number for a text that is too long.
+    #[must_use]
+    pub fn length_error_number(&self) -> Option<u32> {
+        self.errors.last().copied()
+    }
+
+    /// The most characters that its text may have. Without a voice the account's own setting decides which one
+    /// speaks, so the least of them counts.
+    #[must_use]
+    pub fn text_max(&self, voice: Option<&str>) -> Option<usize> {
+        let Some(spoken) = &self.spoken_max else {
+            return self.text_max;
+        };
+        let basic = &Vocabulary::current().voices.basic;
+        Some(match voice {
+            Some(voice) if basic.contains(&voice) => spoken.basic,
+            Some(voice) if voice.starts_with(GOOGLE) => spoken.google,
+            _ => spoken.other,
+        })
+    }
+
+    /// Whether a voice speaks its text.
+    #[must_use]
+    pub fn is_spoken(&self) -> bool {
+        self.spoken_max.is_some()
+    }
+
+    /// The most bytes that its text may have once it is percent-encoded.
+    #[must_use]
+    pub fn encoded_max(&self) -> Option<usize> {
+        self.spoken_max.map(|spoken| spoken.encoded)
+    }
 }
 
 impl AttributeSpec {
-    /// An attribute that Twilio has added since, of which nothing is known: it takes any text.
+    /// An attribute of `[extra]`, of which nothing is known: it takes any text.
     #[must_use]
     pub fn any() -> &'static Self {
-        static ANY: AttributeSpec = AttributeSpec {
-            kind: Kind::String,
-            values: None,
-            open: false,
-            list: false,
-            min: None,
-            max: None,
-            max_length: None,
-            charset: None,
-            destination: None,
-            empty: false,
-            errors: Vec::new(),
-        };
+        static ANY: LazyLock<AttributeSpec> = LazyLock::new(AttributeSpec::default);
         &ANY
     }
 
@@ -232,7 +427,7 @@ impl AttributeSpec {
     #[must_use]
     pub fn destination(&self) -> Option<Destination> {
         match self.kind {
-            Kind::Url | Kind::Websocket => Some(Destination::Url),
+            ValueType::Url | ValueType::Websocket => Some(Destination::Url),
             _ => self.destination,
         }
     }
@@ -241,13 +436,11 @@ impl AttributeSpec {
     #[must_use]
     pub fn wanted(&self) -> &'static str {
         match self.kind {
-            Kind::Boolean => "true or false",
-            Kind::Integer => "a whole number",
-            Kind::Enum if self.known_values().contains(&"true") => {
-                "true, false or a text in quotes"
-            }
-            Kind::Enum | Kind::String => "a text in quotes",
-            Kind::Url | Kind::Websocket => "a URL in quotes",
+            ValueType::Boolean => "true or false",
+            ValueType::Integer => "a whole number",
+            ValueType::Enum if self.knows("true") => "true, false or a text in quotes",
+            ValueType::Enum | ValueType::String => "a text in quotes",
+            ValueType::Url | ValueType::Websocket => "a URL in quotes",
         }
     }
 
@@ -255,8 +448,8 @@ impl AttributeSpec {
     #[must_use]
     pub fn takes_integers(&self) -> bool {
         match self.kind {
-            Kind::Integer => true,
-            Kind::String => self.charset.is_none() && self.destination.is_none(),
+            ValueType::Integer => true,
+            ValueType::String => self.charset.is_none() && self.destination.is_none(),
             _ => false,
         }
     }
@@ -264,31 +457,30 @@ impl AttributeSpec {
     /// Whether a text is wanted here, rather than a number or a boolean.
     #[must_use]
     pub fn takes_texts(&self) -> bool {
-        !matches!(self.kind, Kind::Boolean | Kind::Integer)
+        !matches!(self.kind, ValueType::Boolean | ValueType::Integer)
     }
 
     /// Whether a TOML boolean may stand here.
     #[must_use]
     pub fn takes_booleans(&self) -> bool {
         match self.kind {
-            Kind::Boolean => true,
-            Kind::Enum => self.known_values().contains(&"true"),
-            Kind::String => self.charset.is_none() && self.destination.is_none(),
+            ValueType::Boolean => true,
+            ValueType::Enum => self.knows("true"),
+            ValueType::String => self.charset.is_none() && self.destination.is_none(),
             _ => false,
         }
     }
 
-    /// The values that are known; empty when any text of the right form will do.
-    #[must_use]
-    pub fn known_values(&self) -> &[&'static str] {
-        match &self.values {
-            Some(Values::List(values)) => values,
-            Some(Values::Of(reference)) => reference
-                .strip_prefix("@enums.")
-                .and_then(|name| VOCABULARY.values.get(name))
-                .map_or(&[], Vec::as_slice),
-            None => &[],
-        }
+    /// Whether this is one of the values that TwiML knows.
+    fn knows(&self, value: &str) -> bool {
+        let is_same =
+            |known: &&str| *known == value || (self.any_case && known.eq_ignore_ascii_case(value));
+        self.values.iter().any(is_same)
+            || self.also.contains_key(value)
+            || self
+                .pattern
+                .as_ref()
+                .is_some_and(|known| known.is_match(value))
     }
 
     /// Checks a finished value, templates resolved.
@@ -314,195 +506,62 @@ impl AttributeSpec {
     }
 
     fn check_one(&self, value: &str) -> Result<(), ValueError> {
+        if let Some(instead) = self.also.get(value) {
+            return Err(ValueError::Outdated { instead });
+        }
         match self.kind {
-            Kind::Boolean if value == "true" || value == "false" => Ok(()),
-            Kind::Boolean => Err(ValueError::NotBoolean),
-            Kind::Integer => self.check_integer(value),
-            Kind::Enum => {
-                let values = self.known_values();
-                if values.contains(&value) {
-                    Ok(())
-                } else {
-                    Err(ValueError::NotAmong { open: self.open })
-                }
-            }
-            Kind::Url => check_web_url(value).map_err(ValueError::Url),
-            Kind::Websocket => check_websocket_url(value).map_err(ValueError::Url),
-            Kind::String => self.check_string(value),
+            ValueType::Boolean if value == "true" || value == "false" => Ok(()),
+            ValueType::Boolean => Err(ValueError::NotBoolean),
+            ValueType::Integer => self.check_integer(value),
+            ValueType::Enum if self.knows(value) => Ok(()),
+            ValueType::Enum => Err(ValueError::NotAmong { open: self.open }),
+            ValueType::Url => check_web_url(value).map_err(ValueError::Url),
+            ValueType::Websocket => check_websocket_url(value).map_err(ValueError::Url),
+            ValueType::String => self.check_string(value),
         }
     }
 
     fn check_integer(&self, value: &str) -> Result<(), ValueError> {
         let number: i64 = value.parse().map_err(|_| ValueError::NotInteger)?;
-        let within =
-            self.min.is_none_or(|min| number >= min) && self.max.is_none_or(|max| number <= max);
-        if within {
-            Ok(())
-        } else {
-            Err(ValueError::OutOfRange {
+        if self.min.is_some_and(|min| number < min) || self.max.is_some_and(|max| number > max) {
+            return Err(ValueError::OutOfRange {
                 min: self.min,
                 max: self.max,
-            })
+            });
+        }
+        match self.warn_above {
+            Some(usual) if number > usual => Err(ValueError::Unusual { usual }),
+            _ => Ok(()),
         }
     }
 
     fn check_string(&self, value: &str) -> Result<(), ValueError> {
-        if let Some(charset) = self.charset
-            && let Some(found) = value
-                .chars()
-                .find(|character| !charset.contains(*character))
+        if let Some(allowed) = self.charset
+            && let Some(found) = value.chars().find(|found| !allowed.contains(*found))
         {
-            return Err(ValueError::BadCharacter {
-                found,
-                allowed: charset,
-            });
+            return Err(ValueError::BadCharacter { found, allowed });
         }
-        match self.max_length {
-            Some(max) if value.chars().count() > max => Err(ValueError::TooLong { max }),
-            _ => self
-                .destination
-                .map_or(Ok(()), |destination| destination.check(value)),
+        if let Some(max) = self.max_length
+            && value.chars().count() > max
+        {
+            return Err(ValueError::TooLong { max });
         }
-    }
-}
-
-impl Destination {
-    /// Checks that a finished value looks like what this destination needs.
-    ///
-    /// # Errors
-    ///
-    /// It does not: a number that is no E.164, a bad URL, no SIP URI, a sender that no network would take.
-    pub fn check(self, value: &str) -> Result<(), ValueError> {
-        match self {
-            Self::Url => check_web_url(value).map_err(ValueError::Url),
-            Self::Number => value.parse::<E164>().map(drop).map_err(ValueError::Number),
-            Self::Sip => {
-                let host = value
-                    .strip_prefix("sip:")
-                    .or_else(|| value.strip_prefix("sips:"));
-                match host {
-                    Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => Ok(()),
-                    _ => Err(ValueError::NotSip),
-                }
-            }
-            Self::Name if value.trim().is_empty() => Err(ValueError::Empty),
-            Self::Name => Ok(()),
-            Self::Caller => check_caller(value),
-            Self::Sender => check_sender(value),
-            Self::Address => check_address(value),
+        let is_found = |pattern: &Regex| pattern.is_match(value);
+        if self
+            .pattern
+            .as_ref()
+            .is_some_and(|wanted| !is_found(wanted))
+            || self.not_pattern.as_ref().is_some_and(is_found)
+        {
+            return Err(ValueError::Form(self.form));
         }
+        self.destination
+            .map_or(Ok(()), |destination| destination.check(value))
     }
 }
-
-/// A caller is an E.164 number, or a SIP user or client, which have a letter and no blanks.
-fn check_caller(value: &str) -> Result<(), ValueError> {
-    let is_user = value.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-_.@:".contains(&byte));
-    if is_user {
-        Ok(())
-    } else {
-        Destination::Number.check(value)
-    }
-}
-
-/// A sender is an E.164 number, an address with a scheme (`client:`, `whatsapp:`), or a name that has a letter in it.
-fn check_sender(value: &str) -> Result<(), ValueError> {
-    let is_name = value.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-_. @:".contains(&byte));
-    let is_short_code =
-        (5..=6).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
-    if is_name || is_short_code {
-        Ok(())
-    } else {
-        Destination::Number.check(value)
-    }
-}
-
-fn check_address(value: &str) -> Result<(), ValueError> {
-    match value.split_once(':') {
-        Some(("whatsapp", number)) => Destination::Number.check(number),
-        Some(("messenger" | "rcs" | "client", name)) if !name.is_empty() => Ok(()),
-        _ => Destination::Number.check(value),
-    }
-}
-
-/// Why a value cannot stand where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ValueError {
-    /// Nothing is there.
-    Empty,
-    /// Neither `true` nor `false`.
-    NotBoolean,
-    /// No whole number.
-    NotInteger,
-    /// A whole number outside what TwiML takes.
-    OutOfRange {
-        /// The least it may be.
-        min: Option<i64>,
-        /// The most it may be.
-        max: Option<i64>,
-    },
-    /// Not one of the values that are known.
-    NotAmong {
-        /// Whether there may be others than those that are known.
-        open: bool,
-    },
-    /// More characters than TwiML takes.
-    TooLong {
-        /// The most it may have.
-        max: usize,
-    },
-    /// A character that may not stand there.
-    BadCharacter {
-        /// The first such character.
-        found: char,
-        /// Those that may stand there.
-        allowed: &'static str,
-    },
-    /// No `sip:` or `sips:` URI.
-    NotSip,
-    /// No E.164 number.
-    Number(E164Error),
-    /// No URL that Twilio could use.
-    Url(UrlError),
-}
-
-impl fmt::Display for ValueError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => f.write_str("it is empty"),
-            Self::NotBoolean => f.write_str("it must be true or false"),
-            Self::NotInteger => f.write_str("it must be a whole number"),
-            Self::OutOfRange {
-                min: Some(min),
-                max: Some(max),
-            } => write!(f, "it must be from {min} to {max}"),
-            Self::OutOfRange {
-                min: Some(min),
-                max: None,
-            } => write!(f, "it must be {min} or more"),
-            Self::OutOfRange { max: Some(max), .. } => write!(f, "it must be {max} or less"),
-            Self::OutOfRange { .. } => f.write_str("it is out of range"),
-            Self::NotAmong { .. } => f.write_str("it is not one of the values that TwiML knows"),
-            Self::TooLong { max } => write!(f, "it has more than {max} characters"),
-            Self::BadCharacter { found, allowed } => {
-                write!(f, "{found:?} cannot stand in it, only {allowed}")
-            }
-            Self::NotSip => f.write_str("it is no SIP URI"),
-            Self::Number(error) => error.fmt(f),
-            Self::Url(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for ValueError {}
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     fn attribute(channel: Channel, element: &str, name: &str) -> &'static AttributeSpec {
@@ -512,17 +571,37 @@ mod tests {
             .1
     }
 
+    thread_local! {
+        /// The vocabulary of this thread, where a test has put another one in place.
+        pub(super) static OTHER: std::cell::Cell<Option<&'static Vocabulary>> =
+            const { std::cell::Cell::new(None) };
+    }
+
+    /// Does something with another vocabulary.
+    pub(crate) fn with<T>(text: String, act: impl FnOnce() -> T) -> T {
+        let other = Vocabulary::parse(text.leak()).expect("the vocabulary can be read");
+        OTHER.set(Some(Box::leak(Box::new(other))));
+        let done = act();
+        OTHER.set(None);
+        done
+    }
+
     #[test]
     fn every_child_is_an_element_and_every_list_of_values_exists() {
         for channel in Channel::ALL {
             for (key, spec) in elements(channel) {
                 assert_eq!(tag_of(key), spec.tag);
+                assert_eq!(
+                    spec.help.is_empty(),
+                    *key == RESPONSE,
+                    "{key} has no sentence"
+                );
                 for child in spec.child_names() {
                     assert!(child_of(channel, spec, child).is_some(), "{key} > {child}");
                 }
                 for (name, attribute) in &spec.attributes {
-                    if attribute.kind == Kind::Enum {
-                        assert!(!attribute.known_values().is_empty(), "{key} {name}");
+                    if attribute.kind == ValueType::Enum {
+                        assert!(!attribute.values.is_empty(), "{key} {name}");
                     }
                 }
             }
@@ -647,7 +726,75 @@ mod tests {
         );
         assert_eq!(
             attribute(Channel::Voice, "Say", "language").check("xx-XX"),
+            Err(ValueError::NotAmong { open: true })
+        );
+        assert_eq!(
+            attribute(Channel::Voice, "Reject", "reason").check("bussy"),
             Err(ValueError::NotAmong { open: false })
         );
+    }
+
+    #[test]
+    fn what_works_only_sometimes_is_suspicious() {
+        for (element, name, value, says) in [
+            (
+                "Dial",
+                "timeLimit",
+                "86400",
+                "more than 14400 works only if the account's settings allow it",
+            ),
+            (
+                "ConversationRelay",
+                "reportInputDuringAgentSpeech",
+                "true",
+                "Twilio wants any instead",
+            ),
+        ] {
+            let error = attribute(Channel::Voice, element, name)
+                .check(value)
+                .expect_err(value);
+            assert!(error.is_suspicion(), "{name}");
+            assert_eq!(error.to_string(), says);
+        }
+        assert_eq!(
+            attribute(Channel::Voice, "Gather", "speechTimeout")
+                .check("soon")
+                .map_err(|error| error.to_string()),
+            Err("it must be auto or a number of seconds".into())
+        );
+        for (element, name, value) in [
+            ("Gather", "speechModel", "deepgram_nova-3-phonecall"),
+            ("Gather", "language", "EN-us"),
+            ("Say", "voice", "ElevenLabs.UgBBYS2sOqTuMpoF3BR0"),
+            ("Enqueue", "waitUrl", ""),
+        ] {
+            assert_eq!(
+                attribute(Channel::Voice, element, name).check(value),
+                Ok(()),
+                "{value}"
+            );
+        }
+        assert!(
+            attribute(Channel::Voice, "Conference", "participantLabel")
+                .check("a/b")
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_voice_speaks_the_languages_that_are_known_of_it() {
+        for (voice, wanted) in [
+            ("Google.en-US-Wavenet-A", vec!["en-US"]),
+            ("Google.cmn-CN-Standard-B", vec!["cmn-CN"]),
+            ("Polly.Joanna-Neural", vec!["en-US"]),
+            ("Polly.Joanna", vec!["en-US"]),
+            ("Polly.Kajal-Generative", vec!["en-IN", "hi-IN"]),
+            ("Polly.Hala-Neural", vec!["ar-AE", "en"]),
+            ("Polly.Nobody", vec![]),
+            ("Google.x", vec![]),
+            ("alice", vec![]),
+        ] {
+            assert_eq!(voice_languages(voice), wanted, "{voice}");
+        }
     }
 }

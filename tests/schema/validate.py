@@ -7,6 +7,7 @@ refused, and one of the validator's messages must begin as its first line has it
 must be taken, with a [default] if it has none. Exits with 1 on any surprise. Needs the package `jsonschema`.
 """
 
+import datetime
 import json
 import re
 import sys
@@ -30,6 +31,15 @@ def tables(path):
     return [(name, table if "[default]" in table else table + DEFAULT) for name, table in found]
 
 
+def plain(value):
+    """A value as a validator takes it: dates of TOML's are texts."""
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value.isoformat() if isinstance(value, (datetime.date, datetime.time)) else value
+
+
 def messages(errors):
     """Every message of the validator, those of the alternatives behind one included."""
     for error in errors:
@@ -49,7 +59,7 @@ def main(arguments):
             surprises += 1
             print(f"{path}: no table in it")
         for name, text in found_tables:
-            found = list(messages(validator.iter_errors(tomllib.loads(text))))
+            found = list(messages(validator.iter_errors(plain(tomllib.loads(text)))))
             if path.parent.name == "bad":
                 refused += 1
                 wanted = text.partition("\n")[0].removeprefix("# says: ")

@@ -221,7 +221,8 @@ impl<'n> Importer<'n> {
             others.push(Node::Text(self.destination(spec.destination, text, at)));
             return others;
         }
-        let child = texts::child_for_text(spec.tag)
+        let child = spec
+            .main_child
             .and_then(|child| vocabulary::child_of(self.channel, spec, child));
         let Some(child) = child else {
             let short = texts::shortened(&text);

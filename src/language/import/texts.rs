@@ -92,17 +92,6 @@ pub(super) fn joined(pieces: &[Node]) -> String {
     text.trim_matches(BLANKS).to_owned()
 }
 
-/// The child that says the same as the text of its parent does, where TwiML has one.
-pub(super) fn child_for_text(tag: &str) -> Option<&'static str> {
-    match tag {
-        "Message" => Some("Body"),
-        "Client" => Some("Identity"),
-        "Sip" => Some("Uri"),
-        "Application" => Some("ApplicationSid"),
-        _ => None,
-    }
-}
-
 /// The beginning of a text, for a note.
 pub(super) fn shortened(text: &str) -> String {
     const MOST: usize = 40;

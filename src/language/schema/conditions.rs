@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::reference;
+use super::{offered, reference};
 use crate::table::condition::KINDS;
 use crate::twilio::parameters;
 
@@ -12,13 +12,11 @@ const NUMBER: &str = r"^$|^\+[1-9][0-9]{0,14}\*?$|^\+\*$|^\+.*\*.*[^*]$|^[^+]";
 /// Two capital letters, or a pattern.
 const COUNTRY: &str = r"^$|^[A-Z]{2}$|\*";
 
-/// Defines `when` and the conditions in it. The keys of a route cannot be parameters: whoever writes one below
-/// `[route.when]` means the route.
-pub(super) fn define(route_keys: &[Value], definitions: &mut Map<String, Value>) {
+/// Defines `when` and the conditions in it.
+pub(super) fn define(definitions: &mut Map<String, Value>) {
     let table = json!({
         "type": "object",
         "properties": parameters(),
-        "propertyNames": { "not": { "enum": route_keys } },
         "additionalProperties": reference("condition"),
     });
     definitions.insert("conditions".to_owned(), table);
@@ -27,8 +25,7 @@ pub(super) fn define(route_keys: &[Value], definitions: &mut Map<String, Value>)
         "if": { "type": "array" },
         "then": { "minItems": 1, "items": reference("conditions") },
         "else": reference("conditions"),
-        // Always true: editors that do not follow `if` find the parameters here.
-        "anyOf": [{}, reference("conditions")],
+        "anyOf": offered([reference("conditions")]),
     });
     definitions.insert("when".to_owned(), when);
     for (name, pattern) in [

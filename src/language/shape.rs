@@ -1,0 +1,247 @@
+//! Every section of the file, described once: its keys, what each of them takes, and a sentence of help.
+//!
+//! The readers report a key that a section does not have by this, and the JSON Schema is written from it. What a
+//! condition or an element takes is described elsewhere: by the kinds of conditions and by the vocabulary.
+
+use crate::table::DEFAULT;
+use crate::table::guard::{LOOP_GUARD, MOST_REPLIES};
+use crate::table::intercept::{BLOCK, PASS};
+use crate::table::reply::session::MODES;
+use crate::twilio::types::Channel;
+
+/// A table with a fixed set of keys.
+pub(super) struct Section {
+    keys: &'static [KeyShape],
+    /// The keys of which at least one must be there.
+    pub any_of: &'static [&'static str],
+    /// Pairs of keys that exclude each other.
+    pub apart: &'static [(&'static str, &'static str)],
+}
+
+/// One key of a section.
+pub(super) struct KeyShape {
+    pub name: &'static str,
+    pub kind: Kind,
+    pub is_required: bool,
+    /// What the key means, in a sentence or two.
+    pub help: &'static str,
+}
+
+/// What a key takes.
+pub(super) enum Kind {
+    Text,
+    /// A text that this pattern describes.
+    Pattern(&'static str),
+    /// A name of 1 to 64 characters that is none of these.
+    Name(&'static [&'static str]),
+    /// The name of another section, or an array of several.
+    Names,
+    Boolean,
+    /// A whole number from 0 to this.
+    Count(u32),
+    /// Seconds, or a text such as `10m`.
+    Duration,
+    /// A text or a date of TOML's.
+    Moment,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    Array(&'static Kind),
+    /// A table whose keys the operator chooses.
+    Map(&'static Kind),
+    Section(&'static Section),
+    /// The elements of a reply.
+    Reply(Channel),
+    /// The same in `[default]`, where nothing may lead on.
+    LastReply(Channel),
+    /// The conditions of a route or an intercept.
+    When,
+    /// The parameters of a request.
+    Request,
+    /// Attributes by element.
+    Defaults,
+    /// Names of attributes by element.
+    Extra,
+}
+
+impl Section {
+    const fn of(keys: &'static [KeyShape]) -> Self {
+        Self {
+            keys,
+            any_of: &[],
+            apart: &[],
+        }
+    }
+
+    /// The keys in the order of their description.
+    pub(super) fn described(&self) -> impl Iterator<Item = &KeyShape> {
+        self.keys.iter()
+    }
+
+    /// The names of the keys, sorted.
+    pub(super) fn keys(&self) -> Vec<&'static str> {
+        let mut names: Vec<&str> = self.keys.iter().map(|key| key.name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether it has a key of this name.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.keys.iter().any(|key| key.name == name)
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, help: &'static str) -> KeyShape {
+    KeyShape {
+        name,
+        kind,
+        is_required: false,
+        help,
+    }
+}
+
+const fn required(name: &'static str, kind: Kind, help: &'static str) -> KeyShape {
+    let mut key = key(name, kind, help);
+    key.is_required = true;
+    key
+}
+
+#[rustfmt::skip]
+pub(super) static FILE: Section = Section::of(&[
+    key("parameters", Kind::Array(&Kind::Text),
+        "Query fields of your own in the URL that Twilio asks, so that they are not taken for misspelt parameters."),
+    key("defaults", Kind::Defaults,
+        "Attributes for every element of a kind that does not set them itself, such as [defaults.Say]."),
+    key("schedule", Kind::Map(&Kind::Section(&SCHEDULE)),
+        "Opening hours by name. A route says during = \"NAME\" or outside = \"NAME\"."),
+    key("directory", Kind::Map(&Kind::Section(&DIRECTORY)),
+        "Numbers or rows by name. A condition says { in = \"NAME\" }, a template {{ NAME.column }}."),
+    key("reply", Kind::Map(&Kind::Section(&REPLY)),
+        "Replies by name, to share between routes. A route says reply = \"NAME\"."),
+    key("route", Kind::Array(&Kind::Section(&ROUTE)),
+        "Which requests get which answer. The first route that matches answers."),
+    required("default", Kind::Section(&LAST),
+        "What callers and senders get when no route matches. It must not be able to fail."),
+    key("test", Kind::Array(&Kind::Section(&TEST)),
+        "Requests and the routes that must answer them. `check` and every reload run them."),
+    key("loop_guard", Kind::Section(&LIMITS), "Limits that keep two machines from answering each other for ever."),
+    key("intercept", Kind::Array(&Kind::Section(&INTERCEPT)),
+        "Which interactions of Proxy sessions are blocked. The first that matches decides; without one the interaction passes."),
+    key("extra", Kind::Extra,
+        "Attributes that Twilio has added since, by element: Dial = [\"newAttribute\"]. `check` accepts them; this schema cannot know them."),
+]);
+
+#[rustfmt::skip]
+pub(super) static ROUTE: Section = Section {
+    keys: &[
+        required("name", Kind::Name(&[DEFAULT, LOOP_GUARD]),
+            "A unique name for logs, metrics, tests and the answer's header."),
+        key("step", Kind::Name(&[]),
+            "Answers only requests with ?step=NAME in their URL. Without it, only those without a step."),
+        key("when", Kind::When, WHEN),
+        key("during", Kind::Names, "Answers only while one of these schedules is open."),
+        key("outside", Kind::Names, "Answers only while one of these schedules is closed."),
+        key("voice", Kind::Reply(Channel::Voice), "Answers calls. An empty array ends the call without a word."),
+        key("message", Kind::Reply(Channel::Message), "Answers texts. An empty array sends nothing."),
+        key("reply", Kind::Text, "The [reply.NAME] that stands for `voice` and `message`."),
+        key("create_session", Kind::Section(&SESSION),
+            "Answers Proxy with a new session between the caller and this party."),
+        key("private", Kind::Boolean,
+            "Allows the route to dial outboundParticipantIdentifier, the other party's real number."),
+        key("answer_machines", Kind::Boolean,
+            "Also answers texts from short codes and named senders, and opt-out words."),
+    ],
+    any_of: &["voice", "message", "reply", "create_session"],
+    apart: &[("reply", "voice"), ("reply", "message")],
+};
+
+const WHEN: &str =
+    "The conditions. All of a table must hold, and one of several tables. Without it: always.";
+
+#[rustfmt::skip]
+pub(super) static INTERCEPT: Section = Section::of(&[
+    required("name", Kind::Name(&[DEFAULT, LOOP_GUARD, BLOCK, PASS]), "A unique name for logs, metrics and tests."),
+    key("when", Kind::When, WHEN),
+    key("during", Kind::Names, "Decides only while one of these schedules is open."),
+    key("outside", Kind::Names, "Decides only while one of these schedules is closed."),
+    required("block", Kind::Boolean, "Whether the interaction is blocked or passes."),
+]);
+
+#[rustfmt::skip]
+pub(super) static REPLY: Section = Section {
+    keys: &[
+        key("voice", Kind::Reply(Channel::Voice), "What a caller hears."),
+        key("message", Kind::Reply(Channel::Message), "What a sender gets."),
+    ],
+    any_of: &["voice", "message"],
+    apart: &[],
+};
+
+/// `[default]`
+#[rustfmt::skip]
+pub(super) static LAST: Section = Section::of(&[
+    required("voice", Kind::LastReply(Channel::Voice), "What a caller hears: no templates, and nothing that leads on."),
+    key("message", Kind::LastReply(Channel::Message), "What a sender gets: no templates, and nothing that leads on."),
+]);
+
+#[rustfmt::skip]
+pub(super) static SCHEDULE: Section = Section::of(&[
+    required("timezone", Kind::Text, "The IANA name of the time zone, such as America/New_York."),
+    required("open", Kind::Array(&Kind::Moment),
+        "Days and hours: \"Mon-Fri 09:00-17:30\". \"22:00-06:00\" runs past midnight, \"00:00-24:00\" is all day."),
+    key("closed", Kind::Array(&Kind::Moment),
+        "Wins over `open`: \"12-25\" every year, \"2026-12-31 12:00-24:00\", \"2027-01-02..2027-01-05\"."),
+]);
+
+#[rustfmt::skip]
+pub(super) static DIRECTORY: Section = Section {
+    keys: &[
+        key("numbers", Kind::Array(&Kind::Pattern(r"^[^*]+\*?$|^\*$")),
+            "Numbers, or the beginnings of numbers followed by `*`."),
+        key("file", Kind::Text, "A CSV file beside the table, with a header."),
+        key("rows", Kind::Array(&Kind::Map(&Kind::Text)),
+            "Rows in place. A template can use the value of each column."),
+        key("key", Kind::Text, "The column to look values up in. Without it: `number`."),
+        key("public", Kind::Array(&Kind::Text),
+            "Columns that may be spoken or sent as text although they are dialled."),
+    ],
+    any_of: &["numbers", "file", "rows"],
+    apart: &[("numbers", "file"), ("numbers", "rows"), ("file", "rows")],
+};
+
+/// `create_session`
+///
+/// Source: Proxy's out-of-session guide, <https://www.twilio.com/docs/proxy/out-of-session-callback-response-guide>.
+#[rustfmt::skip]
+pub(super) static SESSION: Section = Section::of(&[
+    required("participantIdentifier", Kind::Text, "The real number of the other party."),
+    key("participantProxyIdentifier", Kind::Text,
+        "The masked number that the other party sees. Without it Proxy picks one."),
+    key("uniqueName", Kind::Text, "At most 191 characters. Proxy accepts each name only once, so put a SID into it."),
+    key("mode", Kind::Word(&MODES), "What the session carries. Without it: calls and texts."),
+    key("ttl", Kind::Count(u32::MAX), "Seconds after the last interaction until the session ends; 0 is never."),
+    key("dateExpiry", Kind::Moment, "When the session ends. Wins over ttl."),
+]);
+
+#[rustfmt::skip]
+pub(super) static TEST: Section = Section::of(&[
+    required("name", Kind::Text, "What the report calls the test."),
+    key("request", Kind::Request, "The parameters of the request. Missing ones are filled in."),
+    required("expect", Kind::Text,
+        "The route that must answer, `default` or `loop-guard`; for an intercept `block` or `pass`."),
+    key("contains", Kind::Text, "A text that the document must contain."),
+    key("channel", Kind::Word(&["voice", "message"]), "Needed only where the parameters do not tell it."),
+    key("step", Kind::Text, "The request comes back with this step."),
+    key("at", Kind::Moment, "The moment of the request: 2026-12-24T12:00[America/New_York]."),
+    key("webhook", Kind::Word(&["out-of-session", "webhook", "intercept"]), "The webhook that is asked."),
+]);
+
+/// `[loop_guard]`
+#[rustfmt::skip]
+pub(super) static LIMITS: Section = Section::of(&[
+    key("replies", Kind::Count(MOST_REPLIES),
+        "How many documents with a Message one pair of numbers gets within `per`. Without it: 3. 0 switches the limit off."),
+    key("per", Kind::Duration,
+        "The time in which they are counted, such as 10m, from 1s to 24h. A bare number is seconds. Without it: 10m."),
+    key("same_call", Kind::Count(u32::MAX),
+        "How often one call may come back before it gets the default. Without it: 20. 0 switches the limit off."),
+]);
