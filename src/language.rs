@@ -105,11 +105,12 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
     // The shape: TOML with the place of every value, and everything that is not TOML.
     let mut problems = Problems::new(file);
     let blanked;
-    let (mut tree, syntax_errors) = DeTable::parse_recoverable(&file.text);
-    if !syntax_errors.is_empty() {
+    let tree = if let Ok(tree) = DeTable::parse(&file.text) {
+        tree
+    } else {
         blanked = syntax::blanked(&mut problems);
-        tree = DeTable::parse_recoverable(&blanked).0;
-    }
+        DeTable::parse_recoverable(&blanked).0
+    };
     let file = tree.get_ref();
 
     // The meaning: every value through the parser of its type, what others refer to first.
