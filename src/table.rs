@@ -121,14 +121,19 @@ pub enum Miss<'t> {
 }
 
 impl Table {
-    /// A table of these routes, in file order, without intercepts.
+    /// A table of these routes and intercepts, in file order.
     #[must_use]
-    pub fn new(routes: Vec<Route>, default: DefaultReplies, limits: Limits) -> Self {
+    pub fn new(
+        routes: Vec<Route>,
+        intercepts: Vec<Intercept>,
+        default: DefaultReplies,
+        limits: Limits,
+    ) -> Self {
         Self {
             index: Index::new(&routes),
             routes,
             default,
-            intercepts: Vec::new(),
+            intercepts,
             limits,
         }
     }

@@ -8,8 +8,8 @@ use std::sync::{Arc, LazyLock};
 
 use annotate_snippets::Renderer;
 use proptest::prelude::*;
-use twiml_responder::language::{Files, NoFiles, compile};
-use twiml_responder::table::diagnostic::{Code, Diagnostic, File, Severity};
+use twiml_responder::language::{CHECKS, Files, NoFiles, compile};
+use twiml_responder::table::diagnostic::{Diagnostic, File, Severity};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics")
@@ -137,14 +137,11 @@ fn every_code_is_printed_by_some_file() {
         seen.extend(
             diagnostics_of(&name)
                 .into_iter()
-                .map(|diagnostic| diagnostic.code),
+                .map(|diagnostic| diagnostic.check.code),
         );
     }
-    let unseen: Vec<&str> = Code::ALL
-        .iter()
-        .filter(|code| !seen.contains(code))
-        .map(|code| code.as_str())
-        .collect();
+    let codes = CHECKS.iter().map(|check| check.code);
+    let unseen: Vec<&str> = codes.filter(|code| !seen.contains(code)).collect();
     assert!(
         unseen.is_empty(),
         "add tests/diagnostics/CODE.toml for {unseen:?}"
@@ -187,109 +184,124 @@ fn every_file_beside_a_table_is_read() {
     }
 }
 
-/// The codes that have a heading of their own in docs/diagnostics.md, in its order.
-fn documented() -> Vec<String> {
+#[test]
+fn the_manual_is_written_from_the_checks() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
-    let text = fs::read_to_string(path).expect("docs/diagnostics.md is there");
-    text.lines()
-        .filter_map(|line| line.strip_prefix("## "))
-        .map(str::to_owned)
-        .collect()
+    let text = fs::read_to_string(&path).expect("docs/diagnostics.md is there");
+    let mut checks = CHECKS.to_vec();
+    checks.sort_unstable_by_key(|check| check.code);
+    let introduction = text.split("\n## ").next().unwrap_or_default();
+    let sections = checks
+        .iter()
+        .map(|check| format!("\n## {}\n\n{}", check.code, check.manual));
+    let written = introduction.to_owned() + &sections.collect::<String>();
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(path, written).expect("the folder can be written");
+    } else {
+        let advice = "UPDATE=1 cargo test --test diagnostics writes docs/diagnostics.md";
+        assert!(text == written, "{advice}");
+    }
 }
 
 #[test]
-fn every_code_is_documented_and_no_other() {
-    let mut codes: Vec<&str> = Code::ALL.iter().map(|code| code.as_str()).collect();
-    codes.sort_unstable();
-    assert_eq!(documented(), codes);
+fn every_check_is_registered() {
+    fn count(folder: &Path) -> usize {
+        let mut checks = 0;
+        for entry in fs::read_dir(folder).expect("a folder of sources") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                checks += count(&path);
+            } else {
+                let text = fs::read_to_string(&path).expect("a file in UTF-8");
+                checks += text.matches(": Check =").count();
+            }
+        }
+        checks
+    }
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    assert_eq!(count(&sources), CHECKS.len());
 }
 
 #[test]
-fn every_documented_code_says_what_to_do() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/diagnostics.md");
-    let text = fs::read_to_string(path).expect("docs/diagnostics.md is there");
-    for section in text.split("\n## ").skip(1) {
-        let (code, rest) = section.split_once('\n').expect("a heading has lines below");
-        let prose = rest.split("```").next().unwrap_or_default().trim();
-        assert!(prose.len() > 80, "{code} says too little: {prose}");
+fn every_check_says_what_to_do() {
+    for check in CHECKS {
+        let (prose, example) = check.manual.split_once("```").unwrap_or_default();
+        assert!(prose.len() > 80, "{} says too little: {prose}", check.code);
         assert!(
-            rest.contains("```toml\n") || rest.contains("```csv\n"),
-            "{code} has no example"
+            example.starts_with("toml\n") || example.starts_with("csv\n"),
+            "{} has no example",
+            check.code
         );
     }
 }
 
 /// Routes with one mistake each: its code, the line of the route it stands in, and the route's lines after its name.
-const MISTAKES: [(Code, usize, &str); 20] = [
-    (Code::SilentRoute, 0, "private = false"),
-    (Code::UnknownKey, 1, "colour = \"red\"\nvoice = []"),
-    (Code::UnknownElement, 1, "voice = [{ Shout = \"Hello.\" }]"),
+const MISTAKES: [(&str, usize, &str); 20] = [
+    ("silent-route", 0, "private = false"),
+    ("unknown-key", 1, "colour = \"red\"\nvoice = []"),
+    ("unknown-element", 1, "voice = [{ Shout = \"Hello.\" }]"),
     (
-        Code::UnknownAttribute,
+        "unknown-attribute",
         2,
         "voice = [\n{ Say = \"Hello.\", volume = 2 }]",
     ),
     (
-        Code::BadValue,
+        "bad-value",
         1,
         "voice = [{ Dial = \"+15005550006\", timeout = 1 }]",
     ),
-    (Code::BadNumber, 1, "voice = [{ Dial = \"5005550006\" }]"),
+    ("bad-number", 1, "voice = [{ Dial = \"5005550006\" }]"),
     (
-        Code::BadNumber,
+        "bad-number",
         1,
         "when = { Called = \"+1500x\" }\nvoice = []",
     ),
     (
-        Code::WrongCase,
+        "wrong-case",
         1,
         "when = { called = \"+15005550006\" }\nvoice = []",
     ),
     (
-        Code::WrongCase,
+        "wrong-case",
         1,
         "when = { sessionStatus = \"Closed\" }\nvoice = []",
     ),
     (
-        Code::BadRegex,
+        "bad-regex",
         1,
         "when = { Body = { regex = \"(\" } }\nvoice = []",
     ),
     (
-        Code::UnknownDirectory,
+        "unknown-directory",
         1,
         "when = { Called = { in = \"nowhere\" } }\nvoice = []",
     ),
-    (Code::UnknownReply, 1, "reply = \"nothing\""),
+    ("unknown-reply", 1, "reply = \"nothing\""),
+    ("bad-template", 1, "voice = [{ Say = \"Hello {{ Caller\" }]"),
     (
-        Code::BadTemplate,
-        1,
-        "voice = [{ Say = \"Hello {{ Caller\" }]",
-    ),
-    (
-        Code::OpenDestination,
+        "open-destination",
         1,
         "voice = [{ Dial = \"{{ Digits }}\" }]",
     ),
     (
-        Code::PrivateNumber,
+        "private-number",
         1,
         "voice = [{ Dial = \"{{ outboundParticipantIdentifier }}\" }]",
     ),
-    (Code::WrongType, 1, "when = { Digits = 1 }\nvoice = []"),
+    ("wrong-type", 1, "when = { Digits = 1 }\nvoice = []"),
     (
-        Code::WrongChannel,
+        "wrong-channel",
         2,
         "voice = []\nmessage = [{ Say = \"Hello.\" }]",
     ),
     (
-        Code::WrongPlace,
+        "wrong-place",
         1,
         "voice = [{ Dial = [{ Say = \"Hello.\" }] }]",
     ),
-    (Code::BadUrl, 1, "voice = [{ Play = \"music.mp3\" }]"),
+    ("bad-url", 1, "voice = [{ Play = \"music.mp3\" }]"),
     (
-        Code::UnknownStep,
+        "unknown-step",
         1,
         "voice = [{ Redirect = \"?step=nowhere\" }]",
     ),
@@ -309,12 +321,12 @@ fn two_hundred_mistakes_are_reported_at_once() {
         text.push_str(lines);
         text.push('\n');
     }
-    let found: Vec<(Code, usize)> = compile(&file(&text), &NoFiles)
+    let found: Vec<(&str, usize)> = compile(&file(&text), &NoFiles)
         .expect_err("a table with mistakes")
         .iter()
         .map(|diagnostic| {
             let (line, _) = file(&text).position(diagnostic.span.start);
-            (diagnostic.code, line)
+            (diagnostic.check.code, line)
         })
         .collect();
     assert_eq!(found.len(), 200);
@@ -340,11 +352,11 @@ reply = \"sorry\"
 [default]
 voice = [{ Say = \"Goodbye.\", loop = 2000 }]
 ";
-    let found: Vec<(Code, usize)> = diagnostics(text, &NoFiles)
+    let found: Vec<(&str, usize)> = diagnostics(text, &NoFiles)
         .iter()
         .map(|diagnostic| {
             (
-                diagnostic.code,
+                diagnostic.check.code,
                 file(text).position(diagnostic.span.start).0,
             )
         })
@@ -353,10 +365,10 @@ voice = [{ Say = \"Goodbye.\", loop = 2000 }]
     assert_eq!(
         found,
         [
-            (Code::WrongType, 2),
-            (Code::TomlSyntax, 6),
-            (Code::UnknownElement, 8),
-            (Code::BadValue, 15),
+            ("wrong-type", 2),
+            ("toml-syntax", 6),
+            ("unknown-element", 8),
+            ("bad-value", 15),
         ]
     );
 }
@@ -483,7 +495,7 @@ proptest! {
             // `get` gives nothing for a span that is upside down, outside, or cuts a character.
             prop_assert!(text.get(span.clone()).is_some(), "{span:?} of {diagnostic:?} in\n{text}");
             let drawn = diagnostic.draw(&Renderer::plain());
-            prop_assert!(drawn.contains(diagnostic.code.as_str()) && drawn.contains("--> responses.toml:"), "{drawn}");
+            prop_assert!(drawn.contains(diagnostic.check.code) && drawn.contains("--> responses.toml:"), "{drawn}");
         }
     }
 }

@@ -214,6 +214,7 @@ fn table(routes: Vec<Route>) -> Table {
     };
     Table::new(
         routes.into_iter().enumerate().map(names).collect(),
+        Vec::new(),
         default,
         Limits::default(),
     )

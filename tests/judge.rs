@@ -20,7 +20,7 @@ use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
 use twiml_responder::language::{Files, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Asked, answer};
-use twiml_responder::table::diagnostic::{Code, File, Severity};
+use twiml_responder::table::diagnostic::{File, Severity};
 use twiml_responder::table::guard::{GuardReason, LoopGuard};
 use twiml_responder::table::intercept::PASS;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
@@ -72,8 +72,7 @@ impl Drawn {
             for diagnostic in diagnostics {
                 if diagnostic.severity == Severity::Error {
                     assert_eq!(
-                        diagnostic.code,
-                        Code::NeverAnswers,
+                        diagnostic.check.code, "never-answers",
                         "{diagnostic:#?}\n{text}"
                     );
                     taken_out.insert(text[diagnostic.span].to_owned());

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use twiml_responder::language::{Files, compile};
 use twiml_responder::table::Table;
-use twiml_responder::table::diagnostic::{Code, File, Severity};
+use twiml_responder::table::diagnostic::{File, Severity};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 use self::world::{Route, SELLERS, requests, routes, written};
@@ -35,7 +35,7 @@ fn reported(text: &str) -> BTreeMap<usize, Severity> {
     };
     let mut reported = BTreeMap::new();
     for diagnostic in diagnostics {
-        if diagnostic.code == Code::NeverAnswers {
+        if diagnostic.check.code == "never-answers" {
             let name = text[diagnostic.span].trim_matches('"');
             let place = name.parse().expect("the place of a route");
             reported.insert(place, diagnostic.severity);

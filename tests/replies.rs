@@ -10,7 +10,7 @@ use quick_xml::events::{BytesStart, Event};
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Asked, answer, last_resort};
-use twiml_responder::table::diagnostic::{Code, File};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::table::reply::RenderError;
 use twiml_responder::twilio::channel::Channel;
@@ -796,7 +796,7 @@ fn a_template_that_is_too_large_by_itself_does_not_compile() {
     };
     assert!(table(20).is_ok());
     let diagnostics = table(25).expect_err("over 64 kB");
-    assert_eq!(diagnostics[0].code, Code::TooLong, "{diagnostics:#?}");
+    assert_eq!(diagnostics[0].check.code, "too-long", "{diagnostics:#?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Span, Timestamp};
 use proptest::prelude::*;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
-use twiml_responder::table::diagnostic::{Code, File};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 /// Zones, each with a day on which its clocks are turned, or which has something else about it.
@@ -170,7 +170,7 @@ fn table(zone: &str, open: &[Drawn], closed: &[Drawn]) -> Option<Table> {
         Err(diagnostics) => {
             let is_proof = diagnostics
                 .iter()
-                .any(|found| found.code == Code::NeverOpen);
+                .any(|found| found.check.code == "never-open");
             assert!(is_proof, "{diagnostics:#?}\n{text}");
             None
         }

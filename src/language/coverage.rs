@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::in_file_tests::Ran;
+use super::table_tests::RanTest;
 use crate::table::condition::Condition;
 use crate::table::when::When;
 use crate::table::{Miss, Table};
@@ -51,14 +51,14 @@ struct Marks {
 }
 
 /// What these tests of a table reach.
-pub(super) fn coverage(table: &Table, tests: &[Ran]) -> Coverage {
+pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
     let mut reached = Reached::default();
     for test in tests {
         let request = Request::new(test.webhook, &test.body, &test.query);
         if test.webhook == Webhook::Intercept {
             reached.follow_intercepts(table, &request, test.now);
         } else {
-            reached.follow(table, &request, test.now, &test.answer);
+            reached.follow(table, &request, test.now, &test.decided_by);
         }
     }
     let mut coverage = Coverage {

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::table::condition::{Condition, Demand, Kind, Passing, Seen, Subject, all};
-use crate::table::diagnostic::Code;
+use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
 use crate::table::problems::Problems;
 use crate::table::reply::Reply;
@@ -19,6 +19,25 @@ use crate::table::when::{Alternative, When};
 use crate::table::{Route, Table};
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::{Ends, Known};
+
+pub(super) static NEVER_ANSWERS: Check = Check::new(
+    "never-answers",
+    r#"A route or an intercept that no request can reach. This is certain, not guessed: an earlier one answers everything
+that it would, or its own conditions exclude each other. Move it above the route that is named, or take it out. It is
+only a warning where other rows in a directory's file could let it answer.
+
+```toml
+[[route]]
+name = "all"
+voice = [ { Say = "Hello." } ]
+
+[[route]]
+name = "new-york"     # move it above "all"
+when = { Called = "+12125550100" }
+voice = [ { Say = "Hello, New York." } ]
+```
+"#,
+);
 
 /// The most routes that are reported: whoever has more has one mistake, above all of them.
 const MOST_REPORTED: usize = 100;
@@ -103,9 +122,9 @@ fn report<'t>(
         if dead.is_of_these_rows {
             // The next rows may be others, and nobody has changed the table then.
             let help = format!("{help}; with other rows in its directories it may {does}");
-            problems.warn(Code::NeverAnswers, place.clone(), message, help);
+            problems.warn(&NEVER_ANSWERS, place.clone(), message, help);
         } else {
-            problems.error(Code::NeverAnswers, place.clone(), message, help);
+            problems.error(&NEVER_ANSWERS, place.clone(), message, help);
         }
     }
 }

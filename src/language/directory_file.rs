@@ -1,20 +1,114 @@
-//! A directory with the places of its cells, in the table or in a file beside it.
+//! The rows of a directory with the places of their cells, and the CSV file in which they may stand: a first line with the
+//! names of the columns, then a row a line.
 
 use std::cell::OnceCell;
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::table::diagnostic::File;
-use crate::table::directory::{Directory, Row};
+use super::values::check_number_in;
+use crate::table::diagnostic::{Check, File};
+use crate::table::directory::{AddError, Directory, Row};
+use crate::table::problems::{DUPLICATE_NAME, Problems, Value, listed};
+use crate::twilio::spelling::nearest;
+
+pub(super) static BAD_KEY: Check = Check::new(
+    "bad-key",
+    r#"A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
+the beginning of values and `*`, or `*` alone for all others.
+
+```toml
+numbers = ["+1*500"]
+```
+"#,
+);
+
+pub(super) static DUPLICATE_KEY: Check = Check::new(
+    "duplicate-key",
+    r#"A key that the directory already has. Only the first row would ever be found, so one of the two is a mistake. Remove
+it.
+
+```toml
+numbers = ["+15005550006", "+15005550006"]
+```
+"#,
+);
+
+pub(super) static BAD_FILE: Check = Check::new(
+    "bad-file",
+    r#"A directory's CSV file does not exist, cannot be read or is not UTF-8. A relative path starts from the table's folder,
+not from where the command runs. Correct the path, or save the file as UTF-8.
+
+```toml
+[directory.sellers]
+file = "seller.csv"     # the file is sellers.csv
+```
+"#,
+);
+
+pub(super) static BAD_ROW: Check = Check::new(
+    "bad-row",
+    "A row of a CSV file does not have as many cells as the first line has names. Write a comma for each empty cell, and
+quotes around a cell that holds a comma itself.
+
+```csv
+number,name,city
++15005550006,Ann, Jr.,NY
+```
+",
+);
+
+pub(super) static UNKNOWN_COLUMN: Check = Check::absence(
+    "unknown-column",
+    r#"A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
+of the first line, letter for letter. The key is not a column, because it is the parameter's value.
+
+```toml
+voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`
+```
+"#,
+);
+
+/// The column that is the key when the table names no other.
+pub(super) const NUMBER: &str = "number";
+
+/// The most mistakes that are reported in the rows of one file beside the table: more of them are one mistake.
+const MOST_BAD_ROWS: usize = 20;
+
+/// A longer first line, in bytes, holds no names of columns: the file is something else.
+const LONGEST_FIRST_LINE: usize = 64 * 1024;
+
+/// The files beside a table: those that its directories name.
+pub trait Files {
+    /// The bytes of a file; a relative path is one from the table's folder.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    fn read(&self, path: &str) -> io::Result<Vec<u8>>;
+}
+
+/// No files: for tables whose directories stand in place.
+#[derive(Debug, Clone, Copy)]
+pub struct NoFiles;
+
+impl Files for NoFiles {
+    fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "there are no files here",
+        ))
+    }
+}
 
 /// A directory and where it stands.
 #[derive(Debug)]
 pub(super) struct DirectoryFile {
     pub directory: Arc<Directory>,
-    /// The columns that may be told to callers although they are dialled.
+    /// The columns that callers may hear or read although they are dialled.
     pub public: Vec<String>,
     pub places: Places,
-    /// The directory as a parameter looks into it that is compared without regard to case.
+    /// The directory for parameters that are compared without regard to case.
     folded: OnceCell<Arc<Directory>>,
 }
 
@@ -111,6 +205,245 @@ pub(super) fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
         begin..text.len()
     } else {
         start..text.len()
+    }
+}
+
+/// The error for a column that a directory does not have.
+pub(super) fn unknown_column(
+    problems: &mut Problems,
+    directory: &Directory,
+    column: &str,
+    span: &Range<usize>,
+) {
+    let columns: Vec<&str> = directory.columns().iter().map(String::as_str).collect();
+    let help = match nearest(column, columns.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("beside its key it has {}", listed(&columns)),
+    };
+    let message = format!(
+        "directory \"{}\" has no column `{column}`",
+        directory.name()
+    );
+    problems.error(&UNKNOWN_COLUMN, span.clone(), message, help);
+}
+
+/// A directory while its rows are read.
+pub(super) struct Rows {
+    pub directory: Directory,
+    /// Whether its keys are numbers.
+    is_number: bool,
+    /// The file in which the rows stand.
+    pub file: Arc<File>,
+}
+
+impl Rows {
+    /// A directory without rows; `key` is the column of its keys.
+    pub(super) fn new(name: &str, key: &str, columns: Vec<String>, file: &Arc<File>) -> Self {
+        Self {
+            directory: Directory::new(name, columns),
+            is_number: key == NUMBER,
+            file: Arc::clone(file),
+        }
+    }
+
+    /// Adds a row, and reports a key that cannot be looked up or is there already.
+    pub(super) fn add(
+        &mut self,
+        problems: &mut Problems,
+        key: &str,
+        cells: &[&str],
+        place: impl Fn() -> Range<usize>,
+    ) {
+        let added = self.directory.add(key, cells.iter().copied());
+        if problems.count_in(&self.file) >= MOST_BAD_ROWS {
+            return;
+        }
+        let file = &self.file;
+        if key.is_empty() {
+            let help =
+                "write a whole value, the beginning of values and `*`, or `*` for all others";
+            problems.error_in(file, &BAD_KEY, place(), "an empty key", help);
+        } else if key.strip_suffix('*').unwrap_or(key).contains('*') {
+            let help = "write a whole value, or the beginning of values and `*`";
+            let message = "a `*` stands only at the end of a key";
+            problems.error_in(file, &BAD_KEY, place(), message, help);
+        } else if self.is_number {
+            check_number_in(problems, file, key, &place);
+        }
+        match added {
+            Ok(()) => {}
+            Err(AddError::Duplicate(first)) => {
+                let message = format!("{key} is in this directory already, in row {}", first + 1);
+                let help = "take one of the two out";
+                problems.error_in(file, &DUPLICATE_KEY, place(), message, help);
+            }
+            Err(AddError::Full) => {
+                let message = "a directory holds 4 GiB of text";
+                let help = "part the directory in several";
+                problems.error_in(file, &BAD_FILE, place(), message, help);
+            }
+        }
+    }
+}
+
+/// The directory in the CSV file that a table names.
+pub(super) fn csv_file(
+    problems: &mut Problems,
+    files: &dyn Files,
+    name: &str,
+    key: &str,
+    value: &Value<'_>,
+) -> Option<DirectoryFile> {
+    let path = problems.text(value, "the name of a file")?;
+    let file = csv_text(problems, files, path, value)?;
+    let header = first_line(&file.text, 0);
+    if header.len() > LONGEST_FIRST_LINE {
+        let message = format!("the first line has {} bytes", header.len());
+        let help = "write the names of the columns into it, parted by commas: number,name";
+        problems.error_in(&file, &BAD_FILE, 0..0, message, help);
+        return None;
+    }
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(file.text.as_bytes());
+    let titles: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
+    let key_field = key_field(problems, &file, &titles, key)?;
+    let others: Vec<usize> = (0..titles.len())
+        .filter(|field| *field != key_field)
+        .collect();
+    let columns = others.iter().map(|field| titles[*field].clone()).collect();
+    let mut rows = Rows::new(name, key, columns, &file);
+    // Room for all rows at once: to make room again and again takes longer than to read them.
+    let count = file.text.matches('\n').count();
+    rows.directory.reserve(count, file.text.len());
+    let mut records = Vec::with_capacity(count);
+    let mut record = csv::StringRecord::new();
+    while let Ok(true) = reader.read_record(&mut record) {
+        let start = record.position().map_or(0, csv::Position::byte);
+        let start = usize::try_from(start).unwrap_or_default();
+        // The position is that of the end of the line before, or of blank lines.
+        let rest = &file.text[start..];
+        let start = start + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
+        let end = usize::try_from(reader.position().byte()).unwrap_or_default();
+        // The parser takes an open quote and all up to the next one, or to the end of the file, for one cell.
+        let runs_on = record.iter().any(|cell| cell.contains('\n'));
+        if runs_on && file.text[start..end].matches('"').count() % 2 == 1 {
+            let message = "a quote in this row is not closed";
+            let help = "close it; a quote inside a quoted cell is written twice";
+            let line = first_line(&file.text, start);
+            problems.error_in(&file, &BAD_ROW, line, message, help);
+            break;
+        }
+        if record.len() != titles.len() {
+            if problems.count_in(&file) >= MOST_BAD_ROWS {
+                continue;
+            }
+            let place = start..field(&file.text, start, record.len() - 1).end;
+            let message = format!(
+                "this row has {} cells, the first line has {}",
+                record.len(),
+                titles.len()
+            );
+            let help =
+                "write a comma for each empty cell, and quotes around a cell that holds a comma";
+            problems.error_in(&file, &BAD_ROW, place, message, help);
+            continue;
+        }
+        let cells: Vec<&str> = others.iter().map(|field| &record[*field]).collect();
+        rows.add(problems, &record[key_field], &cells, || {
+            field(&file.text, start, key_field)
+        });
+        records.push(start);
+    }
+    rows.directory.shrink_to_fit();
+    let places = Places::Csv {
+        file,
+        records,
+        fields: std::iter::once(key_field).chain(others).collect(),
+    };
+    Some(DirectoryFile::new(rows.directory, places))
+}
+
+fn csv_text(
+    problems: &mut Problems,
+    files: &dyn Files,
+    path: &str,
+    value: &Value<'_>,
+) -> Option<Arc<File>> {
+    let bytes = match files.read(path) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let message = format!("cannot read {path}: {error}");
+            problems.error(&BAD_FILE, value.span(), message, remedy(error.kind()));
+            return None;
+        }
+    };
+    match String::from_utf8(bytes) {
+        // A byte order mark does not belong to the first column's name.
+        Ok(text) => Some(File::new(
+            path,
+            text.strip_prefix('\u{feff}').unwrap_or(&text),
+        )),
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let file = File::new(path, String::from_utf8_lossy(error.as_bytes()));
+            let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+            let help = "save the file as UTF-8";
+            problems.error_in(&file, &BAD_FILE, place, "this is no UTF-8", help);
+            None
+        }
+    }
+}
+
+/// Which field of a record the key is, by the titles in the first line.
+fn key_field(
+    problems: &mut Problems,
+    file: &Arc<File>,
+    titles: &[String],
+    key: &str,
+) -> Option<usize> {
+    let start = file.text.len() - file.text.trim_start_matches(['\r', '\n']).len();
+    for (position, title) in titles.iter().enumerate() {
+        if titles[..position].contains(title) {
+            let message = format!("the column `{title}` is there twice");
+            let help = "give each column a name of its own";
+            let place = field(&file.text, start, position);
+            problems.error_in(file, &DUPLICATE_NAME, place, message, help);
+        }
+    }
+    let found = titles.iter().position(|title| title == key);
+    if found.is_none() {
+        let message = format!("{} has no column `{key}`", file.name);
+        let line = start..field(&file.text, start, titles.len().saturating_sub(1)).end;
+        let columns: Vec<&str> = titles.iter().map(String::as_str).collect();
+        let help = format!(
+            "its first line names {}; name another key column: key = \"…\"",
+            listed(&columns)
+        );
+        problems.error_in(file, &UNKNOWN_COLUMN, line, message, help);
+    }
+    found
+}
+
+/// The bytes of the line that begins at a byte.
+fn first_line(text: &str, start: usize) -> Range<usize> {
+    start
+        ..text[start..]
+            .find(['\r', '\n'])
+            .map_or(text.len(), |at| start + at)
+}
+
+/// What to do about a file that cannot be read.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::PermissionDenied => "let the user that runs the service read it",
+        io::ErrorKind::IsADirectory => "name a file in that folder",
+        io::ErrorKind::InvalidInput => "write the rows to a file, and name that",
+        io::ErrorKind::FileTooLarge => {
+            "raise --max-directory, or spread its rows over several directories"
+        }
+        io::ErrorKind::OutOfMemory => "give the service more memory, or the file fewer rows",
+        _ => "a relative path is one from the folder of the table",
     }
 }
 

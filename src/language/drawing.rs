@@ -56,7 +56,7 @@ impl Diagnostic {
             .annotation(AnnotationKind::Primary.span(place(span.start)..place(span.end)));
         let group = level
             .primary_title(self.message.as_str())
-            .id(self.code.as_str());
+            .id(self.check.code);
         let group = if excerpt.before == 0 {
             group.element(snippet.path(source.name.as_str()))
         } else {
@@ -87,7 +87,7 @@ impl Diagnostic {
         let (line, column) = self.file.position(self.span.start);
         let shown = Shown {
             severity: self.severity.as_str(),
-            code: self.code.as_str(),
+            code: self.check.code,
             message: &self.message,
             file: &self.file.name,
             line,
@@ -140,13 +140,13 @@ impl File {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::diagnostic::Code;
+    use crate::language::values::BAD_NUMBER;
 
     #[test]
     fn a_diagnostic_is_drawn_with_its_line_and_help() {
         let file = File::new("responses.toml", "a = 1\nb = \"é\" # x\nc = 2\n");
         let diagnostic = Diagnostic {
-            code: Code::BadNumber,
+            check: &BAD_NUMBER,
             severity: Severity::Error,
             file,
             span: 10..14,
@@ -172,7 +172,7 @@ mod tests {
         let text = format!("a = 1\nb = [{}X{}]\nc = 2\n", many(50_000), many(50_000));
         let at = text.find('X').expect("the place");
         let diagnostic = Diagnostic {
-            code: Code::BadNumber,
+            check: &BAD_NUMBER,
             severity: Severity::Error,
             span: at..at + 1,
             file: File::new("responses.toml", text),

@@ -2,12 +2,112 @@
 
 use std::ops::Range;
 
-use crate::table::diagnostic::Code;
+use super::texts::FRAGILE_DEFAULT;
+use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, choice};
 use crate::table::reply::template::Piece;
 use crate::table::reply::{Attribute, Element, Node};
 use crate::table::twiml;
 use crate::twilio::vocabulary::{self, ElementSpec, Ends, RESPONSE, Status};
+
+pub(super) static EMPTY_ELEMENT: Check = Check::new(
+    "empty-element",
+    r#"An element without the text or the children that it needs; Twilio would refuse the document or say nothing. Write its
+content, or take it out.
+
+```toml
+voice = [ { Say = "" } ]
+```
+"#,
+);
+
+pub(super) static TOO_LONG: Check = Check::new(
+    "too-long",
+    r#"A text over Twilio's limit: 1600 characters in a message, a few thousand in a `Say`, depending on its voice, 64 kB in
+a document. Split it, or play a recording.
+
+```toml
+message = [ { Message = "… two thousand characters …" } ]
+```
+"#,
+);
+
+pub(super) static TOO_MANY: Check = Check::new(
+    "too-many",
+    r#"More elements than Twilio takes: 10 messages in a reply, 10 media in a message, 10 nouns in a `Dial`, or two where
+only one may be. Take some out.
+
+```toml
+voice = [ { Dial = [ { Conference = "a" }, { Number = "+15005550006" } ] } ]
+```
+"#,
+);
+
+pub(super) static UNREACHABLE_ELEMENT: Check = Check::new(
+    "unreachable-element",
+    r#"An element that Twilio never reaches, because an earlier one ends the document or continues at its `action`. Move it
+before that one, or remove it.
+
+```toml
+voice = [ { Hangup = "" }, { Say = "Goodbye." } ]
+```
+"#,
+);
+
+pub(super) static MISSING_ACTION: Check = Check::new(
+    "missing-action",
+    r#"A `Gather` or `Record` without `action`: the digits or the recording come back to the same URL without a step, where
+the same route may answer again. Give it a step of its own.
+
+```toml
+voice = [ { Gather = [ { Say = "Press 1." } ] } ]     # action = "?step=menu"
+```
+"#,
+);
+
+pub(super) static LATE_REJECT: Check = Check::new(
+    "late-reject",
+    r#"`Reject` after another verb. The verb before it has answered the call, which is billed, and then there is nothing to
+reject. Write `Reject` alone, or `Hangup` after what you say.
+
+```toml
+voice = [ { Say = "Goodbye." }, { Reject = "" } ]
+```
+"#,
+);
+
+pub(super) static MISSING_ATTRIBUTE: Check = Check::new(
+    "missing-attribute",
+    r#"An element without an attribute that it needs, such as `interpret-as` of `say-as`. Twilio refuses or ignores it. Add
+the attribute.
+
+```toml
+voice = [ { Say = [ { say-as = "1234" } ] } ]     # interpret-as = "digits"
+```
+"#,
+);
+
+pub(super) static VOICE_LANGUAGE: Check = Check::new(
+    "voice-language",
+    r#"A voice that does not speak the language that is set with it. Twilio may say nothing, or use another voice. Write the
+voice's own language, or choose a voice that speaks this one.
+
+```toml
+voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]
+```
+"#,
+);
+
+pub(super) static DEPRECATED: Check = Check::new(
+    "deprecated",
+    r#"An element or an attribute that still works, but that Twilio has deprecated or does not document. Write what the help
+line says, or, for an attribute, name it in `[extra]` to keep it without the warning.
+
+```toml
+voice = [ { Gather = [ { Say = "Yes or no?" } ], input = "speech", enhanced = true, action = "?step=said" } ]
+```
+"#,
+);
 
 /// The rules that look at a whole element.
 pub(super) fn check_element(
@@ -35,7 +135,7 @@ pub(super) fn check_element(
         };
         let message = format!("`{tag}` is empty");
         problems
-            .error(Code::EmptyElement, content.span(), message, help)
+            .error(&EMPTY_ELEMENT, content.span(), message, help)
             .twilio(spec.error_number());
         return;
     }
@@ -49,7 +149,7 @@ pub(super) fn check_element(
         let message =
             format!("`{tag}` without `action` asks this same URL again, which may answer the same");
         let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
-        problems.warn(Code::MissingAction, span.clone(), message, help);
+        problems.warn(&MISSING_ACTION, span.clone(), message, help);
     }
 }
 
@@ -96,7 +196,7 @@ pub(super) fn advise_against(
         Some(instead) => format!("use {instead}"),
         None => "leave it out".to_owned(),
     };
-    problems.warn(Code::Deprecated, span, message, help);
+    problems.warn(&DEPRECATED, span, message, help);
 }
 
 /// A noun of Dial with children only must name whom it reaches among them.
@@ -113,7 +213,7 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
         let message = format!("`{}` reaches nobody", spec.tag);
         let help = format!("write {{ {main} = \"…\" }} among its children");
         problems
-            .error(Code::EmptyElement, span.clone(), message, help)
+            .error(&EMPTY_ELEMENT, span.clone(), message, help)
             .twilio(spec.error_number());
     }
 }
@@ -133,7 +233,7 @@ fn check_needed(
             let message = format!("`{}` has no `{name}`", element.spec.tag);
             let help = format!("write {name} = \"…\" in it");
             problems
-                .error(Code::MissingAttribute, span.clone(), message, help)
+                .error(&MISSING_ATTRIBUTE, span.clone(), message, help)
                 .twilio(12200);
         }
     }
@@ -156,7 +256,7 @@ fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) 
             "write language = \"{}\", or choose another voice",
             languages[0]
         );
-        problems.warn(Code::VoiceLanguage, span.clone(), message, help);
+        problems.warn(&VOICE_LANGUAGE, span.clone(), message, help);
     }
 }
 
@@ -166,7 +266,7 @@ fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>)
     let mut too_many = |what: String, help: String, number: Option<u32>| {
         let message = format!("{what} in one `{tag}`");
         problems
-            .error(Code::TooMany, span.clone(), message, help)
+            .error(&TOO_MANY, span.clone(), message, help)
             .twilio(number);
     };
     let children: Vec<&ElementSpec> = element
@@ -241,7 +341,7 @@ fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>)
         return;
     };
     problems
-        .error(Code::TooLong, content.span(), message, help)
+        .error(&TOO_LONG, content.span(), message, help)
         .twilio(spec.length_error_number());
 }
 
@@ -271,14 +371,14 @@ pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize
     if let Some((_, span)) = after_pauses.find(|(verb, _)| verb.spec.tag == "Reject") {
         let help = "write Reject alone, or Hangup after what you say";
         let message = "the verb before `Reject` has answered the call already";
-        problems.warn(Code::LateReject, span.clone(), message, help);
+        problems.warn(&LATE_REJECT, span.clone(), message, help);
     }
     let specs: Vec<&ElementSpec> = verbs.iter().map(|(verb, _)| verb.spec).collect();
     for (spec, count, position) in over_limit(&specs) {
         let message = format!("{count} `{}` in one reply", spec.tag);
         problems
             .error(
-                Code::TooMany,
+                &TOO_MANY,
                 verbs[position].1.clone(),
                 message,
                 at_most(spec.most),
@@ -302,14 +402,14 @@ fn check_order(problems: &mut Problems, verb: &Element, next: &Element, span: &R
         Some(Ends::Perhaps) if has_action => {
             let message = format!("`{next}` may not be reached: this `{tag}` has an `action`");
             let help = "write it before that message, or set statusCallback instead of action";
-            problems.warn(Code::Unreachable, span.clone(), message, help);
+            problems.warn(&UNREACHABLE_ELEMENT, span.clone(), message, help);
             return;
         }
         _ => return,
     };
     let message = format!("`{next}` is never reached: {why}");
     let help = format!("move it before `{tag}`, or take it out");
-    problems.error(Code::Unreachable, span.clone(), message, help);
+    problems.error(&UNREACHABLE_ELEMENT, span.clone(), message, help);
 }
 
 /// `[default]` must not be able to fail: no template, and nothing that asks the service again.
@@ -325,11 +425,11 @@ pub(super) fn check_default_verb(
             "`{}` leads on from [default], which must be the end",
             spec.tag
         );
-        problems.error(Code::FragileDefault, span.clone(), message, help);
+        problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
         return;
     }
     for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == ACTION) {
         let message = "`action` leads on from [default], which must be the end";
-        problems.error(Code::FragileDefault, key.span(), message, help);
+        problems.error(&FRAGILE_DEFAULT, key.span(), message, help);
     }
 }

@@ -1,181 +1,199 @@
 //! `[schedule.NAME]`, and `during` and `outside` of a route.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::civil::Date;
 use jiff::tz::{TimeZone, db};
 use toml::de::{DeTable, DeValue};
 
-use super::{Compiler, shape};
-use crate::table::diagnostic::Code;
-use crate::table::problems::{Value, entries, section};
+use super::names::Names;
+use super::shape;
+use super::uses::{Read, Uses};
+use crate::table::diagnostic::Check;
+use crate::table::problems::{Problems, Value, entries, section_help};
 use crate::table::schedule::{Schedule, Span};
 use crate::twilio::spelling::nearest;
 
-impl Compiler<'_> {
-    pub(super) fn lower_schedules(&mut self, section: &Value<'_>) {
-        let Some(tables) = self.problems.table(section, "a table of schedules") else {
-            return;
-        };
-        for (key, value) in entries(tables) {
-            let name = key.get_ref().as_ref();
-            let before = self.problems.count();
-            let schedule = self.schedule(name, key.span(), value);
-            let is_right = self.problems.errors_since(before) == 0;
-            self.schedules
-                .insert(name.to_owned(), schedule.filter(|_| is_right).map(Arc::new));
-        }
-    }
+pub(super) static BAD_SCHEDULE: Check = Check::new(
+    "bad-schedule",
+    r#"A time zone that the IANA database does not have, or a span that cannot be read. Days are `Mon` to `Sun`, `12-25` or
+`2026-12-31`, hours `09:00-17:30` with two digits and no blanks.
 
-    fn schedule(
-        &mut self,
-        name: &str,
-        place: std::ops::Range<usize>,
-        value: &Value<'_>,
-    ) -> Option<Schedule> {
-        let before = self.problems.count();
-        let table = self.problems.table(value, "a schedule")?;
-        let section = format!("[schedule.{name}]");
-        self.problems
-            .unknown_keys(table, &section, &shape::SCHEDULE.keys());
-        let zone = self.zone(table, &section, &place);
-        let open = if let Some(open) = table.get("open") {
-            self.spans(open)
-        } else {
-            let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
-            self.problems.error(
-                Code::MissingKey,
-                place,
-                format!("{section} has no `open`"),
-                help,
+```toml
+open = ["Mon-Fri 9-17"]     # "Mon-Fri 09:00-17:00"
+```
+"#,
+);
+
+pub(super) static UNKNOWN_SCHEDULE: Check = Check::absence(
+    "unknown-schedule",
+    r#"A schedule that the table does not have. Correct its name, or write a section for it.
+
+```toml
+during = "ofice"     # [schedule.office]
+```
+"#,
+);
+
+pub(super) static NEVER_OPEN: Check = Check::new(
+    "never-open",
+    r#"A schedule that is never open: `open` is empty, or `closed` covers all of it, whatever the year. No route `during` it
+could ever answer. Write the hours when somebody is there.
+
+```toml
+open = ["Sat 10:00-14:00"]
+closed = ["Sat"]
+```
+"#,
+);
+
+/// The schedules by name; `None` for one with an error in it.
+pub(super) fn schedules(
+    problems: &mut Problems,
+    section: &Value<'_>,
+) -> BTreeMap<String, Option<Arc<Schedule>>> {
+    let mut schedules = BTreeMap::new();
+    let Some(tables) = problems.table(section, "a table of schedules") else {
+        return schedules;
+    };
+    for (key, value) in entries(tables) {
+        let name = key.get_ref().as_ref();
+        let before = problems.count();
+        let schedule = schedule(problems, name, key.span(), value);
+        let is_right = problems.errors_since(before) == 0;
+        let schedule = schedule.filter(|_| is_right).map(Arc::new);
+        schedules.insert(name.to_owned(), schedule);
+    }
+    schedules
+}
+
+fn schedule(
+    problems: &mut Problems,
+    name: &str,
+    place: Range<usize>,
+    value: &Value<'_>,
+) -> Option<Schedule> {
+    let before = problems.count();
+    let table = problems.table(value, "a schedule")?;
+    let section = format!("[schedule.{name}]");
+    problems.unknown_keys(table, &section, &shape::SCHEDULE.keys());
+    let zone = zone(problems, table, &section, &place);
+    let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
+    let open = problems.required(table, "open", &section, place.clone(), help)?;
+    let open = spans(problems, open);
+    let closed = table
+        .get("closed")
+        .map(|closed| spans(problems, closed))
+        .unwrap_or_default();
+    let schedule = Schedule {
+        name: name.to_owned(),
+        zone: zone?,
+        open,
+        closed,
+    };
+    if problems.errors_since(before) == 0 && schedule.is_never_open() {
+        let message = format!("{section} is never open: `closed` covers all of `open`");
+        let help = "write the spans in which somebody is there";
+        problems.error(&NEVER_OPEN, place, message, help);
+    }
+    Some(schedule)
+}
+
+fn zone(
+    problems: &mut Problems,
+    table: &DeTable<'_>,
+    section: &str,
+    place: &Range<usize>,
+) -> Option<TimeZone> {
+    let help = "write timezone = \"America/New_York\"";
+    let value = problems.required(table, "timezone", section, place.clone(), help)?;
+    let name = problems.text(value, "the name of a time zone")?;
+    if let Ok(zone) = TimeZone::get(name) {
+        return Some(zone);
+    }
+    let names: Vec<String> = db()
+        .available()
+        .map(|name| name.as_str().to_owned())
+        .collect();
+    let help = match nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => "write an IANA name, such as \"America/New_York\"".to_owned(),
+    };
+    let message = format!("there is no time zone \"{name}\"");
+    problems.error(&BAD_SCHEDULE, value.span(), message, help);
+    None
+}
+
+fn spans(problems: &mut Problems, value: &Value<'_>) -> Vec<Span> {
+    let help = "write an array: [\"Mon-Fri 09:00-17:30\"]";
+    let Some(array) = problems.array(value, "an array of spans", help) else {
+        return Vec::new();
+    };
+    array
+        .iter()
+        .filter_map(|item| span(problems, item))
+        .collect()
+}
+
+fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
+    let help = "write \"Mon-Fri 09:00-17:30\", \"22:00-06:00\", \"12-25\", \"2026-12-31 12:00-24:00\" or \
+                \"2027-01-02..2027-01-05\"";
+    if let DeValue::Datetime(date) = item.get_ref() {
+        let date = date.date.filter(|_| date.time.is_none());
+        let span = date.and_then(|date| {
+            let (year, month, day) = (
+                date.year.try_into(),
+                date.month.try_into(),
+                date.day.try_into(),
             );
-            return None;
-        };
-        let closed = table
-            .get("closed")
-            .map(|closed| self.spans(closed))
-            .unwrap_or_default();
-        let schedule = Schedule {
-            name: name.to_owned(),
-            zone: zone?,
-            open,
-            closed,
-        };
-        if self.problems.errors_since(before) == 0 && schedule.is_never_open() {
-            let message = format!("{section} is never open: `closed` covers all of `open`");
-            let help = "write the spans in which somebody is there";
-            self.problems.error(Code::NeverOpen, place, message, help);
+            Some(Span::on(
+                Date::new(year.ok()?, month.ok()?, day.ok()?).ok()?,
+            ))
+        });
+        if span.is_none() {
+            let message = "this is no day of the calendar without hours";
+            problems.error(&BAD_SCHEDULE, item.span(), message, help);
         }
-        Some(schedule)
+        return span;
     }
-
-    fn zone(
-        &mut self,
-        table: &DeTable<'_>,
-        section: &str,
-        place: &std::ops::Range<usize>,
-    ) -> Option<TimeZone> {
-        let Some(value) = table.get("timezone") else {
-            let help = "write timezone = \"America/New_York\"";
-            self.problems.error(
-                Code::MissingKey,
-                place.clone(),
-                format!("{section} has no `timezone`"),
-                help,
-            );
-            return None;
-        };
-        let name = self.problems.text(value, "the name of a time zone")?;
-        if let Ok(zone) = TimeZone::get(name) {
-            return Some(zone);
-        }
-        let names: Vec<String> = db()
-            .available()
-            .map(|name| name.as_str().to_owned())
-            .collect();
-        let help = match nearest(name, names.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => "write an IANA name, such as \"America/New_York\"".to_owned(),
-        };
-        self.problems.error(
-            Code::BadSchedule,
-            value.span(),
-            format!("there is no time zone \"{name}\""),
-            help,
-        );
-        None
-    }
-
-    fn spans(&mut self, value: &Value<'_>) -> Vec<Span> {
-        let help = "write an array: [\"Mon-Fri 09:00-17:30\"]";
-        let Some(array) = self.problems.array(value, "an array of spans", help) else {
-            return Vec::new();
-        };
-        array.iter().filter_map(|item| self.span(item)).collect()
-    }
-
-    fn span(&mut self, item: &Value<'_>) -> Option<Span> {
-        let help = "write \"Mon-Fri 09:00-17:30\", \"22:00-06:00\", \"12-25\", \"2026-12-31 12:00-24:00\" or \
-                    \"2027-01-02..2027-01-05\"";
-        if let DeValue::Datetime(date) = item.get_ref() {
-            let date = date.date.filter(|_| date.time.is_none());
-            let span = date.and_then(|date| {
-                let (year, month, day) = (
-                    date.year.try_into(),
-                    date.month.try_into(),
-                    date.day.try_into(),
-                );
-                Some(Span::on(
-                    Date::new(year.ok()?, month.ok()?, day.ok()?).ok()?,
-                ))
-            });
-            if span.is_none() {
-                let message = "this is no day of the calendar without hours";
-                self.problems
-                    .error(Code::BadSchedule, item.span(), message, help);
-            }
-            return span;
-        }
-        let text = self.problems.text(item, "a span")?;
-        match text.parse() {
-            Ok(span) => Some(span),
-            Err(error) => {
-                let message = format!("\"{text}\" is no span: {error}");
-                self.problems
-                    .error(Code::BadSchedule, item.span(), message, help);
-                None
-            }
+    let text = problems.text(item, "a span")?;
+    match text.parse() {
+        Ok(span) => Some(span),
+        Err(error) => {
+            let message = format!("\"{text}\" is no span: {error}");
+            problems.error(&BAD_SCHEDULE, item.span(), message, help);
+            None
         }
     }
+}
 
-    /// The schedules that a `during` or `outside` names.
-    pub(super) fn named_schedules(&mut self, value: Option<&Value<'_>>) -> Vec<Arc<Schedule>> {
-        let Some(value) = value else {
-            return Vec::new();
+/// The schedules that a `during` or `outside` names.
+pub(super) fn named_schedules(
+    names: &Names,
+    problems: &mut Problems,
+    value: Option<&Value<'_>>,
+) -> Read<Vec<Arc<Schedule>>> {
+    let mut uses = Uses::default();
+    let items: &[Value<'_>] = match value.map(|value| (value, value.get_ref())) {
+        None => &[],
+        Some((_, DeValue::Array(array))) if !array.is_empty() => array,
+        Some((value, _)) => std::slice::from_ref(value),
+    };
+    let mut schedules = Vec::new();
+    for item in items {
+        let Some(name) = problems.text(item, "the name of a schedule") else {
+            continue;
         };
-        let items: &[Value<'_>] = match value.get_ref() {
-            DeValue::Array(array) if !array.is_empty() => array,
-            _ => std::slice::from_ref(value),
-        };
-        items
-            .iter()
-            .filter_map(|item| self.named_schedule(item))
-            .collect()
-    }
-
-    fn named_schedule(&mut self, value: &Value<'_>) -> Option<Arc<Schedule>> {
-        let name = self.problems.text(value, "the name of a schedule")?;
-        if let Some(schedule) = self.schedules.get(name) {
-            self.used_schedules.insert(name.to_owned());
-            return schedule.clone();
+        if let Some(schedule) = names.schedules.get(name) {
+            uses.schedules.insert(name.to_owned());
+            schedules.extend(schedule.clone());
+            continue;
         }
-        let help = match nearest(name, self.schedules.keys().map(String::as_str)) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("add a section {}", section("schedule", name)),
-        };
+        let help = section_help("schedule", name, names.schedules.keys());
         let message = format!("there is no schedule \"{name}\"");
-        self.problems
-            .error(Code::UnknownSchedule, value.span(), message, help);
-        None
+        problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
     }
+    uses.with(schedules)
 }

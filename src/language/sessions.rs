@@ -2,193 +2,213 @@
 //!
 //! Source: Proxy's out-of-session guide, <https://www.twilio.com/docs/proxy/out-of-session-callback-response-guide>.
 
+use std::ops::Range;
+
 use toml::de::{DeTable, DeValue};
 
-use super::columns::Rule;
-use super::place::Use;
-use super::place::{Owner, Place};
-use super::{Compiler, shape};
-use crate::table::diagnostic::Code;
-use crate::table::problems::{Value, choice, integer};
+use super::names::Names;
+use super::shape;
+use super::texts::template;
+use super::uses::{CellCheck, Owner, Place, Read, Rule, Slot, Uses};
+use super::values::BAD_NUMBER;
+use crate::table::diagnostic::Check;
+use crate::table::problems::{Problems, Value, choice, integer};
 use crate::table::reply::session::{MODES, NewSession, UNIQUE_NAME_MAX_CHARACTERS};
-use crate::table::reply::template::{self, Text};
+use crate::table::reply::template::{Field, Text};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::Destination;
 
-impl Compiler<'_> {
-    /// The session of a route's `create_session`, and the channels that it answers.
-    pub(super) fn new_session(
-        &mut self,
-        value: &Value<'_>,
-        private: bool,
-    ) -> Option<(NewSession, &'static [Channel])> {
-        let table = self
-            .problems
-            .table(value, "a table of a session's fields")?;
-        self.problems
-            .unknown_keys(table, "`create_session`", &shape::SESSION.keys());
-        let Some(participant) = table.get("participantIdentifier") else {
-            let help = "write participantIdentifier = \"+15005550006\": the real number of the second party";
-            let message = "`create_session` has no `participantIdentifier`";
-            self.problems
-                .error(Code::MissingKey, value.span(), message, help);
-            return None;
-        };
-        let participant_identifier = self.session_text(
-            participant,
-            "participantIdentifier",
-            Some(Destination::Number),
-            private,
-        )?;
-        let participant_proxy_identifier =
-            table.get("participantProxyIdentifier").and_then(|value| {
-                self.session_text(
-                    value,
-                    "participantProxyIdentifier",
-                    Some(Destination::Sender),
-                    private,
-                )
-            });
-        let unique_name = table
-            .get("uniqueName")
-            .and_then(|value| self.unique_name(value, private));
-        let mode = table.get("mode").and_then(|value| self.mode(value));
-        let session = NewSession {
-            participant_identifier,
-            participant_proxy_identifier,
-            unique_name,
-            mode,
-            ttl: table.get("ttl").and_then(|value| self.ttl(value)),
-            date_expiry: self.date_expiry(table),
-        };
-        let channels: &[Channel] = match mode {
-            Some("voice-only") => &[Channel::Voice],
-            Some("message-only") => &[Channel::Message],
-            _ => &Channel::ALL,
-        };
-        Some((session, channels))
-    }
+pub(super) static BAD_SESSION: Check = Check::new(
+    "bad-session",
+    r#"A field of `create_session` that Proxy would refuse: an unknown mode, a `ttl` that is not a number of seconds, a
+`dateExpiry` without its offset, a `uniqueName` over 191 characters.
 
-    fn session_text(
-        &mut self,
-        value: &Value<'_>,
-        field: &'static str,
-        destination: Option<Destination>,
-        private: bool,
-    ) -> Option<Text> {
-        let raw = self.problems.text(value, "a text")?;
-        let place = Place {
+```toml
+create_session = { participantIdentifier = "+15005550006", mode = "voice" }     # "voice-only"
+```
+"#,
+);
+
+pub(super) static USED_NAME: Check = Check::new(
+    "used-name",
+    r#"A `uniqueName` that the next call would use again. Proxy refuses it with error 80603, even after the first session is
+closed. Put the SID of the call or the text into it.
+
+```toml
+uniqueName = "callback-{{ CallSid | default(MessageSid) }}"
+```
+"#,
+);
+
+/// The field for the real number of the second party, which Proxy calls: without it there is no session.
+const PARTICIPANT: &str = "participantIdentifier";
+
+/// The session of a route's `create_session`, and the channels that it answers.
+pub(super) fn new_session(
+    names: &Names,
+    problems: &mut Problems,
+    value: &Value<'_>,
+    owner: Owner,
+) -> Read<Option<(NewSession, &'static [Channel])>> {
+    let mut uses = Uses::default();
+    let Some(table) = problems.table(value, "a table of a session's fields") else {
+        return uses.with(None);
+    };
+    problems.unknown_keys(table, "`create_session`", &shape::SESSION.keys());
+    let help =
+        "write participantIdentifier = \"+15005550006\": the real number of the second party";
+    let section = "`create_session`";
+    let found = problems.required(table, PARTICIPANT, section, value.span(), help);
+    let Some(participant) = found else {
+        return uses.with(None);
+    };
+    let mut text = |problems: &mut Problems, value, field, destination| {
+        session_text(names, problems, value, field, destination, owner).unpack(&mut uses)
+    };
+    let number = Some(Destination::Number);
+    let Some(participant_identifier) = text(problems, participant, PARTICIPANT, number) else {
+        return uses.with(None);
+    };
+    let field = "participantProxyIdentifier";
+    let participant_proxy_identifier = table
+        .get(field)
+        .and_then(|value| text(problems, value, field, Some(Destination::Sender)));
+    let unique_name = table.get("uniqueName").and_then(|value| {
+        let name = text(problems, value, "uniqueName", None)?;
+        check_unique_name(problems, &name, value.span());
+        Some(name)
+    });
+    let mode = table.get("mode").and_then(|value| mode(problems, value));
+    let session = NewSession {
+        participant_identifier,
+        participant_proxy_identifier,
+        unique_name,
+        mode,
+        ttl: table.get("ttl").and_then(|value| ttl(problems, value)),
+        date_expiry: date_expiry(problems, table),
+    };
+    let channels: &[Channel] = match mode {
+        Some("voice-only") => &[Channel::Voice],
+        Some("message-only") => &[Channel::Message],
+        _ => &Channel::ALL,
+    };
+    uses.with(Some((session, channels)))
+}
+
+fn session_text(
+    names: &Names,
+    problems: &mut Problems,
+    value: &Value<'_>,
+    field: &'static str,
+    destination: Option<Destination>,
+    owner: Owner,
+) -> Read<Option<Text>> {
+    let mut uses = Uses::default();
+    let Some(raw) = problems.text(value, "a text") else {
+        return uses.with(None);
+    };
+    let slot = Slot {
+        element: "create_session",
+        attribute: Some(field),
+        destination,
+        dials: field == PARTICIPANT,
+        is_socket: false,
+        place: Place {
             channel: Channel::Voice,
-            owner: Owner::Route { private },
-        };
-        let dials = field == "participantIdentifier";
-        let used = Use {
-            element: "create_session",
-            attribute: Some(field),
-            destination,
-            dials,
-            is_socket: false,
-            place,
-        };
-        let text = self.template(raw, value.span(), &used)?;
-        if destination.is_some() {
-            let place = format!("`{field}` of `create_session`");
-            self.check_cells_later(
-                &text,
-                Rule::Destination(Destination::Number),
-                place,
-                value.span(),
-            );
+            owner,
+        },
+    };
+    let read = template(names, problems, raw, &value.span(), &slot);
+    let Some(text) = read.unpack(&mut uses) else {
+        return uses.with(None);
+    };
+    if destination.is_some() {
+        if let Some((directory, column)) = text.plain_column() {
+            uses.cells.push(CellCheck {
+                directory: directory.name().to_owned(),
+                column,
+                rule: Rule::Destination(Destination::Number),
+                is_required: field == PARTICIPANT,
+                place: format!("`{field}` of `create_session`"),
+                span: value.span(),
+            });
         }
-        if let (Some(literal), Some(_)) = (text.literal(), destination)
+        if let Some(literal) = text.literal()
             && let Err(error) = Destination::Number.check(literal)
         {
             let help = "write the number as +15005550006, without spaces or dashes";
-            self.problems
-                .error(Code::BadNumber, value.span(), error.to_string(), help);
+            problems.error(&BAD_NUMBER, value.span(), error.to_string(), help);
         }
-        Some(text)
     }
+    uses.with(Some(text))
+}
 
-    fn unique_name(&mut self, value: &Value<'_>, private: bool) -> Option<Text> {
-        let text = self.session_text(value, "uniqueName", None, private)?;
-        let is_of_this_request = |text: &Text| {
-            text.fields()
-                .flat_map(template::Field::parameters)
-                .any(|name| matches!(name, "CallSid" | "MessageSid" | "SmsSid" | "SmsMessageSid"))
+fn check_unique_name(problems: &mut Problems, name: &Text, span: Range<usize>) {
+    let is_of_this_request = name
+        .fields()
+        .flat_map(Field::parameters)
+        .any(|name| matches!(name, "CallSid" | "MessageSid" | "SmsSid" | "SmsMessageSid"));
+    let is_too_long = name
+        .literal()
+        .is_some_and(|literal| literal.chars().count() > UNIQUE_NAME_MAX_CHARACTERS);
+    if is_too_long {
+        let message = format!("a unique name has at most {UNIQUE_NAME_MAX_CHARACTERS} characters");
+        problems.error(&BAD_SESSION, span, message, "shorten it");
+    } else if !is_of_this_request {
+        let message =
+            "the second session of this name is refused, also when the first has been closed";
+        let help = "put the SID in: uniqueName = \"callback-{{ CallSid | default(MessageSid) }}\"";
+        problems.warn(&USED_NAME, span, message, help).twilio(80603);
+    }
+}
+
+fn mode(problems: &mut Problems, value: &Value<'_>) -> Option<&'static str> {
+    let text = problems.text(value, "a mode")?;
+    let mode = MODES.into_iter().find(|mode| *mode == text);
+    if mode.is_none() {
+        let help = match nearest(text, MODES) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("it is one of {}", choice(&MODES)),
         };
-        if text
-            .literal()
-            .is_some_and(|literal| literal.chars().count() > UNIQUE_NAME_MAX_CHARACTERS)
-        {
-            let message =
-                format!("a unique name has at most {UNIQUE_NAME_MAX_CHARACTERS} characters");
-            self.problems
-                .error(Code::BadSession, value.span(), message, "shorten it");
-        } else if !is_of_this_request(&text) {
-            let message =
-                "the second session of this name is refused, also when the first has been closed";
-            let help =
-                "put the SID in: uniqueName = \"callback-{{ CallSid | default(MessageSid) }}\"";
-            self.problems
-                .warn(Code::UsedName, value.span(), message, help)
-                .twilio(80603);
-        }
-        Some(text)
+        let message = format!("a session has no mode \"{text}\"");
+        problems.error(&BAD_SESSION, value.span(), message, help);
     }
+    mode
+}
 
-    fn mode(&mut self, value: &Value<'_>) -> Option<&'static str> {
-        let text = self.problems.text(value, "a mode")?;
-        let mode = MODES.into_iter().find(|mode| *mode == text);
-        if mode.is_none() {
-            let help = match nearest(text, MODES) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None => format!("it is one of {}", choice(&MODES)),
-            };
-            let message = format!("a session has no mode \"{text}\"");
-            self.problems
-                .error(Code::BadSession, value.span(), message, help);
-        }
-        mode
+fn ttl(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
+    let DeValue::Integer(number) = value.get_ref() else {
+        problems.wrong_type(value, "a number of seconds", "write ttl = 3600");
+        return None;
+    };
+    let ttl = integer(number);
+    if ttl.is_none() {
+        let help = "write a number of seconds; 0 is for ever";
+        let message = format!("{} is no number of seconds", number.as_str());
+        problems.error(&BAD_SESSION, value.span(), message, help);
     }
+    ttl
+}
 
-    fn ttl(&mut self, value: &Value<'_>) -> Option<u32> {
-        let DeValue::Integer(number) = value.get_ref() else {
-            self.problems
-                .wrong_type(value, "a number of seconds", "write ttl = 3600");
+fn date_expiry(problems: &mut Problems, table: &DeTable<'_>) -> Option<String> {
+    let value = table.get("dateExpiry")?;
+    let text = match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(moment) => moment.to_string(),
+        _ => {
+            problems.wrong_type(
+                value,
+                "a moment",
+                "write dateExpiry = \"2026-12-31T23:00:00Z\"",
+            );
             return None;
-        };
-        let ttl = integer(number);
-        if ttl.is_none() {
-            let help = "write a number of seconds; 0 is for ever";
-            let message = format!("{} is no number of seconds", number.as_str());
-            self.problems
-                .error(Code::BadSession, value.span(), message, help);
         }
-        ttl
+    };
+    if text.parse::<jiff::Timestamp>().is_err() {
+        let help = "write it in ISO 8601 with its offset: \"2026-12-31T23:00:00Z\"";
+        let message = format!("\"{text}\" is no moment in time");
+        problems.error(&BAD_SESSION, value.span(), message, help);
     }
-
-    fn date_expiry(&mut self, table: &DeTable<'_>) -> Option<String> {
-        let value = table.get("dateExpiry")?;
-        let text = match value.get_ref() {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Datetime(moment) => moment.to_string(),
-            _ => {
-                self.problems.wrong_type(
-                    value,
-                    "a moment",
-                    "write dateExpiry = \"2026-12-31T23:00:00Z\"",
-                );
-                return None;
-            }
-        };
-        if text.parse::<jiff::Timestamp>().is_err() {
-            let help = "write it in ISO 8601 with its offset: \"2026-12-31T23:00:00Z\"";
-            let message = format!("\"{text}\" is no moment in time");
-            self.problems
-                .error(Code::BadSession, value.span(), message, help);
-        }
-        Some(text)
-    }
+    Some(text)
 }

@@ -9,7 +9,19 @@ use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
+use crate::table::problems::Problems;
+
+pub(super) static TOML_SYNTAX: Check = Check::new(
+    "toml-syntax",
+    r#"The file is not valid TOML here. The most common causes: a quote or a bracket that is not closed, a value without
+quotes, a section that is defined twice, single brackets where `[[route]]` needs two.
+
+```toml
+name = ride-ended     # name = "ride-ended"
+```
+"#,
+);
 
 /// Reading stops after this many mistakes: such a file is something else than a table.
 const MOST: usize = 100;
@@ -20,8 +32,16 @@ const MOST_PER_PART: usize = 20;
 /// Only the first mistake is looked for in a part that has more bytes, because each takes another reading of the part.
 const LARGE_PART: usize = 1 << 20;
 
-/// The text of a file that is not TOML with every mistake blanked, and the mistakes. Ends where reading stopped.
-pub(super) fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
+/// A file's text with every mistake reported and blanked. Ends where reading stopped.
+pub(super) fn blanked(problems: &mut Problems) -> String {
+    let file = Arc::clone(problems.file());
+    let (text, found) = readable(&file);
+    problems.add_syntax_errors(found);
+    text
+}
+
+/// The text of a file that is not TOML with every mistake blanked, and the mistakes.
+fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
     let mut text = file.text.clone();
     let mut found = Vec::new();
     let starts = file.text.match_indices("\n[").map(|(at, _)| at + 1);
@@ -141,7 +161,7 @@ fn diagnostic(file: &Arc<File>, error: &toml::de::Error, span: Range<usize>) -> 
         "see https://toml.io/en/v1.0.0 for how TOML is written"
     };
     Diagnostic {
-        code: Code::TomlSyntax,
+        check: &TOML_SYNTAX,
         severity: Severity::Error,
         file: Arc::clone(file),
         span,

@@ -146,7 +146,12 @@ mod tests {
             voice: DefaultReply::silent(),
             message: DefaultReply::silent(),
         };
-        let table = Arc::new(Table::new(Vec::new(), default, Limits::default()));
+        let table = Arc::new(Table::new(
+            Vec::new(),
+            Vec::new(),
+            default,
+            Limits::default(),
+        ));
         Responder {
             trusted_proxies: vec!["10.1.0.0/16".parse().expect("a network")],
             ..Responder::new(table, Verification::AllowUnsigned)

@@ -425,7 +425,7 @@ mod tests {
             voice: DefaultReply::silent(),
             message: DefaultReply::silent(),
         };
-        Table::new(Vec::new(), default, Limits::default())
+        Table::new(Vec::new(), Vec::new(), default, Limits::default())
     }
 
     fn responder_of(table: Table, path: &str) -> Responder {

@@ -6,8 +6,65 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
-use crate::table::diagnostic::{Code, Diagnostic, File, Severity};
+use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
 use crate::twilio::spelling::nearest;
+
+pub(crate) static UNKNOWN_KEY: Check = Check::new(
+    "unknown-key",
+    r#"A key that does not exist in this place. A misspelt key would do nothing, so it is an error. The help line names the
+nearest key, or all of them.
+
+```toml
+wehn = { Called = "+15005550006" }     # when
+```
+"#,
+);
+
+pub(crate) static WRONG_TYPE: Check = Check::new(
+    "wrong-type",
+    r#"A value that does not have the type that the key takes: a number without quotes instead of a text, a text instead of
+an array. Parameters are always texts, even if they look like numbers.
+
+```toml
+when = { Digits = 1 }     # "1"
+```
+"#,
+);
+
+pub(crate) static MISSING_KEY: Check = Check::absence(
+    "missing-key",
+    r#"A required key is missing: a route's `name`, a schedule's `timezone` and `open`, a test's `expect`, a row's key, one
+of `numbers`, `rows` and `file` of a directory. The help line shows how to write it.
+
+```toml
+[schedule.office]
+open = ["Mon-Fri 09:00-17:30"]     # timezone = "America/New_York"
+```
+"#,
+);
+
+pub(crate) static BAD_NAME: Check = Check::new(
+    "bad-name",
+    r#"A name with characters that it may not have, or one that is taken. Names of routes and steps are 1 to 64 of
+`A-Z a-z 0-9 . _ -`. A directory's name has no dot, because its columns are written `NAME.column`. `default` and
+`loop-guard` are reserved. Choose another name.
+
+```toml
+name = "ride ended"     # name = "ride-ended"
+```
+"#,
+);
+
+pub(crate) static DUPLICATE_NAME: Check = Check::new(
+    "duplicate-name",
+    "Two routes, two tests or two columns of a file have the same name. Logs, metrics and templates could not tell them
+apart. Rename one.
+
+```csv
+number,name,name
+```
+",
+);
 
 /// A value of the file with its place.
 pub(crate) type Value<'i> = Spanned<DeValue<'i>>;
@@ -21,6 +78,7 @@ pub(crate) struct Problems {
     /// The table's own file.
     file: Arc<File>,
     list: Vec<Diagnostic>,
+    has_syntax_errors: bool,
 }
 
 impl Problems {
@@ -29,41 +87,48 @@ impl Problems {
         Self {
             file: Arc::clone(file),
             list: Vec::new(),
+            has_syntax_errors: false,
         }
+    }
+
+    /// Adds what is no TOML.
+    pub(crate) fn add_syntax_errors(&mut self, errors: Vec<Diagnostic>) {
+        self.has_syntax_errors = true;
+        self.list.extend(errors);
     }
 
     /// Adds an error; the number of the Twilio error it would have caused can be set on what is returned.
     pub(crate) fn error(
         &mut self,
-        code: Code,
+        check: &'static Check,
         span: Range<usize>,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> &mut Diagnostic {
-        self.add(Severity::Error, code, span, message.into(), help.into())
+        self.add(Severity::Error, check, span, message.into(), help.into())
     }
 
     /// Adds a warning.
     pub(crate) fn warn(
         &mut self,
-        code: Code,
+        check: &'static Check,
         span: Range<usize>,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> &mut Diagnostic {
-        self.add(Severity::Warning, code, span, message.into(), help.into())
+        self.add(Severity::Warning, check, span, message.into(), help.into())
     }
 
     fn add(
         &mut self,
         severity: Severity,
-        code: Code,
+        check: &'static Check,
         span: Range<usize>,
         message: String,
         help: String,
     ) -> &mut Diagnostic {
         self.list.push(Diagnostic {
-            code,
+            check,
             severity,
             file: Arc::clone(&self.file),
             span,
@@ -78,12 +143,12 @@ impl Problems {
     pub(crate) fn error_in(
         &mut self,
         file: &Arc<File>,
-        code: Code,
+        check: &'static Check,
         span: Range<usize>,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> &mut Diagnostic {
-        let diagnostic = self.error(code, span, message, help);
+        let diagnostic = self.error(check, span, message, help);
         diagnostic.file = Arc::clone(file);
         diagnostic
     }
@@ -92,12 +157,12 @@ impl Problems {
     pub(crate) fn warn_in(
         &mut self,
         file: &Arc<File>,
-        code: Code,
+        check: &'static Check,
         span: Range<usize>,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> &mut Diagnostic {
-        let diagnostic = self.warn(code, span, message, help);
+        let diagnostic = self.warn(check, span, message, help);
         diagnostic.file = Arc::clone(file);
         diagnostic
     }
@@ -137,8 +202,12 @@ impl Problems {
         self.list.len()
     }
 
-    /// All of them, sorted by place.
+    /// All of them, sorted by place. Without those that say that something is missing, when that may stand in what is no
+    /// TOML.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
+        if self.has_syntax_errors {
+            self.list.retain(|diagnostic| !diagnostic.check.is_absence);
+        }
         sort(&mut self.list, &self.file);
         self.list
     }
@@ -193,10 +262,27 @@ impl Problems {
         }
     }
 
+    /// The value of a key; an error at a place when the section does not have it.
+    pub(crate) fn required<'t, 'i>(
+        &mut self,
+        table: &'t DeTable<'i>,
+        key: &str,
+        section: &str,
+        place: Range<usize>,
+        help: &str,
+    ) -> Option<&'t Value<'i>> {
+        let value = table.get(key);
+        if value.is_none() {
+            let message = format!("{section} has no `{key}`");
+            self.error(&MISSING_KEY, place, message, help);
+        }
+        value
+    }
+
     /// The error for a value of another type than `wanted`.
     pub(crate) fn wrong_type(&mut self, value: &Value<'_>, wanted: &str, help: impl Into<String>) {
         let message = format!("{wanted} wanted, found {}", described(value.get_ref()));
-        self.error(Code::WrongType, value.span(), message, help);
+        self.error(&WRONG_TYPE, value.span(), message, help);
     }
 
     /// The error for each key that a section does not have.
@@ -209,7 +295,7 @@ impl Problems {
                     None => format!("{section} has {}", listed(known)),
                 };
                 self.error(
-                    Code::UnknownKey,
+                    &UNKNOWN_KEY,
                     key.span(),
                     format!("{section} has no key `{name}`"),
                     help,
@@ -258,7 +344,7 @@ pub(crate) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t V
 }
 
 /// The header of a section of the file, its name in quotes where TOML needs them.
-pub(crate) fn section(kind: &str, name: &str) -> String {
+fn section(kind: &str, name: &str) -> String {
     let is_bare = !name.is_empty()
         && name
             .bytes()
@@ -267,6 +353,18 @@ pub(crate) fn section(kind: &str, name: &str) -> String {
         format!("[{kind}.{name}]")
     } else {
         format!("[{kind}.{name:?}]")
+    }
+}
+
+/// The help for the name of a section such as `[reply.NAME]` that the table does not have.
+pub(crate) fn section_help<'k>(
+    kind: &str,
+    name: &str,
+    known: impl IntoIterator<Item = &'k String>,
+) -> String {
+    match nearest(name, known.into_iter().map(String::as_str)) {
+        Some(near) => format!("did you mean \"{near}\"?"),
+        None => format!("add a section {}", section(kind, name)),
     }
 }
 

@@ -51,6 +51,13 @@ pub struct Element {
 }
 
 impl Element {
+    /// Whether it has an attribute of this name.
+    pub(crate) fn sets(&self, name: &str) -> bool {
+        self.attributes
+            .iter()
+            .any(|attribute| attribute.name == name)
+    }
+
     /// Whether nothing in it depends on the request.
     #[must_use]
     pub fn is_literal(&self) -> bool {

@@ -454,6 +454,12 @@ impl AttributeSpec {
         }
     }
 
+    /// Whether a text is wanted here, rather than a number or a boolean.
+    #[must_use]
+    pub fn takes_texts(&self) -> bool {
+        !matches!(self.kind, ValueType::Boolean | ValueType::Integer)
+    }
+
     /// Whether a TOML boolean may stand here.
     #[must_use]
     pub fn takes_booleans(&self) -> bool {

@@ -172,7 +172,13 @@ fn codes(text: &str, files: &[(&'static str, &'static str)]) -> Vec<String> {
     };
     diagnostics
         .iter()
-        .map(|diagnostic| format!("{}[{}]", diagnostic.severity.as_str(), diagnostic.code))
+        .map(|diagnostic| {
+            format!(
+                "{}[{}]",
+                diagnostic.severity.as_str(),
+                diagnostic.check.code
+            )
+        })
         .collect()
 }
 

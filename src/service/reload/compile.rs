@@ -78,7 +78,7 @@ pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
     let warnings = diagnostics.iter().filter(is(Severity::Warning));
     for diagnostic in errors.chain(warnings).take(MOST_LOGGED) {
         let (line, column) = diagnostic.file.position(diagnostic.span.start);
-        let code = diagnostic.code.as_str();
+        let code = diagnostic.check.code;
         let file = diagnostic.file.name.as_str();
         let help = shown(&diagnostic.help);
         let message = shown(&diagnostic.message);

@@ -6,7 +6,7 @@ use regex::{Regex, RegexBuilder};
 use serde_json::json;
 
 use super::{Keyed, Kind, Reading, Seen};
-use crate::table::diagnostic::Code;
+use crate::table::condition::BAD_REGEX;
 use crate::table::problems::{Key, Value};
 use crate::twilio::facts::Known;
 
@@ -51,7 +51,7 @@ fn read(reading: &mut Reading<'_>, _: &Key<'_>, value: &Value<'_>) -> Option<Box
     );
     reading
         .problems
-        .error(Code::BadRegex, value.span(), message, help);
+        .error(&BAD_REGEX, value.span(), message, help);
     None
 }
 

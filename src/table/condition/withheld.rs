@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::json;
 
 use super::{Keyed, Kind, Reading, Seen};
-use crate::table::diagnostic::Code;
+use crate::table::condition::BAD_CONDITION;
 use crate::table::problems::{Key, Value};
 use crate::twilio::facts::Known;
 use crate::twilio::number::is_withheld;
@@ -30,7 +30,7 @@ fn read(reading: &mut Reading<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<B
         let help = "write Caller = { withheld = true }";
         reading
             .problems
-            .error(Code::BadCondition, key.span(), message, help);
+            .error(&BAD_CONDITION, key.span(), message, help);
         return None;
     }
     let wanted = reading.problems.boolean(value, "true or false")?;

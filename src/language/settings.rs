@@ -1,0 +1,143 @@
+//! `parameters`, `[extra]` and `[loop_guard]`: what an operator adds to or changes of our own rules.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use toml::de::DeValue;
+
+use super::shape;
+use crate::table::diagnostic::Check;
+use crate::table::guard::{Limits, MOST_REPLIES};
+use crate::table::problems::{BAD_NAME, Problems, Value, entries, integer};
+use crate::table::seconds::parse_seconds;
+use crate::twilio::channel::Channel;
+use crate::twilio::spelling::nearest;
+use crate::twilio::vocabulary;
+
+pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
+    "unknown-element",
+    r#"An element that TwiML does not have, or an empty table. Letter case counts: `Say`, not `say`; tags inside `Say` are in
+small letters.
+
+```toml
+voice = [ { say = "Hello." } ]
+```
+"#,
+);
+
+pub(super) static BAD_LIMIT: Check = Check::new(
+    "bad-limit",
+    r#"A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `per` is `1s` to `24h`. Write 0 for `replies` or
+`same_call` to switch that guard off.
+
+```toml
+[loop_guard]
+per = "10 minutes"     # per = "10m"
+```
+"#,
+);
+
+/// The query fields of the operator's own.
+pub(super) fn parameters(problems: &mut Problems, value: &Value<'_>) -> BTreeSet<String> {
+    let help = "write parameters = [\"campaign\"]";
+    let names = problems.array(value, "an array of names", help);
+    names
+        .unwrap_or_default()
+        .iter()
+        .filter_map(|item| problems.text(item, "the name of a query field"))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The attributes that elements have besides those that TwiML is known to have.
+pub(super) fn extra(problems: &mut Problems, section: &Value<'_>) -> BTreeMap<String, Vec<String>> {
+    let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    let Some(table) = problems.table(section, "a table of elements") else {
+        return extra;
+    };
+    let known: Vec<&str> = Channel::ALL
+        .into_iter()
+        .flat_map(vocabulary::element_names)
+        .collect();
+    for (key, value) in entries(table) {
+        let element = key.get_ref().as_ref();
+        if !known.contains(&element) {
+            let help = match nearest(element, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "name an element of TwiML's".to_owned(),
+            };
+            let message = format!("TwiML has no element `{element}`");
+            problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
+            continue;
+        }
+        let help = format!("write {element} = [\"newAttribute\"]");
+        let attributes = problems.array(value, "an array of attributes", &help);
+        for item in attributes.unwrap_or_default() {
+            let Some(name) = problems.text(item, "the name of an attribute") else {
+                continue;
+            };
+            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte);
+            let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic());
+            if begins_well && name.bytes().all(is_word) {
+                let attributes = extra.entry(element.to_owned()).or_default();
+                attributes.push(name.to_owned());
+            } else {
+                let message = format!("\"{name}\" cannot be the name of an attribute");
+                let help = "a name begins with a letter and has only letters, digits, - _ and :";
+                problems.error(&BAD_NAME, item.span(), message, help);
+            }
+        }
+    }
+    extra
+}
+
+/// What the guards allow; the defaults where the section does not say otherwise.
+pub(super) fn limits(problems: &mut Problems, section: &Value<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(table) = problems.table(section, "a table of limits") else {
+        return limits;
+    };
+    problems.unknown_keys(table, "[loop_guard]", &shape::LIMITS.keys());
+    if let Some(value) = table.get("replies") {
+        limits.replies = count(problems, value, MOST_REPLIES).unwrap_or(limits.replies);
+    }
+    if let Some(value) = table.get("same_call") {
+        limits.same_call = count(problems, value, u32::MAX).unwrap_or(limits.same_call);
+    }
+    if let Some(value) = table.get("per") {
+        limits.per_seconds = seconds(problems, value).unwrap_or(limits.per_seconds);
+    }
+    limits
+}
+
+fn seconds(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
+    let help = "write a time from 1s to 24h, such as per = \"10m\"";
+    let seconds = match value.get_ref() {
+        DeValue::String(text) => parse_seconds(text),
+        DeValue::Integer(number) => parse_seconds(number.as_str()),
+        _ => {
+            problems.wrong_type(value, "a time", help);
+            return None;
+        }
+    };
+    let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds));
+    if seconds.is_none() {
+        let message = "this is no time that could be counted in";
+        problems.error(&BAD_LIMIT, value.span(), message, help);
+    }
+    seconds
+}
+
+fn count(problems: &mut Problems, value: &Value<'_>, most: u32) -> Option<u32> {
+    let DeValue::Integer(number) = value.get_ref() else {
+        let help = "write a number; 0 switches the guard off";
+        problems.wrong_type(value, "a whole number", help);
+        return None;
+    };
+    let count = integer(number).filter(|count| *count <= most);
+    if count.is_none() {
+        let message = format!("{} is not from 0 to {most}", number.as_str());
+        let help = "write such a number; 0 switches the guard off";
+        problems.error(&BAD_LIMIT, value.span(), message, help);
+    }
+    count
+}

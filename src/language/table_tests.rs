@@ -1,0 +1,399 @@
+//! `[[test]]`: requests and the answers that the table must give, and what of the table they reach.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use jiff::Timestamp;
+use toml::de::{DeTable, DeValue};
+
+use super::names::Names;
+use super::shape;
+use crate::table::answer::{Asked, answer};
+use crate::table::diagnostic::{Check, Diagnostic};
+use crate::table::guard::{LOOP_GUARD, LoopGuard};
+use crate::table::intercept::{BLOCK, Intercept, PASS};
+use crate::table::problems::{DUPLICATE_NAME, Problems, Value, entries};
+use crate::table::schedule::parse_moment;
+use crate::table::when::{Mismatch, When};
+use crate::table::{DEFAULT, Miss, Table, twiml};
+use crate::twilio::channel::Channel;
+use crate::twilio::request::{Form, Request, Webhook, sample};
+use crate::twilio::spelling::nearest;
+
+pub(super) static BAD_TEST: Check = Check::new(
+    "bad-test",
+    r#"A `[[test]]` that cannot be run: it expects a route that does not exist, or names a channel, webhook or moment that
+does not exist. Write a moment with its time zone or offset.
+
+```toml
+at = "2026-12-24T12:00"     # "2026-12-24T12:00[America/New_York]"
+```
+"#,
+);
+
+pub(super) static FAILED_TEST: Check = Check::new(
+    "failed-test",
+    r#"A `[[test]]` whose request does not get the answer that it expects. It keeps an edit from going live, but not the
+service from starting. `explain` with the same request shows why; then correct the table or the test.
+
+```toml
+request = { Called = "+15005550006" }
+expect = "ride-ended"
+```
+"#,
+);
+
+pub(super) static TEST_NEEDS_TIME: Check = Check::new(
+    "test-needs-time",
+    r#"The answer to a test depends on a schedule, and the test does not say when its request comes. It runs at noon UTC on 1
+January, which is probably not what you want. Write `at`.
+
+```toml
+at = "2026-12-24T12:00[America/New_York]"
+```
+"#,
+);
+
+/// The moment of a test that names none.
+const NOON: &str = "2026-01-01T12:00:00Z";
+
+/// Where a test's request comes to.
+const URL: &str = "https://self.invalid/out-of-session";
+
+/// What running the tests has shown.
+#[derive(Debug, Default)]
+pub(super) struct TestResults {
+    pub failed: Vec<Diagnostic>,
+    pub ran: Vec<RanTest>,
+}
+
+/// A test that was run: its request, when it came, and which route answered it, or which intercept decided.
+#[derive(Debug)]
+pub(super) struct RanTest {
+    pub body: Form,
+    pub query: Form,
+    pub webhook: Webhook,
+    pub now: Timestamp,
+    pub decided_by: String,
+}
+
+/// One `[[test]]`, read.
+struct TableTest<'t> {
+    body: Form,
+    query: Form,
+    webhook: Webhook,
+    at: Option<Timestamp>,
+    expect: &'t str,
+    expect_place: Range<usize>,
+    contains: Option<(&'t str, Range<usize>)>,
+    place: Range<usize>,
+}
+
+/// Reads all tests, and runs them against the table that they stand in, when there is one.
+pub(super) fn run_tests(
+    names: &Names,
+    problems: &mut Problems,
+    file: &DeTable<'_>,
+    table: Option<&Table>,
+) -> TestResults {
+    let Some(section) = file.get("test") else {
+        return TestResults::default();
+    };
+    let help = "write [[test]], with two brackets, above each test";
+    let tests = problems.array(section, "an array of tests", help);
+    let mut failures = Problems::new(problems.file());
+    let mut taken = BTreeSet::new();
+    let mut ran = Vec::new();
+    for value in tests.unwrap_or_default() {
+        let test = test_case(names, problems, value, &mut taken);
+        if let (Some(test), Some(table)) = (test, table) {
+            ran.push(run_test(problems, &mut failures, test, table));
+        }
+    }
+    TestResults {
+        failed: failures.into_sorted(),
+        ran,
+    }
+}
+
+fn test_case<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    value: &'v Value<'_>,
+    taken: &mut BTreeSet<&'v str>,
+) -> Option<TableTest<'v>> {
+    let test = problems.table(value, "a test")?;
+    problems.unknown_keys(test, "a test", &shape::TEST.keys());
+    let help = "write name = \"…\": it says which test has failed";
+    let name = problems.required(test, "name", "a test", value.span(), help)?;
+    let place = name.span();
+    let text = problems.text(name, "a name")?;
+    if !taken.insert(text) {
+        let message = format!("there is a test \"{text}\" already");
+        problems.error(&DUPLICATE_NAME, name.span(), message, "choose another name");
+    }
+    let webhook = test_webhook(problems, test)?;
+    let help = match webhook {
+        Webhook::Intercept => "write expect = \"block\" or \"pass\"",
+        _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
+    };
+    let expect = problems.required(test, "expect", "a test", place.clone(), help)?;
+    let expect_place = expect.span();
+    let expect = expected(names, problems, expect, webhook)?;
+    if webhook == Webhook::Intercept {
+        check_no_document(problems, test);
+    }
+    let given = test_request(names, problems, test, webhook)?;
+    let channel = match test.get("channel") {
+        Some(channel) => test_channel(problems, channel)?,
+        None => sample::channel(&given, webhook, false),
+    };
+    let step = match test.get("step") {
+        Some(step) => Some(problems.text(step, "the name of a step")?),
+        None => None,
+    };
+    let contains = match test.get("contains") {
+        Some(contains) => Some((problems.text(contains, "a text")?, contains.span())),
+        None => None,
+    };
+    let at = match test.get("at") {
+        Some(at) => Some(test_moment(problems, at)?),
+        None => None,
+    };
+    Some(TableTest {
+        body: sample::filled(&given, channel, webhook),
+        query: step.iter().map(|step| ("step", *step)).collect(),
+        webhook,
+        at,
+        expect,
+        expect_place,
+        contains,
+        place,
+    })
+}
+
+/// What a test expects, when something of that name can be the outcome.
+fn expected<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    value: &'v Value<'_>,
+    webhook: Webhook,
+) -> Option<&'v str> {
+    let (message, help) = if webhook == Webhook::Intercept {
+        let expect = problems.text(value, "\"block\" or \"pass\"")?;
+        if [BLOCK, PASS].contains(&expect) {
+            return Some(expect);
+        }
+        let message = format!("no intercept does \"{expect}\"");
+        (message, "write \"block\" or \"pass\"".to_owned())
+    } else {
+        let expect = problems.text(value, "the name of a route")?;
+        if names.routes.contains_key(expect) || [DEFAULT, LOOP_GUARD].contains(&expect) {
+            return Some(expect);
+        }
+        let mut routes: Vec<(&String, &usize)> = names.routes.iter().collect();
+        routes.sort_unstable_by_key(|(_, place)| **place);
+        let help = match nearest(expect, routes.iter().map(|(name, _)| name.as_str())) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None if [BLOCK, PASS].contains(&expect) => {
+                "add webhook = \"intercept\" to test an intercept".to_owned()
+            }
+            None => "name a route, or write \"default\" or \"loop-guard\"".to_owned(),
+        };
+        (format!("there is no route \"{expect}\""), help)
+    };
+    problems.error(&BAD_TEST, value.span(), message, help);
+    None
+}
+
+/// Reports what only a document can have.
+fn check_no_document(problems: &mut Problems, test: &DeTable<'_>) {
+    for (key, value) in entries(test) {
+        let name = key.get_ref().as_ref();
+        if ["contains", "step"].contains(&name) {
+            let message = format!("an intercept has no `{name}`: it only blocks or lets pass");
+            problems.error(&BAD_TEST, value.span(), message, "take it out");
+        }
+    }
+}
+
+fn test_request(
+    names: &Names,
+    problems: &mut Problems,
+    test: &DeTable<'_>,
+    webhook: Webhook,
+) -> Option<Form> {
+    let Some(value) = test.get("request") else {
+        return Some(Form::default());
+    };
+    let fields = problems.table(value, "a table of parameters")?;
+    let mut pairs = Vec::new();
+    for (key, value) in entries(fields) {
+        let name = key.get_ref().as_ref();
+        names.check_parameter(problems, name, &key.span());
+        if webhook == Webhook::Intercept {
+            names.check_intercept_parameter(problems, name, &key.span());
+        }
+        pairs.push((name.to_owned(), problems.text(value, "a text")?.to_owned()));
+    }
+    Some(pairs.into_iter().collect())
+}
+
+fn test_channel(problems: &mut Problems, value: &Value<'_>) -> Option<Channel> {
+    let text = problems.text(value, "\"voice\" or \"message\"")?;
+    let channel = Channel::from_name(text);
+    if channel.is_none() {
+        let message = format!("there is no channel \"{text}\"");
+        let help = "write \"voice\" or \"message\"";
+        problems.error(&BAD_TEST, value.span(), message, help);
+    }
+    channel
+}
+
+fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> {
+    let Some(value) = test.get("webhook") else {
+        return Some(Webhook::OutOfSession);
+    };
+    let text = problems.text(value, "the name of a webhook")?;
+    let webhook = Webhook::from_name(text)
+        .filter(|webhook| webhook.wants_document() || *webhook == Webhook::Intercept);
+    if webhook.is_none() {
+        let message = format!("a test cannot ask a webhook \"{text}\"");
+        let help = "write \"out-of-session\", \"webhook\" or \"intercept\"";
+        problems.error(&BAD_TEST, value.span(), message, help);
+    }
+    webhook
+}
+
+fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> {
+    let text = match value.get_ref() {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Datetime(moment) => moment.to_string(),
+        _ => {
+            problems.wrong_type(
+                value,
+                "a moment",
+                "write at = \"2026-12-24T12:00[America/New_York]\"",
+            );
+            return None;
+        }
+    };
+    let moment = parse_moment(&text);
+    if moment.is_none() {
+        let help = "write it with its zone or offset: \"2026-12-24T12:00[America/New_York]\"";
+        let message = format!("\"{text}\" is no moment in time");
+        problems.error(&BAD_TEST, value.span(), message, help);
+    }
+    moment
+}
+
+/// Runs a test; when it fails, why is added to the failures.
+fn run_test(
+    problems: &mut Problems,
+    failures: &mut Problems,
+    test: TableTest<'_>,
+    table: &Table,
+) -> RanTest {
+    let request = Request::new(test.webhook, &test.body, &test.query);
+    let noon = || NOON.parse().expect("it is a moment");
+    let now = test.at.unwrap_or_else(noon);
+    if test.at.is_none() && depends_on_the_hour(table, &request, now) {
+        let help = "write at = \"2026-12-24T12:00[America/New_York]\"";
+        let message = "this test's answer depends on the hour";
+        problems.warn(&TEST_NEEDS_TIME, test.place.clone(), message, help);
+    }
+    let decided_by = match test.webhook {
+        Webhook::Intercept => run_interception(failures, &test, &request, table, now),
+        _ => run_answer(failures, &test, &request, table, now),
+    };
+    RanTest {
+        body: test.body,
+        query: test.query,
+        webhook: test.webhook,
+        now,
+        decided_by,
+    }
+}
+
+/// Runs a test of the intercepts, and tells which of them decides.
+fn run_interception(
+    failures: &mut Problems,
+    test: &TableTest<'_>,
+    request: &Request<'_>,
+    table: &Table,
+    now: Timestamp,
+) -> String {
+    let intercept = table.intercept(request, now);
+    let what = intercept.map_or(PASS, Intercept::outcome);
+    if what != test.expect {
+        let by = match intercept {
+            Some(intercept) => format!("\"{}\" says \"{what}\"", intercept.name),
+            None => format!("no intercept fits, so it is \"{what}\""),
+        };
+        let message = format!("{by}, not \"{}\"", test.expect);
+        let help = "`explain --webhook intercept` with this request shows why";
+        failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
+    }
+    intercept
+        .map_or(PASS, |intercept| &intercept.name)
+        .to_owned()
+}
+
+/// Runs a test of the routes, and tells which of them answers.
+fn run_answer(
+    failures: &mut Problems,
+    test: &TableTest<'_>,
+    request: &Request<'_>,
+    table: &Table,
+    now: Timestamp,
+) -> String {
+    let asked = Asked {
+        request,
+        url: URL,
+        token: "",
+        now,
+    };
+    let answer = answer(table, &LoopGuard::new(), &asked);
+    let route = answer.route.to_owned();
+    if route != test.expect {
+        let message = match &answer.failure {
+            Some((route, error)) => {
+                format!("\"{route}\" cannot be written ({error}), so \"default\" answers")
+            }
+            None => format!("\"{route}\" answers, not \"{}\"", test.expect),
+        };
+        let caller = test.body.first("Caller").or(test.body.first("From"));
+        let help = match caller {
+            Some(_) => "`explain` with this request shows why",
+            None => {
+                "`explain` with this request shows why; without a Caller the caller counts as withheld"
+            }
+        };
+        failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
+    } else if let Some((wanted, place)) = &test.contains {
+        let document = String::from_utf8_lossy(&answer.body);
+        if !document.contains(wanted) && !twiml::unescaped(&document).contains(wanted) {
+            let message = format!("the answer of \"{route}\" does not contain this text");
+            let help = format!("it is: {document}");
+            failures.error(&FAILED_TEST, place.clone(), message, help);
+        }
+    }
+    route
+}
+
+/// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.
+fn depends_on_the_hour(table: &Table, request: &Request<'_>, now: Timestamp) -> bool {
+    let depends = |when: &When, miss: Option<Miss<'_>>| match miss {
+        Some(Miss::When(Mismatch::Closed(_) | Mismatch::Open(_))) => Some(true),
+        Some(_) => None,
+        None => Some(when.has_hours()),
+    };
+    let found = if request.webhook() == Webhook::Intercept {
+        let mut verdicts = table.intercept_verdicts(request, now);
+        verdicts.find_map(|(intercept, miss)| depends(&intercept.when, miss.map(Miss::When)))
+    } else {
+        let mut verdicts = table.close_verdicts(request, now);
+        verdicts.find_map(|(route, miss)| depends(&route.when, miss))
+    };
+    found.unwrap_or(false)
+}
