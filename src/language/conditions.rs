@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::directory_file::unknown_column;
+use super::directory_file::{DirectoryFile, unknown_column};
 use super::names::{Names, SESSION_IN_STEP, unbound};
 use super::shape;
 use super::uses::{Read, Uses};
 use super::values::check_value;
+use super::whole::{BAD_CELL, MOST_BAD_CELLS};
 use crate::table::condition::{
     BAD_CONDITION, Binding, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject, folded, folds,
 };
@@ -347,6 +348,12 @@ fn keyed_demand(
     key: &Key<'_>,
     value: &Value<'_>,
 ) -> Option<Box<dyn Kind>> {
+    if let Some((directory, column)) = subject.split_once('.')
+        && let Some(Some(file)) = names.directories.get(directory)
+        && let (Some(check), Some(column)) = (kind.check_cell, file.directory.column(column))
+    {
+        check_cells(problems, file, column, check, (subject, key));
+    }
     let mut reading = Reading {
         subject,
         folds: folds(subject),
@@ -361,6 +368,24 @@ fn keyed_demand(
         },
     };
     (kind.read)(&mut reading, key, value)
+}
+
+/// Reports the cells of a column that a condition on it cannot read.
+fn check_cells(
+    problems: &mut Problems,
+    file: &DirectoryFile,
+    column: usize,
+    check: fn(&str) -> Result<(), String>,
+    (subject, key): (&str, &Key<'_>),
+) {
+    let (line, _) = problems.file().position(key.span().start);
+    let cells = file.directory.cells(column);
+    let bad = cells.filter_map(|(row, cell)| Some((row, check(cell).err()?)));
+    for (row, message) in bad.take(MOST_BAD_CELLS) {
+        let (file, span) = file.place(row, column + 1);
+        let help = format!("the condition on `{subject}` in line {line} of the table reads it");
+        problems.error_in(&file, &BAD_CELL, span, message, help);
+    }
 }
 
 fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: Range<usize>) {

@@ -56,6 +56,8 @@ struct Search<'t> {
     /// The names of the directories that stand in files of their own: their next rows may be others.
     files: &'t BTreeSet<&'t str>,
     steps: usize,
+    /// Whether the demands at hand are on a cell of a directory.
+    is_cell: bool,
     /// Whether what was shown holds for the rows of such a file only.
     is_of_these_rows: bool,
 }
@@ -78,6 +80,7 @@ pub(super) fn check(
     let mut search = Search {
         files,
         steps: MOST_STEPS,
+        is_cell: false,
         is_of_these_rows: false,
     };
     let file = Arc::clone(problems.file());
@@ -95,6 +98,7 @@ pub(super) fn check(
     let mut search = Search {
         files,
         steps: MOST_STEPS,
+        is_cell: false,
         is_of_these_rows: false,
     };
     let all = &table.intercepts;
@@ -177,6 +181,7 @@ impl Search<'_> {
         let conditions = &alternative.conditions;
         for (position, condition) in conditions.iter().enumerate() {
             let subject = &condition.subject;
+            self.is_cell = subject.column().is_some();
             if self.is_impossible(&condition.demand, subject) {
                 return Some(format!("no request passes what it asks of `{subject}`"));
             }
@@ -232,6 +237,7 @@ impl Search<'_> {
     /// Whether whatever passes the first conditions passes the second ones.
     fn follows(&mut self, given: &[Condition], wanted: &[Condition]) -> bool {
         wanted.iter().all(|wanted| {
+            self.is_cell = wanted.subject.column().is_some();
             self.any_value_meets(&wanted.demand, &wanted.subject) == Some(true)
                 || given.iter().any(|given| {
                     given.subject == wanted.subject && self.implies(&given.demand, &wanted.demand)
@@ -299,11 +305,11 @@ impl Search<'_> {
                 // A request without a row has an empty cell.
                 let cells = directory.cells(column).map(|(_, cell)| cell);
                 let values = cells.map(|cell| Known::Whole(Cow::Borrowed(cell)));
-                unanimous(demand, values.chain([ABSENT]))
+                self.unanimous(demand, values.chain([ABSENT]))
             }
             // An absent Direction reads as `inbound`.
-            None if subject.parameter() == "Direction" => demand.holds(&seen(Known::Present)),
-            _ => demand.holds(&seen(Known::Nothing)),
+            None if subject.parameter() == "Direction" => self.says(demand, Known::Present),
+            _ => self.says(demand, Known::Nothing),
         };
         if verdict.is_some() {
             self.note(demand);
@@ -318,20 +324,20 @@ impl Search<'_> {
         let known = match given {
             Demand::Is(kind) => kind.passing(),
             // What is not absent is present.
-            Demand::Not(demand) if demand.holds(&seen(ABSENT)) == Some(true) => {
+            Demand::Not(demand) if self.says(demand, ABSENT) == Some(true) => {
                 Passing::Known(Known::Present)
             }
             _ => return None,
         };
         let verdict = match known {
-            Passing::Known(known) => wanted.holds(&seen(known))?,
+            Passing::Known(known) => self.says(wanted, known)?,
             Passing::KeyOf(directory) if directory.len() <= MOST_KEYS => {
                 self.steps = self.steps.saturating_sub(directory.len());
                 let keys = directory.keys().map(|key| match key.strip_suffix('*') {
                     Some(prefix) => Known::Ends(Ends::new(prefix, "")),
                     None => Known::Whole(Cow::Borrowed(key)),
                 });
-                unanimous(wanted, keys)?
+                self.unanimous(wanted, keys)?
             }
             Passing::KeyOf(_) => return None,
         };
@@ -360,26 +366,31 @@ impl Search<'_> {
         directory.is_empty() || self.files.contains(directory.name())
     }
 
+    /// What a demand says to a value of which this is known, at any moment.
+    fn says(&self, demand: &Demand, value: Known<'_>) -> Option<bool> {
+        demand.holds(&Seen {
+            value,
+            is_cell: self.is_cell,
+            withheld: None,
+            now: None,
+        })
+    }
+
+    /// What a demand says to all of these values; `None` when it does not say the same to all, or of some cannot tell.
+    fn unanimous<'v>(
+        &self,
+        demand: &Demand,
+        mut values: impl Iterator<Item = Known<'v>>,
+    ) -> Option<bool> {
+        let verdict = self.says(demand, values.next()?)?;
+        let is_the_same = |value| Some(self.says(demand, value)? == verdict);
+        (all(values, is_the_same) == Some(true)).then_some(verdict)
+    }
+
     fn may_go_on(&mut self) -> bool {
         self.steps = self.steps.saturating_sub(1);
         self.steps > 0
     }
-}
-
-/// A value of which this is known, at any moment.
-fn seen(value: Known<'_>) -> Seen<'_> {
-    Seen {
-        value,
-        withheld: None,
-        now: None,
-    }
-}
-
-/// What a demand says to all of these values; `None` when it does not say the same to all, or of some cannot tell.
-fn unanimous<'v>(demand: &Demand, mut values: impl Iterator<Item = Known<'v>>) -> Option<bool> {
-    let verdict = demand.holds(&seen(values.next()?))?;
-    let is_the_same = |value| Some(demand.holds(&seen(value))? == verdict);
-    (all(values, is_the_same) == Some(true)).then_some(verdict)
 }
 
 /// Whether two kinds ask the same of a subject.

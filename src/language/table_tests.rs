@@ -385,8 +385,12 @@ fn run_answer(
 fn depends_on_the_hour(table: &Table, request: &Request<'_>, now: Timestamp) -> bool {
     let depends = |when: &When, miss: Option<Miss<'_>>| match miss {
         Some(Miss::When(Mismatch::Closed(_) | Mismatch::Open(_))) => Some(true),
-        Some(_) => None,
-        None => Some(when.has_hours()),
+        Some(_) => {
+            let mut failing = when.failing(request, now);
+            let needs_time = failing.any(|condition| condition.needs_time(request));
+            needs_time.then_some(true)
+        }
+        None => Some(when.needs_time(request)),
     };
     let found = if request.webhook() == Webhook::Intercept {
         let mut verdicts = table.intercept_verdicts(request, now);

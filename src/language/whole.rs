@@ -98,7 +98,7 @@ voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." 
 );
 
 /// The most cells of one column that are reported for one place: more of them are one mistake.
-const MOST_BAD_CELLS: usize = 20;
+pub(super) const MOST_BAD_CELLS: usize = 20;
 
 /// Checks the whole; `steps` are those that routes answer, with their places.
 pub(super) fn check(

@@ -75,12 +75,14 @@ pub trait Kind: fmt::Debug + fmt::Display + Send + Sync {
 pub(crate) struct Keyed {
     /// Its key in the table of a condition.
     pub key: &'static str,
-    /// Whether it can be asked of numbers only.
-    pub of_numbers: bool,
+    /// Whether it can be asked of this parameter; it can be asked of every column.
+    pub suits: fn(&str) -> bool,
     /// Reads the value behind the key; `None` after an error about it.
     pub read: fn(&mut Reading<'_>, &Key<'_>, &Value<'_>) -> Option<Box<dyn Kind>>,
     /// The JSON Schema of that value.
     pub schema: fn() -> Json,
+    /// What is wrong with a cell of a column that the condition is on; `None` when any text will do.
+    pub check_cell: Option<fn(&str) -> Result<(), String>>,
     /// Its paragraph of the manual.
     pub manual: &'static str,
 }
@@ -106,6 +108,8 @@ pub(crate) type FindDirectory<'r> =
 pub struct Seen<'a> {
     /// The value, folded where [`folds`] says so.
     pub value: Known<'a>,
+    /// Whether it is a cell of a directory, not a parameter.
+    pub is_cell: bool,
     /// Whether it is a withheld caller's number, where that is known although the number is not.
     pub withheld: Option<bool>,
     /// The moment of the request; `None` for any moment.
@@ -265,7 +269,14 @@ impl Condition {
     /// Whether it holds for a request; `None` when what is known of the request does not tell.
     #[must_use]
     pub fn holds<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
-        self.demand.holds(&self.subject.seen(facts, now))
+        self.demand.holds(&self.subject.seen(facts, Some(now)))
+    }
+
+    /// Whether the moment of a whole request decides.
+    pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
+        self.demand
+            .holds(&self.subject.seen(request, None))
+            .is_none()
     }
 }
 
@@ -288,9 +299,10 @@ impl Subject {
         }
     }
 
-    fn seen<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>, now: Timestamp) -> Seen<'a> {
+    fn seen<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>, now: Option<Timestamp>) -> Seen<'a> {
         Seen {
             value: self.compared(facts),
+            is_cell: self.column().is_some(),
             withheld: match self {
                 Self::Parameter(name)
                     if &**name == "Caller" && facts.webhook() != Webhook::VoiceWebhooks =>
@@ -299,7 +311,7 @@ impl Subject {
                 }
                 _ => None,
             },
-            now: Some(now),
+            now,
         }
     }
 

@@ -8,6 +8,7 @@ use super::condition::{Binding, Condition, all, any};
 use super::directory::BoundRow;
 use super::schedule::Schedule;
 use crate::twilio::facts::Facts;
+use crate::twilio::request::Request;
 
 /// Which requests a route or an intercept is for.
 #[derive(Debug, Default)]
@@ -93,10 +94,12 @@ impl When {
             .filter_map(move |alternative| alternative.conditions.iter().find(fails))
     }
 
-    /// Whether it depends on the hour.
-    #[must_use]
-    pub fn has_hours(&self) -> bool {
-        !self.during.is_empty() || !self.outside.is_empty()
+    /// Whether it may say something else to the same request at another moment.
+    pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
+        let mut conditions = self.alternatives.iter().flat_map(|one| &one.conditions);
+        !self.during.is_empty()
+            || !self.outside.is_empty()
+            || conditions.any(|condition| condition.needs_time(request))
     }
 
     /// What of `during` and `outside` does not fit at a moment.

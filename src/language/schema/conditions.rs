@@ -28,19 +28,18 @@ pub(super) fn define(definitions: &mut Map<String, Value>) {
         "anyOf": offered([reference("conditions")]),
     });
     definitions.insert("when".to_owned(), when);
-    for (name, pattern) in [
-        ("condition", None),
-        ("condition.number", Some(NUMBER)),
-        ("condition.country", Some(COUNTRY)),
+    for (name, example, pattern) in [
+        ("condition", "", None),
+        ("condition.number", "Called", Some(NUMBER)),
+        ("condition.country", "CalledCountry", Some(COUNTRY)),
     ] {
-        definitions.insert(name.to_owned(), condition(name, pattern));
+        definitions.insert(name.to_owned(), condition(name, example, pattern));
     }
 }
 
-/// A condition on a value whose literal texts have this form.
-fn condition(name: &str, pattern: Option<&str>) -> Value {
-    let is_number = name == "condition.number";
-    let kinds = KINDS.iter().filter(|kind| is_number || !kind.of_numbers);
+/// A condition on parameters like this one, whose literal texts have this form.
+fn condition(name: &str, example: &str, pattern: Option<&str>) -> Value {
+    let kinds = KINDS.iter().filter(|kind| (kind.suits)(example));
     let mut properties: Map<String, Value> = kinds
         .map(|kind| (kind.key.to_owned(), (kind.schema)()))
         .collect();

@@ -11,9 +11,10 @@ use crate::table::problems::{Key, Value};
 
 pub(super) static KEYED: Keyed = Keyed {
     key: "in",
-    of_numbers: false,
+    suits: |_| true,
     read,
     schema: || json!({ "description": "A directory has a row for the value.", "type": "string", "minLength": 1 }),
+    check_cell: None,
     manual: "`in = \"DIRECTORY\"` holds when the directory has a row for the value: its exact key, else the longest prefix that \
              the value begins with, else `*`. Templates and other conditions of the same table can then use the columns of \
              that row.",

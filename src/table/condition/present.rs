@@ -11,9 +11,10 @@ use crate::twilio::facts::Known;
 
 pub(super) static KEYED: Keyed = Keyed {
     key: "present",
-    of_numbers: false,
+    suits: |_| true,
     read,
     schema: || json!({ "description": "Whether the value must be there and not empty.", "type": "boolean" }),
+    check_cell: None,
     manual: "`present = true` holds when the request has the value and it is not empty, `present = false` when it is absent or \
              empty: Twilio sends either.",
 };

@@ -12,7 +12,7 @@ use crate::twilio::facts::Known;
 
 pub(super) static KEYED: Keyed = Keyed {
     key: "regex",
-    of_numbers: false,
+    suits: |_| true,
     read,
     schema: || {
         json!({
@@ -20,6 +20,7 @@ pub(super) static KEYED: Keyed = Keyed {
             "type": "string",
         })
     },
+    check_cell: None,
     manual: "`regex = '…'` holds when the regular expression matches somewhere in the value; write `^` and `$` for the whole of \
              it. The syntax is that of Rust's regex, which has neither look-around nor back-references and takes linear time. \
              Single quotes keep TOML from reading the backslashes.",

@@ -13,9 +13,10 @@ use crate::twilio::parameters;
 
 pub(super) static KEYED: Keyed = Keyed {
     key: "withheld",
-    of_numbers: true,
+    suits: parameters::is_number,
     read,
     schema: || json!({ "description": "Whether the caller must keep the number back.", "type": "boolean" }),
+    check_cell: None,
     manual: "`withheld = true` holds when the caller keeps the number back: it is empty, a word such as `anonymous`, such a word \
              typed on a keypad (`+266696687`), or an anonymous SIP address. It can be asked of numbers only.",
 };
