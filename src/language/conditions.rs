@@ -12,7 +12,8 @@ use super::uses::{Read, Uses};
 use super::values::check_value;
 use super::whole::{BAD_CELL, MOST_BAD_CELLS};
 use crate::table::condition::{
-    BAD_CONDITION, Binding, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject, folded, folds,
+    BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject,
+    folded, folds,
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
@@ -375,7 +376,7 @@ fn check_cells(
     problems: &mut Problems,
     file: &DirectoryFile,
     column: usize,
-    check: fn(&str) -> Result<(), String>,
+    check: CheckCell,
     (subject, key): (&str, &Key<'_>),
 ) {
     let (line, _) = problems.file().position(key.span().start);
@@ -383,6 +384,9 @@ fn check_cells(
     let bad = cells.filter_map(|(row, cell)| Some((row, check(cell).err()?)));
     for (row, message) in bad.take(MOST_BAD_CELLS) {
         let (file, span) = file.place(row, column + 1);
+        if problems.has_reported(&BAD_CELL, &file, &span) {
+            continue;
+        }
         let help = format!("the condition on `{subject}` in line {line} of the table reads it");
         problems.error_in(&file, &BAD_CELL, span, message, help);
     }

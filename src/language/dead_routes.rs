@@ -313,8 +313,8 @@ impl Search<'_> {
         };
         if verdict.is_some() {
             self.note(demand);
-            let column = subject.column();
-            self.is_of_these_rows |= column.is_some_and(|(of, _)| self.is_file(of));
+            // The next rows may have other cells.
+            self.is_of_these_rows |= self.is_cell;
         }
         verdict
     }

@@ -82,10 +82,13 @@ pub(crate) struct Keyed {
     /// The JSON Schema of that value.
     pub schema: fn() -> Json,
     /// What is wrong with a cell of a column that the condition is on; `None` when any text will do.
-    pub check_cell: Option<fn(&str) -> Result<(), String>>,
+    pub check_cell: Option<CheckCell>,
     /// Its paragraph of the manual.
     pub manual: &'static str,
 }
+
+/// What is wrong with a cell.
+pub(crate) type CheckCell = fn(&str) -> Result<(), String>;
 
 /// What a kind needs to read its value.
 pub(crate) struct Reading<'r> {

@@ -192,6 +192,17 @@ impl Problems {
             .count()
     }
 
+    /// Whether a check has found something at this very place already.
+    pub(crate) fn has_reported(
+        &self,
+        check: &Check,
+        file: &Arc<File>,
+        span: &Range<usize>,
+    ) -> bool {
+        let mut found = self.list.iter();
+        found.any(|one| one.check == check && Arc::ptr_eq(&one.file, file) && one.span == *span)
+    }
+
     /// The table's own file.
     pub(crate) fn file(&self) -> &Arc<File> {
         &self.file
