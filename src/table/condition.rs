@@ -4,9 +4,11 @@
 //! known of the values for which it holds. Serving, `explain`, `replay`, the index, the search for routes that can never
 //! answer, the schema and the manual know a kind only through [`Kind`] and [`Keyed`].
 
+mod before;
 pub mod exact;
 pub mod inside;
 pub mod like;
+mod moment;
 pub mod present;
 mod regex;
 pub mod withheld;
@@ -51,11 +53,12 @@ when = { Body = { regex = '(?=lost)' } }
 );
 
 /// The kinds of condition that are a key of a table, `{ in = "rides" }` for one, in the order of the manual.
-pub(crate) static KINDS: [&Keyed; 4] = [
+pub(crate) static KINDS: [&Keyed; 5] = [
     &inside::KEYED,
     &regex::KEYED,
     &present::KEYED,
     &withheld::KEYED,
+    &before::KEYED,
 ];
 
 /// What one kind of condition asks of a value. Compiled once; holds no text to interpret later.

@@ -1,0 +1,227 @@
+//! Moments: what `before` and `after` compare a date and time with.
+
+use std::fmt;
+
+use jiff::civil::{Date, DateTime};
+use jiff::fmt::rfc2822;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value as Json, json};
+use toml::de::DeValue;
+
+use super::{BAD_CONDITION, Reading, Seen};
+use crate::table::problems::{Key, Value};
+use crate::table::seconds::parse_seconds;
+use crate::twilio::facts::Known;
+use crate::twilio::parameters::{PARAMETERS, ParameterKind};
+
+/// The moment in a condition: a fixed one, or one so far from that of the request.
+#[derive(Debug)]
+pub(super) enum Moment {
+    At(Timestamp),
+    Now(SignedDuration),
+}
+
+impl Moment {
+    /// Reads `now`, `now-2h`, `now+30m`, a date or a date and time behind a key of a condition; `None` after an error.
+    pub(super) fn read(
+        reading: &mut Reading<'_>,
+        key: &Key<'_>,
+        value: &Value<'_>,
+    ) -> Option<Self> {
+        let (subject, name) = (reading.subject, key.get_ref());
+        if !suits(subject) {
+            let message = format!("`{subject}` is never a date and time");
+            let help = format!("write sessionDateEnded = {{ {name} = \"now-2h\" }}");
+            let problems = &mut *reading.problems;
+            problems.error(&BAD_CONDITION, key.span(), message, help);
+            return None;
+        }
+        let help = "write \"now\", \"now-2h\", \"2026-12-31\" or \"2026-12-31T23:00:00Z\"";
+        let written = match value.get_ref() {
+            DeValue::String(text) => text.to_string(),
+            DeValue::Datetime(moment) => moment.to_string(),
+            _ => {
+                reading.problems.wrong_type(value, "a date and time", help);
+                return None;
+            }
+        };
+        let moment = Self::parse(&written);
+        if let Err(message) = &moment {
+            let problems = &mut *reading.problems;
+            problems.error(&BAD_CONDITION, value.span(), message, help);
+        }
+        moment.ok()
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let Some(rest) = text.strip_prefix("now") else {
+            return parse(text).map(Self::At);
+        };
+        let rest = rest.trim_start();
+        let (sign, duration) = match rest.split_at_checked(1) {
+            None => return Ok(Self::Now(SignedDuration::ZERO)),
+            Some(("+", duration)) => (1, duration),
+            Some(("-", duration)) => (-1, duration),
+            Some(_) => return Err(not_a_moment(text)),
+        };
+        let seconds = parse_seconds(duration.trim_start()).ok_or_else(|| not_a_moment(text))?;
+        Ok(Self::Now(SignedDuration::from_secs(
+            sign * i64::from(seconds),
+        )))
+    }
+
+    /// How a value compares with it: whether `compare` holds for the value's moment and this one. A cell that is empty has no
+    /// end, which `endless` decides; what is absent or is not a moment never holds.
+    pub(super) fn compared(
+        &self,
+        seen: &Seen<'_>,
+        endless: bool,
+        compare: impl Fn(Timestamp, Timestamp) -> bool,
+    ) -> Option<bool> {
+        let Known::Whole(value) = &seen.value else {
+            return None;
+        };
+        if value.is_empty() {
+            return Some(seen.is_cell && endless);
+        }
+        let Ok(moment) = parse(value) else {
+            return Some(false);
+        };
+        let wanted = match self {
+            Self::At(wanted) => *wanted,
+            // A moment that the calendar does not have is the calendar's first or last.
+            Self::Now(distance) => seen
+                .now?
+                .saturating_add(*distance)
+                .unwrap_or(Timestamp::MAX),
+        };
+        Some(compare(moment, wanted))
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(moment) => moment.fmt(f),
+            Self::Now(distance) if distance.is_zero() => f.write_str("now"),
+            Self::Now(distance) => {
+                let sign = if distance.is_negative() { '-' } else { '+' };
+                let seconds = distance.as_secs().unsigned_abs();
+                let units = [(86_400, 'd'), (3600, 'h'), (60, 'm'), (1, 's')];
+                let fits = |(size, _): &(u64, char)| seconds.is_multiple_of(*size);
+                let (size, unit) = units.into_iter().find(fits).unwrap_or((1, 's'));
+                write!(f, "now{sign}{}{unit}", seconds / size)
+            }
+        }
+    }
+}
+
+/// Whether a parameter may be a date and time: one that Twilio sends as such, or whose value is free.
+pub(super) fn suits(parameter: &str) -> bool {
+    let kind = PARAMETERS.of_request(parameter).map(|known| known.kind);
+    matches!(
+        kind,
+        None | Some(ParameterKind::DateTime | ParameterKind::Text)
+    )
+}
+
+/// What is wrong with a cell that is compared with a moment. An empty one has no end.
+pub(super) fn check_cell(cell: &str) -> Result<(), String> {
+    if cell.is_empty() {
+        return Ok(());
+    }
+    parse(cell).map(drop)
+}
+
+/// The schema of a moment in a condition.
+pub(super) fn schema(compared: &str) -> Json {
+    json!({
+        "description": format!("The value must be {compared} this: now, now-2h, a date, or a date and time."),
+        "type": "string",
+        "pattern": r"^now( *[+-] *[0-9]+[smhd]?)?$|^[0-9]{4}-[0-9]{2}-[0-9]{2}",
+    })
+}
+
+/// A date and time as Twilio sends it (RFC 3339 or RFC 2822), or a date, whose first moment in UTC is meant.
+fn parse(text: &str) -> Result<Timestamp, String> {
+    if let Ok(moment) = text.parse::<Timestamp>() {
+        return Ok(moment);
+    }
+    if let Ok(moment) = rfc2822::parse(text) {
+        return Ok(moment.timestamp());
+    }
+    if let Ok(date) = text.parse::<Date>()
+        && text.len() == "2026-12-31".len()
+        && let Ok(moment) = date.at(0, 0, 0, 0).to_zoned_datetime(TimeZone::UTC)
+    {
+        return Ok(moment.timestamp());
+    }
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = text.split(['/', '.', '-']).map(str::len);
+    Err(if text.parse::<DateTime>().is_ok() {
+        format!(
+            "\"{text}\" has no zone: write {}Z for UTC, or the offset, as in +01:00",
+            text.replace(' ', "T")
+        )
+    } else if is_digits && text.len() >= 9 {
+        format!(
+            "\"{text}\" looks like seconds since 1970: write a date and time, as in 2026-12-31T23:00:00Z"
+        )
+    } else if parts.next().is_some_and(|first| first <= 2)
+        && parts.next().is_some_and(|next| next <= 2)
+    {
+        format!("\"{text}\" could be read with day and month swapped: write 2026-12-31")
+    } else {
+        not_a_moment(text)
+    })
+}
+
+fn not_a_moment(text: &str) -> String {
+    format!("\"{text}\" is not a date and time, as in 2026-12-31T23:00:00Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_prints_as_it_can_be_written() {
+        for (written, printed) in [
+            ("now", "now"),
+            ("now - 2h", "now-2h"),
+            ("now+90m", "now+90m"),
+            ("now-86400", "now-1d"),
+            ("2026-12-31", "2026-12-31T00:00:00Z"),
+            ("2026-12-31T23:00:00+01:00", "2026-12-31T22:00:00Z"),
+            ("Thu, 31 Dec 2026 23:00:00 +0000", "2026-12-31T23:00:00Z"),
+        ] {
+            let moment = Moment::parse(written).expect(written);
+            assert_eq!(moment.to_string(), printed);
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_moment_says_why() {
+        for (text, reason) in [
+            (
+                "2026-12-31T23:00",
+                "has no zone: write 2026-12-31T23:00Z for UTC",
+            ),
+            (
+                "2026-12-31 23:00:00",
+                "has no zone: write 2026-12-31T23:00:00Z for UTC",
+            ),
+            ("1798761600", "looks like seconds since 1970"),
+            ("31.12.2026", "day and month swapped"),
+            ("12/31/2026", "day and month swapped"),
+            ("now-2 hours", "is not a date and time"),
+            ("nowhere", "is not a date and time"),
+            ("2026-13-01", "is not a date and time"),
+            ("soon", "is not a date and time"),
+        ] {
+            let message = Moment::parse(text).expect_err(text);
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+}
