@@ -64,6 +64,33 @@ fn before_holds_for_what_is_earlier() {
     }
 }
 
+#[test]
+fn after_holds_for_what_is_later() {
+    for (condition, ended, expected) in [
+        (r#"{ after = "now-2h" }"#, "2026-06-01T10:00:01Z", true),
+        (r#"{ after = "now-2h" }"#, "2026-06-01T10:00:00Z", false),
+        (r#"{ after = "now-2h" }"#, "2026-06-01T09:59:59Z", false),
+        (r#"{ after = "2026-06-01" }"#, "2026-06-01T00:00:00Z", false),
+        (r#"{ after = "2026-06-01" }"#, "2026-06-01T00:00:01Z", true),
+        (r#"{ after = "now" }"#, "", false),
+        (r#"{ after = "now" }"#, "tomorrow", false),
+        (r#"{ not = { after = "now" } }"#, "", true),
+        // Both keys of a table hold.
+        (
+            r#"{ after = "now-2h", before = "now-1h" }"#,
+            "2026-06-01T10:30:00Z",
+            true,
+        ),
+        (
+            r#"{ after = "now-2h", before = "now-1h" }"#,
+            "2026-06-01T11:30:00Z",
+            false,
+        ),
+    ] {
+        assert_eq!(holds(condition, ended), expected, "{condition} {ended:?}");
+    }
+}
+
 /// A table of sessions that end, with one row of the cell `until`.
 fn sessions(condition: &str, until: &str) -> String {
     format!(
@@ -95,6 +122,17 @@ fn a_cell_that_is_empty_has_no_end_so_it_is_before_nothing() {
     for (until, expected) in [("2026-05-31", true), ("2026-06-02", false), ("", false)] {
         assert_eq!(
             cell_holds(r#"{ before = "now" }"#, until),
+            expected,
+            "{until}"
+        );
+    }
+}
+
+#[test]
+fn a_cell_that_is_empty_has_no_end_so_it_is_after_everything() {
+    for (until, expected) in [("2026-05-31", false), ("2026-06-02", true), ("", true)] {
+        assert_eq!(
+            cell_holds(r#"{ after = "now" }"#, until),
             expected,
             "{until}"
         );

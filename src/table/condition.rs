@@ -4,6 +4,7 @@
 //! known of the values for which it holds. Serving, `explain`, `replay`, the index, the search for routes that can never
 //! answer, the schema and the manual know a kind only through [`Kind`] and [`Keyed`].
 
+mod after;
 mod before;
 pub mod exact;
 pub mod inside;
@@ -53,12 +54,13 @@ when = { Body = { regex = '(?=lost)' } }
 );
 
 /// The kinds of condition that are a key of a table, `{ in = "rides" }` for one, in the order of the manual.
-pub(crate) static KINDS: [&Keyed; 5] = [
+pub(crate) static KINDS: [&Keyed; 6] = [
     &inside::KEYED,
     &regex::KEYED,
     &present::KEYED,
     &withheld::KEYED,
     &before::KEYED,
+    &after::KEYED,
 ];
 
 /// What one kind of condition asks of a value. Compiled once; holds no text to interpret later.
