@@ -8,20 +8,23 @@ use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use roxmltree::{Document, Node};
-use twiml_responder::table::answer::{Answer, Asked, Kind, answer as core_answer};
+use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
 use twiml_responder::language::{Compiled, Files, NoFiles, compile};
+use twiml_responder::table::Table;
+use twiml_responder::table::answer::{Answer, Asked, Kind, answer as core_answer};
 use twiml_responder::table::diagnostic::{Diagnostic, File, Severity};
 use twiml_responder::table::guard::LoopGuard;
-use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
-use twiml_responder::twilio::vocabulary::{self, ElementSpec};
+use twiml_responder::twilio::channel::Channel;
+use twiml_responder::twilio::facts::Facts;
 use twiml_responder::twilio::request::event::Event;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 use twiml_responder::twilio::signature::diagnosis::{Hints, diagnose};
 use twiml_responder::twilio::signature::public_url::PublicUrl;
 use twiml_responder::twilio::signature::secrets::Secrets;
-use twiml_responder::twilio::signature::{Algorithm, Content, Failure, Secret, Signed, sign, verify};
-use twiml_responder::table::Table;
-use twiml_responder::twilio::channel::Channel;
+use twiml_responder::twilio::signature::{
+    Algorithm, Content, Failure, Secret, Signed, sign, verify,
+};
+use twiml_responder::twilio::vocabulary::{self, ElementSpec};
 
 const URL: &str = "https://example.com/out-of-session";
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
