@@ -39,7 +39,7 @@ voice = [ { Say = "Hello, New York." } ]
 "#,
 );
 
-/// The most routes that are reported: whoever has more has one mistake, above all of them.
+/// The most routes that are reported: more than this usually have one common cause.
 const MOST_REPORTED: usize = 100;
 
 /// The most keys of a directory that are held against a condition one by one.
@@ -134,8 +134,8 @@ fn report<'t>(
 }
 
 impl Search<'_> {
-    /// Why nothing comes to a `when`: its own conditions, or what `covered` finds: the name, the line and the verb of what
-    /// comes first.
+    /// Why no request reaches a `when`: it contradicts itself, or an earlier entry takes them all (`covered` finds its name, its
+    /// line and what it does).
     fn dead<'n>(
         &mut self,
         when: &When,
@@ -164,9 +164,7 @@ impl Search<'_> {
         let shut = |schedule: &&Arc<Schedule>| has(&when.outside, schedule);
         if !when.during.is_empty() && when.during.iter().all(|schedule| shut(&schedule)) {
             let name = &when.during[0].name;
-            return Some(format!(
-                "it is to be open both during and outside \"{name}\""
-            ));
+            return Some(format!("it must be both inside and outside \"{name}\""));
         }
         let mut first = None;
         for alternative in &when.alternatives {
@@ -366,7 +364,7 @@ impl Search<'_> {
         directory.is_empty() || self.files.contains(directory.name())
     }
 
-    /// What a demand says to a value of which this is known, at any moment.
+    /// Whether every value of which this is known meets a demand at every moment, or none does.
     fn says(&self, demand: &Demand, value: Known<'_>) -> Option<bool> {
         demand.holds(&Seen {
             value,

@@ -2,7 +2,8 @@
 //!
 //! A kind of condition is one file in `condition/` and one line in [`KINDS`]: how it is written, when it holds, and what is
 //! known of the values for which it holds. Serving, `explain`, `replay`, the index, the search for routes that can never
-//! answer, the schema and the manual know a kind only through [`Kind`] and [`Keyed`].
+//! answer, the schema and the manual know a kind only through [`Keyed`], its entry in the registry, and [`Kind`], a compiled
+//! condition of that kind.
 
 mod after;
 mod before;
@@ -63,9 +64,12 @@ pub(crate) static KINDS: [&Keyed; 6] = [
     &after::KEYED,
 ];
 
-/// What one kind of condition asks of a value. Compiled once; holds no text to interpret later.
+/// A compiled condition of some kind. Holds no text to interpret later.
+///
+/// Its `Display` is what `explain` prints behind "expected", and its identity: two conditions on one value that print the same are
+/// taken for the same by the search for routes that can never answer. So it must print everything that it compares with.
 pub trait Kind: fmt::Debug + fmt::Display + Send + Sync {
-    /// Whether it holds; `None` when what is known of the value does not tell.
+    /// Whether it holds; `None` when too little is known to tell: of the value, or of the moment ([`Seen::now`]).
     fn holds(&self, seen: &Seen<'_>) -> Option<bool>;
 
     /// What is known of every value for which it holds: the index files routes by it, and the search for routes that can
@@ -75,7 +79,7 @@ pub trait Kind: fmt::Debug + fmt::Display + Send + Sync {
     }
 }
 
-/// How a kind of condition is written, and what the schema and the manual say of it.
+/// A kind of condition in the registry: how it is written, and what the schema and the manual say about it.
 #[derive(Debug)]
 pub(crate) struct Keyed {
     /// Its key in the table of a condition.
@@ -103,7 +107,7 @@ pub(crate) struct Reading<'r> {
     pub folds: bool,
     /// What is wrong.
     pub problems: &'r mut Problems,
-    /// Finds a directory by its name, as the subject looks into it; reports a name that is none.
+    /// Finds a directory by its name, as the subject looks into it; reports an unknown name.
     pub directory: &'r mut FindDirectory<'r>,
 }
 
@@ -118,9 +122,9 @@ pub struct Seen<'a> {
     pub value: Known<'a>,
     /// Whether it is a cell of a directory, not a parameter.
     pub is_cell: bool,
-    /// Whether it is a withheld caller's number, where that is known although the number is not.
+    /// Whether the caller is withheld; may be known when the number itself is not.
     pub withheld: Option<bool>,
-    /// The moment of the request; `None` for any moment.
+    /// The moment of the request. `None` asks about every moment: a condition that depends on it answers `None`.
     pub now: Option<Timestamp>,
 }
 
@@ -254,7 +258,7 @@ impl Demand {
 }
 
 impl Demand {
-    /// How a value begins that meets it, when that is known.
+    /// The beginning of some value that meets it, if known.
     pub(crate) fn start(&self) -> Option<&str> {
         match self {
             Self::Is(kind) => match kind.passing() {
@@ -280,7 +284,7 @@ impl Condition {
         self.demand.holds(&self.subject.seen(facts, Some(now)))
     }
 
-    /// Whether the moment of a whole request decides.
+    /// Whether the result for a whole request depends on its moment.
     pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
         self.demand
             .holds(&self.subject.seen(request, None))

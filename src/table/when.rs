@@ -1,4 +1,4 @@
-//! `when`, `during` and `outside`: which requests a route or an intercept is for.
+//! `when`, `during` and `outside`: which requests a route or an intercept matches.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::schedule::Schedule;
 use crate::twilio::facts::Facts;
 use crate::twilio::request::Request;
 
-/// Which requests a route or an intercept is for.
+/// Which requests a route or an intercept matches.
 #[derive(Debug, Default)]
 pub struct When {
     /// The tables of `when`: one of them must hold whole. Empty: always.
@@ -30,7 +30,7 @@ pub struct Alternative {
     pub bindings: Vec<Binding>,
 }
 
-/// Why a route or an intercept is not for a request: the first thing that does not hold.
+/// Why a route or an intercept does not match a request: the first thing that does not hold.
 #[derive(Debug)]
 pub enum Mismatch<'t> {
     /// The first failing condition of the first table of `when`.
@@ -42,21 +42,21 @@ pub enum Mismatch<'t> {
 }
 
 impl When {
-    /// Whether a request at this moment is meant; `None` when what is known of the request does not tell.
+    /// Whether it matches a request at this moment; `None` when too little is known of the request.
     #[must_use]
     pub fn holds<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
         let alternatives = match self.alternatives.as_slice() {
             [] => Some(true),
             some => any(some, |alternative| alternative.holds(facts, now)),
         };
-        // The clock is read only for a request that the conditions let through.
+        // Schedules are evaluated only when the conditions may hold.
         if alternatives == Some(false) || self.closed_at(now).is_some() {
             return Some(false);
         }
         alternatives
     }
 
-    /// Why a whole request at this moment is not meant; `None` when it is.
+    /// Why it does not match a whole request at this moment; `None` when it does.
     pub fn mismatch<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<Mismatch<'_>> {
         if !self.alternatives.is_empty() && self.alternative(facts, now).is_none() {
             let failing = self.failing(facts, now).next();
@@ -72,7 +72,7 @@ impl When {
             .find(|alternative| alternative.holds(facts, now) == Some(true))
     }
 
-    /// The rows of directories that a request chooses which is meant.
+    /// The directory rows chosen by a request that it matches.
     pub(crate) fn rows<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Vec<BoundRow<'_>> {
         let binds = |alternative: &Alternative| !alternative.bindings.is_empty();
         if !self.alternatives.iter().any(binds) {
@@ -102,7 +102,7 @@ impl When {
             || conditions.any(|condition| condition.needs_time(request))
     }
 
-    /// What of `during` and `outside` does not fit at a moment.
+    /// The part of `during` or `outside` that fails at a moment.
     fn closed_at(&self, now: Timestamp) -> Option<Mismatch<'_>> {
         let is_open = |schedule: &&Arc<Schedule>| schedule.is_open(now);
         if !self.during.is_empty() && !self.during.iter().any(|schedule| is_open(&schedule)) {
@@ -114,7 +114,7 @@ impl When {
 }
 
 impl Alternative {
-    /// Whether all of its conditions hold; `None` when what is known of the request does not tell.
+    /// Whether all of its conditions hold; `None` when too little is known of the request.
     #[must_use]
     pub fn holds<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
         all(&self.conditions, |condition| condition.holds(facts, now))

@@ -63,7 +63,7 @@ pub trait Facts<'a> {
     /// inside a JSON parameter.
     fn value(&self, name: &str) -> Known<'a> {
         const ABSENT: Known<'static> = Known::Whole(Cow::Borrowed(""));
-        // Nobody is named where it is not known either: what has no number has no place.
+        // Unless the caller is known not to be withheld, the geography reads as absent.
         if is_caller_geography(name) && self.caller_withheld() != Some(false) {
             return ABSENT;
         }
