@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{error, fmt, fs, io};
+use std::{fs, io};
 
 use crate::language::Files;
 use crate::table::diagnostic::File;
@@ -12,42 +12,30 @@ use crate::table::diagnostic::File;
 /// The most bytes of a table's file: a table is written by people.
 pub(super) const MAX_TABLE: u64 = 16 << 20;
 
-/// Why a table's file has no text, as a sentence.
-#[derive(Debug)]
-pub struct Unreadable(String);
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl error::Error for Unreadable {}
-
 /// Reads a table's file, which may be a pipe.
 ///
 /// # Errors
 ///
 /// The file is missing, cannot be read, is larger than 16 MiB or not UTF-8.
-pub fn read(path: &Path) -> Result<Arc<File>, Unreadable> {
+pub fn read(path: &Path) -> io::Result<Arc<File>> {
     let bytes = fs::File::open(path).and_then(|file| whole(&file, MAX_TABLE));
     decode(path, bytes)
 }
 
 /// The table in these bytes of a file.
-pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Arc<File>, Unreadable> {
+pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> io::Result<Arc<File>> {
     let name = path.display();
     let bytes = bytes.map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::FileTooLarge => "; move long lists into the CSV files of directories",
             _ => "",
         };
-        Unreadable(format!("cannot read the table {name}: {error}{remedy}"))
+        io::Error::other(format!("cannot read the table {name}: {error}{remedy}"))
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = readable.split(|byte| *byte == b'\n').count();
-        Unreadable(format!(
+        io::Error::other(format!(
             "the table {name} is not UTF-8 in line {line}: save it as UTF-8"
         ))
     })?;

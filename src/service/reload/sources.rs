@@ -1,16 +1,18 @@
-//! The files that a table was made of, as they were read. Events are a hint; these decide whether anything has changed.
+//! The files that a table was made of, as they were read, and whether they have changed since.
 
 use std::cell::RefCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
+use tracing::warn;
 
 use crate::language::Files;
-use crate::service::table_file::{self, Beside, MAX_TABLE, Unreadable};
+use crate::service::table_file::{self, Beside, MAX_TABLE};
 use crate::table::diagnostic::File;
 
 /// Where the files of a table are, and how large they may be.
@@ -95,6 +97,66 @@ impl Source {
     }
 }
 
+/// How long files that have been replaced must be quiet before they are read.
+pub(super) const QUIET: Duration = Duration::from_millis(200);
+
+/// How long a file must be quiet that is written in place, since its writer may only have paused.
+const QUIET_IN_PLACE: Duration = Duration::from_secs(1);
+
+/// After how long the log says that the files are never quiet.
+const TOO_LONG: Duration = Duration::from_secs(30);
+
+/// Waits until files that have changed are quiet.
+pub(super) struct Quiet {
+    last: Vec<Option<Stamp>>,
+    /// When they were first seen to have changed.
+    since: Option<Instant>,
+    /// When they will have been quiet.
+    due: Option<Instant>,
+    is_told: bool,
+}
+
+impl Quiet {
+    pub(super) fn new(read: &Sources) -> Self {
+        Self {
+            last: read.0.iter().map(|source| source.stamp).collect(),
+            since: None,
+            due: None,
+            is_told: false,
+        }
+    }
+
+    /// Looks at the files; whether they have changed since they were read, and are quiet.
+    pub(super) fn look(&mut self, read: &Sources, now: Instant) -> bool {
+        let stamps: Vec<_> = read
+            .0
+            .iter()
+            .map(|source| Stamp::of(&source.path))
+            .collect();
+        if stamps == self.last {
+            return self.due.is_some_and(|due| due <= now);
+        }
+        let is_replaced = |(old, new): (&Option<Stamp>, &Option<Stamp>)| match (old, new) {
+            (Some(old), Some(new)) => old == new || old.inode != new.inode,
+            _ => false,
+        };
+        let quiet = match self.last.iter().zip(&stamps).all(is_replaced) {
+            true => QUIET,
+            false => QUIET_IN_PLACE,
+        };
+        self.last = stamps;
+        self.due = Some(now + quiet);
+        let since = *self.since.get_or_insert(now);
+        if !self.is_told && now.saturating_duration_since(since) >= TOO_LONG {
+            self.is_told = true;
+            warn!(
+                "the table or a file of its directories is written to without end; SIGHUP reads it as it is"
+            );
+        }
+        false
+    }
+}
+
 /// The files of a table as they were read, the table first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sources(pub Vec<Source>);
@@ -169,7 +231,7 @@ impl<'f> Recorder<'f> {
     }
 
     /// Reads the table's file.
-    pub(super) fn table(&self) -> Result<Arc<File>, Unreadable> {
+    pub(super) fn table(&self) -> io::Result<Arc<File>> {
         let path = self.files.table.clone();
         let named = self
             .copy
@@ -204,5 +266,42 @@ impl Files for Recorder<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
         let path = self.beside.path(written);
         self.record(written.to_owned(), path, self.files.max_directory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_in_place_is_waited_for_longer() {
+        let folder = std::env::temp_dir().join(format!("twiml-quiet-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("t.toml");
+        fs::write(&path, "one").expect("a file");
+        let files = TableFiles {
+            table: path.clone(),
+            max_directory: 0,
+            state_dir: None,
+        };
+        let recorder = Recorder::new(&files, None);
+        recorder.table().expect("it is read");
+        let read = recorder.into_sources();
+        let begin = Instant::now();
+        let mut quiet = Quiet::new(&read);
+        assert!(!quiet.look(&read, begin + TOO_LONG));
+        fs::write(folder.join("new"), "two").expect("a file");
+        fs::rename(folder.join("new"), &path).expect("a rename");
+        assert!(!quiet.look(&read, begin));
+        assert!(quiet.look(&read, begin + QUIET));
+        // Another change begins the wait anew.
+        fs::write(&path, "three").expect("it is written");
+        assert!(!quiet.look(&read, begin + QUIET));
+        assert!(!quiet.look(&read, begin + QUIET_IN_PLACE));
+        assert!(quiet.look(&read, begin + QUIET + QUIET_IN_PLACE));
+        fs::remove_file(&path).expect("it goes");
+        assert!(!quiet.look(&read, begin + QUIET_IN_PLACE * 2));
+        assert!(quiet.look(&read, begin + QUIET_IN_PLACE * 3));
+        fs::remove_dir_all(&folder).expect("it goes");
     }
 }
