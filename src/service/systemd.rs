@@ -21,12 +21,12 @@ use crate::service::pulse::Pulse;
 const ADMIN: &str = "admin";
 
 /// Says that the service answers, and how it is.
-pub fn ready(status: &impl Display) {
+pub(crate) fn ready(status: &impl Display) {
     tell(&[NotifyState::Ready, NotifyState::Status(&status.to_string())]);
 }
 
 /// Says that the service ends, and asks for as long as it may need.
-pub fn stopping(at_most: Duration) {
+pub(crate) fn stopping(at_most: Duration) {
     let micros = u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX);
     tell(&[
         NotifyState::Stopping,
@@ -48,7 +48,7 @@ pub(super) fn reloading() {
 ///
 /// A loop that pauses because descriptors are short, or that has no place for another connection, does answer: the
 /// service is busy, and to kill it would only cut off those whom it serves. A loop that hangs does not.
-pub async fn watchdog(pulse: Arc<Pulse>) {
+pub(crate) async fn watchdog(pulse: Arc<Pulse>) {
     let Some(patience) = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero())
     else {
         return;
@@ -75,17 +75,13 @@ fn tell(states: &[NotifyState<'_>]) {
 /// The sockets that systemd opened before us and keeps open after us, so that no connection is refused during a restart,
 /// each with its name.
 #[derive(Debug, Default)]
-pub struct Sockets(Vec<(String, OwnedFd)>);
+pub(crate) struct Sockets(Vec<(String, OwnedFd)>);
 
 impl Sockets {
-    /// Takes the sockets that are meant for this process; none when there are none.
+    /// Takes the sockets that are meant for this process, possibly none.
     ///
     /// Must be called while the process has one thread, since it clears the variables that tell of the sockets.
-    ///
-    /// # Errors
-    ///
-    /// One of them is not a stream socket that listens.
-    pub fn take() -> io::Result<Self> {
+    pub(crate) fn take() -> io::Result<Self> {
         // Without LISTEN_PID, `ListenFd` would take whatever files LISTEN_FDS counts, also somebody else's.
         let is_ours = env::var("LISTEN_PID").is_ok_and(|pid| pid == process::id().to_string());
         if !is_ours {
@@ -106,11 +102,7 @@ impl Sockets {
     }
 
     /// The listeners for webhooks, and those for health and metrics. Must be called within a tokio runtime.
-    ///
-    /// # Errors
-    ///
-    /// The system refuses to make one of them non-blocking.
-    pub fn listen(self) -> io::Result<(Vec<Listener>, Vec<Listener>)> {
+    pub(crate) fn listen(self) -> io::Result<(Vec<Listener>, Vec<Listener>)> {
         let (mut webhooks, mut admin) = (Vec::new(), Vec::new());
         for (name, socket) in self.0 {
             let listener = Listener::inherited(socket)

@@ -12,17 +12,13 @@ use crate::table::diagnostic::File;
 /// The most bytes of a table's file: a table is written by people.
 pub(super) const MAX_TABLE: u64 = 16 << 20;
 
-/// Reads a table's file, which may be a pipe.
-///
-/// # Errors
-///
-/// The file is missing, cannot be read, is larger than 16 MiB or not UTF-8.
-pub fn read(path: &Path) -> io::Result<Arc<File>> {
+/// Reads a table's file, which may be a pipe. An error is a whole sentence.
+pub(crate) fn read(path: &Path) -> io::Result<Arc<File>> {
     let bytes = fs::File::open(path).and_then(|file| whole(&file, MAX_TABLE));
     decode(path, bytes)
 }
 
-/// The table in these bytes of a file.
+/// The table in what was read of a file. An error is a whole sentence.
 pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> io::Result<Arc<File>> {
     let name = path.display();
     let bytes = bytes.map_err(|error| {
@@ -44,16 +40,11 @@ pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> io::Result<Arc<
 
 /// Whether a file can be read to its end more than once: it is not a pipe, a socket or a device. Reading a folder gives
 /// an error that says so.
-#[must_use]
-pub fn can_be_read_again(metadata: &Metadata) -> bool {
+pub(crate) fn can_be_read_again(metadata: &Metadata) -> bool {
     metadata.is_file() || metadata.is_dir()
 }
 
 /// Reads a regular file of at most so many bytes. A pipe or a device may have no end, or block its reader for ever.
-///
-/// # Errors
-///
-/// The file is missing, not a regular file, larger, or cannot be read.
 pub(super) fn read_regular(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     if !can_be_read_again(&fs::metadata(path)?) {
         let reason = "it is no file but a pipe, a socket or a device";
@@ -76,30 +67,22 @@ fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
 }
 
 /// The files beside a table: those that its directories name.
-#[derive(Debug, Clone)]
-pub struct Beside {
-    folder: PathBuf,
-    max_directory: u64,
+#[derive(Debug)]
+pub(crate) struct Beside<'t> {
+    pub table: &'t Path,
+    /// The most bytes of a file.
+    pub max_directory: u64,
 }
 
-impl Beside {
-    /// The files in the folder of a table, each of at most so many bytes.
-    #[must_use]
-    pub fn table(path: &Path, max_directory: u64) -> Self {
-        Self {
-            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
-            max_directory,
-        }
-    }
-
+impl Beside<'_> {
     /// Where a file is that the table names.
-    #[must_use]
-    pub fn path(&self, written: &str) -> PathBuf {
-        self.folder.join(written)
+    pub(super) fn path(&self, written: &str) -> PathBuf {
+        let folder = self.table.parent().unwrap_or(Path::new(""));
+        folder.join(written)
     }
 }
 
-impl Files for Beside {
+impl Files for Beside<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
         read_regular(&self.path(written), self.max_directory)
     }

@@ -104,7 +104,7 @@ fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, String> {
     let chain = read_chain(&files.certificate).map_err(about(&files.certificate))?;
     let key = read_key(&files.key).map_err(about(&files.key))?;
     let parsed = parse(&chain).map_err(about(&files.certificate))?;
-    let certified = certify(&files.certificate, chain, key).map_err(about(&files.key))?;
+    let certified = certify(&files.certificate, chain, &key).map_err(about(&files.key))?;
     let warnings = judge(&parsed, now).map_err(about(&files.certificate))?;
     for warning in warnings {
         warn!("{}: {warning}", files.certificate.display());
@@ -121,8 +121,11 @@ fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, String> {
     })
 }
 
-/// The text of a PEM file, and the kind and bytes of every part.
-fn sections(file: &Path) -> Result<(String, Vec<(SectionKind, Vec<u8>)>), String> {
+/// A part of a PEM file: what it is, and its bytes.
+type PemSection = (SectionKind, Vec<u8>);
+
+/// The text of a PEM file, and its parts.
+fn sections(file: &Path) -> Result<(String, Vec<PemSection>), String> {
     let bytes = fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     if !text.contains("-----BEGIN") {
@@ -142,12 +145,12 @@ fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
         .map(|(_, der)| CertificateDer::from(der))
         .collect();
     if !chain.is_empty() {
-        return Ok(chain);
+        Ok(chain)
+    } else if text.contains("PRIVATE KEY-----") {
+        Err(wrong_way_round("private key", "certificate"))
+    } else {
+        Err("has no certificate".to_owned())
     }
-    Err(match text.contains("PRIVATE KEY-----") {
-        true => wrong_way_round("private key", "certificate"),
-        false => "has no certificate".to_owned(),
-    })
 }
 
 fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
@@ -191,9 +194,9 @@ fn parse(chain: &[CertificateDer<'_>]) -> Result<Vec<Certificate>, String> {
 fn certify(
     certificates: &Path,
     chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
+    key: &PrivateKeyDer<'_>,
 ) -> Result<CertifiedKey, String> {
-    let key = ring::sign::any_supported_type(&key).map_err(|_| {
+    let key = ring::sign::any_supported_type(key).map_err(|_| {
         "has a private key of a kind that is not supported: \
          take ECDSA P-256, Ed25519 or RSA of 2048 bits or more"
     })?;
@@ -217,8 +220,7 @@ fn certify(
 /// Checks that the certificates are valid now and that each was issued by the next. Returns warnings.
 fn judge(chain: &[Certificate], now: Timestamp) -> Result<Vec<String>, String> {
     let mut warnings = Vec::new();
-    for (index, certificate) in chain.iter().enumerate() {
-        let place = index + 1;
+    for (certificate, place) in chain.iter().zip(1..) {
         let validity = certificate.tbs_certificate().validity();
         let begin = timestamp(validity.not_before.to_unix_duration());
         let end = end(certificate);
@@ -236,23 +238,19 @@ fn judge(chain: &[Certificate], now: Timestamp) -> Result<Vec<String>, String> {
     }
     let issuer = |index: usize| chain[index].tbs_certificate().issuer();
     let subject = |index: usize| chain[index].tbs_certificate().subject();
-    for index in 0..chain.len() - 1 {
-        if issuer(index) == subject(index + 1) {
-            continue;
-        }
-        let (child, next) = (index + 1, index + 2);
-        let parent =
-            (0..chain.len()).find(|other| *other != index && issuer(index) == subject(*other));
-        return Err(match parent {
-            Some(parent) => {
-                let parent = parent + 1;
-                format!(
-                    "the chain is in the wrong order: certificate {parent} has issued certificate {child} \
-                     and belongs behind it"
-                )
-            }
+    let mut children = 0..chain.len() - 1;
+    if let Some(child) = children.find(|child| issuer(*child) != subject(child + 1)) {
+        let issued = |other: &usize| *other != child && issuer(child) == subject(*other);
+        let place = child + 1;
+        return Err(match (0..chain.len()).find(issued) {
+            Some(parent) => format!(
+                "the chain is in the wrong order: certificate {} has issued certificate {place} \
+                 and belongs behind it",
+                parent + 1
+            ),
             None => format!(
-                "the chain is not complete: certificate {next} has not issued certificate {child}"
+                "the chain is not complete: certificate {} has not issued certificate {place}",
+                place + 1
             ),
         });
     }

@@ -69,9 +69,12 @@ pub(super) fn compile(
 
 /// Logs diagnostics, an event each, without the lines of the file; `show_numbers` leaves numbers unmasked.
 pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
-    let shown = |text: &str| match show_numbers {
-        true => text.to_owned(),
-        false => with_numbers_masked(text),
+    let shown = |text: &str| {
+        if show_numbers {
+            text.to_owned()
+        } else {
+            with_numbers_masked(text)
+        }
     };
     // The errors first: they say why the table did not go live.
     let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics

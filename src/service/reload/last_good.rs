@@ -29,11 +29,8 @@ pub(super) fn is_open_to_others(state_dir: &Path) -> bool {
     fs::metadata(state_dir).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
 }
 
-/// The folder of the copy and when it was made; `None` when there is none.
-///
-/// # Errors
-///
-/// It cannot be read, or a part of it belongs to another user, who may have written anything into it.
+/// The folder of the copy and when it was made; `None` when there is none. A copy of which a part belongs to another
+/// user is an error, since they may have written anything into it.
 pub(super) fn current(state_dir: &Path) -> io::Result<Option<(PathBuf, Timestamp)>> {
     let Some(number) = last_number(state_dir)? else {
         return Ok(None);
@@ -49,11 +46,8 @@ pub(super) fn current(state_dir: &Path) -> io::Result<Option<(PathBuf, Timestamp
     Ok(Some((folder, kept)))
 }
 
-/// Keeps a copy of these files, unless there is one already. Returns the folder of a new copy.
-///
-/// # Errors
-///
-/// The copy cannot be written, or a file has changed since it was read; the old copy stays.
+/// Keeps a copy of these files, unless there is one already, and returns the folder of a new copy. After an error the
+/// old copy is still there.
 pub(super) fn keep(state_dir: &Path, sources: &Sources) -> io::Result<Option<PathBuf>> {
     make_folder(state_dir)?;
     let folder = File::open(state_dir)?;

@@ -87,12 +87,12 @@ impl Source {
     /// Reads the operator's file, or the one in a copy.
     pub(super) fn read(&mut self, copy: Option<&Path>) -> io::Result<Vec<u8>> {
         self.stamp = Stamp::of(&self.path);
-        let bytes = match copy {
-            None => table_file::read_regular(&self.path, self.most_bytes),
-            Some(copy) => table_file::read_regular(&self.path_in_copy(copy), self.most_bytes),
-        };
-        let digest = bytes.as_ref().map(|bytes| Sha256::digest(bytes).into());
-        self.digest = digest.ok();
+        let path = copy.map_or_else(|| self.path.clone(), |copy| self.path_in_copy(copy));
+        let bytes = table_file::read_regular(&path, self.most_bytes);
+        self.digest = bytes
+            .as_ref()
+            .ok()
+            .map(|bytes| Sha256::digest(bytes).into());
         bytes
     }
 }
@@ -128,22 +128,18 @@ impl Quiet {
 
     /// Looks at the files; whether they have changed since they were read, and are quiet.
     pub(super) fn look(&mut self, read: &Sources, now: Instant) -> bool {
-        let stamps: Vec<_> = read
-            .0
-            .iter()
-            .map(|source| Stamp::of(&source.path))
-            .collect();
+        let files = read.0.iter();
+        let stamps: Vec<_> = files.map(|source| Stamp::of(&source.path)).collect();
         if stamps == self.last {
             return self.due.is_some_and(|due| due <= now);
         }
-        let is_replaced = |(old, new): (&Option<Stamp>, &Option<Stamp>)| match (old, new) {
+        // A file that has just appeared may still be growing.
+        let is_whole = |(old, new): (&Option<Stamp>, &Option<Stamp>)| match (old, new) {
             (Some(old), Some(new)) => old == new || old.inode != new.inode,
             _ => false,
         };
-        let quiet = match self.last.iter().zip(&stamps).all(is_replaced) {
-            true => QUIET,
-            false => QUIET_IN_PLACE,
-        };
+        let are_whole = self.last.iter().zip(&stamps).all(is_whole);
+        let quiet = if are_whole { QUIET } else { QUIET_IN_PLACE };
         self.last = stamps;
         self.due = Some(now + quiet);
         let since = *self.since.get_or_insert(now);
@@ -214,7 +210,6 @@ impl Sources {
 /// Reads the files of a table and remembers what it has read.
 pub(super) struct Recorder<'f> {
     files: &'f TableFiles,
-    beside: Beside,
     /// The folder of the copy that is read in place of the operator's files.
     copy: Option<&'f Path>,
     read: RefCell<Sources>,
@@ -224,7 +219,6 @@ impl<'f> Recorder<'f> {
     pub(super) fn new(files: &'f TableFiles, copy: Option<&'f Path>) -> Self {
         Self {
             files,
-            beside: Beside::table(&files.table, files.max_directory),
             copy,
             read: RefCell::default(),
         }
@@ -232,11 +226,12 @@ impl<'f> Recorder<'f> {
 
     /// Reads the table's file.
     pub(super) fn table(&self) -> io::Result<Arc<File>> {
-        let path = self.files.table.clone();
-        let named = self
-            .copy
-            .map_or_else(|| path.clone(), |copy| copy.join(TABLE_IN_COPY));
-        table_file::decode(&named, self.record(String::new(), path, MAX_TABLE))
+        let path = &self.files.table;
+        let bytes = self.record(String::new(), path.clone(), MAX_TABLE);
+        match self.copy {
+            None => table_file::decode(path, bytes),
+            Some(copy) => table_file::decode(&copy.join(TABLE_IN_COPY), bytes),
+        }
     }
 
     fn record(&self, written: String, path: PathBuf, most_bytes: u64) -> io::Result<Vec<u8>> {
@@ -264,8 +259,15 @@ impl<'f> Recorder<'f> {
 
 impl Files for Recorder<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
-        let path = self.beside.path(written);
-        self.record(written.to_owned(), path, self.files.max_directory)
+        let beside = Beside {
+            table: &self.files.table,
+            max_directory: self.files.max_directory,
+        };
+        self.record(
+            written.to_owned(),
+            beside.path(written),
+            beside.max_directory,
+        )
     }
 }
 
