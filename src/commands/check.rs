@@ -42,10 +42,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let file = table_file::read(&arguments.file)?;
-    let beside = Beside {
-        table: &arguments.file,
-        max_directory: arguments.limit.max_directory,
-    };
+    let beside = Beside::table(&arguments.file, arguments.limit.max_directory);
     let (compiled, diagnostics) = match language::compile(&file, &beside) {
         Ok(mut compiled) => {
             // A failed test is an error here like any other.

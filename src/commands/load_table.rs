@@ -27,11 +27,7 @@ pub(super) struct DirectoryLimit {
 /// The file cannot be read, or the table has errors, which are written to standard error.
 pub(super) fn load_table(path: &Path, limit: DirectoryLimit) -> Result<Compiled> {
     let file = table_file::read(path)?;
-    let beside = Beside {
-        table: path,
-        max_directory: limit.max_directory,
-    };
-    let mut compiled = language::compile(&file, &beside)
+    let mut compiled = language::compile(&file, &Beside::table(path, limit.max_directory))
         .map_err(|diagnostics| show_errors(&file.name, &diagnostics))?;
     for failed in &mut compiled.failed_tests {
         failed.severity = Severity::Warning;

@@ -177,11 +177,11 @@ impl Reloader {
         let _ = setpriority_process(Some(gettid()), NICE);
         let mut quiet = Quiet::new(&self.attempted);
         loop {
-            let is_asked = match self.asks.recv_timeout(LOOK) {
-                Ok(()) => true,
-                Err(RecvTimeoutError::Timeout) => false,
-                Err(RecvTimeoutError::Disconnected) => return,
-            };
+            let asked = self.asks.recv_timeout(LOOK);
+            if asked == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
+            let is_asked = asked.is_ok();
             // Nobody can get hold of these anew, so the last request has let go of what is dropped.
             self.retired.retain(|live| Arc::strong_count(live) > 1);
             let is_due = quiet.look(&self.attempted, Instant::now());

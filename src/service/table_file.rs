@@ -66,24 +66,30 @@ fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Where a file is that a table names.
+pub(super) fn beside(table: &Path, written: &str) -> PathBuf {
+    table.parent().unwrap_or(Path::new("")).join(written)
+}
+
 /// The files beside a table: those that its directories name.
 #[derive(Debug)]
 pub(crate) struct Beside<'t> {
-    pub table: &'t Path,
-    /// The most bytes of a file.
-    pub max_directory: u64,
+    table: &'t Path,
+    max_directory: u64,
 }
 
-impl Beside<'_> {
-    /// Where a file is that the table names.
-    pub(super) fn path(&self, written: &str) -> PathBuf {
-        let folder = self.table.parent().unwrap_or(Path::new(""));
-        folder.join(written)
+impl<'t> Beside<'t> {
+    /// The files beside this table, each of at most so many bytes.
+    pub(crate) fn table(table: &'t Path, max_directory: u64) -> Self {
+        Self {
+            table,
+            max_directory,
+        }
     }
 }
 
 impl Files for Beside<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
-        read_regular(&self.path(written), self.max_directory)
+        read_regular(&beside(self.table, written), self.max_directory)
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
 use crate::language::Files;
-use crate::service::table_file::{self, Beside, MAX_TABLE};
+use crate::service::table_file::{self, MAX_TABLE};
 use crate::table::diagnostic::File;
 
 /// Where the files of a table are, and how large they may be.
@@ -58,7 +58,7 @@ pub(super) struct Source {
 struct Stamp {
     inode: (u64, u64),
     bytes: u64,
-    written: (i64, i64),
+    /// The time of the last change of content or attributes, in seconds and nanoseconds.
     changed: (i64, i64),
 }
 
@@ -68,7 +68,6 @@ impl Stamp {
         Some(Self {
             inode: (metadata.dev(), metadata.ino()),
             bytes: metadata.size(),
-            written: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
     }
@@ -89,10 +88,8 @@ impl Source {
         self.stamp = Stamp::of(&self.path);
         let path = copy.map_or_else(|| self.path.clone(), |copy| self.path_in_copy(copy));
         let bytes = table_file::read_regular(&path, self.most_bytes);
-        self.digest = bytes
-            .as_ref()
-            .ok()
-            .map(|bytes| Sha256::digest(bytes).into());
+        let digest = bytes.as_ref().map(|bytes| Sha256::digest(bytes).into());
+        self.digest = digest.ok();
         bytes
     }
 }
@@ -259,15 +256,8 @@ impl<'f> Recorder<'f> {
 
 impl Files for Recorder<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
-        let beside = Beside {
-            table: &self.files.table,
-            max_directory: self.files.max_directory,
-        };
-        self.record(
-            written.to_owned(),
-            beside.path(written),
-            beside.max_directory,
-        )
+        let path = table_file::beside(&self.files.table, written);
+        self.record(written.to_owned(), path, self.files.max_directory)
     }
 }
 
