@@ -24,5 +24,5 @@ pub mod responder;
 pub mod server;
 pub mod systemd;
 pub mod table_file;
-#[cfg_attr(not(feature = "tls"), path = "service/no_tls.rs")]
+#[cfg(feature = "tls")]
 pub mod tls;

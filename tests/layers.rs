@@ -12,7 +12,7 @@ const ROOMS: [&str; 6] = [
 const CORE: usize = 4;
 
 /// What gives a clock, the outside or the shell's tools to the file that uses it.
-const FORBIDDEN: [&str; 11] = [
+const FORBIDDEN: [&str; 10] = [
     "std::env",
     "std::fs",
     "std::net",
@@ -21,7 +21,6 @@ const FORBIDDEN: [&str; 11] = [
     "anyhow",
     "clap",
     "hyper",
-    "notify",
     "tokio",
     "tracing",
 ];

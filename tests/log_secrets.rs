@@ -110,7 +110,7 @@ fn no_secret_and_no_whole_number_is_logged() {
     for told in [
         "answered",
         "+141•••••00",
-        "TRACE",
+        "DEBUG",
         "signature does not match",
         "bad-number",
     ] {

@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use jiff::Timestamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -25,14 +24,13 @@ use super::{COULD_NOT, Outcome};
 use crate::service::journal_writer::{Closing, Journal, JournalSettings};
 use crate::service::limits::HttpLimits;
 use crate::service::listen_address::{ListenAddress, SocketMode};
-use crate::service::listener::Listener;
+use crate::service::listener::{Decrypt, Listener};
 use crate::service::live::Verification;
 use crate::service::metrics::Metrics;
-use crate::service::reload::{self, Companion, PutInUse, Setup};
+use crate::service::reload::{self, Companion, Setup};
 use crate::service::responder::Responder;
 use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
-use crate::service::tls::{Certificates, TlsFiles};
 
 pub(super) use self::options::{Arguments, size};
 
@@ -76,48 +74,44 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let (journal, closing) = journal.transpose()?.unzip();
     service.journal = journal;
     let limits = limits(&arguments.limits);
-    let certificates = certificates(&arguments.listening, &service.metrics)?;
+    let (tls, companion) = tls(&arguments.listening, &service.metrics)?.unzip();
     let access = arguments.access;
     let setup = Setup {
         files,
         access: Box::new(move || access.read().map_err(|error| format!("{error:#}"))),
+        companion,
+        live: Arc::clone(&service.live),
         metrics: Arc::clone(&service.metrics),
-        companions: certificates
-            .iter()
-            .map(|certificates| companion(certificates, &service.metrics))
-            .collect(),
-        observers: vec![Box::new(systemd::Reloading::new(Arc::clone(
-            &service.is_ending,
-        )))],
+        is_ending: Arc::clone(&service.is_ending),
         show_numbers: arguments.log.show_numbers,
     };
     let outcome = runtime.block_on(async {
         let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-        let inherited = sockets.listen()?;
+        let (webhooks, inherited_admin) = sockets.listen()?;
         let ListenOptions {
             listen,
             socket_mode,
             admin,
             ..
         } = arguments.listening;
-        let mut webhooks = listeners(inherited.webhooks, &listen, socket_mode).await?;
-        if let Some(certificates) = &certificates {
+        let mut webhooks = listeners(webhooks, &listen, socket_mode).await?;
+        if let Some(tls) = tls {
             let secured = webhooks
                 .into_iter()
-                .map(|listener| listener.with_tls(certificates));
+                .map(|listener| listener.with_tls(Arc::clone(&tls)));
             webhooks = secured.collect();
         }
         log_addresses(&webhooks, routes);
         if is_unsigned {
             warn!("signatures are not checked: any process on this machine gets an answer");
         }
-        let reloads = reload::start(setup, first, Arc::clone(&service.live))
+        let reloads = reload::start(setup, first)
             .context("cannot start the thread that reloads the table")?;
         let service = Arc::new(service);
-        let admin = listeners(inherited.admin, admin.as_slice(), socket_mode).await?;
+        let admin = listeners(inherited_admin, admin.as_slice(), socket_mode).await?;
         let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
-        systemd::ready(&reloads.state());
+        systemd::ready(&*reloads.state.borrow());
         tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
         tokio::spawn(async move {
             while hangups.recv().await.is_some() {
@@ -159,8 +153,14 @@ fn limits(options: &LimitOptions) -> HttpLimits {
     }
 }
 
-/// The certificate and key, if the options name them.
-fn certificates(listening: &ListenOptions, metrics: &Metrics) -> Result<Option<Arc<Certificates>>> {
+/// TLS, if the options ask for it, and what reads its certificate again with every reload.
+#[cfg(feature = "tls")]
+fn tls(
+    listening: &ListenOptions,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<(Arc<dyn Decrypt>, Companion)>> {
+    use crate::service::tls::{Certificates, TlsFiles};
+
     let (Some(certificate), Some(key)) = (&listening.tls_cert, &listening.tls_key) else {
         return Ok(None);
     };
@@ -168,26 +168,31 @@ fn certificates(listening: &ListenOptions, metrics: &Metrics) -> Result<Option<A
         certificate: certificate.clone(),
         key: key.clone(),
     };
-    let certificates = Certificates::read(files, Timestamp::now())?;
+    let now = jiff::Timestamp::now;
+    let certificates = Arc::new(Certificates::read(files, now()).map_err(anyhow::Error::msg)?);
     metrics.certificate_expires(certificates.expires());
-    Ok(Some(Arc::new(certificates)))
-}
-
-/// Reads the certificate again with every reload that somebody asks for.
-fn companion(certificates: &Arc<Certificates>, metrics: &Arc<Metrics>) -> Companion {
-    let certificates = Arc::clone(certificates);
-    let metrics = Arc::clone(metrics);
-    Box::new(move || {
-        let fresh = certificates
-            .read_again(Timestamp::now())
-            .map_err(|error| error.to_string())?;
-        let certificates = Arc::clone(&certificates);
-        let metrics = Arc::clone(&metrics);
+    let (tls, metrics) = (Arc::clone(&certificates), Arc::clone(metrics));
+    let companion: Companion = Box::new(move || {
+        let fresh = certificates.read_again(now())?;
+        let (certificates, metrics) = (Arc::clone(&certificates), Arc::clone(&metrics));
         Ok(Box::new(move || {
             certificates.put(fresh);
             metrics.certificate_expires(certificates.expires());
-        }) as PutInUse)
-    })
+        }))
+    });
+    Ok(Some((tls, companion)))
+}
+
+#[cfg(not(feature = "tls"))]
+fn tls(
+    listening: &ListenOptions,
+    _metrics: &Arc<Metrics>,
+) -> Result<Option<(Arc<dyn Decrypt>, Companion)>> {
+    anyhow::ensure!(
+        listening.tls_cert.is_none(),
+        "this program was built without TLS: build it with the feature `tls`, or let a reverse proxy take the TLS"
+    );
+    Ok(None)
 }
 
 /// The sockets that systemd has handed over, else sockets at these addresses.

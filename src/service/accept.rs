@@ -30,7 +30,7 @@ pub(super) async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Resu
 pub(super) fn waiting(listeners: &[Listener], most: usize) -> Vec<Accepted> {
     listeners
         .iter()
-        .filter(|listener| !listener.is_inherited())
+        .filter(|listener| !listener.is_inherited)
         .flat_map(|listener| {
             iter::from_fn(|| match listener.accept_now() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,

@@ -1,7 +1,7 @@
 //! Where to listen, and who may connect there: the values of `--listen` and `--socket-mode`.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -17,18 +17,6 @@ pub enum ListenAddress {
     Unix(PathBuf),
 }
 
-impl ListenAddress {
-    /// For `[::]`, `0.0.0.0` with the same port.
-    pub(super) fn twin_of_v4(&self) -> Option<Self> {
-        match self {
-            Self::Tcp(address) if address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Some(
-                Self::Tcp(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()))),
-            ),
-            _ => None,
-        }
-    }
-}
-
 impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -38,42 +26,16 @@ impl fmt::Display for ListenAddress {
     }
 }
 
-/// Why a text is not a [`ListenAddress`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ListenAddressError {
-    /// Neither an IP address with a port nor `unix:`.
-    Neither,
-    /// The path of a unix socket does not begin with `/`.
-    RelativePath,
-}
-
-impl fmt::Display for ListenAddressError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Neither => {
-                "write an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080, or unix:/path"
-            }
-            Self::RelativePath => "the path of a unix socket begins with `/`",
-        })
-    }
-}
-
-impl std::error::Error for ListenAddressError {}
-
 impl FromStr for ListenAddress {
-    type Err = ListenAddressError;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let Some(path) = text.strip_prefix(UNIX) else {
-            return text
-                .parse()
-                .map(Self::Tcp)
-                .map_err(|_| ListenAddressError::Neither);
-        };
-        if path.starts_with('/') {
-            Ok(Self::Unix(PathBuf::from(path)))
-        } else {
-            Err(ListenAddressError::RelativePath)
+        match text.strip_prefix(UNIX) {
+            Some(path) if path.starts_with('/') => Ok(Self::Unix(PathBuf::from(path))),
+            Some(_) => Err("the path of a unix socket begins with `/`"),
+            None => text.parse().map(Self::Tcp).map_err(|_| {
+                "write an IP address and a port, as in 127.0.0.1:8080 or [::1]:8080, or unix:/path"
+            }),
         }
     }
 }
@@ -95,35 +57,21 @@ impl fmt::Display for SocketMode {
     }
 }
 
-/// A text is not a [`SocketMode`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SocketModeError;
-
-impl fmt::Display for SocketModeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "write three octal digits, as in 660: read and write for the user and the group",
-        )
-    }
-}
-
-impl std::error::Error for SocketModeError {}
-
 impl FromStr for SocketMode {
-    type Err = SocketModeError;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = text
             .strip_prefix("0o")
             .or_else(|| text.strip_prefix('0'))
             .unwrap_or(text);
-        let is_octal = digits.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
-        if digits.len() != 3 || !is_octal {
-            return Err(SocketModeError);
+        let is_octal = digits.len() == 3 && digits.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        match u32::from_str_radix(digits, 8) {
+            Ok(mode) if is_octal => Ok(Self(mode)),
+            _ => Err(
+                "write three octal digits, as in 660: read and write for the user and the group",
+            ),
         }
-        u32::from_str_radix(digits, 8)
-            .map(Self)
-            .map_err(|_| SocketModeError)
     }
 }
 
@@ -159,15 +107,11 @@ mod tests {
             "127.0.0.1:70000",
         ] {
             let error = text.parse::<ListenAddress>().expect_err(text);
-            assert_eq!(error.to_string(), NEITHER, "{text}");
+            assert_eq!(error, NEITHER, "{text}");
         }
         for text in ["unix:", "unix:run/x.sock", "unix:@abstract"] {
             let error = text.parse::<ListenAddress>().expect_err(text);
-            assert_eq!(
-                error.to_string(),
-                "the path of a unix socket begins with `/`",
-                "{text}"
-            );
+            assert_eq!(error, "the path of a unix socket begins with `/`", "{text}");
         }
     }
 
@@ -184,7 +128,7 @@ mod tests {
         for text in [
             "", "66", "0", "6600", "02660", "668", "-60", "rw-", "0x1b0", "+660",
         ] {
-            assert_eq!(text.parse::<SocketMode>(), Err(SocketModeError), "{text}");
+            assert!(text.parse::<SocketMode>().is_err(), "{text}");
         }
         assert_eq!(SocketMode::default().to_string(), "0660");
     }

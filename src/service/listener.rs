@@ -3,21 +3,36 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use socket2::{Domain, SockAddr, SockRef, Socket as RawSocket, Type};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use crate::service::listen_address::{ListenAddress, SocketMode};
-use crate::service::tls::{Certificates, TlsAcceptor};
 
 /// How many connections may wait to be accepted; the system's `net.core.somaxconn` may allow fewer.
 const BACKLOG: i32 = 4096;
+
+/// Decrypts the connections of a listener. Only a program with the feature `tls` has one.
+pub trait Decrypt: fmt::Debug + Send + Sync {
+    /// Shakes hands on a connection.
+    fn handshake(&self, stream: TcpStream) -> Handshake;
+}
+
+/// Completes with the decrypted stream.
+pub type Handshake = Pin<Box<dyn Future<Output = io::Result<Box<dyn Duplex>>> + Send>>;
+
+/// A stream in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 /// An open socket that accepts connections. Dropping it closes the socket and removes the file of a unix socket that we
 /// made. Must be made and used within a tokio runtime.
@@ -27,9 +42,9 @@ pub struct Listener {
     /// Kept for its drop; `None` for TCP and for inherited sockets.
     _file: Option<SocketFile>,
     /// Whether another process holds the socket too, and goes on with it after us.
-    is_inherited: bool,
+    pub(super) is_inherited: bool,
     /// For TLS on a TCP socket; `None`: plain HTTP, as on every unix socket.
-    certificates: Option<Arc<Certificates>>,
+    tls: Option<Arc<dyn Decrypt>>,
 }
 
 #[derive(Debug)]
@@ -44,7 +59,7 @@ impl Listener {
     /// # Errors
     ///
     /// Those of [`Listener::bind_all`].
-    pub async fn bind(address: &ListenAddress) -> Result<Self, BindError> {
+    pub async fn bind(address: &ListenAddress) -> io::Result<Self> {
         bind(address, SocketMode::default(), false).await
     }
 
@@ -57,54 +72,37 @@ impl Listener {
     ///
     /// The first address that cannot be used: the port or socket is taken, the process lacks permission, the machine
     /// has no such address or folder, a file that is not a socket stands at the path, or another error of the system.
-    pub async fn bind_all(
-        addresses: &[ListenAddress],
-        mode: SocketMode,
-    ) -> Result<Vec<Self>, BindError> {
+    pub async fn bind_all(addresses: &[ListenAddress], mode: SocketMode) -> io::Result<Vec<Self>> {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let only_v6 = address
-                .twin_of_v4()
-                .is_some_and(|twin| addresses.contains(&twin));
+            let only_v6 = matches!(address, ListenAddress::Tcp(v6) if {
+                let v4 = SocketAddr::from((Ipv4Addr::UNSPECIFIED, v6.port()));
+                v6.ip() == Ipv6Addr::UNSPECIFIED && addresses.contains(&ListenAddress::Tcp(v4))
+            });
             listeners.push(bind(address, mode, only_v6).await?);
         }
         Ok(listeners)
     }
 
-    /// A listening TCP socket that was handed over by the process that started us.
+    /// A listening socket that was handed over by the process that started us; the file of a unix socket stays.
     ///
     /// # Errors
     ///
     /// The system refuses to make it non-blocking.
-    pub fn inherited_tcp(listener: std::net::TcpListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        TcpListener::from_std(listener).map(|listener| Self::inherited(Socket::Tcp(listener)))
-    }
-
-    /// A listening unix socket that was handed over by the process that started us; its file stays.
-    ///
-    /// # Errors
-    ///
-    /// The system refuses to make it non-blocking.
-    pub fn inherited_unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
-        listener.set_nonblocking(true)?;
-        UnixListener::from_std(listener).map(|listener| Self::inherited(Socket::Unix(listener)))
-    }
-
-    fn inherited(socket: Socket) -> Self {
-        Self {
-            socket,
+    pub fn inherited(socket: OwnedFd) -> io::Result<Self> {
+        Ok(Self {
+            socket: Socket::new(socket.into())?,
             _file: None,
             is_inherited: true,
-            certificates: None,
-        }
+            tls: None,
+        })
     }
 
     /// Makes a TCP listener speak TLS. Unix sockets stay plain: traffic there does not leave this machine.
     #[must_use]
-    pub fn with_tls(mut self, certificates: &Arc<Certificates>) -> Self {
+    pub fn with_tls(mut self, tls: Arc<dyn Decrypt>) -> Self {
         if matches!(self.socket, Socket::Tcp(_)) {
-            self.certificates = Some(Arc::clone(certificates));
+            self.tls = Some(tls);
         }
         self
     }
@@ -112,7 +110,7 @@ impl Listener {
     /// Whether it speaks TLS.
     #[must_use]
     pub fn is_tls(&self) -> bool {
-        self.certificates.is_some()
+        self.tls.is_some()
     }
 
     /// Where it listens: with the port that was chosen when 0 was asked for.
@@ -129,10 +127,6 @@ impl Listener {
                 .map(|path| ListenAddress::Unix(path.to_owned()))
                 .ok_or_else(|| io::ErrorKind::NotFound.into()),
         }
-    }
-
-    pub(super) fn is_inherited(&self) -> bool {
-        self.is_inherited
     }
 
     pub(super) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
@@ -169,15 +163,24 @@ impl Listener {
         // Answers are written whole, so waiting for more would only delay them. It fails only when the connection is gone.
         let _ = stream.set_nodelay(true);
         let address = address.ip().to_canonical();
-        match &self.certificates {
-            Some(certificates) => Accepted {
-                peer: Peer::Tls(address),
-                stream: Stream::Tls(stream, certificates.acceptor()),
-            },
-            None => Accepted {
-                peer: Peer::Tcp(address),
-                stream: Stream::Tcp(stream),
-            },
+        let (peer, stream) = match &self.tls {
+            Some(tls) => (Peer::Tls(address), Stream::Tls(tls.handshake(stream))),
+            None => (Peer::Tcp(address), Stream::Tcp(stream)),
+        };
+        Accepted { peer, stream }
+    }
+}
+
+impl Socket {
+    /// Of a socket that listens.
+    fn new(socket: RawSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let is_unix = socket.local_addr()?.is_unix();
+        let socket = OwnedFd::from(socket);
+        if is_unix {
+            UnixListener::from_std(socket.into()).map(Self::Unix)
+        } else {
+            TcpListener::from_std(socket.into()).map(Self::Tcp)
         }
     }
 }
@@ -190,8 +193,7 @@ pub(super) struct Accepted {
 
 pub(super) enum Stream {
     Tcp(TcpStream),
-    /// Before its handshake.
-    Tls(TcpStream, TlsAcceptor),
+    Tls(Handshake),
     Unix(UnixStream),
 }
 
@@ -231,86 +233,58 @@ impl fmt::Display for Peer {
     }
 }
 
-/// Why an address cannot be listened on.
-#[derive(Debug)]
-pub struct BindError {
-    address: ListenAddress,
-    reason: String,
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: {}", self.address, self.reason)
-    }
-}
-
-impl std::error::Error for BindError {}
-
 /// Listens on an address. An IPv6 address takes IPv4 as well unless it is `only_v6`.
-async fn bind(
-    address: &ListenAddress,
-    mode: SocketMode,
-    only_v6: bool,
-) -> Result<Listener, BindError> {
+async fn bind(address: &ListenAddress, mode: SocketMode, only_v6: bool) -> io::Result<Listener> {
     let bound = match address {
-        ListenAddress::Tcp(address) => bind_tcp(*address, only_v6)
-            .map(|listener| (Socket::Tcp(listener), None))
-            .map_err(|error| tcp_reason(&error)),
+        ListenAddress::Tcp(address) => bind_tcp(*address, only_v6).map(|socket| (socket, None)),
         ListenAddress::Unix(path) => bind_unix(path, mode)
             .await
-            .map(|(listener, file)| (Socket::Unix(listener), Some(file)))
-            .map_err(|error| unix_reason(&error)),
+            .map(|(socket, file)| (socket, Some(file))),
     };
-    match bound {
-        Ok((socket, file)) => Ok(Listener {
-            socket,
-            _file: file,
-            is_inherited: false,
-            certificates: None,
-        }),
-        Err(reason) => Err(BindError {
-            address: address.clone(),
-            reason,
-        }),
-    }
+    let (socket, file) = bound.map_err(|error| {
+        let reason = reason(address, &error);
+        io::Error::other(format!("cannot listen on {address}: {reason}"))
+    })?;
+    Ok(Listener {
+        socket,
+        _file: file,
+        is_inherited: false,
+        tls: None,
+    })
 }
 
-fn tcp_reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another program has this port".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "no permission; ports below 1024 need the capability CAP_NET_BIND_SERVICE".to_owned()
+/// Why an address cannot be listened on.
+fn reason(address: &ListenAddress, error: &io::Error) -> String {
+    use ListenAddress::{Tcp, Unix};
+    let reason = match (address, error.kind()) {
+        (Tcp(_), io::ErrorKind::AddrInUse) => "another program has this port",
+        (Tcp(_), io::ErrorKind::PermissionDenied) => {
+            "no permission; ports below 1024 need the capability CAP_NET_BIND_SERVICE"
         }
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
-fn unix_reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another program answers there".to_owned(),
-        io::ErrorKind::PermissionDenied => {
-            "no permission to make a socket in this folder".to_owned()
+        (Tcp(_), io::ErrorKind::AddrNotAvailable) => "this machine has no such address",
+        (Unix(_), io::ErrorKind::AddrInUse) => "another program answers there",
+        (Unix(_), io::ErrorKind::PermissionDenied) => {
+            "no permission to make a socket in this folder"
         }
-        io::ErrorKind::NotFound => "there is no such folder".to_owned(),
-        _ => error.to_string(),
-    }
+        (Unix(_), io::ErrorKind::NotFound) => "there is no such folder",
+        _ => return error.to_string(),
+    };
+    reason.to_owned()
 }
 
-fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
+fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
     let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
     if address.is_ipv6() {
         socket.set_only_v6(only_v6)?;
     }
     // After a restart the port can be taken again at once, although old connections linger on it.
     socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(OwnedFd::from(socket).into())
+    Socket::new(socket)
 }
 
-async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(UnixListener, SocketFile)> {
+async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(Socket, SocketFile)> {
     let address = SockAddr::unix(path)
         .map_err(|_| io::Error::other("the path is too long, the system takes 107 bytes"))?;
     let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -322,13 +296,14 @@ async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(UnixListener, S
         bound => bound?,
     }
     // From here on the file is removed when anything fails.
-    let file = SocketFile::at(path)?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        device_and_inode: device_and_inode(path)?,
+    };
     // Nobody can connect before it listens, so the mode comes first.
     fs::set_permissions(path, fs::Permissions::from_mode(mode.0))?;
-    socket.set_nonblocking(true)?;
     socket.listen(BACKLOG)?;
-    let listener = UnixListener::from_std(OwnedFd::from(socket).into())?;
-    Ok((listener, file))
+    Ok((Socket::new(socket)?, file))
 }
 
 /// Removes a socket's file when no process answers there.
@@ -349,15 +324,6 @@ async fn remove_stale(path: &Path) -> io::Result<()> {
 struct SocketFile {
     path: PathBuf,
     device_and_inode: (u64, u64),
-}
-
-impl SocketFile {
-    fn at(path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            device_and_inode: device_and_inode(path)?,
-        })
-    }
 }
 
 impl Drop for SocketFile {

@@ -17,9 +17,7 @@ pub struct Live {
     /// The routes.
     pub table: Arc<Table>,
     /// Who is answered.
-    pub verification: Verification,
-    /// The keys of the voice webhooks' path; none: there are no such webhooks.
-    pub voice_webhooks: PathKeys,
+    pub access: Access,
     /// The counters of the routes.
     pub routes: RouteCounters,
 }
@@ -31,11 +29,13 @@ impl Live {
         Self {
             routes: metrics.table_is_live(&table),
             table,
-            verification: access.verification,
-            voice_webhooks: access.voice_webhooks,
+            access,
         }
     }
 }
+
+/// Where what is live is found at any moment, without waiting.
+pub type CurrentLive = Arc<ArcSwap<Live>>;
 
 /// All that is secret, as it is read at the start and at every reload.
 #[derive(Debug)]
@@ -62,13 +62,4 @@ pub enum Verification {
     Signed(Secrets),
     /// Every process of this machine, unless a proxy's headers say that somebody else asks. For trials only.
     AllowUnsigned,
-}
-
-/// Where what is live is found at any moment, without waiting.
-pub type CurrentLive = Arc<ArcSwap<Live>>;
-
-/// The place for what is live, with the first there is.
-#[must_use]
-pub fn current(live: Live) -> CurrentLive {
-    Arc::new(ArcSwap::from_pointee(live))
 }

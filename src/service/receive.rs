@@ -95,7 +95,7 @@ pub(super) async fn receive<'h>(
         (_, true) => Content::Form(&form),
         (_, false) => Content::Query,
     };
-    let mut url = match &snapshot.live.verification {
+    let mut url = match &snapshot.live.access.verification {
         // Nobody signs these: knowing the key in the path is enough.
         _ if webhook == Webhook::VoiceWebhooks => String::new(),
         Verification::Signed(secrets) => {

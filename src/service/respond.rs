@@ -89,7 +89,7 @@ fn webhook_at(path: &str, snapshot: &Snapshot<'_>) -> Option<Webhook> {
     let is_there = match (webhook, rest) {
         (Webhook::Plain, None) => true,
         (Webhook::Intercept, None) => !snapshot.live.table.intercepts.is_empty(),
-        (Webhook::VoiceWebhooks, Some(key)) => snapshot.live.voice_webhooks.has(key),
+        (Webhook::VoiceWebhooks, Some(key)) => snapshot.live.access.voice_webhooks.has(key),
         // Without a journal nobody would ever see what they report.
         (Webhook::Callback | Webhook::Events, None) => snapshot.responder.journal.is_some(),
         _ => false,

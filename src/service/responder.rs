@@ -4,12 +4,13 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
+use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
 use crate::service::events::KnownEvents;
 use crate::service::journal_writer::Journal;
-use crate::service::live::{self, Access, CurrentLive, Live};
+use crate::service::live::{Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
 use crate::service::path::OutOfSessionPath;
 use crate::service::pulse::Pulse;
@@ -79,7 +80,7 @@ impl Responder {
         let metrics = Arc::new(Metrics::new());
         let live = Live::new(table, access.into(), &metrics);
         Self {
-            live: live::current(live),
+            live: Arc::new(ArcSwap::from_pointee(live)),
             out_of_session: OutOfSessionPath::default(),
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),

@@ -14,7 +14,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 use tracing::debug;
 
@@ -23,11 +22,10 @@ use crate::service::admin;
 use crate::service::connection::{Connection, OpenConnections};
 use crate::service::deadline_io::DeadlineIo;
 use crate::service::limits::HttpLimits;
-use crate::service::listener::{Accepted, Listener, Stream};
+use crate::service::listener::{Accepted, Duplex, Handshake, Listener, Stream};
 use crate::service::metrics::Counted;
 use crate::service::respond::respond;
 use crate::service::responder::Responder;
-use crate::service::tls::{TlsAcceptor, TlsStream};
 
 /// The most bytes of a request line and headers, and roughly the most that hyper buffers of a body.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
@@ -147,14 +145,10 @@ impl Server {
             match accepted.stream {
                 Stream::Tcp(stream) => server.serve_http(stream, &its).await,
                 Stream::Unix(stream) => server.serve_http(stream, &its).await,
-                // In a box of its own, so that the tasks of the others need no room for it.
-                Stream::Tls(stream, acceptor) => {
-                    Box::pin(async {
-                        if let Some(stream) = handshake(acceptor, stream, &its).await {
-                            server.serve_http(stream, &its).await;
-                        }
-                    })
-                    .await;
+                Stream::Tls(handshake) => {
+                    if let Some(stream) = decrypted(handshake, &its).await {
+                        server.serve_http(stream, &its).await;
+                    }
                 }
             }
         });
@@ -196,14 +190,10 @@ impl Server {
 }
 
 /// The decrypted stream; `None` when the handshake fails or takes too long, or the connection is to be closed.
-async fn handshake(
-    acceptor: TlsAcceptor,
-    stream: TcpStream,
-    connection: &Connection,
-) -> Option<TlsStream> {
+async fn decrypted(handshake: Handshake, connection: &Connection) -> Option<Box<dyn Duplex>> {
     let peer = connection.peer;
     let accepted = tokio::select! {
-        accepted = timeout(connection.limits.head, acceptor.accept(stream)) => accepted,
+        accepted = timeout(connection.limits.head, handshake) => accepted,
         () = connection.closing() => return None,
     };
     match accepted {

@@ -2,28 +2,31 @@
 //!
 //! Sources: `sd_notify(3)`, `sd_listen_fds(3)`, `systemd.service(5)` on `Type=notify-reload`.
 
-mod sockets;
-
+use std::fmt::Display;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{env, io, process};
 
+use listenfd::ListenFd;
 use sd_notify::NotifyState;
+use socket2::SockRef;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, warn};
 
+use crate::service::listener::Listener;
 use crate::service::pulse::Pulse;
-use crate::service::reload::{Observer, State};
 
-pub use self::sockets::{InheritError, Inherited, Sockets};
+/// The name of a socket for health and metrics; all others are for webhooks.
+const ADMIN: &str = "admin";
 
-/// Says that the service answers, and with what table.
-pub fn ready(state: &State) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&state.to_string())]);
+/// Says that the service answers, and how it is.
+pub(crate) fn ready(status: &impl Display) {
+    tell(&[NotifyState::Ready, NotifyState::Status(&status.to_string())]);
 }
 
 /// Says that the service ends, and asks for as long as it may need.
-pub fn stopping(at_most: Duration) {
+pub(crate) fn stopping(at_most: Duration) {
     let micros = u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX);
     tell(&[
         NotifyState::Stopping,
@@ -32,37 +35,12 @@ pub fn stopping(at_most: Duration) {
     ]);
 }
 
-/// Tells of each reload: `systemctl reload` waits for its end.
-#[derive(Debug)]
-pub struct Reloading {
-    /// Whether the service ends: then there is nothing more to tell.
-    is_ending: Arc<AtomicBool>,
-}
-
-impl Reloading {
-    /// With the flag that is set when the service is about to end.
-    #[must_use]
-    pub fn new(is_ending: Arc<AtomicBool>) -> Self {
-        Self { is_ending }
-    }
-}
-
-impl Observer for Reloading {
-    fn begins(&mut self) {
-        if self.is_ending.load(Ordering::SeqCst) {
-            return;
-        }
-        // Both in one message, or systemd does not know which reload it is.
-        match NotifyState::monotonic_usec_now() {
-            Ok(now) => tell(&[NotifyState::Reloading, now]),
-            Err(error) => warn!(%error, "systemd cannot be told of a reload"),
-        }
-    }
-
-    fn ends(&mut self, state: &State) {
-        if !self.is_ending.load(Ordering::SeqCst) {
-            ready(state);
-        }
+/// Says that a reload begins. `systemctl reload` waits for the [`ready`] that follows.
+pub(super) fn reloading() {
+    // Both in one message, or systemd does not know which reload it is.
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => warn!(%error, "systemd cannot be told of a reload"),
     }
 }
 
@@ -70,7 +48,7 @@ impl Observer for Reloading {
 ///
 /// A loop that pauses because descriptors are short, or that has no place for another connection, does answer: the
 /// service is busy, and to kill it would only cut off those whom it serves. A loop that hangs does not.
-pub async fn watchdog(pulse: Arc<Pulse>) {
+pub(crate) async fn watchdog(pulse: Arc<Pulse>) {
     let Some(patience) = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero())
     else {
         return;
@@ -91,5 +69,77 @@ pub async fn watchdog(pulse: Arc<Pulse>) {
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
         warn!(%error, "systemd cannot be told how the service is");
+    }
+}
+
+/// The sockets that systemd opened before us and keeps open after us, so that no connection is refused during a restart,
+/// each with its name.
+#[derive(Debug, Default)]
+pub(crate) struct Sockets(Vec<(String, OwnedFd)>);
+
+impl Sockets {
+    /// Takes the sockets that are meant for this process, possibly none.
+    ///
+    /// Must be called while the process has one thread, since it clears the variables that tell of the sockets.
+    pub(crate) fn take() -> io::Result<Self> {
+        // Without LISTEN_PID, `ListenFd` would take whatever files LISTEN_FDS counts, also somebody else's.
+        let is_ours = env::var("LISTEN_PID").is_ok_and(|pid| pid == process::id().to_string());
+        if !is_ours {
+            return Ok(Self::default());
+        }
+        let names = env::var("LISTEN_FDNAMES").unwrap_or_default();
+        let mut names = names.split(':');
+        let mut handed_over = ListenFd::from_env();
+        let sockets = (0..handed_over.len()).map(|index| {
+            let name = names.next().filter(|name| !name.is_empty());
+            let name = name.unwrap_or("unknown").to_owned();
+            match socket(&mut handed_over, index) {
+                Ok(socket) => Ok((name, socket)),
+                Err(reason) => Err(unusable(&name, &reason)),
+            }
+        });
+        sockets.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The listeners for webhooks, and those for health and metrics. Must be called within a tokio runtime.
+    pub(crate) fn listen(self) -> io::Result<(Vec<Listener>, Vec<Listener>)> {
+        let (mut webhooks, mut admin) = (Vec::new(), Vec::new());
+        for (name, socket) in self.0 {
+            let listener = Listener::inherited(socket)
+                .map_err(|error| unusable(&name, &format!("cannot be used: {error}")))?;
+            let its = if name == ADMIN {
+                &mut admin
+            } else {
+                &mut webhooks
+            };
+            its.push(listener);
+        }
+        Ok((webhooks, admin))
+    }
+}
+
+fn unusable(name: &str, reason: &str) -> io::Error {
+    io::Error::other(format!(
+        "the socket \"{name}\" that was handed over {reason}"
+    ))
+}
+
+/// A socket that listens, or why it cannot be used.
+fn socket(handed_over: &mut ListenFd, index: usize) -> Result<OwnedFd, String> {
+    let socket = if let Ok(Some(tcp)) = handed_over.take_tcp_listener(index) {
+        OwnedFd::from(tcp)
+    } else if let Ok(Some(unix)) = handed_over.take_unix_listener(index) {
+        OwnedFd::from(unix)
+    } else {
+        let reason = "is no stream socket: write ListenStream= for it, with an address or a path";
+        return Err(reason.to_owned());
+    };
+    match SockRef::from(&socket).is_listener() {
+        Ok(true) => Ok(socket),
+        Ok(false) => Err(
+            "does not listen: take Accept=yes out of its unit, one process serves all connections"
+                .to_owned(),
+        ),
+        Err(error) => Err(format!("cannot be used: {error}")),
     }
 }

@@ -4,7 +4,7 @@ use std::fs::Metadata;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{error, fmt, fs, io};
+use std::{fs, io};
 
 use crate::language::Files;
 use crate::table::diagnostic::File;
@@ -12,42 +12,26 @@ use crate::table::diagnostic::File;
 /// The most bytes of a table's file: a table is written by people.
 pub(super) const MAX_TABLE: u64 = 16 << 20;
 
-/// Why a table's file has no text, as a sentence.
-#[derive(Debug)]
-pub struct Unreadable(String);
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl error::Error for Unreadable {}
-
-/// Reads a table's file, which may be a pipe.
-///
-/// # Errors
-///
-/// The file is missing, cannot be read, is larger than 16 MiB or not UTF-8.
-pub fn read(path: &Path) -> Result<Arc<File>, Unreadable> {
+/// Reads a table's file, which may be a pipe. An error is a whole sentence.
+pub(crate) fn read(path: &Path) -> io::Result<Arc<File>> {
     let bytes = fs::File::open(path).and_then(|file| whole(&file, MAX_TABLE));
     decode(path, bytes)
 }
 
-/// The table in these bytes of a file.
-pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Arc<File>, Unreadable> {
+/// The table in what was read of a file. An error is a whole sentence.
+pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> io::Result<Arc<File>> {
     let name = path.display();
     let bytes = bytes.map_err(|error| {
         let remedy = match error.kind() {
             io::ErrorKind::FileTooLarge => "; move long lists into the CSV files of directories",
             _ => "",
         };
-        Unreadable(format!("cannot read the table {name}: {error}{remedy}"))
+        io::Error::other(format!("cannot read the table {name}: {error}{remedy}"))
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let readable = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = readable.split(|byte| *byte == b'\n').count();
-        Unreadable(format!(
+        io::Error::other(format!(
             "the table {name} is not UTF-8 in line {line}: save it as UTF-8"
         ))
     })?;
@@ -56,16 +40,11 @@ pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> Result<Arc<File
 
 /// Whether a file can be read to its end more than once: it is not a pipe, a socket or a device. Reading a folder gives
 /// an error that says so.
-#[must_use]
-pub fn can_be_read_again(metadata: &Metadata) -> bool {
+pub(crate) fn can_be_read_again(metadata: &Metadata) -> bool {
     metadata.is_file() || metadata.is_dir()
 }
 
 /// Reads a regular file of at most so many bytes. A pipe or a device may have no end, or block its reader for ever.
-///
-/// # Errors
-///
-/// The file is missing, not a regular file, larger, or cannot be read.
 pub(super) fn read_regular(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     if !can_be_read_again(&fs::metadata(path)?) {
         let reason = "it is no file but a pipe, a socket or a device";
@@ -87,32 +66,30 @@ fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Where a file is that a table names.
+pub(super) fn beside(table: &Path, written: &str) -> PathBuf {
+    table.parent().unwrap_or(Path::new("")).join(written)
+}
+
 /// The files beside a table: those that its directories name.
-#[derive(Debug, Clone)]
-pub struct Beside {
-    folder: PathBuf,
+#[derive(Debug)]
+pub(crate) struct Beside<'t> {
+    table: &'t Path,
     max_directory: u64,
 }
 
-impl Beside {
-    /// The files in the folder of a table, each of at most so many bytes.
-    #[must_use]
-    pub fn table(path: &Path, max_directory: u64) -> Self {
+impl<'t> Beside<'t> {
+    /// The files beside this table, each of at most so many bytes.
+    pub(crate) fn table(table: &'t Path, max_directory: u64) -> Self {
         Self {
-            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+            table,
             max_directory,
         }
     }
-
-    /// Where a file is that the table names.
-    #[must_use]
-    pub fn path(&self, written: &str) -> PathBuf {
-        self.folder.join(written)
-    }
 }
 
-impl Files for Beside {
+impl Files for Beside<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
-        read_regular(&self.path(written), self.max_directory)
+        read_regular(&beside(self.table, written), self.max_directory)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpStream;
-pub(super) use tokio_rustls::TlsAcceptor;
+use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{PemObject, SectionKind};
@@ -19,14 +19,13 @@ use tracing::warn;
 use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
+use crate::service::listener::{Decrypt, Duplex, Handshake};
+
 /// The one protocol that is spoken inside.
 const ALPN: &[u8] = b"http/1.1";
 
 /// How long before its end a certificate is warned about.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
-
-/// A connection, decrypted.
-pub(super) type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
 
 /// Where the certificate and its key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,21 +48,6 @@ pub struct Fresh {
     expires: Timestamp,
 }
 
-/// A file that cannot be used, and why.
-#[derive(Debug)]
-pub struct TlsError {
-    file: PathBuf,
-    reason: String,
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.reason)
-    }
-}
-
-impl std::error::Error for TlsError {}
-
 impl fmt::Debug for Certificates {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Certificates").field(&self.files).finish()
@@ -77,7 +61,7 @@ impl Certificates {
     ///
     /// A file cannot be read or is not PEM, has no certificate, or not exactly one key; the two do not belong together; a
     /// certificate is not valid at this time; the chain is incomplete or in the wrong order.
-    pub fn read(files: TlsFiles, now: Timestamp) -> Result<Self, TlsError> {
+    pub fn read(files: TlsFiles, now: Timestamp) -> Result<Self, String> {
         let current = ArcSwap::from_pointee(read(&files, now)?);
         Ok(Self { files, current })
     }
@@ -87,7 +71,7 @@ impl Certificates {
     /// # Errors
     ///
     /// Those of [`Certificates::read`].
-    pub fn read_again(&self, now: Timestamp) -> Result<Fresh, TlsError> {
+    pub fn read_again(&self, now: Timestamp) -> Result<Fresh, String> {
         read(&self.files, now)
     }
 
@@ -101,23 +85,26 @@ impl Certificates {
     pub fn expires(&self) -> Timestamp {
         self.current.load().expires
     }
+}
 
-    /// For one handshake.
-    pub(super) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.current.load().config))
+impl Decrypt for Certificates {
+    fn handshake(&self, stream: TcpStream) -> Handshake {
+        let config = Arc::clone(&self.current.load().config);
+        let accept = TlsAcceptor::from(config).accept(stream);
+        Box::pin(async { Ok(Box::new(accept.await?) as Box<dyn Duplex>) })
     }
 }
 
 /// Reads both files and checks them against each other and against the time.
-fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, TlsError> {
+fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, String> {
     let about = |file: &Path| {
-        let file = file.to_owned();
-        move |reason| TlsError { file, reason }
+        let file = file.display().to_string();
+        move |reason| format!("{file}: {reason}")
     };
     let chain = read_chain(&files.certificate).map_err(about(&files.certificate))?;
     let key = read_key(&files.key).map_err(about(&files.key))?;
     let parsed = parse(&chain).map_err(about(&files.certificate))?;
-    let certified = certify(&files.certificate, &chain, &key).map_err(about(&files.key))?;
+    let certified = certify(&files.certificate, chain, &key).map_err(about(&files.key))?;
     let warnings = judge(&parsed, now).map_err(about(&files.certificate))?;
     for warning in warnings {
         warn!("{}: {warning}", files.certificate.display());
@@ -137,37 +124,32 @@ fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, TlsError> {
 /// A part of a PEM file: what it is, and its bytes.
 type PemSection = (SectionKind, Vec<u8>);
 
-/// Every part of a PEM file, with the text it was read from.
+/// The text of a PEM file, and its parts.
 fn sections(file: &Path) -> Result<(String, Vec<PemSection>), String> {
     let bytes = fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     if !text.contains("-----BEGIN") {
         return Err("is not PEM: nothing in it begins with -----BEGIN".to_owned());
     }
-    let sections = PemSection::pem_slice_iter(&bytes).collect::<Result<_, _>>();
+    let sections = PemObject::pem_slice_iter(&bytes).collect::<Result<_, _>>();
     // The error itself would show what is in the file.
-    sections
-        .map(|sections| (text, sections))
-        .map_err(|_| "is damaged: a part of it is not whole PEM".to_owned())
+    let sections = sections.map_err(|_| "is damaged: a part of it is not whole PEM")?;
+    Ok((text, sections))
 }
 
 fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    use SectionKind::{EcPrivateKey, PrivateKey, RsaPrivateKey};
-    let (_, sections) = sections(file)?;
-    let has_key = sections
-        .iter()
-        .any(|(kind, _)| matches!(kind, EcPrivateKey | PrivateKey | RsaPrivateKey));
+    let (text, sections) = sections(file)?;
     let chain: Vec<_> = sections
         .into_iter()
         .filter(|(kind, _)| *kind == SectionKind::Certificate)
         .map(|(_, der)| CertificateDer::from(der))
         .collect();
-    match chain.is_empty() {
-        false => Ok(chain),
-        true if has_key => Err("has a private key and no certificate; \
-             are --tls-cert and --tls-key the wrong way round?"
-            .to_owned()),
-        true => Err("has no certificate".to_owned()),
+    if !chain.is_empty() {
+        Ok(chain)
+    } else if text.contains("PRIVATE KEY-----") {
+        Err(wrong_way_round("private key", "certificate"))
+    } else {
+        Err("has no certificate".to_owned())
     }
 }
 
@@ -179,9 +161,6 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
                 .to_owned(),
         );
     }
-    let has_certificate = sections
-        .iter()
-        .any(|(kind, _)| *kind == SectionKind::Certificate);
     let mut keys: Vec<_> = sections
         .into_iter()
         .filter_map(|(kind, der)| PrivateKeyDer::from_pem(kind, der))
@@ -192,19 +171,21 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
             "has {} private keys; leave only that of the certificate",
             others + 1
         )),
-        (None, _) if has_certificate => Err("has a certificate and no private key; \
-             are --tls-cert and --tls-key the wrong way round?"
-            .to_owned()),
+        (None, _) if text.contains("BEGIN CERTIFICATE-----") => {
+            Err(wrong_way_round("certificate", "private key"))
+        }
         (None, _) => Err("has no private key".to_owned()),
     }
 }
 
+fn wrong_way_round(found: &str, wanted: &str) -> String {
+    format!("has a {found} and no {wanted}; are --tls-cert and --tls-key the wrong way round?")
+}
+
 fn parse(chain: &[CertificateDer<'_>]) -> Result<Vec<Certificate>, String> {
-    let parsed = chain.iter().enumerate().map(|(index, der)| {
-        Certificate::from_der(der).map_err(|error| {
-            let place = index + 1;
-            format!("certificate {place} cannot be understood: {error}")
-        })
+    let parsed = chain.iter().zip(1..).map(|(der, place)| {
+        Certificate::from_der(der)
+            .map_err(|error| format!("certificate {place} cannot be understood: {error}"))
     });
     parsed.collect()
 }
@@ -212,39 +193,34 @@ fn parse(chain: &[CertificateDer<'_>]) -> Result<Vec<Certificate>, String> {
 /// Joins the key to the first certificate. An error is about the key's file.
 fn certify(
     certificates: &Path,
-    chain: &[CertificateDer<'static>],
-    key: &PrivateKeyDer<'static>,
+    chain: Vec<CertificateDer<'static>>,
+    key: &PrivateKeyDer<'_>,
 ) -> Result<CertifiedKey, String> {
-    let provider = ring::default_provider();
-    let is_known = provider.key_provider.load_private_key(key.clone_key());
-    if is_known.is_err() {
-        return Err("has a private key of a kind that is not supported: \
-             take ECDSA P-256, Ed25519 or RSA of 2048 bits or more"
-            .to_owned());
-    }
-    let join = |chain| CertifiedKey::from_der(chain, key.clone_key(), &provider).ok();
-    join(chain.to_vec()).ok_or_else(|| {
-        let file = certificates.display();
-        let fits = chain
-            .iter()
-            .position(|der| join(vec![der.clone()]).is_some());
-        match fits {
-            Some(index) => {
-                let place = index + 1;
-                format!(
-                    "is the key of certificate {place} in {file}, which has to be the first there"
-                )
-            }
-            None => format!("is not the key of the first certificate in {file}"),
+    let key = ring::sign::any_supported_type(key).map_err(|_| {
+        "has a private key of a kind that is not supported: \
+         take ECDSA P-256, Ed25519 or RSA of 2048 bits or more"
+    })?;
+    let fits = |der: &CertificateDer<'static>| {
+        let alone = CertifiedKey::new(vec![der.clone()], Arc::clone(&key));
+        alone.keys_match().is_ok()
+    };
+    let file = certificates.display();
+    match chain.iter().position(fits) {
+        Some(0) => Ok(CertifiedKey::new(chain, key)),
+        Some(index) => {
+            let place = index + 1;
+            Err(format!(
+                "is the key of certificate {place} in {file}, which has to be the first there"
+            ))
         }
-    })
+        None => Err(format!("is not the key of the first certificate in {file}")),
+    }
 }
 
 /// Checks that the certificates are valid now and that each was issued by the next. Returns warnings.
 fn judge(chain: &[Certificate], now: Timestamp) -> Result<Vec<String>, String> {
     let mut warnings = Vec::new();
-    for (index, certificate) in chain.iter().enumerate() {
-        let place = index + 1;
+    for (certificate, place) in chain.iter().zip(1..) {
         let validity = certificate.tbs_certificate().validity();
         let begin = timestamp(validity.not_before.to_unix_duration());
         let end = end(certificate);
@@ -262,23 +238,19 @@ fn judge(chain: &[Certificate], now: Timestamp) -> Result<Vec<String>, String> {
     }
     let issuer = |index: usize| chain[index].tbs_certificate().issuer();
     let subject = |index: usize| chain[index].tbs_certificate().subject();
-    for index in 0..chain.len() - 1 {
-        if issuer(index) == subject(index + 1) {
-            continue;
-        }
-        let (child, next) = (index + 1, index + 2);
-        let parent =
-            (0..chain.len()).find(|other| *other != index && issuer(index) == subject(*other));
-        return Err(match parent {
-            Some(parent) => {
-                let parent = parent + 1;
-                format!(
-                    "the chain is in the wrong order: certificate {parent} has issued certificate {child} \
-                     and belongs behind it"
-                )
-            }
+    let mut children = 0..chain.len() - 1;
+    if let Some(child) = children.find(|child| issuer(*child) != subject(child + 1)) {
+        let issued = |other: &usize| *other != child && issuer(child) == subject(*other);
+        let place = child + 1;
+        return Err(match (0..chain.len()).find(issued) {
+            Some(parent) => format!(
+                "the chain is in the wrong order: certificate {} has issued certificate {place} \
+                 and belongs behind it",
+                parent + 1
+            ),
             None => format!(
-                "the chain is not complete: certificate {next} has not issued certificate {child}"
+                "the chain is not complete: certificate {} has not issued certificate {place}",
+                place + 1
             ),
         });
     }

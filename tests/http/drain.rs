@@ -128,7 +128,7 @@ async fn who_waits_at_an_inherited_socket_is_answered_by_the_next() {
     let mut waiting = ask_without_waiting(20, &address).await;
     let inherited = || {
         let socket = socket.try_clone().expect("another handle");
-        Listener::inherited_tcp(socket).expect("a socket that listens")
+        Listener::inherited(socket.into()).expect("a socket that listens")
     };
     // It would refuse them, since it knows only another secret.
     let secrets = Secrets::parse("0123456789abcdef0123456789abcdef").expect("a token");

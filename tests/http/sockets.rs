@@ -113,7 +113,7 @@ async fn the_file_of_an_inherited_unix_socket_stays() {
     let folder = Folder::new("inherited");
     let path = folder.0.join("x.sock");
     let socket = std::os::unix::net::UnixListener::bind(&path).expect("a socket");
-    let listener = Listener::inherited_unix(socket).expect("a socket that listens");
+    let listener = Listener::inherited(socket.into()).expect("a socket that listens");
     let server = TestServer::start_listening(listener, signed_service(), HttpLimits::default());
     let stream = UnixStream::connect(&path).await.expect("a connection");
     let mut client = Client::new(stream);

@@ -3,9 +3,8 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::symlink;
-use std::process::{Command, Stdio};
 
-use crate::support::{Service, program};
+use crate::support::Service;
 use crate::world::{FAILED, RELOADED, World, folder, rows, says, table, table_with, text};
 
 const SAME: &str = "says the same";
@@ -153,38 +152,6 @@ fn an_edit_that_is_taken_back_is_good_again() {
     let line = world.service.wait_for(RELOADED, 1);
     assert!(line.contains("routes=1"), "{line}");
     assert_eq!(world.says(), "one");
-}
-
-/// In a name space of its own, where the system gives no watches.
-#[test]
-fn without_watches_changes_are_seen_all_the_same() {
-    const NO_WATCHES: &str = "echo 0 > /proc/sys/user/max_inotify_instances";
-    let unshare = |script: &str| {
-        let mut command = Command::new("unshare");
-        command.args(["-Ur", "sh", "-c", script]);
-        command
-    };
-    let can = unshare(NO_WATCHES).stderr(Stdio::null()).status();
-    if !can.is_ok_and(|status| status.success()) {
-        // No name space can be had here.
-        return;
-    }
-    let folder = folder("unwatched", &[("responses.toml", &table("one"))]);
-    let script = format!(
-        "{NO_WATCHES}; exec {} serve --listen 127.0.0.1:0 --allow-unsigned --config {}",
-        text(program().get_program().as_ref()),
-        text(&folder.path().join("responses.toml")),
-    );
-    let service = Service::start_by(&mut unshare(&script));
-    let world = World { folder, service };
-    world
-        .service
-        .wait_for("changes of files are not seen at once", 1);
-    world.write("responses.toml", &table("two"));
-    world.wait_until_it_says("two");
-    world.write("responses.toml", &table("three"));
-    world.service.signal("-HUP");
-    world.wait_until_it_says("three");
 }
 
 #[test]

@@ -1,8 +1,7 @@
-//! What only the parts of the service see: who is told, what is told, and who frees what was replaced.
+//! What only the parts of the service see: what the state says, and who frees what was replaced.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -10,43 +9,21 @@ use arc_swap::ArcSwap;
 use twiml_responder::service::live::{Access, CurrentLive, Live, Verification};
 use twiml_responder::service::metrics::{Metrics, MetricsFormat};
 use twiml_responder::service::reload::{
-    self, Companion, Observer, Origin, PutInUse, ReloadOutcome, Reloads, Setup, State, TableFiles,
+    self, Companion, Origin, PutInUse, ReloadOutcome, Reloads, Setup, State, TableFiles,
 };
 
 use crate::support::Folder;
 use crate::world::{LONG, folder, rows, table, table_with};
-
-/// What an observer was told.
-#[derive(Debug, PartialEq, Eq)]
-enum Told {
-    Begin,
-    End(State),
-}
-
-struct Tell(Sender<Told>);
-
-impl Observer for Tell {
-    fn begins(&mut self) {
-        self.0.send(Told::Begin).expect("somebody listens");
-    }
-
-    fn ends(&mut self, state: &State) {
-        self.0
-            .send(Told::End(state.clone()))
-            .expect("somebody listens");
-    }
-}
 
 /// A reloader without a server.
 struct Parts {
     live: CurrentLive,
     reloads: Reloads,
     metrics: Arc<Metrics>,
-    told: Receiver<Told>,
 }
 
 impl Parts {
-    fn new(folder: &Folder, companions: Vec<Companion>) -> Self {
+    fn new(folder: &Folder, companion: Option<Companion>) -> Self {
         let files = TableFiles {
             table: folder.path().join("responses.toml"),
             max_directory: 1 << 20,
@@ -57,41 +34,35 @@ impl Parts {
         let table = Arc::new(table);
         let access = || Access::from(Verification::AllowUnsigned);
         let live = Arc::new(ArcSwap::from_pointee(Live::new(table, access(), &metrics)));
-        let (tell, told) = channel();
         let setup = Setup {
             files,
             access: Box::new(move || Ok(access())),
-            companions,
+            companion,
+            live: Arc::clone(&live),
             metrics: Arc::clone(&metrics),
-            observers: vec![Box::new(Tell(tell))],
+            is_ending: Arc::default(),
             show_numbers: false,
         };
-        let reloads = reload::start(setup, first, Arc::clone(&live)).expect("a thread");
+        let reloads = reload::start(setup, first).expect("a thread");
         Self {
             live,
             reloads,
             metrics,
-            told,
         }
     }
 
     /// Asks for a reload, and waits for its end.
-    fn reload(&self) -> State {
+    fn reload(&mut self) -> State {
         self.reloads.ask();
         self.next()
     }
 
-    /// Waits for the next reload.
-    fn next(&self) -> State {
-        let told = || self.told.recv_timeout(LONG).expect("a reload");
-        assert_eq!(told(), Told::Begin);
-        match told() {
-            Told::End(state) => {
-                assert_eq!(self.reloads.state(), state);
-                state
-            }
-            Told::Begin => panic!("a second begin"),
-        }
+    /// Waits for the end of the next reload.
+    fn next(&mut self) -> State {
+        wait_until("a reload", || {
+            self.reloads.state.has_changed().expect("a reloader")
+        });
+        self.reloads.state.borrow_and_update().clone()
     }
 
     fn has_metric(&self, line: &str) -> bool {
@@ -111,7 +82,7 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 #[test]
 fn what_is_replaced_is_freed_by_the_reloader_and_by_no_request() {
     let folder = folder("freed", &[("responses.toml", &table("one"))]);
-    let parts = Parts::new(&folder, Vec::new());
+    let mut parts = Parts::new(&folder, None);
     // A request that runs on while the table is replaced under it.
     let request = parts.live.load_full();
     let old: Weak<Live> = Arc::downgrade(&request);
@@ -130,7 +101,7 @@ fn what_is_replaced_is_freed_by_the_reloader_and_by_no_request() {
 #[test]
 fn new_secrets_need_no_new_table() {
     let folder = folder("same-table", &[("responses.toml", &table("one"))]);
-    let parts = Parts::new(&folder, Vec::new());
+    let mut parts = Parts::new(&folder, None);
     let before = parts.live.load_full();
     assert_eq!(parts.reload().last, ReloadOutcome::Good);
     let after = parts.live.load_full();
@@ -139,7 +110,7 @@ fn new_secrets_need_no_new_table() {
 }
 
 #[test]
-fn whoever_is_told_hears_of_every_reload_and_how_it_went() {
+fn the_state_tells_of_every_reload_and_how_it_went() {
     let folder = folder(
         "told",
         &[
@@ -147,8 +118,8 @@ fn whoever_is_told_hears_of_every_reload_and_how_it_went() {
             ("d.csv", &rows("a", 10)),
         ],
     );
-    let parts = Parts::new(&folder, Vec::new());
-    let first = parts.reloads.state();
+    let mut parts = Parts::new(&folder, None);
+    let first = parts.reloads.state.borrow().clone();
     assert_eq!((first.routes, &first.last), (1, &ReloadOutcome::Good));
     assert_eq!(first.to_string(), format!("1 route, table {}", first.hash));
     assert!(!first.is_degraded());
@@ -197,14 +168,14 @@ fn whoever_is_told_hears_of_every_reload_and_how_it_went() {
 fn a_copy_in_use_is_told_of_until_the_file_is_good() {
     let folder = folder("degraded", &[("responses.toml", &table("one"))]);
     let hash = {
-        let parts = Parts::new(&folder, Vec::new());
+        let parts = Parts::new(&folder, None);
         let copy = folder.path().join("state/last-good-1");
         wait_until("a copy is kept", || copy.exists());
-        parts.reloads.state().hash
+        parts.reloads.state.borrow().clone().hash
     };
     folder.write("responses.toml", "[default]\n");
-    let parts = Parts::new(&folder, Vec::new());
-    let state = parts.reloads.state();
+    let mut parts = Parts::new(&folder, None);
+    let state = parts.reloads.state.borrow().clone();
     assert!(state.is_degraded());
     assert!(
         matches!(state.last, ReloadOutcome::Failed { errors: 1 }),
@@ -241,7 +212,7 @@ fn what_else_is_read_again_goes_live_with_the_table_or_not_at_all() {
             Ok(Box::new(move || IN_USE.store(length, Ordering::SeqCst)) as PutInUse)
         }
     };
-    let parts = Parts::new(&folder, vec![Box::new(read)]);
+    let mut parts = Parts::new(&folder, Some(Box::new(read)));
     let write = |path: &Path, text: &str| std::fs::write(path, text).expect("it is written");
     assert_eq!(parts.reload().last, ReloadOutcome::Failed { errors: 1 });
     write(&certificate, "four");
@@ -260,10 +231,10 @@ fn what_else_is_read_again_goes_live_with_the_table_or_not_at_all() {
 #[test]
 fn the_reloader_ends_when_nobody_wants_it() {
     let folder = folder("end", &[("responses.toml", &table("one"))]);
-    let parts = Parts::new(&folder, Vec::new());
-    let told = parts.told;
+    let parts = Parts::new(&folder, None);
+    let state = parts.reloads.state.clone();
     drop(parts.reloads);
     // The reloader has the table, too, as long as it runs.
     wait_until("it has ended", || Arc::strong_count(&parts.live) == 1);
-    assert!(told.recv_timeout(LONG).is_err());
+    assert!(state.has_changed().is_err());
 }

@@ -242,7 +242,7 @@ impl FromStr for LogLevel {
         let parts: Vec<&str> = text.split(',').map(str::trim).collect();
         let filter = parts.join(",").parse().map(Self).ok();
         filter.filter(|_| parts.iter().all(|part| is_known(part))).ok_or_else(|| {
-            "write error, warn, info, debug, trace or off, or a filter such as info,notify=debug".to_owned()
+            "write error, warn, info, debug, trace or off, or a filter such as info,twiml_responder=debug".to_owned()
         })
     }
 }

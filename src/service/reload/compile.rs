@@ -1,12 +1,16 @@
-//! From the files to a table, or to what keeps it from going live.
+//! From the files to a table, or to what keeps it from going live. At the start, the last good copy serves as well.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use tracing::{error, warn};
 
+use super::last_good;
 use super::sources::{Recorder, Sources, TableFiles};
+use super::state::Origin;
 use crate::language::{self, Compiled};
+use crate::table::Table;
 use crate::table::diagnostic::{Diagnostic, Severity};
 use crate::twilio::number::with_numbers_masked;
 
@@ -73,10 +77,10 @@ pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
         }
     };
     // The errors first: they say why the table did not go live.
-    let is = |severity| move |diagnostic: &&Diagnostic| diagnostic.severity == severity;
-    let errors = diagnostics.iter().filter(is(Severity::Error));
-    let warnings = diagnostics.iter().filter(is(Severity::Warning));
-    for diagnostic in errors.chain(warnings).take(MOST_LOGGED) {
+    let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics
+        .iter()
+        .partition(|diagnostic| diagnostic.severity == Severity::Error);
+    for diagnostic in errors.into_iter().chain(warnings).take(MOST_LOGGED) {
         let (line, column) = diagnostic.file.position(diagnostic.span.start);
         let code = diagnostic.check.code;
         let file = diagnostic.file.name.as_str();
@@ -96,4 +100,64 @@ pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
     if more > 0 {
         warn!(more, "more is wrong; `check` shows all of it");
     }
+}
+
+/// What is known of the first table of a service.
+#[derive(Debug)]
+pub struct First {
+    /// What is wrong with the file, when a copy is in use in its place.
+    pub(super) problem: Option<Problem>,
+    pub(super) origin: Origin,
+    /// What only looks wrong with the table, failed tests included: they keep no service from starting.
+    pub(super) warnings: Vec<Diagnostic>,
+    pub(super) sources: Sources,
+    /// How many rows its directory files have.
+    pub(super) rows: BTreeMap<String, usize>,
+    /// What the operator's files are, good or bad.
+    pub(super) attempted: Sources,
+}
+
+/// The table of a file, else that of the last good copy.
+///
+/// # Errors
+///
+/// What is wrong with the file, and with the copy if there is one.
+pub fn first(files: &TableFiles) -> Result<(Table, First), (Problem, Option<Problem>)> {
+    let (attempted, result) = compile(files, None);
+    let (origin, problem, sources, compiled) = match result {
+        Ok(compiled) => (Origin::File, None, attempted.clone(), compiled),
+        Err(problem) => match from_copy(files) {
+            Ok(Some((origin, sources, compiled))) => (origin, Some(problem), sources, compiled),
+            Ok(None) => return Err((problem, None)),
+            Err(copy) => return Err((problem, Some(copy))),
+        },
+    };
+    let mut warnings = compiled.warnings;
+    warnings.extend(compiled.failed_tests.into_iter().map(|failed| Diagnostic {
+        severity: Severity::Warning,
+        ..failed
+    }));
+    let first = First {
+        problem,
+        origin,
+        warnings,
+        sources,
+        rows: compiled.rows,
+        attempted,
+    };
+    Ok((compiled.table, first))
+}
+
+/// The table of the last good copy; `None` when there is no copy.
+fn from_copy(files: &TableFiles) -> Result<Option<(Origin, Sources, Compiled)>, Problem> {
+    let Some(state_dir) = &files.state_dir else {
+        return Ok(None);
+    };
+    let copy = last_good::current(state_dir)
+        .map_err(|error| Problem::Unusable(format!("{}: {error}", state_dir.display())))?;
+    let Some((folder, kept)) = copy else {
+        return Ok(None);
+    };
+    let (sources, compiled) = compile(files, Some(&folder));
+    Ok(Some((Origin::LastGood { kept }, sources, compiled?)))
 }

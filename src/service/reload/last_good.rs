@@ -24,98 +24,75 @@ const COPY: &str = "last-good-";
 /// The folder of a copy that is being written.
 const UNFINISHED: &str = "unfinished";
 
-/// The folder of the last good copy.
-#[derive(Debug)]
-pub(super) struct LastGood(PathBuf);
-
-/// A copy that may be used.
-pub(super) struct Copy {
-    pub folder: PathBuf,
-    /// When it was made.
-    pub kept: Timestamp,
+/// Whether other users of this machine may enter the folder of the copies or write to it.
+pub(super) fn is_open_to_others(state_dir: &Path) -> bool {
+    fs::metadata(state_dir).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
 }
 
-impl LastGood {
-    pub(super) fn new(folder: PathBuf) -> Self {
-        Self(folder)
+/// The folder of the copy and when it was made; `None` when there is none. A copy of which a part belongs to another
+/// user is an error, since they may have written anything into it.
+pub(super) fn current(state_dir: &Path) -> io::Result<Option<(PathBuf, Timestamp)>> {
+    let Some(number) = last_number(state_dir)? else {
+        return Ok(None);
+    };
+    let folder = copy(state_dir, number);
+    if !is_ours(&folder)? {
+        return Err(io::Error::other(
+            "a part of it belongs to another user, or is a link",
+        ));
     }
+    let written = fs::metadata(folder.join(TABLE_IN_COPY))?.modified()?;
+    let kept = Timestamp::try_from(written).map_err(io::Error::other)?;
+    Ok(Some((folder, kept)))
+}
 
-    /// Whether other users of this machine may enter the folder or write to it.
-    pub(super) fn is_open_to_others(&self) -> bool {
-        fs::metadata(&self.0).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
+/// Keeps a copy of these files, unless there is one already, and returns the folder of a new copy. After an error the
+/// old copy is still there.
+pub(super) fn keep(state_dir: &Path, sources: &Sources) -> io::Result<Option<PathBuf>> {
+    make_folder(state_dir)?;
+    let folder = File::open(state_dir)?;
+    flock(&folder, FlockOperation::NonBlockingLockExclusive)
+        .map_err(|_| io::Error::other("another process is writing one"))?;
+    let last = last_number(state_dir)?.unwrap_or_default();
+    remove_all_but(state_dir, last);
+    if let Ok(Some((copy, _))) = current(state_dir)
+        && sources.read_again(Some(&copy)).agree(sources)
+    {
+        return Ok(None);
     }
+    let unfinished = state_dir.join(UNFINISHED);
+    let new = copy(state_dir, last + 1);
+    write_copy(&unfinished, sources)
+        .and_then(|()| fs::rename(&unfinished, &new))
+        .and_then(|()| folder.sync_all())
+        .inspect_err(|_| remove_all_but(state_dir, last))?;
+    remove_all_but(state_dir, last + 1);
+    Ok(Some(new))
+}
 
-    /// The copy; `None` when there is none.
-    ///
-    /// # Errors
-    ///
-    /// It cannot be read, or a part of it belongs to another user, who may have written anything into it.
-    pub(super) fn current(&self) -> io::Result<Option<Copy>> {
-        let Some(number) = self.last_number()? else {
-            return Ok(None);
-        };
-        let folder = self.copy(number);
-        if !is_ours(&folder)? {
-            return Err(io::Error::other(
-                "a part of it belongs to another user, or is a link",
-            ));
-        }
-        let written = fs::metadata(folder.join(TABLE_IN_COPY))?.modified()?;
-        let kept = Timestamp::try_from(written).map_err(io::Error::other)?;
-        Ok(Some(Copy { folder, kept }))
-    }
+fn copy(state_dir: &Path, number: u64) -> PathBuf {
+    state_dir.join(format!("{COPY}{number}"))
+}
 
-    /// Keeps a copy of these files, unless there is one already. Returns the folder of a new copy.
-    ///
-    /// # Errors
-    ///
-    /// The copy cannot be written, or a file has changed since it was read; the old copy stays.
-    pub(super) fn keep(&self, sources: &Sources) -> io::Result<Option<PathBuf>> {
-        make_folder(&self.0)?;
-        let folder = File::open(&self.0)?;
-        flock(&folder, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| io::Error::other("another process is writing one"))?;
-        let last = self.last_number()?.unwrap_or_default();
-        self.remove_all_but(last);
-        if let Ok(Some(copy)) = self.current()
-            && sources.read_again(Some(&copy.folder)).agree(sources)
-        {
-            return Ok(None);
-        }
-        let unfinished = self.0.join(UNFINISHED);
-        let new = self.copy(last + 1);
-        write_copy(&unfinished, sources)
-            .and_then(|()| fs::rename(&unfinished, &new))
-            .and_then(|()| folder.sync_all())
-            .inspect_err(|_| self.remove_all_but(last))?;
-        self.remove_all_but(last + 1);
-        Ok(Some(new))
-    }
+fn last_number(state_dir: &Path) -> io::Result<Option<u64>> {
+    let entries = match fs::read_dir(state_dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries?,
+    };
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    Ok(names
+        .filter_map(|name| name.strip_prefix(COPY)?.parse().ok())
+        .max())
+}
 
-    fn copy(&self, number: u64) -> PathBuf {
-        self.0.join(format!("{COPY}{number}"))
-    }
-
-    fn last_number(&self) -> io::Result<Option<u64>> {
-        let entries = match fs::read_dir(&self.0) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            entries => entries?,
-        };
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        Ok(names
-            .filter_map(|name| name.strip_prefix(COPY)?.parse().ok())
-            .max())
-    }
-
-    /// Removes every other copy, and what a process left that ended while it was writing one.
-    fn remove_all_but(&self, number: u64) {
-        for entry in fs::read_dir(&self.0).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            let is_ours = name == UNFINISHED || name.to_string_lossy().starts_with(COPY);
-            if is_ours && entry.path() != self.copy(number) {
-                // What cannot be removed now is tried again with the next copy.
-                let _ = fs::remove_dir_all(entry.path());
-            }
+/// Removes every other copy, and what a process left that ended while it was writing one.
+fn remove_all_but(state_dir: &Path, number: u64) {
+    for entry in fs::read_dir(state_dir).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let is_copy = name == UNFINISHED || name.to_string_lossy().starts_with(COPY);
+        if is_copy && entry.path() != copy(state_dir, number) {
+            // What cannot be removed now is tried again with the next copy.
+            let _ = fs::remove_dir_all(entry.path());
         }
     }
 }

@@ -1,16 +1,18 @@
-//! The files that a table was made of, as they were read. Events are a hint; these decide whether anything has changed.
+//! The files that a table was made of, as they were read, and whether they have changed since.
 
 use std::cell::RefCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest as _, Sha256};
+use tracing::warn;
 
 use crate::language::Files;
-use crate::service::table_file::{self, Beside, MAX_TABLE, Unreadable};
+use crate::service::table_file::{self, MAX_TABLE};
 use crate::table::diagnostic::File;
 
 /// Where the files of a table are, and how large they may be.
@@ -56,7 +58,7 @@ pub(super) struct Source {
 struct Stamp {
     inode: (u64, u64),
     bytes: u64,
-    written: (i64, i64),
+    /// The time of the last change of content or attributes, in seconds and nanoseconds.
     changed: (i64, i64),
 }
 
@@ -66,7 +68,6 @@ impl Stamp {
         Some(Self {
             inode: (metadata.dev(), metadata.ino()),
             bytes: metadata.size(),
-            written: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
     }
@@ -85,13 +86,67 @@ impl Source {
     /// Reads the operator's file, or the one in a copy.
     pub(super) fn read(&mut self, copy: Option<&Path>) -> io::Result<Vec<u8>> {
         self.stamp = Stamp::of(&self.path);
-        let bytes = match copy {
-            None => table_file::read_regular(&self.path, self.most_bytes),
-            Some(copy) => table_file::read_regular(&self.path_in_copy(copy), self.most_bytes),
-        };
+        let path = copy.map_or_else(|| self.path.clone(), |copy| self.path_in_copy(copy));
+        let bytes = table_file::read_regular(&path, self.most_bytes);
         let digest = bytes.as_ref().map(|bytes| Sha256::digest(bytes).into());
         self.digest = digest.ok();
         bytes
+    }
+}
+
+/// How long files that have been replaced must be quiet before they are read.
+pub(super) const QUIET: Duration = Duration::from_millis(200);
+
+/// How long a file must be quiet that is written in place, since its writer may only have paused.
+const QUIET_IN_PLACE: Duration = Duration::from_secs(1);
+
+/// After how long the log says that the files are never quiet.
+const TOO_LONG: Duration = Duration::from_secs(30);
+
+/// Waits until files that have changed are quiet.
+pub(super) struct Quiet {
+    last: Vec<Option<Stamp>>,
+    /// When they were first seen to have changed.
+    since: Option<Instant>,
+    /// When they will have been quiet.
+    due: Option<Instant>,
+    is_told: bool,
+}
+
+impl Quiet {
+    pub(super) fn new(read: &Sources) -> Self {
+        Self {
+            last: read.0.iter().map(|source| source.stamp).collect(),
+            since: None,
+            due: None,
+            is_told: false,
+        }
+    }
+
+    /// Looks at the files; whether they have changed since they were read, and are quiet.
+    pub(super) fn look(&mut self, read: &Sources, now: Instant) -> bool {
+        let files = read.0.iter();
+        let stamps: Vec<_> = files.map(|source| Stamp::of(&source.path)).collect();
+        if stamps == self.last {
+            return self.due.is_some_and(|due| due <= now);
+        }
+        // A file that has just appeared may still be growing.
+        let is_whole = |(old, new): (&Option<Stamp>, &Option<Stamp>)| match (old, new) {
+            (Some(old), Some(new)) => old == new || old.inode != new.inode,
+            _ => false,
+        };
+        let are_whole = self.last.iter().zip(&stamps).all(is_whole);
+        let quiet = if are_whole { QUIET } else { QUIET_IN_PLACE };
+        self.last = stamps;
+        self.due = Some(now + quiet);
+        let since = *self.since.get_or_insert(now);
+        if !self.is_told && now.saturating_duration_since(since) >= TOO_LONG {
+            self.is_told = true;
+            warn!(
+                "the table or a file of its directories is written to without end; SIGHUP reads it as it is"
+            );
+        }
+        false
     }
 }
 
@@ -152,7 +207,6 @@ impl Sources {
 /// Reads the files of a table and remembers what it has read.
 pub(super) struct Recorder<'f> {
     files: &'f TableFiles,
-    beside: Beside,
     /// The folder of the copy that is read in place of the operator's files.
     copy: Option<&'f Path>,
     read: RefCell<Sources>,
@@ -162,19 +216,19 @@ impl<'f> Recorder<'f> {
     pub(super) fn new(files: &'f TableFiles, copy: Option<&'f Path>) -> Self {
         Self {
             files,
-            beside: Beside::table(&files.table, files.max_directory),
             copy,
             read: RefCell::default(),
         }
     }
 
     /// Reads the table's file.
-    pub(super) fn table(&self) -> Result<Arc<File>, Unreadable> {
-        let path = self.files.table.clone();
-        let named = self
-            .copy
-            .map_or_else(|| path.clone(), |copy| copy.join(TABLE_IN_COPY));
-        table_file::decode(&named, self.record(String::new(), path, MAX_TABLE))
+    pub(super) fn table(&self) -> io::Result<Arc<File>> {
+        let path = &self.files.table;
+        let bytes = self.record(String::new(), path.clone(), MAX_TABLE);
+        match self.copy {
+            None => table_file::decode(path, bytes),
+            Some(copy) => table_file::decode(&copy.join(TABLE_IN_COPY), bytes),
+        }
     }
 
     fn record(&self, written: String, path: PathBuf, most_bytes: u64) -> io::Result<Vec<u8>> {
@@ -202,7 +256,44 @@ impl<'f> Recorder<'f> {
 
 impl Files for Recorder<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
-        let path = self.beside.path(written);
+        let path = table_file::beside(&self.files.table, written);
         self.record(written.to_owned(), path, self.files.max_directory)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_in_place_is_waited_for_longer() {
+        let folder = std::env::temp_dir().join(format!("twiml-quiet-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("t.toml");
+        fs::write(&path, "one").expect("a file");
+        let files = TableFiles {
+            table: path.clone(),
+            max_directory: 0,
+            state_dir: None,
+        };
+        let recorder = Recorder::new(&files, None);
+        recorder.table().expect("it is read");
+        let read = recorder.into_sources();
+        let begin = Instant::now();
+        let mut quiet = Quiet::new(&read);
+        assert!(!quiet.look(&read, begin + TOO_LONG));
+        fs::write(folder.join("new"), "two").expect("a file");
+        fs::rename(folder.join("new"), &path).expect("a rename");
+        assert!(!quiet.look(&read, begin));
+        assert!(quiet.look(&read, begin + QUIET));
+        // Another change begins the wait anew.
+        fs::write(&path, "three").expect("it is written");
+        assert!(!quiet.look(&read, begin + QUIET));
+        assert!(!quiet.look(&read, begin + QUIET_IN_PLACE));
+        assert!(quiet.look(&read, begin + QUIET + QUIET_IN_PLACE));
+        fs::remove_file(&path).expect("it goes");
+        assert!(!quiet.look(&read, begin + QUIET_IN_PLACE * 2));
+        assert!(quiet.look(&read, begin + QUIET_IN_PLACE * 3));
+        fs::remove_dir_all(&folder).expect("it goes");
     }
 }

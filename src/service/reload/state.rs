@@ -84,13 +84,3 @@ impl fmt::Display for State {
         }
     }
 }
-
-/// Is told when a reload begins and ends. Called by the reloader's own thread, so one that takes long delays the next
-/// reload, but no request.
-pub trait Observer: Send {
-    /// A reload has begun.
-    fn begins(&mut self) {}
-
-    /// It has ended, well or badly; every begin is followed by this.
-    fn ends(&mut self, state: &State);
-}
