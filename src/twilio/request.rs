@@ -15,6 +15,7 @@ pub use self::form::Form;
 use super::channel::Channel;
 use super::facts::{Facts, Known};
 use super::number::is_withheld;
+use super::parameters::alias;
 
 /// Which of the service's webhooks was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,34 +72,6 @@ impl Webhook {
     pub fn wants_document(self) -> bool {
         matches!(self, Self::OutOfSession | Self::Plain)
     }
-}
-
-/// The number parameters that have two names: a text has only the second, a call has both.
-const ALIASES: [(&str, &str); 10] = [
-    ("Called", "To"),
-    ("CalledCity", "ToCity"),
-    ("CalledState", "ToState"),
-    ("CalledZip", "ToZip"),
-    ("CalledCountry", "ToCountry"),
-    ("Caller", "From"),
-    ("CallerCity", "FromCity"),
-    ("CallerState", "FromState"),
-    ("CallerZip", "FromZip"),
-    ("CallerCountry", "FromCountry"),
-];
-
-/// The other name of a parameter, when it has one.
-#[must_use]
-pub fn alias(name: &str) -> Option<&'static str> {
-    ALIASES.iter().find_map(|&(call, text)| {
-        if name == call {
-            Some(text)
-        } else if name == text {
-            Some(call)
-        } else {
-            None
-        }
-    })
 }
 
 /// Whether a parameter is the caller's geography, which a withheld caller does not have: the spellings of

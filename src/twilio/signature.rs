@@ -21,7 +21,6 @@ use crate::twilio::signature::secrets::Secrets;
 use crate::twilio::signature::signed_url::SignedUrl;
 
 pub mod diagnosis;
-pub mod path_keys;
 pub mod public_url;
 pub mod secrets;
 mod signed_url;
