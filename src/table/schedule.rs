@@ -143,33 +143,16 @@ fn position(weekday: Weekday) -> usize {
     usize::try_from(weekday.to_monday_zero_offset()).unwrap_or_default()
 }
 
-/// Why a text is no [`Span`].
+/// Why a text is not a [`Span`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpanError {
-    /// Nothing is there.
-    Empty,
-    /// What stands before the hours is neither weekdays nor dates.
-    Days,
-    /// No such day is in the calendar.
-    NoSuchDay,
-    /// A range of dates ends before it begins.
-    Backwards,
-    /// The hours are not written as `09:00-17:30`.
-    Hours,
-    /// The hours are over at once.
-    NoTime,
-}
+pub struct SpanError(&'static str);
+
+const BAD_DAYS: SpanError = SpanError("its days are neither weekdays nor dates");
+const BAD_HOURS: SpanError = SpanError("its hours are not written as 09:00-17:30");
 
 impl fmt::Display for SpanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "it is empty",
-            Self::Days => "its days are neither weekdays nor dates",
-            Self::NoSuchDay => "no such day is in the calendar",
-            Self::Backwards => "its last day is before its first",
-            Self::Hours => "its hours are not written as 09:00-17:30",
-            Self::NoTime => "it ends in the minute in which it begins",
-        })
+        f.write_str(self.0)
     }
 }
 
@@ -184,7 +167,7 @@ impl FromStr for Span {
         let hours = words.pop_if(|word| word.contains(':'));
         let (from, to) = hours.map_or(Ok((0, DAY)), parse_hours)?;
         let days = match words.as_slice() {
-            [] if hours.is_none() => return Err(SpanError::Empty),
+            [] if hours.is_none() => return Err(SpanError("it is empty")),
             [] => Days::Every,
             // Blanks may stand after the commas of a list of weekdays.
             words => parse_days(&words.concat())?,
@@ -194,10 +177,12 @@ impl FromStr for Span {
 }
 
 fn parse_hours(text: &str) -> Result<(u16, u16), SpanError> {
-    let (from, to) = text.split_once('-').ok_or(SpanError::Hours)?;
+    let (from, to) = text.split_once('-').ok_or(BAD_HOURS)?;
     match (parse_minute(from), parse_minute(to)) {
-        (None | Some(DAY), _) | (_, None) => Err(SpanError::Hours),
-        (Some(from), Some(to)) if from == to => Err(SpanError::NoTime),
+        (None | Some(DAY), _) | (_, None) => Err(BAD_HOURS),
+        (Some(from), Some(to)) if from == to => {
+            Err(SpanError("it ends in the minute in which it begins"))
+        }
         (Some(from), Some(to)) => Ok((from, to)),
     }
 }
@@ -240,7 +225,7 @@ fn parse_days(text: &str) -> Result<Days, SpanError> {
 fn parse_weekday(text: &str) -> Result<usize, SpanError> {
     let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
     let position = names.iter().position(|name| *name == text);
-    position.ok_or(SpanError::Days)
+    position.ok_or(BAD_DAYS)
 }
 
 fn parse_dates(text: &str) -> Result<Days, SpanError> {
@@ -248,12 +233,12 @@ fn parse_dates(text: &str) -> Result<Days, SpanError> {
     let day = |date: Date| (date.month(), date.day());
     match (parse_date(first)?, parse_date(last)?) {
         ((true, first), (true, last)) if first <= last => Ok(Days::Dates { first, last }),
-        ((true, _), (true, _)) => Err(SpanError::Backwards),
+        ((true, _), (true, _)) => Err(SpanError("its last day is before its first")),
         ((false, first), (false, last)) => Ok(Days::Yearly {
             first: day(first),
             last: day(last),
         }),
-        _ => Err(SpanError::Days),
+        _ => Err(BAD_DAYS),
     }
 }
 
@@ -264,12 +249,13 @@ fn parse_date(text: &str) -> Result<(bool, Date), SpanError> {
         [year, month, day] => (number(year, 4), month, day),
         // A leap year has every day that any year has.
         [month, day] => (Some(2024), month, day),
-        _ => return Err(SpanError::Days),
+        _ => return Err(BAD_DAYS),
     };
     let (Some(year), Some(month), Some(day)) = (year, number(month, 2), number(day, 2)) else {
-        return Err(SpanError::Days);
+        return Err(BAD_DAYS);
     };
-    let date = Date::new(year, month, day).map_err(|_| SpanError::NoSuchDay)?;
+    let date =
+        Date::new(year, month, day).map_err(|_| SpanError("no such day is in the calendar"))?;
     Ok((parts.len() == 3, date))
 }
 

@@ -150,19 +150,11 @@ pub fn masked(address: &str) -> String {
     if address.is_empty() {
         return String::new();
     }
-    let (first, last) = shown_by_mask(address.chars().count());
-    // Where so many characters end, and where so many others begin.
-    let end = address
-        .char_indices()
-        .nth(first)
-        .map_or(address.len(), |(at, _)| at);
-    let begin = address
-        .char_indices()
-        .rev()
-        .take(last)
-        .last()
-        .map_or(address.len(), |(at, _)| at);
-    [&address[..end], DOTS, &address[begin..]].concat()
+    let length = address.chars().count();
+    let (first, last) = shown_by_mask(length);
+    let start = address.chars().take(first);
+    let end = address.chars().skip(length - last);
+    start.chain(DOTS.chars()).chain(end).collect()
 }
 
 /// How many characters [`masked`] shows of the start and of the end of a text with so many.

@@ -114,17 +114,13 @@ impl<'a> Request<'a> {
 
     fn find_channel(&self) -> Channel {
         let is_there = |name: &str| !self.sent(name).is_empty();
-        if is_there("CallSid") {
-            Channel::Voice
-        } else if ["MessageSid", "SmsSid", "SmsMessageSid", "Body", "SmsStatus"]
-            .into_iter()
-            .any(is_there)
-        {
-            Channel::Message
-        } else if !self.webhook.wants_document()
-            && self.sent("interactionType").eq_ignore_ascii_case("message")
-        {
-            // Proxy tells of an interaction without a SID of ours to go by.
+        let of_texts = ["MessageSid", "SmsSid", "SmsMessageSid", "Body", "SmsStatus"];
+        // Proxy tells of an interaction without a SID of ours to go by.
+        let is_interaction = || {
+            let kind = self.sent("interactionType");
+            !self.webhook.wants_document() && kind.eq_ignore_ascii_case("message")
+        };
+        if !is_there("CallSid") && (of_texts.into_iter().any(is_there) || is_interaction()) {
             Channel::Message
         } else {
             Channel::Voice
@@ -184,17 +180,10 @@ impl<'a> Request<'a> {
     /// The SID of the call, of the text or of Proxy's interaction; empty when there is none.
     #[must_use]
     pub fn sid(&self) -> &'a str {
-        [
-            "CallSid",
-            "MessageSid",
-            "SmsSid",
-            "SmsMessageSid",
-            "interactionSid",
-        ]
-        .into_iter()
-        .map(|name| self.sent(name))
-        .find(|sid| !sid.is_empty())
-        .unwrap_or_default()
+        let of_texts = ["MessageSid", "SmsSid", "SmsMessageSid"];
+        let names = ["CallSid"].into_iter().chain(of_texts);
+        let mut sids = names.chain(["interactionSid"]).map(|name| self.sent(name));
+        sids.find(|sid| !sid.is_empty()).unwrap_or_default()
     }
 }
 
