@@ -149,8 +149,7 @@ fn silence<'t>() -> Answer<'t> {
 }
 
 /// What `[default]` answers on the request's channel, whatever the routes say.
-#[must_use]
-pub fn default_answer<'t>(table: &'t Table, asked: &Asked<'_>) -> Answer<'t> {
+pub(crate) fn default_answer<'t>(table: &'t Table, asked: &Asked<'_>) -> Answer<'t> {
     let default = table.default_reply(asked.request.channel());
     // It has no templates, so that writing it cannot fail.
     render(&default.reply, asked, &[]).unwrap_or_else(|_| silence())

@@ -85,49 +85,42 @@ impl Directory {
     }
 
     /// Its name in the table.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The names of the columns beside the key.
-    #[must_use]
-    pub fn columns(&self) -> &[String] {
+    pub(crate) fn columns(&self) -> &[String] {
         &self.columns
     }
 
     /// The position of a column; `None` when there is none of that name.
-    #[must_use]
-    pub fn column(&self, name: &str) -> Option<usize> {
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
 
     /// How many rows it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.cells.ends.len() / self.cells.width
     }
 
     /// Whether it has no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.cells.ends.is_empty()
     }
 
     /// The key of a row, a `*` at its end included.
-    #[must_use]
-    pub fn key(&self, row: Row) -> &str {
+    pub(crate) fn key(&self, row: Row) -> &str {
         self.cells.get(row, 0)
     }
 
     /// A row's cell in a column; the empty text where the row has none.
-    #[must_use]
-    pub fn cell(&self, row: Row, column: usize) -> &str {
+    pub(crate) fn cell(&self, row: Row, column: usize) -> &str {
         self.cells.get(row, column + 1)
     }
 
     /// All cells of a column, in the order of the rows.
-    pub fn cells(&self, column: usize) -> impl Iterator<Item = (Row, &str)> {
+    pub(crate) fn cells(&self, column: usize) -> impl Iterator<Item = (Row, &str)> {
         (0..)
             .take(self.len())
             .map(move |row| (row, self.cell(row, column)))
@@ -207,8 +200,7 @@ impl Directory {
 
     /// The same with its keys in small letters and without outer blanks, for values that are compared so. Of keys that
     /// become the same the first stays.
-    #[must_use]
-    pub fn folded(&self) -> Self {
+    pub(crate) fn folded(&self) -> Self {
         let mut folded = Self::new(self.name.clone(), self.columns.clone());
         for (row, key) in (0..).zip(self.keys()) {
             let cells = (0..self.columns.len()).map(|column| self.cell(row, column));
@@ -249,8 +241,7 @@ impl Directory {
     }
 
     /// The row for a value: that of the exact key, else of the longest prefix, else of `*`.
-    #[must_use]
-    pub fn row(&self, value: &str) -> Option<Row> {
+    pub(crate) fn row(&self, value: &str) -> Option<Row> {
         self.exact_row(value)
             .or_else(|| self.prefix_row(value))
             .or(self.everything)

@@ -59,8 +59,7 @@ impl Element {
     }
 
     /// Whether nothing in it depends on the request.
-    #[must_use]
-    pub fn is_literal(&self) -> bool {
+    pub(crate) fn is_literal(&self) -> bool {
         self.attributes
             .iter()
             .all(|attribute| attribute.value.literal().is_some())

@@ -33,8 +33,7 @@ impl Schedule {
     }
 
     /// Whether it is surely never open: every span to be open in lies in one to be closed in, whatever the year.
-    #[must_use]
-    pub fn is_never_open(&self) -> bool {
+    pub(crate) fn is_never_open(&self) -> bool {
         self.open
             .iter()
             .all(|open| self.closed.iter().any(|closed| closed.covers(open)))
@@ -260,8 +259,7 @@ fn parse_date(text: &str) -> Result<(bool, Date), SpanError> {
 }
 
 /// A moment as people write it: with a zone in brackets, or with an offset.
-#[must_use]
-pub fn parse_moment(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_moment(text: &str) -> Option<Timestamp> {
     text.parse::<ZonedDateTime>()
         .map(|zoned| zoned.timestamp())
         .or_else(|_| text.parse())

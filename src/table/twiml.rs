@@ -16,7 +16,7 @@ use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
 
 /// A document for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub(crate) struct Document {
     /// The XML, from the declaration to the end of `Response`.
     pub bytes: Bytes,
     /// Whether it sends a text message.
@@ -25,12 +25,9 @@ pub struct Document {
     pub cut_texts: usize,
 }
 
-/// The reply of these elements, its document written at once when nothing in it depends on the request.
-///
-/// # Errors
-///
-/// That document would break a rule: it is too large.
-pub fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
+/// The reply of these elements, its document written at once when nothing in it depends on the request; an error when
+/// that is too large.
+pub(crate) fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
     let document = for_nothing(|scope| write(&elements, scope));
     if elements.iter().all(Element::is_literal) {
         let Document { bytes, sends, .. } = document?;
@@ -48,7 +45,6 @@ pub fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
 }
 
 /// Whether an element's text is over Twilio's limit already before a request fills it in.
-#[must_use]
 pub(crate) fn is_too_long(element: &Element) -> bool {
     for_nothing(|scope| {
         let mut filling = Filling::new(scope);
@@ -311,14 +307,12 @@ fn xml_text(text: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 /// A document with its entities resolved, as somebody would write its texts.
-#[must_use]
-pub fn unescaped(document: &str) -> String {
+pub(crate) fn unescaped(document: &str) -> String {
     quick_xml::escape::unescape(document).map_or_else(|_| document.to_owned(), Cow::into_owned)
 }
 
 /// A document with each element on a line of its own, for people; as it is when it cannot be read.
-#[must_use]
-pub fn pretty(document: &[u8]) -> String {
+pub(crate) fn pretty(document: &[u8]) -> String {
     indented(document).unwrap_or_else(|| String::from_utf8_lossy(document).into_owned())
 }
 

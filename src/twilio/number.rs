@@ -97,8 +97,7 @@ const WITHHELD_DIGITS: [&str; 7] = [
 
 /// Whether a caller's number is withheld: empty, a word such as `anonymous` in any case, such a word
 /// typed on a keypad (`+266696687`), or an anonymous SIP address.
-#[must_use]
-pub fn is_withheld(number: &str) -> bool {
+pub(crate) fn is_withheld(number: &str) -> bool {
     let number = number.trim();
     let is_word = |text: &str| {
         WITHHELD_WORDS

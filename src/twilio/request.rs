@@ -60,16 +60,14 @@ impl Webhook {
     }
 
     /// The webhook of this word; `None` when it is no webhook's.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|webhook| webhook.as_str() == name)
     }
 
     /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
-    #[must_use]
-    pub fn wants_document(self) -> bool {
+    pub(crate) fn wants_document(self) -> bool {
         matches!(self, Self::OutOfSession | Self::Plain)
     }
 }
@@ -162,14 +160,12 @@ impl<'a> Request<'a> {
     }
 
     /// The alias that [`Request::value`] read in place of this parameter, if it did.
-    #[must_use]
-    pub fn alias_used(&self, name: &str) -> Option<&'static str> {
+    pub(crate) fn alias_used(&self, name: &str) -> Option<&'static str> {
         alias(name).filter(|other| self.sent(name).is_empty() && !self.sent(other).is_empty())
     }
 
     /// Our own number: `Called` on an inbound request, `Caller` on an outbound one.
-    #[must_use]
-    pub fn own_number(&self) -> Cow<'a, str> {
+    pub(crate) fn own_number(&self) -> Cow<'a, str> {
         self.value(if self.value("Direction").starts_with("outbound") {
             "Caller"
         } else {

@@ -106,17 +106,12 @@ pub enum Encoding {
 
 impl Text {
     /// A text of these pieces.
-    #[must_use]
-    pub fn new(pieces: Vec<Piece>) -> Self {
+    pub(crate) fn new(pieces: Vec<Piece>) -> Self {
         Self { pieces }
     }
 
     /// Reads a text of the table.
-    ///
-    /// # Errors
-    ///
-    /// A `{{` without `}}`, nothing between them, an unknown filter, or a filter written wrongly.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut at = 0;
@@ -144,19 +139,17 @@ impl Text {
     }
 
     /// Its pieces, in order; none for the empty text.
-    #[must_use]
-    pub fn pieces(&self) -> &[Piece] {
+    pub(crate) fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
     /// Puts a piece in front.
-    pub fn prepend(&mut self, piece: Piece) {
+    pub(crate) fn prepend(&mut self, piece: Piece) {
         self.pieces.insert(0, piece);
     }
 
     /// The whole text, when nothing in it is to be filled in.
-    #[must_use]
-    pub fn literal(&self) -> Option<&str> {
+    pub(crate) fn literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [] => Some(""),
             [Piece::Literal(text)] => Some(text),
@@ -180,7 +173,7 @@ impl Text {
     }
 
     /// The `{{ … }}` in it, in order.
-    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Field(field) => Some(field),
             _ => None,
@@ -188,8 +181,7 @@ impl Text {
     }
 
     /// The column it stands for, when it is one column and nothing else.
-    #[must_use]
-    pub fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
+    pub(crate) fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
         match self.pieces.as_slice() {
             [Piece::Field(field)] => field.plain_column(),
             _ => None,
@@ -197,8 +189,7 @@ impl Text {
     }
 
     /// The text with its places filled in.
-    #[must_use]
-    pub fn fill<'t>(&'t self, scope: &Scope<'_>, encoding: Encoding) -> Cow<'t, str> {
+    pub(crate) fn fill<'t>(&'t self, scope: &Scope<'_>, encoding: Encoding) -> Cow<'t, str> {
         if let Some(literal) = self.literal() {
             return Cow::Borrowed(literal);
         }
@@ -241,7 +232,7 @@ fn origin(url: &str) -> &str {
 
 impl Field {
     /// Where all its values come from, the fallbacks of `default` included.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
         let fallbacks = self.filters.iter().filter_map(|filter| match filter {
             Filter::Default(value) => Some(value),
             _ => None,
@@ -250,7 +241,7 @@ impl Field {
     }
 
     /// The names of all parameters it reads.
-    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.values().filter_map(|value| match value {
             Value::Parameter(name) => Some(name.as_str()),
             _ => None,
@@ -258,8 +249,7 @@ impl Field {
     }
 
     /// The cell it stands for, when it is one column and nothing else is done to it.
-    #[must_use]
-    pub fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
+    pub(crate) fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
         match &self.source {
             Value::Column { directory, column } if self.filters.is_empty() => {
                 Some((directory, *column))

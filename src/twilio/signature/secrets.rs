@@ -85,8 +85,7 @@ impl Secrets {
     }
 
     /// The auth token with which to sign as Twilio would for this account: its own, else one for any account.
-    #[must_use]
-    pub fn token_for(&self, account_sid: &str) -> Option<&Secret> {
+    pub(crate) fn token_for(&self, account_sid: &str) -> Option<&Secret> {
         let owned_by = |wanted: &Owner| {
             self.entries
                 .iter()
