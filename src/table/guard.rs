@@ -190,7 +190,7 @@ impl Default for LoopGuard {
 }
 
 impl LoopGuard {
-    /// A guard that has seen nothing. It takes at most 14 MB, as it sees more.
+    /// A guard that has seen nothing. It takes up to 16 MB as it sees more pairs and calls.
     #[must_use]
     pub fn new() -> Self {
         Self {
