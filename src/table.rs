@@ -12,7 +12,6 @@ pub mod intercept;
 pub(crate) mod problems;
 pub mod reply;
 pub mod schedule;
-pub mod seconds;
 pub mod twiml;
 pub mod when;
 

@@ -12,7 +12,7 @@ use twiml_responder::service::journal_writer::{Journal, JournalSettings};
 use twiml_responder::service::live::{Access, Verification};
 use twiml_responder::service::responder::Responder;
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::twilio::signature::path_keys::PathKeys;
+use twiml_responder::twilio::signature::secrets::PathKeys;
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{Algorithm, Content, Secret, body_sha256, sign};
 

@@ -6,9 +6,7 @@ use std::{env, fs};
 use anyhow::{Context, Result, bail};
 
 use crate::service::table_file::can_be_read_again;
-use crate::twilio::signature::path_keys::{self, KeyError, PathKeys};
-use crate::twilio::signature::secrets::LinesError;
-use crate::twilio::signature::secrets::Secrets;
+use crate::twilio::signature::secrets::{PathKeys, SecretError, Secrets};
 
 /// The environment variable with an auth token.
 pub(super) const TOKEN_VARIABLE: &str = "TWILIO_AUTH_TOKEN";
@@ -72,15 +70,12 @@ impl KeySources {
     /// The first key of the first file; `None` without a file.
     pub(super) fn first(&self) -> Result<Option<String>> {
         let path = self.voice_webhooks_key_file.first();
-        path.map(|path| read_key_file(path, |text| path_keys::first(text).map(str::to_owned)))
+        path.map(|path| read_key_file(path, |text| PathKeys::first(text).map(str::to_owned)))
             .transpose()
     }
 }
 
-fn read_key_file<T>(
-    path: &Path,
-    parse: impl FnOnce(&str) -> Result<T, LinesError<KeyError>>,
-) -> Result<T> {
+fn read_key_file<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, SecretError>) -> Result<T> {
     let path_shown = path.display();
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read the key file {path_shown}"))?;

@@ -355,7 +355,6 @@ pub(super) fn csv_file(
         });
         records.push(start);
     }
-    rows.directory.shrink_to_fit();
     let places = Places::Csv {
         file,
         records,

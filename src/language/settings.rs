@@ -8,7 +8,7 @@ use super::shape;
 use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_REPLIES};
 use crate::table::problems::{BAD_NAME, Problems, Value, entries, integer};
-use crate::table::seconds::parse_seconds;
+use crate::table::schedule::parse_seconds;
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary;

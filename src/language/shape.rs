@@ -6,7 +6,7 @@
 use crate::table::DEFAULT;
 use crate::table::guard::{LOOP_GUARD, MOST_REPLIES};
 use crate::table::intercept::{BLOCK, PASS};
-use crate::table::reply::session::MODES;
+use crate::table::reply::MODES;
 use crate::twilio::channel::Channel;
 
 /// A table with a fixed set of keys.

@@ -124,16 +124,15 @@ fn resolve_columns(
     span: &Range<usize>,
 ) -> bool {
     let mut is_right = true;
-    for field in text.fields_mut() {
-        field.replace_values(|value| {
-            let Value::Parameter(name) = value else {
-                return None;
-            };
-            column_named(names, problems, name, span).unwrap_or_else(|Unreadable| {
-                is_right = false;
-                None
-            })
-        });
+    for value in text.values_mut() {
+        let Value::Parameter(name) = value else {
+            continue;
+        };
+        match column_named(names, problems, name, span) {
+            Ok(Some(column)) => *value = column,
+            Ok(None) => {}
+            Err(Unreadable) => is_right = false,
+        }
     }
     is_right
 }

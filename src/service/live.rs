@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 
 use crate::service::metrics::{Metrics, RouteCounters};
 use crate::table::Table;
-use crate::twilio::signature::path_keys::PathKeys;
+use crate::twilio::signature::secrets::PathKeys;
 use crate::twilio::signature::secrets::Secrets;
 
 /// What a request takes once, so that it never sees a mixture of two tables.

@@ -396,7 +396,7 @@ mod tests {
     use crate::table::intercept::Intercept;
     use crate::table::when::When;
     use crate::table::{DefaultReplies, DefaultReply, Table};
-    use crate::twilio::signature::path_keys::PathKeys;
+    use crate::twilio::signature::secrets::PathKeys;
 
     const OUT_OF_SESSION: &str = "/out-of-session";
 

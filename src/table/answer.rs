@@ -3,10 +3,11 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use crate::table::directory::BoundRow;
 use crate::table::guard::{self, GuardReason, LoopGuard};
 use crate::table::reply::template::Scope;
 use crate::table::reply::{EMPTY_DOCUMENT, RenderError, Reply};
-use crate::table::twiml::{self, Document};
+use crate::table::twiml;
 use crate::table::{DEFAULT, Decision, Table};
 use crate::twilio::channel::Channel;
 use crate::twilio::request::Request;
@@ -78,23 +79,11 @@ pub fn answer<'t>(table: &'t Table, guard: &LoopGuard, asked: &Asked<'_>) -> Ans
 
 /// The answer of a decision; that of `[default]` when its reply cannot be written.
 fn write<'t>(table: &'t Table, decision: &Decision<'t>, asked: &Asked<'_>) -> Answer<'t> {
-    match render(
-        decision.reply,
-        &Scope {
-            request: asked.request,
-            url: asked.url,
-            rows: &decision.rows,
-        },
-    ) {
-        Ok((document, kind)) => Answer {
+    match render(decision.reply, asked, &decision.rows) {
+        Ok(rendered) => Answer {
             route: decision.name(),
             position: decision.position,
-            body: document.bytes,
-            kind,
-            sends: document.sends,
-            cut_texts: document.cut_texts,
-            failure: None,
-            guarded: None,
+            ..rendered
         },
         Err(error) => Answer {
             failure: Some((decision.name(), error)),
@@ -103,17 +92,38 @@ fn write<'t>(table: &'t Table, decision: &Decision<'t>, asked: &Asked<'_>) -> An
     }
 }
 
-fn render(reply: &Reply, scope: &Scope<'_>) -> Result<(Document, Kind), RenderError> {
-    let ready = |bytes, sends| Document {
-        bytes,
-        sends,
-        cut_texts: 0,
+/// A reply, under the name of `[default]`.
+fn render<'t>(
+    reply: &Reply,
+    asked: &Asked<'_>,
+    rows: &[BoundRow<'_>],
+) -> Result<Answer<'t>, RenderError> {
+    let scope = Scope {
+        request: asked.request,
+        url: asked.url,
+        rows,
     };
-    match reply {
-        Reply::Ready { document, sends } => Ok((ready(document.clone(), *sends), Kind::Document)),
-        Reply::Template(elements) => Ok((twiml::write(elements, scope)?, Kind::Document)),
-        Reply::Session(session) => Ok((ready(session.render(scope)?, false), Kind::Session)),
-    }
+    Ok(match reply {
+        Reply::Ready { document, sends } => Answer {
+            body: document.clone(),
+            sends: *sends,
+            ..silence()
+        },
+        Reply::Template(elements) => {
+            let document = twiml::write(elements, &scope)?;
+            Answer {
+                body: document.bytes,
+                sends: document.sends,
+                cut_texts: document.cut_texts,
+                ..silence()
+            }
+        }
+        Reply::Session(session) => Answer {
+            body: session.render(&scope)?,
+            kind: Kind::Session,
+            ..silence()
+        },
+    })
 }
 
 fn guarded(verdict: GuardReason, answer: Answer<'_>) -> Answer<'_> {
@@ -139,25 +149,10 @@ fn silence<'t>() -> Answer<'t> {
 }
 
 /// What `[default]` answers on the request's channel, whatever the routes say.
-#[must_use]
-pub fn default_answer<'t>(table: &'t Table, asked: &Asked<'_>) -> Answer<'t> {
-    let reply = &table.default_reply(asked.request.channel()).reply;
-    match render(
-        reply,
-        &Scope {
-            request: asked.request,
-            url: asked.url,
-            rows: &[],
-        },
-    ) {
-        // It has no templates: it opens no session, and its texts were short enough when it was compiled.
-        Ok((document, _)) => Answer {
-            body: document.bytes,
-            sends: document.sends,
-            ..silence()
-        },
-        Err(_) => silence(),
-    }
+pub(crate) fn default_answer<'t>(table: &'t Table, asked: &Asked<'_>) -> Answer<'t> {
+    let default = table.default_reply(asked.request.channel());
+    // It has no templates, so that writing it cannot fail.
+    render(&default.reply, asked, &[]).unwrap_or_else(|_| silence())
 }
 
 /// The answer to a request that breaks the core itself: written beforehand, so that nothing is left to go wrong.

@@ -160,7 +160,7 @@ pub struct Condition {
 }
 
 /// What a condition is on.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
     /// The parameter of this name.
     Parameter(Arc<str>),
@@ -174,7 +174,7 @@ pub enum Subject {
 }
 
 /// A directory whose row is chosen by the value of a parameter.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Binding {
     /// The parameter's name.
     pub parameter: Arc<str>,
@@ -373,17 +373,6 @@ impl Binding {
         };
         let cell = row.map_or("", |row| self.directory.cell(row, column));
         Known::Whole(Cow::Borrowed(cell))
-    }
-}
-
-/// The same parameter, or the same column of the row that the same parameter chooses.
-impl PartialEq for Subject {
-    fn eq(&self, other: &Self) -> bool {
-        let column = |subject: &'_ Self| {
-            let column = subject.column();
-            column.map(|(directory, column)| (Arc::as_ptr(directory), column))
-        };
-        self.parameter() == other.parameter() && column(self) == column(other)
     }
 }
 

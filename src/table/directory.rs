@@ -1,9 +1,11 @@
 //! Directories: keys, exact or prefixes ending in `*`, each leading to a row of cells.
 //!
 //! Looking up a value costs the same whether there are ten keys or a million, and a row costs little more memory than
-//! its text: all texts stand in one buffer, and the index holds row numbers only.
+//! its text: all cells are in one buffer, and the table of exact keys holds row numbers only.
 
-use std::hash::BuildHasher;
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::ops::Bound;
 use std::sync::OnceLock;
 
 use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
@@ -17,15 +19,12 @@ pub type Row = u32;
 /// A row of a directory that a request has chosen.
 pub type BoundRow<'t> = (&'t Directory, Row);
 
-/// A named set of keys, each with a row of cells.
-#[derive(Debug, Default)]
+/// A named set of keys, each with a row of cells. Equal to itself only.
+#[derive(Debug)]
 pub struct Directory {
     name: String,
     columns: Vec<String>,
-    /// All cells, row after row, the key first.
-    text: String,
-    /// Where each cell ends in `text`.
-    ends: Vec<u32>,
+    cells: Cells,
     hasher: DefaultHashBuilder,
     exact: HashTable<Row>,
     /// Prefixes without their `*`.
@@ -33,16 +32,27 @@ pub struct Directory {
     /// The lengths that prefixes have, longest first.
     prefix_lengths: Vec<usize>,
     everything: Option<Row>,
-    /// Its keys as they look when they are masked, made when a masked value is first looked up.
-    masks: OnceLock<Masks>,
+    /// Its exact keys as they look when they are masked, and its prefixes in order; made when a masked value is first
+    /// looked up.
+    masks: OnceLock<(HashSet<String>, BTreeSet<Box<str>>)>,
 }
 
-/// The keys of a directory, masked.
-#[derive(Debug)]
-struct Masks {
-    exact: HashSet<Box<str>>,
-    /// Prefixes without their `*`, in order.
-    prefixes: Vec<Box<str>>,
+/// All cells, row after row, the key first.
+#[derive(Debug, Default)]
+struct Cells {
+    text: String,
+    /// Where each cell ends in `text`.
+    ends: Vec<u32>,
+    /// How many cells a row has.
+    width: usize,
+}
+
+impl Cells {
+    fn get(&self, row: Row, position: usize) -> &str {
+        let at = row as usize * self.width + position;
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start as usize..self.ends[at] as usize]
+    }
 }
 
 /// Why a row cannot be added.
@@ -60,72 +70,65 @@ impl Directory {
     pub fn new(name: impl Into<String>, columns: Vec<String>) -> Self {
         Self {
             name: name.into(),
+            cells: Cells {
+                width: columns.len() + 1,
+                ..Cells::default()
+            },
             columns,
-            ..Self::default()
+            hasher: DefaultHashBuilder::default(),
+            exact: HashTable::new(),
+            prefixes: HashMap::new(),
+            prefix_lengths: Vec::new(),
+            everything: None,
+            masks: OnceLock::new(),
         }
     }
 
     /// Its name in the table.
-    #[must_use]
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The names of the columns beside the key.
-    #[must_use]
-    pub fn columns(&self) -> &[String] {
+    pub(crate) fn columns(&self) -> &[String] {
         &self.columns
     }
 
     /// The position of a column; `None` when there is none of that name.
-    #[must_use]
-    pub fn column(&self, name: &str) -> Option<usize> {
+    pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
 
     /// How many rows it has.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.ends.len() / self.width()
+    pub(crate) fn len(&self) -> usize {
+        self.cells.ends.len() / self.cells.width
     }
 
     /// Whether it has no rows.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
-    }
-
-    /// How many cells a row has, the key included.
-    fn width(&self) -> usize {
-        self.columns.len() + 1
-    }
-
-    /// The text of a cell; `position` 0 is the key.
-    fn text_at(&self, row: Row, position: usize) -> &str {
-        cell_in(
-            &self.text,
-            &self.ends,
-            row as usize * self.width() + position,
-        )
+    pub(crate) fn is_empty(&self) -> bool {
+        self.cells.ends.is_empty()
     }
 
     /// The key of a row, a `*` at its end included.
-    #[must_use]
-    pub fn key(&self, row: Row) -> &str {
-        self.text_at(row, 0)
+    pub(crate) fn key(&self, row: Row) -> &str {
+        self.cells.get(row, 0)
     }
 
     /// A row's cell in a column; the empty text where the row has none.
-    #[must_use]
-    pub fn cell(&self, row: Row, column: usize) -> &str {
-        self.text_at(row, column + 1)
+    pub(crate) fn cell(&self, row: Row, column: usize) -> &str {
+        self.cells.get(row, column + 1)
     }
 
     /// All cells of a column, in the order of the rows.
-    pub fn cells(&self, column: usize) -> impl Iterator<Item = (Row, &str)> {
+    pub(crate) fn cells(&self, column: usize) -> impl Iterator<Item = (Row, &str)> {
         (0..)
             .take(self.len())
             .map(move |row| (row, self.cell(row, column)))
+    }
+
+    /// All keys, in the order of the rows, a `*` at the end included.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
+        (0..).take(self.len()).map(|row| self.key(row))
     }
 
     /// Adds a row under a key: a value, a prefix that ends in `*`, or `*` for everything else. Cells that are not
@@ -141,16 +144,17 @@ impl Directory {
         cells: impl IntoIterator<Item = &'c str>,
     ) -> Result<(), AddError> {
         let row = Row::try_from(self.len()).map_err(|_| AddError::Full)?;
-        let before = (self.text.len(), self.ends.len());
+        let Cells { text, ends, width } = &mut self.cells;
+        let before = (text.len(), ends.len());
         let given = std::iter::once(key).chain(cells);
-        for cell in given.chain(std::iter::repeat("")).take(self.width()) {
-            self.text.push_str(cell);
-            let Ok(end) = u32::try_from(self.text.len()) else {
-                self.text.truncate(before.0);
-                self.ends.truncate(before.1);
+        for cell in given.chain(std::iter::repeat("")).take(*width) {
+            text.push_str(cell);
+            let Ok(end) = u32::try_from(text.len()) else {
+                text.truncate(before.0);
+                ends.truncate(before.1);
                 return Err(AddError::Full);
             };
-            self.ends.push(end);
+            ends.push(end);
         }
         match self.index(key, row) {
             Some(first) => Err(AddError::Duplicate(first)),
@@ -158,100 +162,58 @@ impl Directory {
         }
     }
 
-    /// The row of a whole value, added when there is none; `None` when the directory is full.
-    pub(crate) fn row_or_add(&mut self, key: &str) -> Option<Row> {
-        if let Some(row) = self.row(key) {
-            return Some(row);
-        }
-        let row = Row::try_from(self.len()).ok()?;
-        self.add(key, []).ok()?;
-        Some(row)
-    }
-
     /// Makes room for so many more rows and bytes of text.
     pub(crate) fn reserve(&mut self, rows: usize, bytes: usize) {
-        self.text.reserve(bytes);
-        self.ends.reserve(rows * self.width());
-        let (text, ends, width, hasher) = (&self.text, &self.ends, self.width(), &self.hasher);
-        let rehash = |row: &Row| hasher.hash_one(key_in(text, ends, width, *row));
+        self.cells.text.reserve_exact(bytes);
+        self.cells.ends.reserve_exact(rows * self.cells.width);
+        let rehash = |row: &Row| self.hasher.hash_one(self.cells.get(*row, 0));
         self.exact.reserve(rows, rehash);
     }
 
-    /// Gives back the memory that was kept for more rows.
-    pub(crate) fn shrink_to_fit(&mut self) {
-        let (text, ends, width, hasher) = (&self.text, &self.ends, self.width(), &self.hasher);
-        let rehash = |row: &Row| hasher.hash_one(key_in(text, ends, width, *row));
-        self.exact.shrink_to_fit(rehash);
-        self.text.shrink_to_fit();
-        self.ends.shrink_to_fit();
-        self.prefixes.shrink_to_fit();
-    }
-
-    /// Makes a key lead to a row, unless it leads somewhere already.
+    /// Makes a key lead to a row, unless it leads somewhere already: the row that it leads to.
     fn index(&mut self, key: &str, row: Row) -> Option<Row> {
+        let before = match key.strip_suffix('*') {
+            Some("") => self.everything,
+            Some(prefix) => self.prefixes.get(prefix).copied(),
+            None => self.exact_row(key),
+        };
+        if before.is_some() {
+            return before;
+        }
         match key.strip_suffix('*') {
-            Some("") => {
-                let before = self.everything;
-                self.everything = before.or(Some(row));
-                before
-            }
+            Some("") => self.everything = Some(row),
             Some(prefix) => {
-                if let Some(before) = self.prefixes.get(prefix) {
-                    return Some(*before);
-                }
-                if let Err(place) = self
-                    .prefix_lengths
-                    .binary_search_by(|length| prefix.len().cmp(length))
-                {
-                    self.prefix_lengths.insert(place, prefix.len());
-                }
                 self.prefixes.insert(prefix.into(), row);
-                None
+                if !self.prefix_lengths.contains(&prefix.len()) {
+                    self.prefix_lengths.push(prefix.len());
+                    self.prefix_lengths.sort_unstable_by(|a, b| b.cmp(a));
+                }
             }
             None => {
-                let hash = self.hasher.hash_one(key);
-                let before = self.exact.find(hash, |row| self.key(*row) == key).copied();
-                if before.is_none() {
-                    let (text, ends, width, hasher) =
-                        (&self.text, &self.ends, self.width(), &self.hasher);
-                    let rehash = |row: &Row| hasher.hash_one(key_in(text, ends, width, *row));
-                    self.exact.insert_unique(hash, row, rehash);
-                }
-                before
+                let rehash = |row: &Row| self.hasher.hash_one(self.cells.get(*row, 0));
+                self.exact
+                    .insert_unique(self.hasher.hash_one(key), row, rehash);
             }
         }
+        None
     }
 
     /// The same with its keys in small letters and without outer blanks, for values that are compared so. Of keys that
     /// become the same the first stays.
-    #[must_use]
-    pub fn folded(&self) -> Self {
+    pub(crate) fn folded(&self) -> Self {
         let mut folded = Self::new(self.name.clone(), self.columns.clone());
-        for row in (0..).take(self.len()) {
-            let key = self.key(row).trim().to_lowercase();
-            let cells: Vec<&str> = (0..self.columns.len())
-                .map(|column| self.cell(row, column))
-                .collect();
+        for (row, key) in (0..).zip(self.keys()) {
+            let cells = (0..self.columns.len()).map(|column| self.cell(row, column));
             // A key that is there already leads to its first row; this one stays, so that rows keep their numbers.
-            let _ = folded.add(&key, cells);
+            let _ = folded.add(&key.trim().to_lowercase(), cells.collect::<Vec<_>>());
         }
         folded
-    }
-
-    /// All keys, in the order of the rows, a `*` at the end included.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = &str> {
-        (0..).take(self.len()).map(|row| self.key(row))
     }
 
     /// Whether it has a row for every value that begins so.
     #[must_use]
     pub(crate) fn has_all_from(&self, start: &str) -> bool {
-        self.everything.is_some()
-            || self
-                .prefix_lengths
-                .iter()
-                .filter_map(|length| start.get(..*length))
-                .any(|prefix| self.prefixes.contains_key(prefix))
+        self.everything.is_some() || self.prefix_row(start).is_some()
     }
 
     /// Whether it has a row for a value; `None` when what is known of the value does not tell.
@@ -267,55 +229,50 @@ impl Directory {
         if self.has_all_from(start) {
             return Some(true);
         }
-        let masks = self.masks.get_or_init(|| Masks::of(self));
-        let may_have = masks.exact.contains(mask?) || masks.has_longer_prefix(start);
+        let (exact, prefixes) = self.masks.get_or_init(|| {
+            let exact = self.keys().filter(|key| !key.ends_with('*')).map(masked);
+            (exact.collect(), self.prefixes.keys().cloned().collect())
+        });
+        let from_start = (Bound::Included(start), Bound::Unbounded);
+        let longer_prefix = prefixes.range::<str, _>(from_start).next();
+        let may_have =
+            exact.contains(mask?) || longer_prefix.is_some_and(|prefix| prefix.starts_with(start));
         if may_have { None } else { Some(false) }
     }
 
     /// The row for a value: that of the exact key, else of the longest prefix, else of `*`.
-    #[must_use]
-    pub fn row(&self, value: &str) -> Option<Row> {
+    pub(crate) fn row(&self, value: &str) -> Option<Row> {
+        self.exact_row(value)
+            .or_else(|| self.prefix_row(value))
+            .or(self.everything)
+    }
+
+    fn exact_row(&self, value: &str) -> Option<Row> {
         let hash = self.hasher.hash_one(value);
-        if let Some(row) = self.exact.find(hash, |row| self.key(*row) == value) {
-            return Some(*row);
-        }
+        let row = self.exact.find(hash, |row| self.key(*row) == value);
+        row.copied()
+    }
+
+    fn prefix_row(&self, value: &str) -> Option<Row> {
         self.prefix_lengths
             .iter()
             .filter_map(|length| value.get(..*length))
             .find_map(|prefix| self.prefixes.get(prefix).copied())
-            .or(self.everything)
     }
 }
 
-impl Masks {
-    fn of(directory: &Directory) -> Self {
-        let keys = directory.keys().filter(|key| !key.ends_with('*'));
-        let prefixes = directory.prefixes.keys().cloned();
-        let mut masks = Self {
-            exact: keys.map(|key| masked(key).into()).collect(),
-            prefixes: prefixes.collect(),
-        };
-        masks.prefixes.sort_unstable();
-        masks
-    }
-
-    /// Whether a prefix among the keys begins so.
-    fn has_longer_prefix(&self, start: &str) -> bool {
-        let from = self.prefixes.partition_point(|prefix| **prefix < *start);
-        let next = self.prefixes.get(from);
-        next.is_some_and(|prefix| prefix.starts_with(start))
+impl PartialEq for Directory {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other)
     }
 }
 
-/// The cell at a place among all cells.
-fn cell_in<'d>(text: &'d str, ends: &[u32], at: usize) -> &'d str {
-    let start = at.checked_sub(1).map_or(0, |before| ends[before]);
-    &text[start as usize..ends[at] as usize]
-}
+impl Eq for Directory {}
 
-/// The key of a row that has so many cells.
-fn key_in<'d>(text: &'d str, ends: &[u32], width: usize, row: Row) -> &'d str {
-    cell_in(text, ends, row as usize * width)
+impl Hash for Directory {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.name.hash(state);
+    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The loop guard: no answers to answers, no talking to machines, no call that goes in circles.
 //!
-//! It remembers a fixed number of hashes; when there is no more room the oldest go. It does not keep numbers or tokens
+//! It remembers a limited number of hashes; when there is no more room the oldest go. It does not keep numbers or tokens
 //! themselves.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use hashbrown::HashMap;
 use jiff::Timestamp;
 
 use crate::twilio::channel::Channel;
@@ -127,11 +128,8 @@ pub fn machine(request: &Request<'_>) -> Option<GuardReason> {
     if sender.is_empty() || sender.contains(':') || sender.parse::<E164>().is_ok() {
         return None;
     }
-    let is_digits = sender
-        .trim_start_matches('+')
-        .bytes()
-        .all(|byte| byte.is_ascii_digit());
-    Some(if is_digits {
+    let digits = sender.trim_start_matches('+');
+    Some(if digits.bytes().all(|byte| byte.is_ascii_digit()) {
         GuardReason::ShortCode
     } else {
         GuardReason::Name
@@ -147,45 +145,39 @@ pub struct LoopGuard {
 }
 
 const SHARDS: usize = 64;
-const BUCKETS: usize = 64;
-/// The places of a bucket: a new pair or call takes the place of the oldest in its bucket.
-const PLACES: usize = 4;
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// Empty until the first is remembered, then always of the same length; so are `calls`.
-    pairs: Vec<Place<Pair>>,
-    calls: Vec<Place<Call>>,
+    /// By the hash of two numbers.
+    pairs: Recent<Vec<Sent>>,
+    /// By the hash of a call's SID.
+    calls: Recent<Call>,
+}
+
+/// What was asked for last.
+#[derive(Debug, Default)]
+struct Recent<T> {
+    /// Each with the turn in which it was last asked for.
+    kept: HashMap<u64, (u64, T)>,
     /// Counts requests, so that the oldest is known whatever the clock says.
     turn: u64,
 }
 
-#[derive(Debug, Clone, Default)]
-struct Place<T> {
-    /// The hash of two numbers or of a call's SID; 0 when the place is free.
-    key: u64,
-    /// The turn in which it was last asked for.
-    seen: u64,
-    kept: T,
+/// A reply to a pair of numbers.
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    /// The hash of its token; 0 without one.
+    token: u64,
+    /// In microseconds: in whole seconds a reply would be forgotten up to a second too early.
+    time: i64,
+    is_suppressed: bool,
 }
 
-/// What a pair of numbers has had: a ring of the last replies, each with the hash of its token.
-#[derive(Debug, Clone, Default)]
-struct Pair {
-    tokens: [u32; RING],
-    /// In microseconds.
-    times: [i64; RING],
-    /// A bit for each place of the ring: whether the reply was suppressed.
-    suppressed: u32,
-    /// How many places of the ring are taken.
-    length: u8,
-}
-
-/// More than the most replies, so that some that were suppressed are remembered too.
-const RING: usize = 32;
+/// The most that is remembered of a pair: more than the most replies, so that some that were suppressed are, too.
+const MOST_SENT: usize = 32;
 
 /// How often a call has come.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Call {
     token: u64,
     times: u32,
@@ -198,7 +190,7 @@ impl Default for LoopGuard {
 }
 
 impl LoopGuard {
-    /// A guard that has seen nothing. It takes 7 MB in all, each shard its part when it is first used.
+    /// A guard that has seen nothing. It takes up to 16 MB as it sees more pairs and calls.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -208,8 +200,7 @@ impl LoopGuard {
     }
 
     /// Counts a call; a reason when it has come back too often. A retry is not counted again.
-    #[must_use]
-    pub fn same_call(
+    pub(crate) fn same_call(
         &self,
         limits: &Limits,
         request: &Request<'_>,
@@ -220,15 +211,13 @@ impl LoopGuard {
         if sid.is_empty() || limits.same_call == 0 {
             return None;
         }
-        let key = self.hash(sid);
-        let token = (!token.is_empty()).then(|| self.hash(token));
+        let (key, token) = (self.hash(sid), self.token(token));
         let mut shard = self.shard(key);
-        let turn = shard.next_turn();
-        let call = kept(&mut shard.calls, key, turn);
-        if token.is_none_or(|token| token != call.token) {
+        let call = shard.calls.get(key);
+        if token == 0 || token != call.token {
             call.times = call.times.saturating_add(1);
         }
-        call.token = token.unwrap_or_default();
+        call.token = token;
         // The first time it comes is not a return.
         (call.times > limits.same_call.saturating_add(1))
             .then_some(GuardReason::SameCall(limits.same_call))
@@ -236,8 +225,7 @@ impl LoopGuard {
 
     /// Counts a document with a Message; a reason when the pair of numbers has had enough. A retry is not counted
     /// again, and what was suppressed stays suppressed.
-    #[must_use]
-    pub fn reply(
+    pub(crate) fn reply(
         &self,
         limits: &Limits,
         request: &Request<'_>,
@@ -247,28 +235,28 @@ impl LoopGuard {
         if limits.replies == 0 {
             return None;
         }
-        let token = if token.is_empty() {
+        let token = self.token(if token.is_empty() {
             request.sid()
         } else {
             token
-        };
-        let key = self.hash((request.value("Called"), request.value("Caller")));
-        // Half of a hash tells the few tokens of one pair apart; a request without a token is never a retry.
-        let token = (!token.is_empty()).then(|| {
-            u32::try_from(self.hash(token) >> 32)
-                .unwrap_or_default()
-                .max(1)
         });
+        let key = self.hash((request.value("Called"), request.value("Caller")));
         let mut shard = self.shard(key);
-        let turn = shard.next_turn();
-        let is_allowed =
-            kept(&mut shard.pairs, key, turn).count(limits, token, now.as_microsecond());
+        let is_allowed = allows(shard.pairs.get(key), limits, token, now.as_microsecond());
         (!is_allowed).then_some(GuardReason::Replies(limits.replies))
     }
 
-    /// Never 0, which stands for what is not there.
     fn hash(&self, value: impl Hash) -> u64 {
-        self.hasher.hash_one(value).max(1)
+        self.hasher.hash_one(value)
+    }
+
+    /// The hash of a token; 0 without one.
+    fn token(&self, token: &str) -> u64 {
+        if token.is_empty() {
+            0
+        } else {
+            self.hash(token)
+        }
     }
 
     fn shard(&self, key: u64) -> MutexGuard<'_, Shard> {
@@ -280,78 +268,46 @@ impl LoopGuard {
     }
 }
 
-impl Shard {
-    fn next_turn(&mut self) -> u64 {
+impl<T: Default> Recent<T> {
+    /// What is kept under a key; when it is new and there is no more room, the oldest goes.
+    fn get(&mut self, key: u64) -> &mut T {
+        const MOST: usize = 256;
         self.turn += 1;
-        self.turn
+        if self.kept.len() == MOST && !self.kept.contains_key(&key) {
+            let oldest = self.kept.iter().min_by_key(|(_, (turn, _))| *turn);
+            let oldest = *oldest.expect("some are kept").0;
+            self.kept.remove(&oldest);
+        }
+        let (turn, kept) = self.kept.entry(key).or_default();
+        *turn = self.turn;
+        kept
     }
 }
 
-/// What is kept under a key: in its place in the bucket, else, new, in a free place, else in that of the oldest.
-fn kept<T: Clone + Default>(places: &mut Vec<Place<T>>, key: u64, turn: u64) -> &mut T {
-    if places.is_empty() {
-        *places = vec![Place::default(); BUCKETS * PLACES];
+/// Whether one more reply to a pair is allowed at this moment, in microseconds; remembers it.
+fn allows(sent: &mut Vec<Sent>, limits: &Limits, token: u64, now: i64) -> bool {
+    let per = i64::from(limits.per_seconds) * 1_000_000;
+    // A clock that was set back must not count replies of its future for ever.
+    let is_recent = |reply: &Sent| (reply.time - now).abs() < per;
+    let counts = |reply: &Sent| is_recent(reply) && !reply.is_suppressed;
+    // Without a token it is never a retry.
+    let is_retry = |reply: &&Sent| token != 0 && token == reply.token && is_recent(reply);
+    if let Some(before) = sent.iter().find(is_retry) {
+        return !before.is_suppressed;
     }
-    let bucket = usize::try_from(key & 0xffff).unwrap_or_default() % BUCKETS;
-    let place = places[bucket * PLACES..]
-        .iter_mut()
-        .take(PLACES)
-        .min_by_key(|place| match place.key {
-            found if found == key => (0, 0),
-            0 => (1, 0),
-            _ => (2, place.seen),
-        })
-        .expect("a bucket has places");
-    if place.key != key {
-        *place = Place {
-            key,
-            ..Place::default()
-        };
+    let had = sent.iter().filter(|reply| counts(reply)).count();
+    let is_allowed = had < limits.replies as usize;
+    if sent.len() == MOST_SENT {
+        // There is always one that no longer counts.
+        let oldest = (0..MOST_SENT).min_by_key(|at| (counts(&sent[*at]), sent[*at].time));
+        sent.swap_remove(oldest.expect("there are some"));
     }
-    place.seen = turn;
-    &mut place.kept
-}
-
-impl Pair {
-    /// Whether one more reply is allowed; remembers it. `now` is in microseconds: in whole seconds a reply would be
-    /// forgotten up to a second too early.
-    fn count(&mut self, limits: &Limits, token: Option<u32>, now: i64) -> bool {
-        let per = i64::from(limits.per_seconds) * 1_000_000;
-        // A clock that was set back must not count replies of its future for ever.
-        let is_recent = |time: i64| (time - now).abs() < per;
-        let mut allowed = 0;
-        for index in 0..usize::from(self.length) {
-            if !is_recent(self.times[index]) {
-                continue;
-            }
-            let is_suppressed = self.suppressed & (1 << index) != 0;
-            if token == Some(self.tokens[index]) {
-                return !is_suppressed;
-            }
-            allowed += u32::from(!is_suppressed);
-        }
-        let is_allowed = allowed < limits.replies;
-        let index = self.free_place(is_recent);
-        self.tokens[index] = token.unwrap_or_default();
-        self.times[index] = now;
-        self.suppressed = self.suppressed & !(1 << index) | u32::from(!is_allowed) << index;
-        is_allowed
-    }
-
-    /// The place in the ring for one more reply: a free one, else that of the oldest that no longer counts. There is
-    /// always one, because the ring is longer than the most replies that count.
-    fn free_place(&mut self, is_recent: impl Fn(i64) -> bool) -> usize {
-        let length = usize::from(self.length);
-        if length < RING {
-            self.length += 1;
-            return length;
-        }
-        let counts =
-            |index: usize| is_recent(self.times[index]) && self.suppressed & (1 << index) == 0;
-        (0..RING)
-            .min_by_key(|index| (counts(*index), self.times[*index]))
-            .unwrap_or_default()
-    }
+    sent.push(Sent {
+        token,
+        time: now,
+        is_suppressed: !is_allowed,
+    });
+    is_allowed
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! A reply: TwiML elements as the table holds them, before a request gives them their values.
 //!
-//! If an [`Element`] exists, TwiML has it: only `config` builds one, through the [`vocabulary`].
+//! If an [`Element`] exists, TwiML has it: only `language` builds one, through the vocabulary.
 
-pub mod session;
 pub mod template;
 
 use std::borrow::Cow;
@@ -10,9 +9,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use serde::Serialize;
 
-use self::session::NewSession;
-use self::template::Text;
+use self::template::{Encoding, Scope, Text};
+use crate::twilio::number::E164;
 use crate::twilio::vocabulary::{AttributeSpec, ElementSpec, ValueError};
 
 /// The document that says nothing: a call ends, a text gets no answer.
@@ -59,8 +59,7 @@ impl Element {
     }
 
     /// Whether nothing in it depends on the request.
-    #[must_use]
-    pub fn is_literal(&self) -> bool {
+    pub(crate) fn is_literal(&self) -> bool {
         self.attributes
             .iter()
             .all(|attribute| attribute.value.literal().is_some())
@@ -91,6 +90,88 @@ pub enum Node {
     Element(Element),
 }
 
+/// A session to be opened between the caller and somebody else.
+///
+/// Source: Proxy's out-of-session guide, <https://www.twilio.com/docs/proxy/out-of-session-callback-response-guide>.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// The real number of the second party.
+    pub participant_identifier: Text,
+    /// The masked number for the second party; Proxy chooses one when there is none.
+    pub participant_proxy_identifier: Option<Text>,
+    /// A name that no session has had before.
+    pub unique_name: Option<Text>,
+    /// One of [`MODES`]; Proxy guesses when there is none.
+    pub mode: Option<&'static str>,
+    /// Seconds after the last interaction; 0 is for ever.
+    pub ttl: Option<u32>,
+    /// The moment when it ends, in ISO 8601; goes before `ttl`.
+    pub date_expiry: Option<String>,
+}
+
+/// What a session lets people do.
+pub(crate) const MODES: [&str; 3] = ["message-only", "voice-only", "voice-and-message"];
+
+/// The most characters of a session's unique name.
+pub(crate) const UNIQUE_NAME_MAX_CHARACTERS: usize = 191;
+
+/// A [`NewSession`] as Proxy reads it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct SessionJson<'a> {
+    participant_identifier: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    participant_proxy_identifier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unique_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    date_expiry: Option<&'a str>,
+}
+
+impl NewSession {
+    /// The JSON for one request; an error when a value is not a number where one must be, or the unique name is too long.
+    pub(crate) fn render(&self, scope: &Scope<'_>) -> Result<Bytes, RenderError> {
+        let fill = |text: &'_ Text| text.fill(scope, Encoding::Plain).into_owned();
+        let wrong = |attribute, error| RenderError::Value {
+            element: "create_session",
+            attribute: Some(Cow::Borrowed(attribute)),
+            error,
+        };
+        let number = |attribute, text: &Text| {
+            let number = fill(text);
+            match number.parse::<E164>() {
+                Ok(_) => Ok(number),
+                Err(error) => Err(wrong(attribute, ValueError::Number(error))),
+            }
+        };
+        let unique_name = self.unique_name.as_ref().map(fill);
+        let unique_name = unique_name.filter(|name| !name.is_empty());
+        let length = unique_name.as_ref().map_or(0, |name| name.chars().count());
+        if length > UNIQUE_NAME_MAX_CHARACTERS {
+            let max = UNIQUE_NAME_MAX_CHARACTERS;
+            return Err(wrong("uniqueName", ValueError::TooLong { max }));
+        }
+        let proxy = self.participant_proxy_identifier.as_ref();
+        let json = serde_json::to_vec(&SessionJson {
+            participant_identifier: number("participantIdentifier", &self.participant_identifier)?,
+            participant_proxy_identifier: proxy
+                .map(|text| number("participantProxyIdentifier", text))
+                .transpose()?,
+            unique_name,
+            mode: self.mode,
+            ttl: self.ttl,
+            date_expiry: self.date_expiry.as_deref(),
+        });
+        Ok(json
+            .expect("texts and numbers can be written as JSON")
+            .into())
+    }
+}
+
 /// Why a reply cannot be written for this request. Holds no value of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenderError {
@@ -112,20 +193,14 @@ impl fmt::Display for RenderError {
         match self {
             Self::Value {
                 element,
-                attribute: Some(attribute),
+                attribute,
                 error,
             } => {
-                write!(
-                    f,
-                    "the value for {attribute} of {element} cannot stand there: {error}"
-                )
-            }
-            Self::Value {
-                element,
-                attribute: None,
-                error,
-            } => {
-                write!(f, "the text for {element} cannot stand there: {error}")
+                match attribute {
+                    Some(attribute) => write!(f, "the value for {attribute} of {element}")?,
+                    None => write!(f, "the text for {element}")?,
+                }
+                write!(f, " cannot stand there: {error}")
             }
             Self::TooLarge => write!(f, "the document is larger than {DOCUMENT_MAX_BYTES} bytes"),
         }

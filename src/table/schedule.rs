@@ -1,4 +1,4 @@
-//! Schedules: when somebody is there, on the wall clock of a place.
+//! Schedules, and times as operators write them: when somebody is there, on the wall clock of a place.
 //!
 //! A span runs from its first minute up to, not including, its last. It is compared with the wall clock, so an hour
 //! that comes twice in autumn counts twice, and one that is skipped in spring not at all.
@@ -31,12 +31,9 @@ impl Schedule {
         let within = |spans: &[Span]| spans.iter().any(|span| span.contains(clock));
         within(&self.open) && !within(&self.closed)
     }
-}
 
-impl Schedule {
     /// Whether it is surely never open: every span to be open in lies in one to be closed in, whatever the year.
-    #[must_use]
-    pub fn is_never_open(&self) -> bool {
+    pub(crate) fn is_never_open(&self) -> bool {
         self.open
             .iter()
             .all(|open| self.closed.iter().any(|closed| closed.covers(open)))
@@ -145,33 +142,16 @@ fn position(weekday: Weekday) -> usize {
     usize::try_from(weekday.to_monday_zero_offset()).unwrap_or_default()
 }
 
-/// Why a text is no [`Span`].
+/// Why a text is not a [`Span`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpanError {
-    /// Nothing is there.
-    Empty,
-    /// What stands before the hours is neither weekdays nor dates.
-    Days,
-    /// No such day is in the calendar.
-    NoSuchDay,
-    /// A range of dates ends before it begins.
-    Backwards,
-    /// The hours are not written as `09:00-17:30`.
-    Hours,
-    /// The hours are over at once.
-    NoTime,
-}
+pub struct SpanError(&'static str);
+
+const BAD_DAYS: SpanError = SpanError("its days are neither weekdays nor dates");
+const BAD_HOURS: SpanError = SpanError("its hours are not written as 09:00-17:30");
 
 impl fmt::Display for SpanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "it is empty",
-            Self::Days => "its days are neither weekdays nor dates",
-            Self::NoSuchDay => "no such day is in the calendar",
-            Self::Backwards => "its last day is before its first",
-            Self::Hours => "its hours are not written as 09:00-17:30",
-            Self::NoTime => "it ends in the minute in which it begins",
-        })
+        f.write_str(self.0)
     }
 }
 
@@ -186,7 +166,7 @@ impl FromStr for Span {
         let hours = words.pop_if(|word| word.contains(':'));
         let (from, to) = hours.map_or(Ok((0, DAY)), parse_hours)?;
         let days = match words.as_slice() {
-            [] if hours.is_none() => return Err(SpanError::Empty),
+            [] if hours.is_none() => return Err(SpanError("it is empty")),
             [] => Days::Every,
             // Blanks may stand after the commas of a list of weekdays.
             words => parse_days(&words.concat())?,
@@ -196,30 +176,34 @@ impl FromStr for Span {
 }
 
 fn parse_hours(text: &str) -> Result<(u16, u16), SpanError> {
-    let (from, to) = text.split_once('-').ok_or(SpanError::Hours)?;
-    let (from, to) = (parse_minute(from)?, parse_minute(to)?);
-    match from {
-        DAY => Err(SpanError::Hours),
-        _ if from == to => Err(SpanError::NoTime),
-        _ => Ok((from, to)),
+    let (from, to) = text.split_once('-').ok_or(BAD_HOURS)?;
+    match (parse_minute(from), parse_minute(to)) {
+        (None | Some(DAY), _) | (_, None) => Err(BAD_HOURS),
+        (Some(from), Some(to)) if from == to => {
+            Err(SpanError("it ends in the minute in which it begins"))
+        }
+        (Some(from), Some(to)) => Ok((from, to)),
     }
 }
 
 /// The minute of the day of `HH:MM`; `24:00` is the end of the day.
-fn parse_minute(text: &str) -> Result<u16, SpanError> {
-    let (hour, minute) = text.split_once(':').ok_or(SpanError::Hours)?;
-    let number = |text: &str| {
-        let is_two_digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<u16>()
-            .ok()
-            .filter(|_| is_two_digits)
-            .ok_or(SpanError::Hours)
-    };
-    match (number(hour)?, number(minute)?) {
-        (hour @ 0..=23, minute @ 0..=59) => Ok(60 * hour + minute),
-        (24, 0) => Ok(DAY),
-        _ => Err(SpanError::Hours),
+fn parse_minute(text: &str) -> Option<u16> {
+    let (hour, minute) = text.split_once(':')?;
+    match (number(hour, 2)?, number(minute, 2)?) {
+        (hour @ 0..=23, minute @ 0..=59) => Some(60 * hour + minute),
+        (24, 0) => Some(DAY),
+        _ => None,
     }
+}
+
+/// A number with so many digits.
+fn number<N: FromStr>(text: &str, digits: usize) -> Option<N> {
+    let is_number = text.len() == digits && is_digits(text);
+    text.parse().ok().filter(|_| is_number)
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn parse_days(text: &str) -> Result<Days, SpanError> {
@@ -239,62 +223,61 @@ fn parse_days(text: &str) -> Result<Days, SpanError> {
 
 fn parse_weekday(text: &str) -> Result<usize, SpanError> {
     let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-    names
-        .iter()
-        .position(|name| *name == text)
-        .ok_or(SpanError::Days)
+    let position = names.iter().position(|name| *name == text);
+    position.ok_or(BAD_DAYS)
 }
 
 fn parse_dates(text: &str) -> Result<Days, SpanError> {
     let (first, last) = text.split_once("..").unwrap_or((text, text));
+    let day = |date: Date| (date.month(), date.day());
     match (parse_date(first)?, parse_date(last)?) {
-        (Day::Once(first), Day::Once(last)) if first <= last => Ok(Days::Dates { first, last }),
-        (Day::Once(_), Day::Once(_)) => Err(SpanError::Backwards),
-        (Day::Yearly(first), Day::Yearly(last)) => Ok(Days::Yearly { first, last }),
-        _ => Err(SpanError::Days),
+        ((true, first), (true, last)) if first <= last => Ok(Days::Dates { first, last }),
+        ((true, _), (true, _)) => Err(SpanError("its last day is before its first")),
+        ((false, first), (false, last)) => Ok(Days::Yearly {
+            first: day(first),
+            last: day(last),
+        }),
+        _ => Err(BAD_DAYS),
     }
 }
 
-enum Day {
-    Once(Date),
-    Yearly((i8, i8)),
-}
-
-/// `2026-12-25`, or `12-25` for every year.
-fn parse_date(text: &str) -> Result<Day, SpanError> {
+/// `2026-12-25`, or `12-25` for every year, and whether it has its year.
+fn parse_date(text: &str) -> Result<(bool, Date), SpanError> {
     let parts: Vec<&str> = text.split('-').collect();
-    let number = |text: &str, length: usize| {
-        let is_number = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<i16>()
-            .ok()
-            .filter(|_| is_number)
-            .ok_or(SpanError::Days)
+    let (year, month, day) = match parts.as_slice() {
+        [year, month, day] => (number(year, 4), month, day),
+        // A leap year has every day that any year has.
+        [month, day] => (Some(2024), month, day),
+        _ => return Err(BAD_DAYS),
     };
-    let small = |text: &str| {
-        number(text, 2).and_then(|number| i8::try_from(number).map_err(|_| SpanError::Days))
+    let (Some(year), Some(month), Some(day)) = (year, number(month, 2), number(day, 2)) else {
+        return Err(BAD_DAYS);
     };
-    match parts.as_slice() {
-        [year, month, day] => {
-            let date = Date::new(number(year, 4)?, small(month)?, small(day)?);
-            date.map(Day::Once).map_err(|_| SpanError::NoSuchDay)
-        }
-        [month, day] => {
-            // A leap year has every day that any year has.
-            let date =
-                Date::new(2024, small(month)?, small(day)?).map_err(|_| SpanError::NoSuchDay)?;
-            Ok(Day::Yearly((date.month(), date.day())))
-        }
-        _ => Err(SpanError::Days),
-    }
+    let date =
+        Date::new(year, month, day).map_err(|_| SpanError("no such day is in the calendar"))?;
+    Ok((parts.len() == 3, date))
 }
 
 /// A moment as people write it: with a zone in brackets, or with an offset.
-#[must_use]
-pub fn parse_moment(text: &str) -> Option<Timestamp> {
+pub(crate) fn parse_moment(text: &str) -> Option<Timestamp> {
     text.parse::<ZonedDateTime>()
         .map(|zoned| zoned.timestamp())
         .or_else(|_| text.parse())
         .ok()
+}
+
+/// A time in seconds: `90`, `5s`, `10m`, `2h`, `1d`. `None` when it is written in another way or does not fit.
+pub(crate) fn parse_seconds(text: &str) -> Option<u32> {
+    let number = text.trim_end_matches(|last: char| last.is_ascii_lowercase());
+    let unit = match &text[number.len()..] {
+        "" | "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let seconds: u32 = number.parse().ok().filter(|_| is_digits(number))?;
+    seconds.checked_mul(unit)
 }
 
 #[cfg(test)]
@@ -503,6 +486,25 @@ mod tests {
                 is_never,
                 "{open} without {closed}"
             );
+        }
+    }
+
+    #[test]
+    fn seconds_are_a_number_and_its_unit() {
+        for (text, seconds) in [
+            ("0", 0),
+            ("90", 90),
+            ("5s", 5),
+            ("10m", 600),
+            ("2h", 7200),
+            ("1d", 86_400),
+        ] {
+            assert_eq!(parse_seconds(text), Some(seconds), "{text}");
+        }
+        for text in [
+            "", "m", "-5s", "+5s", "5 s", "5S", "1.5m", "5ms", "50000d", "٣s",
+        ] {
+            assert_eq!(parse_seconds(text), None, "{text}");
         }
     }
 }

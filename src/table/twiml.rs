@@ -16,7 +16,7 @@ use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
 
 /// A document for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Document {
+pub(crate) struct Document {
     /// The XML, from the declaration to the end of `Response`.
     pub bytes: Bytes,
     /// Whether it sends a text message.
@@ -25,20 +25,10 @@ pub struct Document {
     pub cut_texts: usize,
 }
 
-/// The reply of these elements, its document written at once when nothing in it depends on the request.
-///
-/// # Errors
-///
-/// That document would break a rule: it is too large.
-pub fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
-    let nothing = Form::default();
-    let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
-    let scope = Scope {
-        request: &request,
-        url: "",
-        rows: &[],
-    };
-    let document = write(&elements, &scope);
+/// The reply of these elements, its document written at once when nothing in it depends on the request; an error when
+/// that is too large.
+pub(crate) fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
+    let document = for_nothing(|scope| write(&elements, scope));
     if elements.iter().all(Element::is_literal) {
         let Document { bytes, sends, .. } = document?;
         return Ok(Reply::Ready {
@@ -54,23 +44,38 @@ pub fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
     }
 }
 
-/// The document of these elements for one request.
-///
-/// # Errors
-///
-/// A value of the request cannot stand where the reply puts it, or the document is too large.
-pub fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderError> {
-    let mut cut_texts = 0;
+/// Whether an element's text is over Twilio's limit already before a request fills it in.
+pub(crate) fn is_too_long(element: &Element) -> bool {
+    for_nothing(|scope| {
+        let mut filling = Filling::new(scope);
+        filling.element(element).is_ok() && filling.cut_texts > 0
+    })
+}
+
+/// What comes out for a request with nothing in it.
+fn for_nothing<T>(write: impl FnOnce(&Scope<'_>) -> T) -> T {
+    let nothing = Form::default();
+    write(&Scope {
+        request: &Request::new(Webhook::OutOfSession, &nothing, &nothing),
+        url: "",
+        rows: &[],
+    })
+}
+
+/// The document of these elements for one request; an error when a value of the request cannot stand where the reply
+/// puts it, or the document is too large.
+pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderError> {
+    let mut filling = Filling::new(scope);
     let mut verbs = Vec::with_capacity(elements.len());
+    let mut sends = false;
     for element in elements {
-        if let Some(mut verb) = fill(element, scope)? {
-            cut_texts += verb.cut();
-            verbs.push(verb);
+        if let Some(verb) = filling.element(element)? {
+            sends |= element.spec.tag == "Message";
+            verbs.push(Filled::Element(verb));
         }
     }
-    let sends = verbs.iter().any(FilledNode::sends);
-    let response = Filled {
-        spec: vocabulary::response(Channel::Voice),
+    let response = FilledElement {
+        tag: vocabulary::response(Channel::Voice).tag,
         attributes: Vec::new(),
         content: verbs,
     };
@@ -86,111 +91,164 @@ pub fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, Render
     Ok(Document {
         bytes: Bytes::from(bytes),
         sends,
-        cut_texts,
+        cut_texts: filling.cut_texts,
     })
 }
 
 /// An element with its places filled in.
-struct Filled<'t> {
-    spec: &'static ElementSpec,
+struct FilledElement<'t> {
+    tag: &'static str,
     attributes: Vec<(&'t str, Cow<'t, str>)>,
-    content: Vec<FilledNode<'t>>,
+    content: Vec<Filled<'t>>,
 }
 
-enum FilledNode<'t> {
+enum Filled<'t> {
     Text(Cow<'t, str>),
-    Element(Filled<'t>),
+    Element(FilledElement<'t>),
 }
 
-/// Fills an element in; `None` when it is to be left out, because what it needs came out empty.
-fn fill<'t>(
-    element: &'t Element,
-    scope: &Scope<'_>,
-) -> Result<Option<FilledNode<'t>>, RenderError> {
-    let spec = element.spec;
-    let mut attributes = Vec::with_capacity(element.attributes.len());
-    for attribute in &element.attributes {
-        if let Some(value) = fill_attribute(spec, attribute, scope)? {
-            attributes.push((&*attribute.name, value));
+impl FilledElement<'_> {
+    fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
+        let mut start = BytesStart::new(self.tag);
+        for (name, value) in &self.attributes {
+            start.push_attribute((*name, &**value));
+        }
+        if self.content.is_empty() {
+            return writer.write_event(Event::Empty(start));
+        }
+        writer.write_event(Event::Start(start))?;
+        for node in &self.content {
+            match node {
+                Filled::Text(text) => writer.write_event(Event::Text(BytesText::new(text)))?,
+                Filled::Element(element) => element.write(writer)?,
+            }
+        }
+        writer.write_event(Event::End(BytesEnd::new(self.tag)))
+    }
+}
+
+/// Fills in elements and cuts the texts of each Say and Message at their limit.
+struct Filling<'s> {
+    scope: &'s Scope<'s>,
+    /// How much more text the Say or Message takes that is being filled in.
+    room: Option<Room>,
+    /// How many elements had a text cut.
+    cut_texts: usize,
+}
+
+impl<'s> Filling<'s> {
+    fn new(scope: &'s Scope<'s>) -> Self {
+        Self {
+            scope,
+            room: None,
+            cut_texts: 0,
         }
     }
-    let mut content = Vec::with_capacity(element.content.len());
-    for node in &element.content {
-        match node {
-            Node::Text(text) => content.extend(fill_text(spec, text, scope)?.map(FilledNode::Text)),
-            Node::Element(child) => content.extend(fill(child, scope)?),
+
+    /// Fills an element in; `None` when it is to be left out, because what it needs came out empty.
+    fn element<'t>(
+        &mut self,
+        element: &'t Element,
+    ) -> Result<Option<FilledElement<'t>>, RenderError> {
+        let spec = element.spec;
+        let mut attributes = Vec::with_capacity(element.attributes.len());
+        for attribute in &element.attributes {
+            if let Some(value) = self.attribute(spec, attribute)? {
+                attributes.push((&*attribute.name, value));
+            }
+        }
+        let is_outermost = spec.cut && self.room.is_none();
+        if is_outermost {
+            let voice = attributes.iter().find(|(name, _)| *name == "voice");
+            let voice = voice.map(|(_, value)| &**value);
+            self.room = Some(Room {
+                characters: spec.text_max(voice).unwrap_or(usize::MAX),
+                encoded: spec.encoded_max().unwrap_or(usize::MAX),
+                cut: false,
+            });
+        }
+        let mut content = Vec::with_capacity(element.content.len());
+        for node in &element.content {
+            match node {
+                Node::Text(text) => content.extend(self.text(spec, text)?.map(Filled::Text)),
+                Node::Element(child) => content.extend(self.element(child)?.map(Filled::Element)),
+            }
+        }
+        if is_outermost {
+            let room = self.room.take();
+            self.cut_texts += usize::from(room.is_some_and(|room| room.cut));
+        }
+        // A Gather still takes digits when its prompt came out empty; every other element is there for what it holds.
+        let came_out_empty = content.is_empty() && !element.content.is_empty() && !spec.stays_empty;
+        Ok((!came_out_empty).then_some(FilledElement {
+            tag: spec.tag,
+            attributes,
+            content,
+        }))
+    }
+
+    fn attribute<'t>(
+        &self,
+        spec: &ElementSpec,
+        attribute: &'t Attribute,
+    ) -> Result<Option<Cow<'t, str>>, RenderError> {
+        if let Some(literal) = attribute.value.literal() {
+            return Ok(Some(xml_text(Cow::Borrowed(literal))));
+        }
+        let encoding = encoding(attribute.spec.destination());
+        let value = xml_text(attribute.value.fill(self.scope, encoding));
+        if value.is_empty() {
+            // Without a caller id Twilio would show the caller's real number.
+            let own_number = Text::new(vec![Piece::OwnNumber]);
+            let own_number = own_number.fill(self.scope, encoding).into_owned();
+            let stays = attribute.name == "callerId" && !own_number.is_empty();
+            return Ok(stays.then_some(Cow::Owned(own_number)));
+        }
+        match attribute.spec.check(&value) {
+            Err(error) if !error.is_suspicion() => Err(RenderError::Value {
+                element: spec.tag,
+                attribute: Some(attribute.name.clone()),
+                error,
+            }),
+            _ => Ok(Some(value)),
         }
     }
-    // A Gather still takes digits when its prompt came out empty; every other element is there for what it holds.
-    let came_out_empty = content.is_empty() && !element.content.is_empty() && !spec.stays_empty;
-    if came_out_empty {
-        return Ok(None);
-    }
-    Ok(Some(FilledNode::Element(Filled {
-        spec,
-        attributes,
-        content,
-    })))
-}
 
-fn fill_attribute<'t>(
-    spec: &ElementSpec,
-    attribute: &'t Attribute,
-    scope: &Scope<'_>,
-) -> Result<Option<Cow<'t, str>>, RenderError> {
-    if let Some(literal) = attribute.value.literal() {
-        return Ok(Some(xml_text(Cow::Borrowed(literal))));
-    }
-    let encoding = encoding(attribute.spec.destination());
-    let value = xml_text(attribute.value.fill(scope, encoding));
-    if value.is_empty() {
-        // Without a caller id Twilio would show the caller's real number.
-        let own_number = Text::new(vec![Piece::OwnNumber])
-            .fill(scope, encoding)
-            .into_owned();
-        let stays = attribute.name == "callerId" && !own_number.is_empty();
-        return Ok(stays.then_some(Cow::Owned(own_number)));
-    }
-    match attribute.spec.check(&value) {
-        Ok(()) => Ok(Some(value)),
-        Err(error) if error.is_suspicion() => Ok(Some(value)),
-        Err(error) => Err(RenderError::Value {
-            element: spec.tag,
-            attribute: Some(attribute.name.clone()),
-            error,
-        }),
+    fn text<'t>(
+        &mut self,
+        spec: &ElementSpec,
+        text: &'t Text,
+    ) -> Result<Option<Cow<'t, str>>, RenderError> {
+        let mut value = xml_text(text.fill(self.scope, encoding(spec.destination)));
+        if text.literal().is_none() {
+            if value.trim().is_empty() {
+                return Ok(None);
+            }
+            check_text(spec, &value).map_err(|error| RenderError::Value {
+                element: spec.tag,
+                attribute: None,
+                error,
+            })?;
+        }
+        // The URL of a Media is no text that a limit could cut.
+        if let Some(room) = &mut self.room
+            && spec.destination.is_none()
+            && room.cuts(&mut value)
+            && value.trim().is_empty()
+        {
+            return Ok(None);
+        }
+        Ok(Some(value))
     }
 }
 
-fn fill_text<'t>(
-    spec: &ElementSpec,
-    text: &'t Text,
-    scope: &Scope<'_>,
-) -> Result<Option<Cow<'t, str>>, RenderError> {
-    if let Some(literal) = text.literal() {
-        return Ok(Some(xml_text(Cow::Borrowed(literal))));
+fn check_text(spec: &ElementSpec, value: &str) -> Result<(), ValueError> {
+    if let Some(destination) = spec.destination {
+        destination.check(value)?;
     }
-    let value = xml_text(text.fill(scope, encoding(spec.destination)));
-    if value.trim().is_empty() {
-        return Ok(None);
-    }
-    let error = match spec
-        .destination
-        .map(|destination| destination.check(&value))
-    {
-        Some(Err(error)) => Some(error),
-        _ => spec
-            .text_max(None)
-            .filter(|max| !spec.cut && value.chars().count() > *max)
-            .map(|max| ValueError::TooLong { max }),
-    };
-    match error {
-        Some(error) => Err(RenderError::Value {
-            element: spec.tag,
-            attribute: None,
-            error,
-        }),
-        None => Ok(Some(value)),
+    match spec.text_max(None) {
+        Some(max) if !spec.cut && value.chars().count() > max => Err(ValueError::TooLong { max }),
+        _ => Ok(()),
     }
 }
 
@@ -202,76 +260,6 @@ fn encoding(destination: Option<Destination>) -> Encoding {
     }
 }
 
-impl FilledNode<'_> {
-    fn sends(&self) -> bool {
-        matches!(self, Self::Element(element) if element.spec.tag == "Message")
-    }
-
-    /// Cuts the texts of each Say and Message at their limit; how many were cut.
-    fn cut(&mut self) -> usize {
-        let Self::Element(element) = self else {
-            return 0;
-        };
-        if !element.spec.cut {
-            return element.content.iter_mut().map(FilledNode::cut).sum();
-        }
-        let voice = element
-            .attributes
-            .iter()
-            .find(|(name, _)| *name == "voice")
-            .map(|(_, value)| &**value);
-        let mut room = Room {
-            characters: element.spec.text_max(voice).unwrap_or(usize::MAX),
-            encoded: element.spec.encoded_max().unwrap_or(usize::MAX),
-            cut: false,
-        };
-        element.cut(&mut room);
-        usize::from(room.cut)
-    }
-
-    fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
-        match self {
-            Self::Text(text) => writer.write_event(Event::Text(BytesText::new(text))),
-            Self::Element(element) => element.write(writer),
-        }
-    }
-}
-
-impl Filled<'_> {
-    fn cut(&mut self, room: &mut Room) {
-        // What a cut leaves nothing of goes: an empty Body or say-as is none that TwiML has.
-        self.content.retain_mut(|node| match node {
-            // The URL of a Media is no text that a limit could cut.
-            FilledNode::Element(element) if element.spec.destination.is_some() => true,
-            FilledNode::Element(element) => {
-                let was_empty = element.content.is_empty();
-                element.cut(room);
-                was_empty || !element.content.is_empty()
-            }
-            FilledNode::Text(text) => {
-                let length = text.len();
-                room.take(text);
-                text.len() == length || !text.trim().is_empty()
-            }
-        });
-    }
-
-    fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
-        let mut start = BytesStart::new(self.spec.tag);
-        for (name, value) in &self.attributes {
-            start.push_attribute((*name, &**value));
-        }
-        if self.content.is_empty() {
-            return writer.write_event(Event::Empty(start));
-        }
-        writer.write_event(Event::Start(start))?;
-        for node in &self.content {
-            node.write(writer)?;
-        }
-        writer.write_event(Event::End(BytesEnd::new(self.spec.tag)))
-    }
-}
-
 /// How much more text an element takes.
 struct Room {
     characters: usize,
@@ -280,19 +268,20 @@ struct Room {
 }
 
 impl Room {
-    /// Takes as much of a text as there is room for and cuts the rest off.
-    fn take(&mut self, text: &mut Cow<'_, str>) {
+    /// Takes as much of a text as there is room for; whether the rest had to be cut off.
+    fn cuts(&mut self, text: &mut Cow<'_, str>) -> bool {
         for (at, character) in text.char_indices() {
             let encoded = encoded_length(character);
             if self.characters == 0 || self.encoded < encoded {
                 self.cut = true;
                 self.characters = 0;
                 text.to_mut().truncate(at);
-                return;
+                return true;
             }
             self.characters -= 1;
             self.encoded -= encoded;
         }
+        false
     }
 }
 
@@ -317,34 +306,13 @@ fn xml_text(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// Whether an element's text is over Twilio's limit already before a request fills it in.
-#[must_use]
-pub fn is_too_long(element: &Element) -> bool {
-    let nothing = Form::default();
-    let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
-    let filled = fill(
-        element,
-        &Scope {
-            request: &request,
-            url: "",
-            rows: &[],
-        },
-    );
-    filled
-        .ok()
-        .flatten()
-        .is_some_and(|mut filled| filled.cut() > 0)
-}
-
 /// A document with its entities resolved, as somebody would write its texts.
-#[must_use]
-pub fn unescaped(document: &str) -> String {
+pub(crate) fn unescaped(document: &str) -> String {
     quick_xml::escape::unescape(document).map_or_else(|_| document.to_owned(), Cow::into_owned)
 }
 
 /// A document with each element on a line of its own, for people; as it is when it cannot be read.
-#[must_use]
-pub fn pretty(document: &[u8]) -> String {
+pub(crate) fn pretty(document: &[u8]) -> String {
     indented(document).unwrap_or_else(|| String::from_utf8_lossy(document).into_owned())
 }
 

@@ -25,8 +25,7 @@ impl Channel {
     }
 
     /// The channel of this word; `None` when it is no channel's.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|channel| channel.as_str() == name)

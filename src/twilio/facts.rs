@@ -7,7 +7,8 @@ use std::borrow::Cow;
 
 use super::channel::Channel;
 use super::number::{masked, may_begin_withheld, shown_by_mask};
-use super::request::{Webhook, alias, inside_json, is_caller_geography};
+use super::parameters::alias;
+use super::request::{Webhook, inside_json, is_caller_geography};
 
 /// What is known of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]

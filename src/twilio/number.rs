@@ -97,8 +97,7 @@ const WITHHELD_DIGITS: [&str; 7] = [
 
 /// Whether a caller's number is withheld: empty, a word such as `anonymous` in any case, such a word
 /// typed on a keypad (`+266696687`), or an anonymous SIP address.
-#[must_use]
-pub fn is_withheld(number: &str) -> bool {
+pub(crate) fn is_withheld(number: &str) -> bool {
     let number = number.trim();
     let is_word = |text: &str| {
         WITHHELD_WORDS
@@ -150,19 +149,11 @@ pub fn masked(address: &str) -> String {
     if address.is_empty() {
         return String::new();
     }
-    let (first, last) = shown_by_mask(address.chars().count());
-    // Where so many characters end, and where so many others begin.
-    let end = address
-        .char_indices()
-        .nth(first)
-        .map_or(address.len(), |(at, _)| at);
-    let begin = address
-        .char_indices()
-        .rev()
-        .take(last)
-        .last()
-        .map_or(address.len(), |(at, _)| at);
-    [&address[..end], DOTS, &address[begin..]].concat()
+    let length = address.chars().count();
+    let (first, last) = shown_by_mask(length);
+    let start = address.chars().take(first);
+    let end = address.chars().skip(length - last);
+    start.chain(DOTS.chars()).chain(end).collect()
 }
 
 /// How many characters [`masked`] shows of the start and of the end of a text with so many.

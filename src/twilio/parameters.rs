@@ -395,11 +395,6 @@ pub(crate) mod tests {
                 "{name}"
             );
             assert!(!parameter.always || parameter.sample.is_some(), "{name}");
-            assert_eq!(
-                parameter.alias,
-                crate::twilio::request::alias(name),
-                "{name}"
-            );
             if let Some(alias) = parameter.alias {
                 assert_eq!(super::alias(alias), Some(name));
             }

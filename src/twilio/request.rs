@@ -15,6 +15,7 @@ pub use self::form::Form;
 use super::channel::Channel;
 use super::facts::{Facts, Known};
 use super::number::is_withheld;
+use super::parameters::alias;
 
 /// Which of the service's webhooks was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,46 +60,16 @@ impl Webhook {
     }
 
     /// The webhook of this word; `None` when it is no webhook's.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|webhook| webhook.as_str() == name)
     }
 
     /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
-    #[must_use]
-    pub fn wants_document(self) -> bool {
+    pub(crate) fn wants_document(self) -> bool {
         matches!(self, Self::OutOfSession | Self::Plain)
     }
-}
-
-/// The number parameters that have two names: a text has only the second, a call has both.
-const ALIASES: [(&str, &str); 10] = [
-    ("Called", "To"),
-    ("CalledCity", "ToCity"),
-    ("CalledState", "ToState"),
-    ("CalledZip", "ToZip"),
-    ("CalledCountry", "ToCountry"),
-    ("Caller", "From"),
-    ("CallerCity", "FromCity"),
-    ("CallerState", "FromState"),
-    ("CallerZip", "FromZip"),
-    ("CallerCountry", "FromCountry"),
-];
-
-/// The other name of a parameter, when it has one.
-#[must_use]
-pub fn alias(name: &str) -> Option<&'static str> {
-    ALIASES.iter().find_map(|&(call, text)| {
-        if name == call {
-            Some(text)
-        } else if name == text {
-            Some(call)
-        } else {
-            None
-        }
-    })
 }
 
 /// Whether a parameter is the caller's geography, which a withheld caller does not have: the spellings of
@@ -141,17 +112,13 @@ impl<'a> Request<'a> {
 
     fn find_channel(&self) -> Channel {
         let is_there = |name: &str| !self.sent(name).is_empty();
-        if is_there("CallSid") {
-            Channel::Voice
-        } else if ["MessageSid", "SmsSid", "SmsMessageSid", "Body", "SmsStatus"]
-            .into_iter()
-            .any(is_there)
-        {
-            Channel::Message
-        } else if !self.webhook.wants_document()
-            && self.sent("interactionType").eq_ignore_ascii_case("message")
-        {
-            // Proxy tells of an interaction without a SID of ours to go by.
+        let of_texts = ["MessageSid", "SmsSid", "SmsMessageSid", "Body", "SmsStatus"];
+        // Proxy tells of an interaction without a SID of ours to go by.
+        let is_interaction = || {
+            let kind = self.sent("interactionType");
+            !self.webhook.wants_document() && kind.eq_ignore_ascii_case("message")
+        };
+        if !is_there("CallSid") && (of_texts.into_iter().any(is_there) || is_interaction()) {
             Channel::Message
         } else {
             Channel::Voice
@@ -193,14 +160,12 @@ impl<'a> Request<'a> {
     }
 
     /// The alias that [`Request::value`] read in place of this parameter, if it did.
-    #[must_use]
-    pub fn alias_used(&self, name: &str) -> Option<&'static str> {
+    pub(crate) fn alias_used(&self, name: &str) -> Option<&'static str> {
         alias(name).filter(|other| self.sent(name).is_empty() && !self.sent(other).is_empty())
     }
 
     /// Our own number: `Called` on an inbound request, `Caller` on an outbound one.
-    #[must_use]
-    pub fn own_number(&self) -> Cow<'a, str> {
+    pub(crate) fn own_number(&self) -> Cow<'a, str> {
         self.value(if self.value("Direction").starts_with("outbound") {
             "Caller"
         } else {
@@ -211,17 +176,10 @@ impl<'a> Request<'a> {
     /// The SID of the call, of the text or of Proxy's interaction; empty when there is none.
     #[must_use]
     pub fn sid(&self) -> &'a str {
-        [
-            "CallSid",
-            "MessageSid",
-            "SmsSid",
-            "SmsMessageSid",
-            "interactionSid",
-        ]
-        .into_iter()
-        .map(|name| self.sent(name))
-        .find(|sid| !sid.is_empty())
-        .unwrap_or_default()
+        let of_texts = ["MessageSid", "SmsSid", "SmsMessageSid"];
+        let names = ["CallSid"].into_iter().chain(of_texts);
+        let mut sids = names.chain(["interactionSid"]).map(|name| self.sent(name));
+        sids.find(|sid| !sid.is_empty()).unwrap_or_default()
     }
 }
 

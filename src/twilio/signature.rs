@@ -11,6 +11,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
@@ -21,7 +22,6 @@ use crate::twilio::signature::secrets::Secrets;
 use crate::twilio::signature::signed_url::SignedUrl;
 
 pub mod diagnosis;
-pub mod path_keys;
 pub mod public_url;
 pub mod secrets;
 mod signed_url;
@@ -105,13 +105,11 @@ pub enum Algorithm {
 impl Algorithm {
     /// Twilio's name in any letter case; `None` when it is new to us.
     fn from_name(name: &str) -> Option<Self> {
-        [
-            ("HMAC_SHA1", Self::HmacSha1),
-            ("HMAC_SHA256", Self::HmacSha256),
-        ]
-        .into_iter()
-        .find(|(known, _)| name.eq_ignore_ascii_case(known))
-        .map(|(_, algorithm)| algorithm)
+        match &*name.to_ascii_uppercase() {
+            "HMAC_SHA1" => Some(Self::HmacSha1),
+            "HMAC_SHA256" => Some(Self::HmacSha256),
+            _ => None,
+        }
     }
 
     /// The algorithm whose signatures have this many bytes.
@@ -228,12 +226,7 @@ pub fn verify<U: AsRef<str>>(
 /// SHA-256 in lower-case hex, as Twilio writes it into `bodySHA256`.
 #[must_use]
 pub fn body_sha256(body: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    Sha256::digest(body)
-        .into_iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
+    format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(body)))
 }
 
 /// The fields of a form as they are signed: by the bytes of name, then value, exact repeats once, all put together.

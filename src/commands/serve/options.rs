@@ -17,7 +17,7 @@ use crate::service::journal_writer::JournalSettings;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
 use crate::service::path::OutOfSessionPath;
-use crate::table::seconds::parse_seconds;
+use crate::table::schedule::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
 
 /// Every option, in the order of `--help`.

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::Line;
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::{Facts, Known};
-use crate::twilio::request::{self, Webhook};
+use crate::twilio::parameters;
+use crate::twilio::request::Webhook;
 
 /// A line, read as the request that it was.
 #[derive(Debug)]
@@ -37,7 +38,7 @@ impl<'a> Recorded<'a> {
     #[must_use]
     pub fn kept_as<'n>(&self, name: &'n str) -> &'n str {
         let is_here = |name| !matches!(self.sent(name), Known::Whole(value) if value.is_empty());
-        request::alias(name)
+        parameters::alias(name)
             .filter(|other| !is_here(name) && is_here(other))
             .unwrap_or(name)
     }

@@ -55,7 +55,9 @@ pub struct Field {
 /// Where a value comes from.
 #[derive(Debug, Clone)]
 pub enum Value {
-    /// The parameter of this name. A text is parsed with these only; `config` puts columns in their place.
+    /// `"…"`: a text as it stands.
+    Literal(String),
+    /// The parameter of this name. A text is parsed with these only; `language` puts columns in their place.
     Parameter(String),
     /// A cell of the row that the request has chosen.
     Column {
@@ -69,11 +71,9 @@ pub enum Value {
 /// What is done to a value.
 #[derive(Debug, Clone)]
 pub enum Filter {
-    /// `default("…")`: this text when the value is empty.
-    DefaultText(String),
-    /// `default(Name)`: this value when the value is empty.
-    DefaultValue(Value),
-    /// `spell`: the characters parted by blanks, so that a voice reads them one by one.
+    /// `default("…")` or `default(Name)`: this value when the other is empty.
+    Default(Value),
+    /// `spell`: the characters with blanks between them, so that a voice reads them one by one.
     Spell,
     /// `upper`: in capitals.
     Upper,
@@ -106,38 +106,30 @@ pub enum Encoding {
 
 impl Text {
     /// A text of these pieces.
-    #[must_use]
-    pub fn new(pieces: Vec<Piece>) -> Self {
+    pub(crate) fn new(pieces: Vec<Piece>) -> Self {
         Self { pieces }
     }
 
     /// Reads a text of the table.
-    ///
-    /// # Errors
-    ///
-    /// A `{{` without `}}`, nothing between them, an unknown filter, or a filter written wrongly.
-    pub fn parse(text: &str) -> Result<Self, TemplateError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
         let mut at = 0;
         while let Some(found) = text[at..].find("{{") {
             let start = at + found;
             literal.push_str(&text[at..start]);
-            let mut field = FieldParser {
-                text,
-                at: start + 2,
-                start,
-            };
-            match field.parse()? {
-                Inner::Text(text) => literal.push_str(&text),
-                Inner::Field(parsed) => {
-                    if !literal.is_empty() {
-                        pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-                    }
-                    pieces.push(Piece::Field(parsed));
-                }
+            at = start + "{{".len();
+            let mut parser = FieldParser { text, at, start };
+            let field = parser.parse()?;
+            at = parser.at;
+            if let Value::Literal(text) = field.source {
+                literal.push_str(&text);
+                continue;
             }
-            at = field.at;
+            if !literal.is_empty() {
+                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+            }
+            pieces.push(Piece::Field(field));
         }
         literal.push_str(&text[at..]);
         if !literal.is_empty() {
@@ -147,19 +139,17 @@ impl Text {
     }
 
     /// Its pieces, in order; none for the empty text.
-    #[must_use]
-    pub fn pieces(&self) -> &[Piece] {
+    pub(crate) fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
 
     /// Puts a piece in front.
-    pub fn prepend(&mut self, piece: Piece) {
+    pub(crate) fn prepend(&mut self, piece: Piece) {
         self.pieces.insert(0, piece);
     }
 
     /// The whole text, when nothing in it is to be filled in.
-    #[must_use]
-    pub fn literal(&self) -> Option<&str> {
+    pub(crate) fn literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [] => Some(""),
             [Piece::Literal(text)] => Some(text),
@@ -167,16 +157,23 @@ impl Text {
         }
     }
 
-    /// The `{{ … }}` in it, in order, to be changed.
-    pub fn fields_mut(&mut self) -> impl Iterator<Item = &mut Field> {
-        self.pieces.iter_mut().filter_map(|piece| match piece {
-            Piece::Field(field) => Some(field),
-            _ => None,
+    /// The values in it, to be changed.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+        self.pieces.iter_mut().flat_map(|piece| {
+            let (source, filters) = match piece {
+                Piece::Field(field) => (Some(&mut field.source), &mut field.filters[..]),
+                _ => (None, &mut [][..]),
+            };
+            let fallbacks = filters.iter_mut().filter_map(|filter| match filter {
+                Filter::Default(value) => Some(value),
+                _ => None,
+            });
+            source.into_iter().chain(fallbacks)
         })
     }
 
     /// The `{{ … }}` in it, in order.
-    pub fn fields(&self) -> impl Iterator<Item = &Field> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Field(field) => Some(field),
             _ => None,
@@ -184,8 +181,7 @@ impl Text {
     }
 
     /// The column it stands for, when it is one column and nothing else.
-    #[must_use]
-    pub fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
+    pub(crate) fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
         match self.pieces.as_slice() {
             [Piece::Field(field)] => field.plain_column(),
             _ => None,
@@ -193,8 +189,7 @@ impl Text {
     }
 
     /// The text with its places filled in.
-    #[must_use]
-    pub fn fill<'t>(&'t self, scope: &Scope<'_>, encoding: Encoding) -> Cow<'t, str> {
+    pub(crate) fn fill<'t>(&'t self, scope: &Scope<'_>, encoding: Encoding) -> Cow<'t, str> {
         if let Some(literal) = self.literal() {
             return Cow::Borrowed(literal);
         }
@@ -237,25 +232,24 @@ fn origin(url: &str) -> &str {
 
 impl Field {
     /// Where all its values come from, the fallbacks of `default` included.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
         let fallbacks = self.filters.iter().filter_map(|filter| match filter {
-            Filter::DefaultValue(value) => Some(value),
+            Filter::Default(value) => Some(value),
             _ => None,
         });
         std::iter::once(&self.source).chain(fallbacks)
     }
 
     /// The names of all parameters it reads.
-    pub fn parameters(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.values().filter_map(|value| match value {
             Value::Parameter(name) => Some(name.as_str()),
-            Value::Column { .. } => None,
+            _ => None,
         })
     }
 
     /// The cell it stands for, when it is one column and nothing else is done to it.
-    #[must_use]
-    pub fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
+    pub(crate) fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
         match &self.source {
             Value::Column { directory, column } if self.filters.is_empty() => {
                 Some((directory, *column))
@@ -264,26 +258,12 @@ impl Field {
         }
     }
 
-    /// Puts other values in the place of those it has.
-    pub fn replace_values(&mut self, mut other: impl FnMut(&Value) -> Option<Value>) {
-        let fallbacks = self.filters.iter_mut().filter_map(|filter| match filter {
-            Filter::DefaultValue(value) => Some(value),
-            _ => None,
-        });
-        for value in std::iter::once(&mut self.source).chain(fallbacks) {
-            if let Some(replacement) = other(value) {
-                *value = replacement;
-            }
-        }
-    }
-
     fn filled<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
         let mut value = self.source.of(scope);
         for filter in &self.filters {
             value = match filter {
-                Filter::DefaultText(text) if value.is_empty() => Cow::Borrowed(text.as_str()),
-                Filter::DefaultValue(fallback) if value.is_empty() => fallback.of(scope),
-                Filter::DefaultText(_) | Filter::DefaultValue(_) => value,
+                Filter::Default(fallback) if value.is_empty() => fallback.of(scope),
+                Filter::Default(_) => value,
                 Filter::Spell => Cow::Owned(spell(&value)),
                 Filter::Upper => Cow::Owned(value.to_uppercase()),
                 Filter::Lower => Cow::Owned(value.to_lowercase()),
@@ -297,6 +277,7 @@ impl Value {
     /// The value for a request; empty when it is absent.
     fn of<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
         match self {
+            Self::Literal(text) => Cow::Borrowed(text),
             Self::Parameter(name) => scope.request.value(name),
             Self::Column { directory, column } => {
                 let row = scope
@@ -310,14 +291,9 @@ impl Value {
 }
 
 fn spell(value: &str) -> String {
-    let mut spelt = String::with_capacity(2 * value.len());
-    for character in value.chars().filter(|character| !character.is_whitespace()) {
-        if !spelt.is_empty() {
-            spelt.push(' ');
-        }
-        spelt.push(character);
-    }
-    spelt
+    let characters = value.chars().filter(|character| !character.is_whitespace());
+    let spelt: String = characters.flat_map(|character| [' ', character]).collect();
+    spelt.trim_start().to_owned()
 }
 
 /// Why a text is no template, and where.
@@ -361,12 +337,7 @@ impl fmt::Display for TemplateErrorKind {
     }
 }
 
-enum Inner {
-    Field(Field),
-    Text(String),
-}
-
-/// Reads from behind a `{{` to behind its `}}`.
+/// Reads from behind a `{{`, which is at `start`, to behind its `}}`.
 struct FieldParser<'t> {
     text: &'t str,
     at: usize,
@@ -374,124 +345,98 @@ struct FieldParser<'t> {
 }
 
 impl FieldParser<'_> {
-    fn parse(&mut self) -> Result<Inner, TemplateError> {
-        self.skip_blanks();
-        if self.peek() == Some('"') {
-            let text = self.quoted()?;
-            self.close()?;
-            return Ok(Inner::Text(text));
-        }
-        let name = self.name();
-        if name.is_empty() {
-            return Err(match self.peek() {
-                Some('}' | '|') => template_error(self.start, self.at, TemplateErrorKind::NoName),
-                _ => self.unexpected(),
-            });
-        }
+    fn parse(&mut self) -> Result<Field, TemplateError> {
         let mut filters = Vec::new();
-        self.skip_blanks();
-        while self.peek() == Some('|') {
-            self.at += 1;
-            self.skip_blanks();
+        let source = match self.value()? {
+            Some(value) => value,
+            None if self.next_is("}") || self.next_is("|") => {
+                return Err(self.error(self.start, TemplateErrorKind::NoName));
+            }
+            None => return Err(self.unexpected()),
+        };
+        while !matches!(source, Value::Literal(_)) && self.take("|") {
             filters.push(self.filter()?);
-            self.skip_blanks();
         }
-        self.close()?;
-        Ok(Inner::Field(Field {
-            source: Value::Parameter(name),
-            filters,
-        }))
+        self.expect("}}")?;
+        Ok(Field { source, filters })
     }
 
     fn filter(&mut self) -> Result<Filter, TemplateError> {
+        self.skip_blanks();
         let start = self.at;
-        match self.name().as_str() {
+        match self.name() {
             "spell" => Ok(Filter::Spell),
             "upper" => Ok(Filter::Upper),
             "lower" => Ok(Filter::Lower),
-            "default" => self.default_filter(start),
+            "default" => {
+                let value = if self.take("(") { self.value()? } else { None };
+                let Some(value) = value else {
+                    return Err(self.error(start, TemplateErrorKind::DefaultWithout));
+                };
+                self.expect(")")?;
+                Ok(Filter::Default(value))
+            }
             "" => Err(self.unexpected()),
             other => {
                 let kind = TemplateErrorKind::UnknownFilter(other.to_owned());
-                Err(template_error(start, self.at, kind))
+                Err(self.error(start, kind))
             }
         }
     }
 
-    fn default_filter(&mut self, start: usize) -> Result<Filter, TemplateError> {
+    /// A quoted text or a name; `None` when neither is next.
+    fn value(&mut self) -> Result<Option<Value>, TemplateError> {
         self.skip_blanks();
-        if self.peek() != Some('(') {
-            return Err(template_error(
-                start,
-                self.at,
-                TemplateErrorKind::DefaultWithout,
-            ));
-        }
-        self.at += 1;
-        self.skip_blanks();
-        let filter = if self.peek() == Some('"') {
-            Filter::DefaultText(self.quoted()?)
-        } else {
-            let name = self.name();
-            if name.is_empty() {
-                return Err(template_error(
-                    start,
-                    self.at,
-                    TemplateErrorKind::DefaultWithout,
-                ));
-            }
-            Filter::DefaultValue(Value::Parameter(name))
-        };
-        self.skip_blanks();
-        if self.peek() != Some(')') {
-            return Err(self.unexpected());
-        }
-        self.at += 1;
-        Ok(filter)
-    }
-
-    /// A quoted text; `\"` and `\\` stand for a quote and a backslash.
-    fn quoted(&mut self) -> Result<String, TemplateError> {
         let start = self.at;
+        if !self.take("\"") {
+            let name = self.name();
+            return Ok((!name.is_empty()).then(|| Value::Parameter(name.to_owned())));
+        }
+        // `\"` and `\\` stand for a quote and a backslash.
         let mut text = String::new();
-        let mut characters = self.text[self.at + 1..].char_indices();
+        let mut characters = self.text[self.at..].char_indices();
         while let Some((offset, character)) = characters.next() {
             match character {
                 '"' => {
-                    self.at += 1 + offset + 1;
-                    return Ok(text);
+                    self.at += offset + 1;
+                    return Ok(Some(Value::Literal(text)));
                 }
                 '\\' => text.extend(characters.next().map(|(_, escaped)| escaped)),
                 _ => text.push(character),
             }
         }
-        Err(template_error(
-            start,
-            self.text.len(),
-            TemplateErrorKind::UnclosedQuote,
-        ))
+        self.at = self.text.len();
+        Err(self.error(start, TemplateErrorKind::UnclosedQuote))
     }
 
-    fn name(&mut self) -> String {
+    fn name(&mut self) -> &str {
+        self.skip_blanks();
         let rest = &self.text[self.at..];
         let length = rest
             .find(|character: char| character.is_whitespace() || "{}|()\"".contains(character))
             .unwrap_or(rest.len());
         self.at += length;
-        rest[..length].to_owned()
+        &rest[..length]
     }
 
-    fn close(&mut self) -> Result<(), TemplateError> {
+    /// Whether this is next, perhaps behind blanks.
+    fn next_is(&mut self, mark: &str) -> bool {
         self.skip_blanks();
-        if self.text[self.at..].starts_with("}}") {
-            self.at += 2;
-            return Ok(());
-        }
-        Err(self.unexpected())
+        self.text[self.at..].starts_with(mark)
     }
 
-    fn peek(&self) -> Option<char> {
-        self.text[self.at..].chars().next()
+    fn take(&mut self, mark: &str) -> bool {
+        let is_next = self.next_is(mark);
+        self.at += if is_next { mark.len() } else { 0 };
+        is_next
+    }
+
+    fn expect(&mut self, mark: &str) -> Result<(), TemplateError> {
+        if self.take(mark) {
+            Ok(())
+        } else {
+            Err(self.unexpected())
+        }
     }
 
     fn skip_blanks(&mut self) {
@@ -500,22 +445,25 @@ impl FieldParser<'_> {
     }
 
     /// The error for what stands here; at the end of the text that is the missing `}}`.
-    fn unexpected(&self) -> TemplateError {
-        match self.peek() {
-            Some(found) if self.text[self.at..].contains("}}") => template_error(
-                self.at,
-                self.at + found.len_utf8(),
-                TemplateErrorKind::Unexpected(found),
-            ),
-            _ => template_error(self.start, self.text.len(), TemplateErrorKind::Unclosed),
+    fn unexpected(&mut self) -> TemplateError {
+        let rest = &self.text[self.at..];
+        match rest.chars().next() {
+            Some(found) if rest.contains("}}") => {
+                let start = self.at;
+                self.at += found.len_utf8();
+                self.error(start, TemplateErrorKind::Unexpected(found))
+            }
+            _ => {
+                self.at = self.text.len();
+                self.error(self.start, TemplateErrorKind::Unclosed)
+            }
         }
     }
-}
 
-fn template_error(start: usize, end: usize, kind: TemplateErrorKind) -> TemplateError {
-    TemplateError {
-        span: start..end.max(start),
-        kind,
+    /// What is wrong from `start` up to here.
+    fn error(&self, start: usize, kind: TemplateErrorKind) -> TemplateError {
+        let span = start..self.at;
+        TemplateError { span, kind }
     }
 }
 

@@ -95,16 +95,7 @@ fn find<U: AsRef<str>>(
     let (applying, others): (Vec<_>, Vec<_>) = secrets.entries().iter().partition(|(owner, _)| {
         settings.algorithm == Some(algorithm) && owner.applies(settings.key, signed.account_sid)
     });
-    let mut search = Search {
-        claim: &claim,
-        algorithm,
-        candidates: &candidates,
-        checks_left: MOST_CHECKS,
-    };
-    if let Some(found) = search
-        .run(&applying, |_| None)
-        .or_else(|| search.run(&others, |owner| Some(not_asked_for(owner))))
-    {
+    if let Some(found) = search(&claim, algorithm, &candidates, &applying, &others) {
         return Ok(found);
     }
     Err(if settings.algorithm.is_none() {
@@ -162,31 +153,27 @@ fn not_asked_for(owner: &Owner) -> Difference {
     }
 }
 
-struct Search<'a> {
-    claim: &'a Claim<'a>,
+/// What the first candidate that matches says; secrets that do not apply to the request are tried last.
+fn search(
+    claim: &Claim<'_>,
     algorithm: Algorithm,
-    candidates: &'a [Candidate<'a>],
-    checks_left: usize,
-}
-
-impl Search<'_> {
-    /// The first candidate that matches; `also` is what else differs when it was signed with this owner's secret.
-    fn run(
-        &mut self,
-        secrets: &[&(Owner, Secret)],
-        also: impl Fn(&Owner) -> Option<Difference>,
-    ) -> Option<String> {
-        for candidate in self.candidates {
+    candidates: &[Candidate<'_>],
+    applying: &[&(Owner, Secret)],
+    others: &[&(Owner, Secret)],
+) -> Option<String> {
+    let mut checks_left = MOST_CHECKS;
+    for (secrets, are_others) in [(applying, false), (others, true)] {
+        for candidate in candidates {
             let url = candidate.url();
             for reading in SignedUrl::parse(&url)?.readings() {
                 for (owner, secret) in secrets {
-                    self.checks_left = self.checks_left.checked_sub(1)?;
-                    if !self.claim.signs_url(secret, self.algorithm, reading) {
+                    checks_left = checks_left.checked_sub(1)?;
+                    if !claim.signs_url(secret, algorithm, reading) {
                         continue;
                     }
                     let mut differences = candidate.differences.clone();
-                    differences.extend(also(owner));
-                    if !self.claim.signs_body(reading) {
+                    differences.extend(are_others.then(|| not_asked_for(owner)));
+                    if !claim.signs_body(reading) {
                         differences.push(Difference::new(
                             "bodySHA256 is missing or that of another body",
                             "find what changes the body or the query on the way",
@@ -199,8 +186,8 @@ impl Search<'_> {
                 }
             }
         }
-        None
     }
+    None
 }
 
 /// A URL that may have been signed in place of one that was tried. That one is among them, with no difference.
@@ -218,38 +205,22 @@ struct Candidate<'a> {
 
 impl Candidate<'_> {
     fn url(&self) -> String {
-        let Self {
-            host,
-            port,
-            prefix,
-            rest,
-            ..
-        } = self;
-        [self.scheme, self.tried.user_info, host, port, prefix, rest].concat()
+        let [host, port] = [&*self.host, &*self.port];
+        let user_info = self.tried.user_info;
+        [self.scheme, user_info, host, port, &self.prefix, &self.rest].concat()
     }
 
     /// What to say and to do when this reading of it was signed.
     fn would_match(&self, signed: SignedUrl<'_>, differences: &[Difference]) -> String {
         let what: Vec<&str> = differences.iter().map(|other| &*other.what).collect();
-        let found = format!(
-            "{} would match, where {}",
-            signed.shown(),
-            what.join(" and ")
-        );
-        let public_url = self.public_url(signed);
-        let remedies = public_url
-            .map(|public_url| format!("set --public-url {public_url}"))
-            .into_iter()
-            .chain(
-                differences
-                    .iter()
-                    .filter_map(|other| other.remedy.map(str::to_owned)),
-            );
-        [found]
-            .into_iter()
-            .chain(remedies)
-            .collect::<Vec<_>>()
-            .join("; ")
+        let what = what.join(" and ");
+        let mut parts = vec![format!("{} would match, where {what}", signed.shown())];
+        if let Some(public_url) = self.public_url(signed) {
+            parts.push(format!("set --public-url {public_url}"));
+        }
+        let remedies = differences.iter().filter_map(|other| other.remedy);
+        parts.extend(remedies.map(str::to_owned));
+        parts.join("; ")
     }
 
     /// What `--public-url` must be for this candidate to be tried; `None` when that is not what is wrong.
@@ -284,8 +255,11 @@ fn candidates<'a>(tried: SignedUrl<'a>, hints: &Hints<'_>) -> Vec<Candidate<'a>>
         None => vec![(String::new(), None)],
     };
     let rests = rests(cut.map_or(&asked, |(_, received)| received));
+    let mut schemes = vec![(tried.scheme, None)];
+    add(&mut schemes, "https://", "the scheme is https");
+    add(&mut schemes, "http://", "the scheme is http");
     let mut candidates = Vec::new();
-    for (scheme, other_scheme) in schemes(tried.scheme) {
+    for (scheme, other_scheme) in schemes {
         for ((host, port), other_address) in addresses(tried, hints) {
             for (prefix, other_prefix) in &prefixes {
                 for (rest, other_slash) in &rests {
@@ -306,13 +280,6 @@ fn candidates<'a>(tried: SignedUrl<'a>, hints: &Hints<'_>) -> Vec<Candidate<'a>>
     candidates
 }
 
-fn schemes(tried: &str) -> Vec<Variant<&str>> {
-    let mut schemes = vec![(tried, None)];
-    add(&mut schemes, "https://", "the scheme is https");
-    add(&mut schemes, "http://", "the scheme is http");
-    schemes
-}
-
 /// Hosts, each with its port.
 fn addresses(tried: SignedUrl<'_>, hints: &Hints<'_>) -> Vec<Variant<(String, String)>> {
     let mut addresses = vec![
@@ -323,11 +290,8 @@ fn addresses(tried: SignedUrl<'_>, hints: &Hints<'_>) -> Vec<Variant<(String, St
     addresses.extend(hints.hosts.iter().map(ToString::to_string));
     if let Some(port) = hints.port {
         let hosts = addresses.iter().map(|address| split_port(address).0);
-        let with_port: Vec<String> = [tried.host]
-            .into_iter()
-            .chain(hosts)
-            .map(|host| format!("{host}:{port}"))
-            .collect();
+        let with_port = |host| format!("{host}:{port}");
+        let with_port: Vec<String> = hosts.map(with_port).collect();
         addresses.extend(with_port);
     }
     // A header may hold anything; what is not a host and port is not tried.
@@ -359,14 +323,12 @@ fn prefixes(tried: &str, received: &str, hinted: Option<&str>) -> Vec<Variant<St
         add(&mut prefixes, single.to_owned(), "the path is not doubled");
     }
     add(&mut prefixes, String::new(), "the path prefix is another");
-    let hinted = hinted.filter(|prefix| prefix.starts_with('/') && !prefix.contains(['?', '#']));
-    if let Some(prefix) = hinted {
-        let prefix = prefix.trim_end_matches('/');
-        add(
-            &mut prefixes,
-            prefix.to_owned(),
-            "the path prefix is another",
-        );
+    if let Some(prefix) = hinted
+        && prefix.starts_with('/')
+        && !prefix.contains(['?', '#'])
+    {
+        let prefix = prefix.trim_end_matches('/').to_owned();
+        add(&mut prefixes, prefix, "the path prefix is another");
     }
     prefixes
 }
@@ -376,7 +338,7 @@ fn rests(tried: &str) -> Vec<Variant<String>> {
     let (path, query) = tried.split_at(tried.find('?').unwrap_or(tried.len()));
     let (other, what) = match path.strip_suffix('/') {
         Some(without) => (
-            without.to_owned() + query,
+            [without, query].concat(),
             "the path ends with one slash less",
         ),
         None => (

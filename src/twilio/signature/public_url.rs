@@ -1,5 +1,6 @@
 //! Where the outside world reaches this service: `--public-url`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -41,37 +42,12 @@ impl fmt::Display for PublicUrl {
 }
 
 /// Why a text is not a [`PublicUrl`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PublicUrlError {
-    /// It does not begin with `https://` or `http://`, in any letter case.
-    Scheme,
-    /// There is no host.
-    NoHost,
-    /// The host has this character, which no host has.
-    HostCharacter(char),
-    /// The port is not a number from 1 to 65535.
-    Port,
-    /// There is a blank or a control character at this byte.
-    Blank(usize),
-    /// There is a `?`.
-    Query,
-    /// There is a `#`.
-    Fragment,
-}
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublicUrlError(Cow<'static, str>);
 
 impl fmt::Display for PublicUrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Scheme => f.write_str("a public URL begins with https:// or http://"),
-            Self::NoHost => f.write_str("a public URL has a host: https://HOST"),
-            Self::HostCharacter(found) => write!(f, "a host has no `{found}`"),
-            Self::Port => f.write_str("a port is a number from 1 to 65535"),
-            Self::Blank(at) => write!(f, "a blank or control character at byte {at}"),
-            Self::Query => {
-                f.write_str("a public URL has no query, since each request brings its own")
-            }
-            Self::Fragment => f.write_str("a public URL has no fragment, since none is ever sent"),
-        }
+        f.write_str(&self.0)
     }
 }
 
@@ -81,52 +57,46 @@ impl FromStr for PublicUrl {
     type Err = PublicUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let error = |problem| Err(PublicUrlError(Cow::Borrowed(problem)));
         if let Some(at) = text.find(|c: char| c.is_whitespace() || c.is_control()) {
-            return Err(PublicUrlError::Blank(at));
+            let problem = format!("a blank or control character at byte {at}");
+            return Err(PublicUrlError(problem.into()));
         }
-        let url = SignedUrl::parse(text)
-            .filter(|url| matches!(&*url.scheme.to_ascii_lowercase(), "https://" | "http://"))
-            .ok_or(PublicUrlError::Scheme)?;
+        let url = SignedUrl::parse(text);
+        let Some(url) =
+            url.filter(|url| matches!(&*url.scheme.to_ascii_lowercase(), "https://" | "http://"))
+        else {
+            return error("a public URL begins with https:// or http://");
+        };
         if text.contains('#') {
-            return Err(PublicUrlError::Fragment);
+            return error("a public URL has no fragment, since none is ever sent");
         }
         if !url.query.is_empty() {
-            return Err(PublicUrlError::Query);
+            return error("a public URL has no query, since each request brings its own");
         }
-        check_host(url.host)?;
+        let bracketed = url.host.strip_prefix('[');
+        let (host, fits): (&str, fn(char) -> bool) =
+            match bracketed.and_then(|address| address.strip_suffix(']')) {
+                Some(address) => (address, |c| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
+                // Anything beyond ASCII is allowed: a name that was not written in punycode is signed as it was written.
+                None => (url.host, |c| {
+                    c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || !c.is_ascii()
+                }),
+            };
+        if host.is_empty() {
+            return error("a public URL has a host: https://HOST");
+        }
+        if let Some(found) = host.chars().find(|&c| !fits(c)) {
+            return Err(PublicUrlError(format!("a host has no `{found}`").into()));
+        }
         if let Some(port) = url.port.strip_prefix(':') {
-            check_port(port)?;
+            let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
+            if !is_number || !matches!(port.parse::<u16>(), Ok(1..)) {
+                return error("a port is a number from 1 to 65535");
+            }
         }
         let prefix = url.path.trim_end_matches('/');
         Ok(Self([url.scheme, url.host, url.port, prefix].concat()))
-    }
-}
-
-fn check_host(host: &str) -> Result<(), PublicUrlError> {
-    let bracketed = host
-        .strip_prefix('[')
-        .and_then(|address| address.strip_suffix(']'));
-    let (name, fits): (&str, fn(char) -> bool) = match bracketed {
-        Some(address) => (address, |c| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
-        // Anything beyond ASCII is allowed: a name that was not written in punycode is signed as it was written.
-        None => (host, |c| {
-            c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || !c.is_ascii()
-        }),
-    };
-    if name.is_empty() {
-        return Err(PublicUrlError::NoHost);
-    }
-    match name.chars().find(|&c| !fits(c)) {
-        Some(found) => Err(PublicUrlError::HostCharacter(found)),
-        None => Ok(()),
-    }
-}
-
-fn check_port(port: &str) -> Result<(), PublicUrlError> {
-    let digits_only = port.bytes().all(|byte| byte.is_ascii_digit());
-    match port.parse::<u16>() {
-        Ok(1..) if digits_only => Ok(()),
-        _ => Err(PublicUrlError::Port),
     }
 }
 

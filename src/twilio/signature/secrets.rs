@@ -1,10 +1,10 @@
-//! The secrets that Twilio may have signed with, and the file that holds them.
+//! The secrets that Twilio may have signed with, the keys in the path of senders who do not sign, and their files.
 //!
 //! Takes text and returns values; the caller reads the file. No message repeats what a line holds.
 
 use std::fmt;
 
-use crate::twilio::signature::Secret;
+use crate::twilio::signature::{Algorithm, Secret};
 
 /// Whose secret it is, which decides for which requests it is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,9 +42,9 @@ impl Secrets {
     /// # Errors
     ///
     /// The first line that cannot be a secret, or that there is none at all.
-    pub fn parse(text: &str) -> Result<Self, LinesError<SecretError>> {
-        let what = "secret; write the account's auth token on a line";
-        let entries = read_lines(text, what, read_line)?;
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let none = "holds no secret; write the account's auth token on a line";
+        let entries = read_lines(text, none, read_line)?;
         Ok(Self { entries })
     }
 
@@ -55,10 +55,15 @@ impl Secrets {
     /// A text that cannot be an auth token. An empty one is an error too: anyone could sign with it.
     pub fn add_token(&mut self, token: &str) -> Result<(), SecretError> {
         let token = token.trim();
-        if token.split_whitespace().nth(1).is_some() {
-            return Err(SecretError::Words);
-        }
-        self.entries.push(read_line(token)?);
+        let read = match token.split_whitespace().nth(1) {
+            Some(_) => Err(WORDS),
+            None => read_line(token),
+        };
+        let in_line = |problem| SecretError {
+            line: None,
+            problem,
+        };
+        self.entries.push(read.map_err(in_line)?);
         Ok(())
     }
 
@@ -80,8 +85,7 @@ impl Secrets {
     }
 
     /// The auth token with which to sign as Twilio would for this account: its own, else one for any account.
-    #[must_use]
-    pub fn token_for(&self, account_sid: &str) -> Option<&Secret> {
+    pub(crate) fn token_for(&self, account_sid: &str) -> Option<&Secret> {
         let owned_by = |wanted: &Owner| {
             self.entries
                 .iter()
@@ -113,60 +117,69 @@ impl Secrets {
 /// Source: Twilio, "Sign webhooks with shared keys", public beta of September 2026.
 const SHARED_KEY: &str = "webhooks_sharedkey_";
 
-fn read_line(line: &str) -> Result<(Owner, Secret), SecretError> {
+const WORDS: &str =
+    "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`";
+
+fn read_line(line: &str) -> Result<(Owner, Secret), &'static str> {
     let mut words = line.split_whitespace();
-    let first = words.next().ok_or(SecretError::Empty)?;
+    let first = words
+        .next()
+        .ok_or("a secret is empty; write the account's auth token")?;
     let second = words.next();
     if second.is_some_and(|word| word.starts_with('#')) {
-        return Err(SecretError::Comment);
+        return Err("a comment behind a secret; write it as a line that begins with `#`");
     }
     if words.next().is_some() {
-        return Err(SecretError::Words);
+        return Err(WORDS);
+    }
+    if is_sid(first, "SK") {
+        return Err("an API key (SK…) never signs webhooks; write the account's auth token");
     }
     let Some(secret) = second else {
         return read_word(first);
     };
-    if is_sid(first, "SK") {
-        Err(SecretError::ApiKey)
-    } else if is_sid(secret, "AC") || secret.starts_with(SHARED_KEY) {
-        Err(SecretError::Order)
+    let owner = if is_sid(secret, "AC") || secret.starts_with(SHARED_KEY) {
+        return Err("the secret stands first; write `AC… TOKEN` or `webhooks_sharedkey_… SECRET`");
     } else if is_sid(first, "AC") {
-        check_characters(secret)?;
-        Ok((Owner::Account(first.to_owned()), Secret::new(secret)))
+        Owner::Account(first.to_owned())
     } else if first.starts_with("AC") {
-        Err(SecretError::AccountSid)
+        return Err(
+            "not an Account SID; write `AC` and its 32 digits of 0-9 and a-f, a blank and its auth token",
+        );
     } else if first.len() > SHARED_KEY.len() && first.starts_with(SHARED_KEY) {
-        check_characters(secret)?;
-        Ok((Owner::SharedKey(first.to_owned()), Secret::new(secret)))
+        Owner::SharedKey(first.to_owned())
     } else {
-        Err(SecretError::Words)
-    }
+        return Err(WORDS);
+    };
+    Ok((owner, checked(secret)?))
 }
 
-fn read_word(word: &str) -> Result<(Owner, Secret), SecretError> {
-    if is_sid(word, "SK") {
-        return Err(SecretError::ApiKey);
-    }
+fn read_word(word: &str) -> Result<(Owner, Secret), &'static str> {
     if is_sid(word, "AC") {
-        return Err(SecretError::AccountSidAlone);
+        return Err(
+            "an Account SID is no secret; write its auth token, or `AC… TOKEN` for a sub-account",
+        );
     }
     if word.starts_with(SHARED_KEY) {
-        return Err(SecretError::SharedKeyAlone);
+        return Err("the id of a shared key is no secret; write `webhooks_sharedkey_… SECRET`");
     }
     // Auth tokens are hexadecimal digits, so these come from a line of shell or of an environment file.
     if word.contains(['=', '"', '\'']) {
-        return Err(SecretError::Assignment);
+        return Err(
+            "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
+        );
     }
-    check_characters(word)?;
-    Ok((Owner::AnyAccount, Secret::new(word)))
+    Ok((Owner::AnyAccount, checked(word)?))
 }
 
 /// What is pasted from a web page may hold characters that nobody sees, and that fail every signature.
-fn check_characters(secret: &str) -> Result<(), SecretError> {
+fn checked(secret: &str) -> Result<Secret, &'static str> {
     if secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(())
+        Ok(Secret::new(secret))
     } else {
-        Err(SecretError::Character)
+        Err(
+            "a character that no secret has, perhaps an invisible one; type or copy the secret again",
+        )
     }
 }
 
@@ -180,108 +193,110 @@ fn is_sid(word: &str, kind: &str) -> bool {
     })
 }
 
-/// Why a text is not a secret. The text is not kept.
+/// The keys that open a path, such as `/voice-webhooks/KEY`; with none, it stays closed.
+///
+/// The texts themselves are not kept, and nothing prints them.
+#[derive(Clone, Default)]
+pub struct PathKeys {
+    /// Each key, and what it signs itself with.
+    keys: Vec<(Secret, Vec<u8>)>,
+}
+
+impl PathKeys {
+    /// Reads a file with a key a line, as [`Secrets::parse`] does.
+    ///
+    /// # Errors
+    ///
+    /// The first line that cannot be a key, or that there is none at all.
+    pub fn parse(text: &str) -> Result<Self, SecretError> {
+        let keys = read_keys(text)?.into_iter().map(|text| {
+            let key = Secret::new(text);
+            let signature = key.sign(Algorithm::HmacSha256, &[text], &[]);
+            (key, signature)
+        });
+        Ok(Self {
+            keys: keys.collect(),
+        })
+    }
+
+    /// The first key of a file, for a sender to use.
+    pub(crate) fn first(text: &str) -> Result<&str, SecretError> {
+        read_keys(text).map(|keys| keys[0])
+    }
+
+    /// Adds the keys of another file.
+    pub(crate) fn extend(&mut self, others: Self) {
+        self.keys.extend(others.keys);
+    }
+
+    /// Whether a text is one of the keys. The time that takes tells nothing about them but how many there are.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        // Signatures are compared, not texts, and each of them to its end.
+        self.keys.iter().fold(false, |found, (key, signature)| {
+            key.has_signed(Algorithm::HmacSha256, &[text], &[], signature) | found
+        })
+    }
+}
+
+impl fmt::Debug for PathKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<redacted>")
+    }
+}
+
+/// A key has 32 characters at least: 128 bits, if they are random hexadecimal digits.
+fn read_keys(text: &str) -> Result<Vec<&str>, SecretError> {
+    read_lines(text, "holds no key; write one on a line", |line| {
+        let stands_for_itself = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if !line.bytes().all(stands_for_itself) {
+            return Err("a key has only A-Z a-z 0-9 - . _ ~, so that it can stand in a path");
+        }
+        match line.len() {
+            ..32 => Err("a key has at least 32 characters, such as `openssl rand -hex 16` prints"),
+            32..=256 => Ok(line),
+            257.. => Err("a key has at most 256 characters"),
+        }
+    })
+}
+
+/// Why a secret, or a file of secrets or keys, cannot be used. Holds nothing of what is in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SecretError {
-    /// Nothing was given.
-    Empty,
-    /// An API key, with its secret or without.
-    ApiKey,
-    /// The SID of an account where its auth token belongs.
-    AccountSidAlone,
-    /// The id of a shared key without its secret.
-    SharedKeyAlone,
-    /// Begins with `AC`, but is not the SID of an account.
-    AccountSid,
-    /// The SID or the key's id stands behind the secret.
-    Order,
-    /// A remark behind the secret.
-    Comment,
-    /// A name, `=` or quotes around the secret.
-    Assignment,
-    /// A control character, or one beyond ASCII.
-    Character,
-    /// More words than belong there.
-    Words,
+pub struct SecretError {
+    /// The line that is wrong, counted from 1; `None` when it is all of it.
+    line: Option<usize>,
+    /// What is wrong, and what to write.
+    problem: &'static str,
 }
 
 impl fmt::Display for SecretError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "a secret is empty; write the account's auth token",
-            Self::ApiKey => {
-                "an API key (SK…) never signs webhooks; write the account's auth token"
-            }
-            Self::AccountSidAlone => {
-                "an Account SID is no secret; write its auth token, or `AC… TOKEN` for a sub-account"
-            }
-            Self::SharedKeyAlone => {
-                "the id of a shared key is no secret; write `webhooks_sharedkey_… SECRET`"
-            }
-            Self::AccountSid => {
-                "not an Account SID; write `AC` and its 32 digits of 0-9 and a-f, a blank and its auth token"
-            }
-            Self::Order => {
-                "the secret stands first; write `AC… TOKEN` or `webhooks_sharedkey_… SECRET`"
-            }
-            Self::Comment => "a comment behind a secret; write it as a line that begins with `#`",
-            Self::Assignment => {
-                "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it"
-            }
-            Self::Character => {
-                "a character that no secret has, perhaps an invisible one; type or copy the secret again"
-            }
-            Self::Words => {
-                "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`"
-            }
-        })
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(self.problem)
     }
 }
 
 impl std::error::Error for SecretError {}
 
 /// The lines of a file, each read as one thing; at least one. Empty lines, lines that begin with `#`, blanks around a
-/// line, CRLF and a byte order mark do not count. `what` says what is missing where there are none.
-pub(super) fn read_lines<'t, T, E>(
+/// line, CRLF and a byte order mark do not count. `none` is the problem where there are none.
+fn read_lines<'t, T>(
     text: &'t str,
-    what: &'static str,
-    read: impl Fn(&'t str) -> Result<T, E>,
-) -> Result<Vec<T>, LinesError<E>> {
+    none: &'static str,
+    read: impl Fn(&'t str) -> Result<T, &'static str>,
+) -> Result<Vec<T>, SecretError> {
+    let error = |line, problem| SecretError { line, problem };
     let lines = (1..).zip(text.trim_start_matches('\u{feff}').lines().map(str::trim));
     let things: Vec<T> = lines
         .filter(|(_, text)| !text.is_empty() && !text.starts_with('#'))
-        .map(|(line, text)| read(text).map_err(|error| LinesError::Line { line, error }))
+        .map(|(line, text)| read(text).map_err(|problem| error(Some(line), problem)))
         .collect::<Result<_, _>>()?;
     if things.is_empty() {
-        return Err(LinesError::None(what));
+        return Err(error(None, none));
     }
     Ok(things)
 }
-
-/// Why a file of secrets or keys cannot be used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LinesError<E> {
-    /// Every line is empty or a comment: what is missing, and what to write.
-    None(&'static str),
-    /// A line cannot be what it should be.
-    Line {
-        /// Counted from 1.
-        line: usize,
-        /// What is wrong with it.
-        error: E,
-    },
-}
-
-impl<E: fmt::Display> fmt::Display for LinesError<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None(what) => write!(f, "holds no {what}"),
-            Self::Line { line, error } => write!(f, "line {line}: {error}"),
-        }
-    }
-}
-
-impl<E: fmt::Debug + fmt::Display> std::error::Error for LinesError<E> {}
 
 #[cfg(test)]
 mod tests {
@@ -403,21 +418,26 @@ mod tests {
         assert!(secrets.is_empty());
         assert_eq!(secrets.add_token(" 12345\n"), Ok(()));
         assert_eq!(secrets.len(), 1);
-        for (token, error) in [
-            ("", SecretError::Empty),
-            (" \n", SecretError::Empty),
-            (ACCOUNT, SecretError::AccountSidAlone),
-            (API_KEY, SecretError::ApiKey),
-            ("one two", SecretError::Words),
-            (&format!("{ACCOUNT} token"), SecretError::Words),
+        let empty = "a secret is empty; write the account's auth token";
+        let words = "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`";
+        for (token, message) in [
+            ("", empty),
+            (" \n", empty),
+            (
+                ACCOUNT,
+                "an Account SID is no secret; write its auth token, or `AC… TOKEN` for a sub-account",
+            ),
+            (
+                API_KEY,
+                "an API key (SK…) never signs webhooks; write the account's auth token",
+            ),
+            ("one two", words),
+            (&format!("{ACCOUNT} token"), words),
         ] {
-            assert_eq!(secrets.add_token(token), Err(error), "{token:?}");
+            let error = secrets.add_token(token).expect_err(token);
+            assert_eq!(error.to_string(), message, "{token:?}");
         }
         assert_eq!(secrets.len(), 1);
-        assert_eq!(
-            SecretError::Empty.to_string(),
-            "a secret is empty; write the account's auth token"
-        );
     }
 
     #[test]
@@ -442,5 +462,86 @@ mod tests {
         }
         let keys_only = Secrets::parse("webhooks_sharedkey_1 key").expect("a shared key");
         assert!(keys_only.token_for(ACCOUNT).is_none());
+    }
+}
+
+#[cfg(test)]
+mod path_key_tests {
+    use super::*;
+
+    const ONE: &str = "0123456789abcdef0123456789abcdef";
+    const OTHER: &str = "fedcba9876543210-._~fedcba987654";
+
+    #[test]
+    fn a_file_holds_a_key_a_line() {
+        let text = format!("\u{feff}# ours\r\n\r\n  {ONE} \r\n{OTHER}");
+        let keys = PathKeys::parse(&text).expect("two keys");
+        for key in [ONE, OTHER] {
+            assert!(keys.has(key), "{key}");
+        }
+        for text in [
+            "",
+            "# ours",
+            &ONE[1..],
+            &format!("{ONE}0"),
+            &format!("{ONE} "),
+            &ONE.to_uppercase(),
+        ] {
+            assert!(!keys.has(text), "{text}");
+        }
+        assert!(!PathKeys::default().has(""));
+        assert_eq!(PathKeys::first(&text), Ok(ONE));
+        let error = PathKeys::first("# ours\n").expect_err("no key");
+        assert_eq!(error.to_string(), "holds no key; write one on a line");
+        assert_eq!(format!("{keys:?}"), "<redacted>");
+    }
+
+    #[test]
+    fn files_are_put_together() {
+        let mut keys = PathKeys::default();
+        for key in [ONE, OTHER] {
+            keys.extend(PathKeys::parse(key).expect("a key"));
+        }
+        assert!(keys.has(ONE) && keys.has(OTHER));
+        // In two files, it is still a key.
+        keys.extend(PathKeys::parse(ONE).expect("a key"));
+        assert!(keys.has(ONE));
+    }
+
+    #[test]
+    fn a_key_has_from_32_to_256_characters() {
+        for (length, fits) in [(31, false), (32, true), (256, true), (257, false)] {
+            assert_eq!(
+                PathKeys::parse(&"a".repeat(length)).is_ok(),
+                fits,
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_file_says_what_is_wrong_and_where_without_the_key() {
+        for (line, message) in [
+            (
+                &ONE[1..],
+                "line 2: a key has at least 32 characters, such as `openssl rand -hex 16` prints",
+            ),
+            (&"a".repeat(257), "line 2: a key has at most 256 characters"),
+            (
+                &format!("{ONE}/"),
+                "line 2: a key has only A-Z a-z 0-9 - . _ ~, so that it can stand in a path",
+            ),
+            (
+                &format!("{ONE} {OTHER}"),
+                "line 2: a key has only A-Z a-z 0-9 - . _ ~, so that it can stand in a path",
+            ),
+        ] {
+            let error = PathKeys::parse(&format!("# ours\n{line}")).expect_err(line);
+            assert_eq!(error.to_string(), message);
+        }
+        for text in ["", "\n# nothing\n"] {
+            let error = PathKeys::parse(text).expect_err(text);
+            assert_eq!(error.to_string(), "holds no key; write one on a line");
+        }
     }
 }
