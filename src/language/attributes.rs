@@ -19,8 +19,9 @@ use crate::table::reply::template::{Field, Piece, Text, Value as FieldValue};
 use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::twiml_url::UrlError;
-use crate::twilio::vocabulary::{self, AttributeSpec, ElementSpec, ValueError, ValueType};
+use crate::twilio::vocabulary::{
+    self, AttributeSpec, ElementSpec, UrlError, ValueError, ValueType,
+};
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
     "unknown-attribute",
@@ -306,7 +307,7 @@ pub(super) fn add_defaults(
     let tag = element.spec.tag;
     // A voice speaks its own languages: an element that sets one of the two does not get the other from elsewhere.
     let sets_voice =
-        element.spec.is_spoken() && (element.sets("voice") || element.sets("language"));
+        element.spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
     for default in names.defaults.get(tag).into_iter().flatten() {
         let name = &*default.name;
         let is_pair = sets_voice && matches!(name, "voice" | "language");

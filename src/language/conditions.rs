@@ -195,7 +195,7 @@ fn condition(
     if asker == Asker::Intercept {
         names.check_intercept_parameter(problems, name, &key.span());
     }
-    if asker == Asker::Step && parameters::is_of_session(name) {
+    if asker == Asker::Step && parameters::get(name).session {
         let message = format!("`{name}` is absent from every request that comes back with a step");
         let help = "test it in the route that leads here, and give each outcome a step of its own";
         problems.warn(&SESSION_IN_STEP, key.span(), message, help);

@@ -163,7 +163,8 @@ impl Names {
         {
             return;
         }
-        let help = match parameters::nearest_of_intercept(name) {
+        let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
+        let help = match nearest(name, sent) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "Proxy sends interactionType, interactionData and what its webhooks page lists"
                 .to_owned(),

@@ -217,7 +217,7 @@ fn check_parameter(
     }
     names.check_parameter(problems, name, span);
     let in_step = matches!(owner, Owner::Route { in_step: true, .. });
-    if in_step && parameters::is_of_session(name) {
+    if in_step && parameters::get(name).session {
         let message = format!("`{name}` is absent from every request that comes back with a step");
         let help = "say it in the reply that leads here";
         problems.warn(&SESSION_IN_STEP, span.clone(), message, help);

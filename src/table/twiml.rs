@@ -222,7 +222,10 @@ impl FilledNode<'_> {
             .map(|(_, value)| &**value);
         let mut room = Room {
             characters: element.spec.text_max(voice).unwrap_or(usize::MAX),
-            encoded: element.spec.encoded_max().unwrap_or(usize::MAX),
+            encoded: element
+                .spec
+                .spoken_max
+                .map_or(usize::MAX, |max| max.encoded),
             cut: false,
         };
         element.cut(&mut room);

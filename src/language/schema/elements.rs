@@ -51,9 +51,9 @@ pub(super) fn define(definitions: &mut Map<String, Value>) {
 
 /// One element: its content under its own name, beside its attributes.
 fn element(channel: Channel, key: &str, spec: &ElementSpec) -> Value {
-    let attributes = spec.attributes();
+    let attributes = spec.attributes.iter();
     let mut properties: Map<String, Value> = attributes
-        .map(|(name, spec)| (name.to_owned(), attribute(name, spec)))
+        .map(|(name, spec)| ((*name).to_owned(), attribute(name, spec)))
         .collect();
     properties.insert(spec.tag.to_owned(), content(channel, key, spec));
     json!({

@@ -9,8 +9,8 @@ use crate::twilio::request::{Form, Request, Webhook};
 /// The channel of fields that somebody gave: that of a text when he said so or gave a text's fields, else a call's.
 #[must_use]
 pub fn channel(given: &Form, webhook: Webhook, says_message: bool) -> Channel {
-    let query = Form::default();
-    let request = Request::new(webhook, given, &query);
+    let no_query = Form::default();
+    let request = Request::new(webhook, given, &no_query);
     let tells_of_a_text = request.sent("interactionType").is_empty()
         && !request.value("interactionData.body").is_empty();
     if says_message || tells_of_a_text {
@@ -42,7 +42,9 @@ fn with_missing<'a>(given: &'a Form, fields: impl IntoIterator<Item = (&'a str, 
         .into_iter()
         .filter(|(name, _)| given.first(name).is_none())
         .map(|(name, sample)| {
-            let other = parameters::alias(name).and_then(|alias| given.first(alias));
+            let other = parameters::get(name)
+                .alias
+                .and_then(|alias| given.first(alias));
             (name, other.unwrap_or(sample))
         });
     given.pairs().chain(missing).collect()
@@ -96,17 +98,14 @@ pub fn event(form: &Form) -> Vec<u8> {
         if ["type", "id", "source", "time"].contains(&name) {
             continue;
         }
-        let (group, name) = name.split_once('.').unwrap_or(("", name));
-        let fields = if group.is_empty() {
-            &mut data
-        } else {
+        if let Some((group, name)) = name.split_once('.') {
             let group = data.entry(group).or_insert_with(|| json!({}));
-            match group {
-                Value::Object(fields) => fields,
-                _ => continue,
+            if let Value::Object(fields) = group {
+                fields.insert(name.to_owned(), value.into());
             }
-        };
-        fields.insert(name.to_owned(), value.into());
+        } else {
+            data.insert(name.to_owned(), value.into());
+        }
     }
     let member = |name, other| form.first(name).unwrap_or(other).to_owned();
     let event = json!([{
