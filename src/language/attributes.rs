@@ -220,11 +220,10 @@ fn bad_value(
         };
         problems
             .warn(&UNUSUAL_VALUE, span, message, help)
-            .twilio(spec.error_number());
+            .twilio(spec.errors.first().copied());
     } else {
-        let number = spec
-            .error_number()
-            .or(matches!(error, ValueError::Url(_)).then_some(11100));
+        let number = spec.errors.first().copied();
+        let number = number.or(matches!(error, ValueError::Url(_)).then_some(11100));
         problems.error(check, span, message, help).twilio(number);
     }
 }

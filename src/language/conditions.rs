@@ -177,7 +177,7 @@ fn condition(
     }
     if names.directories.contains_key(name)
         && value.get_ref().is_table()
-        && !parameters::is_known(name)
+        && parameters::check_name(name).is_some()
     {
         let message = format!("a column of \"{name}\" is named without quotes");
         let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");

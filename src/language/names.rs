@@ -158,7 +158,7 @@ impl Names {
         span: &Range<usize>,
     ) {
         if self.own_parameters.contains(name)
-            || !parameters::is_known(name)
+            || parameters::check_name(name).is_some()
             || parameters::is_of_intercept(name)
         {
             return;

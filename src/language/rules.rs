@@ -136,7 +136,7 @@ pub(super) fn check_element(
         let message = format!("`{tag}` is empty");
         problems
             .error(&EMPTY_ELEMENT, content.span(), message, help)
-            .twilio(spec.error_number());
+            .twilio(spec.errors.first().copied());
         return;
     }
     check_status(problems, element, span, parent);
@@ -214,7 +214,7 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
         let help = format!("write {{ {main} = \"…\" }} among its children");
         problems
             .error(&EMPTY_ELEMENT, span.clone(), message, help)
-            .twilio(spec.error_number());
+            .twilio(spec.errors.first().copied());
     }
 }
 

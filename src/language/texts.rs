@@ -12,7 +12,7 @@ use crate::table::problems::{Problems, listed};
 use crate::table::reply::template::{
     FILTERS, Field, TemplateError, TemplateErrorKind, Text, Value,
 };
-use crate::twilio::parameters;
+use crate::twilio::parameters::{self, NameProblem};
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::Destination;
 
@@ -205,8 +205,8 @@ fn check_parameter(
     span: &Range<usize>,
     owner: Owner,
 ) {
-    if let Some(known) =
-        parameters::other_case(name).filter(|_| !names.own_parameters.contains(name))
+    if let Some(NameProblem::Case(known)) = parameters::check_name(name)
+        && !names.own_parameters.contains(name)
     {
         let message = format!(
             "Twilio spells `{name}` as `{known}`; in another letter case it is always empty"

@@ -28,6 +28,10 @@ pub(crate) struct Parameters {
     others: BTreeMap<&'static str, Parameter>,
     /// What the data of an Event Streams event holds, by [`Parameters::of_event`].
     events: BTreeMap<&'static str, Parameter>,
+    /// Some of the data of an event that ends a call.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/voice-insights/api/call/details-call-summary>.
+    pub(crate) call_summary: BTreeMap<&'static str, &'static str>,
 }
 
 /// What is known of one parameter. The default knows nothing.
@@ -223,19 +227,6 @@ pub(crate) fn check_name(name: &str) -> Option<NameProblem> {
     PARAMETERS.check_name(name)
 }
 
-/// How Twilio spells a parameter that is written in another letter case.
-pub(crate) fn other_case(name: &str) -> Option<&'static str> {
-    match check_name(name) {
-        Some(NameProblem::Case(known)) => Some(known),
-        _ => None,
-    }
-}
-
-/// Whether a webhook of Twilio's sends a parameter of this name.
-pub(crate) fn is_known(name: &str) -> bool {
-    check_name(name).is_none()
-}
-
 /// The names of all parameters of Twilio's, but for families.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     PARAMETERS.names()
@@ -266,7 +257,7 @@ pub(crate) mod tests {
         "twilio": {
             "Invented": {"kind": "enumerated", "values": ["a", "b"], "webhooks": ["voice"], "privacy": "keep", "sample": "a"}
         },
-        "families": {}, "others": {}, "events": {}
+        "families": {}, "others": {}, "events": {}, "call_summary": {}
     }"#;
 
     #[test]
@@ -321,7 +312,10 @@ pub(crate) mod tests {
             "MediaUrl0",
             "AccountSid",
         ] {
-            assert!(is_known(name) && is_of_intercept(name), "{name}");
+            assert!(
+                check_name(name).is_none() && is_of_intercept(name),
+                "{name}"
+            );
         }
         for name in ["Called", "Body", "sessionSid", "outboundResourceSid"] {
             assert!(!is_of_intercept(name), "{name}");

@@ -6,7 +6,6 @@
 //! checks values. The readers of a table, the writer of documents and the JSON Schema all use these types.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -219,7 +218,7 @@ pub struct AttributeSpec {
     /// Set when Twilio advises against it.
     pub status: Option<Status>,
     /// Twilio's error numbers for a bad value.
-    errors: Vec<u32>,
+    pub(crate) errors: Vec<u32>,
 }
 
 fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
@@ -268,12 +267,8 @@ pub(crate) fn elements_named(
     channel: Channel,
     name: &str,
 ) -> impl Iterator<Item = &'static ElementSpec> {
-    let from_name = (Bound::Included(name), Bound::Unbounded);
-    elements(channel)
-        .range::<str, _>(from_name)
-        .take_while(move |(key, _)| key.starts_with(name))
-        .map(|(_, spec)| spec)
-        .filter(move |spec| spec.tag == name && name != RESPONSE)
+    let all = elements(channel).values();
+    all.filter(move |spec| spec.tag == name && name != RESPONSE)
 }
 
 /// The names of all elements of the channel but the root, sorted.
@@ -359,11 +354,6 @@ impl ElementSpec {
         self.attributes.keys().copied()
     }
 
-    /// Twilio's error number for a bad text of this element.
-    pub(crate) fn error_number(&self) -> Option<u32> {
-        self.errors.first().copied()
-    }
-
     /// The most characters that its text may have. Without a voice the account's own setting decides which one
     /// speaks, so the least of them counts.
     pub(crate) fn text_max(&self, voice: Option<&str>) -> Option<usize> {
@@ -384,11 +374,6 @@ impl AttributeSpec {
     pub(crate) fn any() -> &'static Self {
         static ANY: LazyLock<AttributeSpec> = LazyLock::new(AttributeSpec::default);
         &ANY
-    }
-
-    /// Twilio's error number for a bad value of this attribute.
-    pub(crate) fn error_number(&self) -> Option<u32> {
-        self.errors.first().copied()
     }
 
     /// Where a value of this attribute leads; `None` when it leads nowhere.

@@ -31,7 +31,10 @@ pub fn filled(given: &Form, channel: Channel, webhook: Webhook) -> Form {
 #[must_use]
 pub fn complete(given: &Form, channel: Channel, webhook: Webhook) -> Form {
     match (webhook, given.first("type")) {
-        (Webhook::Events, None | Some(CALL_SUMMARY)) => with_missing(given, SUMMARY),
+        (Webhook::Events, None | Some(CALL_SUMMARY)) => {
+            let summary = PARAMETERS.call_summary.iter();
+            with_missing(given, summary.map(|(name, sample)| (*name, *sample)))
+        }
         _ => with_missing(given, fields(&PARAMETERS, given, channel, webhook, false)),
     }
 }
@@ -124,25 +127,6 @@ const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 
 /// The event that is sent unless another type is given.
 const CALL_SUMMARY: &str = "com.twilio.voice.insights.call-summary.complete";
-
-/// Some of the data of [`CALL_SUMMARY`].
-///
-/// Source: <https://www.twilio.com/docs/voice/voice-insights/api/call/details-call-summary>.
-const SUMMARY: [(&str, &str); 13] = [
-    ("account_sid", ACCOUNT_SID),
-    ("call_sid", "CA00000000000000000000000000000001"),
-    ("call_type", "carrier"),
-    ("call_state", "completed"),
-    ("processing_state", "complete"),
-    ("direction", "inbound"),
-    ("start_time", "2026-01-02T03:20:05Z"),
-    ("end_time", "2026-01-02T03:20:47Z"),
-    ("duration", "42"),
-    ("from.caller", "+14155550100"),
-    ("from.country_code", "US"),
-    ("to.callee", "+15005550006"),
-    ("to.country_code", "US"),
-];
 
 #[cfg(test)]
 mod tests {
