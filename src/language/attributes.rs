@@ -147,7 +147,7 @@ fn attribute_value(
         found => {
             let wanted = spec.wanted();
             let help = match found {
-                DeValue::Integer(number) if spec.takes_texts() => {
+                DeValue::Integer(number) if spec.kind != ValueType::Boolean => {
                     format!("write {name} = \"{}\"", number.as_str())
                 }
                 _ => format!("`{name}` takes {wanted}"),

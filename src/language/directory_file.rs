@@ -371,17 +371,21 @@ fn csv_text(
             return None;
         }
     };
-    let text = String::from_utf8_lossy(&bytes);
-    // A byte order mark does not belong to the first column's name.
-    let file = File::new(path, text.strip_prefix('\u{feff}').unwrap_or(&text));
-    if let Err(error) = str::from_utf8(&bytes) {
-        let at = error.valid_up_to();
-        let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
-        let help = "save the file as UTF-8";
-        problems.error_in(&file, &BAD_FILE, place, "this is no UTF-8", help);
-        return None;
+    match String::from_utf8(bytes) {
+        Ok(text) => {
+            // A byte order mark does not belong to the first column's name.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            Some(File::new(path, text))
+        }
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            let file = File::new(path, String::from_utf8_lossy(error.as_bytes()));
+            let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
+            let help = "save the file as UTF-8";
+            problems.error_in(&file, &BAD_FILE, place, "this is no UTF-8", help);
+            None
+        }
     }
-    Some(file)
 }
 
 /// Which field of a record the key is, by the titles in the first line.

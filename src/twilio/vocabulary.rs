@@ -68,10 +68,7 @@ impl Vocabulary {
 /// What TwiML knows of one element, and what our own rules ask of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, as in the data"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ElementSpec {
     /// The name in the document.
     pub tag: &'static str,
@@ -169,10 +166,7 @@ pub struct Status {
 /// What TwiML allows as the value of one attribute. The default takes any text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, as in the data"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct AttributeSpec {
     /// The type of a value.
     #[serde(rename = "type")]
@@ -397,18 +391,14 @@ impl AttributeSpec {
         }
     }
 
-    /// Whether a TOML integer may stand here. A digit string may not be one: it would lose its leading zeros.
-    pub(crate) fn takes_integers(&self) -> bool {
-        match self.kind {
-            ValueType::Integer => true,
-            ValueType::String => self.charset.is_none() && self.destination.is_none(),
-            _ => false,
-        }
+    /// Whether any text may stand here. A digit string is not any text: as an integer it would lose its leading zeros.
+    fn is_free(&self) -> bool {
+        self.kind == ValueType::String && self.charset.is_none() && self.destination.is_none()
     }
 
-    /// Whether a text is wanted here, rather than a number or a boolean.
-    pub(crate) fn takes_texts(&self) -> bool {
-        !matches!(self.kind, ValueType::Boolean | ValueType::Integer)
+    /// Whether a TOML integer may stand here.
+    pub(crate) fn takes_integers(&self) -> bool {
+        self.kind == ValueType::Integer || self.is_free()
     }
 
     /// Whether a TOML boolean may stand here.
@@ -416,8 +406,7 @@ impl AttributeSpec {
         match self.kind {
             ValueType::Boolean => true,
             ValueType::Enum => self.knows("true"),
-            ValueType::String => self.charset.is_none() && self.destination.is_none(),
-            _ => false,
+            _ => self.is_free(),
         }
     }
 

@@ -70,10 +70,10 @@ fn fields<'p>(
         (Webhook::Callback, _) => "proxy-callback",
         // An event has no parameters.
         (Webhook::Events, _) => "",
-        (Webhook::VoiceWebhooks, _) if given.first("Event") == Some("Call.Initiate") => {
-            "Call.Initiate"
-        }
-        (Webhook::VoiceWebhooks, _) => "Call.Complete",
+        (Webhook::VoiceWebhooks, _) => match given.first("Event") {
+            Some("Call.Initiate") => "Call.Initiate",
+            _ => "Call.Complete",
+        },
     };
     list.with_names()
         .filter(move |(_, parameter)| parameter.webhooks.contains(&sender))
