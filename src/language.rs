@@ -99,7 +99,9 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
     let tree = if let Ok(tree) = DeTable::parse(&file.text) {
         tree
     } else {
-        blanked = syntax::blanked(&mut problems);
+        let (text, errors) = syntax::readable(file);
+        problems.add_syntax_errors(errors);
+        blanked = text;
         DeTable::parse_recoverable(&blanked).0
     };
     let file = tree.get_ref();
@@ -114,14 +116,14 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
     let table = table(&names, &mut problems, sections);
 
     // The tests in the file.
-    let tests = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
+    let (failed_tests, tests) = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
     match table {
         Some(table) if !problems.has_errors() => Ok(Compiled {
             table,
             warnings: problems.into_sorted(),
-            failed_tests: tests.failed,
+            failed_tests,
             rows: names.rows(),
-            tests: tests.ran,
+            tests,
         }),
         _ => Err(problems.into_sorted()),
     }

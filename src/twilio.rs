@@ -7,6 +7,5 @@ pub(crate) mod parameters;
 pub mod request;
 pub mod signature;
 pub mod spelling;
-pub mod twiml_url;
-mod twiml_value;
+pub(crate) mod twiml_value;
 pub mod vocabulary;

@@ -19,8 +19,9 @@ use crate::table::reply::template::{Field, Piece, Text, Value as FieldValue};
 use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::twiml_url::UrlError;
-use crate::twilio::vocabulary::{self, AttributeSpec, ElementSpec, ValueError, ValueType};
+use crate::twilio::vocabulary::{
+    self, AttributeSpec, ElementSpec, UrlError, ValueError, ValueType,
+};
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
     "unknown-attribute",
@@ -146,7 +147,7 @@ fn attribute_value(
         found => {
             let wanted = spec.wanted();
             let help = match found {
-                DeValue::Integer(number) if spec.takes_texts() => {
+                DeValue::Integer(number) if spec.kind != ValueType::Boolean => {
                     format!("write {name} = \"{}\"", number.as_str())
                 }
                 _ => format!("`{name}` takes {wanted}"),
@@ -219,11 +220,10 @@ fn bad_value(
         };
         problems
             .warn(&UNUSUAL_VALUE, span, message, help)
-            .twilio(spec.error_number());
+            .twilio(spec.errors.first().copied());
     } else {
-        let number = spec
-            .error_number()
-            .or(matches!(error, ValueError::Url(_)).then_some(11100));
+        let number = spec.errors.first().copied();
+        let number = number.or(matches!(error, ValueError::Url(_)).then_some(11100));
         problems.error(check, span, message, help).twilio(number);
     }
 }
@@ -306,7 +306,7 @@ pub(super) fn add_defaults(
     let tag = element.spec.tag;
     // A voice speaks its own languages: an element that sets one of the two does not get the other from elsewhere.
     let sets_voice =
-        element.spec.is_spoken() && (element.sets("voice") || element.sets("language"));
+        element.spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
     for default in names.defaults.get(tag).into_iter().flatten() {
         let name = &*default.name;
         let is_pair = sets_voice && matches!(name, "voice" | "language");

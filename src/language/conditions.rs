@@ -179,7 +179,7 @@ fn condition(
     }
     if names.directories.contains_key(name)
         && value.get_ref().is_table()
-        && !parameters::is_known(name)
+        && parameters::check_name(name).is_some()
     {
         let message = format!("a column of \"{name}\" is named without quotes");
         let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
@@ -197,7 +197,7 @@ fn condition(
     if asker == Asker::Intercept {
         names.check_intercept_parameter(problems, name, &key.span());
     }
-    if asker == Asker::Step && parameters::is_of_session(name) {
+    if asker == Asker::Step && parameters::get(name).session {
         let message = format!("`{name}` is absent from every request that comes back with a step");
         let help = "test it in the route that leads here, and give each outcome a step of its own";
         problems.warn(&SESSION_IN_STEP, key.span(), message, help);

@@ -36,116 +36,99 @@ impl Coverage {
     }
 }
 
-/// What of a table has been reached.
-#[derive(Default)]
-struct Reached {
-    routes: Marks,
-    intercepts: Marks,
-}
-
-/// What of routes or of intercepts has been reached: they by position, conditions by that, table of `when` and position.
-#[derive(Default)]
-struct Marks {
-    deciding: BTreeSet<usize>,
-    conditions: BTreeSet<(usize, usize, usize)>,
+/// A route or an intercept, and what of it tests have reached.
+struct Reached<'t> {
+    name: &'t str,
+    when: &'t When,
+    decides: bool,
+    /// The conditions, each by its table of `when` and its position in there.
+    conditions: BTreeSet<(usize, usize)>,
 }
 
 /// What these tests of a table reach.
 pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
-    let mut reached = Reached::default();
+    let all_routes = table.routes().iter();
+    let mut routes: Vec<_> = all_routes
+        .map(|route| Reached::new(&route.name, &route.when))
+        .collect();
+    let all_intercepts = table.intercepts.iter();
+    let mut intercepts: Vec<_> = all_intercepts
+        .map(|intercept| Reached::new(&intercept.name, &intercept.when))
+        .collect();
     for test in tests {
         let request = Request::new(test.webhook, &test.body, &test.query);
         if test.webhook == Webhook::Intercept {
-            reached.follow_intercepts(table, &request, test.now);
-        } else {
-            reached.follow(table, &request, test.now, &test.decided_by);
-        }
-    }
-    let mut coverage = Coverage {
-        tests: tests.len(),
-        ..Coverage::default()
-    };
-    reached.count(table, &mut coverage);
-    coverage
-}
-
-impl Reached {
-    /// Notes what a request comes to: the conditions up to the first that fails, and the route that answers.
-    fn follow(&mut self, table: &Table, request: &Request<'_>, now: Timestamp, answers: &str) {
-        for (position, (route, miss)) in table.verdicts(request, now).enumerate() {
-            if matches!(
-                miss,
-                Some(Miss::Step(_) | Miss::Silent(_) | Miss::ProxyOnly)
-            ) {
-                continue;
-            }
-            self.routes.follow(position, &route.when, request, now);
-            if miss.is_none() {
-                if *route.name == *answers {
-                    self.routes.deciding.insert(position);
-                }
-                return;
-            }
-        }
-    }
-
-    /// The same of an interaction and the intercept that decides.
-    fn follow_intercepts(&mut self, table: &Table, request: &Request<'_>, now: Timestamp) {
-        for (position, (intercept, miss)) in table.intercept_verdicts(request, now).enumerate() {
-            self.intercepts
-                .follow(position, &intercept.when, request, now);
-            if miss.is_none() {
-                self.intercepts.deciding.insert(position);
-                return;
-            }
-        }
-    }
-
-    fn count(&self, table: &Table, coverage: &mut Coverage) {
-        for (position, route) in table.routes().iter().enumerate() {
-            if !self.routes.deciding.contains(&position) {
-                coverage.routes.push(route.name.to_string());
-            }
-            self.routes
-                .count(position, &route.name, &route.when, coverage);
-        }
-        for (position, intercept) in table.intercepts.iter().enumerate() {
-            if !self.intercepts.deciding.contains(&position) {
-                coverage.intercepts.push(intercept.name.clone());
-            }
-            self.intercepts
-                .count(position, &intercept.name, &intercept.when, coverage);
-        }
-    }
-}
-
-impl Marks {
-    fn follow(&mut self, position: usize, when: &When, request: &Request<'_>, now: Timestamp) {
-        for (table, alternative) in when.alternatives.iter().enumerate() {
-            let mut all_hold = true;
-            for (index, condition) in alternative.conditions.iter().enumerate() {
-                self.conditions.insert((position, table, index));
-                all_hold = condition.holds(request, now) == Some(true);
-                if !all_hold {
+            let verdicts = table.intercept_verdicts(&request, test.now);
+            for (reached, (_, miss)) in intercepts.iter_mut().zip(verdicts) {
+                reached.follow(&request, test.now);
+                if miss.is_none() {
+                    reached.decides = true;
                     break;
                 }
             }
-            if all_hold {
-                break;
+            continue;
+        }
+        for (reached, (_, miss)) in routes.iter_mut().zip(table.verdicts(&request, test.now)) {
+            match miss {
+                Some(Miss::Step(_) | Miss::Silent(_) | Miss::ProxyOnly) => {}
+                Some(_) => reached.follow(&request, test.now),
+                None => {
+                    reached.follow(&request, test.now);
+                    // Another answers when this one cannot be written.
+                    reached.decides |= *reached.name == test.decided_by;
+                    break;
+                }
             }
         }
     }
-
-    fn count(&self, position: usize, name: &str, when: &When, coverage: &mut Coverage) {
-        coverage.total += 1;
-        for (table, alternative) in when.alternatives.iter().enumerate() {
+    let undecided = |all: &[Reached<'_>]| {
+        let undecided = all.iter().filter(|reached| !reached.decides);
+        undecided.map(|reached| reached.name.to_owned()).collect()
+    };
+    let mut coverage = Coverage {
+        tests: tests.len(),
+        total: routes.len() + intercepts.len(),
+        routes: undecided(&routes),
+        intercepts: undecided(&intercepts),
+        conditions: Vec::new(),
+    };
+    for reached in routes.iter().chain(&intercepts) {
+        for (table, alternative) in reached.when.alternatives.iter().enumerate() {
             for (index, Condition { subject, demand }) in alternative.conditions.iter().enumerate()
             {
                 coverage.total += 1;
-                if !self.conditions.contains(&(position, table, index)) {
+                if !reached.conditions.contains(&(table, index)) {
                     let condition = format!("{subject} = {demand}");
-                    coverage.conditions.push((name.to_owned(), condition));
+                    coverage
+                        .conditions
+                        .push((reached.name.to_owned(), condition));
                 }
+            }
+        }
+    }
+    coverage
+}
+
+impl<'t> Reached<'t> {
+    fn new(name: &'t str, when: &'t When) -> Self {
+        Self {
+            name,
+            when,
+            decides: false,
+            conditions: BTreeSet::new(),
+        }
+    }
+
+    /// Notes the conditions that a request comes to: those of each table up to the first that fails.
+    fn follow(&mut self, request: &Request<'_>, now: Timestamp) {
+        for (table, alternative) in self.when.alternatives.iter().enumerate() {
+            let mut conditions = alternative.conditions.iter().enumerate();
+            let all_hold = conditions.all(|(index, condition)| {
+                self.conditions.insert((table, index));
+                condition.holds(request, now) == Some(true)
+            });
+            if all_hold {
+                break;
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::table::diagnostic::Check;
 use crate::table::problems::Problems;
 use crate::table::reply::template::{Field, Piece, Text};
 use crate::twilio::parameters;
-use crate::twilio::twiml_url::{check_web_url, check_websocket_url};
+use crate::twilio::twiml_value::check_url;
 use crate::twilio::vocabulary::Destination;
 
 pub(super) static BAD_URL: Check = Check::new(
@@ -74,7 +74,7 @@ pub(super) fn check_private(
     span: &Range<usize>,
     slot: &Slot<'_>,
 ) -> bool {
-    if !parameters::is_private(name) {
+    if !parameters::get(name).private {
         return false;
     }
     let is_dialled = name == "outboundParticipantIdentifier"
@@ -109,7 +109,7 @@ pub(super) fn check_destination(
     let is_caller = |name: &str| matches!(name, "Caller" | "From");
     for name in field
         .parameters()
-        .filter(|name| !parameters::is_private(name))
+        .filter(|name| !parameters::get(name).private)
     {
         match destination {
             Destination::Sender | Destination::Caller if is_own(name) => {}
@@ -173,7 +173,7 @@ pub(super) fn url(
             Piece::Field(field) if !in_query => {
                 for name in field
                     .parameters()
-                    .filter(|name| !parameters::is_private(name))
+                    .filter(|name| !parameters::get(name).private)
                 {
                     open_destination(problems, name, span, slot);
                 }
@@ -209,12 +209,7 @@ fn check_filled(problems: &mut Problems, text: &Text, span: &Range<usize>, slot:
             _ => "x",
         })
         .collect();
-    let checked = if slot.is_socket {
-        check_websocket_url(&sample)
-    } else {
-        check_web_url(&sample)
-    };
-    if let Err(error) = checked {
+    if let Err(error) = check_url(&sample, slot.is_socket) {
         let help = "write an absolute URL, or one that begins with ? or /";
         let message = format!("this is no URL that Twilio could use: {error}");
         problems

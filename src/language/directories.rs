@@ -1,13 +1,9 @@
 //! `[directory.NAME]`: numbers or rows in place, or a CSV file beside the table.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use toml::de::DeTable;
-
-use super::directory_file::{DirectoryFile, Files, NUMBER, Places, Rows, csv_file, unknown_column};
+use super::directory_file::{DirectoryFile, Files, NUMBER, Rows, csv_file, unknown_column};
 use super::shape;
-use crate::table::directory::Directory;
 use crate::table::problems::{BAD_NAME, Key, MISSING_KEY, Problems, Value, entries, listed};
 
 /// The directories by name; `None` for one that could not be read at all.
@@ -44,16 +40,14 @@ fn directory(
     let name = header.get_ref().as_ref();
     let section = format!("[directory.{name}]");
     problems.unknown_keys(table, &section, &shape::DIRECTORY.keys());
-    let sources: Vec<&str> = ["numbers", "rows", "file"]
-        .into_iter()
-        .filter(|key| table.contains_key(*key))
-        .collect();
-    let [source] = sources.as_slice() else {
+    let mut sources = vec!["numbers", "rows", "file"];
+    sources.retain(|key| table.contains_key(*key));
+    let [source] = *sources else {
         let (message, help) = if sources.is_empty() {
-            let help =
-                "write numbers = [\"+15005550006\"], rows = [ { … } ] or file = \"NAME.csv\"";
-            let message = format!("{section} has neither numbers nor rows nor a file");
-            (message, help)
+            (
+                format!("{section} has neither numbers nor rows nor a file"),
+                "write numbers = [\"+15005550006\"], rows = [ { … } ] or file = \"NAME.csv\"",
+            )
         } else {
             let message = format!("{section} has {}", listed(&sources));
             (message, "keep one of them")
@@ -65,33 +59,25 @@ fn directory(
         Some(key) => problems.text(key, "the name of a column")?,
         None => NUMBER,
     };
-    let source_value = table.get(*source)?;
-    let mut directory = match *source {
-        "numbers" => numbers(problems, name, source_value),
-        "rows" => rows(problems, name, key, source_value),
-        _ => csv_file(problems, files, name, key, source_value),
+    let value = &table[source];
+    let mut directory = match source {
+        "numbers" => numbers(problems, name, value),
+        "rows" => rows(problems, name, key, value),
+        _ => csv_file(problems, files, name, key, value),
     }?;
-    directory.public = public(problems, table, &directory.directory);
-    Some(directory)
-}
-
-fn public(problems: &mut Problems, table: &DeTable<'_>, directory: &Directory) -> Vec<String> {
-    let Some(value) = table.get("public") else {
-        return Vec::new();
-    };
-    let help = "write public = [\"phone\"]";
-    let columns = problems.array(value, "an array of columns", help);
-    let mut public = Vec::new();
-    for item in columns.unwrap_or_default() {
-        let Some(column) = problems.text(item, "the name of a column") else {
-            continue;
-        };
-        if directory.column(column).is_none() {
-            unknown_column(problems, directory, column, &item.span());
+    if let Some(value) = table.get("public") {
+        let help = "write public = [\"phone\"]";
+        let columns = problems.array(value, "an array of columns", help);
+        for item in columns.unwrap_or_default() {
+            if let Some(column) = problems.text(item, "the name of a column") {
+                if directory.directory.column(column).is_none() {
+                    unknown_column(problems, &directory.directory, column, &item.span());
+                }
+                directory.public.push(column.to_owned());
+            }
         }
-        public.push(column.to_owned());
     }
-    public
+    Some(directory)
 }
 
 fn numbers(problems: &mut Problems, name: &str, value: &Value<'_>) -> Option<DirectoryFile> {
@@ -105,16 +91,7 @@ fn numbers(problems: &mut Problems, name: &str, value: &Value<'_>) -> Option<Dir
             cells.push(item.span());
         }
     }
-    Some(in_table(rows, cells))
-}
-
-fn in_table(rows: Rows, cells: Vec<Range<usize>>) -> DirectoryFile {
-    let places = Places::Table {
-        width: rows.directory.columns().len() + 1,
-        file: rows.file,
-        cells,
-    };
-    DirectoryFile::new(rows.directory, places)
+    Some(rows.in_table(cells))
 }
 
 fn rows(
@@ -130,12 +107,10 @@ fn rows(
         .filter_map(|row| Some((problems.table(row, "a row")?, row.span())))
         .collect();
     let mut columns: Vec<String> = Vec::new();
-    for (table, _) in &tables {
-        for (column, _) in entries(table) {
-            let column = column.get_ref().as_ref();
-            if column != key && columns.iter().all(|known| known != column) {
-                columns.push(column.to_owned());
-            }
+    for (column, _) in tables.iter().flat_map(|(table, _)| entries(table)) {
+        let column = column.get_ref().as_ref();
+        if column != key && columns.iter().all(|known| known != column) {
+            columns.push(column.to_owned());
         }
     }
     let mut rows = Rows::new(name, key, columns.clone(), problems.file());
@@ -159,5 +134,5 @@ fn rows(
         }
         rows.add(problems, key_text, &cells, || key_value.span());
     }
-    Some(in_table(rows, places))
+    Some(rows.in_table(places))
 }

@@ -94,10 +94,8 @@ pub struct NoFiles;
 
 impl Files for NoFiles {
     fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "there are no files here",
-        ))
+        let kind = io::ErrorKind::Unsupported;
+        Err(io::Error::new(kind, "there are no files here"))
     }
 }
 
@@ -130,7 +128,7 @@ pub(super) enum Places {
 }
 
 impl DirectoryFile {
-    pub(super) fn new(directory: Directory, places: Places) -> Self {
+    fn new(directory: Directory, places: Places) -> Self {
         Self {
             directory: Arc::new(directory),
             public: Vec::new(),
@@ -155,35 +153,27 @@ impl DirectoryFile {
 
     /// Where a cell stands; `position` 0 is the key.
     pub(super) fn place(&self, row: Row, position: usize) -> (Arc<File>, Range<usize>) {
-        match &self.places {
-            Places::Table { file, cells, width } => (
-                Arc::clone(file),
-                cells
-                    .get(row as usize * width + position)
-                    .cloned()
-                    .unwrap_or(0..0),
-            ),
+        let row = row as usize;
+        let (file, place) = match &self.places {
+            Places::Table { file, cells, width } => {
+                (file, cells.get(row * width + position).cloned())
+            }
             Places::Csv {
                 file,
                 records,
                 fields,
             } => {
-                let start = records.get(row as usize).copied().unwrap_or_default();
-                (
-                    Arc::clone(file),
-                    field(
-                        &file.text,
-                        start,
-                        fields.get(position).copied().unwrap_or_default(),
-                    ),
-                )
+                let place = records.get(row).zip(fields.get(position));
+                let place = place.map(|(start, wanted)| field(&file.text, *start, *wanted));
+                (file, place)
             }
-        }
+        };
+        (Arc::clone(file), place.unwrap_or_default())
     }
 }
 
-/// The bytes of a field of the record that begins at a byte. A quoted field is given with its quotes.
-pub(super) fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
+/// The bytes of a field of the record that begins at a byte, its quotes included; the whole record when it has fewer fields.
+fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
     let (mut index, mut begin, mut is_quoted) = (0, start, false);
     for (at, byte) in text.bytes().enumerate().skip(start) {
         match byte {
@@ -201,11 +191,8 @@ pub(super) fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
             _ => {}
         }
     }
-    if index == wanted {
-        begin..text.len()
-    } else {
-        start..text.len()
-    }
+    let begin = if index == wanted { begin } else { start };
+    begin..text.len()
 }
 
 /// The error for a column that a directory does not have.
@@ -220,20 +207,18 @@ pub(super) fn unknown_column(
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("beside its key it has {}", listed(&columns)),
     };
-    let message = format!(
-        "directory \"{}\" has no column `{column}`",
-        directory.name()
-    );
+    let name = directory.name();
+    let message = format!("directory \"{name}\" has no column `{column}`");
     problems.error(&UNKNOWN_COLUMN, span.clone(), message, help);
 }
 
 /// A directory while its rows are read.
 pub(super) struct Rows {
-    pub directory: Directory,
+    directory: Directory,
     /// Whether its keys are numbers.
     is_number: bool,
     /// The file in which the rows stand.
-    pub file: Arc<File>,
+    file: Arc<File>,
 }
 
 impl Rows {
@@ -255,10 +240,10 @@ impl Rows {
         place: impl Fn() -> Range<usize>,
     ) {
         let added = self.directory.add(key, cells.iter().copied());
-        if problems.count_in(&self.file) >= MOST_BAD_ROWS {
+        let file = &self.file;
+        if problems.count_in(file) >= MOST_BAD_ROWS {
             return;
         }
-        let file = &self.file;
         if key.is_empty() {
             let help =
                 "write a whole value, the beginning of values and `*`, or `*` for all others";
@@ -270,19 +255,30 @@ impl Rows {
         } else if self.is_number {
             check_number_in(problems, file, key, &place);
         }
-        match added {
-            Ok(()) => {}
-            Err(AddError::Duplicate(first)) => {
-                let message = format!("{key} is in this directory already, in row {}", first + 1);
-                let help = "take one of the two out";
-                problems.error_in(file, &DUPLICATE_KEY, place(), message, help);
-            }
-            Err(AddError::Full) => {
-                let message = "a directory holds 4 GiB of text";
-                let help = "part the directory in several";
-                problems.error_in(file, &BAD_FILE, place(), message, help);
-            }
-        }
+        let (check, message, help) = match added {
+            Ok(()) => return,
+            Err(AddError::Duplicate(first)) => (
+                &DUPLICATE_KEY,
+                format!("{key} is in this directory already, in row {}", first + 1),
+                "take one of the two out",
+            ),
+            Err(AddError::Full) => (
+                &BAD_FILE,
+                "a directory holds 4 GiB of text".to_owned(),
+                "part the directory in several",
+            ),
+        };
+        problems.error_in(file, check, place(), message, help);
+    }
+
+    /// The directory, when its cells stand in the table.
+    pub(super) fn in_table(self, cells: Vec<Range<usize>>) -> DirectoryFile {
+        let places = Places::Table {
+            width: self.directory.columns().len() + 1,
+            file: self.file,
+            cells,
+        };
+        DirectoryFile::new(self.directory, places)
     }
 }
 
@@ -338,12 +334,9 @@ pub(super) fn csv_file(
             if problems.count_in(&file) >= MOST_BAD_ROWS {
                 continue;
             }
-            let place = start..field(&file.text, start, record.len() - 1).end;
-            let message = format!(
-                "this row has {} cells, the first line has {}",
-                record.len(),
-                titles.len()
-            );
+            let (found, wanted) = (record.len(), titles.len());
+            let place = start..field(&file.text, start, found - 1).end;
+            let message = format!("this row has {found} cells, the first line has {wanted}");
             let help =
                 "write a comma for each empty cell, and quotes around a cell that holds a comma";
             problems.error_in(&file, &BAD_ROW, place, message, help);
@@ -378,11 +371,11 @@ fn csv_text(
         }
     };
     match String::from_utf8(bytes) {
-        // A byte order mark does not belong to the first column's name.
-        Ok(text) => Some(File::new(
-            path,
-            text.strip_prefix('\u{feff}').unwrap_or(&text),
-        )),
+        Ok(text) => {
+            // A byte order mark does not belong to the first column's name.
+            let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+            Some(File::new(path, text))
+        }
         Err(error) => {
             let at = error.utf8_error().valid_up_to();
             let file = File::new(path, String::from_utf8_lossy(error.as_bytes()));
@@ -415,10 +408,8 @@ fn key_field(
         let message = format!("{} has no column `{key}`", file.name);
         let line = start..field(&file.text, start, titles.len().saturating_sub(1)).end;
         let columns: Vec<&str> = titles.iter().map(String::as_str).collect();
-        let help = format!(
-            "its first line names {}; name another key column: key = \"…\"",
-            listed(&columns)
-        );
+        let columns = listed(&columns);
+        let help = format!("its first line names {columns}; name another key column: key = \"…\"");
         problems.error_in(file, &UNKNOWN_COLUMN, line, message, help);
     }
     found
@@ -426,10 +417,8 @@ fn key_field(
 
 /// The bytes of the line that begins at a byte.
 fn first_line(text: &str, start: usize) -> Range<usize> {
-    start
-        ..text[start..]
-            .find(['\r', '\n'])
-            .map_or(text.len(), |at| start + at)
+    let length = text[start..].find(['\r', '\n']);
+    start..length.map_or(text.len(), |length| start + length)
 }
 
 /// What to do about a file that cannot be read.

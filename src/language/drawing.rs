@@ -99,25 +99,15 @@ impl Diagnostic {
 }
 
 impl File {
-    /// The bytes of the whole lines that a span touches.
-    fn lines(&self, span: &Range<usize>) -> Range<usize> {
-        let start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
-        let end = self.text[span.end..]
-            .find('\n')
-            .map_or(self.text.len(), |at| span.end + at);
-        // A carriage return is the line's end too, unless the diagnostic is about that very character.
-        let end = if end > span.end && self.text[..end].ends_with('\r') {
-            end - 1
-        } else {
-            end
-        };
-        start..end
-    }
-
     /// What of the text is drawn for a span: the lines that it touches, or of very long ones what is near. A drawing reads
     /// its whole source, and a generated table may be a million numbers in one line.
     fn excerpt(&self, span: &Range<usize>) -> Excerpt<'_> {
-        let lines = self.lines(span);
+        let start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
+        let rest = &self.text[span.end..];
+        let end = rest.find('\n').map_or(self.text.len(), |at| span.end + at);
+        // A carriage return is the line's end too, unless the diagnostic is about that very character.
+        let is_cut = end > span.end && self.text[..end].ends_with('\r');
+        let lines = start..end - usize::from(is_cut);
         if lines.len() <= MOST_DRAWN {
             return Excerpt {
                 text: self.text[lines.clone()].into(),

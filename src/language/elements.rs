@@ -398,7 +398,7 @@ fn bad_text(problems: &mut Problems, spec: &ElementSpec, error: &ValueError, spa
     let message = format!("the text of `{}` is wrong: {error}", spec.tag);
     problems
         .error(check, span, message, help)
-        .twilio(spec.error_number().or(number));
+        .twilio(spec.errors.first().copied().or(number));
 }
 
 /// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.

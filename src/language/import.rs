@@ -6,17 +6,15 @@
 mod draft;
 mod elements;
 mod fields;
-mod notes;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 use roxmltree::Node;
 
 use self::draft::{Draft, Place};
 use self::elements::{Importer, tag};
-pub use self::notes::Note;
-use self::notes::Notes;
 use crate::language::{self, NoFiles};
 use crate::table::diagnostic::{File, Severity};
 use crate::table::reply::Reply;
@@ -45,6 +43,63 @@ impl Imported {
     }
 }
 
+/// Something the operator should know about a document, or why no route can be made from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// The line of the document, from 1.
+    pub line: usize,
+    /// The column, from 1, in characters.
+    pub column: usize,
+    /// Whether something could not be carried over.
+    pub left_out: bool,
+    /// One line.
+    pub message: String,
+}
+
+impl Note {
+    /// Why no route can be made, and the byte of the document that is the reason.
+    fn refusal(document: &File, at: usize, message: impl Into<String>) -> Self {
+        let (line, column) = document.position(at);
+        Self {
+            line,
+            column,
+            left_out: true,
+            message: message.into(),
+        }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+    }
+}
+
+impl std::error::Error for Note {}
+
+/// The notes about a document: the byte each is about, whether something was left out, and the message.
+#[derive(Default)]
+struct Notes(Vec<(usize, bool, String)>);
+
+impl Notes {
+    fn say(&mut self, at: usize, message: impl Into<String>) {
+        self.0.push((at, false, message.into()));
+    }
+
+    fn leave_out(&mut self, at: usize, message: impl Into<String>) {
+        self.0.push((at, true, message.into()));
+    }
+
+    fn into_sorted(mut self, document: &File) -> Vec<Note> {
+        self.0.sort_by_key(|(at, ..)| *at);
+        let placed = |(at, left_out, message)| Note {
+            left_out,
+            ..Note::refusal(document, at, message)
+        };
+        self.0.into_iter().map(placed).collect()
+    }
+}
+
 /// Follows the route while it is compiled, because a table needs a default.
 const REST: &str = "\n[default]\nvoice = [ { Hangup = \"\" } ]\n";
 
@@ -64,7 +119,16 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
     }
     let document = elements::parse(&file)?;
     let root = document.root_element();
-    check_root(&file, root)?;
+    let start = root.range().start;
+    if tag(root) != "Response" {
+        let name = tag(root);
+        let message = format!("a TwiML document begins with <Response>, not with <{name}>");
+        return Err(Note::refusal(&file, start, message));
+    }
+    if let Some(receive) = root.children().find(|verb| verb.has_tag_name("Receive")) {
+        let message = "<Receive> answers a fax: Twilio takes no faxes any more, and neither do we";
+        return Err(Note::refusal(&file, receive.range().start, message));
+    }
     let mut notes = Notes::default();
     let channel = channel(root, &mut notes);
     let mut importer = Importer {
@@ -76,48 +140,31 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
     let mut draft = Draft {
         name: route_name(name),
         channel,
-        comments: comments
-            .filter_map(|comment| comment.text().map(str::to_owned))
-            .collect(),
+        comments: comments.filter_map(|comment| comment.text()).collect(),
         verbs,
     };
-    let route = compile(&mut draft, &mut notes)
-        .map_err(|message| Note::refusal(&file, root.range().start, message))?;
-    let notes = notes.into_sorted(&file.text);
-    Ok(Imported {
-        toml: losses(&notes) + &route,
-        notes,
-    })
-}
-
-fn check_root(file: &File, root: Node<'_, '_>) -> Result<(), Note> {
-    let name = tag(root);
-    if name != "Response" {
-        let message = format!("a TwiML document begins with <Response>, not with <{name}>");
-        return Err(Note::refusal(file, root.range().start, message));
+    let route =
+        compile(&mut draft, &mut notes).map_err(|message| Note::refusal(&file, start, message))?;
+    let notes = notes.into_sorted(&file);
+    let mut toml = String::new();
+    for note in notes.iter().filter(|note| note.left_out) {
+        if toml.is_empty() {
+            toml += "# Not carried over, by line and column of the document:\n";
+        }
+        toml += &draft::comment_lines(&note.to_string(), 0);
     }
-    match root.children().find(|verb| verb.has_tag_name("Receive")) {
-        Some(receive) => Err(Note::refusal(
-            file,
-            receive.range().start,
-            "<Receive> answers a fax: Twilio takes no faxes any more, and neither do we",
-        )),
-        None => Ok(()),
-    }
+    toml += &route;
+    Ok(Imported { toml, notes })
 }
 
 /// The channel that the verbs answer: the first verb that belongs to only one channel decides.
 fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
-    let answers = |channel: Channel, name: &str| {
-        let response = vocabulary::response(channel);
-        vocabulary::child_of(channel, response, name).is_some()
-    };
     let verbs = || root.children().filter(Node::is_element).map(tag);
     for verb in verbs() {
-        match (
-            answers(Channel::Voice, verb),
-            answers(Channel::Message, verb),
-        ) {
+        let [voice, message] = [Channel::Voice, Channel::Message].map(|channel| {
+            vocabulary::child_of(channel, vocabulary::response(channel), verb).is_some()
+        });
+        match (voice, message) {
             // Sms is a verb for calls today, and answered texts before there was Message.
             (true, false) if verb != "Sms" => return Channel::Voice,
             (false, true) => return Channel::Message,
@@ -134,7 +181,7 @@ fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
 }
 
 /// The TOML of a draft, after removing and noting everything that the compiler refuses.
-fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
+fn compile(draft: &mut Draft<'_>, notes: &mut Notes) -> Result<String, String> {
     loop {
         let (route, places) = draft.write();
         let file = File::new("", format!("{route}{REST}"));
@@ -142,8 +189,7 @@ fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
             Ok(compiled) => {
                 for warning in &compiled.warnings {
                     if let Some(place) = innermost(&places, &warning.span) {
-                        let message = format!("{}; {}", warning.message, warning.help);
-                        notes.say(place.at, message);
+                        notes.say(place.at, format!("{}; {}", warning.message, warning.help));
                     }
                 }
                 note_caller_ids(draft, &compiled.table, notes);
@@ -168,19 +214,6 @@ fn compile(draft: &mut Draft, notes: &mut Notes) -> Result<String, String> {
     }
 }
 
-/// What was left out, as comments above the route.
-fn losses(notes: &[Note]) -> String {
-    let lost: Vec<String> = notes
-        .iter()
-        .filter(|note| note.left_out)
-        .map(|note| draft::comment_lines(&note.to_string(), 0))
-        .collect();
-    if lost.is_empty() {
-        return String::new();
-    }
-    "# Not carried over, by line and column of the document:\n".to_owned() + &lost.concat()
-}
-
 /// The smallest part that contains a span: the first that does, because each part comes after its own parts.
 fn innermost<'p>(places: &'p [Place], span: &Range<usize>) -> Option<&'p Place> {
     let first = places.partition_point(|place| place.range.end < span.end);
@@ -190,7 +223,7 @@ fn innermost<'p>(places: &'p [Place], span: &Range<usize>) -> Option<&'p Place> 
 }
 
 /// Notes each verb to which the table gives a caller id: TwiML itself would show the caller's real number.
-fn note_caller_ids(draft: &Draft, table: &Table, notes: &mut Notes) {
+fn note_caller_ids(draft: &Draft<'_>, table: &Table, notes: &mut Notes) {
     let Some(Reply::Template(compiled)) = table.routes()[0].voice.as_ref() else {
         return;
     };
@@ -283,7 +316,7 @@ mod tests {
                 wanted,
                 "{text}"
             );
-            assert_eq!(!notes.into_sorted(text).is_empty(), is_noted, "{text}");
+            assert_eq!(!notes.into_sorted(&file).is_empty(), is_noted, "{text}");
         }
     }
 }

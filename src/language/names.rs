@@ -158,12 +158,13 @@ impl Names {
         span: &Range<usize>,
     ) {
         if self.own_parameters.contains(name)
-            || !parameters::is_known(name)
+            || parameters::check_name(name).is_some()
             || parameters::is_of_intercept(name)
         {
             return;
         }
-        let help = match parameters::nearest_of_intercept(name) {
+        let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
+        let help = match nearest(name, sent) {
             Some(near) => format!("did you mean `{near}`?"),
             None => "Proxy sends interactionType, interactionData and what its webhooks page lists"
                 .to_owned(),

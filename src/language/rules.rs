@@ -136,7 +136,7 @@ pub(super) fn check_element(
         let message = format!("`{tag}` is empty");
         problems
             .error(&EMPTY_ELEMENT, content.span(), message, help)
-            .twilio(spec.error_number());
+            .twilio(spec.errors.first().copied());
         return;
     }
     check_status(problems, element, span, parent);
@@ -214,7 +214,7 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
         let help = format!("write {{ {main} = \"…\" }} among its children");
         problems
             .error(&EMPTY_ELEMENT, span.clone(), message, help)
-            .twilio(spec.error_number());
+            .twilio(spec.errors.first().copied());
     }
 }
 
@@ -226,7 +226,12 @@ fn check_needed(
     parent: &ElementSpec,
 ) {
     let sets = |name: &str| attribute(element, name).is_some();
-    for (name, spec) in element.spec.attributes().filter(|(_, spec)| spec.required) {
+    for (name, spec) in element
+        .spec
+        .attributes
+        .iter()
+        .filter(|(_, spec)| spec.required)
+    {
         let can_do_without =
             spec.optional_in == Some(parent.tag) || spec.required_unless.is_some_and(sets);
         if !can_do_without && !sets(name) {
@@ -250,7 +255,7 @@ fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) 
     let speaks = |known: &&str| {
         known.eq_ignore_ascii_case(language) || known.eq_ignore_ascii_case(without_region)
     };
-    if element.spec.is_spoken() && !languages.is_empty() && !languages.iter().any(speaks) {
+    if element.spec.spoken_max.is_some() && !languages.is_empty() && !languages.iter().any(speaks) {
         let message = format!("the voice \"{voice}\" does not speak \"{language}\"");
         let help = format!(
             "write language = \"{}\", or choose another voice",
@@ -325,7 +330,7 @@ fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>)
         return;
     };
     let (message, help) = if spec.cut && twiml::is_too_long(element) {
-        let help = match spec.encoded_max() {
+        let help = match spec.spoken_max {
             Some(_) => format!(
                 "split it over several {tag} elements; a character that is not ASCII counts three times or more"
             ),
@@ -342,7 +347,7 @@ fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>)
     };
     problems
         .error(&TOO_LONG, content.span(), message, help)
-        .twilio(spec.length_error_number());
+        .twilio(spec.errors.last().copied());
 }
 
 /// The characters of a text that are there whatever the request.

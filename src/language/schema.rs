@@ -8,21 +8,58 @@
 //! `anyOf` and a bare `$ref`, not below `if`.
 //! Source: <https://github.com/tamasfe/taplo>, `crates/taplo-common/src/schema/mod.rs`.
 
-mod conditions;
 mod elements;
 
 use serde_json::{Map, Value, json};
 
 use super::shape::{self, Kind, Section};
+use crate::table::condition::KINDS;
 use crate::twilio::channel::Channel;
+use crate::twilio::parameters::{self, ParameterKind};
 use crate::twilio::vocabulary;
+
+/// The forms of conditions, each with a parameter that has it, and what a literal value may look like: any text; an E.164
+/// number, the beginning of one, or an address of another kind; two capital letters, or a pattern.
+const CONDITIONS: [(&str, &str, Option<&str>); 3] = [
+    ("condition", "", None),
+    (
+        "condition.number",
+        "Called",
+        Some(r"^$|^\+[1-9][0-9]{0,14}\*?$|^\+\*$|^\+.*\*.*[^*]$|^[^+]"),
+    ),
+    (
+        "condition.country",
+        "CalledCountry",
+        Some(r"^$|^[A-Z]{2}$|\*"),
+    ),
+];
 
 /// The schema of a table.
 #[must_use]
 pub fn schema() -> Value {
     let mut definitions = Map::new();
     elements::define(&mut definitions);
-    conditions::define(&mut definitions);
+    for (name, example, pattern) in CONDITIONS {
+        definitions.insert(name.to_owned(), condition(name, example, pattern));
+    }
+    let conditions = json!({
+        "type": "object",
+        "properties": parameters(|kind| match kind {
+            ParameterKind::Number => reference("condition.number"),
+            ParameterKind::Country => reference("condition.country"),
+            _ => reference("condition"),
+        }),
+        "additionalProperties": reference("condition"),
+    });
+    definitions.insert("conditions".to_owned(), conditions);
+    // One table or several, without an alternative between schemas, whose message would say nothing.
+    let when = json!({
+        "if": { "type": "array" },
+        "then": { "minItems": 1, "items": reference("conditions") },
+        "else": reference("conditions"),
+        "anyOf": offered([reference("conditions")]),
+    });
+    definitions.insert("when".to_owned(), when);
     let template = json!({ "type": "string", "pattern": elements::TEMPLATE });
     definitions.insert("template".to_owned(), template);
     let mut schema = section(&shape::FILE);
@@ -47,26 +84,25 @@ fn section(section: &Section) -> Value {
         value["description"] = key.help.into();
         (key.name.to_owned(), value)
     };
-    let required = section.described().filter(|key| key.is_required);
+    let Section {
+        keys,
+        any_of,
+        apart,
+    } = section;
+    let required = keys.iter().filter(|key| key.is_required);
     let mut schema = json!({
         "type": "object",
-        "properties": section.described().map(property).collect::<Map<_, _>>(),
+        "properties": keys.iter().map(property).collect::<Map<_, _>>(),
         "required": required.map(|key| key.name).collect::<Vec<_>>(),
         "additionalProperties": false,
     });
-    if !section.any_of.is_empty() {
-        let any_of = section
-            .any_of
-            .iter()
-            .map(|key| json!({ "required": [key] }));
-        schema["anyOf"] = any_of.collect();
+    let has = |keys: &[&str]| json!({ "required": keys });
+    if !any_of.is_empty() {
+        schema["anyOf"] = any_of.iter().map(|key| has(&[key])).collect();
     }
-    let apart = section
-        .apart
-        .iter()
-        .map(|pair| json!({ "not": { "required": [pair.0, pair.1] } }));
-    if !section.apart.is_empty() {
-        schema["allOf"] = apart.collect();
+    if !apart.is_empty() {
+        let both = apart.iter().map(|(one, other)| has(&[one, other]));
+        schema["allOf"] = both.map(|both| json!({ "not": both })).collect();
     }
     schema
 }
@@ -115,7 +151,7 @@ fn kind(kind: &Kind, of: &Section) -> Value {
         }
         Kind::Request => json!({
             "type": "object",
-            "properties": conditions::parameters_of_a_request(),
+            "properties": parameters(|_| json!({ "type": "string" })),
             "additionalProperties": { "type": "string" },
         }),
         Kind::Defaults => reference("defaults"),
@@ -130,16 +166,52 @@ fn kind(kind: &Kind, of: &Section) -> Value {
     }
 }
 
+/// A condition on parameters like this one, whose literal texts have this form.
+fn condition(name: &str, example: &str, pattern: Option<&str>) -> Value {
+    let kinds = KINDS.iter().filter(|kind| (kind.suits)(example));
+    let mut properties: Map<String, Value> = kinds
+        .map(|kind| (kind.key.to_owned(), (kind.schema)()))
+        .collect();
+    properties.insert("not".to_owned(), reference(name));
+    let mut condition = json!({
+        "description": "A text (`*` is any run of characters), an array of which any holds, or a table of which all hold.",
+        "type": ["string", "array", "object"],
+        "items": reference(name),
+        "minItems": 1,
+        "properties": properties,
+        "minProperties": 1,
+        "additionalProperties": false,
+    });
+    if let Some(pattern) = pattern {
+        condition["pattern"] = pattern.into();
+    }
+    condition
+}
+
+/// The parameters that Twilio sends, with what each kind takes. Words are offered, not asked for: Twilio may add to them.
+fn parameters(taken: impl Fn(ParameterKind) -> Value) -> Value {
+    let parameter = |name: &'static str| {
+        let known = parameters::get(name);
+        let taken = taken(known.kind);
+        let value = if known.values.is_empty() {
+            taken
+        } else {
+            json!({ "anyOf": [taken, { "enum": known.values }] })
+        };
+        (name.to_owned(), value)
+    };
+    Value::Object(parameters::all().map(parameter).collect())
+}
+
 /// The reply of `[default]`, in which nothing may lead on.
 fn last_reply(channel: Channel) -> Value {
-    let leading = vocabulary::elements(channel)
-        .values()
-        .filter(|element| element.leads_on)
-        .map(|element| element.tag);
-    let refused = leading
+    let elements = vocabulary::elements(channel).values();
+    let leading = elements.filter(|element| element.leads_on);
+    let refused: Map<String, Value> = leading
+        .map(|element| element.tag)
         .chain(["action"])
-        .map(|name| (name.to_owned(), false.into()));
-    let refused: Map<String, Value> = refused.collect();
+        .map(|name| (name.to_owned(), false.into()))
+        .collect();
     let items = json!({ "properties": refused, "additionalProperties": true });
     json!({ "allOf": [reference(channel.as_str()), { "items": items }] })
 }

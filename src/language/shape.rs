@@ -11,7 +11,7 @@ use crate::twilio::channel::Channel;
 
 /// A table with a fixed set of keys.
 pub(super) struct Section {
-    keys: &'static [KeyShape],
+    pub keys: &'static [KeyShape],
     /// The keys of which at least one must be there.
     pub any_of: &'static [&'static str],
     /// Pairs of keys that exclude each other.
@@ -70,11 +70,6 @@ impl Section {
             any_of: &[],
             apart: &[],
         }
-    }
-
-    /// The keys in the order of their description.
-    pub(super) fn described(&self) -> impl Iterator<Item = &KeyShape> {
-        self.keys.iter()
     }
 
     /// The names of the keys, sorted.

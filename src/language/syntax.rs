@@ -10,7 +10,6 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
-use crate::table::problems::Problems;
 
 pub(super) static TOML_SYNTAX: Check = Check::new(
     "toml-syntax",
@@ -32,16 +31,8 @@ const MOST_PER_PART: usize = 20;
 /// Only the first mistake is looked for in a part that has more bytes, because each takes another reading of the part.
 const LARGE_PART: usize = 1 << 20;
 
-/// A file's text with every mistake reported and blanked. Ends where reading stopped.
-pub(super) fn blanked(problems: &mut Problems) -> String {
-    let file = Arc::clone(problems.file());
-    let (text, found) = readable(&file);
-    problems.add_syntax_errors(found);
-    text
-}
-
-/// The text of a file that is not TOML with every mistake blanked, and the mistakes.
-fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
+/// The text of a file that is not TOML with every mistake blanked, and the mistakes. The text ends where reading stopped.
+pub(super) fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
     let mut text = file.text.clone();
     let mut found = Vec::new();
     let starts = file.text.match_indices("\n[").map(|(at, _)| at + 1);
@@ -70,11 +61,8 @@ fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
 
 /// Reports the mistakes in a part, and blanks them.
 fn clean(file: &Arc<File>, text: &mut String, part: Range<usize>, found: &mut Vec<Diagnostic>) {
-    let most = if part.len() > LARGE_PART {
-        1
-    } else {
-        MOST_PER_PART
-    };
+    let is_large = part.len() > LARGE_PART;
+    let most = if is_large { 1 } else { MOST_PER_PART };
     let mut last_line = None;
     for _ in 0..most.min(MOST - found.len()) {
         let Err(error) = DeTable::parse(&text[part.clone()]) else {
@@ -93,10 +81,8 @@ fn clean(file: &Arc<File>, text: &mut String, part: Range<usize>, found: &mut Ve
             return blank(text, part);
         }
         last_line = Some(here);
-        blank(
-            text,
-            line_of(&file.text, span.start.min(part.end.saturating_sub(1))),
-        );
+        let inside = span.start.min(part.end.saturating_sub(1));
+        blank(text, line_of(&file.text, inside));
     }
     // The section's own line stays if it can be read: the lines below belong to it.
     let header = line_of(&file.text, part.start);
@@ -117,15 +103,10 @@ fn line_of(text: &str, byte: usize) -> Range<usize> {
     // By bytes: a place that a parser names may lie inside a character.
     let bytes = text.as_bytes();
     let byte = byte.min(bytes.len());
-    let start = bytes[..byte]
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .unwrap_or(0);
-    let end = bytes[byte..]
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .map_or(bytes.len(), |at| byte + at);
-    start..end
+    let is_line_feed = |byte: &u8| *byte == b'\n';
+    let start = bytes[..byte].iter().rposition(is_line_feed);
+    let length = bytes[byte..].iter().position(is_line_feed);
+    start.unwrap_or(0)..length.map_or(bytes.len(), |length| byte + length)
 }
 
 /// Puts blanks in the place of some bytes. The first and the last may be line feeds that end a line, so they become one.

@@ -11,7 +11,7 @@ use super::shape;
 use crate::table::answer::{Asked, answer};
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::guard::{LOOP_GUARD, LoopGuard};
-use crate::table::intercept::{BLOCK, Intercept, PASS};
+use crate::table::intercept::{BLOCK, PASS};
 use crate::table::problems::{DUPLICATE_NAME, Problems, Value, entries};
 use crate::table::schedule::parse_moment;
 use crate::table::when::{Mismatch, When};
@@ -54,18 +54,13 @@ at = "2026-12-24T12:00[America/New_York]"
 "#,
 );
 
-/// The moment of a test that names none.
-const NOON: &str = "2026-01-01T12:00:00Z";
+/// The moment of a test that names none: 2026-01-01T12:00:00Z.
+const NOON: Timestamp = Timestamp::constant(1_767_268_800, 0);
+
+const WRITE_AT: &str = "write at = \"2026-12-24T12:00[America/New_York]\"";
 
 /// Where a test's request comes to.
 const URL: &str = "https://self.invalid/out-of-session";
-
-/// What running the tests has shown.
-#[derive(Debug, Default)]
-pub(super) struct TestResults {
-    pub failed: Vec<Diagnostic>,
-    pub ran: Vec<RanTest>,
-}
 
 /// A test that was run: its request, when it came, and which route answered it, or which intercept decided.
 #[derive(Debug)]
@@ -89,15 +84,15 @@ struct TableTest<'t> {
     place: Range<usize>,
 }
 
-/// Reads all tests, and runs them against the table that they stand in, when there is one.
+/// Reads all tests, and runs them against the table that they stand in, when there is one: what failed, and what was run.
 pub(super) fn run_tests(
     names: &Names,
     problems: &mut Problems,
     file: &DeTable<'_>,
     table: Option<&Table>,
-) -> TestResults {
+) -> (Vec<Diagnostic>, Vec<RanTest>) {
     let Some(section) = file.get("test") else {
-        return TestResults::default();
+        return Default::default();
     };
     let help = "write [[test]], with two brackets, above each test";
     let tests = problems.array(section, "an array of tests", help);
@@ -110,10 +105,7 @@ pub(super) fn run_tests(
             ran.push(run_test(problems, &mut failures, test, table));
         }
     }
-    TestResults {
-        failed: failures.into_sorted(),
-        ran,
-    }
+    (failures.into_sorted(), ran)
 }
 
 fn test_case<'v>(
@@ -140,26 +132,30 @@ fn test_case<'v>(
     let expect = problems.required(test, "expect", "a test", place.clone(), help)?;
     let expect_place = expect.span();
     let expect = expected(names, problems, expect, webhook)?;
-    if webhook == Webhook::Intercept {
-        check_no_document(problems, test);
+    for key in ["contains", "step"] {
+        if webhook == Webhook::Intercept
+            && let Some(value) = test.get(key)
+        {
+            let message = format!("an intercept has no `{key}`: it only blocks or lets pass");
+            problems.error(&BAD_TEST, value.span(), message, "take it out");
+        }
     }
     let given = test_request(names, problems, test, webhook)?;
-    let channel = match test.get("channel") {
-        Some(channel) => test_channel(problems, channel)?,
-        None => sample::channel(&given, webhook, false),
-    };
-    let step = match test.get("step") {
-        Some(step) => Some(problems.text(step, "the name of a step")?),
-        None => None,
-    };
-    let contains = match test.get("contains") {
-        Some(contains) => Some((problems.text(contains, "a text")?, contains.span())),
-        None => None,
-    };
-    let at = match test.get("at") {
-        Some(at) => Some(test_moment(problems, at)?),
-        None => None,
-    };
+    let count = problems.count();
+    let channel = test
+        .get("channel")
+        .and_then(|channel| test_channel(problems, channel))
+        .unwrap_or_else(|| sample::channel(&given, webhook, false));
+    let step = test
+        .get("step")
+        .and_then(|step| problems.text(step, "the name of a step"));
+    let contains = test
+        .get("contains")
+        .and_then(|contains| Some((problems.text(contains, "a text")?, contains.span())));
+    let at = test.get("at").and_then(|at| test_moment(problems, at));
+    if problems.errors_since(count) > 0 {
+        return None;
+    }
     Some(TableTest {
         body: sample::filled(&given, channel, webhook),
         query: step.iter().map(|step| ("step", *step)).collect(),
@@ -191,7 +187,7 @@ fn expected<'v>(
         if names.routes.contains_key(expect) || [DEFAULT, LOOP_GUARD].contains(&expect) {
             return Some(expect);
         }
-        let mut routes: Vec<(&String, &usize)> = names.routes.iter().collect();
+        let mut routes: Vec<_> = names.routes.iter().collect();
         routes.sort_unstable_by_key(|(_, place)| **place);
         let help = match nearest(expect, routes.iter().map(|(name, _)| name.as_str())) {
             Some(near) => format!("did you mean \"{near}\"?"),
@@ -204,17 +200,6 @@ fn expected<'v>(
     };
     problems.error(&BAD_TEST, value.span(), message, help);
     None
-}
-
-/// Reports what only a document can have.
-fn check_no_document(problems: &mut Problems, test: &DeTable<'_>) {
-    for (key, value) in entries(test) {
-        let name = key.get_ref().as_ref();
-        if ["contains", "step"].contains(&name) {
-            let message = format!("an intercept has no `{name}`: it only blocks or lets pass");
-            problems.error(&BAD_TEST, value.span(), message, "take it out");
-        }
-    }
 }
 
 fn test_request(
@@ -270,11 +255,7 @@ fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> 
         DeValue::String(text) => text.to_string(),
         DeValue::Datetime(moment) => moment.to_string(),
         _ => {
-            problems.wrong_type(
-                value,
-                "a moment",
-                "write at = \"2026-12-24T12:00[America/New_York]\"",
-            );
+            problems.wrong_type(value, "a moment", WRITE_AT);
             return None;
         }
     };
@@ -295,12 +276,10 @@ fn run_test(
     table: &Table,
 ) -> RanTest {
     let request = Request::new(test.webhook, &test.body, &test.query);
-    let noon = || NOON.parse().expect("it is a moment");
-    let now = test.at.unwrap_or_else(noon);
+    let now = test.at.unwrap_or(NOON);
     if test.at.is_none() && depends_on_the_hour(table, &request, now) {
-        let help = "write at = \"2026-12-24T12:00[America/New_York]\"";
         let message = "this test's answer depends on the hour";
-        problems.warn(&TEST_NEEDS_TIME, test.place.clone(), message, help);
+        problems.warn(&TEST_NEEDS_TIME, test.place.clone(), message, WRITE_AT);
     }
     let decided_by = match test.webhook {
         Webhook::Intercept => run_interception(failures, &test, &request, table, now),
@@ -323,20 +302,23 @@ fn run_interception(
     table: &Table,
     now: Timestamp,
 ) -> String {
-    let intercept = table.intercept(request, now);
-    let what = intercept.map_or(PASS, Intercept::outcome);
+    let (decided_by, what, by) = match table.intercept(request, now) {
+        Some(intercept) => {
+            let (name, what) = (&*intercept.name, intercept.outcome());
+            (name, what, format!("\"{name}\" says \"{what}\""))
+        }
+        None => (
+            PASS,
+            PASS,
+            format!("no intercept fits, so it is \"{PASS}\""),
+        ),
+    };
     if what != test.expect {
-        let by = match intercept {
-            Some(intercept) => format!("\"{}\" says \"{what}\"", intercept.name),
-            None => format!("no intercept fits, so it is \"{what}\""),
-        };
         let message = format!("{by}, not \"{}\"", test.expect);
         let help = "`explain --webhook intercept` with this request shows why";
         failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
     }
-    intercept
-        .map_or(PASS, |intercept| &intercept.name)
-        .to_owned()
+    decided_by.to_owned()
 }
 
 /// Runs a test of the routes, and tells which of them answers.
@@ -362,12 +344,13 @@ fn run_answer(
             }
             None => format!("\"{route}\" answers, not \"{}\"", test.expect),
         };
-        let caller = test.body.first("Caller").or(test.body.first("From"));
-        let help = match caller {
-            Some(_) => "`explain` with this request shows why",
-            None => {
-                "`explain` with this request shows why; without a Caller the caller counts as withheld"
-            }
+        let help = if ["Caller", "From"]
+            .iter()
+            .any(|name| test.body.first(name).is_some())
+        {
+            "`explain` with this request shows why"
+        } else {
+            "`explain` with this request shows why; without a Caller the caller counts as withheld"
         };
         failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
     } else if let Some((wanted, place)) = &test.contains {

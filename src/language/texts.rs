@@ -12,7 +12,7 @@ use crate::table::problems::{Problems, listed};
 use crate::table::reply::template::{
     FILTERS, Field, TemplateError, TemplateErrorKind, Text, Value,
 };
-use crate::twilio::parameters;
+use crate::twilio::parameters::{self, NameProblem};
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::Destination;
 
@@ -204,8 +204,8 @@ fn check_parameter(
     span: &Range<usize>,
     owner: Owner,
 ) {
-    if let Some(known) =
-        parameters::other_case(name).filter(|_| !names.own_parameters.contains(name))
+    if let Some(NameProblem::Case(known)) = parameters::check_name(name)
+        && !names.own_parameters.contains(name)
     {
         let message = format!(
             "Twilio spells `{name}` as `{known}`; in another letter case it is always empty"
@@ -216,7 +216,7 @@ fn check_parameter(
     }
     names.check_parameter(problems, name, span);
     let in_step = matches!(owner, Owner::Route { in_step: true, .. });
-    if in_step && parameters::is_of_session(name) {
+    if in_step && parameters::get(name).session {
         let message = format!("`{name}` is absent from every request that comes back with a step");
         let help = "say it in the reply that leads here";
         problems.warn(&SESSION_IN_STEP, span.clone(), message, help);

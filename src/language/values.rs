@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::table::diagnostic::{Check, File};
 use crate::table::problems::{Problems, choice};
 use crate::twilio::number::E164;
-use crate::twilio::parameters;
+use crate::twilio::parameters::{self, Parameter, ParameterKind};
 use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_NUMBER: Check = Check::new(
@@ -59,14 +59,12 @@ pub(super) fn check_value(
     if text.contains('*') {
         return;
     }
-    if let Some(words) = parameters::words(parameter)
-        && !parameters::is_open(parameter)
-        && !is_own
-    {
-        return check_word(problems, parameter, text, span, words);
+    let known = parameters::get(parameter);
+    if !known.values.is_empty() && !known.open && !is_own {
+        return check_word(problems, parameter, text, span, known);
     }
     let looks_like_country = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    if parameters::is_country(parameter) && !looks_like_country {
+    if known.kind == ParameterKind::Country && !looks_like_country {
         let upper = text.to_ascii_uppercase();
         let (check, help) =
             if upper.len() == 2 && upper.bytes().all(|byte| byte.is_ascii_uppercase()) {
@@ -87,13 +85,14 @@ fn check_word(
     parameter: &str,
     text: &str,
     span: Range<usize>,
-    words: &[&str],
+    known: &Parameter,
 ) {
+    let words = &*known.values;
     if words.contains(&text) {
         return;
     }
     if let Some(word) = words.iter().find(|word| word.eq_ignore_ascii_case(text))
-        && !parameters::is_lenient(parameter)
+        && !known.lenient
     {
         let message = format!(
             "Twilio sends `{parameter}` as \"{word}\"; in another letter case it never matches"

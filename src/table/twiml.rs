@@ -163,7 +163,7 @@ impl<'s> Filling<'s> {
             let voice = voice.map(|(_, value)| &**value);
             self.room = Some(Room {
                 characters: spec.text_max(voice).unwrap_or(usize::MAX),
-                encoded: spec.encoded_max().unwrap_or(usize::MAX),
+                encoded: spec.spoken_max.map_or(usize::MAX, |max| max.encoded),
                 cut: false,
             });
         }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::channel::Channel;
 use super::number::{masked, may_begin_withheld, shown_by_mask};
-use super::parameters::alias;
+use super::parameters;
 use super::request::{Webhook, inside_json, is_caller_geography};
 
 /// What is known of a value.
@@ -72,7 +72,7 @@ pub trait Facts<'a> {
             Known::Whole(value) if value.is_empty() => {}
             known => return known,
         }
-        if let Some(other) = alias(name) {
+        if let Some(other) = parameters::get(name).alias {
             return self.sent(other);
         }
         if name == "Direction" {

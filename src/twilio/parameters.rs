@@ -28,32 +28,31 @@ pub(crate) struct Parameters {
     others: BTreeMap<&'static str, Parameter>,
     /// What the data of an Event Streams event holds, by [`Parameters::of_event`].
     events: BTreeMap<&'static str, Parameter>,
+    /// Some of the data of an event that ends a call.
+    ///
+    /// Source: <https://www.twilio.com/docs/voice/voice-insights/api/call/details-call-summary>.
+    pub(crate) call_summary: BTreeMap<&'static str, &'static str>,
 }
 
-/// What is known of one parameter.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// What is known of one parameter. The default knows nothing.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Parameter {
-    /// What its value looks like.
     pub(crate) kind: ParameterKind,
     /// The values of an enumerated parameter; empty where Twilio does not list them.
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     pub(crate) values: Vec<&'static str>,
     /// Whether the values come from somebody else and grow, so that another value is not suspicious.
-    #[serde(default)]
     pub(crate) open: bool,
     /// The kinds of requests that carry it.
-    #[serde(default, borrow)]
+    #[serde(borrow)]
     pub(crate) webhooks: Vec<&'static str>,
     /// Whether it tells of a Proxy session: Twilio's follow-up requests do not carry it.
-    #[serde(default)]
     pub(crate) session: bool,
     /// Whether it is the other party's real number or name, which must not be spoken, sent or shown by accident.
-    #[serde(default)]
     pub(crate) private: bool,
     /// What a line of the journal may hold of it.
-    #[serde(default)]
     pub(crate) privacy: Privacy,
     /// When a number is our own.
     pub(crate) own: Option<OwnWhen>,
@@ -62,16 +61,14 @@ pub(crate) struct Parameter {
     /// Its value in a complete sample request; `None` when such a request does without it.
     pub(crate) sample: Option<SampleValue>,
     /// Whether no request of its webhooks is without it.
-    #[serde(default)]
     pub(crate) always: bool,
     /// Whether a name like it in another letter case is likelier a query field of the operator's own than a mistake, so that the
     /// wrong letter case, of the name or of a value, is no error.
-    #[serde(default)]
     pub(crate) lenient: bool,
 }
 
 /// What a parameter's value looks like.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum ParameterKind {
     /// A phone number, or an address such as `sip:` or `client:`.
@@ -84,21 +81,17 @@ pub(crate) enum ParameterKind {
     Enumerated,
     /// Two capital letters; Fone Dynamics sends the country's name as well.
     Country,
-    /// Digits.
     Integer,
-    /// `true` or `false`.
     Boolean,
     /// Keys of a telephone.
     Keys,
     /// The version of Twilio's API, a date.
     Version,
-    /// A moment.
     DateTime,
-    /// A URL.
     Url,
     /// JSON, which a dotted name reaches into.
     Json,
-    /// Any text.
+    #[default]
     Text,
 }
 
@@ -188,14 +181,13 @@ impl Parameters {
         self.twilio.keys().copied()
     }
 
-    fn is_json(&self, name: &str) -> bool {
-        self.find(name)
-            .is_some_and(|parameter| parameter.kind == ParameterKind::Json)
-    }
-
     fn check_name(&self, name: &str) -> Option<NameProblem> {
+        let is_json = |first: &str| {
+            let parameter = self.find(first);
+            parameter.is_some_and(|parameter| parameter.kind == ParameterKind::Json)
+        };
         let sent = match name.split_once('.') {
-            Some((parameter, _)) if self.is_json(parameter) => parameter,
+            Some((first, _)) if is_json(first) => first,
             _ => name,
         };
         if self.find(sent).is_some() {
@@ -224,8 +216,10 @@ fn is_in(family: &str, name: &str) -> bool {
     }
 }
 
-fn is(name: &str, what: impl Fn(&Parameter) -> bool) -> bool {
-    PARAMETERS.find(name).is_some_and(what)
+/// What is known of a parameter of Twilio's.
+pub(crate) fn get(name: &str) -> &'static Parameter {
+    static UNKNOWN: LazyLock<Parameter> = LazyLock::new(Parameter::default);
+    PARAMETERS.find(name).unwrap_or(&UNKNOWN)
 }
 
 /// Checks the name of a parameter; `None` when a webhook of Twilio's sends it.
@@ -233,81 +227,25 @@ pub(crate) fn check_name(name: &str) -> Option<NameProblem> {
     PARAMETERS.check_name(name)
 }
 
-/// How Twilio spells a parameter that is written in another letter case.
-pub(crate) fn other_case(name: &str) -> Option<&'static str> {
-    match check_name(name) {
-        Some(NameProblem::Case(known)) => Some(known),
-        _ => None,
-    }
-}
-
-/// Whether a webhook of Twilio's sends a parameter of this name.
-pub(crate) fn is_known(name: &str) -> bool {
-    check_name(name).is_none()
-}
-
 /// The names of all parameters of Twilio's, but for families.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     PARAMETERS.names()
 }
 
-/// The words that a parameter takes; `None` when none are known.
-pub(crate) fn words(name: &str) -> Option<&'static [&'static str]> {
-    let parameter = PARAMETERS.find(name)?;
-    Some(&*parameter.values).filter(|values| !values.is_empty())
-}
-
-/// Whether a parameter may take other words than [`words`].
-pub(crate) fn is_open(name: &str) -> bool {
-    is(name, |parameter| parameter.open)
-}
-
-/// Whether another letter case of a parameter's words is only suspicious.
-pub(crate) fn is_lenient(name: &str) -> bool {
-    is(name, |parameter| parameter.lenient)
-}
-
 /// Whether a parameter holds a phone number or another address.
 pub(crate) fn is_number(name: &str) -> bool {
-    is(name, |parameter| parameter.kind == ParameterKind::Number)
-}
-
-/// Whether a parameter is a country, two capital letters.
-pub(crate) fn is_country(name: &str) -> bool {
-    is(name, |parameter| parameter.kind == ParameterKind::Country)
+    get(name).kind == ParameterKind::Number
 }
 
 /// Whether a parameter's value is JSON, which a dotted name reaches into.
 pub(crate) fn is_json(name: &str) -> bool {
-    PARAMETERS.is_json(name)
-}
-
-/// Whether a parameter tells of a Proxy session, which Twilio's follow-up requests do not carry.
-pub(crate) fn is_of_session(name: &str) -> bool {
-    is(name, |parameter| parameter.session)
+    get(name).kind == ParameterKind::Json
 }
 
 /// Whether Proxy's intercept sends a parameter of this name, or of the name before its dot.
 pub(crate) fn is_of_intercept(name: &str) -> bool {
     let name = name.split('.').next().unwrap_or_default();
-    is(name, |parameter| {
-        parameter.webhooks.contains(&"proxy-intercept")
-    })
-}
-
-/// The parameter of Proxy's intercept with the nearest name.
-pub(crate) fn nearest_of_intercept(name: &str) -> Option<&'static str> {
-    nearest(name, all().filter(|name| is_of_intercept(name)))
-}
-
-/// Whether a parameter is the other party's real number or name, which nobody may hear or read by accident.
-pub(crate) fn is_private(name: &str) -> bool {
-    is(name, |parameter| parameter.private)
-}
-
-/// The other name of a parameter, when it has one.
-pub(crate) fn alias(name: &str) -> Option<&'static str> {
-    PARAMETERS.find(name)?.alias
+    get(name).webhooks.contains(&"proxy-intercept")
 }
 
 #[cfg(test)]
@@ -319,7 +257,7 @@ pub(crate) mod tests {
         "twilio": {
             "Invented": {"kind": "enumerated", "values": ["a", "b"], "webhooks": ["voice"], "privacy": "keep", "sample": "a"}
         },
-        "families": {}, "others": {}, "events": {}
+        "families": {}, "others": {}, "events": {}, "call_summary": {}
     }"#;
 
     #[test]
@@ -374,7 +312,10 @@ pub(crate) mod tests {
             "MediaUrl0",
             "AccountSid",
         ] {
-            assert!(is_known(name) && is_of_intercept(name), "{name}");
+            assert!(
+                check_name(name).is_none() && is_of_intercept(name),
+                "{name}"
+            );
         }
         for name in ["Called", "Body", "sessionSid", "outboundResourceSid"] {
             assert!(!is_of_intercept(name), "{name}");
@@ -396,7 +337,7 @@ pub(crate) mod tests {
             );
             assert!(!parameter.always || parameter.sample.is_some(), "{name}");
             if let Some(alias) = parameter.alias {
-                assert_eq!(super::alias(alias), Some(name));
+                assert_eq!(get(alias).alias, Some(name));
             }
         }
     }

@@ -15,7 +15,7 @@ pub use self::form::Form;
 use super::channel::Channel;
 use super::facts::{Facts, Known};
 use super::number::is_withheld;
-use super::parameters::alias;
+use super::parameters;
 
 /// Which of the service's webhooks was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,7 +161,8 @@ impl<'a> Request<'a> {
 
     /// The alias that [`Request::value`] read in place of this parameter, if it did.
     pub(crate) fn alias_used(&self, name: &str) -> Option<&'static str> {
-        alias(name).filter(|other| self.sent(name).is_empty() && !self.sent(other).is_empty())
+        let alias = parameters::get(name).alias;
+        alias.filter(|other| self.sent(name).is_empty() && !self.sent(other).is_empty())
     }
 
     /// Our own number: `Called` on an inbound request, `Caller` on an outbound one.

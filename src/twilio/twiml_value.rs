@@ -1,11 +1,10 @@
-//! What a text must look like to be dialled, sent to or fetched, and why a value cannot stand where it stands.
+//! What a value must look like to be dialled, sent to or fetched, and why one cannot stand where it stands.
 
 use std::fmt;
 
 use serde::Deserialize;
 
 use crate::twilio::number::{E164, E164Error};
-use crate::twilio::twiml_url::{UrlError, check_web_url};
 
 /// Where a value leads, and so what it must look like and what it may be made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -32,115 +31,80 @@ impl Destination {
     ///
     /// # Errors
     ///
-    /// It does not: a number that is no E.164, a bad URL, no SIP URI, a sender that no network would take.
+    /// It is not the number, URL, SIP URI, name or address that is needed here.
     pub fn check(self, value: &str) -> Result<(), ValueError> {
-        match self {
-            Self::Url => check_web_url(value).map_err(ValueError::Url),
-            Self::Number => value.parse::<E164>().map(drop).map_err(ValueError::Number),
+        let has_letter = value.bytes().any(|byte| byte.is_ascii_alphabetic());
+        let is_all = |others: &[u8]| {
+            let mut bytes = value.bytes();
+            bytes.all(|byte| byte.is_ascii_alphanumeric() || others.contains(&byte))
+        };
+        let number = match self {
+            Self::Url => return check_url(value, false).map_err(ValueError::Url),
             Self::Sip => {
-                let host = value
+                let rest = value
                     .strip_prefix("sip:")
                     .or_else(|| value.strip_prefix("sips:"));
-                match host {
+                return match rest {
                     Some(rest) if !rest.is_empty() && !rest.contains(char::is_whitespace) => Ok(()),
                     _ => Err(ValueError::NotSip),
-                }
+                };
             }
-            Self::Name if value.trim().is_empty() => Err(ValueError::Empty),
-            Self::Name => Ok(()),
-            Self::Caller => check_caller(value),
-            Self::Sender => check_sender(value),
-            Self::Address => check_address(value),
-        }
-    }
-}
-
-/// A caller is an E.164 number, or a SIP user or client, which have a letter and no blanks.
-fn check_caller(value: &str) -> Result<(), ValueError> {
-    let is_user = value.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-_.@:".contains(&byte));
-    if is_user {
-        Ok(())
-    } else {
-        Destination::Number.check(value)
-    }
-}
-
-/// A sender is an E.164 number, an address with a scheme (`client:`, `whatsapp:`), or a name that has a letter in it.
-fn check_sender(value: &str) -> Result<(), ValueError> {
-    let is_name = value.bytes().any(|byte| byte.is_ascii_alphabetic())
-        && value
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-_. @:".contains(&byte));
-    let is_short_code =
-        (5..=6).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_digit());
-    if is_name || is_short_code {
-        Ok(())
-    } else {
-        Destination::Number.check(value)
-    }
-}
-
-fn check_address(value: &str) -> Result<(), ValueError> {
-    match value.split_once(':') {
-        Some(("whatsapp", number)) => Destination::Number.check(number),
-        Some(("messenger" | "rcs" | "client", name)) if !name.is_empty() => Ok(()),
-        _ => Destination::Number.check(value),
+            Self::Name if value.trim().is_empty() => return Err(ValueError::Empty),
+            Self::Name => return Ok(()),
+            // A SIP user or a client has a letter and no blanks.
+            Self::Caller if has_letter && is_all(b"+-_.@:") => return Ok(()),
+            // A name, an address with a scheme, or a short code.
+            Self::Sender if has_letter && is_all(b"+-_. @:") => return Ok(()),
+            Self::Sender
+                if (5..=6).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit()) =>
+            {
+                return Ok(());
+            }
+            Self::Address => match value.split_once(':') {
+                Some(("whatsapp", number)) => number,
+                Some(("messenger" | "rcs" | "client", name)) if !name.is_empty() => return Ok(()),
+                _ => value,
+            },
+            Self::Number | Self::Caller | Self::Sender => value,
+        };
+        number.parse::<E164>().map(drop).map_err(ValueError::Number)
     }
 }
 
 /// Why a value cannot stand where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each says what it means when it is displayed")]
 pub enum ValueError {
-    /// Nothing is there.
     Empty,
-    /// Neither `true` nor `false`.
     NotBoolean,
-    /// No whole number.
     NotInteger,
-    /// A whole number outside what TwiML takes.
     OutOfRange {
-        /// The least it may be.
         min: Option<i64>,
-        /// The most it may be.
         max: Option<i64>,
     },
-    /// Not one of the values that are known.
+    /// Not one of the values that are known; there may be others when the list is open.
     NotAmong {
-        /// Whether there may be others than those that are known.
         open: bool,
     },
     /// A value that still works.
     Outdated {
-        /// What to write instead.
         instead: &'static str,
     },
     /// A number that works only with a setting of the account.
     Unusual {
-        /// The greatest that always works.
         usual: i64,
     },
-    /// A text of another form than the one that is described here.
+    /// A text of another form than this.
     Form(&'static str),
-    /// More characters than TwiML takes.
     TooLong {
-        /// The most it may have.
         max: usize,
     },
-    /// A character that may not stand there.
     BadCharacter {
-        /// The first such character.
         found: char,
-        /// Those that may stand there.
         allowed: &'static str,
     },
-    /// No `sip:` or `sips:` URI.
     NotSip,
-    /// No E.164 number.
     Number(E164Error),
-    /// No URL that Twilio could use.
     Url(UrlError),
 }
 
@@ -161,22 +125,20 @@ impl fmt::Display for ValueError {
             Self::Empty => f.write_str("it is empty"),
             Self::NotBoolean => f.write_str("it must be true or false"),
             Self::NotInteger => f.write_str("it must be a whole number"),
-            Self::OutOfRange {
-                min: Some(min),
-                max: Some(max),
-            } => write!(f, "it must be from {min} to {max}"),
-            Self::OutOfRange {
-                min: Some(min),
-                max: None,
-            } => write!(f, "it must be {min} or more"),
-            Self::OutOfRange { max: Some(max), .. } => write!(f, "it must be {max} or less"),
-            Self::OutOfRange { .. } => f.write_str("it is out of range"),
+            Self::OutOfRange { min, max } => match (min, max) {
+                (Some(min), Some(max)) => write!(f, "it must be from {min} to {max}"),
+                (Some(min), None) => write!(f, "it must be {min} or more"),
+                (None, Some(max)) => write!(f, "it must be {max} or less"),
+                (None, None) => f.write_str("it is out of range"),
+            },
             Self::NotAmong { .. } => f.write_str("it is not one of the values that TwiML knows"),
             Self::Outdated { instead } => write!(f, "Twilio wants {instead} instead"),
-            Self::Unusual { usual } => write!(
-                f,
-                "more than {usual} works only if the account's settings allow it"
-            ),
+            Self::Unusual { usual } => {
+                write!(
+                    f,
+                    "more than {usual} works only if the account's settings allow it"
+                )
+            }
             Self::Form(form) => write!(f, "it must be {form}"),
             Self::TooLong { max } => write!(f, "it has more than {max} characters"),
             Self::BadCharacter { found, allowed } => {
@@ -190,3 +152,125 @@ impl fmt::Display for ValueError {
 }
 
 impl std::error::Error for ValueError {}
+
+/// Why Twilio could not fetch, post to or connect to a URL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each says what it means when it is displayed")]
+pub enum UrlError {
+    Empty,
+    Scheme { wanted: &'static str },
+    NoHost,
+    BadCharacter(char),
+    Underscore,
+    Port,
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("it is empty"),
+            Self::Scheme { wanted } => write!(f, "it must begin with {wanted}"),
+            Self::NoHost => f.write_str("it has no host"),
+            Self::BadCharacter(found) => write!(f, "{found:?} cannot stand in a URL"),
+            Self::Underscore => f.write_str("its host has an underscore, which Twilio refuses"),
+            Self::Port => f.write_str("its port is no number from 1 to 65535"),
+        }
+    }
+}
+
+/// Checks an absolute URL: `https` or `http`, `wss` for a socket.
+pub(crate) fn check_url(url: &str, is_socket: bool) -> Result<(), UrlError> {
+    let (schemes, wanted): (&[&str], _) = if is_socket {
+        (&["wss"], "wss://")
+    } else {
+        (&["https", "http"], "https:// or http://")
+    };
+    if url.is_empty() {
+        return Err(UrlError::Empty);
+    }
+    // Twilio takes characters beyond ASCII and encodes them itself; blanks, controls and these never belong.
+    let is_bad =
+        |found: char| found.is_whitespace() || found.is_control() || "<>\"{}|\\^`".contains(found);
+    if let Some(found) = url.chars().find(|found| is_bad(*found)) {
+        return Err(UrlError::BadCharacter(found));
+    }
+    let (_, rest) = url
+        .split_once("://")
+        .filter(|(scheme, _)| {
+            schemes
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(scheme))
+        })
+        .ok_or(UrlError::Scheme { wanted })?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host_and_port = authority.rsplit('@').next().unwrap_or_default();
+    let (host, port) = match host_and_port.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (host_and_port, None),
+    };
+    if host.is_empty() {
+        return Err(UrlError::NoHost);
+    }
+    if host.contains('_') {
+        return Err(UrlError::Underscore);
+    }
+    match port.map(str::parse::<u16>) {
+        None => Ok(()),
+        Some(Ok(port)) if port > 0 => Ok(()),
+        Some(_) => Err(UrlError::Port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn web_urls_are_absolute_with_a_host() {
+        for url in [
+            "https://example.com",
+            "http://example.com/a?b=c#rc=2&ct=1000",
+            "HTTPS://user:pass@example.com:8443/x",
+            "https://[2001:db8::1]:8443/x",
+            "https://[2001:db8::1]/x",
+            "https://example.com:65535",
+            "https://münchen.example/ä",
+        ] {
+            assert_eq!(check_url(url, false), Ok(()), "{url}");
+        }
+        for (url, error) in [
+            ("", "it is empty"),
+            ("example.com/x", "it must begin with https:// or http://"),
+            (
+                "ftp://example.com",
+                "it must begin with https:// or http://",
+            ),
+            ("https://", "it has no host"),
+            ("https:///x", "it has no host"),
+            ("https://example.com/a b", "' ' cannot stand in a URL"),
+            ("https://example.com/{id}", "'{' cannot stand in a URL"),
+            (
+                "https://my_host.example",
+                "its host has an underscore, which Twilio refuses",
+            ),
+            (
+                "https://example.com:0/",
+                "its port is no number from 1 to 65535",
+            ),
+            (
+                "https://example.com:99999/",
+                "its port is no number from 1 to 65535",
+            ),
+            (
+                "https://example.com:x/",
+                "its port is no number from 1 to 65535",
+            ),
+        ] {
+            assert_eq!(
+                check_url(url, false).expect_err(url).to_string(),
+                error,
+                "{url}"
+            );
+        }
+    }
+}

@@ -6,19 +6,20 @@
 //! checks values. The readers of a table, the writer of documents and the JSON Schema all use these types.
 
 use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::{Deserialize, Deserializer, de::Error};
 
 use crate::twilio::channel::Channel;
-use crate::twilio::twiml_url::{check_web_url, check_websocket_url};
+use crate::twilio::twiml_value::check_url;
 
-pub use crate::twilio::twiml_value::{Destination, ValueError};
+pub use crate::twilio::twiml_value::{Destination, UrlError, ValueError};
 
+/// No text of it needs an escape, because texts are not copied.
 static SHIPPED: LazyLock<Vocabulary> = LazyLock::new(|| {
-    Vocabulary::parse(include_str!("vocabulary.json")).expect("a test reads the whole vocabulary")
+    serde_json::from_str(include_str!("vocabulary.json"))
+        .expect("a test reads the whole vocabulary")
 });
 
 /// All of TwiML for Voice and for Messaging.
@@ -54,11 +55,6 @@ struct Voices {
 }
 
 impl Vocabulary {
-    /// Reads a vocabulary. No text in it may need an escape, because texts are not copied.
-    fn parse(text: &'static str) -> serde_json::Result<Self> {
-        serde_json::from_str(text)
-    }
-
     /// The vocabulary that the program ships with. Unit tests can put another in its place.
     fn current() -> &'static Self {
         #[cfg(test)]
@@ -72,10 +68,7 @@ impl Vocabulary {
 /// What TwiML knows of one element, and what our own rules ask of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, as in the data"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct ElementSpec {
     /// The name in the document.
     pub tag: &'static str,
@@ -95,7 +88,8 @@ pub struct ElementSpec {
     /// The child that says what the element's own text would say.
     pub main_child: Option<&'static str>,
     text_max: Option<usize>,
-    spoken_max: Option<SpokenMax>,
+    /// The same of an element whose text a voice speaks.
+    pub(crate) spoken_max: Option<SpokenMax>,
     /// Whether a text that a request makes too long is cut; otherwise the reply cannot be rendered.
     pub cut: bool,
     /// Whether the element stays in a document when what is in it came out empty.
@@ -127,8 +121,8 @@ pub struct ElementSpec {
     /// The same, where it stands directly in a reply.
     pub status_in_reply: Option<Status>,
     /// Twilio's error numbers for a bad text: the first for one that is empty, the last for one that is too long.
-    errors: Vec<u32>,
-    attributes: BTreeMap<&'static str, AttributeSpec>,
+    pub(crate) errors: Vec<u32>,
+    pub(crate) attributes: BTreeMap<&'static str, AttributeSpec>,
 }
 
 /// How many characters each kind of voice speaks in one element, and how many bytes of percent-encoded text.
@@ -136,11 +130,11 @@ pub struct ElementSpec {
 /// Source: <https://www.twilio.com/docs/api/errors/13521>.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SpokenMax {
+pub(crate) struct SpokenMax {
     basic: usize,
     google: usize,
     other: usize,
-    encoded: usize,
+    pub(crate) encoded: usize,
 }
 
 /// When the elements after one are not reached.
@@ -172,10 +166,7 @@ pub struct Status {
 /// What TwiML allows as the value of one attribute. The default takes any text.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, as in the data"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct AttributeSpec {
     /// The type of a value.
     #[serde(rename = "type")]
@@ -221,7 +212,7 @@ pub struct AttributeSpec {
     /// Set when Twilio advises against it.
     pub status: Option<Status>,
     /// Twilio's error numbers for a bad value.
-    errors: Vec<u32>,
+    pub(crate) errors: Vec<u32>,
 }
 
 fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
@@ -266,18 +257,16 @@ pub fn response(channel: Channel) -> &'static ElementSpec {
 pub const RESPONSE: &str = "Response";
 
 /// Every element of that name on the channel, the root excepted: more than one where TwiML uses a name twice (`Sip`).
-pub fn elements_named(channel: Channel, name: &str) -> impl Iterator<Item = &'static ElementSpec> {
-    let from_name = (Bound::Included(name), Bound::Unbounded);
-    elements(channel)
-        .range::<str, _>(from_name)
-        .take_while(move |(key, _)| key.starts_with(name))
-        .map(|(_, spec)| spec)
-        .filter(move |spec| spec.tag == name && name != RESPONSE)
+pub(crate) fn elements_named(
+    channel: Channel,
+    name: &str,
+) -> impl Iterator<Item = &'static ElementSpec> {
+    let all = elements(channel).values();
+    all.filter(move |spec| spec.tag == name && name != RESPONSE)
 }
 
 /// The names of all elements of the channel but the root, sorted.
-#[must_use]
-pub fn element_names(channel: Channel) -> Vec<&'static str> {
+pub(crate) fn element_names(channel: Channel) -> Vec<&'static str> {
     let mut names: Vec<_> = elements(channel)
         .values()
         .map(|spec| spec.tag)
@@ -307,43 +296,38 @@ fn tag_of(key: &'static str) -> &'static str {
 }
 
 /// What became of an element that people still write and that does not work on this channel.
-#[must_use]
-pub fn gone(channel: Channel, name: &str) -> Option<Status> {
-    let gone = &Vocabulary::current().gone[channel.as_str()];
-    gone.get(name).copied()
+pub(crate) fn gone(channel: Channel, name: &str) -> Option<Status> {
+    Vocabulary::current().gone[channel.as_str()]
+        .get(name)
+        .copied()
 }
 
 /// What an attribute means wherever it stands; `None` where its name says it.
-#[must_use]
-pub fn attribute_help(name: &str) -> Option<&'static str> {
+pub(crate) fn attribute_help(name: &str) -> Option<&'static str> {
     Vocabulary::current().help.get(name).copied()
-}
-
-/// The languages of a voice; none when they are not known. One without a region stands for all of its regions.
-#[must_use]
-pub fn voice_languages(voice: &str) -> Vec<&str> {
-    if let Some(name) = voice.strip_prefix(GOOGLE) {
-        let end = name.match_indices('-').nth(1).map(|(at, _)| at);
-        return end.map(|end| &name[..end]).into_iter().collect();
-    }
-    let voices = &Vocabulary::current().voices;
-    let Some(name) = voice.strip_prefix("Polly.") else {
-        return Vec::new();
-    };
-    let name = voices
-        .suffixes
-        .iter()
-        .find_map(|suffix| name.strip_suffix(suffix))
-        .unwrap_or(name);
-    let speaks = voices
-        .polly
-        .iter()
-        .filter(|(_, names)| names.contains(&name));
-    speaks.map(|(language, _)| *language).collect()
 }
 
 /// What the names of Google's voices begin with. The language follows.
 const GOOGLE: &str = "Google.";
+
+/// The languages of a voice; none when they are not known. One without a region stands for all of its regions.
+pub(crate) fn voice_languages(voice: &str) -> Vec<&str> {
+    if let Some(name) = voice.strip_prefix(GOOGLE) {
+        let end = name.match_indices('-').nth(1).map(|(at, _)| at);
+        return end.map(|end| &name[..end]).into_iter().collect();
+    }
+    let Voices {
+        suffixes, polly, ..
+    } = &Vocabulary::current().voices;
+    let Some(name) = voice.strip_prefix("Polly.") else {
+        return Vec::new();
+    };
+    let mut suffixes = suffixes.iter();
+    let plain = suffixes.find_map(|suffix| name.strip_suffix(suffix));
+    let name = plain.unwrap_or(name);
+    let speaks = polly.iter().filter(|(_, names)| names.contains(&name));
+    speaks.map(|(language, _)| *language).collect()
+}
 
 impl ElementSpec {
     /// The names of the elements that may stand in it.
@@ -364,27 +348,9 @@ impl ElementSpec {
         self.attributes.keys().copied()
     }
 
-    /// All its attributes, sorted by name.
-    pub(crate) fn attributes(&self) -> impl Iterator<Item = (&'static str, &AttributeSpec)> {
-        self.attributes.iter().map(|(name, spec)| (*name, spec))
-    }
-
-    /// Twilio's error number for a bad text of this element.
-    #[must_use]
-    pub fn error_number(&self) -> Option<u32> {
-        self.errors.first().copied()
-    }
-
-    /// Twilio's error number for a text that is too long.
-    #[must_use]
-    pub fn length_error_number(&self) -> Option<u32> {
-        self.errors.last().copied()
-    }
-
     /// The most characters that its text may have. Without a voice the account's own setting decides which one
     /// speaks, so the least of them counts.
-    #[must_use]
-    pub fn text_max(&self, voice: Option<&str>) -> Option<usize> {
+    pub(crate) fn text_max(&self, voice: Option<&str>) -> Option<usize> {
         let Some(spoken) = &self.spoken_max else {
             return self.text_max;
         };
@@ -395,32 +361,13 @@ impl ElementSpec {
             _ => spoken.other,
         })
     }
-
-    /// Whether a voice speaks its text.
-    #[must_use]
-    pub fn is_spoken(&self) -> bool {
-        self.spoken_max.is_some()
-    }
-
-    /// The most bytes that its text may have once it is percent-encoded.
-    #[must_use]
-    pub fn encoded_max(&self) -> Option<usize> {
-        self.spoken_max.map(|spoken| spoken.encoded)
-    }
 }
 
 impl AttributeSpec {
     /// An attribute of `[extra]`, of which nothing is known: it takes any text.
-    #[must_use]
-    pub fn any() -> &'static Self {
+    pub(crate) fn any() -> &'static Self {
         static ANY: LazyLock<AttributeSpec> = LazyLock::new(AttributeSpec::default);
         &ANY
-    }
-
-    /// Twilio's error number for a bad value of this attribute.
-    #[must_use]
-    pub fn error_number(&self) -> Option<u32> {
-        self.errors.first().copied()
     }
 
     /// Where a value of this attribute leads; `None` when it leads nowhere.
@@ -444,30 +391,22 @@ impl AttributeSpec {
         }
     }
 
-    /// Whether a TOML integer may stand here. A digit string may not be one: it would lose its leading zeros.
-    #[must_use]
-    pub fn takes_integers(&self) -> bool {
-        match self.kind {
-            ValueType::Integer => true,
-            ValueType::String => self.charset.is_none() && self.destination.is_none(),
-            _ => false,
-        }
+    /// Whether any text may stand here. A digit string is not any text: as an integer it would lose its leading zeros.
+    fn is_free(&self) -> bool {
+        self.kind == ValueType::String && self.charset.is_none() && self.destination.is_none()
     }
 
-    /// Whether a text is wanted here, rather than a number or a boolean.
-    #[must_use]
-    pub fn takes_texts(&self) -> bool {
-        !matches!(self.kind, ValueType::Boolean | ValueType::Integer)
+    /// Whether a TOML integer may stand here.
+    pub(crate) fn takes_integers(&self) -> bool {
+        self.kind == ValueType::Integer || self.is_free()
     }
 
     /// Whether a TOML boolean may stand here.
-    #[must_use]
-    pub fn takes_booleans(&self) -> bool {
+    pub(crate) fn takes_booleans(&self) -> bool {
         match self.kind {
             ValueType::Boolean => true,
             ValueType::Enum => self.knows("true"),
-            ValueType::String => self.charset.is_none() && self.destination.is_none(),
-            _ => false,
+            _ => self.is_free(),
         }
     }
 
@@ -475,12 +414,10 @@ impl AttributeSpec {
     fn knows(&self, value: &str) -> bool {
         let is_same =
             |known: &&str| *known == value || (self.any_case && known.eq_ignore_ascii_case(value));
+        let pattern = self.pattern.as_ref();
         self.values.iter().any(is_same)
             || self.also.contains_key(value)
-            || self
-                .pattern
-                .as_ref()
-                .is_some_and(|known| known.is_match(value))
+            || pattern.is_some_and(|known| known.is_match(value))
     }
 
     /// Checks a finished value, templates resolved.
@@ -493,16 +430,12 @@ impl AttributeSpec {
         if self.empty && value.is_empty() {
             return Ok(());
         }
-        if self.list {
-            if value.split_ascii_whitespace().next().is_none() {
-                return Err(ValueError::Empty);
-            }
-            value
-                .split_ascii_whitespace()
-                .try_for_each(|part| self.check_one(part))
-        } else {
-            self.check_one(value)
+        if !self.list {
+            return self.check_one(value);
         }
+        let mut parts = value.split_ascii_whitespace().peekable();
+        parts.peek().ok_or(ValueError::Empty)?;
+        parts.try_for_each(|part| self.check_one(part))
     }
 
     fn check_one(&self, value: &str) -> Result<(), ValueError> {
@@ -515,8 +448,8 @@ impl AttributeSpec {
             ValueType::Integer => self.check_integer(value),
             ValueType::Enum if self.knows(value) => Ok(()),
             ValueType::Enum => Err(ValueError::NotAmong { open: self.open }),
-            ValueType::Url => check_web_url(value).map_err(ValueError::Url),
-            ValueType::Websocket => check_websocket_url(value).map_err(ValueError::Url),
+            ValueType::Url => Destination::Url.check(value),
+            ValueType::Websocket => check_url(value, true).map_err(ValueError::Url),
             ValueType::String => self.check_string(value),
         }
     }
@@ -546,13 +479,8 @@ impl AttributeSpec {
         {
             return Err(ValueError::TooLong { max });
         }
-        let is_found = |pattern: &Regex| pattern.is_match(value);
-        if self
-            .pattern
-            .as_ref()
-            .is_some_and(|wanted| !is_found(wanted))
-            || self.not_pattern.as_ref().is_some_and(is_found)
-        {
+        let fits = |pattern: &Regex| pattern.is_match(value);
+        if !self.pattern.as_ref().is_none_or(fits) || self.not_pattern.as_ref().is_some_and(fits) {
             return Err(ValueError::Form(self.form));
         }
         self.destination
@@ -579,7 +507,8 @@ pub(crate) mod tests {
 
     /// Does something with another vocabulary.
     pub(crate) fn with<T>(text: String, act: impl FnOnce() -> T) -> T {
-        let other = Vocabulary::parse(text.leak()).expect("the vocabulary can be read");
+        let other: Vocabulary =
+            serde_json::from_str(text.leak()).expect("the vocabulary can be read");
         OTHER.set(Some(Box::leak(Box::new(other))));
         let done = act();
         OTHER.set(None);

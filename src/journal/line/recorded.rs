@@ -38,7 +38,8 @@ impl<'a> Recorded<'a> {
     #[must_use]
     pub fn kept_as<'n>(&self, name: &'n str) -> &'n str {
         let is_here = |name| !matches!(self.sent(name), Known::Whole(value) if value.is_empty());
-        parameters::alias(name)
+        parameters::get(name)
+            .alias
             .filter(|other| !is_here(name) && is_here(other))
             .unwrap_or(name)
     }

@@ -10,12 +10,11 @@ use crate::twilio::channel::Channel;
 /// How many columns a line should have at most.
 const COLUMNS: usize = 100;
 
-/// A `[[route]]`.
-pub(super) struct Draft {
+/// A `[[route]]`, below the comments on it.
+pub(super) struct Draft<'d> {
     pub name: String,
     pub channel: Channel,
-    /// What stands above the route.
-    pub comments: Vec<String>,
+    pub comments: Vec<&'d str>,
     pub verbs: Vec<Node>,
 }
 
@@ -75,27 +74,22 @@ pub(super) fn remove(nodes: &mut Vec<Node>, is_refused: &dyn Fn(usize) -> bool) 
     });
 }
 
-impl Draft {
+impl Draft<'_> {
     /// The TOML of the route, and the places of its parts, each after its own parts.
     pub(super) fn write(&self) -> (String, Vec<Place>) {
+        let asks = asks(self.channel);
         let mut writer = Writer::default();
         for comment in &self.comments {
             writer.text += &comment_lines(comment, 0);
         }
-        let asks = match self.channel {
-            Channel::Voice => "call",
-            Channel::Message => "text",
-        };
-        writer.text += &[
-            "[[route]]\nname = ",
-            &quoted(&self.name),
-            "\n# Without a condition it answers every ",
-            asks,
-            ": when = { Called = \"+15005550006\" }\n",
-            self.channel.as_str(),
-            " = ",
-        ]
-        .concat();
+        let _ = write!(
+            writer.text,
+            "[[route]]\nname = {}\n\
+             # Without a condition it answers every {asks}: when = {{ Called = \"+15005550006\" }}\n\
+             {} = ",
+            quoted(&self.name),
+            self.channel
+        );
         if self.verbs.is_empty() {
             writer.text += "[]";
         } else {
@@ -103,6 +97,14 @@ impl Draft {
         }
         writer.text += "\n";
         (writer.text, writer.places)
+    }
+}
+
+/// What a channel answers, in a word.
+pub(super) fn asks(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Voice => "call",
+        Channel::Message => "text",
     }
 }
 
@@ -157,17 +159,34 @@ impl Writer {
     }
 
     fn element(&mut self, element: &Element, indent: Option<usize>) {
-        let start = self.text.len();
-        self.text += "{ ";
-        self.text += element.tag;
-        self.text += " = ";
+        let (start, tag) = (self.text.len(), element.tag);
+        let _ = write!(self.text, "{{ {tag} = ");
         self.content(&element.content, indent);
-        for attribute in &element.attributes {
+        for Attribute {
+            at,
+            name,
+            value,
+            is_bare,
+        } in &element.attributes
+        {
             self.text += ", ";
-            self.attribute(attribute, element.tag, indent);
+            let start = self.text.len();
+            let is_bare_key = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            if name.bytes().all(is_bare_key) {
+                self.text += name;
+            } else {
+                self.text += &quoted(name);
+            }
+            self.text += " = ";
+            if *is_bare {
+                self.text += value;
+            } else {
+                self.string(value, indent);
+            }
+            self.place(start, *at, format!("`{name}` of <{tag}>"));
         }
         self.text += " }";
-        self.place(start, element.at, format!("<{}>", element.tag));
+        self.place(start, element.at, format!("<{tag}>"));
     }
 
     fn content(&mut self, content: &[Node], indent: Option<usize>) {
@@ -192,22 +211,6 @@ impl Writer {
         }
     }
 
-    fn attribute(&mut self, attribute: &Attribute, tag: &str, indent: Option<usize>) {
-        let start = self.text.len();
-        self.text += &key(&attribute.name);
-        self.text += " = ";
-        if attribute.is_bare {
-            self.text += &attribute.value;
-        } else {
-            self.string(&attribute.value, indent);
-        }
-        self.place(
-            start,
-            attribute.at,
-            format!("`{}` of <{tag}>", attribute.name),
-        );
-    }
-
     fn place(&mut self, start: usize, at: usize, what: String) {
         let range = start..self.text.len();
         self.places.push(Place { range, at, what });
@@ -218,18 +221,8 @@ impl Writer {
 pub(super) fn comment_lines(text: &str, indent: usize) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let margin = " ".repeat(indent);
-    let comment = |line: &str| [&margin, "# ", &line.replace(char::is_control, " "), "\n"].concat();
+    let comment = |line: &str| format!("{margin}# {}\n", line.replace(char::is_control, " "));
     lines.map(comment).collect()
-}
-
-/// A name as a TOML key.
-fn key(name: &str) -> String {
-    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if name.bytes().all(is_bare) {
-        name.to_owned()
-    } else {
-        quoted(name)
-    }
 }
 
 /// A text as a TOML string; lines after the first are indented by this many blanks.
@@ -258,46 +251,34 @@ fn quoted(text: &str) -> String {
 /// that follow.
 fn folded(text: &str, indent: usize) -> String {
     let width = COLUMNS.saturating_sub(indent).max(20);
-    let mut lines = vec![String::new()];
-    let mut rest = text;
-    let mut ends_line = false;
-    while !rest.is_empty() {
-        let (word, after) = split_word(rest);
-        let line = lines.last().expect("there is one from the start");
-        let is_full = line.chars().count() + word.trim_end_matches('\n').chars().count() > width;
-        if ends_line || (is_full && !line.is_empty()) {
-            lines.push(String::new());
+    // Three quotes in a row would close the string; a blank at the beginning would be taken for indentation.
+    let written = |line: &str| {
+        let line = escaped(line).replace("\"\"\"", "\"\"\\\"");
+        match line.strip_prefix(' ') {
+            Some(rest) => format!("\\u0020{rest}"),
+            None => line,
         }
-        let line = lines.last_mut().expect("there is one from the start");
-        match word.strip_prefix(' ') {
-            // A blank at the beginning of a line would be taken for its indentation.
-            Some(blanks) if line.is_empty() => *line = format!("\\u0020{}", escaped(blanks)),
-            _ => *line += &escaped(word),
+    };
+    let fits = |line: &str, word: &str| {
+        let columns = written(line).chars().count() + word.trim_end_matches('\n').chars().count();
+        word == "\n" || (columns <= width && !line.ends_with('\n'))
+    };
+    // A quote at the end would be read as part of the closing ones.
+    let (body, end) = match text.strip_suffix('"') {
+        Some(body) => (body, "\\\""),
+        None => (text, ""),
+    };
+    let mut lines: Vec<String> = Vec::new();
+    for word in body.split_inclusive([' ', '\n']) {
+        match lines.last_mut() {
+            Some(line) if fits(line, word) => *line += word,
+            _ => lines.push(word.to_owned()),
         }
-        ends_line = word.ends_with('\n');
-        rest = after;
     }
     let margin = " ".repeat(indent);
-    let body = lines.join(&format!("\\\n{margin}"));
-    // A quote at the end would be read as part of the closing quotes, and three in a row would close the string.
-    let (body, end) = match body.strip_suffix('"') {
-        Some(body) => (body, "\\\""),
-        None => (body.as_str(), ""),
-    };
-    let body = body.replace("\"\"\"", "\"\"\\\"");
-    format!("\"\"\"\\\n{margin}{body}{end}\"\"\"")
-}
-
-/// The first word with the blanks or the line feeds after it, and the rest.
-fn split_word(text: &str) -> (&str, &str) {
-    let word = text.find([' ', '\n']).unwrap_or(text.len());
-    let blank = if text[word..].starts_with('\n') {
-        '\n'
-    } else {
-        ' '
-    };
-    let rest = text[word..].trim_start_matches(blank);
-    text.split_at(text.len() - rest.len())
+    let line = |line: &String| format!("\\\n{margin}{}", written(line));
+    let lines: String = lines.iter().map(line).collect();
+    format!("\"\"\"{lines}{end}\"\"\"")
 }
 
 /// A text with its backslashes and control characters escaped, but not its quotes.
@@ -310,8 +291,7 @@ fn escaped(text: &str) -> String {
             '\r' => escaped += "\\r",
             '\t' => escaped += "\\t",
             control if control.is_control() => {
-                write!(escaped, "\\u{:04X}", u32::from(control))
-                    .expect("writing to memory does not fail");
+                let _ = write!(escaped, "\\u{:04X}", u32::from(control));
             }
             other => escaped.push(other),
         }

@@ -6,7 +6,7 @@ use roxmltree::{Document, Error};
 
 use super::draft::{self, Attribute, Element, Node};
 use super::fields::Fields;
-use super::notes::{Note, Notes};
+use super::{Note, Notes};
 use crate::table::diagnostic::File;
 use crate::twilio::channel::Channel;
 use crate::twilio::number::E164;
@@ -22,12 +22,8 @@ const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 /// The namespace of attributes that are about the XML document and not about TwiML.
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
-/// Reads the XML of a document.
-///
-/// # Errors
-///
-/// It is not well formed, has a document type (whose entities could grow without end) or a prefix without a
-/// namespace, or is nested deeper than [`MAX_DEPTH`].
+/// Reads the XML of a document. It may not have a document type, whose entities could grow without end, or a prefix
+/// without a namespace, or be nested deeper than [`MAX_DEPTH`].
 pub(super) fn parse(file: &File) -> Result<Document<'_>, Note> {
     let document = Document::parse(&file.text).map_err(|error| not_xml(file, &error))?;
     let too_deep = document
@@ -43,25 +39,27 @@ pub(super) fn parse(file: &File) -> Result<Document<'_>, Note> {
 fn not_xml(file: &File, error: &Error) -> Note {
     let place = error.pos();
     let reason = match error {
-        Error::DtdDetected => "take the <!DOCTYPE> out".to_owned(),
+        Error::DtdDetected => "take the <!DOCTYPE> out",
         Error::MalformedEntityReference(_) => {
-            "write `&amp;` in place of a `&` that begins no entity".to_owned()
+            "write `&amp;` in place of a `&` that begins no entity"
         }
-        Error::UnknownToken(_) => "only a tag or a comment can stand here".to_owned(),
-        other => other.to_string().replace(&format!(" at {place}"), ""),
+        Error::UnknownToken(_) => "only a tag or a comment can stand here",
+        other => &other.to_string().replace(&format!(" at {place}"), ""),
     };
-    let (line, column) = match error {
+    let message = format!("this XML cannot be read: {reason}");
+    match error {
         Error::NoRootNode | Error::UnclosedRootNode | Error::UnexpectedEndOfStream => {
-            file.position(file.text.len())
+            Note::refusal(file, file.text.len(), message)
         }
-        Error::DtdDetected => file.position(file.text.find("<!DOCTYPE").unwrap_or_default()),
-        _ => (place.row as usize, place.col as usize),
-    };
-    Note {
-        line,
-        column,
-        left_out: true,
-        message: format!("this XML cannot be read: {reason}"),
+        Error::DtdDetected => {
+            let at = file.text.find("<!DOCTYPE").unwrap_or_default();
+            Note::refusal(file, at, message)
+        }
+        _ => Note {
+            line: place.row as usize,
+            column: place.col as usize,
+            ..Note::refusal(file, 0, message)
+        },
     }
 }
 
@@ -171,33 +169,26 @@ impl Importer<'_> {
                 let name = tag(node);
                 if let Some(child) = vocabulary::child_of(self.channel, spec, name) {
                     nodes.extend(self.element(node, child));
-                } else if is_prose(spec) {
-                    let message = format!("left out the tag <{name}>, not its text: ");
-                    self.notes
-                        .leave_out(at, message + &self.stranger(name, spec));
-                    self.read(node, spec, fields, nodes);
+                    continue;
+                }
+                let (parent, asks) = (spec.tag, draft::asks(self.channel));
+                let left_out = if is_prose(spec) {
+                    format!("the tag <{name}>, not its text")
                 } else {
-                    let message = format!("left out <{name}>: ");
-                    self.notes
-                        .leave_out(at, message + &self.stranger(name, spec));
+                    format!("<{name}>")
+                };
+                let perhaps = nearest(name, spec.child_names())
+                    .map(|near| format!(", perhaps <{near}> is meant"))
+                    .unwrap_or_default();
+                let message = format!(
+                    "left out {left_out}: no <{name}> can stand in <{parent}> of an answer to a {asks}{perhaps}"
+                );
+                self.notes.leave_out(at, message);
+                if is_prose(spec) {
+                    self.read(node, spec, fields, nodes);
                 }
             }
         }
-    }
-
-    /// Why an element cannot stand where it stands.
-    fn stranger(&self, name: &str, parent: &ElementSpec) -> String {
-        let asks = match self.channel {
-            Channel::Voice => "call",
-            Channel::Message => "text",
-        };
-        let perhaps = nearest(name, parent.child_names())
-            .map(|near| format!(", perhaps <{near}> is meant"))
-            .unwrap_or_default();
-        format!(
-            "no <{name}> can stand in <{}> of an answer to a {asks}{perhaps}",
-            parent.tag
-        )
     }
 
     /// The content of an element that holds a text or elements, which our table does not mix.
@@ -208,18 +199,18 @@ impl Importer<'_> {
         let mut others = Vec::new();
         let (mut text, mut at) = (String::new(), 0);
         for node in nodes {
-            match node {
-                Node::Text {
-                    at: begin,
-                    text: piece,
-                } => {
-                    if text.trim().is_empty() {
-                        at = begin;
-                    }
-                    text += &piece;
-                }
-                other => others.push(other),
+            let Node::Text {
+                at: start,
+                text: piece,
+            } = node
+            else {
+                others.push(node);
+                continue;
+            };
+            if text.trim().is_empty() {
+                at = start;
             }
+            text += &piece;
         }
         let text = text.trim_matches(BLANKS).to_owned();
         if text.is_empty() {
@@ -230,28 +221,30 @@ impl Importer<'_> {
             others.push(Node::Text { at, text });
             return others;
         }
-        let child = spec
-            .main_child
-            .and_then(|child| vocabulary::child_of(self.channel, spec, child));
-        let Some(child) = child else {
+        let main = spec.main_child;
+        let Some(child) = main.and_then(|tag| vocabulary::child_of(self.channel, spec, tag)) else {
             self.leave_out_text(at, &text, spec, "holds a text or elements");
             return others;
         };
         let message = format!("the text of <{}> is now its <{}>", spec.tag, child.tag);
         self.notes.say(at, message);
         let text = self.destination(child.destination, text, at);
-        let child = Node::Element(Element {
+        let child = Element {
             at,
             tag: child.tag,
             attributes: Vec::new(),
             content: vec![Node::Text { at, text }],
-        });
-        others.insert(0, child);
+        };
+        others.insert(0, Node::Element(child));
         others
     }
 
     fn leave_out_text(&mut self, at: usize, text: &str, spec: &ElementSpec, reason: &str) {
-        let text = shortened(text);
+        const MOST: usize = 40;
+        let mut text = collapsed(text.trim());
+        if text.chars().count() > MOST {
+            text = text.chars().take(MOST - 1).chain(['…']).collect();
+        }
         let message = format!("left out the text {text:?}: <{}> {reason}", spec.tag);
         self.notes.leave_out(at, message);
     }
@@ -264,17 +257,16 @@ impl Importer<'_> {
                     "{text:?} is now completed with the address of this service: write the whole URL if it is elsewhere"
                 );
                 self.notes.say(at, message);
-                text
             }
             Some(Destination::Number | Destination::Sender | Destination::Address) => {
-                let Some(number) = with_country_code(&text) else {
-                    return text;
-                };
-                self.notes.say(at, format!("{text:?} is now {number}"));
-                number
+                if let Some(number) = with_country_code(&text) {
+                    self.notes.say(at, format!("{text:?} is now {number}"));
+                    return number;
+                }
             }
-            _ => text,
+            _ => {}
         }
+        text
     }
 }
 
@@ -294,14 +286,10 @@ fn attributes<'d>(
 
 /// Whether TOML writes a value without quotes. Where any text will do, a number is a text that happens to have digits.
 fn takes_bare(spec: &AttributeSpec, value: &str) -> bool {
-    let is_integer = || {
-        value
-            .parse::<i64>()
-            .is_ok_and(|number| number.to_string() == value)
-    };
-    let is_boolean = || value.parse::<bool>().is_ok();
-    spec.check("any text").is_err()
-        && (spec.takes_integers() && is_integer() || spec.takes_booleans() && is_boolean())
+    let number = value.parse::<i64>().map(|number| number.to_string());
+    let is_integer = spec.takes_integers() && number.as_deref() == Ok(value);
+    let is_boolean = spec.takes_booleans() && value.parse::<bool>().is_ok();
+    (is_integer || is_boolean) && spec.check("any text").is_err()
 }
 
 /// Whether an element holds words that a voice speaks: Say, and the tags that may stand in it.
@@ -323,26 +311,24 @@ fn prose(nodes: Vec<Node>, tag: &str) -> Vec<Node> {
         }
     }
     let is_sentence = matches!(tag, "Say" | "p" | "s");
-    let last = pieces.len().saturating_sub(1);
-    let parts: Vec<bool> = pieces.iter().map(separates_words).collect();
-    for (position, mut piece) in pieces.into_iter().enumerate() {
+    let mut is_after_break = false;
+    let mut pieces = pieces.into_iter().enumerate().peekable();
+    while let Some((position, mut piece)) = pieces.next() {
+        let next = pieces.peek().map(|(_, next)| next);
         if let Node::Text { text, .. } = &mut piece {
             *text = collapsed(text);
             if is_sentence && position == 0 {
                 *text = text.trim_start_matches(' ').to_owned();
             }
-            if is_sentence && position == last {
+            if is_sentence && next.is_none() {
                 *text = text.trim_end_matches(' ').to_owned();
             }
-            let beside = [position.wrapping_sub(1), position + 1];
-            let is_layout = text == " "
-                && beside
-                    .iter()
-                    .any(|beside| parts.get(*beside) == Some(&true));
+            let is_layout = text == " " && (is_after_break || next.is_some_and(separates_words));
             if text.is_empty() || is_layout {
                 continue;
             }
         }
+        is_after_break = separates_words(&piece);
         prose.push(piece);
     }
     prose
@@ -360,16 +346,6 @@ fn collapsed(text: &str) -> String {
         collapsed = collapsed.replace("  ", " ");
     }
     collapsed
-}
-
-/// The beginning of a text, for a note.
-fn shortened(text: &str) -> String {
-    const MOST: usize = 40;
-    let text = collapsed(text.trim());
-    if text.chars().count() <= MOST {
-        return text;
-    }
-    text.chars().take(MOST - 1).chain(['…']).collect()
 }
 
 /// The E.164 form of a number that is written with blanks, brackets or dashes, or of a North American number without
@@ -523,7 +499,7 @@ mod tests {
         assert_eq!(attributes, [(15, "x", "1"), (24, "xml:lang", "é")]);
         assert!(matches!(&say.content[..], [Node::Text { at: 40, text }] if text == "a"));
         let notes: Vec<String> = notes
-            .into_sorted(text)
+            .into_sorted(&file)
             .iter()
             .map(ToString::to_string)
             .collect();

@@ -4,112 +4,117 @@
 //! `e164`. Source: "How to use templates with TwiML Bins", Twilio help centre, article 230878368; the rest of the
 //! notation: <https://mustache.github.io/mustache.5.html>. Our templates have fields only.
 
-use super::notes::Notes;
+use std::borrow::Cow;
+use std::sync::LazyLock;
 
-/// The sections that are open while the content of one element is read.
+use regex::Regex;
+
+use super::Notes;
+
+/// A tag: three braces around a name, or two around a sign and a name.
+static TAG: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?s)\{\{\{([^{}!#^/>=&]*)\}\}\}|\{\{\s*([!#^/>=&]?)(.*?)\}\}")
+        .expect("the pattern is well formed")
+});
+
+/// What would begin a field in a template of ours.
+static BRACES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\{\{+").expect("the pattern is well formed"));
+
+/// The sections that are open while the content of one element is read: the name of each, and whether it is
+/// `{{^Name}}`, which is there when the parameter is absent.
 #[derive(Default)]
-pub(super) struct Fields {
-    open: Vec<Section>,
-}
-
-struct Section {
-    name: String,
-    /// Whether it is `{{^Name}}`: there when the parameter is absent.
-    is_inverted: bool,
-}
-
-/// A tag of Mustache at the beginning of a text.
-struct Tag<'t> {
-    /// The tag with its braces.
-    raw: &'t str,
-    /// The character that says what kind of tag it is; `None` for a field.
-    sign: Option<char>,
-    name: &'t str,
-    /// Whether it has three braces.
-    is_triple: bool,
-}
+pub(super) struct Fields(Vec<(String, bool)>);
 
 impl Fields {
     /// Whether the place after the last text is in a section for an absent parameter, which is left out.
     pub(super) fn is_hidden(&self) -> bool {
-        self.open.iter().any(|section| section.is_inverted)
+        self.0.iter().any(|(_, is_inverted)| *is_inverted)
     }
 
     /// A text of the document as a template of ours. Everything else that Mustache has is noted and removed.
     pub(super) fn convert(&mut self, text: &str, at: usize, notes: &mut Notes) -> String {
-        let (mut template, mut literal) = (String::new(), String::new());
-        let mut rest = text;
-        while let Some(start) = rest.find("{{")
-            && let Some(tag) = Tag::parse(&rest[start..])
-        {
+        // Braces on both sides of a removed tag come together, so a literal ends only where a field begins.
+        let (mut template, mut literal, mut read) = (String::new(), String::new(), 0);
+        for tag in TAG.captures_iter(text) {
+            let raw = &tag[0];
+            let start = tag.get_match().start();
             if !self.is_hidden() {
-                literal += &rest[..start];
+                literal += &text[read..start];
             }
-            if let Some(name) = self.field(&tag, at, notes)
+            read = start + raw.len();
+            let (sign, name) = match tag.get(1) {
+                Some(name) => ("&", name.as_str()),
+                None => (&tag[2], &tag[3]),
+            };
+            if let Some(name) = self.field(raw, sign, name.trim(), at, notes)
                 && !self.is_hidden()
             {
-                push_literal(&mut template, &literal);
-                literal.clear();
+                template += &quoted_braces(&std::mem::take(&mut literal));
                 template += &["{{ ", name, " }}"].concat();
             }
-            rest = &rest[start + tag.raw.len()..];
         }
         if !self.is_hidden() {
-            literal += rest;
+            literal += &text[read..];
         }
-        push_literal(&mut template, &literal);
-        template
+        template + &quoted_braces(&literal)
     }
 
     /// The field that a tag becomes; `None` if it becomes none, which is noted.
-    fn field<'t>(&mut self, tag: &Tag<'t>, at: usize, notes: &mut Notes) -> Option<&'t str> {
-        let &Tag { raw, name, .. } = tag;
-        let left_out = match tag.sign {
-            Some('!') => {
+    fn field<'t>(
+        &mut self,
+        raw: &str,
+        sign: &str,
+        name: &'t str,
+        at: usize,
+        notes: &mut Notes,
+    ) -> Option<&'t str> {
+        let left_out = match sign {
+            "!" => {
                 notes.say(at, format!("the comment {raw} is gone"));
                 return None;
             }
-            Some(sign @ ('#' | '^')) => {
-                self.open.push(Section {
-                    name: name.to_owned(),
-                    is_inverted: sign == '^',
-                });
-                section_note(tag)
-            }
-            Some('/') => {
-                if let Some(opened) = self.open.iter().rposition(|section| section.name == name) {
-                    self.open.truncate(opened);
+            "/" => {
+                if let Some(opened) = self.0.iter().rposition(|(opened, _)| opened == name) {
+                    self.0.truncate(opened);
                 }
                 return None;
             }
-            Some('>') => format!("left out {raw}: write out here what it brings in"),
-            Some('=') => format!("left out {raw}: a field is always written {{{{ Name }}}}"),
+            "#" | "^" => {
+                self.0.push((name.to_owned(), sign == "^"));
+                section_note(raw, sign, name)
+            }
+            ">" => format!("left out {raw}: write out here what it brings in"),
+            "=" => format!("left out {raw}: a field is always written {{{{ Name }}}}"),
             _ if name == "." => {
                 format!("left out {raw}: a parameter has one value, write each value out")
             }
-            _ if !is_name(name) => format!("left out {raw}: there is no parameter's name in it"),
-            _ => {
-                if tag.is_triple || tag.sign.is_some() {
-                    let message = format!(
-                        "{raw} is now {{{{ {name} }}}}: elements in its value are read as text, write them out"
-                    );
-                    notes.leave_out(at, message);
-                }
+            _ if name.is_empty()
+                || name
+                    .contains(|found: char| found.is_whitespace() || "{}|()\"".contains(found)) =>
+            {
+                format!("left out {raw}: there is no parameter's name in it")
+            }
+            "&" => {
+                let message = format!(
+                    "{raw} is now {{{{ {name} }}}}: elements in its value are read as text, write them out"
+                );
+                notes.leave_out(at, message);
                 return Some(name);
             }
+            _ => return Some(name),
         };
         notes.leave_out(at, left_out);
         None
     }
 }
 
-fn section_note(tag: &Tag<'_>) -> String {
-    let &Tag { raw, name, .. } = tag;
+fn section_note(raw: &str, sign: &str, name: &str) -> String {
     if name == "e164" {
         format!(
             "{raw} is gone: phones' numbers come in this form; for a SIP caller take the number from a directory"
         )
-    } else if tag.sign == Some('^') {
+    } else if sign == "^" {
         format!(
             "left out what stands in {raw}: write it in a route of its own, below one with \
              when = {{ {name} = {{ present = true }} }}"
@@ -122,49 +127,15 @@ fn section_note(tag: &Tag<'_>) -> String {
     }
 }
 
-impl<'t> Tag<'t> {
-    /// The tag that a text begins with; `None` when it is never closed.
-    fn parse(text: &'t str) -> Option<Self> {
-        let end = text.find("}}")?;
-        let is_triple = text.starts_with("{{{") && text[end..].starts_with("}}}");
-        let width = if is_triple { 3 } else { 2 };
-        let inner = text[width..end].trim();
-        let sign = inner
-            .chars()
-            .next()
-            .filter(|sign| "!#^/>=&".contains(*sign));
-        Some(Self {
-            raw: &text[..end + width],
-            sign,
-            name: sign.map_or(inner, |_| inner[1..].trim()),
-            is_triple,
-        })
-    }
-}
-
-/// Whether a template of ours can name it.
-fn is_name(name: &str) -> bool {
-    !name.is_empty()
-        && !name
-            .contains(|character: char| character.is_whitespace() || "{}|()\"".contains(character))
-}
-
-/// Adds text without fields. Two or more braces in a row are quoted, because they would begin a field; a single brace
-/// never stands right before one, because a tag begins with the first of its braces.
-fn push_literal(template: &mut String, literal: &str) {
-    let mut rest = literal;
-    while let Some(start) = rest.find("{{") {
-        let after = rest[start..].trim_start_matches('{');
-        let end = rest.len() - after.len();
-        *template += &[&rest[..start], "{{ \"", &rest[start..end], "\" }}"].concat();
-        rest = after;
-    }
-    *template += rest;
+/// Text without fields, in which two or more braces in a row are quoted.
+fn quoted_braces(literal: &str) -> Cow<'_, str> {
+    BRACES.replace_all(literal, "{{ \"$0\" }}")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::diagnostic::File;
     use crate::table::reply::template::Text;
 
     #[test]
@@ -219,7 +190,7 @@ mod tests {
                 "{text}"
             );
             let found: Vec<String> = found
-                .into_sorted("")
+                .into_sorted(&File::new("", ""))
                 .into_iter()
                 .map(|note| note.message)
                 .collect();

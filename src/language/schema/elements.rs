@@ -51,9 +51,9 @@ pub(super) fn define(definitions: &mut Map<String, Value>) {
 
 /// One element: its content under its own name, beside its attributes.
 fn element(channel: Channel, key: &str, spec: &ElementSpec) -> Value {
-    let attributes = spec.attributes();
+    let attributes = spec.attributes.iter();
     let mut properties: Map<String, Value> = attributes
-        .map(|(name, spec)| (name.to_owned(), attribute(name, spec)))
+        .map(|(name, spec)| ((*name).to_owned(), attribute(name, spec)))
         .collect();
     properties.insert(spec.tag.to_owned(), content(channel, key, spec));
     json!({
@@ -92,26 +92,19 @@ fn content(channel: Channel, key: &str, spec: &ElementSpec) -> Value {
 /// One of the children of an element. Its name tells which definition it must fit, so that a message is about that
 /// one and not about all that it could have been.
 fn one_of_several(channel: Channel, parent: &ElementSpec) -> Value {
-    let child = |key: &&'static str| {
+    let (mut names, mut fits, mut definitions) = (Vec::new(), Vec::new(), Vec::new());
+    for key in &parent.children {
         let tag = elements(channel)[key].tag;
-        (tag, reference(&format!("{channel}.{key}")))
-    };
-    let children: Vec<(&str, Value)> = parent.children.iter().map(child).collect();
-    let types: &[&str] = if parent.mixed {
-        &["object", "string"]
-    } else {
-        &["object"]
-    };
-    let names: Vec<Value> = children
-        .iter()
-        .map(|(tag, _)| json!({ "required": [tag] }))
-        .collect();
-    let mut fits: Vec<Value> = children
-        .iter()
-        .map(|(tag, definition)| json!({ "if": { "type": "object", "required": [tag] }, "then": definition }))
-        .collect();
+        let definition = reference(&format!("{channel}.{key}"));
+        names.push(json!({ "required": [tag] }));
+        fits.push(json!({ "if": { "type": "object", "required": [tag] }, "then": definition }));
+        definitions.push(definition);
+    }
     fits.push(json!({ "if": { "type": "object" }, "then": { "oneOf": names } }));
-    let definitions = children.into_iter().map(|(_, definition)| definition);
+    let mut types = vec!["object"];
+    if parent.mixed {
+        types.push("string");
+    }
     json!({ "type": types, "allOf": fits, "anyOf": offered(definitions) })
 }
 
@@ -130,18 +123,16 @@ fn defaults() -> Value {
         }
     }
     sections.remove(RESPONSE);
-    let sections: Map<String, Value> = sections
-        .into_iter()
-        .map(|(tag, properties)| {
-            let section = json!({
-                "description": format!("Attributes for every {tag} that does not set them itself."),
-                "type": "object",
-                "properties": properties,
-                "additionalProperties": false,
-            });
-            (tag.to_owned(), section)
-        })
-        .collect();
+    let section = |(tag, properties): (&str, _)| {
+        let section = json!({
+            "description": format!("Attributes for every {tag} that does not set them itself."),
+            "type": "object",
+            "properties": Value::Object(properties),
+            "additionalProperties": false,
+        });
+        (tag.to_owned(), section)
+    };
+    let sections: Map<String, Value> = sections.into_iter().map(section).collect();
     json!({ "type": "object", "properties": sections, "additionalProperties": false })
 }
 
@@ -186,12 +177,8 @@ fn integer(spec: &AttributeSpec) -> Value {
 }
 
 fn one_of_values(spec: &AttributeSpec) -> Value {
-    let known: Vec<&str> = spec
-        .values
-        .iter()
-        .chain(spec.also.keys())
-        .copied()
-        .collect();
+    let known = spec.values.iter().chain(spec.also.keys());
+    let known: Vec<&str> = known.copied().collect();
     let mut offers: Vec<Value> = known.iter().map(|value| json!(value)).collect();
     if spec.takes_booleans() {
         offers.extend([true.into(), false.into()]);
@@ -214,12 +201,12 @@ fn string(spec: &AttributeSpec) -> Value {
         (None, Some(pattern)) => Some(format!("{pattern}|{TEMPLATE}")),
         (None, None) if spec.charset.is_none() && spec.max_length.is_none() => None,
         (None, None) => {
-            let one = spec.charset.map_or(r"[\s\S]".to_owned(), |charset| {
-                format!("[{}]", escaped(charset))
-            });
-            let times = spec
-                .max_length
-                .map_or("*".to_owned(), |max| format!("{{0,{max}}}"));
+            let one = spec
+                .charset
+                .map(|charset| format!("[{}]", escaped(charset)));
+            let one = one.as_deref().unwrap_or(r"[\s\S]");
+            let times = spec.max_length.map(|max| format!("{{0,{max}}}"));
+            let times = times.as_deref().unwrap_or("*");
             Some(whole(&format!("{one}{times}")))
         }
     };
@@ -261,11 +248,9 @@ fn any_of<'t>(texts: impl IntoIterator<Item = &'t str>, pattern: fn(&str) -> Str
 
 /// A text in a pattern, inside of brackets or outside.
 fn escaped(text: &str) -> String {
-    text.chars().fold(String::new(), |mut escaped, character| {
-        if r"\^$.|?*+()[]{}".contains(character) {
-            escaped.push('\\');
-        }
-        escaped.push(character);
-        escaped
-    })
+    let escape = |character| r"\^$.|?*+()[]{}".contains(character).then_some('\\');
+    let characters = text.chars();
+    characters
+        .flat_map(|character| escape(character).into_iter().chain([character]))
+        .collect()
 }

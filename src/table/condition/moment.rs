@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::{BAD_CONDITION, Reading, Seen};
 use crate::table::problems::{Key, Value};
-use crate::table::seconds::parse_seconds;
+use crate::table::schedule::parse_seconds;
 use crate::twilio::facts::Known;
 use crate::twilio::parameters::{PARAMETERS, ParameterKind};
 

@@ -9,8 +9,8 @@ use crate::twilio::request::{Form, Request, Webhook};
 /// The channel of fields that somebody gave: that of a text when he said so or gave a text's fields, else a call's.
 #[must_use]
 pub fn channel(given: &Form, webhook: Webhook, says_message: bool) -> Channel {
-    let query = Form::default();
-    let request = Request::new(webhook, given, &query);
+    let no_query = Form::default();
+    let request = Request::new(webhook, given, &no_query);
     let tells_of_a_text = request.sent("interactionType").is_empty()
         && !request.value("interactionData.body").is_empty();
     if says_message || tells_of_a_text {
@@ -31,7 +31,10 @@ pub fn filled(given: &Form, channel: Channel, webhook: Webhook) -> Form {
 #[must_use]
 pub fn complete(given: &Form, channel: Channel, webhook: Webhook) -> Form {
     match (webhook, given.first("type")) {
-        (Webhook::Events, None | Some(CALL_SUMMARY)) => with_missing(given, SUMMARY),
+        (Webhook::Events, None | Some(CALL_SUMMARY)) => {
+            let summary = PARAMETERS.call_summary.iter();
+            with_missing(given, summary.map(|(name, sample)| (*name, *sample)))
+        }
         _ => with_missing(given, fields(&PARAMETERS, given, channel, webhook, false)),
     }
 }
@@ -42,7 +45,9 @@ fn with_missing<'a>(given: &'a Form, fields: impl IntoIterator<Item = (&'a str, 
         .into_iter()
         .filter(|(name, _)| given.first(name).is_none())
         .map(|(name, sample)| {
-            let other = parameters::alias(name).and_then(|alias| given.first(alias));
+            let other = parameters::get(name)
+                .alias
+                .and_then(|alias| given.first(alias));
             (name, other.unwrap_or(sample))
         });
     given.pairs().chain(missing).collect()
@@ -65,10 +70,10 @@ fn fields<'p>(
         (Webhook::Callback, _) => "proxy-callback",
         // An event has no parameters.
         (Webhook::Events, _) => "",
-        (Webhook::VoiceWebhooks, _) if given.first("Event") == Some("Call.Initiate") => {
-            "Call.Initiate"
-        }
-        (Webhook::VoiceWebhooks, _) => "Call.Complete",
+        (Webhook::VoiceWebhooks, _) => match given.first("Event") {
+            Some("Call.Initiate") => "Call.Initiate",
+            _ => "Call.Complete",
+        },
     };
     list.with_names()
         .filter(move |(_, parameter)| parameter.webhooks.contains(&sender))
@@ -96,17 +101,14 @@ pub fn event(form: &Form) -> Vec<u8> {
         if ["type", "id", "source", "time"].contains(&name) {
             continue;
         }
-        let (group, name) = name.split_once('.').unwrap_or(("", name));
-        let fields = if group.is_empty() {
-            &mut data
-        } else {
+        if let Some((group, name)) = name.split_once('.') {
             let group = data.entry(group).or_insert_with(|| json!({}));
-            match group {
-                Value::Object(fields) => fields,
-                _ => continue,
+            if let Value::Object(fields) = group {
+                fields.insert(name.to_owned(), value.into());
             }
-        };
-        fields.insert(name.to_owned(), value.into());
+        } else {
+            data.insert(name.to_owned(), value.into());
+        }
     }
     let member = |name, other| form.first(name).unwrap_or(other).to_owned();
     let event = json!([{
@@ -125,25 +127,6 @@ const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 
 /// The event that is sent unless another type is given.
 const CALL_SUMMARY: &str = "com.twilio.voice.insights.call-summary.complete";
-
-/// Some of the data of [`CALL_SUMMARY`].
-///
-/// Source: <https://www.twilio.com/docs/voice/voice-insights/api/call/details-call-summary>.
-const SUMMARY: [(&str, &str); 13] = [
-    ("account_sid", ACCOUNT_SID),
-    ("call_sid", "CA00000000000000000000000000000001"),
-    ("call_type", "carrier"),
-    ("call_state", "completed"),
-    ("processing_state", "complete"),
-    ("direction", "inbound"),
-    ("start_time", "2026-01-02T03:20:05Z"),
-    ("end_time", "2026-01-02T03:20:47Z"),
-    ("duration", "42"),
-    ("from.caller", "+14155550100"),
-    ("from.country_code", "US"),
-    ("to.callee", "+15005550006"),
-    ("to.country_code", "US"),
-];
 
 #[cfg(test)]
 mod tests {
