@@ -24,36 +24,24 @@ use crate::twilio::vocabulary::{self, AttributeSpec, ElementSpec, ValueError, Va
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
     "unknown-attribute",
-    r#"An attribute that the element does not have. Letter case counts. For one that Twilio has added since, write `[extra]`
-with the element and the attribute's name.
-
-```toml
-voice = [ { Dial = "+15005550006", timeOut = 20 } ]     # timeout
-```
-"#,
+    "An attribute that the element does not have. Letter case counts. For one that Twilio has added since, write `[extra]`
+with the element and the attribute's name.",
+    r#"voice = [ { Dial = "+15005550006", timeOut = 20 } ]     # timeout"#,
 );
 
 pub(super) static BAD_VALUE: Check = Check::new(
     "bad-value",
-    r#"A value that the attribute does not take: out of its range, not one of its words, not of its type. The help line names
-the nearest value, or those that are allowed.
-
-```toml
-voice = [ { Dial = "+15005550006", timeout = 1 } ]     # from 5 to 600
-```
-"#,
+    "A value that the attribute does not take: out of its range, not one of its words, not of its type. The help line names
+the nearest value, or those that are allowed.",
+    r#"voice = [ { Dial = "+15005550006", timeout = 1 } ]     # from 5 to 600"#,
 );
 
 pub(super) static UNUSUAL_VALUE: Check = Check::new(
     "unusual-value",
-    r#"A value that is not in our list, where the list is not ours and grows: voices, languages, speech models, card types,
+    "A value that is not in our list, where the list is not ours and grows: voices, languages, speech models, card types,
 SSML. Make sure that it is spelt as Twilio spells it. Also a value that works only with a special setting of the
-account, or that Twilio has replaced with another.
-
-```toml
-voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna"
-```
-"#,
+account, or that Twilio has replaced with another.",
+    r#"voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna""#,
 );
 
 /// One attribute; `None` after an error about it.

@@ -22,15 +22,11 @@ use crate::twilio::spelling::nearest;
 
 pub(super) static MISPLACED_KEY: Check = Check::new(
     "misplaced-key",
-    r#"A key of the route below `[route.when]`: in TOML everything after that line belongs to `when`. Move it above the line,
-or write `when = { … }` on one line.
-
-```toml
-[route.when]
+    "A key of the route below `[route.when]`: in TOML everything after that line belongs to `when`. Move it above the line,
+or write `when = { … }` on one line.",
+    r#"[route.when]
 Called = "+15005550006"
-voice = [ { Say = "Hello." } ]     # belongs above [route.when]
-```
-"#,
+voice = [ { Say = "Hello." } ]     # belongs above [route.when]"#,
 );
 
 /// The key that turns a condition round.

@@ -13,57 +13,37 @@ use crate::twilio::vocabulary::Destination;
 
 pub(super) static BAD_URL: Check = Check::new(
     "bad-url",
-    r#"A URL that Twilio could not use. Write an absolute URL with `https` or `http` (`wss` where TwiML opens a socket), or
-one that begins with `?` or `/`, which is completed from the URL that Twilio requested.
-
-```toml
-voice = [ { Play = "music.mp3" } ]     # "https://example.com/music.mp3"
-```
-"#,
+    "A URL that Twilio could not use. Write an absolute URL with `https` or `http` (`wss` where TwiML opens a socket), or
+one that begins with `?` or `/`, which is completed from the URL that Twilio requested.",
+    r#"voice = [ { Play = "music.mp3" } ]     # "https://example.com/music.mp3""#,
 );
 
 pub(super) static OPEN_DESTINATION: Check = Check::new(
     "open-destination",
-    r#"A stranger would choose what is dialled, messaged or fetched, at your expense or against your servers. Write it out,
-or take it from a directory; after the `?` of a URL any parameter may stand.
-
-```toml
-voice = [ { Dial = "{{ Digits }}" } ]
-```
-"#,
+    "A stranger would choose what is dialled, messaged or fetched, at your expense or against your servers. Write it out,
+or take it from a directory; after the `?` of a URL any parameter may stand.",
+    r#"voice = [ { Dial = "{{ Digits }}" } ]"#,
 );
 
 pub(super) static CALLER_DESTINATION: Check = Check::new(
     "caller-destination",
-    r#"The caller's own number decides whom this reaches, at your expense: premium-rate numbers can call too. If that is what
-you want, for a callback say, make sure that only callers you know come to this route.
-
-```toml
-voice = [ { Dial = "{{ Caller }}" } ]
-```
-"#,
+    "The caller's own number decides whom this reaches, at your expense: premium-rate numbers can call too. If that is what
+you want, for a callback say, make sure that only callers you know come to this route.",
+    r#"voice = [ { Dial = "{{ Caller }}" } ]"#,
 );
 
 pub(super) static PRIVATE_NUMBER: Check = Check::new(
     "private-number",
-    r#"The other party's real number or name stands where somebody could hear or read it. It may only be dialled or put into
-a new session, by a route that says `private = true`.
-
-```toml
-voice = [ { Say = "Call {{ outboundParticipantIdentifier }}." } ]
-```
-"#,
+    "The other party's real number or name stands where somebody could hear or read it. It may only be dialled or put into
+a new session, by a route that says `private = true`.",
+    r#"voice = [ { Say = "Call {{ outboundParticipantIdentifier }}." } ]"#,
 );
 
 pub(super) static SHOWN_CALLER: Check = Check::new(
     "shown-caller",
-    r#"The party that is dialled sees the caller's real number. Leave `callerId` out: then our own number is shown, which is
-what masked numbers are for.
-
-```toml
-voice = [ { Dial = "+15005550006", callerId = "{{ Caller }}" } ]
-```
-"#,
+    "The party that is dialled sees the caller's real number. Leave `callerId` out: then our own number is shown, which is
+what masked numbers are for.",
+    r#"voice = [ { Dial = "+15005550006", callerId = "{{ Caller }}" } ]"#,
 );
 
 /// The other party's real number may stand only where it is dialled, in a route that says `private = true`. Tells whether

@@ -14,59 +14,39 @@ use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
-    r#"A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
-the beginning of values and `*`, or `*` alone for all others.
-
-```toml
-numbers = ["+1*500"]
-```
-"#,
+    "A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
+the beginning of values and `*`, or `*` alone for all others.",
+    r#"numbers = ["+1*500"]"#,
 );
 
 pub(super) static DUPLICATE_KEY: Check = Check::new(
     "duplicate-key",
-    r#"A key that the directory already has. Only the first row would ever be found, so one of the two is a mistake. Remove
-it.
-
-```toml
-numbers = ["+15005550006", "+15005550006"]
-```
-"#,
+    "A key that the directory already has. Only the first row would ever be found, so one of the two is a mistake. Remove
+it.",
+    r#"numbers = ["+15005550006", "+15005550006"]"#,
 );
 
 pub(super) static BAD_FILE: Check = Check::new(
     "bad-file",
-    r#"A directory's CSV file does not exist, cannot be read or is not UTF-8. A relative path starts from the table's folder,
-not from where the command runs. Correct the path, or save the file as UTF-8.
-
-```toml
-[directory.sellers]
-file = "seller.csv"     # the file is sellers.csv
-```
-"#,
+    "A directory's CSV file does not exist, cannot be read or is not UTF-8. A relative path starts from the table's folder,
+not from where the command runs. Correct the path, or save the file as UTF-8.",
+    r#"[directory.sellers]
+file = "seller.csv"     # the file is sellers.csv"#,
 );
 
 pub(super) static BAD_ROW: Check = Check::new(
     "bad-row",
     "A row of a CSV file does not have as many cells as the first line has names. Write a comma for each empty cell, and
-quotes around a cell that holds a comma itself.
-
-```csv
-number,name,city
-+15005550006,Ann, Jr.,NY
-```
-",
+quotes around a cell that holds a comma itself.",
+    "number,name,city
++15005550006,Ann, Jr.,NY",
 );
 
 pub(super) static UNKNOWN_COLUMN: Check = Check::absence(
     "unknown-column",
-    r#"A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
-of the first line, letter for letter. The key is not a column, because it is the parameter's value.
-
-```toml
-voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`
-```
-"#,
+    "A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
+of the first line, letter for letter. The key is not a column, because it is the parameter's value.",
+    r#"voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`"#,
 );
 
 /// The column that is the key when the table names no other.

@@ -21,44 +21,28 @@ use crate::twilio::vocabulary::{self, ElementSpec, RESPONSE, ValueError};
 
 pub(super) static TWO_ELEMENTS: Check = Check::new(
     "two-elements",
-    r#"Two elements in one table. It is unclear which is the element and which its attribute. Give each a table of its own.
-
-```toml
-voice = [ { Say = "Hello.", Play = "https://example.com/a.mp3" } ]
-```
-"#,
+    "Two elements in one table. It is unclear which is the element and which its attribute. Give each a table of its own.",
+    r#"voice = [ { Say = "Hello.", Play = "https://example.com/a.mp3" } ]"#,
 );
 
 pub(super) static WRONG_CHANNEL: Check = Check::new(
     "wrong-channel",
-    r#"A verb of the other channel: `voice` answers calls, `message` answers texts. Move it below the other key.
-
-```toml
-message = [ { Say = "Hello." } ]     # { Message = "Hello." }
-```
-"#,
+    "A verb of the other channel: `voice` answers calls, `message` answers texts. Move it below the other key.",
+    r#"message = [ { Say = "Hello." } ]     # { Message = "Hello." }"#,
 );
 
 pub(super) static WRONG_PLACE: Check = Check::new(
     "wrong-place",
-    r#"An element where TwiML does not allow it: a verb inside a `Dial`, a noun at the top, an SSML tag outside a `Say`. The
-help line says where it may stand.
-
-```toml
-voice = [ { Dial = [ { Say = "Hello." } ] } ]
-```
-"#,
+    "An element where TwiML does not allow it: a verb inside a `Dial`, a noun at the top, an SSML tag outside a `Say`. The
+help line says where it may stand.",
+    r#"voice = [ { Dial = [ { Say = "Hello." } ] } ]"#,
 );
 
 pub(super) static UNEXPECTED_TEXT: Check = Check::new(
     "unexpected-text",
     r#"Text in an element that takes no text, or next to elements where TwiML does not mix the two. Write the children as an
-array, or `""` for an element without content.
-
-```toml
-voice = [ { Hangup = "now" } ]     # { Hangup = "" }
-```
-"#,
+array, or `""` for an element without content."#,
+    r#"voice = [ { Hangup = "now" } ]     # { Hangup = "" }"#,
 );
 
 /// The verbs of a `voice` or `message`; none when it is no array.

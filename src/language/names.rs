@@ -18,48 +18,32 @@ use crate::twilio::vocabulary::ElementSpec;
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
     "unknown-parameter",
-    r#"A parameter that no Twilio webhook is known to send. If it is a field of your own in the URL that you gave Twilio, or
-one that Twilio has added since, list it.
-
-```toml
-parameters = ["campaign"]
-```
-"#,
+    "A parameter that no Twilio webhook is known to send. If it is a field of your own in the URL that you gave Twilio, or
+one that Twilio has added since, list it.",
+    r#"parameters = ["campaign"]"#,
 );
 
 pub(super) static UNKNOWN_DIRECTORY: Check = Check::absence(
     "unknown-directory",
-    r#"A directory that the table does not have. Correct its name, or write a section for it.
-
-```toml
-when = { Called = { in = "ride" } }     # [directory.rides]
-```
-"#,
+    "A directory that the table does not have. Correct its name, or write a section for it.",
+    r#"when = { Called = { in = "ride" } }     # [directory.rides]"#,
 );
 
 pub(super) static UNBOUND_DIRECTORY: Check = Check::absence(
     "unbound-directory",
     r#"A column of a directory where no condition, or more than one, chooses the row. Every table of `when` needs exactly one
-condition such as `Called = { in = "sellers" }`, not negated with `not` and not inside an array.
-
-```toml
-when = { Digits = "1" }
-voice = [ { Say = "Hello {{ sellers.name }}" } ]
-```
-"#,
+condition such as `Called = { in = "sellers" }`, not negated with `not` and not inside an array."#,
+    r#"when = { Digits = "1" }
+voice = [ { Say = "Hello {{ sellers.name }}" } ]"#,
 );
 
 pub(super) static SESSION_IN_STEP: Check = Check::new(
     "session-in-step",
-    r#"A condition or a template on the Proxy session in a route with a `step`. Requests that come back from a `Gather` or a
+    "A condition or a template on the Proxy session in a route with a `step`. Requests that come back from a `Gather` or a
 `Redirect` carry no fields of the session, so it is always absent there. Test it in the route that leads to the step,
-and give each outcome a step of its own.
-
-```toml
-step = "menu"
-when = { sessionStatus = "closed" }
-```
-"#,
+and give each outcome a step of its own.",
+    r#"step = "menu"
+when = { sessionStatus = "closed" }"#,
 );
 
 /// The names of a table, and what they stand for.

@@ -19,26 +19,18 @@ use crate::twilio::channel::Channel;
 pub(super) static SILENT_DEFAULT: Check = Check::absence(
     "silent-default",
     "`[default]` says nothing to a caller: a missing `voice` is an error, one without words a warning. Someone whose call
-ends in silence thinks that the line is broken. Say something.
-
-```toml
-[default]
-voice = []
-```
-",
+ends in silence thinks that the line is broken. Say something.",
+    "[default]
+voice = []",
 );
 
 pub(super) static SILENT_ROUTE: Check = Check::absence(
     "silent-route",
-    r#"A route or a named reply that says nothing on any channel. Write `voice`, `message`, `reply` or `create_session`;
-`voice = []` is an answer too: deliberate silence.
-
-```toml
-[[route]]
+    "A route or a named reply that says nothing on any channel. Write `voice`, `message`, `reply` or `create_session`;
+`voice = []` is an answer too: deliberate silence.",
+    r#"[[route]]
 name = "rides"
-when = { Called = "+15005550006" }
-```
-"#,
+when = { Called = "+15005550006" }"#,
 );
 
 /// The replies by name; `None` for one that could not be read at all.

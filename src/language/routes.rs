@@ -28,12 +28,8 @@ use crate::twilio::channel::Channel;
 
 pub(super) static UNKNOWN_REPLY: Check = Check::absence(
     "unknown-reply",
-    r#"A named reply that the table does not have. Correct its name, or write a section for it.
-
-```toml
-reply = "sory"     # [reply.sorry]
-```
-"#,
+    "A named reply that the table does not have. Correct its name, or write a section for it.",
+    r#"reply = "sory"     # [reply.sorry]"#,
 );
 
 /// The replies to a call and to a text.

@@ -12,101 +12,65 @@ use crate::twilio::vocabulary::{self, ElementSpec, Ends, RESPONSE, Status};
 
 pub(super) static EMPTY_ELEMENT: Check = Check::new(
     "empty-element",
-    r#"An element without the text or the children that it needs; Twilio would refuse the document or say nothing. Write its
-content, or take it out.
-
-```toml
-voice = [ { Say = "" } ]
-```
-"#,
+    "An element without the text or the children that it needs; Twilio would refuse the document or say nothing. Write its
+content, or take it out.",
+    r#"voice = [ { Say = "" } ]"#,
 );
 
 pub(super) static TOO_LONG: Check = Check::new(
     "too-long",
-    r#"A text over Twilio's limit: 1600 characters in a message, a few thousand in a `Say`, depending on its voice, 64 kB in
-a document. Split it, or play a recording.
-
-```toml
-message = [ { Message = "… two thousand characters …" } ]
-```
-"#,
+    "A text over Twilio's limit: 1600 characters in a message, a few thousand in a `Say`, depending on its voice, 64 kB in
+a document. Split it, or play a recording.",
+    r#"message = [ { Message = "… two thousand characters …" } ]"#,
 );
 
 pub(super) static TOO_MANY: Check = Check::new(
     "too-many",
-    r#"More elements than Twilio takes: 10 messages in a reply, 10 media in a message, 10 nouns in a `Dial`, or two where
-only one may be. Take some out.
-
-```toml
-voice = [ { Dial = [ { Conference = "a" }, { Number = "+15005550006" } ] } ]
-```
-"#,
+    "More elements than Twilio takes: 10 messages in a reply, 10 media in a message, 10 nouns in a `Dial`, or two where
+only one may be. Take some out.",
+    r#"voice = [ { Dial = [ { Conference = "a" }, { Number = "+15005550006" } ] } ]"#,
 );
 
 pub(super) static UNREACHABLE_ELEMENT: Check = Check::new(
     "unreachable-element",
-    r#"An element that Twilio never reaches, because an earlier one ends the document or continues at its `action`. Move it
-before that one, or remove it.
-
-```toml
-voice = [ { Hangup = "" }, { Say = "Goodbye." } ]
-```
-"#,
+    "An element that Twilio never reaches, because an earlier one ends the document or continues at its `action`. Move it
+before that one, or remove it.",
+    r#"voice = [ { Hangup = "" }, { Say = "Goodbye." } ]"#,
 );
 
 pub(super) static MISSING_ACTION: Check = Check::new(
     "missing-action",
-    r#"A `Gather` or `Record` without `action`: the digits or the recording come back to the same URL without a step, where
-the same route may answer again. Give it a step of its own.
-
-```toml
-voice = [ { Gather = [ { Say = "Press 1." } ] } ]     # action = "?step=menu"
-```
-"#,
+    "A `Gather` or `Record` without `action`: the digits or the recording come back to the same URL without a step, where
+the same route may answer again. Give it a step of its own.",
+    r#"voice = [ { Gather = [ { Say = "Press 1." } ] } ]     # action = "?step=menu""#,
 );
 
 pub(super) static LATE_REJECT: Check = Check::new(
     "late-reject",
-    r#"`Reject` after another verb. The verb before it has answered the call, which is billed, and then there is nothing to
-reject. Write `Reject` alone, or `Hangup` after what you say.
-
-```toml
-voice = [ { Say = "Goodbye." }, { Reject = "" } ]
-```
-"#,
+    "`Reject` after another verb. The verb before it has answered the call, which is billed, and then there is nothing to
+reject. Write `Reject` alone, or `Hangup` after what you say.",
+    r#"voice = [ { Say = "Goodbye." }, { Reject = "" } ]"#,
 );
 
 pub(super) static MISSING_ATTRIBUTE: Check = Check::new(
     "missing-attribute",
-    r#"An element without an attribute that it needs, such as `interpret-as` of `say-as`. Twilio refuses or ignores it. Add
-the attribute.
-
-```toml
-voice = [ { Say = [ { say-as = "1234" } ] } ]     # interpret-as = "digits"
-```
-"#,
+    "An element without an attribute that it needs, such as `interpret-as` of `say-as`. Twilio refuses or ignores it. Add
+the attribute.",
+    r#"voice = [ { Say = [ { say-as = "1234" } ] } ]     # interpret-as = "digits""#,
 );
 
 pub(super) static VOICE_LANGUAGE: Check = Check::new(
     "voice-language",
-    r#"A voice that does not speak the language that is set with it. Twilio may say nothing, or use another voice. Write the
-voice's own language, or choose a voice that speaks this one.
-
-```toml
-voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]
-```
-"#,
+    "A voice that does not speak the language that is set with it. Twilio may say nothing, or use another voice. Write the
+voice's own language, or choose a voice that speaks this one.",
+    r#"voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]"#,
 );
 
 pub(super) static DEPRECATED: Check = Check::new(
     "deprecated",
-    r#"An element or an attribute that still works, but that Twilio has deprecated or does not document. Write what the help
-line says, or, for an attribute, name it in `[extra]` to keep it without the warning.
-
-```toml
-voice = [ { Gather = [ { Say = "Yes or no?" } ], input = "speech", enhanced = true, action = "?step=said" } ]
-```
-"#,
+    "An element or an attribute that still works, but that Twilio has deprecated or does not document. Write what the help
+line says, or, for an attribute, name it in `[extra]` to keep it without the warning.",
+    r#"voice = [ { Gather = [ { Say = "Yes or no?" } ], input = "speech", enhanced = true, action = "?step=said" } ]"#,
 );
 
 /// The rules that look at a whole element.

@@ -18,35 +18,23 @@ use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_SCHEDULE: Check = Check::new(
     "bad-schedule",
-    r#"A time zone that the IANA database does not have, or a span that cannot be read. Days are `Mon` to `Sun`, `12-25` or
-`2026-12-31`, hours `09:00-17:30` with two digits and no blanks.
-
-```toml
-open = ["Mon-Fri 9-17"]     # "Mon-Fri 09:00-17:00"
-```
-"#,
+    "A time zone that the IANA database does not have, or a span that cannot be read. Days are `Mon` to `Sun`, `12-25` or
+`2026-12-31`, hours `09:00-17:30` with two digits and no blanks.",
+    r#"open = ["Mon-Fri 9-17"]     # "Mon-Fri 09:00-17:00""#,
 );
 
 pub(super) static UNKNOWN_SCHEDULE: Check = Check::absence(
     "unknown-schedule",
-    r#"A schedule that the table does not have. Correct its name, or write a section for it.
-
-```toml
-during = "ofice"     # [schedule.office]
-```
-"#,
+    "A schedule that the table does not have. Correct its name, or write a section for it.",
+    r#"during = "ofice"     # [schedule.office]"#,
 );
 
 pub(super) static NEVER_OPEN: Check = Check::new(
     "never-open",
-    r#"A schedule that is never open: `open` is empty, or `closed` covers all of it, whatever the year. No route `during` it
-could ever answer. Write the hours when somebody is there.
-
-```toml
-open = ["Sat 10:00-14:00"]
-closed = ["Sat"]
-```
-"#,
+    "A schedule that is never open: `open` is empty, or `closed` covers all of it, whatever the year. No route `during` it
+could ever answer. Write the hours when somebody is there.",
+    r#"open = ["Sat 10:00-14:00"]
+closed = ["Sat"]"#,
 );
 
 /// The schedules by name; `None` for one with an error in it.

@@ -21,24 +21,16 @@ use crate::twilio::vocabulary::Destination;
 
 pub(super) static BAD_SESSION: Check = Check::new(
     "bad-session",
-    r#"A field of `create_session` that Proxy would refuse: an unknown mode, a `ttl` that is not a number of seconds, a
-`dateExpiry` without its offset, a `uniqueName` over 191 characters.
-
-```toml
-create_session = { participantIdentifier = "+15005550006", mode = "voice" }     # "voice-only"
-```
-"#,
+    "A field of `create_session` that Proxy would refuse: an unknown mode, a `ttl` that is not a number of seconds, a
+`dateExpiry` without its offset, a `uniqueName` over 191 characters.",
+    r#"create_session = { participantIdentifier = "+15005550006", mode = "voice" }     # "voice-only""#,
 );
 
 pub(super) static USED_NAME: Check = Check::new(
     "used-name",
-    r#"A `uniqueName` that the next call would use again. Proxy refuses it with error 80603, even after the first session is
-closed. Put the SID of the call or the text into it.
-
-```toml
-uniqueName = "callback-{{ CallSid | default(MessageSid) }}"
-```
-"#,
+    "A `uniqueName` that the next call would use again. Proxy refuses it with error 80603, even after the first session is
+closed. Put the SID of the call or the text into it.",
+    r#"uniqueName = "callback-{{ CallSid | default(MessageSid) }}""#,
 );
 
 /// The field for the real number of the second party, which Proxy calls: without it there is no session.

@@ -15,25 +15,17 @@ use crate::twilio::vocabulary;
 
 pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
     "unknown-element",
-    r#"An element that TwiML does not have, or an empty table. Letter case counts: `Say`, not `say`; tags inside `Say` are in
-small letters.
-
-```toml
-voice = [ { say = "Hello." } ]
-```
-"#,
+    "An element that TwiML does not have, or an empty table. Letter case counts: `Say`, not `say`; tags inside `Say` are in
+small letters.",
+    r#"voice = [ { say = "Hello." } ]"#,
 );
 
 pub(super) static BAD_LIMIT: Check = Check::new(
     "bad-limit",
-    r#"A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `per` is `1s` to `24h`. Write 0 for `replies` or
-`same_call` to switch that guard off.
-
-```toml
-[loop_guard]
-per = "10 minutes"     # per = "10m"
-```
-"#,
+    "A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `per` is `1s` to `24h`. Write 0 for `replies` or
+`same_call` to switch that guard off.",
+    r#"[loop_guard]
+per = "10 minutes"     # per = "10m""#,
 );
 
 /// The query fields of the operator's own.

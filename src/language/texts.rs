@@ -18,26 +18,18 @@ use crate::twilio::vocabulary::Destination;
 
 pub(super) static FRAGILE_DEFAULT: Check = Check::new(
     "fragile-default",
-    r#"`[default]` holds something that can fail or lead on: a template, `Redirect`, `Gather`, `Record`, `Enqueue`, `action`.
+    "`[default]` holds something that can fail or lead on: a template, `Redirect`, `Gather`, `Record`, `Enqueue`, `action`.
 It is the answer when everything else fails, so it must not depend on anything. Write it in a last route without
-`when`.
-
-```toml
-[default]
-voice = [ { Say = "Hello {{ Caller }}" } ]
-```
-"#,
+`when`.",
+    r#"[default]
+voice = [ { Say = "Hello {{ Caller }}" } ]"#,
 );
 
 pub(super) static BAD_TEMPLATE: Check = Check::new(
     "bad-template",
     r#"A `{{ … }}` that cannot be read: no closing `}}`, nothing between the braces, a filter that does not exist. The
-filters are `default`, `lower`, `spell` and `upper`; two braces as text are `{{ "{{" }}`.
-
-```toml
-voice = [ { Say = "Hello {{ CallerCity | title }}" } ]
-```
-"#,
+filters are `default`, `lower`, `spell` and `upper`; two braces as text are `{{ "{{" }}`."#,
+    r#"voice = [ { Say = "Hello {{ CallerCity | title }}" } ]"#,
 );
 
 /// Reads a text and checks all that can be checked before there is a request; `None` when it cannot be read.

@@ -11,35 +11,23 @@ use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_NUMBER: Check = Check::new(
     "bad-number",
-    r#"A number that Twilio never sends or cannot dial: blanks or dashes in it, a letter, no `+`, more than 15 digits. Write
-it in E.164, `+` and the country code first. In a condition or a directory a missing `+` is only a warning.
-
-```toml
-when = { Called = "+1 500 555 0006" }     # "+15005550006"
-```
-"#,
+    "A number that Twilio never sends or cannot dial: blanks or dashes in it, a letter, no `+`, more than 15 digits. Write
+it in E.164, `+` and the country code first. In a condition or a directory a missing `+` is only a warning.",
+    r#"when = { Called = "+1 500 555 0006" }     # "+15005550006""#,
 );
 
 pub(super) static WRONG_CASE: Check = Check::new(
     "wrong-case",
-    r#"A parameter or a word that is not in Twilio's letter case. Matching is exact, so it would never match. Write it as the
-help line says.
-
-```toml
-when = { sessionStatus = "Closed" }     # "closed"
-```
-"#,
+    "A parameter or a word that is not in Twilio's letter case. Matching is exact, so it would never match. Write it as the
+help line says.",
+    r#"when = { sessionStatus = "Closed" }     # "closed""#,
 );
 
 pub(super) static UNKNOWN_VALUE: Check = Check::new(
     "unknown-value",
-    r#"A value that the parameter is not known to have: a session status, a direction, a country. Twilio may send new words,
-so an unknown word is a warning; a country that is not two capital letters can never match and is an error.
-
-```toml
-when = { CallerCountry = "Germany" }     # "DE"
-```
-"#,
+    "A value that the parameter is not known to have: a session status, a direction, a country. Twilio may send new words,
+so an unknown word is a warning; a country that is not two capital letters can never match and is an error.",
+    r#"when = { CallerCountry = "Germany" }     # "DE""#,
 );
 
 /// Reports a value that the parameter never has. One of the operator's own may have any word.

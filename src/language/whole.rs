@@ -18,83 +18,55 @@ use crate::twilio::spelling::nearest;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
     "missing-default",
-    r#"The file has no `[default]`. There must always be an answer: Proxy has no second URL to ask. Write what callers hear
-when no route answers.
-
-```toml
-[default]
-voice = [ { Say = "This number is not in use right now. Goodbye." } ]
-```
-"#,
+    "The file has no `[default]`. There must always be an answer: Proxy has no second URL to ask. Write what callers hear
+when no route answers.",
+    r#"[default]
+voice = [ { Say = "This number is not in use right now. Goodbye." } ]"#,
 );
 
 pub(super) static UNKNOWN_STEP: Check = Check::absence(
     "unknown-step",
-    r#"A URL leads to a step that no route answers, so a call that gets there hears the default. Correct its name, or write a
-route with that `step`.
-
-```toml
-voice = [ { Gather = "", action = "?step=lost" } ]     # no route has step = "lost"
-```
-"#,
+    "A URL leads to a step that no route answers, so a call that gets there hears the default. Correct its name, or write a
+route with that `step`.",
+    r#"voice = [ { Gather = "", action = "?step=lost" } ]     # no route has step = "lost""#,
 );
 
 pub(super) static UNREACHED_STEP: Check = Check::absence(
     "unreached-step",
-    r#"A route answers a step to which no reply leads. Its name may be misspelt in either place. If the URL is elsewhere,
-such as in the settings of a number in Twilio's console, ignore this warning.
-
-```toml
-step = "lsot"     # action = "?step=lost"
-```
-"#,
+    "A route answers a step to which no reply leads. Its name may be misspelt in either place. If the URL is elsewhere,
+such as in the settings of a number in Twilio's console, ignore this warning.",
+    r#"step = "lsot"     # action = "?step=lost""#,
 );
 
 pub(super) static REDIRECT_LOOP: Check = Check::new(
     "redirect-loop",
-    r#"Redirects that lead back to where they began. Twilio follows them at once, over and over, and the caller hears
-nothing, or the same thing again and again. End one of them, or ask for a key before going round again.
-
-```toml
-step = "a"
-voice = [ { Redirect = "?step=a" } ]
-```
-"#,
+    "Redirects that lead back to where they began. Twilio follows them at once, over and over, and the caller hears
+nothing, or the same thing again and again. End one of them, or ask for a key before going round again.",
+    r#"step = "a"
+voice = [ { Redirect = "?step=a" } ]"#,
 );
 
 pub(super) static UNUSED: Check = Check::absence(
     "unused",
-    r#"A directory, a schedule or a named reply that nothing refers to. Often the place that should refer to it names
-something else. Use it, or take it out.
-
-```toml
-[directory.rides]     # no condition has { in = "rides" }
-```
-"#,
+    "A directory, a schedule or a named reply that nothing refers to. Often the place that should refer to it names
+something else. Use it, or take it out.",
+    r#"[directory.rides]     # no condition has { in = "rides" }"#,
 );
 
 pub(super) static BAD_CELL: Check = Check::new(
     "bad-cell",
     "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a recording
 track that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
-it empty: the attribute or element is left out.
-
-```csv
-number,phone
-+15005550006,415 555 0101
-```
-",
+it empty: the attribute or element is left out.",
+    "number,phone
++15005550006,415 555 0101",
 );
 
 pub(super) static PRIVATE_COLUMN: Check = Check::new(
     "private-column",
     r#"A column that is dialled elsewhere is spoken or sent here, so a caller would learn somebody's real number. Take it
-out, or declare that everybody may know it: `public = ["phone"]` in the directory.
-
-```toml
-voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." } ]
-```
-"#,
+out, or declare that everybody may know it: `public = ["phone"]` in the directory."#,
+    r#"voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." } ]"#,
 );
 
 /// The most cells of one column that are reported for one place: more of them are one mistake.

@@ -11,59 +11,39 @@ use crate::twilio::spelling::nearest;
 
 pub(crate) static UNKNOWN_KEY: Check = Check::new(
     "unknown-key",
-    r#"A key that does not exist in this place. A misspelt key would do nothing, so it is an error. The help line names the
-nearest key, or all of them.
-
-```toml
-wehn = { Called = "+15005550006" }     # when
-```
-"#,
+    "A key that does not exist in this place. A misspelt key would do nothing, so it is an error. The help line names the
+nearest key, or all of them.",
+    r#"wehn = { Called = "+15005550006" }     # when"#,
 );
 
 pub(crate) static WRONG_TYPE: Check = Check::new(
     "wrong-type",
-    r#"A value that does not have the type that the key takes: a number without quotes instead of a text, a text instead of
-an array. Parameters are always texts, even if they look like numbers.
-
-```toml
-when = { Digits = 1 }     # "1"
-```
-"#,
+    "A value that does not have the type that the key takes: a number without quotes instead of a text, a text instead of
+an array. Parameters are always texts, even if they look like numbers.",
+    r#"when = { Digits = 1 }     # "1""#,
 );
 
 pub(crate) static MISSING_KEY: Check = Check::absence(
     "missing-key",
-    r#"A required key is missing: a route's `name`, a schedule's `timezone` and `open`, a test's `expect`, a row's key, one
-of `numbers`, `rows` and `file` of a directory. The help line shows how to write it.
-
-```toml
-[schedule.office]
-open = ["Mon-Fri 09:00-17:30"]     # timezone = "America/New_York"
-```
-"#,
+    "A required key is missing: a route's `name`, a schedule's `timezone` and `open`, a test's `expect`, a row's key, one
+of `numbers`, `rows` and `file` of a directory. The help line shows how to write it.",
+    r#"[schedule.office]
+open = ["Mon-Fri 09:00-17:30"]     # timezone = "America/New_York""#,
 );
 
 pub(crate) static BAD_NAME: Check = Check::new(
     "bad-name",
-    r#"A name with characters that it may not have, or one that is taken. Names of routes and steps are 1 to 64 of
+    "A name with characters that it may not have, or one that is taken. Names of routes and steps are 1 to 64 of
 `A-Z a-z 0-9 . _ -`. A directory's name has no dot, because its columns are written `NAME.column`. `default` and
-`loop-guard` are reserved. Choose another name.
-
-```toml
-name = "ride ended"     # name = "ride-ended"
-```
-"#,
+`loop-guard` are reserved. Choose another name.",
+    r#"name = "ride ended"     # name = "ride-ended""#,
 );
 
 pub(crate) static DUPLICATE_NAME: Check = Check::new(
     "duplicate-name",
     "Two routes, two tests or two columns of a file have the same name. Logs, metrics and templates could not tell them
-apart. Rename one.
-
-```csv
-number,name,name
-```
-",
+apart. Rename one.",
+    "number,name,name",
 );
 
 /// A value of the file with its place.
