@@ -8,14 +8,12 @@ mod checks;
 mod conditions;
 mod coverage;
 mod dead_routes;
-mod destinations;
 mod directories;
 mod directory_file;
 mod drawing;
 mod elements;
 pub mod import;
 mod names;
-mod replies;
 mod routes;
 mod rules;
 mod schedules;
@@ -26,7 +24,6 @@ mod shape;
 mod syntax;
 mod table_tests;
 mod texts;
-mod uses;
 mod values;
 mod whole;
 
@@ -37,10 +34,9 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use self::directory_file::Places;
-use self::names::{Names, first_places};
+use self::names::{Names, Uses, first_places};
 use self::routes::ReadRoutes;
 use self::table_tests::RanTest;
-use self::uses::{Read, Uses};
 use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
 use crate::table::intercept::Intercept;
@@ -106,8 +102,8 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 
     // The meaning: every value through the parser of its type, what others refer to first.
     let mut uses = Uses::default();
-    let names = names(&mut problems, file, files).unpack(&mut uses);
-    let sections = sections(&names, &mut problems, file).unpack(&mut uses);
+    let names = names(&mut problems, &mut uses, file, files);
+    let sections = sections(&names, &mut problems, &mut uses, file);
 
     // The table as a whole.
     whole::check(&names, &mut problems, file, &sections.routes.steps, &uses);
@@ -128,9 +124,8 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 }
 
 /// What the parts of the file refer to by name.
-fn names(problems: &mut Problems, file: &DeTable<'_>, files: &dyn Files) -> Read<Names> {
+fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &dyn Files) -> Names {
     problems.unknown_keys(file, "the file", &shape::FILE.keys());
-    let mut uses = Uses::default();
     let mut names = Names {
         routes: first_places(file.get("route")),
         intercepts: first_places(file.get("intercept")),
@@ -151,12 +146,12 @@ fn names(problems: &mut Problems, file: &DeTable<'_>, files: &dyn Files) -> Read
     }
     // From here on texts refer to directories, and elements to defaults.
     if let Some(section) = file.get("defaults") {
-        names.defaults = attributes::defaults(&names, problems, section).unpack(&mut uses);
+        names.defaults = attributes::defaults(&names, problems, uses, section);
     }
     if let Some(section) = file.get("reply") {
-        names.replies = replies::named_replies(&names, problems, section).unpack(&mut uses);
+        names.replies = routes::named_replies(&names, problems, uses, section);
     }
-    uses.with(names)
+    names
 }
 
 /// The sections that only refer to others.
@@ -168,22 +163,26 @@ struct Sections {
     limits: Limits,
 }
 
-fn sections(names: &Names, problems: &mut Problems, file: &DeTable<'_>) -> Read<Sections> {
-    let mut uses = Uses::default();
+fn sections(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    file: &DeTable<'_>,
+) -> Sections {
     let mut sections = Sections::default();
     if let Some(section) = file.get("loop_guard") {
         sections.limits = settings::limits(problems, section);
     }
     if let Some(section) = file.get("route") {
-        sections.routes = routes::routes(names, problems, section).unpack(&mut uses);
+        sections.routes = routes::routes(names, problems, uses, section);
     }
     if let Some(section) = file.get("intercept") {
-        sections.intercepts = routes::intercepts(names, problems, section).unpack(&mut uses);
+        sections.intercepts = routes::intercepts(names, problems, uses, section);
     }
     if let Some(section) = file.get("default") {
-        sections.default = replies::default_replies(names, problems, section);
+        sections.default = routes::default_replies(names, problems, section);
     }
-    uses.with(sections)
+    sections
 }
 
 /// The table, when nothing is wrong with it.

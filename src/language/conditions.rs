@@ -6,19 +6,19 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::unknown_column;
-use super::names::{Names, SESSION_IN_STEP, unbound};
+use super::names::{Names, Uses, session_in_step, unbound};
 use super::shape;
-use super::uses::{Read, Uses};
 use super::values::check_value;
 use crate::table::condition::{
     BAD_CONDITION, Binding, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject, folded, folds,
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
-use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, choice, entries, listed};
+use crate::table::problems::{
+    Key, Problems, UNKNOWN_KEY, Value, choice, did_you_mean, entries, listed,
+};
 use crate::table::when::Alternative;
 use crate::twilio::parameters;
-use crate::twilio::spelling::nearest;
 
 pub(super) static MISPLACED_KEY: Check = Check::new(
     "misplaced-key",
@@ -62,17 +62,6 @@ impl Asker {
 pub(super) fn when(
     names: &Names,
     problems: &mut Problems,
-    value: &Value<'_>,
-    asker: Asker,
-) -> Read<Vec<Alternative>> {
-    let mut uses = Uses::default();
-    let alternatives = alternatives(names, problems, &mut uses, value, asker);
-    uses.with(alternatives)
-}
-
-fn alternatives(
-    names: &Names,
-    problems: &mut Problems,
     uses: &mut Uses,
     when: &Value<'_>,
     asker: Asker,
@@ -80,12 +69,8 @@ fn alternatives(
     let tables: Vec<&DeTable<'_>> = match when.get_ref() {
         DeValue::Table(table) if table.is_empty() => {
             let help = "leave `when` out to answer always, or write conditions";
-            problems.warn(
-                &BAD_CONDITION,
-                when.span(),
-                "an empty `when` always holds",
-                help,
-            );
+            let message = "an empty `when` always holds";
+            problems.warn(&BAD_CONDITION, when.span(), message, help);
             return Vec::new();
         }
         DeValue::Table(table) => vec![table],
@@ -187,14 +172,13 @@ fn condition(
         names.unknown_directory(problems, first, &key.span());
         return None;
     }
-    names.check_parameter(problems, name, &key.span());
+    names.check_parameter(problems, name, &key.span(), "never matches");
     if asker == Asker::Intercept {
         names.check_intercept_parameter(problems, name, &key.span());
     }
     if asker == Asker::Step && parameters::is_of_session(name) {
-        let message = format!("`{name}` is absent from every request that comes back with a step");
         let help = "test it in the route that leads here, and give each outcome a step of its own";
-        problems.warn(&SESSION_IN_STEP, key.span(), message, help);
+        session_in_step(problems, name, &key.span(), help);
     }
     let demand = demand(names, problems, uses, name, value)?;
     Some(Condition {
@@ -212,12 +196,8 @@ fn column_subject(
     span: &Range<usize>,
     bindings: &[Binding],
 ) -> Option<Subject> {
-    let found = names
-        .directories
-        .get(directory)?
-        .as_ref()?
-        .directory
-        .clone();
+    let found = names.directories.get(directory)?.as_ref()?;
+    let found = Arc::clone(&found.directory);
     let Some(position) = found.column(column) else {
         unknown_column(problems, &found, column, span);
         return None;
@@ -246,12 +226,8 @@ fn demand(
         DeValue::String(text) => Some(text_demand(names, problems, subject, text, value.span())),
         DeValue::Array(array) if array.is_empty() => {
             let help = "name at least one value, or leave the condition out";
-            problems.error(
-                &BAD_CONDITION,
-                value.span(),
-                "no value is in an empty array",
-                help,
-            );
+            let message = "no value is in an empty array";
+            problems.error(&BAD_CONDITION, value.span(), message, help);
             None
         }
         DeValue::Array(array) => {
@@ -285,12 +261,8 @@ fn text_demand(
 ) -> Demand {
     if text.contains("{{") {
         let help = "write what the value must be; a template fills in texts of a reply only";
-        problems.error(
-            &BAD_CONDITION,
-            span.clone(),
-            "conditions take no templates",
-            help,
-        );
+        let message = "conditions take no templates";
+        problems.error(&BAD_CONDITION, &span, message, help);
     }
     let is_own = names.own_parameters.contains(subject);
     check_value(problems, subject, is_own, text, span);
@@ -367,16 +339,10 @@ fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: 
         return;
     }
     let keys = condition_keys();
-    let help = match nearest(key, keys.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("a condition has {}", listed(&keys)),
-    };
-    problems.error(
-        &UNKNOWN_KEY,
-        span,
-        format!("a condition has no key `{key}`"),
-        help,
-    );
+    let otherwise = format!("a condition has {}", listed(&keys));
+    let help = did_you_mean(key, keys, otherwise);
+    let message = format!("a condition has no key `{key}`");
+    problems.error(&UNKNOWN_KEY, span, message, help);
 }
 
 /// The keys that the table of a condition may have, in alphabetical order.

@@ -6,11 +6,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::values::check_number_in;
+use super::values::{BAD_NUMBER, number_fault};
 use crate::table::diagnostic::{Check, File};
 use crate::table::directory::{AddError, Directory, Row};
-use crate::table::problems::{DUPLICATE_NAME, Problems, Value, listed};
-use crate::twilio::spelling::nearest;
+use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, listed};
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
@@ -196,15 +195,13 @@ pub(super) fn unknown_column(
     span: &Range<usize>,
 ) {
     let columns: Vec<&str> = directory.columns().iter().map(String::as_str).collect();
-    let help = match nearest(column, columns.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("beside its key it has {}", listed(&columns)),
-    };
+    let otherwise = format!("beside its key it has {}", listed(&columns));
+    let help = did_you_mean(column, columns, otherwise);
     let message = format!(
         "directory \"{}\" has no column `{column}`",
         directory.name()
     );
-    problems.error(&UNKNOWN_COLUMN, span.clone(), message, help);
+    problems.error(&UNKNOWN_COLUMN, span, message, help);
 }
 
 /// A directory while its rows are read.
@@ -247,8 +244,11 @@ impl Rows {
             let help = "write a whole value, or the beginning of values and `*`";
             let message = "a `*` stands only at the end of a key";
             problems.error_in(file, &BAD_KEY, place(), message, help);
-        } else if self.is_number {
-            check_number_in(problems, file, key, &place);
+        } else if self.is_number
+            && let Some((severity, message, help)) = number_fault(key)
+        {
+            let diagnostic = problems.add(severity, &BAD_NUMBER, place(), message, help);
+            diagnostic.file = Arc::clone(file);
         }
         match added {
             Ok(()) => {}

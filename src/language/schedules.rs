@@ -8,13 +8,11 @@ use jiff::civil::Date;
 use jiff::tz::{TimeZone, db};
 use toml::de::{DeTable, DeValue};
 
-use super::names::Names;
+use super::names::Reader;
 use super::shape;
-use super::uses::{Read, Uses};
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, entries, section_help};
+use crate::table::problems::{Problems, Value, did_you_mean_text, entries};
 use crate::table::schedule::{Schedule, Span};
-use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_SCHEDULE: Check = Check::new(
     "bad-schedule",
@@ -43,10 +41,8 @@ pub(super) fn schedules(
     section: &Value<'_>,
 ) -> BTreeMap<String, Option<Arc<Schedule>>> {
     let mut schedules = BTreeMap::new();
-    let Some(tables) = problems.table(section, "a table of schedules") else {
-        return schedules;
-    };
-    for (key, value) in entries(tables) {
+    let tables = problems.table(section, "a table of schedules");
+    for (key, value) in tables.map(entries).unwrap_or_default() {
         let name = key.get_ref().as_ref();
         let before = problems.count();
         let schedule = schedule(problems, name, key.span(), value);
@@ -101,14 +97,9 @@ fn zone(
     if let Ok(zone) = TimeZone::get(name) {
         return Some(zone);
     }
-    let names: Vec<String> = db()
-        .available()
-        .map(|name| name.as_str().to_owned())
-        .collect();
-    let help = match nearest(name, names.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => "write an IANA name, such as \"America/New_York\"".to_owned(),
-    };
+    let names: Vec<String> = db().available().map(|name| name.to_string()).collect();
+    let otherwise = "write an IANA name, such as \"America/New_York\"";
+    let help = did_you_mean_text(name, names.iter().map(String::as_str), otherwise);
     let message = format!("there is no time zone \"{name}\"");
     problems.error(&BAD_SCHEDULE, value.span(), message, help);
     None
@@ -116,13 +107,9 @@ fn zone(
 
 fn spans(problems: &mut Problems, value: &Value<'_>) -> Vec<Span> {
     let help = "write an array: [\"Mon-Fri 09:00-17:30\"]";
-    let Some(array) = problems.array(value, "an array of spans", help) else {
-        return Vec::new();
-    };
-    array
-        .iter()
-        .filter_map(|item| span(problems, item))
-        .collect()
+    let array = problems.array(value, "an array of spans", help);
+    let items = array.unwrap_or_default().iter();
+    items.filter_map(|item| span(problems, item)).collect()
 }
 
 fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
@@ -131,14 +118,9 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
     if let DeValue::Datetime(date) = item.get_ref() {
         let date = date.date.filter(|_| date.time.is_none());
         let span = date.and_then(|date| {
-            let (year, month, day) = (
-                date.year.try_into(),
-                date.month.try_into(),
-                date.day.try_into(),
-            );
-            Some(Span::on(
-                Date::new(year.ok()?, month.ok()?, day.ok()?).ok()?,
-            ))
+            let (month, day) = (date.month.try_into().ok()?, date.day.try_into().ok()?);
+            let date = Date::new(date.year.try_into().ok()?, month, day);
+            Some(Span::on(date.ok()?))
         });
         if span.is_none() {
             let message = "this is no day of the calendar without hours";
@@ -159,29 +141,28 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
 
 /// The schedules that a `during` or `outside` names.
 pub(super) fn named_schedules(
-    names: &Names,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
     value: Option<&Value<'_>>,
-) -> Read<Vec<Arc<Schedule>>> {
-    let mut uses = Uses::default();
+) -> Vec<Arc<Schedule>> {
     let items: &[Value<'_>] = match value.map(|value| (value, value.get_ref())) {
         None => &[],
         Some((_, DeValue::Array(array))) if !array.is_empty() => array,
         Some((value, _)) => std::slice::from_ref(value),
     };
+    let known = &reader.names.schedules;
+    let problems = &mut reader.problems;
     let mut schedules = Vec::new();
     for item in items {
         let Some(name) = problems.text(item, "the name of a schedule") else {
             continue;
         };
-        if let Some(schedule) = names.schedules.get(name) {
-            uses.schedules.insert(name.to_owned());
+        if let Some(schedule) = known.get(name) {
+            reader.uses.schedules.insert(name.to_owned());
             schedules.extend(schedule.clone());
-            continue;
+        } else {
+            let known = known.keys();
+            problems.unknown_section(&UNKNOWN_SCHEDULE, "schedule", name, known, item.span());
         }
-        let help = section_help("schedule", name, names.schedules.keys());
-        let message = format!("there is no schedule \"{name}\"");
-        problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
     }
-    uses.with(schedules)
+    schedules
 }

@@ -7,10 +7,9 @@ use toml::de::DeValue;
 use super::shape;
 use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_REPLIES};
-use crate::table::problems::{BAD_NAME, Problems, Value, entries, integer};
+use crate::table::problems::{BAD_NAME, Problems, Value, did_you_mean, entries, integer};
 use crate::table::seconds::parse_seconds;
 use crate::twilio::channel::Channel;
-use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary;
 
 pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
@@ -43,20 +42,15 @@ pub(super) fn parameters(problems: &mut Problems, value: &Value<'_>) -> BTreeSet
 /// The attributes that elements have besides those that TwiML is known to have.
 pub(super) fn extra(problems: &mut Problems, section: &Value<'_>) -> BTreeMap<String, Vec<String>> {
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let Some(table) = problems.table(section, "a table of elements") else {
-        return extra;
-    };
+    let table = problems.table(section, "a table of elements");
     let known: Vec<&str> = Channel::ALL
         .into_iter()
         .flat_map(vocabulary::element_names)
         .collect();
-    for (key, value) in entries(table) {
+    for (key, value) in table.map(entries).unwrap_or_default() {
         let element = key.get_ref().as_ref();
         if !known.contains(&element) {
-            let help = match nearest(element, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "name an element of TwiML's".to_owned(),
-            };
+            let help = did_you_mean(element, known.iter().copied(), "name an element of TwiML's");
             let message = format!("TwiML has no element `{element}`");
             problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
             continue;

@@ -218,7 +218,7 @@ fn test_request(
     let mut pairs = Vec::new();
     for (key, value) in entries(fields) {
         let name = key.get_ref().as_ref();
-        names.check_parameter(problems, name, &key.span());
+        names.check_parameter(problems, name, &key.span(), "never matches");
         if webhook == Webhook::Intercept {
             names.check_intercept_parameter(problems, name, &key.span());
         }

@@ -233,14 +233,6 @@ pub(crate) fn check_name(name: &str) -> Option<NameProblem> {
     PARAMETERS.check_name(name)
 }
 
-/// How Twilio spells a parameter that is written in another letter case.
-pub(crate) fn other_case(name: &str) -> Option<&'static str> {
-    match check_name(name) {
-        Some(NameProblem::Case(known)) => Some(known),
-        _ => None,
-    }
-}
-
 /// Whether a webhook of Twilio's sends a parameter of this name.
 pub(crate) fn is_known(name: &str) -> bool {
     check_name(name).is_none()
@@ -293,11 +285,6 @@ pub(crate) fn is_of_intercept(name: &str) -> bool {
     is(name, |parameter| {
         parameter.webhooks.contains(&"proxy-intercept")
     })
-}
-
-/// The parameter of Proxy's intercept with the nearest name.
-pub(crate) fn nearest_of_intercept(name: &str) -> Option<&'static str> {
-    nearest(name, all().filter(|name| is_of_intercept(name)))
 }
 
 /// Whether a parameter is the other party's real number or name, which nobody may hear or read by accident.
