@@ -64,7 +64,7 @@ pub(super) fn attribute(
             let otherwise = format!("{} has {}", element.tag, listed(&known));
             let help = twiml_name_help(written, known, otherwise);
             let message = format!("`{}` has no attribute `{written}`", element.tag);
-            let problems = &mut reader.problems;
+            let problems = &mut *reader.problems;
             problems.twilio_error(12200, &UNKNOWN_ATTRIBUTE, key.span(), message, help);
             return None;
         }
@@ -225,7 +225,7 @@ pub(super) fn defaults(
                 None => "name an element, such as [defaults.Say]".to_owned(),
             };
             let message = format!("TwiML has no element `{name}`");
-            let problems = &mut reader.problems;
+            let problems = &mut *reader.problems;
             problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
             continue;
         };

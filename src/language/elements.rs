@@ -159,7 +159,7 @@ fn unknown_element(
     };
     let help = twiml_name_help(name, known, otherwise);
     let message = format!("TwiML has no element `{name}`");
-    let problems = &mut reader.problems;
+    let problems = &mut *reader.problems;
     problems.twilio_error(12200, &UNKNOWN_ELEMENT, key.span(), message, help);
 }
 
@@ -174,7 +174,7 @@ fn gone_element(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) -> boo
         None => "take it out".to_owned(),
     };
     let number = (reader.channel == Channel::Voice).then_some(12200);
-    let problems = &mut reader.problems;
+    let problems = &mut *reader.problems;
     problems.twilio_error(number, &UNKNOWN_ELEMENT, span, message, help);
     true
 }
@@ -188,7 +188,7 @@ fn misplaced_element(
     if gone_element(reader, name, &span) {
         return;
     }
-    let problems = &mut reader.problems;
+    let problems = &mut *reader.problems;
     let parents = vocabulary::parents(reader.channel, name);
     if parents.is_empty() {
         let (answers, other, number) = match reader.channel {
@@ -229,7 +229,7 @@ fn nodes(reader: &mut Reader<'_>, spec: &'static ElementSpec, value: &Value<'_>)
                 format!("write {{ {} = [ … ] }} with {children}", spec.tag)
             };
             let message = format!("`{}` holds no text", spec.tag);
-            let problems = &mut reader.problems;
+            let problems = &mut *reader.problems;
             problems.twilio_error(12200, &UNEXPECTED_TEXT, value.span(), message, help);
             Vec::new()
         }
@@ -243,7 +243,7 @@ fn nodes(reader: &mut Reader<'_>, spec: &'static ElementSpec, value: &Value<'_>)
             .collect(),
         _ => {
             let otherwise = format!("write {{ {} = \"…\" }}", spec.tag);
-            let problems = &mut reader.problems;
+            let problems = &mut *reader.problems;
             problems.no_text(value, "a text or an array", otherwise);
             Vec::new()
         }
@@ -264,7 +264,7 @@ fn child(reader: &mut Reader<'_>, spec: &'static ElementSpec, item: &Value<'_>) 
                 None => format!("`{tag}` holds elements only"),
             };
             let message = format!("`{tag}` does not mix text with elements");
-            let problems = &mut reader.problems;
+            let problems = &mut *reader.problems;
             problems.twilio_error(12200, &UNEXPECTED_TEXT, item.span(), message, help);
             None
         }

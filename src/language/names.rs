@@ -70,7 +70,7 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// Whose elements are being read, and so what they may be.
+/// Whose elements or conditions are being read, and so what they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     Route {
@@ -85,6 +85,8 @@ pub(super) enum Owner {
     Default,
     /// `[defaults.X]`
     Defaults,
+    /// An intercept, which has conditions but no elements.
+    Intercept,
 }
 
 /// The names of a table, complete before the first route is read and never changed after that.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use toml::de::{DeTable, DeValue};
 
-use super::conditions::{Asker, when};
+use super::conditions::when;
 use super::elements::verbs;
 use super::names::{NamedReply, Names, Owner, Reader, Uses, unbound};
 use super::rules::TOO_LONG;
@@ -114,11 +114,7 @@ fn route(
         in_step: step.is_some(),
     };
     let mut reader = Reader::new(names, problems, owner);
-    let asker = match step {
-        Some(_) => Asker::Step,
-        None => Asker::Route,
-    };
-    let when = when_of(&mut reader, table, asker);
+    let when = when_of(&mut reader, table);
     let [voice, message] = route_replies(&mut reader, table, whole);
     check_bound(reader.problems, &when.alternatives, &reader.uses);
     for reference in &mut reader.uses.steps {
@@ -136,11 +132,8 @@ fn route(
 }
 
 /// `when`, `during` and `outside` of a route or an intercept.
-fn when_of(reader: &mut Reader<'_>, table: &DeTable<'_>, asker: Asker) -> When {
-    let alternatives = table.get("when").map(|value| {
-        let uses = &mut reader.uses;
-        when(reader.names, reader.problems, uses, value, asker)
-    });
+fn when_of(reader: &mut Reader<'_>, table: &DeTable<'_>) -> When {
+    let alternatives = table.get("when").map(|value| when(reader, value));
     When {
         alternatives: alternatives.unwrap_or_default(),
         during: named_schedules(reader, table.get("during")),
@@ -220,7 +213,7 @@ fn route_replies(
         let help =
             "write voice = [ … ], message = [ … ], reply = \"NAME\" or create_session = { … }";
         let span = place_of_name(table, route);
-        let problems = &mut reader.problems;
+        let problems = &mut *reader.problems;
         problems.error(&SILENT_ROUTE, span, "this route says nothing", help);
     }
     let mut replies = match table.get("reply") {
@@ -253,7 +246,7 @@ fn reply_named(
     table: &DeTable<'_>,
     value: &Value<'_>,
 ) -> Option<[Option<Reply>; 2]> {
-    let problems = &mut reader.problems;
+    let problems = &mut *reader.problems;
     for channel in Channel::ALL {
         if let Some(own) = table.get(channel.as_str()) {
             let message = format!("`{channel}` beside `reply`: the reply has its own");
@@ -326,9 +319,8 @@ fn intercept(
     problems.unknown_keys(table, what, &shape::INTERCEPT.keys());
     let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
     let name = decider_name(names, problems, table, whole, what, &taken);
-    // It has no elements, so it does not matter whose they would be.
-    let mut reader = Reader::new(names, problems, Owner::Defaults);
-    let when = when_of(&mut reader, table, Asker::Intercept);
+    let mut reader = Reader::new(names, problems, Owner::Intercept);
+    let when = when_of(&mut reader, table);
     uses.add(reader.uses);
     if !is_elsewhere(table, &shape::INTERCEPT, &["block"]) {
         let help = "write block = true, or block = false to let it go on";
@@ -369,7 +361,7 @@ fn named_reply(
 ) -> Option<NamedReply> {
     let table = reader.problems.table(value, "a reply")?;
     let section = format!("[reply.{name}]");
-    let problems = &mut reader.problems;
+    let problems = &mut *reader.problems;
     problems.unknown_keys(table, &section, &shape::REPLY.keys());
     let [voice, message] = Channel::ALL.map(|channel| reply_on(reader, table, channel));
     if voice.is_none() && message.is_none() {

@@ -305,10 +305,7 @@ fn literal_length(node: &Node) -> usize {
 
 /// The rules that look at the order and the number of verbs.
 pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize>)]) {
-    for pair in verbs.windows(2) {
-        let [(verb, _), (next, span)] = pair else {
-            continue;
-        };
+    for ((verb, _), (next, span)) in verbs.iter().zip(verbs.iter().skip(1)) {
         check_order(problems, verb, next, span);
     }
     // A Pause before it only delays; whatever else comes first answers the call.

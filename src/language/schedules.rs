@@ -44,10 +44,7 @@ pub(super) fn schedules(
     let tables = problems.table(section, "a table of schedules");
     for (key, value) in tables.map(entries).unwrap_or_default() {
         let name = key.get_ref().as_ref();
-        let before = problems.count();
-        let schedule = schedule(problems, name, key.span(), value);
-        let is_right = problems.errors_since(before) == 0;
-        let schedule = schedule.filter(|_| is_right).map(Arc::new);
+        let schedule = schedule(problems, name, key.span(), value).map(Arc::new);
         schedules.insert(name.to_owned(), schedule);
     }
     schedules
@@ -77,10 +74,14 @@ fn schedule(
         open,
         closed,
     };
-    if problems.errors_since(before) == 0 && schedule.is_never_open() {
+    if problems.errors_since(before) > 0 {
+        return None;
+    }
+    if schedule.is_never_open() {
         let message = format!("{section} is never open: `closed` covers all of `open`");
         let help = "write the spans in which somebody is there";
         problems.error(&NEVER_OPEN, place, message, help);
+        return None;
     }
     Some(schedule)
 }
@@ -150,7 +151,7 @@ pub(super) fn named_schedules(
         Some((value, _)) => std::slice::from_ref(value),
     };
     let known = &reader.names.schedules;
-    let problems = &mut reader.problems;
+    let problems = &mut *reader.problems;
     let mut schedules = Vec::new();
     for item in items {
         let Some(name) = problems.text(item, "the name of a schedule") else {

@@ -37,7 +37,7 @@ pub(super) fn new_session(
     value: &Value<'_>,
 ) -> Option<(NewSession, &'static [Channel])> {
     let section = "`create_session`";
-    let problems = &mut reader.problems;
+    let problems = &mut *reader.problems;
     let table = problems.table(value, "a table of a session's fields")?;
     problems.unknown_keys(table, section, &shape::SESSION.keys());
     let help =
@@ -90,7 +90,7 @@ fn session_text(
     if let (Some(rule), Some(literal)) = (slot.rule, text.literal())
         && let Err(error) = rule.check(literal)
     {
-        let problems = &mut reader.problems;
+        let problems = &mut *reader.problems;
         problems.error(&BAD_NUMBER, slot.span, error.to_string(), NUMBER_HELP);
     }
     Some(text)

@@ -105,7 +105,7 @@ pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> 
     if reader.owner == Owner::Default && parsed.fields().next().is_some() {
         let help = "write it in a route without `when`; [default] must not depend on the request";
         let message = "a template in [default], which must not be able to fail";
-        let problems = &mut reader.problems;
+        let problems = &mut *reader.problems;
         problems.error(&FRAGILE_DEFAULT, &slot.span, message, help);
     }
     let is_right = resolve_columns(reader, &mut parsed, &slot.span);
@@ -253,7 +253,7 @@ fn check_private(reader: &mut Reader<'_>, name: &str, slot: &Slot<'_>) {
              outboundParticipantIdentifier",
         ),
     };
-    let problems = &mut reader.problems;
+    let problems = &mut *reader.problems;
     problems.error(&PRIVATE_NUMBER, &slot.span, message, help);
 }
 
@@ -361,7 +361,7 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
     if let Err(error) = checked {
         let help = "write an absolute URL, or one that begins with ? or /";
         let message = format!("this is no URL that Twilio could use: {error}");
-        let problems = &mut reader.problems;
+        let problems = &mut *reader.problems;
         problems.twilio_error(11100, &BAD_URL, &slot.span, message, help);
     }
 }
