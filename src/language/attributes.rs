@@ -204,11 +204,11 @@ pub(super) fn defaults(
     names: &Names,
     problems: &mut Problems,
     uses: &mut Uses,
-    section: &Value<'_>,
+    section: Option<&Value<'_>>,
 ) -> BTreeMap<&'static str, Vec<Attribute>> {
     let mut reader = Reader::new(names, problems, Owner::Defaults);
     let mut defaults: BTreeMap<&str, Vec<Attribute>> = BTreeMap::new();
-    let tables = reader.problems.table(section, "a table of elements");
+    let tables = section.and_then(|section| reader.problems.table(section, "a table of elements"));
     for (key, value) in tables.map(entries).unwrap_or_default() {
         let name = key.get_ref().as_ref();
         // Some elements differ from channel to channel.

@@ -247,7 +247,7 @@ pub(super) fn first_places(section: Option<&Value<'_>>) -> HashMap<String, usize
     places
 }
 
-/// What a part of the table uses, for the checks over the whole table.
+/// What a part of the table uses and answers, for the checks over the whole table.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     /// The directories that conditions look into.
@@ -267,6 +267,8 @@ pub(super) struct Uses {
     pub told: Vec<(String, usize, Range<usize>)>,
     /// The places that every cell of a column must be able to fill.
     pub cells: Vec<CellCheck>,
+    /// The steps that routes answer, with their places.
+    pub answered: Vec<(String, Range<usize>)>,
     /// The URLs that have a step in their query.
     pub steps: Vec<StepReference>,
     /// Whether a URL leads to a step that only a request knows.
@@ -286,6 +288,7 @@ impl Uses {
         self.dialled.extend(other.dialled);
         self.told.extend(other.told);
         self.cells.extend(other.cells);
+        self.answered.extend(other.answered);
         self.steps.extend(other.steps);
         self.leads_anywhere |= other.leads_anywhere;
     }

@@ -48,26 +48,16 @@ ends in silence thinks that the line is broken. Say something.",
 voice = []",
 );
 
-/// The routes of a table as they were read.
-#[derive(Debug, Default)]
-pub(super) struct ReadRoutes {
-    pub routes: Vec<Route>,
-    /// Where the name of each stands.
-    pub places: Vec<Range<usize>>,
-    /// The steps that they answer, with their places.
-    pub steps: Vec<(String, Range<usize>)>,
-}
-
-/// The routes in file order.
+/// The routes in file order, each with the place of its name.
 pub(super) fn routes(
     names: &Names,
     problems: &mut Problems,
     uses: &mut Uses,
-    section: &Value<'_>,
-) -> ReadRoutes {
-    let mut all = ReadRoutes::default();
+    section: Option<&Value<'_>>,
+) -> Vec<(Route, Range<usize>)> {
+    let mut routes = Vec::new();
     let help = "write [[route]], with two brackets, above each route";
-    let array = problems.array(section, "an array of routes", help);
+    let array = section.and_then(|section| problems.array(section, "an array of routes", help));
     let mut documents = HashSet::new();
     for value in array.unwrap_or_default() {
         let Some(table) = problems.table(value, "a route") else {
@@ -76,15 +66,9 @@ pub(super) fn routes(
         let mut route = route(names, problems, uses, table, value);
         share_document(&mut documents, &mut route.voice);
         share_document(&mut documents, &mut route.message);
-        if let (Some(step), Some(value)) = (&route.step, table.get("step"))
-            && is_name(step)
-        {
-            all.steps.push((step.to_string(), value.span()));
-        }
-        all.places.push(place_of_name(table, value));
-        all.routes.push(route);
+        routes.push((route, place_of_name(table, value)));
     }
-    all
+    routes
 }
 
 /// Makes the documents of routes that say the same one and the same in memory.
@@ -108,7 +92,7 @@ fn route(
     problems.unknown_keys(table, "a route", &shape::ROUTE.keys());
     let taken = [DEFAULT, LOOP_GUARD];
     let name = decider_name(names, problems, table, whole, "a route", &taken);
-    let step = step(problems, table);
+    let step = step(problems, uses, table);
     let owner = Owner::Route {
         private: problems.flag(table, "private"),
         in_step: step.is_some(),
@@ -189,10 +173,12 @@ fn decider_name<'t>(
 }
 
 /// The step that a route answers.
-fn step<'t>(problems: &mut Problems, table: &'t DeTable<'_>) -> Option<&'t str> {
+fn step<'t>(problems: &mut Problems, uses: &mut Uses, table: &'t DeTable<'_>) -> Option<&'t str> {
     let value = table.get("step")?;
     let step = problems.text(value, "the name of a step")?;
-    if !is_name(step) {
+    if is_name(step) {
+        uses.answered.push((step.to_owned(), value.span()));
+    } else {
         let help =
             "a step is 1 to 64 of A-Z a-z 0-9 . _ -; leave it out for requests without a step";
         let message = format!("\"{step}\" cannot be a step");
@@ -294,10 +280,10 @@ pub(super) fn intercepts(
     names: &Names,
     problems: &mut Problems,
     uses: &mut Uses,
-    section: &Value<'_>,
+    section: Option<&Value<'_>>,
 ) -> Vec<(Intercept, Range<usize>)> {
     let help = "write [[intercept]], with two brackets, above each intercept";
-    let array = problems.array(section, "an array of intercepts", help);
+    let array = section.and_then(|section| problems.array(section, "an array of intercepts", help));
     let mut intercepts = Vec::new();
     for value in array.unwrap_or_default() {
         if let Some(table) = problems.table(value, "an intercept") {
@@ -339,10 +325,10 @@ pub(super) fn named_replies(
     names: &Names,
     problems: &mut Problems,
     uses: &mut Uses,
-    section: &Value<'_>,
+    section: Option<&Value<'_>>,
 ) -> BTreeMap<String, Option<NamedReply>> {
     let mut replies = BTreeMap::new();
-    let tables = problems.table(section, "a table of replies");
+    let tables = section.and_then(|section| problems.table(section, "a table of replies"));
     for (key, value) in tables.map(entries).unwrap_or_default() {
         let name = key.get_ref().as_ref();
         let mut reader = Reader::new(names, problems, Owner::Reply);
@@ -396,8 +382,9 @@ fn finished(problems: &mut Problems, elements: Vec<Element>, span: Range<usize>)
 pub(super) fn default_replies(
     names: &Names,
     problems: &mut Problems,
-    value: &Value<'_>,
+    section: Option<&Value<'_>>,
 ) -> Option<DefaultReplies> {
+    let value = section?;
     let table = problems.table(value, "a table with `voice` and `message`")?;
     problems.unknown_keys(table, "[default]", &shape::LAST.keys());
     let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";

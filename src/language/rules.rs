@@ -98,13 +98,8 @@ pub(super) fn check_element(
             None => format!("it needs {}", choice(&children)),
         };
         let message = format!("`{tag}` is empty");
-        problems.twilio_error(
-            spec.error_number(),
-            &EMPTY_ELEMENT,
-            content.span(),
-            message,
-            help,
-        );
+        let (number, place) = (spec.error_number(), content.span());
+        problems.twilio_error(number, &EMPTY_ELEMENT, place, message, help);
         return;
     }
     let in_reply = spec.status_in_reply.filter(|_| parent.tag == RESPONSE);
@@ -202,10 +197,8 @@ fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) 
     };
     if element.spec.is_spoken() && !languages.is_empty() && !languages.iter().any(speaks) {
         let message = format!("the voice \"{voice}\" does not speak \"{language}\"");
-        let help = format!(
-            "write language = \"{}\", or choose another voice",
-            languages[0]
-        );
+        let spoken = languages[0];
+        let help = format!("write language = \"{spoken}\", or choose another voice");
         problems.warn(&VOICE_LANGUAGE, span, message, help);
     }
 }
@@ -241,12 +234,9 @@ fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>)
 fn over_limit<'s>(specs: &[&'s ElementSpec]) -> Vec<(&'s ElementSpec, usize, usize)> {
     let mut over = Vec::new();
     for (position, spec) in specs.iter().enumerate() {
-        let same =
-            |specs: &[&ElementSpec]| specs.iter().filter(|other| other.tag == spec.tag).count();
-        if spec
-            .most
-            .is_some_and(|most| same(&specs[..position]) == most)
-        {
+        let same = |specs: &[&ElementSpec]| specs.iter().filter(|s| s.tag == spec.tag).count();
+        let before = &specs[..position];
+        if spec.most.is_some_and(|most| same(before) == most) {
             over.push((*spec, same(specs), position));
         }
     }
@@ -284,13 +274,8 @@ fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>)
     } else {
         return;
     };
-    problems.twilio_error(
-        spec.length_error_number(),
-        &TOO_LONG,
-        content.span(),
-        message,
-        help,
-    );
+    let (number, place) = (spec.length_error_number(), content.span());
+    problems.twilio_error(number, &TOO_LONG, place, message, help);
 }
 
 /// The characters of a text that are there whatever the request.

@@ -38,10 +38,10 @@ closed = ["Sat"]"#,
 /// The schedules by name; `None` for one with an error in it.
 pub(super) fn schedules(
     problems: &mut Problems,
-    section: &Value<'_>,
+    section: Option<&Value<'_>>,
 ) -> BTreeMap<String, Option<Arc<Schedule>>> {
     let mut schedules = BTreeMap::new();
-    let tables = problems.table(section, "a table of schedules");
+    let tables = section.and_then(|section| problems.table(section, "a table of schedules"));
     for (key, value) in tables.map(entries).unwrap_or_default() {
         let name = key.get_ref().as_ref();
         let schedule = schedule(problems, name, key.span(), value).map(Arc::new);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::shape;
 use crate::table::diagnostic::Check;
@@ -28,9 +28,9 @@ per = "10 minutes"     # per = "10m""#,
 );
 
 /// The query fields of the operator's own.
-pub(super) fn parameters(problems: &mut Problems, value: &Value<'_>) -> BTreeSet<String> {
+pub(super) fn parameters(problems: &mut Problems, value: Option<&Value<'_>>) -> BTreeSet<String> {
     let help = "write parameters = [\"campaign\"]";
-    let names = problems.array(value, "an array of names", help);
+    let names = value.and_then(|value| problems.array(value, "an array of names", help));
     names
         .unwrap_or_default()
         .iter()
@@ -40,9 +40,12 @@ pub(super) fn parameters(problems: &mut Problems, value: &Value<'_>) -> BTreeSet
 }
 
 /// The attributes that elements have besides those that TwiML is known to have.
-pub(super) fn extra(problems: &mut Problems, section: &Value<'_>) -> BTreeMap<String, Vec<String>> {
+pub(super) fn extra(
+    problems: &mut Problems,
+    section: Option<&Value<'_>>,
+) -> BTreeMap<String, Vec<String>> {
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let table = problems.table(section, "a table of elements");
+    let table = section.and_then(|section| problems.table(section, "a table of elements"));
     let known: Vec<&str> = Channel::ALL
         .into_iter()
         .flat_map(vocabulary::element_names)
@@ -77,25 +80,22 @@ pub(super) fn extra(problems: &mut Problems, section: &Value<'_>) -> BTreeMap<St
 }
 
 /// What the guards allow; the defaults where the section does not say otherwise.
-pub(super) fn limits(problems: &mut Problems, section: &Value<'_>) -> Limits {
-    let mut limits = Limits::default();
-    let Some(table) = problems.table(section, "a table of limits") else {
-        return limits;
+pub(super) fn limits(problems: &mut Problems, section: Option<&Value<'_>>) -> Limits {
+    let defaults = Limits::default();
+    let table = section.and_then(|section| problems.table(section, "a table of limits"));
+    let Some(table) = table else {
+        return defaults;
     };
     problems.unknown_keys(table, "[loop_guard]", &shape::LIMITS.keys());
-    if let Some(value) = table.get("replies") {
-        limits.replies = count(problems, value, MOST_REPLIES).unwrap_or(limits.replies);
+    Limits {
+        replies: count(problems, table, "replies", MOST_REPLIES).unwrap_or(defaults.replies),
+        per_seconds: seconds(problems, table).unwrap_or(defaults.per_seconds),
+        same_call: count(problems, table, "same_call", u32::MAX).unwrap_or(defaults.same_call),
     }
-    if let Some(value) = table.get("same_call") {
-        limits.same_call = count(problems, value, u32::MAX).unwrap_or(limits.same_call);
-    }
-    if let Some(value) = table.get("per") {
-        limits.per_seconds = seconds(problems, value).unwrap_or(limits.per_seconds);
-    }
-    limits
 }
 
-fn seconds(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
+fn seconds(problems: &mut Problems, table: &DeTable<'_>) -> Option<u32> {
+    let value = table.get("per")?;
     let help = "write a time from 1s to 24h, such as per = \"10m\"";
     let seconds = match value.get_ref() {
         DeValue::String(text) => parse_seconds(text),
@@ -113,7 +113,8 @@ fn seconds(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
     seconds
 }
 
-fn count(problems: &mut Problems, value: &Value<'_>, most: u32) -> Option<u32> {
+fn count(problems: &mut Problems, table: &DeTable<'_>, key: &str, most: u32) -> Option<u32> {
+    let value = table.get(key)?;
     let DeValue::Integer(number) = value.get_ref() else {
         let help = "write a number; 0 switches the guard off";
         problems.wrong_type(value, "a whole number", help);

@@ -4,7 +4,6 @@
 //! of a column must fit where a reply puts it. What is never used is probably misspelt where it should be.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
 
 use toml::de::DeTable;
 
@@ -71,15 +70,8 @@ out, or declare that everybody may know it: `public = ["phone"]` in the director
 /// The most cells of one column that are reported for one place: more of them are one mistake.
 const MOST_BAD_CELLS: usize = 20;
 
-/// Checks the whole; `steps` are those that routes answer, with their places.
-pub(super) fn check(
-    names: &Names,
-    problems: &mut Problems,
-    file: &DeTable<'_>,
-    steps: &[(String, Range<usize>)],
-    uses: &Uses,
-) {
-    check_steps(problems, steps, uses);
+pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
+    check_steps(problems, uses);
     check_columns(names, problems, uses);
     let misspelt = || file.keys().filter(|key| !shape::FILE.has(key.get_ref()));
     if !file.contains_key("default")
@@ -97,8 +89,12 @@ pub(super) fn check(
 }
 
 /// Checks the steps that URLs lead to against those that routes answer.
-fn check_steps(problems: &mut Problems, answered: &[(String, Range<usize>)], uses: &Uses) {
-    let steps: BTreeSet<&str> = answered.iter().map(|(step, _)| step.as_str()).collect();
+fn check_steps(problems: &mut Problems, uses: &Uses) {
+    let steps: BTreeSet<&str> = uses
+        .answered
+        .iter()
+        .map(|(step, _)| step.as_str())
+        .collect();
     for reference in &uses.steps {
         let step = reference.step.as_str();
         if !reference.is_ours || step.is_empty() || steps.contains(step) {
@@ -112,7 +108,7 @@ fn check_steps(problems: &mut Problems, answered: &[(String, Range<usize>)], use
     let led_to = uses.steps.iter().map(|reference| reference.step.as_str());
     // A step that is led to, and later one that has been reported.
     let mut known: BTreeSet<&str> = led_to.collect();
-    for (step, span) in answered {
+    for (step, span) in &uses.answered {
         if !uses.leads_anywhere && known.insert(step) {
             let message = format!("no reply leads to the step \"{step}\"");
             let help = format!("write action = \"?step={step}\" where it begins");
