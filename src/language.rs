@@ -8,14 +8,12 @@ mod checks;
 mod conditions;
 mod coverage;
 mod dead_routes;
-mod destinations;
 mod directories;
 mod directory_file;
 mod drawing;
 mod elements;
 pub mod import;
 mod names;
-mod replies;
 mod routes;
 mod rules;
 mod schedules;
@@ -26,7 +24,6 @@ mod shape;
 mod syntax;
 mod table_tests;
 mod texts;
-mod uses;
 mod values;
 mod whole;
 
@@ -37,15 +34,13 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 use self::directory_file::Places;
-use self::names::{Names, first_places};
-use self::routes::ReadRoutes;
+use self::names::{Names, Uses, first_places};
 use self::table_tests::RanTest;
-use self::uses::{Read, Uses};
 use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
 use crate::table::intercept::Intercept;
 use crate::table::problems::{self, Problems};
-use crate::table::{DefaultReplies, Table};
+use crate::table::{DefaultReplies, Route, Table};
 use crate::twilio::parameters;
 
 pub use self::checks::CHECKS;
@@ -108,12 +103,15 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 
     // The meaning: every value through the parser of its type, what others refer to first.
     let mut uses = Uses::default();
-    let names = names(&mut problems, file, files).unpack(&mut uses);
-    let sections = sections(&names, &mut problems, file).unpack(&mut uses);
+    let names = names(&mut problems, &mut uses, file, files);
+    let limits = settings::limits(&mut problems, file.get("loop_guard"));
+    let routes = routes::routes(&names, &mut problems, &mut uses, file.get("route"));
+    let intercepts = routes::intercepts(&names, &mut problems, &mut uses, file.get("intercept"));
+    let default = routes::default_replies(&names, &mut problems, file.get("default"));
 
     // The table as a whole.
-    whole::check(&names, &mut problems, file, &sections.routes.steps, &uses);
-    let table = table(&names, &mut problems, sections);
+    whole::check(&names, &mut problems, file, &uses);
+    let table = table(&names, &mut problems, routes, intercepts, default, limits);
 
     // The tests in the file.
     let (failed_tests, tests) = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
@@ -130,73 +128,42 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 }
 
 /// What the parts of the file refer to by name.
-fn names(problems: &mut Problems, file: &DeTable<'_>, files: &dyn Files) -> Read<Names> {
+fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &dyn Files) -> Names {
     problems.unknown_keys(file, "the file", &shape::FILE.keys());
-    let mut uses = Uses::default();
     let mut names = Names {
         routes: first_places(file.get("route")),
         intercepts: first_places(file.get("intercept")),
         parameters: parameters::all().map(Arc::from).collect(),
         ..Names::default()
     };
-    if let Some(value) = file.get("parameters") {
-        names.own_parameters = settings::parameters(problems, value);
-    }
-    if let Some(section) = file.get("extra") {
-        names.extra = settings::extra(problems, section);
-    }
-    if let Some(section) = file.get("schedule") {
-        names.schedules = schedules::schedules(problems, section);
-    }
+    names.own_parameters = settings::parameters(problems, file.get("parameters"));
+    names.extra = settings::extra(problems, file.get("extra"));
+    names.schedules = schedules::schedules(problems, file.get("schedule"));
     if let Some(section) = file.get("directory") {
         names.directories = directories::directories(problems, section, files);
     }
     // From here on texts refer to directories, and elements to defaults.
-    if let Some(section) = file.get("defaults") {
-        names.defaults = attributes::defaults(&names, problems, section).unpack(&mut uses);
-    }
-    if let Some(section) = file.get("reply") {
-        names.replies = replies::named_replies(&names, problems, section).unpack(&mut uses);
-    }
-    uses.with(names)
-}
-
-/// The sections that only refer to others.
-#[derive(Default)]
-struct Sections {
-    routes: ReadRoutes,
-    intercepts: Vec<(Intercept, Range<usize>)>,
-    default: Option<DefaultReplies>,
-    limits: Limits,
-}
-
-fn sections(names: &Names, problems: &mut Problems, file: &DeTable<'_>) -> Read<Sections> {
-    let mut uses = Uses::default();
-    let mut sections = Sections::default();
-    if let Some(section) = file.get("loop_guard") {
-        sections.limits = settings::limits(problems, section);
-    }
-    if let Some(section) = file.get("route") {
-        sections.routes = routes::routes(names, problems, section).unpack(&mut uses);
-    }
-    if let Some(section) = file.get("intercept") {
-        sections.intercepts = routes::intercepts(names, problems, section).unpack(&mut uses);
-    }
-    if let Some(section) = file.get("default") {
-        sections.default = replies::default_replies(names, problems, section);
-    }
-    uses.with(sections)
+    names.defaults = attributes::defaults(&names, problems, uses, file.get("defaults"));
+    names.replies = routes::named_replies(&names, problems, uses, file.get("reply"));
+    names
 }
 
 /// The table, when nothing is wrong with it.
-fn table(names: &Names, problems: &mut Problems, sections: Sections) -> Option<Table> {
+fn table(
+    names: &Names,
+    problems: &mut Problems,
+    routes: Vec<(Route, Range<usize>)>,
+    intercepts: Vec<(Intercept, Range<usize>)>,
+    default: Option<DefaultReplies>,
+    limits: Limits,
+) -> Option<Table> {
     if problems.has_errors() {
         // What could not be read would be missing from a proof that a route never answers.
         return None;
     }
-    let ReadRoutes { routes, places, .. } = sections.routes;
-    let (intercepts, intercept_places): (_, Vec<_>) = sections.intercepts.into_iter().unzip();
-    let table = Table::new(routes, intercepts, sections.default?, sections.limits);
+    let (routes, places): (_, Vec<_>) = routes.into_iter().unzip();
+    let (intercepts, intercept_places): (_, Vec<_>) = intercepts.into_iter().unzip();
+    let table = Table::new(routes, intercepts, default?, limits);
     let files = names.directories.iter().filter_map(|(name, directory)| {
         let places = &directory.as_ref()?.places;
         matches!(places, Places::Csv { .. }).then_some(name.as_str())

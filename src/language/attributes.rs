@@ -6,15 +6,15 @@ use std::ops::Range;
 
 use toml::de::DeValue;
 
-use super::destinations::BAD_URL;
-use super::names::Names;
+use super::names::{Names, Owner, Reader, Rule, Uses};
 use super::rules::advise_against;
 use super::settings::UNKNOWN_ELEMENT;
-use super::texts::{FRAGILE_DEFAULT, template};
-use super::uses::{Owner, Place, Read, Rule, Slot, Uses};
+use super::texts::{BAD_URL, FRAGILE_DEFAULT, Slot, template};
 use super::values::BAD_NUMBER;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, choice, entries, listed};
+use crate::table::problems::{
+    Key, Problems, Value, did_you_mean, did_you_mean_text, entries, listed, one_of,
+};
 use crate::table::reply::template::{Field, Piece, Text, Value as FieldValue};
 use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::channel::Channel;
@@ -25,116 +25,86 @@ use crate::twilio::vocabulary::{
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
     "unknown-attribute",
-    r#"An attribute that the element does not have. Letter case counts. For one that Twilio has added since, write `[extra]`
-with the element and the attribute's name.
-
-```toml
-voice = [ { Dial = "+15005550006", timeOut = 20 } ]     # timeout
-```
-"#,
+    "An attribute that the element does not have. Letter case counts. For one that Twilio has added since, write `[extra]`
+with the element and the attribute's name.",
+    r#"voice = [ { Dial = "+15005550006", timeOut = 20 } ]     # timeout"#,
 );
 
 pub(super) static BAD_VALUE: Check = Check::new(
     "bad-value",
-    r#"A value that the attribute does not take: out of its range, not one of its words, not of its type. The help line names
-the nearest value, or those that are allowed.
-
-```toml
-voice = [ { Dial = "+15005550006", timeout = 1 } ]     # from 5 to 600
-```
-"#,
+    "A value that the attribute does not take: out of its range, not one of its words, not of its type. The help line names
+the nearest value, or those that are allowed.",
+    r#"voice = [ { Dial = "+15005550006", timeout = 1 } ]     # from 5 to 600"#,
 );
 
 pub(super) static UNUSUAL_VALUE: Check = Check::new(
     "unusual-value",
-    r#"A value that is not in our list, where the list is not ours and grows: voices, languages, speech models, card types,
+    "A value that is not in our list, where the list is not ours and grows: voices, languages, speech models, card types,
 SSML. Make sure that it is spelt as Twilio spells it. Also a value that works only with a special setting of the
-account, or that Twilio has replaced with another.
-
-```toml
-voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna"
-```
-"#,
+account, or that Twilio has replaced with another.",
+    r#"voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna""#,
 );
 
 /// One attribute; `None` after an error about it.
 pub(super) fn attribute(
-    names: &Names,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
     element: &'static ElementSpec,
     key: &Key<'_>,
     value: &Value<'_>,
-    place: Place,
-) -> Read<Option<Attribute>> {
-    let name = key.get_ref().as_ref();
-    let is_extra = names.is_extra(element.tag, name);
-    let known = match element.attribute(name) {
+) -> Option<Attribute> {
+    let written = key.get_ref().as_ref();
+    let is_extra = reader.names.is_extra(element.tag, written);
+    let (name, spec) = match element.attribute(written) {
         // What leads somewhere is checked all the same.
-        Some((_, spec)) if is_extra && spec.destination().is_none() => {
-            Some((Cow::Owned(name.to_owned()), AttributeSpec::any()))
+        Some((name, spec)) if !is_extra || spec.destination().is_some() => {
+            (Cow::Borrowed(name), spec)
         }
-        Some((name, spec)) => Some((Cow::Borrowed(name), spec)),
-        None if is_extra => Some((Cow::Owned(name.to_owned()), AttributeSpec::any())),
-        None => None,
-    };
-    let Some((name, spec)) = known else {
-        unknown_attribute(problems, element, key);
-        return Uses::default().with(None);
+        _ if is_extra => (Cow::Owned(written.to_owned()), AttributeSpec::any()),
+        _ => {
+            let known: Vec<&str> = element.attribute_names().collect();
+            let otherwise = format!("{} has {}", element.tag, listed(&known));
+            let help = twiml_name_help(written, known, otherwise);
+            let message = format!("`{}` has no attribute `{written}`", element.tag);
+            let problems = &mut *reader.problems;
+            problems.twilio_error(12200, &UNKNOWN_ATTRIBUTE, key.span(), message, help);
+            return None;
+        }
     };
     if let Some(status) = spec.status {
         let what = format!("`{name}` of `{}`", element.tag);
-        advise_against(problems, &what, status, key.span());
+        advise_against(reader.problems, &what, status, key.span());
     }
-    let mut uses = Uses::default();
-    let text = attribute_value(names, problems, element, &name, spec, value, place);
-    let attribute = text
-        .unpack(&mut uses)
-        .map(|value| Attribute { name, spec, value });
-    uses.with(attribute)
+    let value = attribute_value(reader, element, &name, spec, value)?;
+    Some(Attribute { name, spec, value })
 }
 
-fn unknown_attribute(problems: &mut Problems, element: &ElementSpec, key: &Key<'_>) {
-    let name = key.get_ref().as_ref();
-    let known: Vec<&str> = element.attribute_names().collect();
-    let help = match nearest(name, known.iter().copied()) {
-        Some(near) if near.eq_ignore_ascii_case(name) => {
-            format!("write `{near}`: the letter case counts")
-        }
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("{} has {}", element.tag, listed(&known)),
-    };
-    let message = format!("`{}` has no attribute `{name}`", element.tag);
-    problems
-        .error(&UNKNOWN_ATTRIBUTE, key.span(), message, help)
-        .twilio(12200);
+/// [`did_you_mean`] for a name of TwiML's, where another letter case is easily overlooked.
+pub(super) fn twiml_name_help(name: &str, known: Vec<&str>, otherwise: String) -> String {
+    match known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+        Some(known) => format!("write `{known}`: the letter case counts"),
+        None => did_you_mean(name, known, otherwise),
+    }
 }
 
 /// The value of an attribute, checked as far as it does not depend on the request.
 fn attribute_value(
-    names: &Names,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
     element: &'static ElementSpec,
     name: &str,
     spec: &'static AttributeSpec,
     value: &Value<'_>,
-    place: Place,
-) -> Read<Option<Text>> {
-    let mut uses = Uses::default();
+) -> Option<Text> {
     let text = match value.get_ref() {
         DeValue::String(text) => {
             let slot = Slot {
                 element: element.tag,
                 attribute: Some(name),
                 destination: spec.destination(),
+                rule: Some(Rule::Attribute(spec)),
                 dials: false,
-                is_socket: spec.kind == ValueType::Websocket,
-                place,
+                span: value.span(),
             };
-            let read = template(names, problems, text, &value.span(), &slot);
-            let Some(text) = read.unpack(&mut uses) else {
-                return uses.with(None);
-            };
-            text
+            template(reader, text, &slot)?
         }
         DeValue::Integer(number) if spec.takes_integers() => {
             let number = i64::from_str_radix(number.as_str(), number.radix())
@@ -152,18 +122,17 @@ fn attribute_value(
                 }
                 _ => format!("`{name}` takes {wanted}"),
             };
-            problems.wrong_type(value, wanted, help);
-            return uses.with(None);
+            reader.problems.wrong_type(value, wanted, help);
+            return None;
         }
     };
-    let place_of_text = format!("`{name}` of `{}`", element.tag);
-    uses.check_cells(&text, Rule::Attribute(spec), value.span(), place_of_text);
     if let Some(literal) = text.literal()
         && let Err(error) = spec.check(literal)
     {
-        bad_value(problems, element, name, spec, literal, &error, value.span());
+        let span = value.span();
+        bad_value(reader.problems, element, name, spec, literal, &error, span);
     }
-    uses.with(Some(text))
+    Some(text)
 }
 
 fn bad_value(
@@ -175,22 +144,14 @@ fn bad_value(
     error: &ValueError,
     span: Range<usize>,
 ) {
-    let message = format!(
-        "`{name}` of `{}` cannot be \"{literal}\": {error}",
-        element.tag
-    );
+    let what = format!("`{name}` of `{}`", element.tag);
+    let known = &spec.values;
     let (check, help) = match error {
+        ValueError::NotAmong { .. } if known.len() <= 15 => (&BAD_VALUE, one_of(literal, known)),
         ValueError::NotAmong { .. } => {
-            let known = &spec.values;
-            let help = match nearest(literal, known.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"?"),
-                None if known.len() <= 15 => format!("it is one of {}", choice(known)),
-                None => format!(
-                    "TwiML knows {} values, such as \"{}\"",
-                    known.len(),
-                    known[0]
-                ),
-            };
+            let (count, first) = (known.len(), known[0]);
+            let otherwise = format!("TwiML knows {count} values, such as \"{first}\"");
+            let help = did_you_mean_text(literal, known.iter().copied(), otherwise);
             (&BAD_VALUE, help)
         }
         ValueError::Number(_) => (&BAD_NUMBER, "write the number as +15005550006".to_owned()),
@@ -209,22 +170,17 @@ fn bad_value(
     };
     if error.is_suspicion() {
         let message = match error {
-            ValueError::NotAmong { .. } => format!(
-                "`{name}` of `{}` is not known to be \"{literal}\"",
-                element.tag
-            ),
-            _ => format!(
-                "`{name}` of `{}` should not be \"{literal}\": {error}",
-                element.tag
-            ),
+            ValueError::NotAmong { .. } => format!("{what} is not known to be \"{literal}\""),
+            _ => format!("{what} should not be \"{literal}\": {error}"),
         };
         problems
             .warn(&UNUSUAL_VALUE, span, message, help)
-            .twilio(spec.errors.first().copied());
+            .error_number = spec.errors.first().copied();
     } else {
-        let number = spec.errors.first().copied();
-        let number = number.or(matches!(error, ValueError::Url(_)).then_some(11100));
-        problems.error(check, span, message, help).twilio(number);
+        let of_url = matches!(error, ValueError::Url(_)).then_some(11100);
+        let number = spec.errors.first().copied().or(of_url);
+        let message = format!("{what} cannot be \"{literal}\": {error}");
+        problems.twilio_error(number, check, span, message, help);
     }
 }
 
@@ -248,61 +204,51 @@ pub(super) fn url_help(error: &UrlError) -> &'static str {
 pub(super) fn defaults(
     names: &Names,
     problems: &mut Problems,
-    section: &Value<'_>,
-) -> Read<BTreeMap<&'static str, Vec<Attribute>>> {
-    let mut uses = Uses::default();
+    uses: &mut Uses,
+    section: Option<&Value<'_>>,
+) -> BTreeMap<&'static str, Vec<Attribute>> {
+    let mut reader = Reader::new(names, problems, Owner::Defaults);
     let mut defaults: BTreeMap<&str, Vec<Attribute>> = BTreeMap::new();
-    let Some(tables) = problems.table(section, "a table of elements") else {
-        return uses.with(defaults);
-    };
-    for (key, value) in entries(tables) {
+    let tables = section.and_then(|section| reader.problems.table(section, "a table of elements"));
+    for (key, value) in tables.map(entries).unwrap_or_default() {
         let name = key.get_ref().as_ref();
+        // Some elements differ from channel to channel.
         let specs: Vec<(Channel, &'static ElementSpec)> = Channel::ALL
             .into_iter()
             .flat_map(|channel| {
                 vocabulary::elements_named(channel, name).map(move |spec| (channel, spec))
             })
             .collect();
-        let Some(first) = specs.first().copied() else {
+        let Some(first) = specs.first() else {
             let elements = Channel::ALL.into_iter().flat_map(vocabulary::element_names);
             let help = match nearest(name, elements) {
                 Some(near) => format!("write [defaults.{near}]"),
                 None => "name an element, such as [defaults.Say]".to_owned(),
             };
             let message = format!("TwiML has no element `{name}`");
+            let problems = &mut *reader.problems;
             problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
             continue;
         };
-        let Some(table) = problems.table(value, "a table of attributes") else {
+        let Some(table) = reader.problems.table(value, "a table of attributes") else {
             continue;
         };
         let found = defaults.entry(first.1.tag).or_default();
         for (key, value) in entries(table) {
-            // Some elements differ from channel to channel.
-            let mut all = specs.iter().copied();
-            let (channel, spec) = all
-                .find(|(_, spec)| names.takes(spec, key.get_ref()))
-                .unwrap_or(first);
-            let place = Place {
-                channel,
-                owner: Owner::Defaults,
-            };
-            let read = attribute(names, problems, spec, key, value, place);
-            found.extend(read.unpack(&mut uses));
+            let mut all = specs.iter();
+            let taken = all.find(|(_, spec)| names.takes(spec, key.get_ref()));
+            let (channel, spec) = *taken.unwrap_or(first);
+            reader.channel = channel;
+            found.extend(attribute(&mut reader, spec, key, value));
         }
     }
-    uses.with(defaults)
+    uses.add(reader.uses);
+    defaults
 }
 
 /// Gives an element the attributes of `[defaults.X]` that it does not set itself, and a Dial its caller id.
-pub(super) fn add_defaults(
-    names: &Names,
-    problems: &mut Problems,
-    element: &mut Element,
-    span: &Range<usize>,
-    owner: Owner,
-) -> Uses {
-    let mut uses = Uses::default();
+pub(super) fn add_defaults(reader: &mut Reader<'_>, element: &mut Element, span: &Range<usize>) {
+    let names = reader.names;
     let tag = element.spec.tag;
     // A voice speaks its own languages: an element that sets one of the two does not get the other from elsewhere.
     let sets_voice =
@@ -313,25 +259,30 @@ pub(super) fn add_defaults(
         if is_pair || element.sets(name) || !names.takes(element.spec, name) {
             continue;
         }
-        if owner == Owner::Default && name == "action" {
+        if reader.owner == Owner::Default && name == "action" {
             let message = format!("[defaults.{tag}] brings an `action` into [default]");
             let help = "set it where it is wanted instead: [default] must be the end";
-            problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
+            reader.problems.error(&FRAGILE_DEFAULT, span, message, help);
         }
-        if owner == Owner::Default && default.value.fields().next().is_some() {
+        if reader.owner == Owner::Default && default.value.fields().next().is_some() {
             let message = format!("[defaults.{tag}] brings a template into [default]");
             let help = format!("set `{name}` here to a text without a template");
-            problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
+            reader.problems.error(&FRAGILE_DEFAULT, span, message, help);
         }
         for value in default.value.fields().flat_map(Field::values) {
             if let FieldValue::Column { directory, .. } = value {
-                let rows = uses.rows.entry(directory.name().to_owned());
+                let rows = reader.uses.rows.entry(directory.name().to_owned());
                 rows.or_insert_with(|| span.clone());
             }
         }
         element.attributes.push(default.clone());
     }
-    if reaches_a_person(element)
+    // The person whom a Dial reaches would see the caller's real number without a caller id.
+    let reaches_a_person = element.content.iter().any(|node| match node {
+        Node::Text(_) => true,
+        Node::Element(noun) => noun.spec.dials,
+    });
+    if reaches_a_person
         && !element.sets("callerId")
         && let Some((name, spec)) = element.spec.attribute("callerId")
     {
@@ -341,13 +292,4 @@ pub(super) fn add_defaults(
             value: Text::new(vec![Piece::OwnNumber]),
         });
     }
-    uses
-}
-
-/// Whether a Dial reaches a person, who would see the caller's real number without a caller id.
-fn reaches_a_person(dial: &Element) -> bool {
-    dial.content.iter().any(|node| match node {
-        Node::Text(_) => true,
-        Node::Element(noun) => noun.spec.dials,
-    })
 }

@@ -1,8 +1,8 @@
 //! Every check of a table, by the file that makes it.
 
 use super::{
-    attributes, conditions, dead_routes, destinations, directory_file, elements, names, replies,
-    routes, rules, schedules, sessions, settings, syntax, table_tests, texts, values, whole,
+    attributes, conditions, dead_routes, directory_file, elements, names, routes, rules, schedules,
+    sessions, settings, syntax, table_tests, texts, values, whole,
 };
 use crate::table::condition;
 use crate::table::diagnostic::Check;
@@ -16,11 +16,11 @@ pub const CHECKS: &[&Check] = &[
     &conditions::MISPLACED_KEY,
     &condition::BAD_CONDITION,
     &condition::BAD_REGEX,
-    &destinations::BAD_URL,
-    &destinations::OPEN_DESTINATION,
-    &destinations::CALLER_DESTINATION,
-    &destinations::PRIVATE_NUMBER,
-    &destinations::SHOWN_CALLER,
+    &texts::BAD_URL,
+    &texts::OPEN_DESTINATION,
+    &texts::CALLER_DESTINATION,
+    &texts::PRIVATE_NUMBER,
+    &texts::SHOWN_CALLER,
     &directory_file::BAD_KEY,
     &directory_file::DUPLICATE_KEY,
     &directory_file::BAD_FILE,
@@ -40,8 +40,8 @@ pub const CHECKS: &[&Check] = &[
     &problems::BAD_NAME,
     &problems::DUPLICATE_NAME,
     &dead_routes::NEVER_ANSWERS,
-    &replies::SILENT_DEFAULT,
-    &replies::SILENT_ROUTE,
+    &routes::SILENT_DEFAULT,
+    &routes::SILENT_ROUTE,
     &routes::UNKNOWN_REPLY,
     &rules::EMPTY_ELEMENT,
     &rules::TOO_LONG,

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::{DirectoryFile, unknown_column};
-use super::names::{Names, SESSION_IN_STEP, unbound};
+use super::names::{Names, Owner, Reader, session_in_step, unbound};
 use super::shape;
-use super::uses::{Read, Uses};
 use super::values::check_value;
 use super::whole::{BAD_CELL, MOST_BAD_CELLS};
 use crate::table::condition::{
@@ -17,81 +16,32 @@ use crate::table::condition::{
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
-use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, choice, entries, listed};
+use crate::table::problems::{
+    Key, Problems, UNKNOWN_KEY, Value, choice, did_you_mean, entries, listed,
+};
 use crate::table::when::Alternative;
 use crate::twilio::parameters;
-use crate::twilio::spelling::nearest;
 
 pub(super) static MISPLACED_KEY: Check = Check::new(
     "misplaced-key",
-    r#"A key of the route below `[route.when]`: in TOML everything after that line belongs to `when`. Move it above the line,
-or write `when = { … }` on one line.
-
-```toml
-[route.when]
+    "A key of the route below `[route.when]`: in TOML everything after that line belongs to `when`. Move it above the line,
+or write `when = { … }` on one line.",
+    r#"[route.when]
 Called = "+15005550006"
-voice = [ { Say = "Hello." } ]     # belongs above [route.when]
-```
-"#,
+voice = [ { Say = "Hello." } ]     # belongs above [route.when]"#,
 );
 
 /// The key that turns a condition round.
 const NOT: &str = "not";
 
-/// Whose conditions are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asker {
-    Route,
-    /// A route that answers a step.
-    Step,
-    Intercept,
-}
-
-impl Asker {
-    fn section(self) -> &'static str {
-        match self {
-            Self::Route | Self::Step => "route",
-            Self::Intercept => "intercept",
-        }
-    }
-
-    /// The shape of its section, whose keys are not parameters.
-    fn shape(self) -> &'static shape::Section {
-        match self {
-            Self::Route | Self::Step => &shape::ROUTE,
-            Self::Intercept => &shape::INTERCEPT,
-        }
-    }
-}
-
 /// The tables of a `when`, any of which must hold; none means always.
-pub(super) fn when(
-    names: &Names,
-    problems: &mut Problems,
-    value: &Value<'_>,
-    asker: Asker,
-) -> Read<Vec<Alternative>> {
-    let mut uses = Uses::default();
-    let alternatives = alternatives(names, problems, &mut uses, value, asker);
-    uses.with(alternatives)
-}
-
-fn alternatives(
-    names: &Names,
-    problems: &mut Problems,
-    uses: &mut Uses,
-    when: &Value<'_>,
-    asker: Asker,
-) -> Vec<Alternative> {
+pub(super) fn when(reader: &mut Reader<'_>, when: &Value<'_>) -> Vec<Alternative> {
+    let problems = &mut *reader.problems;
     let tables: Vec<&DeTable<'_>> = match when.get_ref() {
         DeValue::Table(table) if table.is_empty() => {
             let help = "leave `when` out to answer always, or write conditions";
-            problems.warn(
-                &BAD_CONDITION,
-                when.span(),
-                "an empty `when` always holds",
-                help,
-            );
+            let message = "an empty `when` always holds";
+            problems.warn(&BAD_CONDITION, when.span(), message, help);
             return Vec::new();
         }
         DeValue::Table(table) => vec![table],
@@ -112,25 +62,20 @@ fn alternatives(
     };
     tables
         .into_iter()
-        .map(|table| alternative(names, problems, uses, table, asker))
+        .map(|table| alternative(reader, table))
         .collect()
 }
 
-fn alternative(
-    names: &Names,
-    problems: &mut Problems,
-    uses: &mut Uses,
-    table: &DeTable<'_>,
-    asker: Asker,
-) -> Alternative {
+fn alternative(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Alternative {
     // The rows are chosen first: a condition on a column may stand before the one that chooses its row.
-    let bindings: Vec<Binding> = entries(table)
-        .into_iter()
-        .filter_map(|(key, value)| binding(names, key.get_ref(), value))
+    let entries = entries(table);
+    let bindings: Vec<Binding> = entries
+        .iter()
+        .filter_map(|(key, value)| binding(reader.names, key.get_ref(), value))
         .collect();
-    let mut conditions: Vec<Condition> = entries(table)
-        .into_iter()
-        .filter_map(|(key, value)| condition(names, problems, uses, key, value, asker, &bindings))
+    let mut conditions: Vec<Condition> = entries
+        .iter()
+        .filter_map(|(key, value)| condition(reader, key, value, &bindings))
         .collect();
     conditions.shrink_to_fit();
     Alternative {
@@ -150,17 +95,19 @@ fn binding(names: &Names, parameter: &str, value: &Value<'_>) -> Option<Binding>
 }
 
 fn condition(
-    names: &Names,
-    problems: &mut Problems,
-    uses: &mut Uses,
+    reader: &mut Reader<'_>,
     key: &Key<'_>,
     value: &Value<'_>,
-    asker: Asker,
     bindings: &[Binding],
 ) -> Option<Condition> {
+    let names = reader.names;
+    let problems = &mut *reader.problems;
     let name = key.get_ref().as_ref();
-    if asker.shape().has(name) {
-        let section = asker.section();
+    let (section, shape) = match reader.owner {
+        Owner::Intercept => ("intercept", &shape::INTERCEPT),
+        _ => ("route", &shape::ROUTE),
+    };
+    if shape.has(name) {
         let message = format!("`{name}` belongs to the {section}, not to its `when`");
         let help =
             format!("move it above the line [{section}.when], or write when = {{ … }} on one line");
@@ -170,8 +117,8 @@ fn condition(
     if let Some((directory, column)) = name.split_once('.')
         && names.directories.contains_key(directory)
     {
-        let subject = column_subject(names, problems, directory, column, &key.span(), bindings);
-        let demand = demand(names, problems, uses, name, value);
+        let subject = column_subject(reader, directory, column, &key.span(), bindings);
+        let demand = demand(reader, name, value);
         return Some(Condition {
             subject: subject?,
             demand: demand?,
@@ -193,16 +140,15 @@ fn condition(
         names.unknown_directory(problems, first, &key.span());
         return None;
     }
-    names.check_parameter(problems, name, &key.span());
-    if asker == Asker::Intercept {
+    names.check_parameter(problems, name, &key.span(), "never matches");
+    if reader.owner == Owner::Intercept {
         names.check_intercept_parameter(problems, name, &key.span());
     }
-    if asker == Asker::Step && parameters::get(name).session {
-        let message = format!("`{name}` is absent from every request that comes back with a step");
+    if matches!(reader.owner, Owner::Route { in_step: true, .. }) && parameters::get(name).session {
         let help = "test it in the route that leads here, and give each outcome a step of its own";
-        problems.warn(&SESSION_IN_STEP, key.span(), message, help);
+        session_in_step(problems, name, &key.span(), help);
     }
-    let demand = demand(names, problems, uses, name, value)?;
+    let demand = demand(reader, name, value)?;
     Some(Condition {
         subject: Subject::Parameter(names.parameter(name)),
         demand,
@@ -211,28 +157,23 @@ fn condition(
 
 /// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
 fn column_subject(
-    names: &Names,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
     directory: &str,
     column: &str,
     span: &Range<usize>,
     bindings: &[Binding],
 ) -> Option<Subject> {
-    let found = names
-        .directories
-        .get(directory)?
-        .as_ref()?
-        .directory
-        .clone();
+    let file = reader.names.directories.get(directory)?.as_ref()?;
+    let found = &file.directory;
     let Some(position) = found.column(column) else {
-        unknown_column(problems, &found, column, span);
+        unknown_column(reader.problems, found, column, span);
         return None;
     };
     let mut choosing = bindings
         .iter()
         .filter(|binding| binding.directory.name() == directory);
     let (Some(binding), None) = (choosing.next(), choosing.next()) else {
-        unbound(problems, directory, span);
+        unbound(reader.problems, directory, span);
         return None;
     };
     Some(Subject::Column {
@@ -241,65 +182,46 @@ fn column_subject(
     })
 }
 
-fn demand(
-    names: &Names,
-    problems: &mut Problems,
-    uses: &mut Uses,
-    subject: &str,
-    value: &Value<'_>,
-) -> Option<Demand> {
+fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<Demand> {
+    let problems = &mut *reader.problems;
     match value.get_ref() {
-        DeValue::String(text) => Some(text_demand(names, problems, subject, text, value.span())),
+        DeValue::String(text) => Some(text_demand(reader, subject, text, value.span())),
         DeValue::Array(array) if array.is_empty() => {
             let help = "name at least one value, or leave the condition out";
-            problems.error(
-                &BAD_CONDITION,
-                value.span(),
-                "no value is in an empty array",
-                help,
-            );
+            let message = "no value is in an empty array";
+            problems.error(&BAD_CONDITION, value.span(), message, help);
             None
         }
         DeValue::Array(array) => {
             let demands = array
                 .iter()
-                .filter_map(|value| demand(names, problems, uses, subject, value));
+                .filter_map(|value| demand(reader, subject, value));
             Some(Demand::AnyOf(demands.collect()))
         }
-        DeValue::Table(table) => table_demand(names, problems, uses, subject, table, value.span()),
-        DeValue::Integer(number) => {
-            let help = format!("parameters are texts: write \"{}\"", number.as_str());
-            problems.wrong_type(value, "a text, an array or a table", help);
-            None
-        }
-        _ => {
-            let help = format!(
-                "write {subject} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
-            );
+        DeValue::Table(table) => table_demand(reader, subject, table, value.span()),
+        found => {
+            let help = match found {
+                DeValue::Integer(number) => {
+                    format!("parameters are texts: write \"{}\"", number.as_str())
+                }
+                _ => format!(
+                    "write {subject} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
+                ),
+            };
             problems.wrong_type(value, "a text, an array or a table", help);
             None
         }
     }
 }
 
-fn text_demand(
-    names: &Names,
-    problems: &mut Problems,
-    subject: &str,
-    text: &str,
-    span: Range<usize>,
-) -> Demand {
+fn text_demand(reader: &mut Reader<'_>, subject: &str, text: &str, span: Range<usize>) -> Demand {
     if text.contains("{{") {
         let help = "write what the value must be; a template fills in texts of a reply only";
-        problems.error(
-            &BAD_CONDITION,
-            span.clone(),
-            "conditions take no templates",
-            help,
-        );
+        let message = "conditions take no templates";
+        reader.problems.error(&BAD_CONDITION, &span, message, help);
     }
-    let is_own = names.own_parameters.contains(subject);
-    check_value(problems, subject, is_own, text, span);
+    let is_own = reader.names.own_parameters.contains(subject);
+    check_value(reader.problems, subject, is_own, text, span);
     if folds(subject) {
         Demand::text(&folded(text))
     } else {
@@ -308,9 +230,7 @@ fn text_demand(
 }
 
 fn table_demand(
-    names: &Names,
-    problems: &mut Problems,
-    uses: &mut Uses,
+    reader: &mut Reader<'_>,
     subject: &str,
     table: &DeTable<'_>,
     span: Range<usize>,
@@ -319,20 +239,19 @@ fn table_demand(
     for (key, value) in entries(table) {
         let name = key.get_ref().as_ref();
         if name == NOT {
-            let demand = demand(names, problems, uses, subject, value);
+            let demand = demand(reader, subject, value);
             demands.extend(demand.map(|demand| Demand::Not(Box::new(demand))));
         } else if let Some(kind) = KINDS.iter().find(|kind| kind.key == name) {
-            demands.extend(
-                keyed_demand(names, problems, uses, kind, subject, key, value).map(Demand::Is),
-            );
+            demands.extend(keyed_demand(reader, kind, subject, key, value).map(Demand::Is));
         } else {
-            unknown_condition(problems, subject, name, key.span());
+            unknown_condition(reader.problems, subject, name, key.span());
         }
     }
     match demands.len() {
         0 if table.is_empty() => {
             let help = format!("write one of {}", choice(&condition_keys()));
-            problems.error(&BAD_CONDITION, span, "an empty table tests nothing", help);
+            let message = "an empty table tests nothing";
+            reader.problems.error(&BAD_CONDITION, span, message, help);
             None
         }
         1 => demands.pop(),
@@ -341,30 +260,29 @@ fn table_demand(
 }
 
 fn keyed_demand(
-    names: &Names,
-    problems: &mut Problems,
-    uses: &mut Uses,
+    reader: &mut Reader<'_>,
     kind: &Keyed,
     subject: &str,
     key: &Key<'_>,
     value: &Value<'_>,
 ) -> Option<Box<dyn Kind>> {
+    let names = reader.names;
     if let Some((directory, column)) = subject.split_once('.')
         && let Some(Some(file)) = names.directories.get(directory)
         && let (Some(check), Some(column)) = (kind.check_cell, file.directory.column(column))
     {
-        check_cells(problems, file, column, check, (subject, key));
+        check_cells(reader.problems, file, column, check, (subject, key));
     }
     let mut reading = Reading {
         subject,
         folds: folds(subject),
-        problems,
+        problems: reader.problems,
         directory: &mut |problems, name, value| {
             if !names.directories.contains_key(name) {
                 names.unknown_directory(problems, name, &value.span());
                 return None;
             }
-            uses.directories.insert(name.to_owned());
+            reader.uses.directories.insert(name.to_owned());
             directory_for(names, subject, name)
         },
     };
@@ -400,16 +318,10 @@ fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: 
         return;
     }
     let keys = condition_keys();
-    let help = match nearest(key, keys.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("a condition has {}", listed(&keys)),
-    };
-    problems.error(
-        &UNKNOWN_KEY,
-        span,
-        format!("a condition has no key `{key}`"),
-        help,
-    );
+    let otherwise = format!("a condition has {}", listed(&keys));
+    let help = did_you_mean(key, keys, otherwise);
+    let message = format!("a condition has no key `{key}`");
+    problems.error(&UNKNOWN_KEY, span, message, help);
 }
 
 /// The keys that the table of a condition may have, in alphabetical order.
@@ -422,7 +334,8 @@ fn condition_keys() -> Vec<&'static str> {
 /// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
 fn directory_for(names: &Names, parameter: &str, name: &str) -> Option<Arc<Directory>> {
     let file = names.directories.get(name)?.as_ref()?;
-    let directory = if folds(parameter) {
+    let folds = folds(parameter);
+    let directory = if folds {
         file.folded()
     } else {
         &file.directory

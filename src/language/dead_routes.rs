@@ -22,21 +22,17 @@ use crate::twilio::facts::{Ends, Known};
 
 pub(super) static NEVER_ANSWERS: Check = Check::new(
     "never-answers",
-    r#"A route or an intercept that no request can reach. This is certain, not guessed: an earlier one answers everything
+    "A route or an intercept that no request can reach. This is certain, not guessed: an earlier one answers everything
 that it would, or its own conditions exclude each other. Move it above the route that is named, or take it out. It is
-only a warning where other rows in a directory's file could let it answer.
-
-```toml
-[[route]]
+only a warning where other rows in a directory's file could let it answer.",
+    r#"[[route]]
 name = "all"
 voice = [ { Say = "Hello." } ]
 
 [[route]]
 name = "new-york"     # move it above "all"
 when = { Called = "+12125550100" }
-voice = [ { Say = "Hello, New York." } ]
-```
-"#,
+voice = [ { Say = "Hello, New York." } ]"#,
 );
 
 /// The most routes that are reported: more than this usually have one common cause.

@@ -6,67 +6,46 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::values::check_number_in;
+use super::values::{BAD_NUMBER, number_fault};
 use crate::table::diagnostic::{Check, File};
 use crate::table::directory::{AddError, Directory, Row};
-use crate::table::problems::{DUPLICATE_NAME, Problems, Value, listed};
-use crate::twilio::spelling::nearest;
+use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, listed};
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
-    r#"A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
-the beginning of values and `*`, or `*` alone for all others.
-
-```toml
-numbers = ["+1*500"]
-```
-"#,
+    "A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
+the beginning of values and `*`, or `*` alone for all others.",
+    r#"numbers = ["+1*500"]"#,
 );
 
 pub(super) static DUPLICATE_KEY: Check = Check::new(
     "duplicate-key",
-    r#"A key that the directory already has. Only the first row would ever be found, so one of the two is a mistake. Remove
-it.
-
-```toml
-numbers = ["+15005550006", "+15005550006"]
-```
-"#,
+    "A key that the directory already has. Only the first row would ever be found, so one of the two is a mistake. Remove
+it.",
+    r#"numbers = ["+15005550006", "+15005550006"]"#,
 );
 
 pub(super) static BAD_FILE: Check = Check::new(
     "bad-file",
-    r#"A directory's CSV file does not exist, cannot be read or is not UTF-8. A relative path starts from the table's folder,
-not from where the command runs. Correct the path, or save the file as UTF-8.
-
-```toml
-[directory.sellers]
-file = "seller.csv"     # the file is sellers.csv
-```
-"#,
+    "A directory's CSV file does not exist, cannot be read or is not UTF-8. A relative path starts from the table's folder,
+not from where the command runs. Correct the path, or save the file as UTF-8.",
+    r#"[directory.sellers]
+file = "seller.csv"     # the file is sellers.csv"#,
 );
 
 pub(super) static BAD_ROW: Check = Check::new(
     "bad-row",
     "A row of a CSV file does not have as many cells as the first line has names. Write a comma for each empty cell, and
-quotes around a cell that holds a comma itself.
-
-```csv
-number,name,city
-+15005550006,Ann, Jr.,NY
-```
-",
+quotes around a cell that holds a comma itself.",
+    "number,name,city
++15005550006,Ann, Jr.,NY",
 );
 
 pub(super) static UNKNOWN_COLUMN: Check = Check::absence(
     "unknown-column",
-    r#"A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
-of the first line, letter for letter. The key is not a column, because it is the parameter's value.
-
-```toml
-voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`
-```
-"#,
+    "A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
+of the first line, letter for letter. The key is not a column, because it is the parameter's value.",
+    r#"voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`"#,
 );
 
 /// The column that is the key when the table names no other.
@@ -203,13 +182,13 @@ pub(super) fn unknown_column(
     span: &Range<usize>,
 ) {
     let columns: Vec<&str> = directory.columns().iter().map(String::as_str).collect();
-    let help = match nearest(column, columns.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("beside its key it has {}", listed(&columns)),
-    };
-    let name = directory.name();
-    let message = format!("directory \"{name}\" has no column `{column}`");
-    problems.error(&UNKNOWN_COLUMN, span.clone(), message, help);
+    let otherwise = format!("beside its key it has {}", listed(&columns));
+    let help = did_you_mean(column, columns, otherwise);
+    let message = format!(
+        "directory \"{}\" has no column `{column}`",
+        directory.name()
+    );
+    problems.error(&UNKNOWN_COLUMN, span, message, help);
 }
 
 /// A directory while its rows are read.
@@ -252,8 +231,11 @@ impl Rows {
             let help = "write a whole value, or the beginning of values and `*`";
             let message = "a `*` stands only at the end of a key";
             problems.error_in(file, &BAD_KEY, place(), message, help);
-        } else if self.is_number {
-            check_number_in(problems, file, key, &place);
+        } else if self.is_number
+            && let Some((severity, message, help)) = number_fault(key)
+        {
+            let diagnostic = problems.add(severity, &BAD_NUMBER, place(), message, help);
+            diagnostic.file = Arc::clone(file);
         }
         let (check, message, help) = match added {
             Ok(()) => return,

@@ -1,4 +1,4 @@
-//! What the parts of a table may refer to by name: complete before the first route is read, and never changed after that.
+//! What the parts of a table are read with: the names that they may refer to, and what they use of each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -9,63 +9,90 @@ use hashbrown::{HashMap, HashSet};
 use super::directory_file::DirectoryFile;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, section_help};
+use crate::table::problems::{Problems, Value, did_you_mean};
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
+use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, NameProblem};
 use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::ElementSpec;
+use crate::twilio::vocabulary::{AttributeSpec, Destination, ElementSpec, ValueError};
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
     "unknown-parameter",
-    r#"A parameter that no Twilio webhook is known to send. If it is a field of your own in the URL that you gave Twilio, or
-one that Twilio has added since, list it.
-
-```toml
-parameters = ["campaign"]
-```
-"#,
+    "A parameter that no Twilio webhook is known to send. If it is a field of your own in the URL that you gave Twilio, or
+one that Twilio has added since, list it.",
+    r#"parameters = ["campaign"]"#,
 );
 
 pub(super) static UNKNOWN_DIRECTORY: Check = Check::absence(
     "unknown-directory",
-    r#"A directory that the table does not have. Correct its name, or write a section for it.
-
-```toml
-when = { Called = { in = "ride" } }     # [directory.rides]
-```
-"#,
+    "A directory that the table does not have. Correct its name, or write a section for it.",
+    r#"when = { Called = { in = "ride" } }     # [directory.rides]"#,
 );
 
 pub(super) static UNBOUND_DIRECTORY: Check = Check::absence(
     "unbound-directory",
     r#"A column of a directory where no condition, or more than one, chooses the row. Every table of `when` needs exactly one
-condition such as `Called = { in = "sellers" }`, not negated with `not` and not inside an array.
-
-```toml
-when = { Digits = "1" }
-voice = [ { Say = "Hello {{ sellers.name }}" } ]
-```
-"#,
+condition such as `Called = { in = "sellers" }`, not negated with `not` and not inside an array."#,
+    r#"when = { Digits = "1" }
+voice = [ { Say = "Hello {{ sellers.name }}" } ]"#,
 );
 
 pub(super) static SESSION_IN_STEP: Check = Check::new(
     "session-in-step",
-    r#"A condition or a template on the Proxy session in a route with a `step`. Requests that come back from a `Gather` or a
+    "A condition or a template on the Proxy session in a route with a `step`. Requests that come back from a `Gather` or a
 `Redirect` carry no fields of the session, so it is always absent there. Test it in the route that leads to the step,
-and give each outcome a step of its own.
-
-```toml
-step = "menu"
-when = { sessionStatus = "closed" }
-```
-"#,
+and give each outcome a step of its own.",
+    r#"step = "menu"
+when = { sessionStatus = "closed" }"#,
 );
 
-/// The names of a table, and what they stand for.
+/// What one part of the table is read with: a route, a named reply or the defaults.
+pub(super) struct Reader<'r> {
+    pub names: &'r Names,
+    pub problems: &'r mut Problems,
+    /// What the part uses so far.
+    pub uses: Uses,
+    pub owner: Owner,
+    /// The channel that the elements now being read answer.
+    pub channel: Channel,
+}
+
+impl<'r> Reader<'r> {
+    pub(super) fn new(names: &'r Names, problems: &'r mut Problems, owner: Owner) -> Self {
+        Self {
+            names,
+            problems,
+            uses: Uses::default(),
+            owner,
+            channel: Channel::Voice,
+        }
+    }
+}
+
+/// Whose elements or conditions are being read, and so what they may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    Route {
+        /// Whether it may dial the other party's real number.
+        private: bool,
+        /// Whether it answers a step.
+        in_step: bool,
+    },
+    /// A `[reply.NAME]`, which any route may name.
+    Reply,
+    /// `[default]`
+    Default,
+    /// `[defaults.X]`
+    Defaults,
+    /// An intercept, which has conditions but no elements.
+    Intercept,
+}
+
+/// The names of a table, complete before the first route is read and never changed after that.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// The query fields of the operator's own, from `parameters`.
+    /// The operator's own query fields, from `parameters`.
     pub own_parameters: BTreeSet<String>,
     /// The attributes of `[extra]` by element.
     pub extra: BTreeMap<String, Vec<String>>,
@@ -77,9 +104,9 @@ pub(super) struct Names {
     pub defaults: BTreeMap<&'static str, Vec<Attribute>>,
     /// The replies; `None` for one that could not be read at all.
     pub replies: BTreeMap<String, Option<NamedReply>>,
-    /// Where the name of each route stands, that of the first of a name.
+    /// Where the first route of each name has it.
     pub routes: HashMap<String, usize>,
-    /// The same of intercepts.
+    /// The same for intercepts.
     pub intercepts: HashMap<String, usize>,
     /// The names of parameters, each one text that all conditions on it share.
     pub parameters: HashSet<Arc<str>>,
@@ -105,10 +132,8 @@ impl Names {
 
     /// A parameter's name, to be shared.
     pub(super) fn parameter(&self, name: &str) -> Arc<str> {
-        match self.parameters.get(name) {
-            Some(shared) => Arc::clone(shared),
-            None => name.into(),
-        }
+        let shared = self.parameters.get(name).map(Arc::clone);
+        shared.unwrap_or_else(|| name.into())
     }
 
     /// Whether an element has an attribute because `[extra]` says so.
@@ -122,8 +147,14 @@ impl Names {
         spec.attribute(attribute).is_some() || self.is_extra(spec.tag, attribute)
     }
 
-    /// Reports a parameter that no webhook sends, or that is spelt in another letter case.
-    pub(super) fn check_parameter(&self, problems: &mut Problems, name: &str, span: &Range<usize>) {
+    /// Reports a parameter that no webhook sends, or whose letter case is wrong, so that it `never_is` there.
+    pub(super) fn check_parameter(
+        &self,
+        problems: &mut Problems,
+        name: &str,
+        span: &Range<usize>,
+        never_is: &str,
+    ) {
         if self.own_parameters.contains(name) {
             return;
         }
@@ -131,10 +162,9 @@ impl Names {
             None => {}
             Some(NameProblem::Case(known)) => {
                 let message = format!(
-                    "Twilio spells `{name}` as `{known}`; in another letter case it never matches"
+                    "Twilio spells `{name}` as `{known}`; in another letter case it {never_is}"
                 );
-                let help = format!("write `{known}`");
-                problems.error(&WRONG_CASE, span.clone(), message, help);
+                problems.error(&WRONG_CASE, span, message, format!("write `{known}`"));
             }
             Some(NameProblem::Unknown(near)) => {
                 let own = self.own_parameters.iter().map(String::as_str);
@@ -145,7 +175,7 @@ impl Names {
                     ),
                 };
                 let message = format!("no webhook of Twilio's sends `{name}`");
-                problems.warn(&UNKNOWN_PARAMETER, span.clone(), message, help);
+                problems.warn(&UNKNOWN_PARAMETER, span, message, help);
             }
         }
     }
@@ -164,13 +194,11 @@ impl Names {
             return;
         }
         let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
-        let help = match nearest(name, sent) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "Proxy sends interactionType, interactionData and what its webhooks page lists"
-                .to_owned(),
-        };
+        let otherwise =
+            "Proxy sends interactionType, interactionData and what its webhooks page lists";
+        let help = did_you_mean(name, sent, otherwise);
         let message = format!("Proxy sends no `{name}` with an interaction");
-        problems.warn(&UNKNOWN_PARAMETER, span.clone(), message, help);
+        problems.warn(&UNKNOWN_PARAMETER, span, message, help);
     }
 
     /// The error for a directory that the table does not have.
@@ -180,9 +208,8 @@ impl Names {
         name: &str,
         span: &Range<usize>,
     ) {
-        let help = section_help("directory", name, self.directories.keys());
-        let message = format!("there is no directory \"{name}\"");
-        problems.error(&UNKNOWN_DIRECTORY, span.clone(), message, help);
+        let known = self.directories.keys();
+        problems.unknown_section(&UNKNOWN_DIRECTORY, "directory", name, known, span);
     }
 }
 
@@ -192,23 +219,120 @@ pub(super) fn unbound(problems: &mut Problems, directory: &str, span: &Range<usi
     let help = format!(
         "write one condition such as Called = {{ in = \"{directory}\" }} in every table of `when`"
     );
-    problems.error(&UNBOUND_DIRECTORY, span.clone(), message, help);
+    problems.error(&UNBOUND_DIRECTORY, span, message, help);
+}
+
+/// The warning about a parameter of the session where a step is answered.
+pub(super) fn session_in_step(
+    problems: &mut Problems,
+    name: &str,
+    span: &Range<usize>,
+    help: &str,
+) {
+    let message = format!("`{name}` is absent from every request that comes back with a step");
+    problems.warn(&SESSION_IN_STEP, span, message, help);
 }
 
 /// The names in an array of routes or intercepts, each with the place where it stands first.
 pub(super) fn first_places(section: Option<&Value<'_>>) -> HashMap<String, usize> {
-    let tables = section.and_then(|section| section.get_ref().as_array());
     let mut places = HashMap::new();
+    let tables = section.and_then(|section| section.get_ref().as_array());
     for table in tables.into_iter().flatten() {
-        let name = table
-            .get_ref()
-            .as_table()
-            .and_then(|table| table.get("name"));
-        if let Some(name) = name
+        if let Some(name) = table.get_ref().get("name")
             && let Some(text) = name.get_ref().as_str()
         {
             places.entry(text.to_owned()).or_insert(name.span().start);
         }
     }
     places
+}
+
+/// What a part of the table uses and answers, for the checks over the whole table.
+#[derive(Debug, Default)]
+pub(super) struct Uses {
+    /// The directories that conditions look into.
+    pub directories: BTreeSet<String>,
+    /// The schedules of `during` and `outside`.
+    pub schedules: BTreeSet<String>,
+    /// The replies that routes name.
+    pub replies: BTreeSet<String>,
+    /// The directories whose columns stand in a reply, with the first place of each: the route that gives the reply must
+    /// choose one row of each.
+    pub rows: BTreeMap<String, Range<usize>>,
+    /// Whether the other party's real number is dialled, which only a route with `private = true` may do.
+    pub needs_private: bool,
+    /// The columns that are dialled or sent to.
+    pub dialled: BTreeSet<(String, usize)>,
+    /// The columns that callers hear or read, with their places.
+    pub told: Vec<(String, usize, Range<usize>)>,
+    /// The places that every cell of a column must be able to fill.
+    pub cells: Vec<CellCheck>,
+    /// The steps that routes answer, with their places.
+    pub answered: Vec<(String, Range<usize>)>,
+    /// The URLs that have a step in their query.
+    pub steps: Vec<StepReference>,
+    /// Whether a URL leads to a step that only a request knows.
+    pub leads_anywhere: bool,
+}
+
+impl Uses {
+    /// Adds what a later part uses.
+    pub(super) fn add(&mut self, other: Self) {
+        self.directories.extend(other.directories);
+        self.schedules.extend(other.schedules);
+        self.replies.extend(other.replies);
+        for (directory, place) in other.rows {
+            self.rows.entry(directory).or_insert(place);
+        }
+        self.needs_private |= other.needs_private;
+        self.dialled.extend(other.dialled);
+        self.told.extend(other.told);
+        self.cells.extend(other.cells);
+        self.answered.extend(other.answered);
+        self.steps.extend(other.steps);
+        self.leads_anywhere |= other.leads_anywhere;
+    }
+}
+
+/// A place that every cell of a column must be able to fill.
+#[derive(Debug)]
+pub(super) struct CellCheck {
+    pub directory: String,
+    pub column: usize,
+    pub rule: Rule,
+    /// Whether the place cannot be left out when a cell is empty.
+    pub is_required: bool,
+    /// The place, for a sentence.
+    pub place: String,
+    pub span: Range<usize>,
+}
+
+/// What a place asks of a value.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rule {
+    Attribute(&'static AttributeSpec),
+    Destination(Destination),
+}
+
+impl Rule {
+    pub(super) fn check(self, value: &str) -> Result<(), ValueError> {
+        match self {
+            Self::Attribute(spec) => spec.check(value),
+            Self::Destination(destination) => destination.check(value),
+        }
+    }
+}
+
+/// A URL of a reply that has a step in its query.
+#[derive(Debug)]
+pub(super) struct StepReference {
+    /// The step it leads to; empty for requests without one.
+    pub step: String,
+    /// The step of the route it stands in, empty without one; `None` outside of routes.
+    pub from: Option<String>,
+    pub span: Range<usize>,
+    /// Whether it comes back to this service: it is completed from the URL that was asked.
+    pub is_ours: bool,
+    /// Whether it is a Redirect's, which is followed at once.
+    pub is_redirect: bool,
 }

@@ -1,82 +1,74 @@
-//! `[[route]]` and `[[intercept]]`.
+//! `[[route]]`, `[[intercept]]`, `[reply.NAME]` and `[default]`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use toml::de::DeTable;
+use hashbrown::HashMap;
+use toml::de::{DeTable, DeValue};
 
-use super::conditions::{Asker, when};
-use super::destinations::PRIVATE_NUMBER;
-use super::names::{Names, unbound};
-use super::replies::{SILENT_ROUTE, reply_on};
+use super::conditions::when;
+use super::elements::verbs;
+use super::names::{NamedReply, Names, Owner, Reader, Uses, unbound};
+use super::rules::TOO_LONG;
 use super::schedules::named_schedules;
 use super::sessions::new_session;
 use super::shape;
-use super::uses::{Owner, Read, Uses};
+use super::texts::PRIVATE_NUMBER;
 use crate::table::diagnostic::Check;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, Intercept, PASS};
-use crate::table::problems::{
-    BAD_NAME, DUPLICATE_NAME, Problems, UNKNOWN_KEY, Value, section_help,
-};
-use crate::table::reply::Reply;
+use crate::table::problems::{BAD_NAME, DUPLICATE_NAME, Problems, UNKNOWN_KEY, Value, entries};
+use crate::table::reply::{Element, Reply};
 use crate::table::when::{Alternative, When};
-use crate::table::{DEFAULT, Route};
+use crate::table::{DEFAULT, DefaultReplies, DefaultReply, Route, twiml};
 use crate::twilio::channel::Channel;
 
 pub(super) static UNKNOWN_REPLY: Check = Check::absence(
     "unknown-reply",
-    r#"A named reply that the table does not have. Correct its name, or write a section for it.
-
-```toml
-reply = "sory"     # [reply.sorry]
-```
-"#,
+    "A named reply that the table does not have. Correct its name, or write a section for it.",
+    r#"reply = "sory"     # [reply.sorry]"#,
 );
 
-/// The replies to a call and to a text.
-type Replies = (Option<Reply>, Option<Reply>);
+pub(super) static SILENT_ROUTE: Check = Check::absence(
+    "silent-route",
+    "A route or a named reply that says nothing on any channel. Write `voice`, `message`, `reply` or `create_session`;
+`voice = []` is an answer too: deliberate silence.",
+    r#"[[route]]
+name = "rides"
+when = { Called = "+15005550006" }"#,
+);
 
-/// The routes of a table as they were read.
-#[derive(Debug, Default)]
-pub(super) struct ReadRoutes {
-    pub routes: Vec<Route>,
-    /// Where the name of each stands.
-    pub places: Vec<Range<usize>>,
-    /// The steps that they answer, with their places.
-    pub steps: Vec<(String, Range<usize>)>,
-}
+pub(super) static SILENT_DEFAULT: Check = Check::absence(
+    "silent-default",
+    "`[default]` says nothing to a caller: a missing `voice` is an error, one without words a warning. Someone whose call
+ends in silence thinks that the line is broken. Say something.",
+    "[default]
+voice = []",
+);
 
-/// The routes in file order.
+/// The routes in file order, each with the place of its name.
 pub(super) fn routes(
     names: &Names,
     problems: &mut Problems,
-    section: &Value<'_>,
-) -> Read<ReadRoutes> {
-    let mut uses = Uses::default();
-    let mut all = ReadRoutes::default();
+    uses: &mut Uses,
+    section: Option<&Value<'_>>,
+) -> Vec<(Route, Range<usize>)> {
+    let mut routes = Vec::new();
     let help = "write [[route]], with two brackets, above each route";
-    let array = problems.array(section, "an array of routes", help);
+    let array = section.and_then(|section| problems.array(section, "an array of routes", help));
     let mut documents = HashSet::new();
     for value in array.unwrap_or_default() {
         let Some(table) = problems.table(value, "a route") else {
             continue;
         };
-        let read = route(names, problems, table, value);
-        let mut route = read.unpack(&mut uses);
+        let mut route = route(names, problems, uses, table, value);
         share_document(&mut documents, &mut route.voice);
         share_document(&mut documents, &mut route.message);
-        if let (Some(step), Some(value)) = (&route.step, table.get("step"))
-            && is_name(step)
-        {
-            all.steps.push((step.to_string(), value.span()));
-        }
-        all.places.push(place_of_name(table, value));
-        all.routes.push(route);
+        routes.push((route, place_of_name(table, value)));
     }
-    uses.with(all)
+    routes
 }
 
 /// Makes the documents of routes that say the same one and the same in memory.
@@ -93,58 +85,44 @@ fn share_document(documents: &mut HashSet<Bytes>, reply: &mut Option<Reply>) {
 fn route(
     names: &Names,
     problems: &mut Problems,
+    uses: &mut Uses,
     table: &DeTable<'_>,
     whole: &Value<'_>,
-) -> Read<Route> {
-    let mut uses = Uses::default();
+) -> Route {
     problems.unknown_keys(table, "a route", &shape::ROUTE.keys());
     let taken = [DEFAULT, LOOP_GUARD];
-    let name = decider_name(names, problems, table, whole, "route", &taken);
-    let step = step(problems, table);
-    let asker = match step {
-        Some(_) => Asker::Step,
-        None => Asker::Route,
+    let name = decider_name(names, problems, table, whole, "a route", &taken);
+    let step = step(problems, uses, table);
+    let owner = Owner::Route {
+        private: problems.flag(table, "private"),
+        in_step: step.is_some(),
     };
-    let when = when_of(names, problems, table, asker).unpack(&mut uses);
-    let says = route_replies(names, problems, table, whole, step.is_some());
-    let (voice, message) = says.unpack(&mut uses);
-    check_bound(problems, &when.alternatives, &uses);
-    for reference in &mut uses.steps {
+    let mut reader = Reader::new(names, problems, owner);
+    let when = when_of(&mut reader, table);
+    let [voice, message] = route_replies(&mut reader, table, whole);
+    check_bound(reader.problems, &when.alternatives, &reader.uses);
+    for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
     }
-    let answers_machines = table
-        .get("answer_machines")
-        .and_then(|value| problems.boolean(value, "true or false"));
-    let route = Route {
-        name: name.into(),
+    uses.add(reader.uses);
+    Route {
+        name: name.unwrap_or_default().into(),
         step: step.map(Box::from),
         when,
         voice,
         message,
-        answers_machines: answers_machines.unwrap_or(false),
-    };
-    uses.with(route)
+        answers_machines: problems.flag(table, "answer_machines"),
+    }
 }
 
 /// `when`, `during` and `outside` of a route or an intercept.
-fn when_of(
-    names: &Names,
-    problems: &mut Problems,
-    table: &DeTable<'_>,
-    asker: Asker,
-) -> Read<When> {
-    let mut uses = Uses::default();
-    let alternatives = table
-        .get("when")
-        .map(|value| when(names, problems, value, asker).unpack(&mut uses))
-        .unwrap_or_default();
-    let mut schedules = |key| named_schedules(names, problems, table.get(key)).unpack(&mut uses);
-    let when = When {
-        alternatives,
-        during: schedules("during"),
-        outside: schedules("outside"),
-    };
-    uses.with(when)
+fn when_of(reader: &mut Reader<'_>, table: &DeTable<'_>) -> When {
+    let alternatives = table.get("when").map(|value| when(reader, value));
+    When {
+        alternatives: alternatives.unwrap_or_default(),
+        during: named_schedules(reader, table.get("during")),
+        outside: named_schedules(reader, table.get("outside")),
+    }
 }
 
 /// Whether a text can be the name of a route, an intercept or a step.
@@ -158,24 +136,18 @@ fn place_of_name(table: &DeTable<'_>, whole: &Value<'_>) -> Range<usize> {
     table.get("name").map_or(whole.span(), Value::span)
 }
 
-/// The name of a route or an intercept; after an error about it some text, so that the rest of it is read all the same.
-fn decider_name(
+/// The name of a route or an intercept (`what`), even after an error about it: the rest is read all the same.
+fn decider_name<'t>(
     names: &Names,
     problems: &mut Problems,
-    table: &DeTable<'_>,
+    table: &'t DeTable<'_>,
     whole: &Value<'_>,
-    section: &'static str,
+    what: &str,
     taken: &[&str],
-) -> String {
-    let article = if section == "route" { "a" } else { "an" };
-    let what = format!("{article} {section}");
+) -> Option<&'t str> {
     let help = "write name = \"…\": it stands in logs, tests and the answer's header";
-    let Some(value) = problems.required(table, "name", &what, whole.span(), help) else {
-        return String::new();
-    };
-    let Some(name) = problems.text(value, "a name") else {
-        return String::new();
-    };
+    let value = problems.required(table, "name", what, whole.span(), help)?;
+    let name = problems.text(value, "a name")?;
     if !is_name(name) {
         let help = "a name is 1 to 64 of A-Z a-z 0-9 . _ -";
         let message = format!("\"{name}\" cannot be {what}'s name");
@@ -185,29 +157,28 @@ fn decider_name(
         problems.error(&BAD_NAME, value.span(), message, "choose another name");
     } else {
         // Routes come before intercepts, wherever they stand.
-        let is_other = |place: &&usize| **place != value.span().start;
-        let route = names.routes.get(name).filter(is_other);
-        let intercept = names.intercepts.get(name).filter(is_other);
-        let first = match (route, intercept) {
-            (Some(place), _) => Some(("a route", *place)),
-            (None, Some(place)) if section == "intercept" => Some(("an intercept", *place)),
-            (None, _) => None,
-        };
-        if let Some((first, place)) = first {
+        let is_other = |place: &usize| *place != value.span().start;
+        let first = |places: &HashMap<String, usize>| places.get(name).copied().filter(is_other);
+        let route = first(&names.routes).map(|place| ("a route", place));
+        let intercept = first(&names.intercepts).map(|place| ("an intercept", place));
+        let same_kind = intercept.filter(|(kind, _)| *kind == what);
+        if let Some((kind, place)) = route.or(same_kind) {
             let (line, _) = problems.file().position(place);
-            let message = format!("there is {first} \"{name}\" already, in line {line}");
+            let message = format!("there is {kind} \"{name}\" already, in line {line}");
             let help = "choose another name";
             problems.error(&DUPLICATE_NAME, value.span(), message, help);
         }
     }
-    name.to_owned()
+    Some(name)
 }
 
 /// The step that a route answers.
-fn step<'t>(problems: &mut Problems, table: &'t DeTable<'_>) -> Option<&'t str> {
+fn step<'t>(problems: &mut Problems, uses: &mut Uses, table: &'t DeTable<'_>) -> Option<&'t str> {
     let value = table.get("step")?;
     let step = problems.text(value, "the name of a step")?;
-    if !is_name(step) {
+    if is_name(step) {
+        uses.answered.push((step.to_owned(), value.span()));
+    } else {
         let help =
             "a step is 1 to 64 of A-Z a-z 0-9 . _ -; leave it out for requests without a step";
         let message = format!("\"{step}\" cannot be a step");
@@ -216,47 +187,35 @@ fn step<'t>(problems: &mut Problems, table: &'t DeTable<'_>) -> Option<&'t str> 
     Some(step)
 }
 
+/// What a route answers on each channel.
 fn route_replies(
-    names: &Names,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
     table: &DeTable<'_>,
     route: &Value<'_>,
-    in_step: bool,
-) -> Read<Replies> {
-    let mut uses = Uses::default();
-    let private = table
-        .get("private")
-        .and_then(|value| problems.boolean(value, "true or false"))
-        .unwrap_or(false);
-    let owner = Owner::Route { private, in_step };
+) -> [Option<Reply>; 2] {
     let keys = ["voice", "message", "reply", "create_session"];
     let is_there = keys.iter().any(|key| table.contains_key(*key));
     if !is_there && !is_elsewhere(table, &shape::ROUTE, &keys) {
         let help =
             "write voice = [ … ], message = [ … ], reply = \"NAME\" or create_session = { … }";
         let span = place_of_name(table, route);
+        let problems = &mut *reader.problems;
         problems.error(&SILENT_ROUTE, span, "this route says nothing", help);
     }
-    let (mut voice, mut message) = if let Some(value) = table.get("reply") {
-        named_reply(names, problems, table, value, private).unpack(&mut uses)
-    } else {
-        let mut on = |channel| reply_on(names, problems, table, channel, owner).unpack(&mut uses);
-        (on(Channel::Voice), on(Channel::Message))
+    let mut replies = match table.get("reply") {
+        Some(value) => reply_named(reader, table, value).unwrap_or_default(),
+        None => Channel::ALL.map(|channel| reply_on(reader, table, channel)),
     };
-    if let Some(value) = table.get("create_session")
-        && let Some((session, channels)) =
-            new_session(names, problems, value, owner).unpack(&mut uses)
-    {
+    let session = table.get("create_session");
+    if let Some((session, channels)) = session.and_then(|value| new_session(reader, value)) {
         let session = Arc::new(session);
-        for channel in channels {
-            let own = match channel {
-                Channel::Voice => &mut voice,
-                Channel::Message => &mut message,
-            };
-            own.get_or_insert_with(|| Reply::Session(Arc::clone(&session)));
+        for (channel, reply) in Channel::ALL.iter().zip(&mut replies) {
+            if channels.contains(channel) {
+                reply.get_or_insert_with(|| Reply::Session(Arc::clone(&session)));
+            }
         }
     }
-    uses.with((voice, message))
+    replies
 }
 
 /// Whether one of these keys may stand in a section under a misspelt name or in its `when`, where it is reported.
@@ -268,14 +227,12 @@ fn is_elsewhere(table: &DeTable<'_>, section: &shape::Section, keys: &[&str]) ->
 }
 
 /// The reply that `reply = "NAME"` stands for.
-fn named_reply(
-    names: &Names,
-    problems: &mut Problems,
+fn reply_named(
+    reader: &mut Reader<'_>,
     table: &DeTable<'_>,
     value: &Value<'_>,
-    private: bool,
-) -> Read<Replies> {
-    let mut uses = Uses::default();
+) -> Option<[Option<Reply>; 2]> {
+    let problems = &mut *reader.problems;
     for channel in Channel::ALL {
         if let Some(own) = table.get(channel.as_str()) {
             let message = format!("`{channel}` beside `reply`: the reply has its own");
@@ -283,29 +240,25 @@ fn named_reply(
             problems.error(&UNKNOWN_KEY, own.span(), message, help);
         }
     }
-    let Some(name) = problems.text(value, "the name of a reply") else {
-        return uses.with((None, None));
+    let name = problems.text(value, "the name of a reply")?;
+    let replies = &reader.names.replies;
+    let Some(reply) = replies.get(name) else {
+        problems.unknown_section(&UNKNOWN_REPLY, "reply", name, replies.keys(), value.span());
+        return None;
     };
-    let Some(reply) = names.replies.get(name) else {
-        let help = section_help("reply", name, names.replies.keys());
-        let message = format!("there is no reply \"{name}\"");
-        problems.error(&UNKNOWN_REPLY, value.span(), message, help);
-        return uses.with((None, None));
-    };
-    uses.replies.insert(name.to_owned());
-    let Some(reply) = reply else {
-        // What is wrong with it has been reported.
-        return uses.with((None, None));
-    };
+    reader.uses.replies.insert(name.to_owned());
+    // What is wrong with one that could not be read has been reported.
+    let reply = reply.as_ref()?;
     for directory in &reply.directories {
-        uses.rows.insert(directory.clone(), value.span());
+        reader.uses.rows.insert(directory.clone(), value.span());
     }
-    if reply.needs_private && !private {
+    let may_dial = matches!(reader.owner, Owner::Route { private: true, .. });
+    if reply.needs_private && !may_dial {
         let message = format!("[reply.{name}] dials the other party's real number");
         let help = "add private = true to the route if it is to be dialled";
         problems.error(&PRIVATE_NUMBER, value.span(), message, help);
     }
-    uses.with((reply.voice.clone(), reply.message.clone()))
+    Some([reply.voice.clone(), reply.message.clone()])
 }
 
 /// A reply that uses a directory's columns needs exactly one row of it in every table of `when`.
@@ -326,48 +279,151 @@ fn check_bound(problems: &mut Problems, alternatives: &[Alternative], uses: &Use
 pub(super) fn intercepts(
     names: &Names,
     problems: &mut Problems,
-    section: &Value<'_>,
-) -> Read<Vec<(Intercept, Range<usize>)>> {
-    let mut uses = Uses::default();
+    uses: &mut Uses,
+    section: Option<&Value<'_>>,
+) -> Vec<(Intercept, Range<usize>)> {
     let help = "write [[intercept]], with two brackets, above each intercept";
-    let array = problems.array(section, "an array of intercepts", help);
+    let array = section.and_then(|section| problems.array(section, "an array of intercepts", help));
     let mut intercepts = Vec::new();
     for value in array.unwrap_or_default() {
         if let Some(table) = problems.table(value, "an intercept") {
-            let intercept = intercept(names, problems, table, value).unpack(&mut uses);
+            let intercept = intercept(names, problems, uses, table, value);
             intercepts.push((intercept, place_of_name(table, value)));
         }
     }
-    uses.with(intercepts)
+    intercepts
 }
 
 fn intercept(
     names: &Names,
     problems: &mut Problems,
+    uses: &mut Uses,
     table: &DeTable<'_>,
     whole: &Value<'_>,
-) -> Read<Intercept> {
-    let mut uses = Uses::default();
-    problems.unknown_keys(table, "an intercept", &shape::INTERCEPT.keys());
+) -> Intercept {
+    let what = "an intercept";
+    problems.unknown_keys(table, what, &shape::INTERCEPT.keys());
     let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
-    let name = decider_name(names, problems, table, whole, "intercept", &taken);
-    let when = when_of(names, problems, table, Asker::Intercept).unpack(&mut uses);
-    if !table.contains_key("block") && !is_elsewhere(table, &shape::INTERCEPT, &["block"]) {
+    let name = decider_name(names, problems, table, whole, what, &taken);
+    let mut reader = Reader::new(names, problems, Owner::Intercept);
+    let when = when_of(&mut reader, table);
+    uses.add(reader.uses);
+    if !is_elsewhere(table, &shape::INTERCEPT, &["block"]) {
         let help = "write block = true, or block = false to let it go on";
-        problems.required(
-            table,
-            "block",
-            "an intercept",
-            place_of_name(table, whole),
-            help,
-        );
+        let place = place_of_name(table, whole);
+        problems.required(table, "block", what, place, help);
     }
-    let blocks = table
-        .get("block")
-        .and_then(|block| problems.boolean(block, "true or false"));
-    uses.with(Intercept {
-        name,
+    Intercept {
+        name: name.unwrap_or_default().to_owned(),
         when,
-        blocks: blocks.unwrap_or(false),
+        blocks: problems.flag(table, "block"),
+    }
+}
+
+/// The replies by name; `None` for one that could not be read at all.
+pub(super) fn named_replies(
+    names: &Names,
+    problems: &mut Problems,
+    uses: &mut Uses,
+    section: Option<&Value<'_>>,
+) -> BTreeMap<String, Option<NamedReply>> {
+    let mut replies = BTreeMap::new();
+    let tables = section.and_then(|section| problems.table(section, "a table of replies"));
+    for (key, value) in tables.map(entries).unwrap_or_default() {
+        let name = key.get_ref().as_ref();
+        let mut reader = Reader::new(names, problems, Owner::Reply);
+        let reply = named_reply(&mut reader, name, key.span(), value);
+        uses.add(reader.uses);
+        replies.insert(name.to_owned(), reply);
+    }
+    replies
+}
+
+fn named_reply(
+    reader: &mut Reader<'_>,
+    name: &str,
+    place: Range<usize>,
+    value: &Value<'_>,
+) -> Option<NamedReply> {
+    let table = reader.problems.table(value, "a reply")?;
+    let section = format!("[reply.{name}]");
+    let problems = &mut *reader.problems;
+    problems.unknown_keys(table, &section, &shape::REPLY.keys());
+    let [voice, message] = Channel::ALL.map(|channel| reply_on(reader, table, channel));
+    if voice.is_none() && message.is_none() {
+        let message = format!("{section} says nothing");
+        let help = "write voice = [ … ], message = [ … ] or both";
+        reader.problems.error(&SILENT_ROUTE, place, message, help);
+    }
+    Some(NamedReply {
+        voice,
+        message,
+        needs_private: reader.uses.needs_private,
+        directories: reader.uses.rows.keys().cloned().collect(),
+    })
+}
+
+/// The reply of a table on a channel; `None` when it has no key for it.
+fn reply_on(reader: &mut Reader<'_>, table: &DeTable<'_>, channel: Channel) -> Option<Reply> {
+    let value = table.get(channel.as_str())?;
+    let elements = verbs(reader, value, channel);
+    Some(finished(reader.problems, elements, value.span()))
+}
+
+fn finished(problems: &mut Problems, elements: Vec<Element>, span: Range<usize>) -> Reply {
+    twiml::compile(elements).unwrap_or_else(|error| {
+        let help = "part it over several routes, or play a recording";
+        problems.twilio_error(11750, &TOO_LONG, span, error.to_string(), help);
+        Reply::Template([].into())
+    })
+}
+
+/// What `[default]` answers; `None` when it is no table.
+pub(super) fn default_replies(
+    names: &Names,
+    problems: &mut Problems,
+    section: Option<&Value<'_>>,
+) -> Option<DefaultReplies> {
+    let value = section?;
+    let table = problems.table(value, "a table with `voice` and `message`")?;
+    problems.unknown_keys(table, "[default]", &shape::LAST.keys());
+    let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
+    let says_nothing = "[default] says nothing to a caller";
+    match table.get("voice").map(|voice| (voice, voice.get_ref())) {
+        None => problems.error(&SILENT_DEFAULT, value.span(), says_nothing, help),
+        Some((voice, DeValue::Array(verbs))) if is_silent(verbs) => {
+            problems.warn(&SILENT_DEFAULT, voice.span(), says_nothing, help);
+        }
+        Some(_) => {}
+    }
+    // What it uses counts for nothing: it may neither fill anything in nor lead on.
+    let mut reader = Reader::new(names, problems, Owner::Default);
+    Some(DefaultReplies {
+        voice: default_reply(&mut reader, table, Channel::Voice),
+        message: default_reply(&mut reader, table, Channel::Message),
+    })
+}
+
+fn default_reply(reader: &mut Reader<'_>, table: &DeTable<'_>, channel: Channel) -> DefaultReply {
+    let Some(value) = table.get(channel.as_str()) else {
+        return DefaultReply::silent();
+    };
+    let elements = verbs(reader, value, channel);
+    // What depends on the request at all, such as a Dial's caller id, is not for the worst case.
+    let literal = elements.iter().filter(|element| element.is_literal());
+    let literal = literal.cloned().collect();
+    let plain = match finished(reader.problems, literal, value.span()) {
+        Reply::Ready { document, .. } => document,
+        Reply::Template(_) | Reply::Session(_) => DefaultReply::silent().plain,
+    };
+    let reply = finished(reader.problems, elements, value.span());
+    DefaultReply { reply, plain }
+}
+
+/// Whether a caller hears nothing of these verbs: there are none, or they only wait and hang up.
+fn is_silent(verbs: &[Value<'_>]) -> bool {
+    verbs.iter().all(|verb| {
+        let table = verb.get_ref().as_table();
+        table.is_some_and(|verb| verb.contains_key("Pause") || verb.contains_key("Hangup"))
     })
 }

@@ -6,107 +6,71 @@ use super::texts::FRAGILE_DEFAULT;
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, choice};
 use crate::table::reply::template::Piece;
-use crate::table::reply::{Attribute, Element, Node};
+use crate::table::reply::{Element, Node};
 use crate::table::twiml;
 use crate::twilio::vocabulary::{self, ElementSpec, Ends, RESPONSE, Status};
 
 pub(super) static EMPTY_ELEMENT: Check = Check::new(
     "empty-element",
-    r#"An element without the text or the children that it needs; Twilio would refuse the document or say nothing. Write its
-content, or take it out.
-
-```toml
-voice = [ { Say = "" } ]
-```
-"#,
+    "An element without the text or the children that it needs; Twilio would refuse the document or say nothing. Write its
+content, or take it out.",
+    r#"voice = [ { Say = "" } ]"#,
 );
 
 pub(super) static TOO_LONG: Check = Check::new(
     "too-long",
-    r#"A text over Twilio's limit: 1600 characters in a message, a few thousand in a `Say`, depending on its voice, 64 kB in
-a document. Split it, or play a recording.
-
-```toml
-message = [ { Message = "… two thousand characters …" } ]
-```
-"#,
+    "A text over Twilio's limit: 1600 characters in a message, a few thousand in a `Say`, depending on its voice, 64 kB in
+a document. Split it, or play a recording.",
+    r#"message = [ { Message = "… two thousand characters …" } ]"#,
 );
 
 pub(super) static TOO_MANY: Check = Check::new(
     "too-many",
-    r#"More elements than Twilio takes: 10 messages in a reply, 10 media in a message, 10 nouns in a `Dial`, or two where
-only one may be. Take some out.
-
-```toml
-voice = [ { Dial = [ { Conference = "a" }, { Number = "+15005550006" } ] } ]
-```
-"#,
+    "More elements than Twilio takes: 10 messages in a reply, 10 media in a message, 10 nouns in a `Dial`, or two where
+only one may be. Take some out.",
+    r#"voice = [ { Dial = [ { Conference = "a" }, { Number = "+15005550006" } ] } ]"#,
 );
 
 pub(super) static UNREACHABLE_ELEMENT: Check = Check::new(
     "unreachable-element",
-    r#"An element that Twilio never reaches, because an earlier one ends the document or continues at its `action`. Move it
-before that one, or remove it.
-
-```toml
-voice = [ { Hangup = "" }, { Say = "Goodbye." } ]
-```
-"#,
+    "An element that Twilio never reaches, because an earlier one ends the document or continues at its `action`. Move it
+before that one, or remove it.",
+    r#"voice = [ { Hangup = "" }, { Say = "Goodbye." } ]"#,
 );
 
 pub(super) static MISSING_ACTION: Check = Check::new(
     "missing-action",
-    r#"A `Gather` or `Record` without `action`: the digits or the recording come back to the same URL without a step, where
-the same route may answer again. Give it a step of its own.
-
-```toml
-voice = [ { Gather = [ { Say = "Press 1." } ] } ]     # action = "?step=menu"
-```
-"#,
+    "A `Gather` or `Record` without `action`: the digits or the recording come back to the same URL without a step, where
+the same route may answer again. Give it a step of its own.",
+    r#"voice = [ { Gather = [ { Say = "Press 1." } ] } ]     # action = "?step=menu""#,
 );
 
 pub(super) static LATE_REJECT: Check = Check::new(
     "late-reject",
-    r#"`Reject` after another verb. The verb before it has answered the call, which is billed, and then there is nothing to
-reject. Write `Reject` alone, or `Hangup` after what you say.
-
-```toml
-voice = [ { Say = "Goodbye." }, { Reject = "" } ]
-```
-"#,
+    "`Reject` after another verb. The verb before it has answered the call, which is billed, and then there is nothing to
+reject. Write `Reject` alone, or `Hangup` after what you say.",
+    r#"voice = [ { Say = "Goodbye." }, { Reject = "" } ]"#,
 );
 
 pub(super) static MISSING_ATTRIBUTE: Check = Check::new(
     "missing-attribute",
-    r#"An element without an attribute that it needs, such as `interpret-as` of `say-as`. Twilio refuses or ignores it. Add
-the attribute.
-
-```toml
-voice = [ { Say = [ { say-as = "1234" } ] } ]     # interpret-as = "digits"
-```
-"#,
+    "An element without an attribute that it needs, such as `interpret-as` of `say-as`. Twilio refuses or ignores it. Add
+the attribute.",
+    r#"voice = [ { Say = [ { say-as = "1234" } ] } ]     # interpret-as = "digits""#,
 );
 
 pub(super) static VOICE_LANGUAGE: Check = Check::new(
     "voice-language",
-    r#"A voice that does not speak the language that is set with it. Twilio may say nothing, or use another voice. Write the
-voice's own language, or choose a voice that speaks this one.
-
-```toml
-voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]
-```
-"#,
+    "A voice that does not speak the language that is set with it. Twilio may say nothing, or use another voice. Write the
+voice's own language, or choose a voice that speaks this one.",
+    r#"voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]"#,
 );
 
 pub(super) static DEPRECATED: Check = Check::new(
     "deprecated",
-    r#"An element or an attribute that still works, but that Twilio has deprecated or does not document. Write what the help
-line says, or, for an attribute, name it in `[extra]` to keep it without the warning.
-
-```toml
-voice = [ { Gather = [ { Say = "Yes or no?" } ], input = "speech", enhanced = true, action = "?step=said" } ]
-```
-"#,
+    "An element or an attribute that still works, but that Twilio has deprecated or does not document. Write what the help
+line says, or, for an attribute, name it in `[extra]` to keep it without the warning.",
+    r#"voice = [ { Gather = [ { Say = "Yes or no?" } ], input = "speech", enhanced = true, action = "?step=said" } ]"#,
 );
 
 /// The rules that look at a whole element.
@@ -125,8 +89,8 @@ pub(super) fn check_element(
             .is_some_and(|literal| literal.trim().is_empty()),
         Node::Element(_) => false,
     });
-    let may_be_empty = |name| attribute(element, name).is_some();
-    if is_blank && spec.needs_content && !spec.empty_with.is_some_and(may_be_empty) {
+    let may_be_empty = spec.empty_with.is_some_and(|name| element.sets(name));
+    if is_blank && spec.needs_content && !may_be_empty {
         let children: Vec<&str> = spec.child_names().collect();
         let help = match spec.empty_with {
             Some(name) => format!("write {{ {tag} = \"…\" }}, or set `{name}`"),
@@ -134,54 +98,42 @@ pub(super) fn check_element(
             None => format!("it needs {}", choice(&children)),
         };
         let message = format!("`{tag}` is empty");
-        problems
-            .error(&EMPTY_ELEMENT, content.span(), message, help)
-            .twilio(spec.errors.first().copied());
+        let (number, place) = (spec.errors.first().copied(), content.span());
+        problems.twilio_error(number, &EMPTY_ELEMENT, place, message, help);
         return;
     }
-    check_status(problems, element, span, parent);
+    let in_reply = spec.status_in_reply.filter(|_| parent.tag == RESPONSE);
+    if let Some(status) = spec.status.or(in_reply) {
+        advise_against(problems, &format!("`{tag}`"), status, span.clone());
+    }
     check_reached(problems, element, span);
     check_needed(problems, element, span, parent);
     check_voice(problems, element, span);
     check_counts(problems, element, span);
     check_length(problems, element, content);
-    if spec.asks_again && attribute(element, ACTION).is_none() {
+    if spec.asks_again && !element.sets(ACTION) {
         let message =
             format!("`{tag}` without `action` asks this same URL again, which may answer the same");
         let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
-        problems.warn(&MISSING_ACTION, span.clone(), message, help);
+        problems.warn(&MISSING_ACTION, span, message, help);
     }
 }
 
 /// The attribute that leads to another document.
 const ACTION: &str = "action";
 
-fn attribute<'e>(element: &'e Element, name: &str) -> Option<&'e Attribute> {
-    element
-        .attributes
-        .iter()
-        .find(|attribute| attribute.name == name)
+/// The value of an attribute, when it is the same for every request.
+fn literal<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
+    let mut attributes = element.attributes.iter();
+    let attribute = attributes.find(|attribute| attribute.name == name)?;
+    attribute.value.literal()
 }
 
-fn child_tags(element: &Element) -> impl Iterator<Item = &'static str> {
+fn children(element: &Element) -> impl Iterator<Item = &'static ElementSpec> {
     element.content.iter().filter_map(|node| match node {
-        Node::Element(child) => Some(child.spec.tag),
+        Node::Element(child) => Some(child.spec),
         Node::Text(_) => None,
     })
-}
-
-/// What Twilio advises against.
-fn check_status(
-    problems: &mut Problems,
-    element: &Element,
-    span: &Range<usize>,
-    parent: &ElementSpec,
-) {
-    let spec = element.spec;
-    let in_reply = spec.status_in_reply.filter(|_| parent.tag == RESPONSE);
-    if let Some(status) = spec.status.or(in_reply) {
-        advise_against(problems, &format!("`{}`", spec.tag), status, span.clone());
-    }
 }
 
 /// The warning about an element or an attribute that works, but that Twilio advises against.
@@ -205,16 +157,18 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
     let Some(main) = spec.main_child.filter(|_| spec.destination.is_some()) else {
         return;
     };
-    let has_text = element
-        .content
-        .iter()
-        .any(|node| matches!(node, Node::Text(_)));
-    if !has_text && child_tags(element).all(|tag| tag != main) {
+    let mut nodes = element.content.iter();
+    let has_text = nodes.any(|node| matches!(node, Node::Text(_)));
+    if !has_text && children(element).all(|child| child.tag != main) {
         let message = format!("`{}` reaches nobody", spec.tag);
         let help = format!("write {{ {main} = \"…\" }} among its children");
-        problems
-            .error(&EMPTY_ELEMENT, span.clone(), message, help)
-            .twilio(spec.errors.first().copied());
+        problems.twilio_error(
+            spec.errors.first().copied(),
+            &EMPTY_ELEMENT,
+            span,
+            message,
+            help,
+        );
     }
 }
 
@@ -225,29 +179,26 @@ fn check_needed(
     span: &Range<usize>,
     parent: &ElementSpec,
 ) {
-    let sets = |name: &str| attribute(element, name).is_some();
     for (name, spec) in element
         .spec
         .attributes
         .iter()
         .filter(|(_, spec)| spec.required)
     {
-        let can_do_without =
-            spec.optional_in == Some(parent.tag) || spec.required_unless.is_some_and(sets);
-        if !can_do_without && !sets(name) {
+        let can_do_without = spec.optional_in == Some(parent.tag)
+            || spec.required_unless.is_some_and(|name| element.sets(name));
+        if !can_do_without && !element.sets(name) {
             let message = format!("`{}` has no `{name}`", element.spec.tag);
             let help = format!("write {name} = \"…\" in it");
-            problems
-                .error(&MISSING_ATTRIBUTE, span.clone(), message, help)
-                .twilio(12200);
+            problems.twilio_error(12200, &MISSING_ATTRIBUTE, span, message, help);
         }
     }
 }
 
 /// A voice speaks its own language; with another the verb may fail.
 fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) {
-    let literal = |name: &str| attribute(element, name)?.value.literal();
-    let (Some(voice), Some(language)) = (literal("voice"), literal("language")) else {
+    let (voice, language) = (literal(element, "voice"), literal(element, "language"));
+    let (Some(voice), Some(language)) = (voice, language) else {
         return;
     };
     let languages = vocabulary::voice_languages(voice);
@@ -257,11 +208,9 @@ fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) 
     };
     if element.spec.spoken_max.is_some() && !languages.is_empty() && !languages.iter().any(speaks) {
         let message = format!("the voice \"{voice}\" does not speak \"{language}\"");
-        let help = format!(
-            "write language = \"{}\", or choose another voice",
-            languages[0]
-        );
-        problems.warn(&VOICE_LANGUAGE, span.clone(), message, help);
+        let spoken = languages[0];
+        let help = format!("write language = \"{spoken}\", or choose another voice");
+        problems.warn(&VOICE_LANGUAGE, span, message, help);
     }
 }
 
@@ -270,18 +219,9 @@ fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>)
     let tag = element.spec.tag;
     let mut too_many = |what: String, help: String, number: Option<u32>| {
         let message = format!("{what} in one `{tag}`");
-        problems
-            .error(&TOO_MANY, span.clone(), message, help)
-            .twilio(number);
+        problems.twilio_error(number, &TOO_MANY, span, message, help);
     };
-    let children: Vec<&ElementSpec> = element
-        .content
-        .iter()
-        .filter_map(|node| match node {
-            Node::Element(child) => Some(child.spec),
-            Node::Text(_) => None,
-        })
-        .collect();
+    let children: Vec<&ElementSpec> = children(element).collect();
     if let Some(child) = children.iter().find(|child| child.alone)
         && children.len() > 1
     {
@@ -303,15 +243,15 @@ fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>)
 /// The elements of which there are more than one place takes: each kind, how many there are, and the position of the
 /// first one too many.
 fn over_limit<'s>(specs: &[&'s ElementSpec]) -> Vec<(&'s ElementSpec, usize, usize)> {
-    let is_over = |(position, spec): (usize, &&'s ElementSpec)| {
-        let same =
-            |specs: &[&ElementSpec]| specs.iter().filter(|other| other.tag == spec.tag).count();
-        let is_first_over = |most| same(&specs[..position]) == most;
-        spec.most
-            .is_some_and(is_first_over)
-            .then(|| (*spec, same(specs), position))
-    };
-    specs.iter().enumerate().filter_map(is_over).collect()
+    let mut over = Vec::new();
+    for (position, spec) in specs.iter().enumerate() {
+        let same = |specs: &[&ElementSpec]| specs.iter().filter(|s| s.tag == spec.tag).count();
+        let before = &specs[..position];
+        if spec.most.is_some_and(|most| same(before) == most) {
+            over.push((*spec, same(specs), position));
+        }
+    }
+    over
 }
 
 fn at_most(most: Option<usize>) -> String {
@@ -345,9 +285,8 @@ fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>)
     } else {
         return;
     };
-    problems
-        .error(&TOO_LONG, content.span(), message, help)
-        .twilio(spec.errors.last().copied());
+    let (number, place) = (spec.errors.last().copied(), content.span());
+    problems.twilio_error(number, &TOO_LONG, place, message, help);
 }
 
 /// The characters of a text that are there whatever the request.
@@ -362,10 +301,7 @@ fn literal_length(node: &Node) -> usize {
 
 /// The rules that look at the order and the number of verbs.
 pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize>)]) {
-    for pair in verbs.windows(2) {
-        let [(verb, _), (next, span)] = pair else {
-            continue;
-        };
+    for ((verb, _), (next, span)) in verbs.iter().zip(verbs.iter().skip(1)) {
         check_order(problems, verb, next, span);
     }
     // A Pause before it only delays; whatever else comes first answers the call.
@@ -376,45 +312,37 @@ pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize
     if let Some((_, span)) = after_pauses.find(|(verb, _)| verb.spec.tag == "Reject") {
         let help = "write Reject alone, or Hangup after what you say";
         let message = "the verb before `Reject` has answered the call already";
-        problems.warn(&LATE_REJECT, span.clone(), message, help);
+        problems.warn(&LATE_REJECT, span, message, help);
     }
     let specs: Vec<&ElementSpec> = verbs.iter().map(|(verb, _)| verb.spec).collect();
     for (spec, count, position) in over_limit(&specs) {
         let message = format!("{count} `{}` in one reply", spec.tag);
-        problems
-            .error(
-                &TOO_MANY,
-                verbs[position].1.clone(),
-                message,
-                at_most(spec.most),
-            )
-            .twilio(spec.most_error);
+        let (place, help) = (&verbs[position].1, at_most(spec.most));
+        problems.twilio_error(spec.most_error, &TOO_MANY, place, message, help);
     }
 }
 
 /// The rule that nothing may follow what ends the document.
 fn check_order(problems: &mut Problems, verb: &Element, next: &Element, span: &Range<usize>) {
     let (tag, next) = (verb.spec.tag, next.spec.tag);
-    let has_action = attribute(verb, ACTION).is_some();
-    let is_true =
-        |name| attribute(verb, name).is_some_and(|set| set.value.literal() == Some("true"));
+    let has_action = verb.sets(ACTION);
     let why = match verb.spec.ends {
         Some(Ends::Always) => format!("`{tag}` ends the document"),
         Some(Ends::Action) if has_action => format!("`{tag}` goes on at its `action`"),
-        Some(Ends::ActionOnEmptyResult) if is_true("actionOnEmptyResult") => {
+        Some(Ends::ActionOnEmptyResult) if literal(verb, "actionOnEmptyResult") == Some("true") => {
             format!("this `{tag}` always goes on at its `action`")
         }
         Some(Ends::Perhaps) if has_action => {
             let message = format!("`{next}` may not be reached: this `{tag}` has an `action`");
             let help = "write it before that message, or set statusCallback instead of action";
-            problems.warn(&UNREACHABLE_ELEMENT, span.clone(), message, help);
+            problems.warn(&UNREACHABLE_ELEMENT, span, message, help);
             return;
         }
         _ => return,
     };
     let message = format!("`{next}` is never reached: {why}");
     let help = format!("move it before `{tag}`, or take it out");
-    problems.error(&UNREACHABLE_ELEMENT, span.clone(), message, help);
+    problems.error(&UNREACHABLE_ELEMENT, span, message, help);
 }
 
 /// `[default]` must not be able to fail: no template, and nothing that asks the service again.
@@ -430,7 +358,7 @@ pub(super) fn check_default_verb(
             "`{}` leads on from [default], which must be the end",
             spec.tag
         );
-        problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
+        problems.error(&FRAGILE_DEFAULT, span, message, help);
         return;
     }
     for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == ACTION) {

@@ -8,62 +8,43 @@ use jiff::civil::Date;
 use jiff::tz::{TimeZone, db};
 use toml::de::{DeTable, DeValue};
 
-use super::names::Names;
+use super::names::Reader;
 use super::shape;
-use super::uses::{Read, Uses};
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, entries, section_help};
+use crate::table::problems::{Problems, Value, did_you_mean_text, entries};
 use crate::table::schedule::{Schedule, Span};
-use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_SCHEDULE: Check = Check::new(
     "bad-schedule",
-    r#"A time zone that the IANA database does not have, or a span that cannot be read. Days are `Mon` to `Sun`, `12-25` or
-`2026-12-31`, hours `09:00-17:30` with two digits and no blanks.
-
-```toml
-open = ["Mon-Fri 9-17"]     # "Mon-Fri 09:00-17:00"
-```
-"#,
+    "A time zone that the IANA database does not have, or a span that cannot be read. Days are `Mon` to `Sun`, `12-25` or
+`2026-12-31`, hours `09:00-17:30` with two digits and no blanks.",
+    r#"open = ["Mon-Fri 9-17"]     # "Mon-Fri 09:00-17:00""#,
 );
 
 pub(super) static UNKNOWN_SCHEDULE: Check = Check::absence(
     "unknown-schedule",
-    r#"A schedule that the table does not have. Correct its name, or write a section for it.
-
-```toml
-during = "ofice"     # [schedule.office]
-```
-"#,
+    "A schedule that the table does not have. Correct its name, or write a section for it.",
+    r#"during = "ofice"     # [schedule.office]"#,
 );
 
 pub(super) static NEVER_OPEN: Check = Check::new(
     "never-open",
-    r#"A schedule that is never open: `open` is empty, or `closed` covers all of it, whatever the year. No route `during` it
-could ever answer. Write the hours when somebody is there.
-
-```toml
-open = ["Sat 10:00-14:00"]
-closed = ["Sat"]
-```
-"#,
+    "A schedule that is never open: `open` is empty, or `closed` covers all of it, whatever the year. No route `during` it
+could ever answer. Write the hours when somebody is there.",
+    r#"open = ["Sat 10:00-14:00"]
+closed = ["Sat"]"#,
 );
 
 /// The schedules by name; `None` for one with an error in it.
 pub(super) fn schedules(
     problems: &mut Problems,
-    section: &Value<'_>,
+    section: Option<&Value<'_>>,
 ) -> BTreeMap<String, Option<Arc<Schedule>>> {
     let mut schedules = BTreeMap::new();
-    let Some(tables) = problems.table(section, "a table of schedules") else {
-        return schedules;
-    };
-    for (key, value) in entries(tables) {
+    let tables = section.and_then(|section| problems.table(section, "a table of schedules"));
+    for (key, value) in tables.map(entries).unwrap_or_default() {
         let name = key.get_ref().as_ref();
-        let before = problems.count();
-        let schedule = schedule(problems, name, key.span(), value);
-        let is_right = problems.errors_since(before) == 0;
-        let schedule = schedule.filter(|_| is_right).map(Arc::new);
+        let schedule = schedule(problems, name, key.span(), value).map(Arc::new);
         schedules.insert(name.to_owned(), schedule);
     }
     schedules
@@ -93,10 +74,14 @@ fn schedule(
         open,
         closed,
     };
-    if problems.errors_since(before) == 0 && schedule.is_never_open() {
+    if problems.errors_since(before) > 0 {
+        return None;
+    }
+    if schedule.is_never_open() {
         let message = format!("{section} is never open: `closed` covers all of `open`");
         let help = "write the spans in which somebody is there";
         problems.error(&NEVER_OPEN, place, message, help);
+        return None;
     }
     Some(schedule)
 }
@@ -113,14 +98,9 @@ fn zone(
     if let Ok(zone) = TimeZone::get(name) {
         return Some(zone);
     }
-    let names: Vec<String> = db()
-        .available()
-        .map(|name| name.as_str().to_owned())
-        .collect();
-    let help = match nearest(name, names.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => "write an IANA name, such as \"America/New_York\"".to_owned(),
-    };
+    let names: Vec<String> = db().available().map(|name| name.to_string()).collect();
+    let otherwise = "write an IANA name, such as \"America/New_York\"";
+    let help = did_you_mean_text(name, names.iter().map(String::as_str), otherwise);
     let message = format!("there is no time zone \"{name}\"");
     problems.error(&BAD_SCHEDULE, value.span(), message, help);
     None
@@ -128,13 +108,9 @@ fn zone(
 
 fn spans(problems: &mut Problems, value: &Value<'_>) -> Vec<Span> {
     let help = "write an array: [\"Mon-Fri 09:00-17:30\"]";
-    let Some(array) = problems.array(value, "an array of spans", help) else {
-        return Vec::new();
-    };
-    array
-        .iter()
-        .filter_map(|item| span(problems, item))
-        .collect()
+    let array = problems.array(value, "an array of spans", help);
+    let items = array.unwrap_or_default().iter();
+    items.filter_map(|item| span(problems, item)).collect()
 }
 
 fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
@@ -143,14 +119,9 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
     if let DeValue::Datetime(date) = item.get_ref() {
         let date = date.date.filter(|_| date.time.is_none());
         let span = date.and_then(|date| {
-            let (year, month, day) = (
-                date.year.try_into(),
-                date.month.try_into(),
-                date.day.try_into(),
-            );
-            Some(Span::on(
-                Date::new(year.ok()?, month.ok()?, day.ok()?).ok()?,
-            ))
+            let (month, day) = (date.month.try_into().ok()?, date.day.try_into().ok()?);
+            let date = Date::new(date.year.try_into().ok()?, month, day);
+            Some(Span::on(date.ok()?))
         });
         if span.is_none() {
             let message = "this is no day of the calendar without hours";
@@ -171,29 +142,28 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
 
 /// The schedules that a `during` or `outside` names.
 pub(super) fn named_schedules(
-    names: &Names,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
     value: Option<&Value<'_>>,
-) -> Read<Vec<Arc<Schedule>>> {
-    let mut uses = Uses::default();
+) -> Vec<Arc<Schedule>> {
     let items: &[Value<'_>] = match value.map(|value| (value, value.get_ref())) {
         None => &[],
         Some((_, DeValue::Array(array))) if !array.is_empty() => array,
         Some((value, _)) => std::slice::from_ref(value),
     };
+    let known = &reader.names.schedules;
+    let problems = &mut *reader.problems;
     let mut schedules = Vec::new();
     for item in items {
         let Some(name) = problems.text(item, "the name of a schedule") else {
             continue;
         };
-        if let Some(schedule) = names.schedules.get(name) {
-            uses.schedules.insert(name.to_owned());
+        if let Some(schedule) = known.get(name) {
+            reader.uses.schedules.insert(name.to_owned());
             schedules.extend(schedule.clone());
-            continue;
+        } else {
+            let known = known.keys();
+            problems.unknown_section(&UNKNOWN_SCHEDULE, "schedule", name, known, item.span());
         }
-        let help = section_help("schedule", name, names.schedules.keys());
-        let message = format!("there is no schedule \"{name}\"");
-        problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
     }
-    uses.with(schedules)
+    schedules
 }

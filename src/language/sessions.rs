@@ -6,148 +6,99 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::names::Names;
+use super::names::{Reader, Rule};
 use super::shape;
-use super::texts::template;
-use super::uses::{CellCheck, Owner, Place, Read, Rule, Slot, Uses};
-use super::values::BAD_NUMBER;
+use super::texts::{PARTICIPANT, Slot, template};
+use super::values::{BAD_NUMBER, NUMBER_HELP};
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, choice, integer};
+use crate::table::problems::{Problems, Value, integer, one_of};
 use crate::table::reply::template::{Field, Text};
 use crate::table::reply::{MODES, NewSession, UNIQUE_NAME_MAX_CHARACTERS};
 use crate::twilio::channel::Channel;
-use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::Destination;
 
 pub(super) static BAD_SESSION: Check = Check::new(
     "bad-session",
-    r#"A field of `create_session` that Proxy would refuse: an unknown mode, a `ttl` that is not a number of seconds, a
-`dateExpiry` without its offset, a `uniqueName` over 191 characters.
-
-```toml
-create_session = { participantIdentifier = "+15005550006", mode = "voice" }     # "voice-only"
-```
-"#,
+    "A field of `create_session` that Proxy would refuse: an unknown mode, a `ttl` that is not a number of seconds, a
+`dateExpiry` without its offset, a `uniqueName` over 191 characters.",
+    r#"create_session = { participantIdentifier = "+15005550006", mode = "voice" }     # "voice-only""#,
 );
 
 pub(super) static USED_NAME: Check = Check::new(
     "used-name",
-    r#"A `uniqueName` that the next call would use again. Proxy refuses it with error 80603, even after the first session is
-closed. Put the SID of the call or the text into it.
-
-```toml
-uniqueName = "callback-{{ CallSid | default(MessageSid) }}"
-```
-"#,
+    "A `uniqueName` that the next call would use again. Proxy refuses it with error 80603, even after the first session is
+closed. Put the SID of the call or the text into it.",
+    r#"uniqueName = "callback-{{ CallSid | default(MessageSid) }}""#,
 );
-
-/// The field for the real number of the second party, which Proxy calls: without it there is no session.
-const PARTICIPANT: &str = "participantIdentifier";
 
 /// The session of a route's `create_session`, and the channels that it answers.
 pub(super) fn new_session(
-    names: &Names,
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
     value: &Value<'_>,
-    owner: Owner,
-) -> Read<Option<(NewSession, &'static [Channel])>> {
-    let mut uses = Uses::default();
-    let Some(table) = problems.table(value, "a table of a session's fields") else {
-        return uses.with(None);
-    };
-    problems.unknown_keys(table, "`create_session`", &shape::SESSION.keys());
+) -> Option<(NewSession, &'static [Channel])> {
+    let section = "`create_session`";
+    let problems = &mut *reader.problems;
+    let table = problems.table(value, "a table of a session's fields")?;
+    problems.unknown_keys(table, section, &shape::SESSION.keys());
     let help =
         "write participantIdentifier = \"+15005550006\": the real number of the second party";
-    let section = "`create_session`";
-    let found = problems.required(table, PARTICIPANT, section, value.span(), help);
-    let Some(participant) = found else {
-        return uses.with(None);
-    };
-    let mut text = |problems: &mut Problems, value, field, destination| {
-        session_text(names, problems, value, field, destination, owner).unpack(&mut uses)
-    };
+    problems.required(table, PARTICIPANT, section, value.span(), help)?;
     let number = Some(Destination::Number);
-    let Some(participant_identifier) = text(problems, participant, PARTICIPANT, number) else {
-        return uses.with(None);
-    };
-    let field = "participantProxyIdentifier";
-    let participant_proxy_identifier = table
-        .get(field)
-        .and_then(|value| text(problems, value, field, Some(Destination::Sender)));
-    let unique_name = table.get("uniqueName").and_then(|value| {
-        let name = text(problems, value, "uniqueName", None)?;
-        check_unique_name(problems, &name, value.span());
-        Some(name)
-    });
-    let mode = table.get("mode").and_then(|value| mode(problems, value));
+    let participant_identifier = session_text(reader, table, PARTICIPANT, number)?;
+    let proxy = "participantProxyIdentifier";
+    let participant_proxy_identifier =
+        session_text(reader, table, proxy, Some(Destination::Sender));
+    let unique_name = session_text(reader, table, "uniqueName", None);
+    if let (Some(name), Some(value)) = (&unique_name, table.get("uniqueName")) {
+        check_unique_name(reader.problems, name, value.span());
+    }
+    let mode = mode(reader.problems, table);
     let session = NewSession {
         participant_identifier,
         participant_proxy_identifier,
         unique_name,
         mode,
-        ttl: table.get("ttl").and_then(|value| ttl(problems, value)),
-        date_expiry: date_expiry(problems, table),
+        ttl: ttl(reader.problems, table),
+        date_expiry: date_expiry(reader.problems, table),
     };
     let channels: &[Channel] = match mode {
         Some("voice-only") => &[Channel::Voice],
         Some("message-only") => &[Channel::Message],
         _ => &Channel::ALL,
     };
-    uses.with(Some((session, channels)))
+    Some((session, channels))
 }
 
+/// A text of the session; one with a destination must be a number.
 fn session_text(
-    names: &Names,
-    problems: &mut Problems,
-    value: &Value<'_>,
+    reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
     field: &'static str,
     destination: Option<Destination>,
-    owner: Owner,
-) -> Read<Option<Text>> {
-    let mut uses = Uses::default();
-    let Some(raw) = problems.text(value, "a text") else {
-        return uses.with(None);
-    };
+) -> Option<Text> {
+    let value = table.get(field)?;
+    let raw = reader.problems.text(value, "a text")?;
     let slot = Slot {
         element: "create_session",
         attribute: Some(field),
         destination,
+        rule: destination.map(|_| Rule::Destination(Destination::Number)),
         dials: field == PARTICIPANT,
-        is_socket: false,
-        place: Place {
-            channel: Channel::Voice,
-            owner,
-        },
+        span: value.span(),
     };
-    let read = template(names, problems, raw, &value.span(), &slot);
-    let Some(text) = read.unpack(&mut uses) else {
-        return uses.with(None);
-    };
-    if destination.is_some() {
-        if let Some((directory, column)) = text.plain_column() {
-            uses.cells.push(CellCheck {
-                directory: directory.name().to_owned(),
-                column,
-                rule: Rule::Destination(Destination::Number),
-                is_required: field == PARTICIPANT,
-                place: format!("`{field}` of `create_session`"),
-                span: value.span(),
-            });
-        }
-        if let Some(literal) = text.literal()
-            && let Err(error) = Destination::Number.check(literal)
-        {
-            let help = "write the number as +15005550006, without spaces or dashes";
-            problems.error(&BAD_NUMBER, value.span(), error.to_string(), help);
-        }
+    let text = template(reader, raw, &slot)?;
+    if let (Some(rule), Some(literal)) = (slot.rule, text.literal())
+        && let Err(error) = rule.check(literal)
+    {
+        let problems = &mut *reader.problems;
+        problems.error(&BAD_NUMBER, slot.span, error.to_string(), NUMBER_HELP);
     }
-    uses.with(Some(text))
+    Some(text)
 }
 
 fn check_unique_name(problems: &mut Problems, name: &Text, span: Range<usize>) {
-    let is_of_this_request = name
-        .fields()
-        .flat_map(Field::parameters)
+    let mut parameters = name.fields().flat_map(Field::parameters);
+    let is_of_this_request = parameters
         .any(|name| matches!(name, "CallSid" | "MessageSid" | "SmsSid" | "SmsMessageSid"));
     let is_too_long = name
         .literal()
@@ -159,25 +110,25 @@ fn check_unique_name(problems: &mut Problems, name: &Text, span: Range<usize>) {
         let message =
             "the second session of this name is refused, also when the first has been closed";
         let help = "put the SID in: uniqueName = \"callback-{{ CallSid | default(MessageSid) }}\"";
-        problems.warn(&USED_NAME, span, message, help).twilio(80603);
+        let warning = problems.warn(&USED_NAME, span, message, help);
+        warning.error_number = Some(80603);
     }
 }
 
-fn mode(problems: &mut Problems, value: &Value<'_>) -> Option<&'static str> {
+fn mode(problems: &mut Problems, table: &DeTable<'_>) -> Option<&'static str> {
+    let value = table.get("mode")?;
     let text = problems.text(value, "a mode")?;
     let mode = MODES.into_iter().find(|mode| *mode == text);
     if mode.is_none() {
-        let help = match nearest(text, MODES) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("it is one of {}", choice(&MODES)),
-        };
         let message = format!("a session has no mode \"{text}\"");
+        let help = one_of(text, &MODES);
         problems.error(&BAD_SESSION, value.span(), message, help);
     }
     mode
 }
 
-fn ttl(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
+fn ttl(problems: &mut Problems, table: &DeTable<'_>) -> Option<u32> {
+    let value = table.get("ttl")?;
     let DeValue::Integer(number) = value.get_ref() else {
         problems.wrong_type(value, "a number of seconds", "write ttl = 3600");
         return None;
@@ -197,11 +148,8 @@ fn date_expiry(problems: &mut Problems, table: &DeTable<'_>) -> Option<String> {
         DeValue::String(text) => text.to_string(),
         DeValue::Datetime(moment) => moment.to_string(),
         _ => {
-            problems.wrong_type(
-                value,
-                "a moment",
-                "write dateExpiry = \"2026-12-31T23:00:00Z\"",
-            );
+            let help = "write dateExpiry = \"2026-12-31T23:00:00Z\"";
+            problems.wrong_type(value, "a moment", help);
             return None;
         }
     };

@@ -2,44 +2,35 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::shape;
 use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_REPLIES};
-use crate::table::problems::{BAD_NAME, Problems, Value, entries, integer};
+use crate::table::problems::{BAD_NAME, Problems, Value, did_you_mean, entries, integer};
 use crate::table::schedule::parse_seconds;
 use crate::twilio::channel::Channel;
-use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary;
 
 pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
     "unknown-element",
-    r#"An element that TwiML does not have, or an empty table. Letter case counts: `Say`, not `say`; tags inside `Say` are in
-small letters.
-
-```toml
-voice = [ { say = "Hello." } ]
-```
-"#,
+    "An element that TwiML does not have, or an empty table. Letter case counts: `Say`, not `say`; tags inside `Say` are in
+small letters.",
+    r#"voice = [ { say = "Hello." } ]"#,
 );
 
 pub(super) static BAD_LIMIT: Check = Check::new(
     "bad-limit",
-    r#"A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `per` is `1s` to `24h`. Write 0 for `replies` or
-`same_call` to switch that guard off.
-
-```toml
-[loop_guard]
-per = "10 minutes"     # per = "10m"
-```
-"#,
+    "A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `per` is `1s` to `24h`. Write 0 for `replies` or
+`same_call` to switch that guard off.",
+    r#"[loop_guard]
+per = "10 minutes"     # per = "10m""#,
 );
 
 /// The query fields of the operator's own.
-pub(super) fn parameters(problems: &mut Problems, value: &Value<'_>) -> BTreeSet<String> {
+pub(super) fn parameters(problems: &mut Problems, value: Option<&Value<'_>>) -> BTreeSet<String> {
     let help = "write parameters = [\"campaign\"]";
-    let names = problems.array(value, "an array of names", help);
+    let names = value.and_then(|value| problems.array(value, "an array of names", help));
     names
         .unwrap_or_default()
         .iter()
@@ -49,22 +40,20 @@ pub(super) fn parameters(problems: &mut Problems, value: &Value<'_>) -> BTreeSet
 }
 
 /// The attributes that elements have besides those that TwiML is known to have.
-pub(super) fn extra(problems: &mut Problems, section: &Value<'_>) -> BTreeMap<String, Vec<String>> {
+pub(super) fn extra(
+    problems: &mut Problems,
+    section: Option<&Value<'_>>,
+) -> BTreeMap<String, Vec<String>> {
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let Some(table) = problems.table(section, "a table of elements") else {
-        return extra;
-    };
+    let table = section.and_then(|section| problems.table(section, "a table of elements"));
     let known: Vec<&str> = Channel::ALL
         .into_iter()
         .flat_map(vocabulary::element_names)
         .collect();
-    for (key, value) in entries(table) {
+    for (key, value) in table.map(entries).unwrap_or_default() {
         let element = key.get_ref().as_ref();
         if !known.contains(&element) {
-            let help = match nearest(element, known.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "name an element of TwiML's".to_owned(),
-            };
+            let help = did_you_mean(element, known.iter().copied(), "name an element of TwiML's");
             let message = format!("TwiML has no element `{element}`");
             problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
             continue;
@@ -91,25 +80,22 @@ pub(super) fn extra(problems: &mut Problems, section: &Value<'_>) -> BTreeMap<St
 }
 
 /// What the guards allow; the defaults where the section does not say otherwise.
-pub(super) fn limits(problems: &mut Problems, section: &Value<'_>) -> Limits {
-    let mut limits = Limits::default();
-    let Some(table) = problems.table(section, "a table of limits") else {
-        return limits;
+pub(super) fn limits(problems: &mut Problems, section: Option<&Value<'_>>) -> Limits {
+    let defaults = Limits::default();
+    let table = section.and_then(|section| problems.table(section, "a table of limits"));
+    let Some(table) = table else {
+        return defaults;
     };
     problems.unknown_keys(table, "[loop_guard]", &shape::LIMITS.keys());
-    if let Some(value) = table.get("replies") {
-        limits.replies = count(problems, value, MOST_REPLIES).unwrap_or(limits.replies);
+    Limits {
+        replies: count(problems, table, "replies", MOST_REPLIES).unwrap_or(defaults.replies),
+        per_seconds: seconds(problems, table).unwrap_or(defaults.per_seconds),
+        same_call: count(problems, table, "same_call", u32::MAX).unwrap_or(defaults.same_call),
     }
-    if let Some(value) = table.get("same_call") {
-        limits.same_call = count(problems, value, u32::MAX).unwrap_or(limits.same_call);
-    }
-    if let Some(value) = table.get("per") {
-        limits.per_seconds = seconds(problems, value).unwrap_or(limits.per_seconds);
-    }
-    limits
 }
 
-fn seconds(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
+fn seconds(problems: &mut Problems, table: &DeTable<'_>) -> Option<u32> {
+    let value = table.get("per")?;
     let help = "write a time from 1s to 24h, such as per = \"10m\"";
     let seconds = match value.get_ref() {
         DeValue::String(text) => parse_seconds(text),
@@ -127,7 +113,8 @@ fn seconds(problems: &mut Problems, value: &Value<'_>) -> Option<u32> {
     seconds
 }
 
-fn count(problems: &mut Problems, value: &Value<'_>, most: u32) -> Option<u32> {
+fn count(problems: &mut Problems, table: &DeTable<'_>, key: &str, most: u32) -> Option<u32> {
+    let value = table.get(key)?;
     let DeValue::Integer(number) = value.get_ref() else {
         let help = "write a number; 0 switches the guard off";
         problems.wrong_type(value, "a whole number", help);

@@ -13,13 +13,9 @@ use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
 
 pub(super) static TOML_SYNTAX: Check = Check::new(
     "toml-syntax",
-    r#"The file is not valid TOML here. The most common causes: a quote or a bracket that is not closed, a value without
-quotes, a section that is defined twice, single brackets where `[[route]]` needs two.
-
-```toml
-name = ride-ended     # name = "ride-ended"
-```
-"#,
+    "The file is not valid TOML here. The most common causes: a quote or a bracket that is not closed, a value without
+quotes, a section that is defined twice, single brackets where `[[route]]` needs two.",
+    r#"name = ride-ended     # name = "ride-ended""#,
 );
 
 /// Reading stops after this many mistakes: such a file is something else than a table.

@@ -22,36 +22,24 @@ use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_TEST: Check = Check::new(
     "bad-test",
-    r#"A `[[test]]` that cannot be run: it expects a route that does not exist, or names a channel, webhook or moment that
-does not exist. Write a moment with its time zone or offset.
-
-```toml
-at = "2026-12-24T12:00"     # "2026-12-24T12:00[America/New_York]"
-```
-"#,
+    "A `[[test]]` that cannot be run: it expects a route that does not exist, or names a channel, webhook or moment that
+does not exist. Write a moment with its time zone or offset.",
+    r#"at = "2026-12-24T12:00"     # "2026-12-24T12:00[America/New_York]""#,
 );
 
 pub(super) static FAILED_TEST: Check = Check::new(
     "failed-test",
-    r#"A `[[test]]` whose request does not get the answer that it expects. It keeps an edit from going live, but not the
-service from starting. `explain` with the same request shows why; then correct the table or the test.
-
-```toml
-request = { Called = "+15005550006" }
-expect = "ride-ended"
-```
-"#,
+    "A `[[test]]` whose request does not get the answer that it expects. It keeps an edit from going live, but not the
+service from starting. `explain` with the same request shows why; then correct the table or the test.",
+    r#"request = { Called = "+15005550006" }
+expect = "ride-ended""#,
 );
 
 pub(super) static TEST_NEEDS_TIME: Check = Check::new(
     "test-needs-time",
-    r#"The answer to a test depends on a schedule, and the test does not say when its request comes. It runs at noon UTC on 1
-January, which is probably not what you want. Write `at`.
-
-```toml
-at = "2026-12-24T12:00[America/New_York]"
-```
-"#,
+    "The answer to a test depends on a schedule, and the test does not say when its request comes. It runs at noon UTC on 1
+January, which is probably not what you want. Write `at`.",
+    r#"at = "2026-12-24T12:00[America/New_York]""#,
 );
 
 /// The moment of a test that names none: 2026-01-01T12:00:00Z.
@@ -215,7 +203,7 @@ fn test_request(
     let mut pairs = Vec::new();
     for (key, value) in entries(fields) {
         let name = key.get_ref().as_ref();
-        names.check_parameter(problems, name, &key.span());
+        names.check_parameter(problems, name, &key.span(), "never matches");
         if webhook == Webhook::Intercept {
             names.check_intercept_parameter(problems, name, &key.span());
         }

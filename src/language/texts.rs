@@ -1,99 +1,147 @@
-//! Texts of a reply: their templates, and the columns and parameters that stand in them.
+//! Texts of a reply: their templates, and what may lead where. A stranger must not choose whom we pay to reach, and
+//! neither party may learn the other's real number.
 
 use std::ops::Range;
 
-use super::destinations;
 use super::directory_file::unknown_column;
-use super::names::{Names, SESSION_IN_STEP};
-use super::uses::{Owner, Read, Slot, Uses};
-use super::values::WRONG_CASE;
+use super::names::{CellCheck, Owner, Reader, Rule, StepReference, Uses, session_in_step};
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, listed};
+use crate::table::problems::{Problems, did_you_mean, listed};
 use crate::table::reply::template::{
-    FILTERS, Field, TemplateError, TemplateErrorKind, Text, Value,
+    FILTERS, Field, Piece, TemplateError, TemplateErrorKind, Text, Value,
 };
-use crate::twilio::parameters::{self, NameProblem};
-use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::Destination;
+use crate::twilio::parameters;
+use crate::twilio::twiml_value::check_url;
+use crate::twilio::vocabulary::{Destination, ValueType};
 
 pub(super) static FRAGILE_DEFAULT: Check = Check::new(
     "fragile-default",
-    r#"`[default]` holds something that can fail or lead on: a template, `Redirect`, `Gather`, `Record`, `Enqueue`, `action`.
+    "`[default]` holds something that can fail or lead on: a template, `Redirect`, `Gather`, `Record`, `Enqueue`, `action`.
 It is the answer when everything else fails, so it must not depend on anything. Write it in a last route without
-`when`.
-
-```toml
-[default]
-voice = [ { Say = "Hello {{ Caller }}" } ]
-```
-"#,
+`when`.",
+    r#"[default]
+voice = [ { Say = "Hello {{ Caller }}" } ]"#,
 );
 
 pub(super) static BAD_TEMPLATE: Check = Check::new(
     "bad-template",
     r#"A `{{ … }}` that cannot be read: no closing `}}`, nothing between the braces, a filter that does not exist. The
-filters are `default`, `lower`, `spell` and `upper`; two braces as text are `{{ "{{" }}`.
-
-```toml
-voice = [ { Say = "Hello {{ CallerCity | title }}" } ]
-```
-"#,
+filters are `default`, `lower`, `spell` and `upper`; two braces as text are `{{ "{{" }}`."#,
+    r#"voice = [ { Say = "Hello {{ CallerCity | title }}" } ]"#,
 );
 
+pub(super) static BAD_URL: Check = Check::new(
+    "bad-url",
+    "A URL that Twilio could not use. Write an absolute URL with `https` or `http` (`wss` where TwiML opens a socket), or
+one that begins with `?` or `/`, which is completed from the URL that Twilio requested.",
+    r#"voice = [ { Play = "music.mp3" } ]     # "https://example.com/music.mp3""#,
+);
+
+pub(super) static OPEN_DESTINATION: Check = Check::new(
+    "open-destination",
+    "A stranger would choose what is dialled, messaged or fetched, at your expense or against your servers. Write it out,
+or take it from a directory; after the `?` of a URL any parameter may stand.",
+    r#"voice = [ { Dial = "{{ Digits }}" } ]"#,
+);
+
+pub(super) static CALLER_DESTINATION: Check = Check::new(
+    "caller-destination",
+    "The caller's own number decides whom this reaches, at your expense: premium-rate numbers can call too. If that is what
+you want, for a callback say, make sure that only callers you know come to this route.",
+    r#"voice = [ { Dial = "{{ Caller }}" } ]"#,
+);
+
+pub(super) static PRIVATE_NUMBER: Check = Check::new(
+    "private-number",
+    "The other party's real number or name stands where somebody could hear or read it. It may only be dialled or put into
+a new session, by a route that says `private = true`.",
+    r#"voice = [ { Say = "Call {{ outboundParticipantIdentifier }}." } ]"#,
+);
+
+pub(super) static SHOWN_CALLER: Check = Check::new(
+    "shown-caller",
+    "The party that is dialled sees the caller's real number. Leave `callerId` out: then our own number is shown, which is
+what masked numbers are for.",
+    r#"voice = [ { Dial = "+15005550006", callerId = "{{ Caller }}" } ]"#,
+);
+
+/// The field for the real number of the second party, which Proxy calls: without it there is no session.
+pub(super) const PARTICIPANT: &str = "participantIdentifier";
+
+/// What a text is for.
+pub(super) struct Slot<'s> {
+    /// The element it stands in.
+    pub element: &'s str,
+    /// Its attribute; `None` for the element's text.
+    pub attribute: Option<&'s str>,
+    /// Where it leads, if anywhere.
+    pub destination: Option<Destination>,
+    /// What its value must be, if anything.
+    pub rule: Option<Rule>,
+    /// Whether it is what a Dial reaches.
+    pub dials: bool,
+    pub span: Range<usize>,
+}
+
+impl Slot<'_> {
+    /// Its name for a sentence.
+    fn name(&self) -> String {
+        match self.attribute {
+            Some(attribute) => format!("`{attribute}` of `{}`", self.element),
+            None => format!("`{}`", self.element),
+        }
+    }
+}
+
 /// Reads a text and checks all that can be checked before there is a request; `None` when it cannot be read.
-pub(super) fn template(
-    names: &Names,
-    problems: &mut Problems,
-    text: &str,
-    span: &Range<usize>,
-    slot: &Slot<'_>,
-) -> Read<Option<Text>> {
-    let mut uses = Uses::default();
+pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> Option<Text> {
     let mut parsed = match Text::parse(text) {
         Ok(parsed) => parsed,
         Err(error) => {
-            bad_template(problems, text, span, &error, slot);
-            return uses.with(None);
+            bad_template(reader.problems, text, &error, slot);
+            return None;
         }
     };
-    if slot.place.owner == Owner::Default && parsed.fields().next().is_some() {
+    if reader.owner == Owner::Default && parsed.fields().next().is_some() {
         let help = "write it in a route without `when`; [default] must not depend on the request";
         let message = "a template in [default], which must not be able to fail";
-        problems.error(&FRAGILE_DEFAULT, span.clone(), message, help);
+        let problems = &mut *reader.problems;
+        problems.error(&FRAGILE_DEFAULT, &slot.span, message, help);
     }
-    let is_right = resolve_columns(names, problems, &mut parsed, span);
-    uses.add(columns_in(&parsed, span, slot));
+    let is_right = resolve_columns(reader, &mut parsed, &slot.span);
+    use_columns(&mut reader.uses, &parsed, slot);
     if !is_right {
-        return uses.with(None);
+        return None;
     }
-    for field in parsed.fields() {
-        for name in field.parameters() {
-            check_parameter(names, problems, name, span, slot.place.owner);
-            uses.needs_private |= destinations::check_private(problems, name, span, slot);
-        }
+    for name in parsed.fields().flat_map(Field::parameters) {
+        check_parameter(reader, name, &slot.span);
+        check_private(reader, name, slot);
     }
-    if slot.destination == Some(Destination::Url) {
-        uses.add(destinations::url(problems, &mut parsed, text, span, slot));
-    } else if let Some(destination) = slot.destination {
-        for field in parsed.fields() {
-            destinations::check_destination(problems, field, destination, span, slot);
-        }
+    match slot.destination {
+        Some(Destination::Url) => url(reader, &mut parsed, text, slot),
+        Some(destination) => check_destination(reader.problems, &parsed, destination, slot),
+        None => {}
     }
-    uses.with(Some(parsed))
+    if let Some(rule) = slot.rule
+        && let Some((directory, column)) = parsed.plain_column()
+    {
+        reader.uses.cells.push(CellCheck {
+            directory: directory.name().to_owned(),
+            column,
+            rule,
+            is_required: slot.attribute == Some(PARTICIPANT),
+            place: slot.name(),
+            span: slot.span.clone(),
+        });
+    }
+    Some(parsed)
 }
 
-fn bad_template(
-    problems: &mut Problems,
-    text: &str,
-    span: &Range<usize>,
-    error: &TemplateError,
-    slot: &Slot<'_>,
-) {
+fn bad_template(problems: &mut Problems, text: &str, error: &TemplateError, slot: &Slot<'_>) {
     let help = match &error.kind {
-        TemplateErrorKind::UnknownFilter(name) => match nearest(name, FILTERS) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", listed(&FILTERS)),
-        },
+        TemplateErrorKind::UnknownFilter(name) => {
+            did_you_mean(name, FILTERS, format!("there are {}", listed(&FILTERS)))
+        }
         TemplateErrorKind::Unclosed => {
             "close it with }}; for two braces write {{ \"{{\" }}".to_owned()
         }
@@ -103,122 +151,240 @@ fn bad_template(
         _ => "write {{ Name }} or {{ Name | filter }}".to_owned(),
     };
     // The fault's own place, when the text stands in the file letter for letter.
-    let place = match problems.file().text[span.clone()].find(text) {
+    let place = match problems.file().text[slot.span.clone()].find(text) {
         Some(offset) => {
-            let start = span.start + offset;
+            let start = slot.span.start + offset;
             start + error.span.start..start + error.span.end
         }
-        None => span.clone(),
+        None => slot.span.clone(),
     };
-    problems
-        .error(&BAD_TEMPLATE, place, error.kind.to_string(), help)
-        .twilio((slot.destination == Some(Destination::Url)).then_some(11300));
+    let number = (slot.destination == Some(Destination::Url)).then_some(11300);
+    problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), help);
 }
 
 /// Puts columns in the place of the dotted names that stand for them; `false` when one stands for no column, which is
 /// reported.
-fn resolve_columns(
-    names: &Names,
-    problems: &mut Problems,
-    text: &mut Text,
-    span: &Range<usize>,
-) -> bool {
+fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>) -> bool {
+    let names = reader.names;
     let mut is_right = true;
     for value in text.values_mut() {
         let Value::Parameter(name) = value else {
             continue;
         };
-        match column_named(names, problems, name, span) {
-            Ok(Some(column)) => *value = column,
-            Ok(None) => {}
-            Err(Unreadable) => is_right = false,
+        let Some((first, column)) = name.split_once('.') else {
+            continue;
+        };
+        match names.directories.get(first) {
+            Some(Some(file)) => {
+                let directory = file.directory.clone();
+                if let Some(column) = directory.column(column) {
+                    *value = Value::Column { directory, column };
+                    continue;
+                }
+                unknown_column(reader.problems, &directory, column, span);
+            }
+            // What is wrong with it has been reported.
+            Some(None) => {}
+            None if parameters::is_json(first) || names.own_parameters.contains(&**name) => {
+                continue;
+            }
+            None => names.unknown_directory(reader.problems, first, span),
         }
+        is_right = false;
     }
     is_right
 }
 
-/// A dotted name stands for no column; why has been reported.
-struct Unreadable;
-
-/// The column that a dotted name stands for; `None` when it is the name of a parameter.
-fn column_named(
-    names: &Names,
-    problems: &mut Problems,
-    name: &str,
-    span: &Range<usize>,
-) -> Result<Option<Value>, Unreadable> {
-    let Some((first, column)) = name.split_once('.') else {
-        return Ok(None);
-    };
-    match names.directories.get(first) {
-        // What is wrong with it has been reported.
-        Some(None) => Err(Unreadable),
-        Some(Some(file)) => {
-            let directory = file.directory.clone();
-            let Some(column) = directory.column(column) else {
-                unknown_column(problems, &directory, column, span);
-                return Err(Unreadable);
-            };
-            Ok(Some(Value::Column { directory, column }))
-        }
-        None if parameters::is_json(first) || names.own_parameters.contains(name) => Ok(None),
-        None => {
-            names.unknown_directory(problems, first, span);
-            Err(Unreadable)
-        }
-    }
-}
-
-/// The columns in a text, and whether they are dialled or told.
-fn columns_in(text: &Text, span: &Range<usize>, slot: &Slot<'_>) -> Uses {
-    let mut uses = Uses::default();
+/// Notes the columns in a text, and whether they are dialled or told.
+fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
     let is_told = slot.attribute.is_none() && slot.destination.is_none();
-    let is_dialled = match slot.destination {
-        Some(Destination::Number | Destination::Sip | Destination::Name | Destination::Address) => {
-            true
-        }
-        Some(Destination::Url | Destination::Sender | Destination::Caller) | None => false,
-    };
+    let is_dialled = matches!(
+        slot.destination,
+        Some(Destination::Number | Destination::Sip | Destination::Name | Destination::Address)
+    );
     for value in text.fields().flat_map(Field::values) {
         let Value::Column { directory, column } = value else {
             continue;
         };
         let name = directory.name().to_owned();
-        uses.rows
-            .entry(name.clone())
-            .or_insert_with(|| span.clone());
+        let place = uses.rows.entry(name.clone());
+        place.or_insert_with(|| slot.span.clone());
         if is_told {
-            uses.told.push((name, *column, span.clone()));
+            uses.told.push((name, *column, slot.span.clone()));
         } else if is_dialled {
             uses.dialled.insert((name, *column));
         }
     }
-    uses
 }
 
 /// Reports a parameter of a template that is always empty, or that no webhook sends.
-fn check_parameter(
-    names: &Names,
-    problems: &mut Problems,
-    name: &str,
-    span: &Range<usize>,
-    owner: Owner,
-) {
-    if let Some(NameProblem::Case(known)) = parameters::check_name(name)
-        && !names.own_parameters.contains(name)
-    {
-        let message = format!(
-            "Twilio spells `{name}` as `{known}`; in another letter case it is always empty"
-        );
-        let help = format!("write `{known}`");
-        problems.error(&WRONG_CASE, span.clone(), message, help);
+fn check_parameter(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) {
+    let names = reader.names;
+    names.check_parameter(reader.problems, name, span, "is always empty");
+    let in_step = matches!(reader.owner, Owner::Route { in_step: true, .. });
+    if in_step && parameters::get(name).session {
+        let help = "say it in the reply that leads here";
+        session_in_step(reader.problems, name, span, help);
+    }
+}
+
+/// The other party's real number may stand only where it is dialled, in a route that says `private = true` or in a
+/// `[reply.NAME]`, which then only such a route may name.
+fn check_private(reader: &mut Reader<'_>, name: &str, slot: &Slot<'_>) {
+    if !parameters::get(name).private {
         return;
     }
-    names.check_parameter(problems, name, span);
-    let in_step = matches!(owner, Owner::Route { in_step: true, .. });
-    if in_step && parameters::get(name).session {
-        let message = format!("`{name}` is absent from every request that comes back with a step");
-        let help = "say it in the reply that leads here";
-        problems.warn(&SESSION_IN_STEP, span.clone(), message, help);
+    let is_dialled = name == "outboundParticipantIdentifier"
+        && matches!(slot.attribute, None | Some(PARTICIPANT))
+        && slot.destination == Some(Destination::Number);
+    let (message, help) = match reader.owner {
+        Owner::Reply if is_dialled => {
+            reader.uses.needs_private = true;
+            return;
+        }
+        Owner::Route { private: true, .. } if is_dialled => return,
+        Owner::Route { private: false, .. } if is_dialled => (
+            format!("`{name}` is the other party's real number"),
+            "add private = true to the route if it is to be dialled",
+        ),
+        _ => (
+            format!("`{name}` would tell one party who the other really is"),
+            "take it out: only Dial and participantIdentifier, in a route with private = true, may use \
+             outboundParticipantIdentifier",
+        ),
+    };
+    let problems = &mut *reader.problems;
+    problems.error(&PRIVATE_NUMBER, &slot.span, message, help);
+}
+
+/// The parameters that decide where a text leads, but for those that [`check_private`] judges.
+fn deciding<'f>(fields: impl Iterator<Item = &'f Field>) -> impl Iterator<Item = &'f str> {
+    let names = fields.flat_map(Field::parameters);
+    names.filter(|name| !parameters::get(name).private)
+}
+
+/// Checks what a destination that is no URL is made of: a stranger must not choose whom we pay to reach.
+fn check_destination(
+    problems: &mut Problems,
+    text: &Text,
+    destination: Destination,
+    slot: &Slot<'_>,
+) {
+    for name in deciding(text.fields()) {
+        let is_caller = matches!(name, "Caller" | "From");
+        match destination {
+            Destination::Sender | Destination::Caller if is_own_number(name) => {}
+            Destination::Caller if is_caller => {
+                let message = "the party that is dialled sees the caller's real number";
+                let help = "leave callerId out: then our own number is shown";
+                let warning = problems.warn(&SHOWN_CALLER, &slot.span, message, help);
+                warning.error_number = Some(13214);
+            }
+            _ if is_caller && (slot.dials || destination == Destination::Address) => {
+                let message = format!("`{name}` decides whom this reaches, at your expense");
+                let help = "make sure that only callers you know come to this route";
+                problems.warn(&CALLER_DESTINATION, &slot.span, message, help);
+            }
+            _ => open_destination(problems, name, slot),
+        }
+    }
+}
+
+fn is_own_number(parameter: &str) -> bool {
+    matches!(parameter, "Called" | "To")
+}
+
+fn open_destination(problems: &mut Problems, name: &str, slot: &Slot<'_>) {
+    let place = slot.name();
+    let message = if is_own_number(name) {
+        format!("`{name}` is our own number: {place} would lead back to where the call came from")
+    } else {
+        format!("`{name}` would let a stranger choose where {place} leads")
+    };
+    let help = match slot.destination {
+        Some(Destination::Url) => "write the URL out; parameters may stand after its `?`",
+        Some(Destination::Sender | Destination::Caller) => {
+            "write the number out, or use {{ Called }}"
+        }
+        _ => "write it out, or take it from a directory",
+    };
+    problems.error(&OPEN_DESTINATION, &slot.span, message, help);
+}
+
+/// Checks a URL, notes the step that it leads to, and completes one that begins with `?` or `/`.
+fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
+    let before = reader.problems.count();
+    let mut in_query = false;
+    for piece in text.pieces() {
+        match piece {
+            Piece::Literal(literal) => {
+                in_query |= literal.contains('?');
+                in_query &= !literal.contains('#');
+            }
+            Piece::Field(field) if !in_query => {
+                for name in deciding(std::iter::once(field)) {
+                    open_destination(reader.problems, name, slot);
+                }
+            }
+            _ => {}
+        }
+    }
+    if reader.problems.count() > before {
+        return;
+    }
+    let pieces = text.pieces().iter().map(|piece| match piece {
+        Piece::Literal(literal) => literal.as_str(),
+        _ => FILLED,
+    });
+    let url: String = pieces.collect();
+    use_step(&mut reader.uses, &url, slot);
+    let base = if raw.starts_with('?') {
+        text.prepend(Piece::PageUrl);
+        "https://self.invalid"
+    } else if raw.starts_with('/') && !raw.starts_with("//") {
+        text.prepend(Piece::Origin);
+        "https://self.invalid"
+    } else {
+        ""
+    };
+    if text.literal().is_some() || text.plain_column().is_some() {
+        // It is checked with the other values of its element, and a column row by row.
+        return;
+    }
+    let sample = base.to_owned() + &url.replace(FILLED, "x");
+    let is_socket =
+        matches!(slot.rule, Some(Rule::Attribute(spec)) if spec.kind == ValueType::Websocket);
+    if let Err(error) = check_url(&sample, is_socket) {
+        let help = "write an absolute URL, or one that begins with ? or /";
+        let message = format!("this is no URL that Twilio could use: {error}");
+        let problems = &mut *reader.problems;
+        problems.twilio_error(11100, &BAD_URL, &slot.span, message, help);
+    }
+}
+
+/// Stands for what a request fills in; no URL has this character.
+const FILLED: &str = "\u{0}";
+
+/// Notes which step a URL such as `?step=lost` leads to.
+fn use_step(uses: &mut Uses, url: &str, slot: &Slot<'_>) {
+    let Some((page, query)) = url.split_once('?') else {
+        return;
+    };
+    let query = query.split('#').next().unwrap_or_default();
+    let step = query
+        .split('&')
+        .find_map(|field| field.strip_prefix("step="))
+        .unwrap_or_default();
+    let is_ours = page.is_empty();
+    if step.contains(FILLED) {
+        uses.leads_anywhere = true;
+    } else if is_ours || !step.is_empty() {
+        uses.steps.push(StepReference {
+            step: step.to_owned(),
+            from: None,
+            span: slot.span.clone(),
+            is_ours,
+            is_redirect: slot.element == "Redirect",
+        });
     }
 }

@@ -1,46 +1,35 @@
 //! The values of conditions and keys: words, countries and numbers as Twilio sends them.
 
 use std::ops::Range;
-use std::sync::Arc;
 
-use crate::table::diagnostic::{Check, File};
-use crate::table::problems::{Problems, choice};
+use crate::table::diagnostic::{Check, Severity};
+use crate::table::problems::{Problems, one_of};
 use crate::twilio::number::E164;
 use crate::twilio::parameters::{self, Parameter, ParameterKind};
-use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_NUMBER: Check = Check::new(
     "bad-number",
-    r#"A number that Twilio never sends or cannot dial: blanks or dashes in it, a letter, no `+`, more than 15 digits. Write
-it in E.164, `+` and the country code first. In a condition or a directory a missing `+` is only a warning.
-
-```toml
-when = { Called = "+1 500 555 0006" }     # "+15005550006"
-```
-"#,
+    "A number that Twilio never sends or cannot dial: blanks or dashes in it, a letter, no `+`, more than 15 digits. Write
+it in E.164, `+` and the country code first. In a condition or a directory a missing `+` is only a warning.",
+    r#"when = { Called = "+1 500 555 0006" }     # "+15005550006""#,
 );
 
 pub(super) static WRONG_CASE: Check = Check::new(
     "wrong-case",
-    r#"A parameter or a word that is not in Twilio's letter case. Matching is exact, so it would never match. Write it as the
-help line says.
-
-```toml
-when = { sessionStatus = "Closed" }     # "closed"
-```
-"#,
+    "A parameter or a word that is not in Twilio's letter case. Matching is exact, so it would never match. Write it as the
+help line says.",
+    r#"when = { sessionStatus = "Closed" }     # "closed""#,
 );
 
 pub(super) static UNKNOWN_VALUE: Check = Check::new(
     "unknown-value",
-    r#"A value that the parameter is not known to have: a session status, a direction, a country. Twilio may send new words,
-so an unknown word is a warning; a country that is not two capital letters can never match and is an error.
-
-```toml
-when = { CallerCountry = "Germany" }     # "DE"
-```
-"#,
+    "A value that the parameter is not known to have: a session status, a direction, a country. Twilio may send new words,
+so an unknown word is a warning; a country that is not two capital letters can never match and is an error.",
+    r#"when = { CallerCountry = "Germany" }     # "DE""#,
 );
+
+/// The help for a number that cannot be read.
+pub(super) const NUMBER_HELP: &str = "write the number as +15005550006, without spaces or dashes";
 
 /// Reports a value that the parameter never has. One of the operator's own may have any word.
 pub(super) fn check_value(
@@ -50,33 +39,29 @@ pub(super) fn check_value(
     text: &str,
     span: Range<usize>,
 ) {
-    if text.is_empty() {
+    if parameters::is_number(parameter) {
+        if let Some((severity, message, help)) = number_fault(text) {
+            problems.add(severity, &BAD_NUMBER, span, message, help);
+        }
         return;
     }
-    if parameters::is_number(parameter) {
-        return check_number(problems, text, span);
-    }
-    if text.contains('*') {
+    if text.is_empty() || text.contains('*') {
         return;
     }
     let known = parameters::get(parameter);
     if !known.values.is_empty() && !known.open && !is_own {
         return check_word(problems, parameter, text, span, known);
     }
-    let looks_like_country = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_uppercase());
-    if known.kind == ParameterKind::Country && !looks_like_country {
+    let is_code = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
+    if known.kind == ParameterKind::Country && !is_code(text) {
         let upper = text.to_ascii_uppercase();
-        let (check, help) =
-            if upper.len() == 2 && upper.bytes().all(|byte| byte.is_ascii_uppercase()) {
-                (&WRONG_CASE, format!("write \"{upper}\""))
-            } else {
-                (
-                    &UNKNOWN_VALUE,
-                    "write the ISO 3166 code, such as \"US\"".to_owned(),
-                )
-            };
         let message = format!("`{parameter}` is two capital letters, never \"{text}\"");
-        problems.error(check, span, message, help);
+        if is_code(&upper) {
+            problems.error(&WRONG_CASE, span, message, format!("write \"{upper}\""));
+        } else {
+            let help = "write the ISO 3166 code, such as \"US\"";
+            problems.error(&UNKNOWN_VALUE, span, message, help);
+        }
     }
 }
 
@@ -100,73 +85,45 @@ fn check_word(
         problems.error(&WRONG_CASE, span, message, format!("write \"{word}\""));
         return;
     }
-    let help = match nearest(text, words.iter().copied()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("it is one of {}", choice(words)),
-    };
     let message = format!("`{parameter}` is not known to be \"{text}\"");
-    problems.warn(&UNKNOWN_VALUE, span, message, help);
+    problems.warn(&UNKNOWN_VALUE, span, message, one_of(text, words));
 }
 
-/// Reports a number that is written in a form that Twilio never sends. Addresses of other kinds pass.
-fn check_number(problems: &mut Problems, text: &str, span: Range<usize>) {
-    let file = Arc::clone(problems.file());
-    check_number_in(problems, &file, text, || span.clone());
-}
-
-/// [`check_number`] for a number that may stand in another file.
-pub(super) fn check_number_in(
-    problems: &mut Problems,
-    file: &Arc<File>,
-    text: &str,
-    place: impl Fn() -> Range<usize>,
-) {
+/// What is wrong with a number in a form that Twilio never sends, and what to do about it. Addresses of other kinds pass.
+pub(super) fn number_fault(text: &str) -> Option<(Severity, String, String)> {
+    let error =
+        |message: &str, help: &str| Some((Severity::Error, message.to_owned(), help.to_owned()));
     if text.trim() != text {
-        let help = "take the blanks at its ends out";
         let message = "no number of Twilio's begins or ends with a blank";
-        problems.error_in(file, &BAD_NUMBER, place(), message, help);
-        return;
+        return error(message, "take the blanks at its ends out");
     }
-    let whole = text.strip_suffix('*');
+    let prefix = text.strip_suffix('*');
     if let Some(digits) = text.strip_prefix('+') {
-        let result = match whole {
-            // A prefix: what stands before its `*` must be able to begin a number.
-            Some("+") => Ok(()),
-            Some(prefix) => prefix.parse::<E164>().map(drop),
-            None if digits.contains('*') => Ok(()),
-            None => text.parse::<E164>().map(drop),
+        let number = match prefix {
+            Some("+") => return None,
+            // What stands before the `*` must be able to begin a number.
+            Some(prefix) => prefix,
+            None if digits.contains('*') => return None,
+            None => text,
         };
-        if let Err(error) = result {
-            let help = "write the number as +15005550006, without spaces or dashes";
-            problems.error_in(file, &BAD_NUMBER, place(), error.to_string(), help);
-        }
-        return;
+        let fault = number.parse::<E164>().err()?;
+        return error(&fault.to_string(), NUMBER_HELP);
     }
-    let text = whole.unwrap_or(text);
+    let text = prefix.unwrap_or(text);
     let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if is_digits(text) {
         // A short code has five or six digits; some networks have shorter and longer ones.
-        if text.len() > 8 {
-            let help = match text.strip_prefix('1') {
-                Some(rest) if rest.len() == 10 => format!("did you mean \"+{text}\"?"),
-                _ => "numbers come with `+` and their country code: write it so".to_owned(),
-            };
-            problems.warn_in(file, &BAD_NUMBER, place(), "this number has no `+`", help);
+        if text.len() <= 8 {
+            return None;
         }
-        return;
+        let help = match text.strip_prefix('1') {
+            Some(rest) if rest.len() == 10 => format!("did you mean \"+{text}\"?"),
+            _ => "numbers come with `+` and their country code: write it so".to_owned(),
+        };
+        return Some((Severity::Warning, "this number has no `+`".to_owned(), help));
     }
-    let bare: String = text
-        .chars()
-        .filter(|character| !" ()-./".contains(*character))
-        .collect();
-    if is_digits(&bare) {
-        let help = "write the number as +15005550006, without spaces or dashes";
-        problems.error_in(
-            file,
-            &BAD_NUMBER,
-            place(),
-            "no number of Twilio's has blanks or dashes",
-            help,
-        );
+    if is_digits(&text.replace([' ', '(', ')', '-', '.', '/'], "")) {
+        return error("no number of Twilio's has blanks or dashes", NUMBER_HELP);
     }
+    None
 }

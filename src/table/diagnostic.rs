@@ -31,27 +31,36 @@ pub struct Check {
     pub code: &'static str,
     /// Whether it reports that something is missing, which may only stand where the file could not be read.
     pub is_absence: bool,
-    /// Its part of docs/diagnostics.md: what the mistake is, what to do about it, and an example.
+    /// What the mistake is and what to do about it, for docs/diagnostics.md.
     pub manual: &'static str,
+    /// A piece of a table or of a CSV file that has the mistake.
+    pub example: &'static str,
 }
 
 impl Check {
     /// A check for something that is there and wrong.
-    pub(crate) const fn new(code: &'static str, manual: &'static str) -> Self {
+    pub(crate) const fn new(
+        code: &'static str,
+        manual: &'static str,
+        example: &'static str,
+    ) -> Self {
         Self {
             code,
             is_absence: false,
             manual,
+            example,
         }
     }
 
     /// A check for something that is missing.
-    pub(crate) const fn absence(code: &'static str, manual: &'static str) -> Self {
-        Self {
-            code,
-            is_absence: true,
-            manual,
-        }
+    pub(crate) const fn absence(
+        code: &'static str,
+        manual: &'static str,
+        example: &'static str,
+    ) -> Self {
+        let mut check = Self::new(code, manual, example);
+        check.is_absence = true;
+        check
     }
 }
 

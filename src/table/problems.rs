@@ -1,5 +1,6 @@
 //! What went wrong while a table was read, and the small readers that say so.
 
+use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -11,59 +12,39 @@ use crate::twilio::spelling::nearest;
 
 pub(crate) static UNKNOWN_KEY: Check = Check::new(
     "unknown-key",
-    r#"A key that does not exist in this place. A misspelt key would do nothing, so it is an error. The help line names the
-nearest key, or all of them.
-
-```toml
-wehn = { Called = "+15005550006" }     # when
-```
-"#,
+    "A key that does not exist in this place. A misspelt key would do nothing, so it is an error. The help line names the
+nearest key, or all of them.",
+    r#"wehn = { Called = "+15005550006" }     # when"#,
 );
 
 pub(crate) static WRONG_TYPE: Check = Check::new(
     "wrong-type",
-    r#"A value that does not have the type that the key takes: a number without quotes instead of a text, a text instead of
-an array. Parameters are always texts, even if they look like numbers.
-
-```toml
-when = { Digits = 1 }     # "1"
-```
-"#,
+    "A value that does not have the type that the key takes: a number without quotes instead of a text, a text instead of
+an array. Parameters are always texts, even if they look like numbers.",
+    r#"when = { Digits = 1 }     # "1""#,
 );
 
 pub(crate) static MISSING_KEY: Check = Check::absence(
     "missing-key",
-    r#"A required key is missing: a route's `name`, a schedule's `timezone` and `open`, a test's `expect`, a row's key, one
-of `numbers`, `rows` and `file` of a directory. The help line shows how to write it.
-
-```toml
-[schedule.office]
-open = ["Mon-Fri 09:00-17:30"]     # timezone = "America/New_York"
-```
-"#,
+    "A required key is missing: a route's `name`, a schedule's `timezone` and `open`, a test's `expect`, a row's key, one
+of `numbers`, `rows` and `file` of a directory. The help line shows how to write it.",
+    r#"[schedule.office]
+open = ["Mon-Fri 09:00-17:30"]     # timezone = "America/New_York""#,
 );
 
 pub(crate) static BAD_NAME: Check = Check::new(
     "bad-name",
-    r#"A name with characters that it may not have, or one that is taken. Names of routes and steps are 1 to 64 of
+    "A name with characters that it may not have, or one that is taken. Names of routes and steps are 1 to 64 of
 `A-Z a-z 0-9 . _ -`. A directory's name has no dot, because its columns are written `NAME.column`. `default` and
-`loop-guard` are reserved. Choose another name.
-
-```toml
-name = "ride ended"     # name = "ride-ended"
-```
-"#,
+`loop-guard` are reserved. Choose another name.",
+    r#"name = "ride ended"     # name = "ride-ended""#,
 );
 
 pub(crate) static DUPLICATE_NAME: Check = Check::new(
     "duplicate-name",
     "Two routes, two tests or two columns of a file have the same name. Logs, metrics and templates could not tell them
-apart. Rename one.
-
-```csv
-number,name,name
-```
-",
+apart. Rename one.",
+    "number,name,name",
 );
 
 /// A value of the file with its place.
@@ -97,49 +78,31 @@ impl Problems {
         self.list.extend(errors);
     }
 
-    /// Adds an error; the number of the Twilio error it would have caused can be set on what is returned.
+    /// Adds an error.
     pub(crate) fn error(
         &mut self,
         check: &'static Check,
-        span: Range<usize>,
+        span: impl Borrow<Range<usize>>,
         message: impl Into<String>,
         help: impl Into<String>,
-    ) -> &mut Diagnostic {
-        self.add(Severity::Error, check, span, message.into(), help.into())
+    ) {
+        self.add(Severity::Error, check, span, message, help);
     }
 
-    /// Adds a warning.
-    pub(crate) fn warn(
+    /// Adds an error that Twilio would have reported under this number.
+    pub(crate) fn twilio_error(
         &mut self,
+        number: impl Into<Option<u32>>,
         check: &'static Check,
-        span: Range<usize>,
+        span: impl Borrow<Range<usize>>,
         message: impl Into<String>,
         help: impl Into<String>,
-    ) -> &mut Diagnostic {
-        self.add(Severity::Warning, check, span, message.into(), help.into())
+    ) {
+        self.add(Severity::Error, check, span, message, help)
+            .error_number = number.into();
     }
 
-    fn add(
-        &mut self,
-        severity: Severity,
-        check: &'static Check,
-        span: Range<usize>,
-        message: String,
-        help: String,
-    ) -> &mut Diagnostic {
-        self.list.push(Diagnostic {
-            check,
-            severity,
-            file: Arc::clone(&self.file),
-            span,
-            message,
-            help,
-            error_number: None,
-        });
-        self.list.last_mut().expect("one was pushed just now")
-    }
-
-    /// The same about a place in another file: that of a directory.
+    /// Adds an error at a place in another file: that of a directory.
     pub(crate) fn error_in(
         &mut self,
         file: &Arc<File>,
@@ -147,24 +110,40 @@ impl Problems {
         span: Range<usize>,
         message: impl Into<String>,
         help: impl Into<String>,
-    ) -> &mut Diagnostic {
-        let diagnostic = self.error(check, span, message, help);
-        diagnostic.file = Arc::clone(file);
-        diagnostic
+    ) {
+        self.add(Severity::Error, check, span, message, help).file = Arc::clone(file);
     }
 
-    /// [`Self::error_in`] for a warning.
-    pub(crate) fn warn_in(
+    /// Adds a warning.
+    pub(crate) fn warn(
         &mut self,
-        file: &Arc<File>,
         check: &'static Check,
-        span: Range<usize>,
+        span: impl Borrow<Range<usize>>,
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> &mut Diagnostic {
-        let diagnostic = self.warn(check, span, message, help);
-        diagnostic.file = Arc::clone(file);
-        diagnostic
+        self.add(Severity::Warning, check, span, message, help)
+    }
+
+    /// Adds a diagnostic about the table's own file.
+    pub(crate) fn add(
+        &mut self,
+        severity: Severity,
+        check: &'static Check,
+        span: impl Borrow<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> &mut Diagnostic {
+        self.list.push(Diagnostic {
+            check,
+            severity,
+            file: Arc::clone(&self.file),
+            span: span.borrow().clone(),
+            message: message.into(),
+            help: help.into(),
+            error_number: None,
+        });
+        self.list.last_mut().expect("one was pushed just now")
     }
 
     /// Whether there is an error among them.
@@ -225,15 +204,25 @@ impl Problems {
 
     /// The value's text; an error says what was wanted when it is none.
     pub(crate) fn text<'v>(&mut self, value: &'v Value<'_>, wanted: &str) -> Option<&'v str> {
-        if let Some(text) = value.get_ref().as_str() {
-            return Some(text);
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.no_text(value, wanted, "write a text in quotes");
         }
+        text
+    }
+
+    /// The error for a value that should be a text or may be one: a number only lacks its quotes.
+    pub(crate) fn no_text(
+        &mut self,
+        value: &Value<'_>,
+        wanted: &str,
+        otherwise: impl Into<String>,
+    ) {
         let help = match value.get_ref() {
             DeValue::Integer(number) => format!("write it in quotes: \"{}\"", number.as_str()),
-            _ => "write a text in quotes".to_owned(),
+            _ => otherwise.into(),
         };
         self.wrong_type(value, wanted, help);
-        None
     }
 
     /// The value as a boolean.
@@ -243,6 +232,13 @@ impl Problems {
             self.wrong_type(value, wanted, "write true or false, without quotes");
         }
         boolean
+    }
+
+    /// Whether a key of a section is true; a missing one is not.
+    pub(crate) fn flag(&mut self, table: &DeTable<'_>, key: &str) -> bool {
+        let value = table.get(key);
+        let flag = value.and_then(|value| self.boolean(value, "true or false"));
+        flag.unwrap_or(false)
     }
 
     /// The value as a table.
@@ -265,12 +261,11 @@ impl Problems {
         wanted: &str,
         help: &str,
     ) -> Option<&'v [Value<'i>]> {
-        if let Some(array) = value.get_ref().as_array() {
-            Some(array)
-        } else {
+        let array = value.get_ref().as_array();
+        if array.is_none() {
             self.wrong_type(value, wanted, help);
-            None
         }
+        array.map(|array| &**array)
     }
 
     /// The value of a key; an error at a place when the section does not have it.
@@ -301,44 +296,42 @@ impl Problems {
         for (key, _) in entries(table) {
             let name = key.get_ref().as_ref();
             if !known.contains(&name) {
-                let help = match nearest(name, known.iter().copied()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("{section} has {}", listed(known)),
-                };
-                self.error(
-                    &UNKNOWN_KEY,
-                    key.span(),
-                    format!("{section} has no key `{name}`"),
-                    help,
-                );
+                let otherwise = format!("{section} has {}", listed(known));
+                let help = did_you_mean(name, known.iter().copied(), otherwise);
+                let message = format!("{section} has no key `{name}`");
+                self.error(&UNKNOWN_KEY, key.span(), message, help);
             }
         }
     }
-}
 
-impl Diagnostic {
-    /// Says which Twilio error the mistake would have caused.
-    pub(crate) fn twilio(&mut self, number: impl Into<Option<u32>>) {
-        self.error_number = number.into();
+    /// The error for the name of a section such as `[reply.NAME]` that the table does not have.
+    pub(crate) fn unknown_section<'k>(
+        &mut self,
+        check: &'static Check,
+        kind: &str,
+        name: &str,
+        known: impl IntoIterator<Item = &'k String>,
+        span: impl Borrow<Range<usize>>,
+    ) {
+        let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        let is_bare = !name.is_empty() && name.bytes().all(is_word);
+        let otherwise = if is_bare {
+            format!("add a section [{kind}.{name}]")
+        } else {
+            format!("add a section [{kind}.{name:?}]")
+        };
+        let help = did_you_mean_text(name, known.into_iter().map(String::as_str), otherwise);
+        let message = format!("there is no {kind} \"{name}\"");
+        self.error(check, span, message, help);
     }
 }
 
 /// Sorts diagnostics by place: those of the table's own file first.
 pub(crate) fn sort(list: &mut [Diagnostic], first: &Arc<File>) {
-    list.sort_by(|a, b| {
-        let place = |diagnostic: &Diagnostic| {
-            (
-                !Arc::ptr_eq(&diagnostic.file, first),
-                diagnostic.span.start,
-                diagnostic.span.end,
-            )
-        };
-        let name = |diagnostic: &Diagnostic| diagnostic.file.name.clone();
-        place(a)
-            .0
-            .cmp(&place(b).0)
-            .then_with(|| name(a).cmp(&name(b)))
-            .then_with(|| place(a).cmp(&place(b)))
+    list.sort_by_cached_key(|diagnostic| {
+        let is_other = !Arc::ptr_eq(&diagnostic.file, first);
+        let file = is_other.then(|| diagnostic.file.name.clone());
+        (file, diagnostic.span.start, diagnostic.span.end)
     });
 }
 
@@ -354,29 +347,34 @@ pub(crate) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t V
     entries
 }
 
-/// The header of a section of the file, its name in quotes where TOML needs them.
-fn section(kind: &str, name: &str) -> String {
-    let is_bare = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte));
-    if is_bare {
-        format!("[{kind}.{name}]")
-    } else {
-        format!("[{kind}.{name:?}]")
+/// The help for a misspelt key or name: the nearest of those that are known, else `otherwise`.
+pub(crate) fn did_you_mean<'k>(
+    name: &str,
+    known: impl IntoIterator<Item = &'k str>,
+    otherwise: impl Into<String>,
+) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => otherwise.into(),
     }
 }
 
-/// The help for the name of a section such as `[reply.NAME]` that the table does not have.
-pub(crate) fn section_help<'k>(
-    kind: &str,
-    name: &str,
-    known: impl IntoIterator<Item = &'k String>,
+/// [`did_you_mean`] for a text, which stands in quotes.
+pub(crate) fn did_you_mean_text<'k>(
+    text: &str,
+    known: impl IntoIterator<Item = &'k str>,
+    otherwise: impl Into<String>,
 ) -> String {
-    match nearest(name, known.into_iter().map(String::as_str)) {
+    match nearest(text, known) {
         Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("add a section {}", section(kind, name)),
+        None => otherwise.into(),
     }
+}
+
+/// The help for a text that is none of these words.
+pub(crate) fn one_of(text: &str, words: &[&str]) -> String {
+    let otherwise = format!("it is one of {}", choice(words));
+    did_you_mean_text(text, words.iter().copied(), otherwise)
 }
 
 /// Names for a sentence: `` `a`, `b` and `c` ``.
