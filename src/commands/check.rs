@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::load_table::{DirectoryLimit, count, drawn};
-use super::{Format, Outcome, output};
+use super::output::{self, counted};
+use super::{Format, Outcome};
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
 use crate::table::diagnostic::{Diagnostic, Severity};
@@ -92,7 +93,7 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
         for (route, condition) in &coverage.conditions {
             output::print(&format!("no test reaches {condition} of {route}"));
         }
-        let tests = output::counted(coverage.tests, "test");
+        let tests = counted(coverage.tests as u64, "test");
         output::print(&format!(
             "{tests}, {percent} % of routes and conditions reached"
         ));
@@ -107,22 +108,19 @@ fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) 
     let mut counts = Vec::new();
     if let Some(compiled) = compiled {
         let table = &compiled.table;
-        counts.push(output::counted(table.routes().len(), "route"));
-        for (count, noun) in [
-            (table.intercepts.len(), "intercept"),
-            (compiled.tests(), "test"),
-        ] {
-            if count > 0 {
-                counts.push(output::counted(count, noun));
-            }
-        }
+        counts.extend([
+            (table.routes().len() as u64, "route"),
+            (table.intercepts.len() as u64, "intercept"),
+            (compiled.tests() as u64, "test"),
+        ]);
     }
-    for (severity, noun) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
-        let count = count(diagnostics, severity);
-        if count > 0 {
-            counts.push(output::counted(count, noun));
-        }
-    }
+    counts.extend([
+        (count(diagnostics, Severity::Error), "error"),
+        (count(diagnostics, Severity::Warning), "warning"),
+    ]);
+    counts.retain(|(count, noun)| *count > 0 || *noun == "route");
+    let counts = counts.iter();
+    let mut counts: Vec<String> = counts.map(|(count, noun)| counted(*count, noun)).collect();
     if diagnostics.is_empty() {
         counts.push("nothing wrong".to_owned());
     }

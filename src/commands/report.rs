@@ -1,5 +1,6 @@
 //! `report`: the figures of a journal, in the terminal, as JSON, and as a page for a browser.
 
+mod charts;
 mod page;
 mod sheet;
 mod terminal;
@@ -14,8 +15,8 @@ use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
 use super::load_table::{DirectoryLimit, load_table};
-use super::recorded_lines::RecordedLines;
-use super::{Format, Outcome, format, output};
+use super::recorded_lines::recorded_lines;
+use super::{Format, Outcome, output};
 use crate::journal::counter::Counter;
 use crate::journal::figures::Figures;
 use crate::journal::pinned::Pinned;
@@ -69,10 +70,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             .with_context(|| format!("cannot write the page {}", path.display()))?;
     }
     match arguments.format {
-        Format::Json => {
-            let json = serde_json::to_string(&figures).context("cannot write JSON")?;
-            output::print(&format::json(&json));
-        }
+        Format::Json => output::print(&output::json(&figures)),
         Format::Human => output::print_coloured(&terminal::text(&figures, &arguments.timezone)),
     }
     Ok(Outcome::Yes)
@@ -99,15 +97,17 @@ fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>>
 /// Counts all lines of a folder. Standard error says how many cannot be read.
 fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
     let mut first_unreadable = None;
-    for entry in RecordedLines::of(journal)? {
+    let (progress, entries) = recorded_lines(journal)?;
+    for entry in entries {
         let entry = entry?;
-        if counter.add(&entry.text).is_err() && first_unreadable.is_none() {
-            first_unreadable = Some(entry.place());
+        if counter.add(&entry.text).is_err() {
+            first_unreadable.get_or_insert_with(|| entry.place());
         }
     }
+    progress.finish_and_clear();
     let figures = counter.figures();
     if let Some(place) = first_unreadable {
-        let lines = format::counted(figures.unreadable, "line");
+        let lines = output::counted(figures.unreadable, "line");
         output::complain(&format!(
             "warning: {lines} could not be read, the first at {place}"
         ));
@@ -124,32 +124,22 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         Err(error) => return Err(error),
     };
-    let beside = beside(&place)?;
-    let written = write_new(&beside, text).and_then(|()| fs::rename(&beside, &place));
+    let name = place.file_name();
+    let name = name.ok_or_else(|| io::Error::other("it has no file name"))?;
+    let beside = place.with_file_name(format!(".{}.{}", name.display(), process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
+        .and_then(|mut file| {
+            file.write_all(text)?;
+            file.sync_all()?;
+            fs::rename(&beside, &place)
+        });
     if written.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&beside);
     }
     written
-}
-
-/// A name in the same folder that no other file has.
-fn beside(place: &Path) -> io::Result<PathBuf> {
-    let name = place
-        .file_name()
-        .ok_or_else(|| io::Error::other("it has no file name"))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", process::id()));
-    Ok(place.with_file_name(hidden))
-}
-
-fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }

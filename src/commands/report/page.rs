@@ -1,19 +1,17 @@
 //! The page: one file that fetches nothing and runs nothing.
 //!
-//! Every text from outside goes through [`shown`](crate::commands::format::shown) and is escaped. The content security
+//! Every text from outside goes through [`shown`](crate::commands::output::shown) and is escaped. The content security
 //! policy is the second line of defence: nothing is fetched, no script runs, and only our style applies, by its hash.
-
-mod charts;
-mod html;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
+use quick_xml::escape::escape;
 use sha2::{Digest as _, Sha256};
 
-use self::html::{Html, element, empty, text, text_in};
+use super::charts;
 use super::sheet::{self, Key, Row, Table, hour_name};
-use crate::commands::format::figure;
+use crate::commands::output::figure;
 use crate::journal::figures::{Figures, Quiet};
 
 const STYLE: &str = include_str!("page.css");
@@ -29,8 +27,8 @@ const ROW: (&str, &str) = ("scope", "row");
 pub(super) fn page(figures: &Figures, zone: &TimeZone) -> String {
     let heading = sheet::heading(figures, zone);
     let html = [head(&heading), body(figures, &heading)];
-    let html = element("html", &[("lang", "en")], html);
-    ["<!DOCTYPE html>\n", html.as_str(), "\n"].concat()
+    let Html(html) = element("html", &[("lang", "en")], html);
+    ["<!DOCTYPE html>\n", &html, "\n"].concat()
 }
 
 fn head(heading: &str) -> Html {
@@ -48,19 +46,11 @@ fn head(heading: &str) -> Html {
         ("referrer", "no-referrer"),
         ("robots", "noindex"),
     ];
-    let mut head = vec![
-        empty("meta", &[("charset", "utf-8")]),
-        empty("meta", &policy),
-    ];
-    head.extend(
-        named.map(|(name, content)| empty("meta", &[("name", name), ("content", content)])),
-    );
-    head.push(text_in(
-        "title",
-        &[],
-        &format!("Calls and texts: {heading}"),
-    ));
-    head.push(element("style", &[], [Html::constant(STYLE)]));
+    let mut head = vec![meta(&[("charset", "utf-8")]), meta(&policy)];
+    head.extend(named.map(|(name, content)| meta(&[("name", name), ("content", content)])));
+    let title = format!("Calls and texts: {heading}");
+    head.push(text_in("title", &[], &title));
+    head.push(element("style", &[], [Html(STYLE.to_owned())]));
     element("head", &[], head)
 }
 
@@ -91,13 +81,8 @@ fn main(figures: &Figures) -> Vec<Html> {
         sections.push(section(sheet::table(&figures.numbers)));
         sections.push(section(sheet::routes(figures)));
     }
-    sections.extend(
-        figures
-            .quiet
-            .as_ref()
-            .filter(|quiet| quiet.pinned > 0)
-            .map(quiet),
-    );
+    let pinned = figures.quiet.as_ref().filter(|quiet| quiet.pinned > 0);
+    sections.extend(pinned.map(quiet));
     sections.extend(sheet::others(figures).into_iter().map(section));
     main.push(element("div", &[("class", "sections")], sections));
     main
@@ -121,11 +106,12 @@ fn when(figures: &Figures) -> Html {
         text_in("p", &[NOTE], &clock),
         text_in("h3", &[], "By weekday and hour"),
     ];
-    parts.extend(charts::cells(&figures.weekdays));
+    let (cells, scale) = charts::cells(&figures.weekdays);
+    parts.extend([Html(cells), text_in("p", &[NOTE], &scale)]);
     let hours = [
         text_in("h3", &[], "By hour of the day"),
         legend(&["calls", "texts"]),
-        charts::columns(&figures.hours),
+        Html(charts::columns(&figures.hours)),
     ];
     let weekdays = [
         text_in("h3", &[], "By weekday"),
@@ -161,11 +147,7 @@ fn week(figures: &Figures) -> Html {
         let name = text_in("th", &[ROW], &hour_name(of.hour));
         element("tr", &[], [name].into_iter().chain(cells))
     });
-    let parts = [
-        element("thead", &[], [element("tr", &[], head)]),
-        element("tbody", &[], rows),
-    ];
-    element("table", &[("class", "dense")], parts)
+    table_of(&[("class", "dense")], head, rows)
 }
 
 fn legend(names: &[&str]) -> Html {
@@ -192,36 +174,38 @@ fn section(mut of: Table) -> Html {
 fn table(of: &Table) -> Html {
     let mut head = vec![text_in("th", &[COLUMN], of.of)];
     for (at, name) in of.columns.iter().enumerate() {
-        let has_swatch = of.columns.len() > 1;
-        let class = charts::PARTS.get(at).filter(|_| has_swatch);
-        let content = class
-            .map(|class| swatch(class))
-            .into_iter()
-            .chain([text(name)]);
+        let class = charts::PARTS.get(at).filter(|_| of.columns.len() > 1);
+        let swatch = class.map(|class| swatch(class));
+        let content = swatch.into_iter().chain([text(name)]);
         head.push(element("th", &[COLUMN], content));
     }
     let longest = of.longest();
     let rows = of.rows.iter().map(|each| row(of, each, longest));
+    table_of(&[], head, rows)
+}
+
+fn table_of(
+    attributes: Attributes<'_>,
+    head: impl IntoIterator<Item = Html>,
+    rows: impl IntoIterator<Item = Html>,
+) -> Html {
     let parts = [
         element("thead", &[], [element("tr", &[], head)]),
         element("tbody", &[], rows),
     ];
-    element("table", &[], parts)
+    element("table", attributes, parts)
 }
 
 fn row(of: &Table, row: &Row, longest: u64) -> Html {
     let mut name = vec![text(&row.label)];
     if !row.is_rest {
-        name.push(charts::bar(of.bar(row), longest));
+        name.push(Html(charts::bar(of.bar(row), longest)));
     }
     let figures = row.figures.iter();
     let cells = figures.map(|of| text_in("td", &[], &figure(*of)));
     let name = element("th", &[ROW], name);
-    let attributes: html::Attributes<'_> = if row.is_rest {
-        &[("class", "rest")]
-    } else {
-        &[]
-    };
+    let attributes = [("class", "rest")];
+    let attributes = &attributes[..usize::from(row.is_rest)];
     element("tr", attributes, [name].into_iter().chain(cells))
 }
 
@@ -239,4 +223,42 @@ fn quiet(quiet: &Quiet) -> Html {
     let notes = sheet::quiet_notes(quiet).into_iter();
     parts.extend(notes.map(|note| text_in("p", &[NOTE], &note)));
     element("section", &[], parts)
+}
+
+/// Elements and texts as they stand in the page. Only what cannot have text from outside in it is made without escaping.
+struct Html(String);
+
+/// Attributes: names with their values.
+type Attributes<'a> = &'a [(&'a str, &'a str)];
+
+/// An element with what is in it.
+fn element(
+    name: &str,
+    attributes: Attributes<'_>,
+    content: impl IntoIterator<Item = Html>,
+) -> Html {
+    let mut html = start(name, attributes) + ">";
+    html.extend(content.into_iter().map(|Html(part)| part));
+    Html(html + "</" + name + ">")
+}
+
+fn meta(attributes: Attributes<'_>) -> Html {
+    Html(start("meta", attributes) + "/>")
+}
+
+/// An element with a text.
+fn text_in(name: &str, attributes: Attributes<'_>, content: &str) -> Html {
+    element(name, attributes, [text(content)])
+}
+
+fn text(text: &str) -> Html {
+    Html(escape(text).into_owned())
+}
+
+fn start(name: &str, attributes: Attributes<'_>) -> String {
+    let mut start = format!("<{name}");
+    for (name, value) in attributes {
+        start.extend([" ", name, "=\"", &escape(*value), "\""]);
+    }
+    start
 }

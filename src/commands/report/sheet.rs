@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::commands::format::{counted, figure, share, shown};
+use crate::commands::output::{counted, figure, share, shown};
 use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section};
 
 /// Rows that belong together.
@@ -46,16 +46,10 @@ impl Table {
             return;
         }
         let rest = self.rows.split_off(most);
-        let mut figures = vec![0; self.columns.len()];
-        for row in &rest {
-            for (sum, figure) in figures.iter_mut().zip(&row.figures) {
-                *sum += figure;
-            }
-        }
-        let more = figure(rest.len() as u64);
+        let sum = |at: usize| rest.iter().map(|row| row.figures[at]).sum();
         self.rows.push(Row {
-            label: format!("{more} others"),
-            figures,
+            label: format!("{} others", figure(rest.len() as u64)),
+            figures: (0..self.columns.len()).map(sum).collect(),
             is_rest: true,
         });
     }
@@ -70,41 +64,35 @@ pub(super) struct Key {
 
 /// The figures that come first.
 pub(super) fn keys(figures: &Figures) -> Vec<Key> {
-    // Counts of zero are not mentioned.
-    let notes = |counts: &[(u64, &str)]| {
-        let some = counts.iter().filter(|(count, _)| *count > 0);
-        some.map(|(count, what)| format!("{} {what}", figure(*count)))
-            .collect()
-    };
     let key = |name, figure, notes| Key {
         name,
         figure,
         notes,
     };
+    let notes = |counts: &[(u64, &str)]| {
+        let some = counts.iter().filter(|(count, _)| *count > 0);
+        some.map(|(count, what)| format!("{} {what}", figure(*count)))
+            .collect()
+    };
     let (came, back, withheld) = (figures.came, figures.came_back, figures.withheld);
-    let calls = notes(&[(withheld.calls, "withheld"), (back.calls, "came back")]);
-    let texts = notes(&[
+    let calls = [(withheld.calls, "withheld"), (back.calls, "came back")];
+    let texts = [
         (withheld.texts, "withheld"),
         (figures.machines, "from machines"),
         (back.texts, "came back"),
-    ]);
-    let mut keys = vec![
-        key("Calls", came.calls, calls),
-        key("Texts", came.texts, texts),
     ];
     let (default, answers) = (figures.default_answers(), figures.answers());
-    let share = match answers {
-        0 => Vec::new(),
-        _ => vec![format!(
-            "{} of {}",
-            share(default, answers),
-            counted(answers, "answer")
-        )],
-    };
-    keys.push(key("Default answers", default, share));
-    let decided = || figures.intercepts.rows.iter().map(|(_, decided)| decided);
-    let blocked: u64 = decided().map(|decided| decided.blocked).sum();
-    let passed: u64 = decided().map(|decided| decided.passed).sum();
+    let share = share(default, answers);
+    let share = (answers > 0).then(|| format!("{share} of {}", counted(answers, "answer")));
+    let mut keys = vec![
+        key("Calls", came.calls, notes(&calls)),
+        key("Texts", came.texts, notes(&texts)),
+        key("Default answers", default, share.into_iter().collect()),
+    ];
+    let decided = figures.intercepts.named.values();
+    let (blocked, passed) = decided.fold((0, 0), |(blocked, passed), decided| {
+        (blocked + decided.blocked, passed + decided.passed)
+    });
     if blocked + passed > 0 {
         let passed = vec![format!("{} let go on", figure(passed))];
         keys.push(key("Interactions blocked", blocked, passed));
@@ -137,14 +125,14 @@ pub(super) fn heading(figures: &Figures, zone: &TimeZone) -> String {
 
 /// A section of the figures.
 pub(super) fn table<T: Counted>(section: &Section<T>) -> Table {
-    let rows = section.rows.iter().map(|(name, counted)| Row {
-        label: match name.as_deref() {
+    let rows = section.rows().into_iter().map(|(name, counted)| Row {
+        label: match name {
             None => "not certain which".to_owned(),
             Some(OTHERS) => "other".to_owned(),
             Some(name) => shown(name),
         },
         figures: counted.figures(),
-        is_rest: name.as_deref() == Some(OTHERS),
+        is_rest: name == Some(OTHERS),
     });
     Table {
         title: section.title,
@@ -155,7 +143,6 @@ pub(super) fn table<T: Counted>(section: &Section<T>) -> Table {
     }
 }
 
-/// By route.
 pub(super) fn routes(figures: &Figures) -> Table {
     let mut table = table(&figures.routes);
     if figures.came_back.all() > 0 {
@@ -164,18 +151,28 @@ pub(super) fn routes(figures: &Figures) -> Table {
     table
 }
 
-/// By hour of the day.
 pub(super) fn hours(figures: &Figures) -> Table {
     let hours = figures.hours.iter();
-    let hours = hours.map(|of| (hour_name(of.hour), of.came.figures()));
-    rows("Hours", "hour", Count::COLUMNS, hours)
+    let rows = hours.map(|of| row(hour_name(of.hour), of.came.figures()));
+    Table {
+        title: "Hours",
+        note: "",
+        of: "hour",
+        columns: Count::COLUMNS,
+        rows: rows.collect(),
+    }
 }
 
-/// By weekday.
 pub(super) fn weekdays(figures: &Figures) -> Table {
     let weekdays = figures.weekdays.iter();
-    let weekdays = weekdays.map(|of| (of.weekday.to_owned(), of.came.figures()));
-    rows("Weekdays", "weekday", Count::COLUMNS, weekdays)
+    let rows = weekdays.map(|of| row(of.weekday.to_owned(), of.came.figures()));
+    Table {
+        title: "Weekdays",
+        note: "",
+        of: "weekday",
+        columns: Count::COLUMNS,
+        rows: rows.collect(),
+    }
 }
 
 /// `09:00`
@@ -185,23 +182,22 @@ pub(super) fn hour_name(hour: u8) -> String {
 
 /// All other tables that have rows.
 pub(super) fn others(figures: &Figures) -> Vec<Table> {
-    let unusual = figures.statuses.iter().filter(|of| !of.is_usual());
-    let unusual = unusual.map(|of| (format!("{} {}", of.webhook, of.status), vec![of.count]));
-    let mut statuses = rows(
-        "Other statuses",
-        "webhook and status",
-        &["answers"],
-        unusual,
-    );
-    statuses.note = "Answers with another status than the webhook's own.";
+    let statuses = figures.statuses.iter();
+    let unusual = statuses.filter(|((webhook, status), _)| !is_usual(webhook, *status));
+    let statuses = Table {
+        title: "Other statuses",
+        note: "Answers with another status than the webhook's own.",
+        of: "webhook and status",
+        columns: &["answers"],
+        rows: unusual
+            .map(|((webhook, status), count)| row(format!("{webhook} {status}"), vec![*count]))
+            .collect(),
+    };
     let mut tables = vec![
         table(&figures.intercepts),
         table(&figures.callbacks),
         table(&figures.events),
-        Table {
-            of: "event",
-            ..table(&figures.voice_webhooks)
-        },
+        table(&figures.voice_webhooks),
         table(&figures.loop_guard),
         table(&figures.failed),
         statuses,
@@ -210,23 +206,20 @@ pub(super) fn others(figures: &Figures) -> Vec<Table> {
     tables
 }
 
-fn rows(
-    title: &'static str,
-    of: &'static str,
-    columns: &'static [&'static str],
-    rows: impl Iterator<Item = (String, Vec<u64>)>,
-) -> Table {
-    let rows = rows.map(|(label, figures)| Row {
+fn row(label: String, figures: Vec<u64>) -> Row {
+    Row {
         label,
         figures,
         is_rest: false,
-    });
-    Table {
-        title,
-        note: "",
-        of,
-        columns,
-        rows: rows.collect(),
+    }
+}
+
+/// Whether the webhook answers so when nothing is wrong.
+fn is_usual(webhook: &str, status: u16) -> bool {
+    match webhook {
+        "out-of-session" | "webhook" => status == 200,
+        "intercept" => matches!(status, 204 | 403),
+        _ => status == 204,
     }
 }
 
