@@ -2,37 +2,38 @@
 //!
 //! Only puts the parts together: the options are in `serve/options.rs`, the parts in [`crate::service`].
 
-mod first_table;
 mod log;
 mod options;
 
+use std::env;
+use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use jiff::Timestamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use self::options::{LimitOptions, ListenOptions};
+use super::load_table::show_errors;
 use super::{COULD_NOT, Outcome};
-use crate::service::journal_writer::{Closing, Journal, JournalSettings};
+use crate::service::journal_writer::Journal;
 use crate::service::limits::HttpLimits;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::Listener;
 use crate::service::live::Verification;
 use crate::service::metrics::Metrics;
-use crate::service::reload::{self, Companion, PutInUse, Setup};
+use crate::service::reload::{self, Companion, First, Problem, PutInUse, Setup, TableFiles};
 use crate::service::responder::Responder;
 use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
 use crate::service::tls::{Certificates, TlsFiles};
+use crate::table::Table;
 
 pub(super) use self::options::{Arguments, size};
 
@@ -55,32 +56,53 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         let _entered = runtime.enter();
         signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?
     };
-    let files = first_table::files(arguments.table);
-    let (table, first) = first_table::read(&files)?;
+    let files = TableFiles {
+        table: arguments.config,
+        max_directory: arguments.limit.max_directory,
+        state_dir: arguments.state_dir.or_else(state_directory),
+    };
+    let (table, first) = first_table(&files)?;
     let routes = table.routes().len();
     let mut service = Responder {
-        out_of_session: arguments.urls.path,
-        public_urls: arguments.urls.public_url,
-        trusted_proxies: arguments.urls.trusted_proxy,
-        show_numbers: arguments.log.show_numbers,
-        has_health_paths: arguments.listening.health,
+        out_of_session: arguments.path,
+        public_urls: arguments.public_url,
+        trusted_proxies: arguments.trusted_proxy,
+        show_numbers: arguments.show_numbers,
+        has_health_paths: arguments.health,
         ..Responder::new(Arc::new(table), access)
     };
-    let _flush = log::start(&arguments.log, &service.metrics)?;
+    let _flush = log::start(arguments.log, arguments.log_level, &service.metrics)?;
     log::log_panics();
     if let Err(error) = hidden {
         warn!(%error, "a core dump of this process would contain its secrets");
     }
-    let journal = arguments.journal.into_service();
-    let journal = journal.map(|options| begin_journal(options, &service.metrics));
-    let (journal, closing) = journal.transpose()?.unzip();
-    service.journal = journal;
-    let limits = limits(&arguments.limits);
-    let certificates = certificates(&arguments.listening, &service.metrics)?;
-    let access = arguments.access;
+    let mut closing = None;
+    if let Some(settings) = arguments.journal.into_settings() {
+        if settings.beyond.numbers {
+            warn!("the journal stores other people's numbers unmasked");
+        }
+        let begun = Journal::begin(settings, Arc::clone(&service.metrics))
+            .context("cannot start the thread that writes the journal")?;
+        (service.journal, closing) = (Some(begun.0), Some(begun.1));
+    }
+    let limits = HttpLimits {
+        max_connections: arguments.max_connections,
+        max_body_bytes: arguments.max_body,
+        ..HttpLimits::default()
+    };
+    let tls = arguments.tls_cert.zip(arguments.tls_key);
+    let certificates = tls.map(|(certificate, key)| {
+        let read = Certificates::read(TlsFiles { certificate, key }, Timestamp::now())?;
+        service.metrics.certificate_expires(read.expires());
+        Ok::<_, Error>(Arc::new(read))
+    });
+    let certificates = certificates.transpose()?;
     let setup = Setup {
         files,
-        access: Box::new(move || access.read().map_err(|error| format!("{error:#}"))),
+        access: Box::new(move || {
+            let access = arguments.access.read();
+            access.map_err(|error| format!("{error:#}"))
+        }),
         metrics: Arc::clone(&service.metrics),
         companions: certificates
             .iter()
@@ -89,24 +111,19 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         observers: vec![Box::new(systemd::Reloading::new(Arc::clone(
             &service.is_ending,
         )))],
-        show_numbers: arguments.log.show_numbers,
+        show_numbers: arguments.show_numbers,
     };
     let outcome = runtime.block_on(async {
         let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let inherited = sockets.listen()?;
-        let ListenOptions {
-            listen,
-            socket_mode,
-            admin,
-            ..
-        } = arguments.listening;
-        let mut webhooks = listeners(inherited.webhooks, &listen, socket_mode).await?;
+        let mode = arguments.socket_mode;
+        let mut webhooks = listeners(inherited.webhooks, &arguments.listen, mode).await?;
         if let Some(certificates) = &certificates {
-            let secured = webhooks
-                .into_iter()
-                .map(|listener| listener.with_tls(certificates));
-            webhooks = secured.collect();
+            let plain = webhooks.into_iter();
+            webhooks = plain
+                .map(|listener| listener.with_tls(certificates))
+                .collect();
         }
         log_addresses(&webhooks, routes);
         if is_unsigned {
@@ -115,8 +132,23 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         let reloads = reload::start(setup, first, Arc::clone(&service.live))
             .context("cannot start the thread that reloads the table")?;
         let service = Arc::new(service);
-        let admin = listeners(inherited.admin, admin.as_slice(), socket_mode).await?;
-        let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
+        let admin = listeners(inherited.admin, arguments.admin.as_slice(), mode).await?;
+        for listener in &admin {
+            let address = listener
+                .address()
+                .context("cannot find out the address of the admin listener")?;
+            info!("health and metrics on {address}");
+        }
+        let (end_admin, admin_is_ended) = oneshot::channel::<()>();
+        let admin = tokio::spawn(server::run(
+            Purpose::Admin,
+            admin,
+            Arc::clone(&service),
+            HttpLimits::ADMIN,
+            async {
+                let _ = admin_is_ended.await;
+            },
+        ));
         systemd::ready(&reloads.state());
         tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
         tokio::spawn(async move {
@@ -125,10 +157,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
             }
         });
         let is_ending = Arc::clone(&service.is_ending);
-        let delay = arguments.limits.drain_delay;
         let shutdown = async move {
             first_signal(terminate, interrupt).await;
-            keep_accepting(&is_ending, delay, limits.drain).await;
+            keep_accepting(&is_ending, arguments.drain_delay, limits.drain).await;
         };
         let cut_off = server::run(Purpose::Webhooks, webhooks, service, limits, shutdown).await;
         // The admin listener stays until now, so that the drain can be watched.
@@ -143,34 +174,26 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
-fn begin_journal(options: JournalSettings, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
-    if options.beyond.numbers {
-        warn!("the journal stores other people's numbers unmasked");
-    }
-    Journal::begin(options, Arc::clone(metrics))
-        .context("cannot start the thread that writes the journal")
+/// The folder for the last good copy that systemd gives.
+fn state_directory() -> Option<PathBuf> {
+    let given = env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty())?;
+    // systemd gives all folders of a unit, separated by colons.
+    env::split_paths(&given).next()
 }
 
-fn limits(options: &LimitOptions) -> HttpLimits {
-    HttpLimits {
-        max_connections: options.max_connections,
-        max_body_bytes: options.max_body,
-        ..HttpLimits::default()
-    }
-}
-
-/// The certificate and key, if the options name them.
-fn certificates(listening: &ListenOptions, metrics: &Metrics) -> Result<Option<Arc<Certificates>>> {
-    let (Some(certificate), Some(key)) = (&listening.tls_cert, &listening.tls_key) else {
-        return Ok(None);
+/// The table, or its last good copy; without one, standard error says what is wrong. Warnings are for the service's log.
+fn first_table(files: &TableFiles) -> Result<(Table, First)> {
+    let shown = |problem| match problem {
+        Problem::Diagnostics(name, diagnostics) => show_errors(&name, &diagnostics),
+        Problem::Unusable(reason) => anyhow!(reason),
     };
-    let files = TlsFiles {
-        certificate: certificate.clone(),
-        key: key.clone(),
-    };
-    let certificates = Certificates::read(files, Timestamp::now())?;
-    metrics.certificate_expires(certificates.expires());
-    Ok(Some(Arc::new(certificates)))
+    reload::first(files).map_err(|(problem, copy)| {
+        let problem = shown(problem);
+        match copy.map(shown) {
+            Some(copy) => anyhow!("{problem}; the last good copy cannot be used either: {copy}"),
+            None => problem,
+        }
+    })
 }
 
 /// Reads the certificate again with every reload that somebody asks for.
@@ -201,31 +224,6 @@ async fn listeners(
     } else {
         Ok(inherited)
     }
-}
-
-/// Starts to answer on the admin listeners, if there are any, until the sender is dropped.
-fn start_admin(
-    listeners: Vec<Listener>,
-    service: Arc<Responder>,
-) -> Result<(oneshot::Sender<()>, JoinHandle<usize>)> {
-    for listener in &listeners {
-        let address = listener
-            .address()
-            .context("cannot find out the address of the admin listener")?;
-        info!("health and metrics on {address}");
-    }
-    let (end, is_ended) = oneshot::channel();
-    let is_ended = async {
-        let _ = is_ended.await;
-    };
-    let task = tokio::spawn(server::run(
-        Purpose::Admin,
-        listeners,
-        service,
-        HttpLimits::ADMIN,
-        is_ended,
-    ));
-    Ok((end, task))
 }
 
 /// Logs where the service listens: the operator may have left the choice of a port to the system.

@@ -159,8 +159,7 @@ pub struct Told {
 
 impl Told {
     /// About how much memory it takes, in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.body.size() + self.query.size()
     }
 }
@@ -174,15 +173,13 @@ pub struct Beyond {
     pub numbers: bool,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
     /// Adds the line to some bytes, with its line feed.
     pub fn write(&self, to: &mut Vec<u8>) {
         serde_json::to_writer(&mut *to, self).expect("a line is texts, numbers and words");
         to.push(b'\n');
     }
-}
 
-impl<'a> Line<'a> {
     /// Reads a line; a line feed at its end does not matter, nor do fields that are unknown.
     ///
     /// # Errors
@@ -204,11 +201,10 @@ impl<'a> Line<'a> {
     }
 
     /// Whether an interaction was blocked, when the line is of an intercept.
-    #[must_use]
-    pub fn is_blocked(&self) -> bool {
-        // Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>.
-        const BLOCKED: u16 = 403;
-        self.status == BLOCKED
+    ///
+    /// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.status == 403
     }
 }
 

@@ -13,6 +13,7 @@ use std::{env, fmt, panic};
 
 use anyhow::{Context, Result};
 use tracing::{Event, Level, Subscriber, error};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::layer::SubscriberExt;
@@ -20,35 +21,31 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use self::queue::Queue;
-use super::options::{LogFormat, LogOptions};
+use crate::commands::Format;
 use crate::service::metrics::Metrics;
 
 pub(super) use self::queue::flush;
 
 /// Sends every event to standard error. Lines that standard error does not take in time are lost, and counted.
 #[must_use = "the log is written out when this is dropped"]
-pub(super) fn start(options: &LogOptions, metrics: &Arc<Metrics>) -> Result<Flush> {
+pub(super) fn start(format: Format, level: Targets, metrics: &Arc<Metrics>) -> Result<Flush> {
     let queue = Queue::start(io::stderr(), Arc::clone(metrics))
         .context("cannot start the thread that writes the log")?;
-    let subscriber = tracing_subscriber::registry().with(options.log_level.0.clone());
+    let subscriber = tracing_subscriber::registry().with(level);
     let events = tracing_subscriber::fmt::layer()
         .with_writer(queue)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal());
-    match (options.log, is_journal(&io::stderr())) {
-        (LogFormat::Human, false) => subscriber.with(events).init(),
-        (LogFormat::Human, true) => {
+    match (format, is_journal(&io::stderr())) {
+        (Format::Human, false) => subscriber.with(events).init(),
+        (Format::Human, true) => {
             let events = events.with_level(false).without_time();
             subscriber.with(events.map_event_format(Prioritised)).init();
         }
-        (LogFormat::Json, is_journal) => {
-            let events = events.json().flatten_event(true);
-            if is_journal {
-                let events = events.without_time().map_event_format(Prioritised);
-                subscriber.with(events).init();
-            } else {
-                subscriber.with(events).init();
-            }
+        (Format::Json, false) => subscriber.with(events.json().flatten_event(true)).init(),
+        (Format::Json, true) => {
+            let events = events.json().flatten_event(true).without_time();
+            subscriber.with(events.map_event_format(Prioritised)).init();
         }
     }
     Ok(Flush)
@@ -67,7 +64,6 @@ impl Drop for Flush {
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        let place = place.unwrap_or_default();
         error!(
             place,
             "a fault of the program; please report it with this place"

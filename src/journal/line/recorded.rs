@@ -19,23 +19,19 @@ impl<'a> Recorded<'a> {
     /// The request of a line; `None` when the line is not of a request, or not one that this version writes.
     #[must_use]
     pub fn of(line: &'a Line<'a>) -> Option<Self> {
-        let channel = line.channel.as_deref()?;
         Some(Self {
             line,
             webhook: Webhook::from_name(&line.webhook)?,
-            channel: Channel::from_name(channel)?,
+            channel: Channel::from_name(line.channel.as_deref()?)?,
         })
     }
 
-    /// The line.
-    #[must_use]
-    pub fn line(&self) -> &'a Line<'a> {
+    pub(crate) fn line(&self) -> &'a Line<'a> {
         self.line
     }
 
     /// The name under which the line has what there is of a value: its own, or that of its alias.
-    #[must_use]
-    pub fn kept_as<'n>(&self, name: &'n str) -> &'n str {
+    pub(crate) fn kept_as<'n>(&self, name: &'n str) -> &'n str {
         let is_here = |name| !matches!(self.sent(name), Known::Whole(value) if value.is_empty());
         request::alias(name)
             .filter(|other| !is_here(name) && is_here(other))

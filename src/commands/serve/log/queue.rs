@@ -47,12 +47,13 @@ impl Queue {
     ) -> io::Result<Self> {
         let (lines, received) = channel();
         let waiting = Arc::<AtomicU64>::default();
+        LOG.get_or_init(|| Arc::clone(&waiting));
         let queue = Self {
             lines,
-            waiting: Arc::clone(&waiting),
-            metrics: Arc::clone(&metrics),
+            waiting,
+            metrics,
         };
-        LOG.get_or_init(|| Arc::clone(&waiting));
+        let (waiting, metrics) = (Arc::clone(&queue.waiting), Arc::clone(&queue.metrics));
         thread::Builder::new()
             .name("log".to_owned())
             .spawn(move || write_all(stream, &received, &waiting, &metrics))?;
@@ -67,6 +68,7 @@ pub(in crate::commands::serve) fn flush() {
     }
 }
 
+/// Waits until no line is on its way, but not longer than this.
 fn wait(waiting: &AtomicU64, patience: Duration) {
     let deadline = Instant::now() + patience;
     while waiting.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
@@ -106,7 +108,12 @@ fn write_all(
     waiting: &AtomicU64,
     metrics: &Metrics,
 ) {
-    while let Some(mut batch) = lines.try_recv().ok().or_else(|| gathered(lines)) {
+    let gathered = || {
+        let first = lines.recv().ok()?;
+        thread::sleep(GATHERING);
+        Some(first)
+    };
+    while let Some(mut batch) = lines.try_recv().ok().or_else(gathered) {
         let mut count = 1;
         while batch.len() < BATCH_BYTES
             && let Ok(line) = lines.try_recv()
@@ -121,13 +128,6 @@ fn write_all(
         }
         waiting.fetch_sub(count, Ordering::Release);
     }
-}
-
-/// Waits for a line, and a moment longer for those that follow it; `None` when no sender is left.
-fn gathered(lines: &Receiver<Vec<u8>>) -> Option<Vec<u8>> {
-    let first = lines.recv().ok()?;
-    thread::sleep(GATHERING);
-    Some(first)
 }
 
 #[cfg(test)]
