@@ -1,6 +1,8 @@
 //! `explain`: which route answers a request, or which intercept decides it, why, and with what.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::mem;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -69,14 +71,14 @@ enum Explanation<'t> {
         channel: &'static str,
         route: &'t str,
         document: Cow<'t, str>,
-        considered: &'t [Considered<'t>],
+        considered: Vec<Considered<'t>>,
     },
     Intercept {
         channel: &'static str,
         /// The intercept that decides; `None` if none matches, so that the interaction passes.
         intercept: Option<&'t str>,
         outcome: &'static str,
-        considered: &'t [Considered<'t>],
+        considered: Vec<Considered<'t>>,
     },
 }
 
@@ -84,26 +86,13 @@ enum Explanation<'t> {
 #[derive(Serialize)]
 struct Considered<'t> {
     #[serde(flatten)]
-    name: Name<'t>,
+    name: BTreeMap<&'static str, &'t str>,
     matched: bool,
-    /// Why it does not match; `None` if it does.
-    reason: Option<String>,
+    reason: Option<&'t str>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Name<'t> {
-    Route(&'t str),
-    Intercept(&'t str),
-}
-
-impl<'t> Name<'t> {
-    fn as_str(&self) -> &'t str {
-        match self {
-            Self::Route(name) | Self::Intercept(name) => name,
-        }
-    }
-}
+/// The name of a route or an intercept, and why it does not match; `None` if it does.
+type Tried<'t> = (&'t str, Option<String>);
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let given = arguments.fields.form()?;
@@ -135,9 +124,9 @@ fn explain_route<'t>(
 ) -> &'t str {
     let verdicts = table.verdicts(request, now).map(|(route, miss)| {
         let reason = miss.map(|miss| reason(&miss, &route.when, request, now));
-        (Name::Route(&route.name), reason)
+        (&*route.name, reason)
     });
-    let considered = up_to_match(verdicts);
+    let tried = up_to_match(verdicts);
     let asked = Asked {
         request,
         url: &format!("https://self.invalid/{}", request.webhook().as_str()),
@@ -150,9 +139,9 @@ fn explain_route<'t>(
             channel: request.channel().as_str(),
             route: answer.route,
             document: String::from_utf8_lossy(&answer.body),
-            considered: &considered,
+            considered: considered("route", &tried),
         })),
-        Format::Human => print_route(request, &answer, &considered, &table.limits),
+        Format::Human => print_route(request, &answer, &tried, &table.limits),
     }
     answer.route
 }
@@ -165,10 +154,10 @@ fn explain_intercept(
     now: Timestamp,
 ) -> &'static str {
     let verdicts = table.intercept_verdicts(request, now);
-    let considered = up_to_match(verdicts.map(|(intercept, mismatch)| {
+    let tried = up_to_match(verdicts.map(|(intercept, mismatch)| {
         let miss = mismatch.map(Miss::When);
         let reason = miss.map(|miss| reason(&miss, &intercept.when, request, now));
-        (Name::Intercept(&intercept.name), reason)
+        (&*intercept.name, reason)
     }));
     let decides = table.intercept(request, now);
     let name = decides.map(|intercept| intercept.name.as_str());
@@ -179,10 +168,10 @@ fn explain_intercept(
             channel,
             intercept: name,
             outcome,
-            considered: &considered,
+            considered: considered("intercept", &tried),
         })),
         Format::Human => {
-            print_considered(&considered, "no intercept matches, so it passes");
+            print_tried(&tried, "no intercept matches, so it passes");
             let by = name.map_or("no intercept".to_owned(), |name| {
                 format!("intercept {name}")
             });
@@ -192,23 +181,21 @@ fn explain_intercept(
     outcome
 }
 
-/// Verdicts in file order up to the first match, which is the one without a reason.
-fn up_to_match<'t>(
-    verdicts: impl Iterator<Item = (Name<'t>, Option<String>)>,
-) -> Vec<Considered<'t>> {
-    let mut considered = Vec::new();
-    for (name, reason) in verdicts {
-        let matched = reason.is_none();
-        considered.push(Considered {
-            name,
-            matched,
-            reason,
-        });
-        if matched {
-            break;
-        }
-    }
-    considered
+/// Verdicts in file order up to the first match.
+fn up_to_match<'t>(verdicts: impl Iterator<Item = Tried<'t>>) -> Vec<Tried<'t>> {
+    let mut is_found = false;
+    verdicts
+        .take_while(|(_, reason)| !mem::replace(&mut is_found, reason.is_none()))
+        .collect()
+}
+
+fn considered<'t>(kind: &'static str, tried: &'t [Tried<'_>]) -> Vec<Considered<'t>> {
+    let considered = tried.iter().map(|(name, reason)| Considered {
+        name: BTreeMap::from([(kind, *name)]),
+        matched: reason.is_none(),
+        reason: reason.as_deref(),
+    });
+    considered.collect()
 }
 
 /// Why a route or an intercept does not match, with every condition of it that fails.
@@ -272,29 +259,23 @@ const NO: &str = "\u{1b}[2mno\u{1b}[0m";
 
 /// Prints a line for each route or intercept that was tried, and what happens if none matches; returns the width of the
 /// names.
-fn print_considered(considered: &[Considered<'_>], else_matches: &str) -> usize {
-    let widths = considered.iter().map(|tried| tried.name.as_str().len());
+fn print_tried(tried: &[Tried<'_>], else_matches: &str) -> usize {
+    let widths = tried.iter().map(|(name, _)| name.len());
     let width = widths.max().unwrap_or_default();
-    for tried in considered {
-        let name = tried.name.as_str();
-        output::print_coloured(&match &tried.reason {
+    for (name, reason) in tried {
+        output::print_coloured(&match reason {
             Some(reason) => format!("{NO}   {name:width$}  {reason}"),
             None => format!("{YES}  {name}"),
         });
     }
-    if considered.last().is_none_or(|last| !last.matched) {
+    if tried.last().is_none_or(|(_, reason)| reason.is_some()) {
         output::print_coloured(&format!("{YES}  {else_matches}"));
     }
     width
 }
 
-fn print_route(
-    request: &Request<'_>,
-    answer: &Answer<'_>,
-    considered: &[Considered<'_>],
-    limits: &Limits,
-) {
-    let width = print_considered(considered, "default");
+fn print_route(request: &Request<'_>, answer: &Answer<'_>, tried: &[Tried<'_>], limits: &Limits) {
+    let width = print_tried(tried, "default");
     let note = |note: String| output::print(&format!("     {:width$}  {note}", ""));
     if let Some((_, error)) = &answer.failure {
         note(format!(

@@ -20,7 +20,7 @@ pub(crate) const OTHERS: &str = "(others)";
 const NAME_MAX: usize = 256;
 
 /// All that was counted. Hours and weekdays are all there, in their order.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Figures {
     pub from: Option<Timestamp>,
     pub to: Option<Timestamp>,
@@ -70,27 +70,18 @@ impl Figures {
             hours: [Count::default(); 24],
         });
         Self {
-            from: None,
-            to: None,
             timezone: timezone.to_owned(),
-            lines: 0,
-            unreadable: 0,
-            came: Count::default(),
-            came_back: Count::default(),
-            withheld: Count::default(),
-            machines: 0,
             numbers: Section::new("Numbers", "number"),
             routes: Section::new("Routes", "route"),
             loop_guard: Section::new("Loop guard", "reason"),
             failed: Section::new("Unwritten replies", "route"),
             hours: hours.collect(),
             weekdays: weekdays.into(),
-            quiet: None,
             intercepts: Section::new("Intercepts", "intercept"),
             callbacks: Section::new("Callbacks", "type"),
             events: Section::new("Events", "type"),
             voice_webhooks: Section::new("Voice webhooks", "type"),
-            statuses: BTreeMap::new(),
+            ..Self::default()
         }
     }
 
@@ -107,7 +98,7 @@ impl Figures {
 }
 
 /// Counts by name. JSON has an array of objects, each with its name below [`Section::of`].
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Section<T> {
     /// What people read above it.
     pub title: &'static str,
@@ -131,8 +122,7 @@ impl<T: Counted> Section<T> {
         Self {
             title,
             of,
-            named: HashMap::new(),
-            unnamed: T::default(),
+            ..Self::default()
         }
     }
 

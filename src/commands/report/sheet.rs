@@ -153,25 +153,32 @@ pub(super) fn routes(figures: &Figures) -> Table {
 
 pub(super) fn hours(figures: &Figures) -> Table {
     let hours = figures.hours.iter();
-    let rows = hours.map(|of| row(hour_name(of.hour), of.came.figures()));
-    Table {
-        title: "Hours",
-        note: "",
-        of: "hour",
-        columns: Count::COLUMNS,
-        rows: rows.collect(),
-    }
+    by_time(
+        "Hours",
+        "hour",
+        hours.map(|of| (hour_name(of.hour), of.came)),
+    )
 }
 
 pub(super) fn weekdays(figures: &Figures) -> Table {
     let weekdays = figures.weekdays.iter();
-    let rows = weekdays.map(|of| row(of.weekday.to_owned(), of.came.figures()));
+    let rows = weekdays.map(|of| (of.weekday.to_owned(), of.came));
+    by_time("Weekdays", "weekday", rows)
+}
+
+fn by_time(
+    title: &'static str,
+    of: &'static str,
+    rows: impl Iterator<Item = (String, Count)>,
+) -> Table {
     Table {
-        title: "Weekdays",
+        title,
         note: "",
-        of: "weekday",
+        of,
         columns: Count::COLUMNS,
-        rows: rows.collect(),
+        rows: rows
+            .map(|(label, came)| row(label, came.figures()))
+            .collect(),
     }
 }
 
