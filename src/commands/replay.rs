@@ -21,23 +21,13 @@ use crate::twilio::request::Webhook;
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The folder of the journal
-    #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_JOURNAL")]
+    #[arg(long, value_name = "DIR")]
     journal: PathBuf,
     /// The table that the requests are held against
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "responses.toml",
-        env = "TWIML_RESPONDER_TABLE"
-    )]
+    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
     table: PathBuf,
     /// How to print; json is an object for each request that differs, then one with the counts
-    #[arg(
-        long,
-        value_enum,
-        default_value = "human",
-        env = "TWIML_RESPONDER_FORMAT"
-    )]
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
     limit: DirectoryLimit,

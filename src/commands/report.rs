@@ -27,30 +27,23 @@ const TABLE: &str = "responses.toml";
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The folder of the journal
-    #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_JOURNAL")]
+    #[arg(long, value_name = "DIR")]
     journal: PathBuf,
     /// Tell which numbers of this table never came [default: responses.toml, if there]
-    #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_TABLE")]
+    #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
     /// Write a page for a browser, too
-    #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_HTML")]
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// The zone of hours and weekdays, as in Europe/Berlin
     #[arg(
         long,
         value_name = "ZONE",
         default_value = "UTC",
-        value_parser = zone,
-        env = "TWIML_RESPONDER_TIMEZONE"
-    )]
+        value_parser = zone)]
     timezone: TimeZone,
     /// How to print
-    #[arg(
-        long,
-        value_enum,
-        default_value = "human",
-        env = "TWIML_RESPONDER_FORMAT"
-    )]
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
     limit: DirectoryLimit,

@@ -41,6 +41,12 @@ pub(super) use self::options::{Arguments, size};
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
+    let outcome = serve(arguments);
+    log::flush();
+    outcome
+}
+
+fn serve(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is only one thread.
     let sockets = Sockets::take()?;
     // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
@@ -71,7 +77,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         has_health_paths: arguments.health,
         ..Responder::new(Arc::new(table), access)
     };
-    let _flush = log::start(arguments.log, arguments.log_level, &service.metrics)?;
+    log::start(arguments.log, arguments.log_level, &service.metrics)?;
     log::log_panics();
     if let Err(error) = hidden {
         warn!(%error, "a core dump of this process would contain its secrets");
@@ -238,20 +244,19 @@ fn log_addresses(listeners: &[Listener], routes: usize) {
 
 /// Completes at the first SIGTERM or SIGINT, after which running requests may finish. The second ends the process.
 async fn first_signal(mut terminate: Signal, mut interrupt: Signal) {
-    either(&mut terminate, &mut interrupt).await;
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    next().await;
     tokio::spawn(async move {
-        either(&mut terminate, &mut interrupt).await;
+        next().await;
         warn!("ended at once by a second signal");
         log::flush();
         process::exit(COULD_NOT.into());
     });
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }
 
 /// Tells health checks and systemd that the service is ending, and waits until load balancers have had time to see it.

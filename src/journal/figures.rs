@@ -110,11 +110,8 @@ pub(crate) struct Section<T> {
 
 /// What is counted of each row of a section.
 pub(crate) trait Counted: Copy + Default + PartialEq + Serialize {
-    /// The headings of the figures. The first figure, or the first two together, is the length of a bar.
-    const COLUMNS: &'static [&'static str];
-
-    /// The figures, as many as there are headings.
-    fn figures(&self) -> Vec<u64>;
+    /// The figures with their headings. The first figure, or the first two together, is the length of a bar.
+    fn figures(&self) -> Vec<(&'static str, u64)>;
 }
 
 impl<T: Counted> Section<T> {
@@ -144,7 +141,12 @@ impl<T: Counted> Section<T> {
             .map(|(name, counted)| (Some(&**name), *counted))
             .collect();
         rows.sort_by_cached_key(|(name, counted)| {
-            let length: u64 = counted.figures().iter().take(2).sum();
+            let length: u64 = counted
+                .figures()
+                .iter()
+                .take(2)
+                .map(|(_, figure)| figure)
+                .sum();
             (*name == Some(OTHERS), Reverse(length), *name)
         });
         if self.unnamed != T::default() {
@@ -217,10 +219,8 @@ impl Count {
 }
 
 impl Counted for Count {
-    const COLUMNS: &'static [&'static str] = &["calls", "texts"];
-
-    fn figures(&self) -> Vec<u64> {
-        vec![self.calls, self.texts]
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        vec![("calls", self.calls), ("texts", self.texts)]
     }
 }
 
@@ -234,10 +234,9 @@ pub(crate) struct NumberCount {
 }
 
 impl Counted for NumberCount {
-    const COLUMNS: &'static [&'static str] = &["calls", "texts", "default"];
-
-    fn figures(&self) -> Vec<u64> {
-        vec![self.came.calls, self.came.texts, self.default.all()]
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        let default = ("default", self.default.all());
+        [self.came.figures(), vec![default]].concat()
     }
 }
 
@@ -249,10 +248,8 @@ pub(crate) struct Decided {
 }
 
 impl Counted for Decided {
-    const COLUMNS: &'static [&'static str] = &["blocked", "let go on"];
-
-    fn figures(&self) -> Vec<u64> {
-        vec![self.blocked, self.passed]
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        vec![("blocked", self.blocked), ("let go on", self.passed)]
     }
 }
 
@@ -263,10 +260,8 @@ pub(crate) struct Times {
 }
 
 impl Counted for Times {
-    const COLUMNS: &'static [&'static str] = &["count"];
-
-    fn figures(&self) -> Vec<u64> {
-        vec![self.count]
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        vec![("count", self.count)]
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::commands::output::{counted, figure, share, shown};
-use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section};
+use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section, Times};
 
 /// Rows that belong together.
 pub(super) struct Table {
@@ -14,7 +14,7 @@ pub(super) struct Table {
     /// What the rows are named after.
     pub of: &'static str,
     /// What the figures of a row are. The first, or the first two, are drawn as a bar.
-    pub columns: &'static [&'static str],
+    pub columns: Vec<&'static str>,
     pub rows: Vec<Row>,
 }
 
@@ -126,20 +126,33 @@ pub(super) fn heading(figures: &Figures, zone: &TimeZone) -> String {
 /// A section of the figures.
 pub(super) fn table<T: Counted>(section: &Section<T>) -> Table {
     let rows = section.rows().into_iter().map(|(name, counted)| Row {
-        label: match name {
-            None => "not certain which".to_owned(),
-            Some(OTHERS) => "other".to_owned(),
-            Some(name) => shown(name),
-        },
-        figures: counted.figures(),
         is_rest: name == Some(OTHERS),
+        ..match name {
+            None => row("not certain which", &counted),
+            Some(OTHERS) => row("other", &counted),
+            Some(name) => row(&shown(name), &counted),
+        }
     });
     Table {
         title: section.title,
         note: "",
         of: section.of,
-        columns: T::COLUMNS,
+        columns: columns::<T>(),
         rows: rows.collect(),
+    }
+}
+
+fn columns<T: Counted>() -> Vec<&'static str> {
+    let figures = T::default().figures().into_iter();
+    figures.map(|(name, _)| name).collect()
+}
+
+fn row(label: &str, counted: &impl Counted) -> Row {
+    let figures = counted.figures().into_iter();
+    Row {
+        label: label.to_owned(),
+        figures: figures.map(|(_, figure)| figure).collect(),
+        is_rest: false,
     }
 }
 
@@ -153,32 +166,23 @@ pub(super) fn routes(figures: &Figures) -> Table {
 
 pub(super) fn hours(figures: &Figures) -> Table {
     let hours = figures.hours.iter();
-    by_time(
-        "Hours",
-        "hour",
-        hours.map(|of| (hour_name(of.hour), of.came)),
-    )
+    Table {
+        title: "Hours",
+        note: "",
+        of: "hour",
+        columns: columns::<Count>(),
+        rows: hours.map(|of| row(&hour_name(of.hour), &of.came)).collect(),
+    }
 }
 
 pub(super) fn weekdays(figures: &Figures) -> Table {
     let weekdays = figures.weekdays.iter();
-    let rows = weekdays.map(|of| (of.weekday.to_owned(), of.came));
-    by_time("Weekdays", "weekday", rows)
-}
-
-fn by_time(
-    title: &'static str,
-    of: &'static str,
-    rows: impl Iterator<Item = (String, Count)>,
-) -> Table {
     Table {
-        title,
+        title: "Weekdays",
         note: "",
-        of,
-        columns: Count::COLUMNS,
-        rows: rows
-            .map(|(label, came)| row(label, came.figures()))
-            .collect(),
+        of: "weekday",
+        columns: columns::<Count>(),
+        rows: weekdays.map(|of| row(of.weekday, &of.came)).collect(),
     }
 }
 
@@ -195,9 +199,11 @@ pub(super) fn others(figures: &Figures) -> Vec<Table> {
         title: "Other statuses",
         note: "Answers with another status than the webhook's own.",
         of: "webhook and status",
-        columns: &["answers"],
+        columns: vec!["answers"],
         rows: unusual
-            .map(|((webhook, status), count)| row(format!("{webhook} {status}"), vec![*count]))
+            .map(|((webhook, status), &count)| {
+                row(&format!("{webhook} {status}"), &Times { count })
+            })
             .collect(),
     };
     let mut tables = vec![
@@ -211,14 +217,6 @@ pub(super) fn others(figures: &Figures) -> Vec<Table> {
     ];
     tables.retain(|table| !table.rows.is_empty());
     tables
-}
-
-fn row(label: String, figures: Vec<u64>) -> Row {
-    Row {
-        label,
-        figures,
-        is_rest: false,
-    }
 }
 
 /// Whether the webhook answers so when nothing is wrong.

@@ -42,9 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// How many lines of this process's log wait, for [`flush`].
 static LOG: OnceLock<Arc<AtomicU64>> = OnceLock::new();
 
-/// Sends every event to standard error. Lines that standard error does not take in time are lost, and counted.
-#[must_use = "the log is written out when this is dropped"]
-pub(super) fn start(format: Format, level: Targets, metrics: &Arc<Metrics>) -> Result<Flush> {
+/// Sends every event to standard error, until [`flush`] at the end.
+pub(super) fn start(format: Format, level: Targets, metrics: &Arc<Metrics>) -> Result<()> {
     let queue = Queue::start(io::stderr(), Arc::clone(metrics))
         .context("cannot start the thread that writes the log")?;
     let subscriber = tracing_subscriber::registry().with(level);
@@ -64,16 +63,7 @@ pub(super) fn start(format: Format, level: Targets, metrics: &Arc<Metrics>) -> R
             subscriber.with(events.map_event_format(Prioritised)).init();
         }
     }
-    Ok(Flush)
-}
-
-/// Waits, when dropped, until the log is written.
-pub(super) struct Flush;
-
-impl Drop for Flush {
-    fn drop(&mut self) {
-        flush();
-    }
+    Ok(())
 }
 
 /// Logs a panic like any other event. Its message is left out, because it may contain a number of the request.

@@ -109,22 +109,14 @@ pub(super) struct AccessOptions {
 }
 
 impl AccessOptions {
-    /// Reads the secrets and keys.
+    /// Reads the secrets and keys. The service does not run until the operator has decided whether signatures are checked.
     pub(super) fn read(&self) -> Result<Access> {
         refuse_pipes(&self.secrets.auth_token_file)?;
         refuse_pipes(&self.keys.voice_webhooks_key_file)?;
-        Ok(Access {
-            verification: self.verification()?,
-            voice_webhooks: self.keys.read()?,
-        })
-    }
-
-    /// Whether signatures are checked. The service does not run until the operator has decided that.
-    fn verification(&self) -> Result<Verification> {
         let secrets = self.secrets.read()?;
-        match (secrets.is_empty(), self.allow_unsigned) {
-            (false, false) => Ok(Verification::Signed(secrets)),
-            (true, true) => Ok(Verification::AllowUnsigned),
+        let verification = match (secrets.is_empty(), self.allow_unsigned) {
+            (false, false) => Verification::Signed(secrets),
+            (true, true) => Verification::AllowUnsigned,
             (false, true) => bail!(
                 "--allow-unsigned together with an auth token: remove --allow-unsigned to check signatures, \
                  or unset {TOKEN_VARIABLE} and --auth-token-file to try things out"
@@ -133,7 +125,11 @@ impl AccessOptions {
                 "there is no auth token to check signatures with: set {TOKEN_VARIABLE} or --auth-token-file, \
                  or try things out on this machine with --allow-unsigned"
             ),
-        }
+        };
+        Ok(Access {
+            verification,
+            voice_webhooks: self.keys.read()?,
+        })
     }
 }
 
