@@ -84,23 +84,23 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
     let coverage = compiled.coverage();
     let percent = coverage.percent();
     if arguments.format == Format::Human {
+        let print = |line: String| output::print(&line);
         for route in &coverage.routes {
-            output::print(&format!("no test is answered by {route}"));
+            print(format!("no test is answered by {route}"));
         }
         for intercept in &coverage.intercepts {
-            output::print(&format!("no test is decided by {intercept}"));
+            print(format!("no test is decided by {intercept}"));
         }
         for (route, condition) in &coverage.conditions {
-            output::print(&format!("no test reaches {condition} of {route}"));
+            print(format!("no test reaches {condition} of {route}"));
         }
         let tests = counted(coverage.tests as u64, "test");
-        output::print(&format!(
+        print(format!(
             "{tests}, {percent} % of routes and conditions reached"
         ));
     }
-    arguments
-        .fail_under
-        .is_none_or(|least| percent >= usize::from(least))
+    let least = arguments.fail_under;
+    least.is_none_or(|least| percent >= usize::from(least))
 }
 
 /// What the table has, if it compiled, and how much is wrong with it.

@@ -21,9 +21,6 @@ use crate::journal::counter::Counter;
 use crate::journal::figures::Figures;
 use crate::journal::pinned::Pinned;
 
-/// The table that is looked for when none is given.
-const TABLE: &str = "responses.toml";
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The folder of the journal
@@ -71,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 /// The numbers of the given table, or of the one in this folder; none, with a warning, if that one has errors.
 fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>> {
-    let path = given.unwrap_or(Path::new(TABLE));
+    let path = given.unwrap_or(Path::new("responses.toml"));
     if given.is_none() && !path.exists() {
         return Ok(None);
     }
@@ -79,9 +76,8 @@ fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>>
         Ok(compiled) => Ok(Some(Pinned::of(&compiled.table))),
         Err(error) if given.is_some() => Err(error),
         Err(error) => {
-            output::complain(&format!(
-                "warning: {error:#}, so numbers that never came are not told"
-            ));
+            let warning = format!("warning: {error:#}, so numbers that never came are not told");
+            output::complain(&warning);
             Ok(None)
         }
     }
@@ -101,9 +97,8 @@ fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
     let figures = counter.figures();
     if let Some(place) = first_unreadable {
         let lines = output::counted(figures.unreadable, "line");
-        output::complain(&format!(
-            "warning: {lines} could not be read, the first at {place}"
-        ));
+        let warning = format!("warning: {lines} could not be read, the first at {place}");
+        output::complain(&warning);
     }
     Ok(figures)
 }

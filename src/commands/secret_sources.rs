@@ -29,12 +29,10 @@ impl SecretSources {
     pub(super) fn read(&self) -> Result<Secrets> {
         let mut secrets = Secrets::default();
         if let Some(token) = env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()) {
-            let Some(token) = token.to_str() else {
-                bail!("{TOKEN_VARIABLE} is not UTF-8")
-            };
-            secrets
-                .add_token(token)
-                .with_context(|| format!("{TOKEN_VARIABLE} holds no auth token"))?;
+            let token = token.to_str();
+            let token = token.with_context(|| format!("{TOKEN_VARIABLE} is not UTF-8"))?;
+            let added = secrets.add_token(token);
+            added.with_context(|| format!("{TOKEN_VARIABLE} holds no auth token"))?;
         }
         let credential = env::var_os("CREDENTIALS_DIRECTORY")
             .map(|folder| Path::new(&folder).join(CREDENTIAL))

@@ -81,11 +81,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 /// The webhook that `--webhook` names, else the one that the path of the URL names.
 fn webhook(arguments: &Arguments) -> Webhook {
-    if let Some(webhook) = arguments.webhook {
-        return webhook;
-    }
-    let Some(url) = &arguments.url else {
-        return Webhook::OutOfSession;
+    let url = match (arguments.webhook, &arguments.url) {
+        (Some(webhook), _) => return webhook,
+        (None, None) => return Webhook::OutOfSession,
+        (None, Some(url)) => url,
     };
     let query = Form::parse(url.query().unwrap_or_default().as_bytes());
     // A request with a step is Twilio's follow-up in a call, and says nothing about a session.

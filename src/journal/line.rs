@@ -46,7 +46,7 @@ pub struct Line<'a> {
     /// The route whose reply could not be written, so that `default` answered; `default` when the answer panicked.
     #[serde(borrow)]
     pub failed: Option<Cow<'a, str>>,
-    /// Whether it is a text of a machine, which only routes with `answer_machines` answer.
+    /// Whether a machine sent the text: only routes with `answer_machines` answer those.
     pub machine: bool,
     /// The SID of the call, text or interaction, or the id of the event.
     #[serde(borrow)]
@@ -62,7 +62,7 @@ pub struct Line<'a> {
     /// The type of the event.
     #[serde(borrow)]
     pub event: Option<Cow<'a, str>>,
-    /// Parameters with their whole values, as they were sent. One that is nowhere in the line was absent or empty.
+    /// Parameters with their whole values. One that is nowhere in the line was absent or empty.
     #[serde(borrow)]
     pub parameters: LineValues<'a>,
     /// Numbers and addresses of other people, masked as [`crate::twilio::number::masked`] does.
@@ -84,7 +84,7 @@ pub struct LineValues<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 #[serde(transparent)]
 pub struct LineNames<'a>(#[serde(borrow)] Vec<LineText<'a>>);
 
-/// A string in a line, borrowed where it stands there as it is: serde does so for a field, but not inside a collection.
+/// A string in a line, borrowed unless it has escapes: serde does that for a field, but not inside a collection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct LineText<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -134,10 +134,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for LineValues<'a> {
     }
 }
 
-/// What the journal gets to know of a request that was answered.
+/// An answered request, on its way to the journal.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// The moment that the decision went by.
+    /// The moment of the decision.
     pub time: Timestamp,
     /// Which webhook was asked.
     pub webhook: Webhook,

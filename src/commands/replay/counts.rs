@@ -78,47 +78,36 @@ impl Counts {
 
     /// What people read.
     pub(super) fn text(&self) -> String {
-        let requests = self.same + self.different + self.cannot_tell;
         let total = format!(
             "{}: {} same, {} different, {} cannot tell",
-            counted(requests, "request"),
+            counted(self.same + self.different + self.cannot_tell, "request"),
             figure(self.same),
             figure(self.different),
             figure(self.cannot_tell),
         );
         // An empty line separates it from the requests above.
         let blank = if self.different > 0 { "\n" } else { "" };
-        let missing: Vec<String> = sorted(&self.missing)
-            .into_iter()
-            .map(|(name, count)| format!("{} {}", shown(name), figure(*count)))
-            .collect();
-        let missing = missing.join(", ");
+        let missing = sorted(&self.missing).into_iter();
+        let missing = missing.map(|(name, count)| format!("{} {}", shown(name), figure(*count)));
+        let missing = missing.collect::<Vec<_>>().join(", ");
         let values = format!("values that decide are masked or left out: {missing}");
         let guard = "the loop guard answered, by what came before";
         let fault = "a fault of the program answered";
+        let doubts = vec![
+            (self.reasons.values, values),
+            (self.reasons.counting_guard, guard.to_owned()),
+            (self.reasons.fault, fault.to_owned()),
+        ];
         let first = shown(self.first_unreadable.as_deref().unwrap_or_default());
         let others = "callbacks, events and others without a decision";
-        [
-            blank,
-            &total,
-            &part("different", self.rows_of_changes()),
-            &part(
-                "cannot tell",
-                vec![
-                    (self.reasons.values, values),
-                    (self.reasons.counting_guard, guard.to_owned()),
-                    (self.reasons.fault, fault.to_owned()),
-                ],
-            ),
-            &part(
-                "not replayed",
-                vec![
-                    (self.without_decision, others.to_owned()),
-                    (self.unreadable, format!("unreadable, the first is {first}")),
-                ],
-            ),
-        ]
-        .concat()
+        let others = vec![
+            (self.without_decision, others.to_owned()),
+            (self.unreadable, format!("unreadable, the first is {first}")),
+        ];
+        format!("{blank}{total}")
+            + &part("different", self.rows_of_changes())
+            + &part("cannot tell", doubts)
+            + &part("not replayed", others)
     }
 
     fn rows_of_changes(&self) -> Vec<Row> {

@@ -234,49 +234,40 @@ pub(super) fn never(quiet: &Quiet) -> String {
     format!("{never} of {pinned}")
 }
 
-/// The first of some numbers, and how many more there are.
+/// The first of some numbers, each cut to what fits in a line of a terminal, and how many more there are.
 pub(super) fn first(numbers: &[String], most: usize) -> Vec<String> {
-    let mut first: Vec<String> = numbers.iter().take(most).map(|text| shown(text)).collect();
+    let some = numbers.iter().take(most);
+    let mut first: Vec<String> = some
+        .map(|text| shown(text).chars().take(78).collect())
+        .collect();
     if numbers.len() > most {
-        first.push(format!(
-            "and {} more",
-            figure((numbers.len() - most) as u64)
-        ));
+        let more = figure((numbers.len() - most) as u64);
+        first.push(format!("and {more} more"));
     }
     first
 }
 
 /// What else the journal says about numbers that never came, a sentence each.
 pub(super) fn quiet_notes(quiet: &Quiet) -> Vec<String> {
+    let (uncertain, unkept) = (&quiet.uncertain, &quiet.unkept);
+    let counted = |numbers: &[String]| counted(numbers.len() as u64, "number");
     let mut notes = Vec::new();
     if quiet.never.is_empty() {
         notes.push("No number is known to be quiet.".to_owned());
     }
-    if !quiet.uncertain.is_empty() {
+    if !uncertain.is_empty() {
         notes.push(format!(
-            "{} may have come, because a masked number in the journal begins and ends so: {}",
-            counted(quiet.uncertain.len() as u64, "number"),
-            some(&quiet.uncertain)
+            "{} may have come, because a masked number in the journal begins and ends so: {}.",
+            counted(uncertain),
+            first(uncertain, 5).join(", ")
         ));
     }
-    if !quiet.unkept.is_empty() {
+    if !unkept.is_empty() {
         notes.push(format!(
-            "Nothing is known of {} of a form that a journal never holds whole: {}",
-            counted(quiet.unkept.len() as u64, "number"),
-            some(&quiet.unkept)
+            "Nothing is known of {} of a form that a journal never holds whole: {}.",
+            counted(unkept),
+            first(unkept, 5).join(", ")
         ));
     }
     notes
-}
-
-/// The first of some numbers in a sentence, each cut short.
-fn some(numbers: &[String]) -> String {
-    const MOST: usize = 5;
-    let short = |text: &String| shown(text).chars().take(60).collect();
-    let first: Vec<String> = numbers.iter().take(MOST).map(short).collect();
-    let first = first.join(", ");
-    match numbers.len().saturating_sub(MOST) {
-        0 => format!("{first}."),
-        more => format!("{first} and {} more.", figure(more as u64)),
-    }
 }
