@@ -5,24 +5,24 @@
 mod log;
 mod options;
 
-use std::env;
 use std::path::PathBuf;
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{env, process};
 
-use anyhow::{Context, Error, Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
 use super::load_table::show_errors;
 use super::{COULD_NOT, Outcome};
-use crate::service::journal_writer::Journal;
+use crate::service::journal_writer::{Closing, Journal, JournalSettings};
 use crate::service::limits::HttpLimits;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::Listener;
@@ -82,41 +82,28 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     if let Err(error) = hidden {
         warn!(%error, "a core dump of this process would contain its secrets");
     }
-    let mut closing = None;
-    if let Some(settings) = arguments.journal.into_settings() {
-        if settings.beyond.numbers {
-            warn!("the journal stores other people's numbers unmasked");
-        }
-        let begun = Journal::begin(settings, Arc::clone(&service.metrics))
-            .context("cannot start the thread that writes the journal")?;
-        (service.journal, closing) = (Some(begun.0), Some(begun.1));
-    }
+    let journal = arguments.journal.into_settings();
+    let journal = journal.map(|settings| begin_journal(settings, &service.metrics));
+    let (journal, closing) = journal.transpose()?.unzip();
+    service.journal = journal;
     let limits = HttpLimits {
         max_connections: arguments.max_connections,
         max_body_bytes: arguments.max_body,
         ..HttpLimits::default()
     };
     let tls = arguments.tls_cert.zip(arguments.tls_key);
-    let certificates = tls.map(|(certificate, key)| {
-        let read = Certificates::read(TlsFiles { certificate, key }, Timestamp::now())?;
-        service.metrics.certificate_expires(read.expires());
-        Ok::<_, Error>(Arc::new(read))
-    });
+    let certificates = tls.map(|files| certificates(files, &service.metrics));
     let certificates = certificates.transpose()?;
+    let companions = certificates.iter();
+    let companions = companions.map(|certificates| companion(certificates, &service.metrics));
+    let observer = systemd::Reloading::new(Arc::clone(&service.is_ending));
+    let access = arguments.access;
     let setup = Setup {
         files,
-        access: Box::new(move || {
-            let access = arguments.access.read();
-            access.map_err(|error| format!("{error:#}"))
-        }),
+        access: Box::new(move || access.read().map_err(|error| format!("{error:#}"))),
         metrics: Arc::clone(&service.metrics),
-        companions: certificates
-            .iter()
-            .map(|certificates| companion(certificates, &service.metrics))
-            .collect(),
-        observers: vec![Box::new(systemd::Reloading::new(Arc::clone(
-            &service.is_ending,
-        )))],
+        companions: companions.collect(),
+        observers: vec![Box::new(observer)],
         show_numbers: arguments.show_numbers,
     };
     let outcome = runtime.block_on(async {
@@ -139,22 +126,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
             .context("cannot start the thread that reloads the table")?;
         let service = Arc::new(service);
         let admin = listeners(inherited.admin, arguments.admin.as_slice(), mode).await?;
-        for listener in &admin {
-            let address = listener
-                .address()
-                .context("cannot find out the address of the admin listener")?;
-            info!("health and metrics on {address}");
-        }
-        let (end_admin, admin_is_ended) = oneshot::channel::<()>();
-        let admin = tokio::spawn(server::run(
-            Purpose::Admin,
-            admin,
-            Arc::clone(&service),
-            HttpLimits::ADMIN,
-            async {
-                let _ = admin_is_ended.await;
-            },
-        ));
+        let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
         systemd::ready(&reloads.state());
         tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
         tokio::spawn(async move {
@@ -202,6 +174,23 @@ fn first_table(files: &TableFiles) -> Result<(Table, First)> {
     })
 }
 
+fn begin_journal(settings: JournalSettings, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
+    if settings.beyond.numbers {
+        warn!("the journal stores other people's numbers unmasked");
+    }
+    Journal::begin(settings, Arc::clone(metrics))
+        .context("cannot start the thread that writes the journal")
+}
+
+fn certificates(
+    (certificate, key): (PathBuf, PathBuf),
+    metrics: &Metrics,
+) -> Result<Arc<Certificates>> {
+    let certificates = Certificates::read(TlsFiles { certificate, key }, Timestamp::now())?;
+    metrics.certificate_expires(certificates.expires());
+    Ok(Arc::new(certificates))
+}
+
 /// Reads the certificate again with every reload that somebody asks for.
 fn companion(certificates: &Arc<Certificates>, metrics: &Arc<Metrics>) -> Companion {
     let certificates = Arc::clone(certificates);
@@ -230,6 +219,26 @@ async fn listeners(
     } else {
         Ok(inherited)
     }
+}
+
+/// Answers on the admin listeners until the sender is dropped.
+fn start_admin(
+    listeners: Vec<Listener>,
+    service: Arc<Responder>,
+) -> Result<(oneshot::Sender<()>, JoinHandle<usize>)> {
+    for listener in &listeners {
+        let address = listener
+            .address()
+            .context("cannot find out the address of the admin listener")?;
+        info!("health and metrics on {address}");
+    }
+    let (end, is_ended) = oneshot::channel();
+    let is_ended = async {
+        let _ = is_ended.await;
+    };
+    let limits = HttpLimits::ADMIN;
+    let running = server::run(Purpose::Admin, listeners, service, limits, is_ended);
+    Ok((end, tokio::spawn(running)))
 }
 
 /// Logs where the service listens: the operator may have left the choice of a port to the system.
