@@ -3,9 +3,7 @@
 //! Exit codes: 0 yes, 1 no, 2 could not do it. Results go to standard output, everything else to standard error.
 
 mod check;
-mod completions;
 mod explain;
-mod format;
 mod import;
 mod load_table;
 mod man;
@@ -23,6 +21,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 
 use crate::language::schema::schema;
 
@@ -85,7 +84,11 @@ enum Command {
     /// Check a signature, and explain why it does not match
     Verify(verify::Arguments),
     /// Print the completion script of a shell
-    Completions(completions::Arguments),
+    Completions {
+        /// The shell
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
+    },
     /// Print the manual page
     Man,
 }
@@ -120,7 +123,7 @@ pub fn run() -> ExitCode {
         Command::Schema => print_schema(),
         Command::Send(arguments) => send::run(&arguments),
         Command::Verify(arguments) => verify::run(&arguments),
-        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Completions { shell } => print_completions(shell),
         Command::Man => man::run(),
     };
     match result {
@@ -137,6 +140,17 @@ fn print_schema() -> Result<Outcome> {
     let text =
         serde_json::to_string_pretty(&schema()).context("cannot write the schema as JSON")?;
     output::print(&text);
+    Ok(Outcome::Yes)
+}
+
+fn print_completions(shell: Shell) -> Result<Outcome> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), PROGRAM, &mut script);
+    let script = String::from_utf8(script).context("cannot write the completions as UTF-8")?;
+    // For a program with a dash in its name, clap_complete 4.6.11 gives the states of bash's function two different names,
+    // so that nothing is completed after a command.
+    let script = script.replace("twiml__subcmd__responder", "twiml__responder");
+    output::print(script.trim_end());
     Ok(Outcome::Yes)
 }
 

@@ -541,7 +541,7 @@ fn the_command_reads_standard_input_and_says_what_it_cannot_read() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     assert!(
         ran.stderr
-            .starts_with("error: cannot read the document no-such-file.xml: "),
+            .starts_with("error: cannot read no-such-file.xml: "),
         "{}",
         ran.stderr
     );

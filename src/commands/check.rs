@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::load_table::{DirectoryLimit, count, drawn};
-use super::{Format, Outcome, output};
+use super::output::{self, counted};
+use super::{Format, Outcome};
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
 use crate::table::diagnostic::{Diagnostic, Severity};
@@ -83,23 +84,23 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
     let coverage = compiled.coverage();
     let percent = coverage.percent();
     if arguments.format == Format::Human {
+        let print = |line: String| output::print(&line);
         for route in &coverage.routes {
-            output::print(&format!("no test is answered by {route}"));
+            print(format!("no test is answered by {route}"));
         }
         for intercept in &coverage.intercepts {
-            output::print(&format!("no test is decided by {intercept}"));
+            print(format!("no test is decided by {intercept}"));
         }
         for (route, condition) in &coverage.conditions {
-            output::print(&format!("no test reaches {condition} of {route}"));
+            print(format!("no test reaches {condition} of {route}"));
         }
-        let tests = output::counted(coverage.tests, "test");
-        output::print(&format!(
+        let tests = counted(coverage.tests as u64, "test");
+        print(format!(
             "{tests}, {percent} % of routes and conditions reached"
         ));
     }
-    arguments
-        .fail_under
-        .is_none_or(|least| percent >= usize::from(least))
+    let least = arguments.fail_under;
+    least.is_none_or(|least| percent >= usize::from(least))
 }
 
 /// What the table has, if it compiled, and how much is wrong with it.
@@ -107,22 +108,19 @@ fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) 
     let mut counts = Vec::new();
     if let Some(compiled) = compiled {
         let table = &compiled.table;
-        counts.push(output::counted(table.routes().len(), "route"));
-        for (count, noun) in [
-            (table.intercepts.len(), "intercept"),
-            (compiled.tests(), "test"),
-        ] {
-            if count > 0 {
-                counts.push(output::counted(count, noun));
-            }
-        }
+        counts.extend([
+            (table.routes().len() as u64, "route"),
+            (table.intercepts.len() as u64, "intercept"),
+            (compiled.tests() as u64, "test"),
+        ]);
     }
-    for (severity, noun) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
-        let count = count(diagnostics, severity);
-        if count > 0 {
-            counts.push(output::counted(count, noun));
-        }
-    }
+    counts.extend([
+        (count(diagnostics, Severity::Error), "error"),
+        (count(diagnostics, Severity::Warning), "warning"),
+    ]);
+    counts.retain(|(count, noun)| *count > 0 || *noun == "route");
+    let counts = counts.iter();
+    let mut counts: Vec<String> = counts.map(|(count, noun)| counted(*count, noun)).collect();
     if diagnostics.is_empty() {
         counts.push("nothing wrong".to_owned());
     }

@@ -1,9 +1,11 @@
 //! `explain`: which route answers a request, or which intercept decides it, why, and with what.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::mem;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -69,14 +71,14 @@ enum Explanation<'t> {
         channel: &'static str,
         route: &'t str,
         document: Cow<'t, str>,
-        considered: &'t [Considered<'t>],
+        considered: Vec<Considered<'t>>,
     },
     Intercept {
         channel: &'static str,
         /// The intercept that decides; `None` if none matches, so that the interaction passes.
         intercept: Option<&'t str>,
         outcome: &'static str,
-        considered: &'t [Considered<'t>],
+        considered: Vec<Considered<'t>>,
     },
 }
 
@@ -84,26 +86,13 @@ enum Explanation<'t> {
 #[derive(Serialize)]
 struct Considered<'t> {
     #[serde(flatten)]
-    name: Name<'t>,
+    name: BTreeMap<&'static str, &'t str>,
     matched: bool,
-    /// Why it does not match; `None` if it does.
-    reason: Option<String>,
+    reason: Option<&'t str>,
 }
 
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Name<'t> {
-    Route(&'t str),
-    Intercept(&'t str),
-}
-
-impl<'t> Name<'t> {
-    fn as_str(&self) -> &'t str {
-        match self {
-            Self::Route(name) | Self::Intercept(name) => name,
-        }
-    }
-}
+/// The name of a route or an intercept, and why it does not match; `None` if it does.
+type Tried<'t> = (&'t str, Option<String>);
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let given = arguments.fields.form()?;
@@ -116,9 +105,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let request = Request::new(webhook, &body, &query);
     let now = arguments.at.unwrap_or_else(Timestamp::now);
     let decision = if webhook == Webhook::Intercept {
-        explain_intercept(arguments.format, &table, &request, now)?
+        explain_intercept(arguments.format, &table, &request, now)
     } else {
-        explain_route(arguments.format, &table, &request, now)?
+        explain_route(arguments.format, &table, &request, now)
     };
     let expected = arguments.expect.as_deref();
     Ok(Outcome::from(
@@ -132,30 +121,29 @@ fn explain_route<'t>(
     table: &'t Table,
     request: &Request<'_>,
     now: Timestamp,
-) -> Result<&'t str> {
+) -> &'t str {
     let verdicts = table.verdicts(request, now).map(|(route, miss)| {
         let reason = miss.map(|miss| reason(&miss, &route.when, request, now));
-        (Name::Route(&route.name), reason)
+        (&*route.name, reason)
     });
-    let considered = up_to_match(verdicts);
-    let url = format!("https://self.invalid/{}", request.webhook().as_str());
+    let tried = up_to_match(verdicts);
     let asked = Asked {
         request,
-        url: &url,
+        url: &format!("https://self.invalid/{}", request.webhook().as_str()),
         token: "",
         now,
     };
     let answer = answer(table, &LoopGuard::new(), &asked);
     match format {
-        Format::Json => print_json(&Explanation::Route {
+        Format::Json => output::print(&output::json(&Explanation::Route {
             channel: request.channel().as_str(),
             route: answer.route,
             document: String::from_utf8_lossy(&answer.body),
-            considered: &considered,
-        })?,
-        Format::Human => print_route(request, &answer, &considered, &table.limits),
+            considered: considered("route", &tried),
+        })),
+        Format::Human => print_route(request, &answer, &tried, &table.limits),
     }
-    Ok(answer.route)
+    answer.route
 }
 
 /// Prints whether an interaction is blocked and by which intercept, and returns `block` or `pass`.
@@ -164,57 +152,50 @@ fn explain_intercept(
     table: &Table,
     request: &Request<'_>,
     now: Timestamp,
-) -> Result<&'static str> {
-    let verdicts = table
-        .intercept_verdicts(request, now)
-        .map(|(intercept, mismatch)| {
-            let miss = mismatch.map(Miss::When);
-            let reason = miss.map(|miss| reason(&miss, &intercept.when, request, now));
-            (Name::Intercept(&intercept.name), reason)
-        });
-    let considered = up_to_match(verdicts);
+) -> &'static str {
+    let verdicts = table.intercept_verdicts(request, now);
+    let tried = up_to_match(verdicts.map(|(intercept, mismatch)| {
+        let miss = mismatch.map(Miss::When);
+        let reason = miss.map(|miss| reason(&miss, &intercept.when, request, now));
+        (&*intercept.name, reason)
+    }));
     let decides = table.intercept(request, now);
     let name = decides.map(|intercept| intercept.name.as_str());
     let outcome = decides.map_or(PASS, Intercept::outcome);
     let channel = request.channel().as_str();
     match format {
-        Format::Json => print_json(&Explanation::Intercept {
+        Format::Json => output::print(&output::json(&Explanation::Intercept {
             channel,
             intercept: name,
             outcome,
-            considered: &considered,
-        })?,
+            considered: considered("intercept", &tried),
+        })),
         Format::Human => {
-            print_considered(&considered);
-            let by = if let Some(name) = name {
+            print_tried(&tried, "no intercept matches, so it passes");
+            let by = name.map_or("no intercept".to_owned(), |name| {
                 format!("intercept {name}")
-            } else {
-                output::print_coloured(&format!("{YES}  no intercept matches, so it passes"));
-                "no intercept".to_owned()
-            };
+            });
             output::print(&format!("\n{outcome}: {by}, {channel}"));
         }
     }
-    Ok(outcome)
+    outcome
 }
 
-/// Verdicts in file order up to the first match, which is the one without a reason.
-fn up_to_match<'t>(
-    verdicts: impl Iterator<Item = (Name<'t>, Option<String>)>,
-) -> Vec<Considered<'t>> {
-    let mut considered = Vec::new();
-    for (name, reason) in verdicts {
-        let matched = reason.is_none();
-        considered.push(Considered {
-            name,
-            matched,
-            reason,
-        });
-        if matched {
-            break;
-        }
-    }
-    considered
+/// Verdicts in file order up to the first match.
+fn up_to_match<'t>(verdicts: impl Iterator<Item = Tried<'t>>) -> Vec<Tried<'t>> {
+    let mut is_found = false;
+    verdicts
+        .take_while(|(_, reason)| !mem::replace(&mut is_found, reason.is_none()))
+        .collect()
+}
+
+fn considered<'t>(kind: &'static str, tried: &'t [Tried<'_>]) -> Vec<Considered<'t>> {
+    let considered = tried.iter().map(|(name, reason)| Considered {
+        name: BTreeMap::from([(kind, *name)]),
+        matched: reason.is_none(),
+        reason: reason.as_deref(),
+    });
+    considered.collect()
 }
 
 /// Why a route or an intercept does not match, with every condition of it that fails.
@@ -234,24 +215,17 @@ fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -
         Miss::Silent(channel) => format!("it has no `{channel}`"),
         Miss::ProxyOnly => "it opens a session, which only Proxy's own webhook can do".to_owned(),
         Miss::When(Mismatch::Condition(_)) => {
-            let failing: Vec<String> = when
-                .failing(request, now)
-                .map(|condition| failure(condition, request))
-                .collect();
-            failing.join("; and ")
+            let failing = when.failing(request, now);
+            let failing = failing.map(|condition| failure(condition, request));
+            failing.collect::<Vec<_>>().join("; and ")
         }
         Miss::When(Mismatch::Closed(schedules)) => {
-            let closed: Vec<String> = schedules
+            let closed = schedules
                 .iter()
-                .map(|schedule| {
-                    format!("{:?} is closed at {}", schedule.name, clock(schedule, now))
-                })
-                .collect();
-            closed.join(", ")
+                .map(|schedule| clock("closed", schedule, now));
+            closed.collect::<Vec<_>>().join(", ")
         }
-        Miss::When(Mismatch::Open(schedule)) => {
-            format!("{:?} is open at {}", schedule.name, clock(schedule, now))
-        }
+        Miss::When(Mismatch::Open(schedule)) => clock("open", schedule, now),
     }
 }
 
@@ -268,53 +242,40 @@ fn failure(condition: &Condition, request: &Request<'_>) -> String {
         Subject::Parameter(name) => request.alias_used(name),
         Subject::Column { .. } => None,
     };
-    let alias = alias.map(|alias| format!(" (read from {alias})"));
-    format!(
-        "{subject} is {is}{}, expected {demand}",
-        alias.unwrap_or_default()
-    )
+    let alias = alias.map_or(String::new(), |alias| format!(" (read from {alias})"));
+    format!("{subject} is {is}{alias}, expected {demand}")
 }
 
-/// The date and time in the zone of a schedule.
-fn clock(schedule: &Schedule, now: Timestamp) -> String {
+/// Whether a schedule is open or closed, with the date and time in its zone.
+fn clock(state: &str, schedule: &Schedule, now: Timestamp) -> String {
     let local = schedule.zone.to_datetime(now);
-    local.strftime("%a %Y-%m-%d %H:%M").to_string()
-}
-
-fn print_json(explanation: &Explanation<'_>) -> Result<()> {
-    let json = serde_json::to_string(explanation).context("cannot write the result as JSON")?;
-    output::print(&json);
-    Ok(())
+    let local = local.strftime("%a %Y-%m-%d %H:%M");
+    format!("{:?} is {state} at {local}", schedule.name)
 }
 
 /// The two verdicts, green and faint on a terminal.
 const YES: &str = "\u{1b}[32myes\u{1b}[0m";
 const NO: &str = "\u{1b}[2mno\u{1b}[0m";
 
-/// Prints a line for each route or intercept that was tried; returns the width of the names.
-fn print_considered(considered: &[Considered<'_>]) -> usize {
-    let widths = considered.iter().map(|tried| tried.name.as_str().len());
+/// Prints a line for each route or intercept that was tried, and what happens if none matches; returns the width of the
+/// names.
+fn print_tried(tried: &[Tried<'_>], else_matches: &str) -> usize {
+    let widths = tried.iter().map(|(name, _)| name.len());
     let width = widths.max().unwrap_or_default();
-    for tried in considered {
-        let name = tried.name.as_str();
-        output::print_coloured(&match &tried.reason {
+    for (name, reason) in tried {
+        output::print_coloured(&match reason {
             Some(reason) => format!("{NO}   {name:width$}  {reason}"),
             None => format!("{YES}  {name}"),
         });
     }
+    if tried.last().is_none_or(|(_, reason)| reason.is_some()) {
+        output::print_coloured(&format!("{YES}  {else_matches}"));
+    }
     width
 }
 
-fn print_route(
-    request: &Request<'_>,
-    answer: &Answer<'_>,
-    considered: &[Considered<'_>],
-    limits: &Limits,
-) {
-    let width = print_considered(considered);
-    if considered.last().is_none_or(|last| !last.matched) {
-        output::print_coloured(&format!("{YES}  default"));
-    }
+fn print_route(request: &Request<'_>, answer: &Answer<'_>, tried: &[Tried<'_>], limits: &Limits) {
+    let width = print_tried(tried, "default");
     let note = |note: String| output::print(&format!("     {:width$}  {note}", ""));
     if let Some((_, error)) = &answer.failure {
         note(format!(
@@ -333,7 +294,7 @@ fn print_route(
         note("no Caller is given, so the caller counts as withheld".to_owned());
     }
     if answer.cut_texts > 0 {
-        let texts = output::counted(answer.cut_texts, "text");
+        let texts = output::counted(answer.cut_texts as u64, "text");
         note(format!("{texts} cut at Twilio's limit"));
     }
     let (route, channel) = (answer.route, request.channel());

@@ -1,11 +1,10 @@
 //! `import`: TwiML that somebody already has as a route.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 
+use super::request_fields::read_bytes;
 use super::{Outcome, output};
 use crate::language::import::{MAX_BYTES, import};
 
@@ -18,15 +17,11 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let file = &arguments.file;
-    let (bytes, shown) = if file.as_os_str() == "-" {
-        let bytes = read(io::stdin()).context("cannot read standard input")?;
-        (bytes, "standard input".to_owned())
-    } else {
-        let shown = file.display().to_string();
-        let bytes = File::open(file)
-            .and_then(read)
-            .with_context(|| format!("cannot read the document {shown}"))?;
-        (bytes, shown)
+    // One byte more than a document may have, so that `import` sees that it is too long.
+    let bytes = read_bytes(file, MAX_BYTES as u64 + 1)?;
+    let shown = match file.to_string_lossy() {
+        name if name == "-" => "standard input".into(),
+        name => name,
     };
     let text = String::from_utf8(bytes)
         .map_err(|_| anyhow!("the document {shown} is not UTF-8: save it as UTF-8"))?;
@@ -37,13 +32,4 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     output::print(imported.toml.trim_end_matches('\n'));
     Ok(Outcome::from(imported.is_complete()))
-}
-
-/// Reads a document, but at most one byte more than it may have.
-fn read(document: impl Read) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    document
-        .take(MAX_BYTES as u64 + 1)
-        .read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

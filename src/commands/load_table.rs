@@ -48,19 +48,15 @@ pub(super) fn show_errors(name: &str, diagnostics: &[Diagnostic]) -> Error {
 }
 
 /// How many diagnostics have this severity.
-pub(super) fn count(diagnostics: &[Diagnostic], severity: Severity) -> usize {
-    diagnostics
-        .iter()
-        .filter(|diagnostic| diagnostic.severity == severity)
-        .count()
+pub(super) fn count(diagnostics: &[Diagnostic], severity: Severity) -> u64 {
+    let severities = diagnostics.iter().map(|diagnostic| diagnostic.severity);
+    severities.filter(|of| *of == severity).count() as u64
 }
 
 /// Diagnostics drawn for a terminal. [`output`] strips the colours elsewhere.
 pub(super) fn drawn(diagnostics: &[Diagnostic]) -> String {
     let renderer = Renderer::styled();
-    let drawings: Vec<String> = diagnostics
-        .iter()
-        .map(|diagnostic| format!("{}\n", diagnostic.draw(&renderer)))
-        .collect();
-    drawings.join("\n")
+    let drawings = diagnostics.iter();
+    let drawings = drawings.map(|diagnostic| format!("{}\n", diagnostic.draw(&renderer)));
+    drawings.collect::<Vec<_>>().join("\n")
 }

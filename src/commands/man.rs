@@ -24,11 +24,7 @@ fn page() -> io::Result<Vec<u8>> {
     let mut program = command()
         .disable_help_subcommand(true)
         .subcommand_value_name("COMMAND")
-        .mut_subcommands(|command| {
-            command
-                .disable_help_flag(true)
-                .mut_args(with_values_in_help)
-        });
+        .mut_subcommands(|of| of.disable_help_flag(true).mut_args(with_values_in_help));
     program.build();
     let mut page = Vec::new();
     // Without a date, so that the same source always gives the same page.

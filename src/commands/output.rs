@@ -1,6 +1,10 @@
-//! Writing to the terminal. Colours appear only there, and a reader that has gone away is no error.
+//! Writing to the terminal, and figures and texts as people read them. Colours appear only on a terminal, and a reader
+//! that has gone away is no error.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
+
+use serde::Serialize;
 
 /// Writes a line of a result byte for byte. A closed pipe ends the output, not the program.
 pub(super) fn print(text: &str) {
@@ -22,8 +26,132 @@ fn write(mut to: impl Write, text: &str) {
     let _: io::Result<()> = writeln!(to, "{text}").and_then(|()| to.flush());
 }
 
-/// A count with its noun: `1 route`, `2 routes`.
-pub(super) fn counted(count: usize, noun: &str) -> String {
+/// A figure with separators between thousands: `12,345`.
+pub(super) fn figure(figure: u64) -> String {
+    let mut text = figure.to_string();
+    let digits = text.len();
+    for at in (1..digits)
+        .filter(|at| (digits - at).is_multiple_of(3))
+        .rev()
+    {
+        text.insert(at, ',');
+    }
+    text
+}
+
+/// A figure with its noun: `1 call`, `2 calls`.
+pub(super) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+    format!("{} {noun}{plural}", figure(count))
+}
+
+/// A part of a whole: `17 %`, `less than 1 %`. Empty when there is no whole.
+pub(super) fn share(part: u64, whole: u64) -> String {
+    match (part.saturating_mul(100)).checked_div(whole) {
+        None => String::new(),
+        Some(0) if part > 0 => "less than 1 %".to_owned(),
+        Some(100) if part < whole => "over 99 %".to_owned(),
+        Some(percent) => format!("{percent} %"),
+    }
+}
+
+/// A text from outside, safe to print: characters that are invisible, or change the direction of others, are escaped
+/// (`\u{202e}`).
+pub(super) fn shown(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_plain(character) {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_unicode());
+        }
+    }
+    shown
+}
+
+/// A value as JSON, with every character escaped that could affect a terminal.
+pub(super) fn json(value: &impl Serialize) -> String {
+    let json = serde_json::to_string(value).expect("it is texts, numbers and words");
+    let mut safe = String::with_capacity(json.len());
+    for character in json.chars() {
+        if is_plain(character) {
+            safe.push(character);
+            continue;
+        }
+        for unit in character.encode_utf16(&mut [0; 2]) {
+            // Writing to a text cannot fail.
+            let _ = write!(safe, "\\u{unit:04x}");
+        }
+    }
+    safe
+}
+
+/// Whether a character is visible and nothing else. Rust knows which are not: its `Debug` escapes them.
+fn is_plain(character: char) -> bool {
+    matches!(character, ' '..='~') || character.escape_debug().len() == 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_parted_by_thousands() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12_345, "12,345"),
+            (123_456, "123,456"),
+            (1_234_567, "1,234,567"),
+            (u64::MAX, "18,446,744,073,709,551,615"),
+        ] {
+            assert_eq!(figure(number), text);
+        }
+        assert_eq!(counted(1, "call"), "1 call");
+        assert_eq!(counted(0, "call"), "0 calls");
+    }
+
+    #[test]
+    fn a_share_is_never_rounded_to_all_or_nothing() {
+        for (part, whole, text) in [
+            (0, 0, ""),
+            (0, 5, "0 %"),
+            (1, 1000, "less than 1 %"),
+            (999, 1000, "99 %"),
+            (5, 5, "100 %"),
+            (1, 3, "33 %"),
+        ] {
+            assert_eq!(share(part, whole), text, "{part} of {whole}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_seen_is_written_out() {
+        for (text, seen) in [
+            ("ride-ended", "ride-ended"),
+            ("\"<script>'&\\", "\"<script>'&\\"),
+            ("+141•••••00", "+141•••••00"),
+            (
+                "\u{1b}[31m\u{9b}1m\u{7}\r\n\0",
+                "\\u{1b}[31m\\u{9b}1m\\u{7}\\u{d}\\u{a}\\u{0}",
+            ),
+            (
+                "\u{202e}gnp.exe\u{2066}\u{200f}",
+                "\\u{202e}gnp.exe\\u{2066}\\u{200f}",
+            ),
+            ("\u{200b}\u{feff}\u{2028}", "\\u{200b}\\u{feff}\\u{2028}"),
+            (
+                "Z\u{e9}ro \u{65e5}\u{672c} \u{1f695}",
+                "Z\u{e9}ro \u{65e5}\u{672c} \u{1f695}",
+            ),
+            ("z\u{301}\u{301}", "z\\u{301}\\u{301}"),
+        ] {
+            assert_eq!(shown(text), seen);
+        }
+        let text = "\u{202e}\u{9b}\u{e0001}\u{e9}\"\\\n";
+        let json = json(&text);
+        assert!(json.is_ascii() || json.chars().all(is_plain), "{json}");
+        assert_eq!(serde_json::from_str::<String>(&json).expect("JSON"), text);
+    }
 }

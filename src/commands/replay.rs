@@ -1,43 +1,33 @@
 //! `replay`: what the requests of a journal would get from another table.
 
 mod counts;
-mod difference;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
-use indicatif::ProgressBar;
+use anyhow::Result;
+use serde::Serialize;
 
 use self::counts::Counts;
-use self::difference::Difference;
 use super::load_table::{DirectoryLimit, load_table};
-use super::recorded_lines::RecordedLines;
-use super::{Format, Outcome, format, output};
-use crate::journal::judge::{Verdict, judge};
+use super::output::{self, shown};
+use super::recorded_lines::recorded_lines;
+use super::{Format, Outcome};
+use crate::journal::judge::{Choice, Verdict, judge};
 use crate::journal::line::{Line, Recorded};
-use crate::service::journal_reader::Entry;
-use crate::table::Table;
+use crate::twilio::facts::{Facts, Known};
+use crate::twilio::request::Webhook;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The folder of the journal
-    #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_JOURNAL")]
+    #[arg(long, value_name = "DIR")]
     journal: PathBuf,
     /// The table that the requests are held against
-    #[arg(
-        long,
-        value_name = "FILE",
-        default_value = "responses.toml",
-        env = "TWIML_RESPONDER_TABLE"
-    )]
+    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
     table: PathBuf,
     /// How to print; json is an object for each request that differs, then one with the counts
-    #[arg(
-        long,
-        value_enum,
-        default_value = "human",
-        env = "TWIML_RESPONDER_FORMAT"
-    )]
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
     limit: DirectoryLimit,
@@ -48,73 +38,111 @@ const HELD_BYTES: usize = 32 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let table = load_table(&arguments.table, arguments.limit)?.table;
-    let lines = RecordedLines::of(&arguments.journal)?;
-    let mut replay = Replay {
-        table: &table,
-        counts: Counts::default(),
-        format: arguments.format,
-        held: String::new(),
-        bar: lines.bar(),
-    };
-    for entry in lines {
-        replay.take(&entry?);
-    }
-    replay.print_held();
-    let counts = &replay.counts;
-    match arguments.format {
-        Format::Json => {
-            let json = serde_json::to_string(counts).context("cannot write JSON")?;
-            output::print(&format::json(&json));
+    let (progress, entries) = recorded_lines(&arguments.journal)?;
+    let mut counts = Counts::default();
+    let mut held = String::new();
+    for entry in entries {
+        let entry = entry?;
+        let Ok((line, moment)) = Line::with_moment(&entry.text) else {
+            counts.add_unreadable(&entry);
+            continue;
+        };
+        let recorded = Recorded::of(&line);
+        let judged = recorded
+            .as_ref()
+            .and_then(|recorded| Some((recorded, judge(&table, recorded, moment)?)));
+        match judged {
+            None => counts.without_decision += 1,
+            Some((_, Verdict::Same)) => counts.same += 1,
+            Some((_, Verdict::CannotTell(doubt))) => counts.add_doubt(&doubt),
+            Some((recorded, Verdict::Different { was, now })) => {
+                counts.add_different(was, now);
+                let difference = Difference::of(recorded, was, now);
+                held += &match arguments.format {
+                    Format::Json => output::json(&difference),
+                    Format::Human => difference.text(was, now),
+                };
+                held.push('\n');
+            }
         }
+        if held.len() >= HELD_BYTES {
+            progress.suspend(|| output::print(held.trim_end_matches('\n')));
+            held.clear();
+        }
+    }
+    progress.finish_and_clear();
+    if !held.is_empty() {
+        output::print(held.trim_end_matches('\n'));
+    }
+    match arguments.format {
+        Format::Json => output::print(&output::json(&counts)),
         Format::Human => output::print(&counts.text()),
     }
     Ok(Outcome::from(counts.different == 0))
 }
 
-struct Replay<'t> {
-    table: &'t Table,
-    counts: Counts,
-    format: Format,
-    /// Lines that wait to be written.
-    held: String,
-    bar: ProgressBar,
+/// One request that the other table would answer differently, as `--format json` prints it.
+#[derive(Serialize)]
+struct Difference<'a> {
+    time: &'a str,
+    webhook: &'static str,
+    channel: &'static str,
+    sid: Option<&'a str>,
+    /// The other party's number as recorded, usually masked.
+    caller: Option<Cow<'a, str>>,
+    withheld: Option<bool>,
+    /// Our own number.
+    number: Option<&'a str>,
+    old: &'a str,
+    new: &'a str,
+    /// Whether an interaction was blocked, and would be; `None` for other requests.
+    old_blocks: Option<bool>,
+    new_blocks: Option<bool>,
 }
 
-impl Replay<'_> {
-    /// Counts a line of the journal, and prints it when it differs.
-    fn take(&mut self, entry: &Entry) {
-        let Ok((line, moment)) = Line::with_moment(&entry.text) else {
-            self.counts.add_unreadable(entry);
-            return;
+impl<'a> Difference<'a> {
+    fn of(request: &Recorded<'a>, was: Choice<'a>, now: Choice<'a>) -> Self {
+        let line = request.line();
+        let is_intercept = request.webhook() == Webhook::Intercept;
+        let caller = if is_intercept {
+            "inboundParticipantIdentifier"
+        } else {
+            "Caller"
         };
-        let recorded = Recorded::of(&line);
-        let verdict = recorded
-            .as_ref()
-            .and_then(|recorded| Some((recorded, judge(self.table, recorded, moment)?)));
-        match verdict {
-            None => self.counts.without_decision += 1,
-            Some((_, Verdict::Same)) => self.counts.same += 1,
-            Some((_, Verdict::CannotTell(doubt))) => self.counts.add_doubt(&doubt),
-            Some((recorded, Verdict::Different { was, now })) => {
-                self.counts.add_different(was, now);
-                let difference = Difference::of(recorded, was, now);
-                self.held += &match self.format {
-                    Format::Json => difference.json(),
-                    Format::Human => difference.text(),
-                };
-                self.held.push('\n');
-                if self.held.len() >= HELD_BYTES {
-                    self.print_held();
-                }
-            }
+        let caller = match request.value(caller) {
+            Known::Whole(number) => Some(number).filter(|number| !number.is_empty()),
+            Known::Ends(ends) => ends.mask.map(Cow::Borrowed),
+            Known::Present | Known::Nothing => None,
+        };
+        Self {
+            time: &line.time,
+            webhook: request.webhook().as_str(),
+            channel: request.channel().as_str(),
+            sid: line.sid.as_deref(),
+            caller,
+            withheld: line.withheld,
+            number: line.number.as_deref(),
+            old: was.name,
+            new: now.name,
+            old_blocks: is_intercept.then_some(was.blocks),
+            new_blocks: is_intercept.then_some(now.blocks),
         }
     }
 
-    fn print_held(&mut self) {
-        if !self.held.is_empty() {
-            self.bar
-                .suspend(|| output::print(self.held.trim_end_matches('\n')));
-            self.held.clear();
-        }
+    /// A line for people.
+    fn text(&self, was: Choice<'_>, now: Choice<'_>) -> String {
+        let or_dash = |text: Option<&str>| shown(text.unwrap_or("-"));
+        let caller = match self.withheld {
+            Some(true) => "withheld".to_owned(),
+            _ => or_dash(self.caller.as_deref()),
+        };
+        format!(
+            "{}  {:34}  {caller:12}  {:12}  {} → {}",
+            shown(self.time),
+            or_dash(self.sid),
+            or_dash(self.number),
+            shown(&was.to_string()),
+            shown(&now.to_string()),
+        )
     }
 }

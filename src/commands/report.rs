@@ -1,5 +1,6 @@
 //! `report`: the figures of a journal, in the terminal, as JSON, and as a page for a browser.
 
+mod charts;
 mod page;
 mod sheet;
 mod terminal;
@@ -14,42 +15,32 @@ use anyhow::{Context, Result};
 use jiff::tz::TimeZone;
 
 use super::load_table::{DirectoryLimit, load_table};
-use super::recorded_lines::RecordedLines;
-use super::{Format, Outcome, format, output};
+use super::recorded_lines::recorded_lines;
+use super::{Format, Outcome, output};
 use crate::journal::counter::Counter;
 use crate::journal::figures::Figures;
 use crate::journal::pinned::Pinned;
 
-/// The table that is looked for when none is given.
-const TABLE: &str = "responses.toml";
-
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// The folder of the journal
-    #[arg(long, value_name = "DIR", env = "TWIML_RESPONDER_JOURNAL")]
+    #[arg(long, value_name = "DIR")]
     journal: PathBuf,
     /// Tell which numbers of this table never came [default: responses.toml, if there]
-    #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_TABLE")]
+    #[arg(long, value_name = "FILE")]
     table: Option<PathBuf>,
     /// Write a page for a browser, too
-    #[arg(long, value_name = "FILE", env = "TWIML_RESPONDER_HTML")]
+    #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
     /// The zone of hours and weekdays, as in Europe/Berlin
     #[arg(
         long,
         value_name = "ZONE",
         default_value = "UTC",
-        value_parser = zone,
-        env = "TWIML_RESPONDER_TIMEZONE"
-    )]
+        value_parser = zone)]
     timezone: TimeZone,
     /// How to print
-    #[arg(
-        long,
-        value_enum,
-        default_value = "human",
-        env = "TWIML_RESPONDER_FORMAT"
-    )]
+    #[arg(long, value_enum, default_value = "human")]
     format: Format,
     #[command(flatten)]
     limit: DirectoryLimit,
@@ -69,10 +60,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             .with_context(|| format!("cannot write the page {}", path.display()))?;
     }
     match arguments.format {
-        Format::Json => {
-            let json = serde_json::to_string(&figures).context("cannot write JSON")?;
-            output::print(&format::json(&json));
-        }
+        Format::Json => output::print(&output::json(&figures)),
         Format::Human => output::print_coloured(&terminal::text(&figures, &arguments.timezone)),
     }
     Ok(Outcome::Yes)
@@ -80,7 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 /// The numbers of the given table, or of the one in this folder; none, with a warning, if that one has errors.
 fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>> {
-    let path = given.unwrap_or(Path::new(TABLE));
+    let path = given.unwrap_or(Path::new("responses.toml"));
     if given.is_none() && !path.exists() {
         return Ok(None);
     }
@@ -88,9 +76,8 @@ fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>>
         Ok(compiled) => Ok(Some(Pinned::of(&compiled.table))),
         Err(error) if given.is_some() => Err(error),
         Err(error) => {
-            output::complain(&format!(
-                "warning: {error:#}, so numbers that never came are not told"
-            ));
+            let warning = format!("warning: {error:#}, so numbers that never came are not told");
+            output::complain(&warning);
             Ok(None)
         }
     }
@@ -99,18 +86,19 @@ fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>>
 /// Counts all lines of a folder. Standard error says how many cannot be read.
 fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
     let mut first_unreadable = None;
-    for entry in RecordedLines::of(journal)? {
+    let (progress, entries) = recorded_lines(journal)?;
+    for entry in entries {
         let entry = entry?;
-        if counter.add(&entry.text).is_err() && first_unreadable.is_none() {
-            first_unreadable = Some(entry.place());
+        if counter.add(&entry.text).is_err() {
+            first_unreadable.get_or_insert_with(|| entry.place());
         }
     }
+    progress.finish_and_clear();
     let figures = counter.figures();
     if let Some(place) = first_unreadable {
-        let lines = format::counted(figures.unreadable, "line");
-        output::complain(&format!(
-            "warning: {lines} could not be read, the first at {place}"
-        ));
+        let lines = output::counted(figures.unreadable, "line");
+        let warning = format!("warning: {lines} could not be read, the first at {place}");
+        output::complain(&warning);
     }
     Ok(figures)
 }
@@ -124,32 +112,22 @@ fn write(path: &Path, text: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         Err(error) => return Err(error),
     };
-    let beside = beside(&place)?;
-    let written = write_new(&beside, text).and_then(|()| fs::rename(&beside, &place));
+    let name = place.file_name();
+    let name = name.ok_or_else(|| io::Error::other("it has no file name"))?;
+    let beside = place.with_file_name(format!(".{}.{}", name.display(), process::id()));
+    let written = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&beside)
+        .and_then(|mut file| {
+            file.write_all(text)?;
+            file.sync_all()?;
+            fs::rename(&beside, &place)
+        });
     if written.is_err() {
         // The first error is the one to report.
         let _ = fs::remove_file(&beside);
     }
     written
-}
-
-/// A name in the same folder that no other file has.
-fn beside(place: &Path) -> io::Result<PathBuf> {
-    let name = place
-        .file_name()
-        .ok_or_else(|| io::Error::other("it has no file name"))?;
-    let mut hidden = std::ffi::OsString::from(".");
-    hidden.push(name);
-    hidden.push(format!(".{}", process::id()));
-    Ok(place.with_file_name(hidden))
-}
-
-fn write_new(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    file.write_all(text)?;
-    file.sync_all()
 }

@@ -1,6 +1,6 @@
 //! The request that a command line describes: `NAME=VALUE`, a file with a form, and the webhook.
 
-use std::fs;
+use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
@@ -52,19 +52,22 @@ pub(super) fn webhook_parser<const N: usize>(
 
 /// The form in a file, or on standard input for `-`. A line end after it does not belong to it.
 pub(super) fn read_form(path: &Path) -> Result<Form> {
-    let bytes = read_bytes(path)?;
+    let bytes = read_bytes(path, u64::MAX)?;
     let form = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     Ok(Form::parse(form.strip_suffix(b"\r").unwrap_or(form)))
 }
 
-/// The bytes of a file, or of standard input for `-`.
-pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
-    if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        stdin()
-            .read_to_end(&mut bytes)
-            .context("cannot read standard input")?;
-        return Ok(bytes);
-    }
-    fs::read(path).with_context(|| format!("cannot read {}", path.display()))
+/// The bytes of a file, or of standard input for `-`, and no more than so many.
+pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let (read, shown) = if path == Path::new("-") {
+        let read = stdin().take(most).read_to_end(&mut bytes);
+        (read, "standard input".to_owned())
+    } else {
+        let file = File::open(path);
+        let read = file.and_then(|file| file.take(most).read_to_end(&mut bytes));
+        (read, path.display().to_string())
+    };
+    read.with_context(|| format!("cannot read {shown}"))?;
+    Ok(bytes)
 }

@@ -1,12 +1,13 @@
 //! Where secrets come from: the environment, files, a systemd credential. Never from the value of an argument.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 
 use crate::service::table_file::can_be_read_again;
-use crate::twilio::signature::secrets::{PathKeys, SecretError, Secrets};
+use crate::twilio::signature::secrets::{PathKeys, Secrets};
 
 /// The environment variable with an auth token.
 pub(super) const TOKEN_VARIABLE: &str = "TWILIO_AUTH_TOKEN";
@@ -27,23 +28,16 @@ impl SecretSources {
     pub(super) fn read(&self) -> Result<Secrets> {
         let mut secrets = Secrets::default();
         if let Some(token) = env::var_os(TOKEN_VARIABLE).filter(|token| !token.is_empty()) {
-            let Some(token) = token.to_str() else {
-                bail!("{TOKEN_VARIABLE} is not UTF-8")
-            };
-            secrets
-                .add_token(token)
-                .with_context(|| format!("{TOKEN_VARIABLE} holds no auth token"))?;
+            let token = token.to_str();
+            let token = token.with_context(|| format!("{TOKEN_VARIABLE} is not UTF-8"))?;
+            let added = secrets.add_token(token);
+            added.with_context(|| format!("{TOKEN_VARIABLE} holds no auth token"))?;
         }
         let credential = env::var_os("CREDENTIALS_DIRECTORY")
             .map(|folder| Path::new(&folder).join(CREDENTIAL))
             .filter(|path| path.exists());
         for path in self.auth_token_file.iter().chain(&credential) {
-            let path_shown = path.display();
-            let text = fs::read_to_string(path)
-                .with_context(|| format!("cannot read the auth token file {path_shown}"))?;
-            let own = Secrets::parse(&text)
-                .with_context(|| format!("the auth token file {path_shown} cannot be used"))?;
-            secrets.extend(own);
+            secrets.extend(read("auth token file", path, Secrets::parse)?);
         }
         Ok(secrets)
     }
@@ -62,24 +56,29 @@ impl KeySources {
     pub(super) fn read(&self) -> Result<PathKeys> {
         let mut keys = PathKeys::default();
         for path in &self.voice_webhooks_key_file {
-            keys.extend(read_key_file(path, PathKeys::parse)?);
+            keys.extend(read("key file", path, PathKeys::parse)?);
         }
         Ok(keys)
     }
 
     /// The first key of the first file; `None` without a file.
     pub(super) fn first(&self) -> Result<Option<String>> {
+        let first = |text: &str| PathKeys::first(text).map(str::to_owned);
         let path = self.voice_webhooks_key_file.first();
-        path.map(|path| read_key_file(path, |text| PathKeys::first(text).map(str::to_owned)))
-            .transpose()
+        path.map(|path| read("key file", path, first)).transpose()
     }
 }
 
-fn read_key_file<T>(path: &Path, parse: impl FnOnce(&str) -> Result<T, SecretError>) -> Result<T> {
-    let path_shown = path.display();
-    let text = fs::read_to_string(path)
-        .with_context(|| format!("cannot read the key file {path_shown}"))?;
-    parse(&text).with_context(|| format!("the key file {path_shown} cannot be used"))
+/// What a file holds, read as this kind of file.
+fn read<T, E: Error + Send + Sync + 'static>(
+    kind: &str,
+    path: &Path,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<T> {
+    let shown = path.display();
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read the {kind} {shown}"))?;
+    parse(&text).with_context(|| format!("the {kind} {shown} cannot be used"))
 }
 
 /// Refuses files that a service cannot read again with every reload: a pipe would keep it waiting.

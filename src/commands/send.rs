@@ -22,9 +22,6 @@ use crate::twilio::signature::{Algorithm, Content, body_sha256, sign};
 /// How long Twilio waits, <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>.
 const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Where the service listens by default; the path is the webhook's.
-const DEFAULT_URL: &str = "http://127.0.0.1:8080";
-
 /// The header that names the route or the intercept.
 const ROUTE: &str = "twiml-route";
 
@@ -84,11 +81,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 /// The webhook that `--webhook` names, else the one that the path of the URL names.
 fn webhook(arguments: &Arguments) -> Webhook {
-    if let Some(webhook) = arguments.webhook {
-        return webhook;
-    }
-    let Some(url) = &arguments.url else {
-        return Webhook::OutOfSession;
+    let url = match (arguments.webhook, &arguments.url) {
+        (Some(webhook), _) => return webhook,
+        (None, None) => return Webhook::OutOfSession,
+        (None, Some(url)) => url,
     };
     let query = Form::parse(url.query().unwrap_or_default().as_bytes());
     // A request with a step is Twilio's follow-up in a call, and says nothing about a session.
@@ -105,7 +101,7 @@ fn webhook(arguments: &Arguments) -> Webhook {
 
 /// The request, and the address to connect to.
 fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<Full<Bytes>>)> {
-    let default_url = Uri::from_static(DEFAULT_URL);
+    let default_url = Uri::from_static("http://127.0.0.1:8080");
     let url = arguments.url.as_ref().unwrap_or(&default_url);
     let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
         bail!(
@@ -120,10 +116,8 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
     } else {
         let pairs: Vec<_> = form.pairs().collect();
         let body = serde_urlencoded::to_string(pairs).context("cannot encode the form")?;
-        (
-            "application/x-www-form-urlencoded; charset=UTF-8",
-            body.into_bytes(),
-        )
+        let form = "application/x-www-form-urlencoded; charset=UTF-8";
+        (form, body.into_bytes())
     };
     let path_and_query = path_and_query(arguments, url, webhook, &body)?;
     let mut request = Request::post(&path_and_query)
@@ -152,15 +146,10 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
             ));
         }
     }
-    let address = format!(
-        "{}:{}",
-        authority.host(),
-        authority.port_u16().unwrap_or(80)
-    );
-    let request = request
-        .body(Full::new(Bytes::from(body)))
-        .context("cannot build the request")?;
-    Ok((address, request))
+    let port = authority.port_u16().unwrap_or(80);
+    let request = request.body(Full::new(Bytes::from(body)));
+    let request = request.context("cannot build the request")?;
+    Ok((format!("{}:{port}", authority.host()), request))
 }
 
 /// The path and query of the URL, with what the webhook needs in them.
@@ -171,27 +160,30 @@ fn path_and_query(
     body: &[u8],
 ) -> Result<String> {
     let name = webhook.as_str();
-    let is_whole = url.path() != "/"
-        // Proxy's out-of-session webhook may be at `/` itself.
-        || (webhook == Webhook::OutOfSession && arguments.url.is_some());
-    let mut path = if is_whole {
-        url.path().to_owned()
-    } else {
-        format!("/{name}")
-    };
+    let mut path = url.path().to_owned();
+    // Proxy's out-of-session webhook may be at `/` itself.
+    let may_be_root = webhook == Webhook::OutOfSession && arguments.url.is_some();
+    if path == "/" && !may_be_root {
+        path += name;
+    }
     if webhook == Webhook::VoiceWebhooks && path.trim_end_matches('/').ends_with(name) {
         let Some(key) = arguments.keys.first()? else {
             bail!("there is no key: name its file with --voice-webhooks-key-file");
         };
         path = format!("{}/{key}", path.trim_end_matches('/'));
     }
-    let hash = (webhook == Webhook::Events).then(|| format!("bodySHA256={}", body_sha256(body)));
-    let query: Vec<&str> = url.query().into_iter().chain(hash.as_deref()).collect();
-    Ok(if query.is_empty() {
-        path
-    } else {
-        format!("{path}?{}", query.join("&"))
-    })
+    let mut query = url
+        .query()
+        .map(str::to_owned)
+        .into_iter()
+        .collect::<Vec<_>>();
+    if webhook == Webhook::Events {
+        query.push(format!("bodySHA256={}", body_sha256(body)));
+    }
+    if !query.is_empty() {
+        path = format!("{path}?{}", query.join("&"));
+    }
+    Ok(path)
 }
 
 /// The fields with a SID that no other request has had: the service recognises a call that has come back, and an event
@@ -215,16 +207,17 @@ fn with_own_sid(given: &Form, channel: Channel, webhook: Webhook) -> Form {
 /// A token that no other request has had, in the form of a UUID.
 fn idempotency_token() -> String {
     let time = nanoseconds();
-    let (high, low) = (time >> 48, time & 0xffff_ffff_ffff);
-    format!("{high:08x}-0000-4000-8000-{low:012x}")
+    format!(
+        "{:08x}-0000-4000-8000-{:012x}",
+        time >> 48,
+        time & 0xffff_ffff_ffff
+    )
 }
 
 /// The time since 1970.
 fn nanoseconds() -> u128 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_nanos()
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.unwrap_or_default().as_nanos()
 }
 
 async fn post(address: &str, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
@@ -239,10 +232,9 @@ async fn post(address: &str, request: Request<Full<Bytes>>) -> Result<Response<B
         format!("the service at {address} closed the connection without an answer")
     })?;
     let (parts, body) = response.into_parts();
-    let body = body
-        .collect()
-        .await
-        .with_context(|| format!("the service at {address} did not finish its answer"))?;
+    let body = body.collect().await;
+    let body =
+        body.with_context(|| format!("the service at {address} did not finish its answer"))?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
@@ -252,10 +244,8 @@ fn print(answer: &Response<Bytes>) {
     if let Some(Ok(route)) = headers.get(ROUTE).map(|route| route.to_str()) {
         output::print(&format!("route {route}"));
     }
-    let is_document = headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/xml"));
-    if is_document {
+    let kind = headers.get(CONTENT_TYPE);
+    if kind.is_some_and(|kind| kind.as_bytes().starts_with(b"application/xml")) {
         output::print(&format!("\n{}", twiml::pretty(answer.body())));
     } else if !answer.body().is_empty() {
         output::print(String::from_utf8_lossy(answer.body()).trim_end());

@@ -2,16 +2,16 @@
 //!
 //! Only puts the parts together: the options are in `serve/options.rs`, the parts in [`crate::service`].
 
-mod first_table;
 mod log;
 mod options;
 
-use std::process;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{env, process};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 use tracing::{info, warn};
 
-use self::options::{LimitOptions, ListenOptions};
+use super::load_table::show_errors;
 use super::{COULD_NOT, Outcome};
 use crate::service::journal_writer::{Closing, Journal, JournalSettings};
 use crate::service::limits::HttpLimits;
@@ -27,10 +27,11 @@ use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::{Decrypt, Listener};
 use crate::service::live::Verification;
 use crate::service::metrics::Metrics;
-use crate::service::reload::{self, Companion, Setup};
+use crate::service::reload::{self, Companion, First, Problem, Setup, TableFiles};
 use crate::service::responder::Responder;
 use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
+use crate::table::Table;
 
 pub(super) use self::options::{Arguments, size};
 
@@ -38,6 +39,12 @@ pub(super) use self::options::{Arguments, size};
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
+    let outcome = serve(arguments);
+    log::flush();
+    outcome
+}
+
+fn serve(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is only one thread.
     let sockets = Sockets::take()?;
     // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
@@ -53,28 +60,37 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         let _entered = runtime.enter();
         signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?
     };
-    let files = first_table::files(arguments.table);
-    let (table, first) = first_table::read(&files)?;
+    let files = TableFiles {
+        table: arguments.config,
+        max_directory: arguments.limit.max_directory,
+        state_dir: arguments.state_dir.or_else(state_directory),
+    };
+    let (table, first) = first_table(&files)?;
     let routes = table.routes().len();
     let mut service = Responder {
-        out_of_session: arguments.urls.path,
-        public_urls: arguments.urls.public_url,
-        trusted_proxies: arguments.urls.trusted_proxy,
-        show_numbers: arguments.log.show_numbers,
-        has_health_paths: arguments.listening.health,
+        out_of_session: arguments.path,
+        public_urls: arguments.public_url,
+        trusted_proxies: arguments.trusted_proxy,
+        show_numbers: arguments.show_numbers,
+        has_health_paths: arguments.health,
         ..Responder::new(Arc::new(table), access)
     };
-    let _flush = log::start(&arguments.log, &service.metrics)?;
+    log::start(arguments.log, arguments.log_level, &service.metrics)?;
     log::log_panics();
     if let Err(error) = hidden {
         warn!(%error, "a core dump of this process would contain its secrets");
     }
-    let journal = arguments.journal.into_service();
-    let journal = journal.map(|options| begin_journal(options, &service.metrics));
+    let journal = arguments.journal.into_settings();
+    let journal = journal.map(|settings| begin_journal(settings, &service.metrics));
     let (journal, closing) = journal.transpose()?.unzip();
     service.journal = journal;
-    let limits = limits(&arguments.limits);
-    let (tls, companion) = tls(&arguments.listening, &service.metrics)?.unzip();
+    let limits = HttpLimits {
+        max_connections: arguments.max_connections,
+        max_body_bytes: arguments.max_body,
+        ..HttpLimits::default()
+    };
+    let files_of_tls = arguments.tls_cert.zip(arguments.tls_key);
+    let (tls, companion) = tls(files_of_tls, &service.metrics)?.unzip();
     let access = arguments.access;
     let setup = Setup {
         files,
@@ -83,24 +99,19 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         live: Arc::clone(&service.live),
         metrics: Arc::clone(&service.metrics),
         is_ending: Arc::clone(&service.is_ending),
-        show_numbers: arguments.log.show_numbers,
+        show_numbers: arguments.show_numbers,
     };
     let outcome = runtime.block_on(async {
         let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let (webhooks, inherited_admin) = sockets.listen()?;
-        let ListenOptions {
-            listen,
-            socket_mode,
-            admin,
-            ..
-        } = arguments.listening;
-        let mut webhooks = listeners(webhooks, &listen, socket_mode).await?;
+        let mode = arguments.socket_mode;
+        let mut webhooks = listeners(webhooks, &arguments.listen, mode).await?;
         if let Some(tls) = tls {
-            let secured = webhooks
-                .into_iter()
-                .map(|listener| listener.with_tls(Arc::clone(&tls)));
-            webhooks = secured.collect();
+            let plain = webhooks.into_iter();
+            webhooks = plain
+                .map(|listener| listener.with_tls(Arc::clone(&tls)))
+                .collect();
         }
         log_addresses(&webhooks, routes);
         if is_unsigned {
@@ -109,7 +120,7 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         let reloads = reload::start(setup, first)
             .context("cannot start the thread that reloads the table")?;
         let service = Arc::new(service);
-        let admin = listeners(inherited_admin, admin.as_slice(), socket_mode).await?;
+        let admin = listeners(inherited_admin, arguments.admin.as_slice(), mode).await?;
         let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
         systemd::ready(&*reloads.state.borrow());
         tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
@@ -119,10 +130,9 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
             }
         });
         let is_ending = Arc::clone(&service.is_ending);
-        let delay = arguments.limits.drain_delay;
         let shutdown = async move {
             first_signal(terminate, interrupt).await;
-            keep_accepting(&is_ending, delay, limits.drain).await;
+            keep_accepting(&is_ending, arguments.drain_delay, limits.drain).await;
         };
         let cut_off = server::run(Purpose::Webhooks, webhooks, service, limits, shutdown).await;
         // The admin listener stays until now, so that the drain can be watched.
@@ -137,37 +147,48 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
-fn begin_journal(options: JournalSettings, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
-    if options.beyond.numbers {
-        warn!("the journal stores other people's numbers unmasked");
-    }
-    Journal::begin(options, Arc::clone(metrics))
-        .context("cannot start the thread that writes the journal")
+/// The folder for the last good copy that systemd gives.
+fn state_directory() -> Option<PathBuf> {
+    let given = env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty())?;
+    // systemd gives all folders of a unit, separated by colons.
+    env::split_paths(&given).next()
 }
 
-fn limits(options: &LimitOptions) -> HttpLimits {
-    HttpLimits {
-        max_connections: options.max_connections,
-        max_body_bytes: options.max_body,
-        ..HttpLimits::default()
+/// The table, or its last good copy; without one, standard error says what is wrong. Warnings are for the service's log.
+fn first_table(files: &TableFiles) -> Result<(Table, First)> {
+    let shown = |problem| match problem {
+        Problem::Diagnostics(name, diagnostics) => show_errors(&name, &diagnostics),
+        Problem::Unusable(reason) => anyhow!(reason),
+    };
+    reload::first(files).map_err(|(problem, copy)| {
+        let problem = shown(problem);
+        match copy.map(shown) {
+            Some(copy) => anyhow!("{problem}; the last good copy cannot be used either: {copy}"),
+            None => problem,
+        }
+    })
+}
+
+fn begin_journal(settings: JournalSettings, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
+    if settings.beyond.numbers {
+        warn!("the journal stores other people's numbers unmasked");
     }
+    Journal::begin(settings, Arc::clone(metrics))
+        .context("cannot start the thread that writes the journal")
 }
 
 /// TLS, if the options ask for it, and what reads its certificate again with every reload.
 #[cfg(feature = "tls")]
 fn tls(
-    listening: &ListenOptions,
+    files: Option<(PathBuf, PathBuf)>,
     metrics: &Arc<Metrics>,
 ) -> Result<Option<(Arc<dyn Decrypt>, Companion)>> {
     use crate::service::tls::{Certificates, TlsFiles};
 
-    let (Some(certificate), Some(key)) = (&listening.tls_cert, &listening.tls_key) else {
+    let Some((certificate, key)) = files else {
         return Ok(None);
     };
-    let files = TlsFiles {
-        certificate: certificate.clone(),
-        key: key.clone(),
-    };
+    let files = TlsFiles { certificate, key };
     let now = jiff::Timestamp::now;
     let certificates = Arc::new(Certificates::read(files, now()).map_err(anyhow::Error::msg)?);
     metrics.certificate_expires(certificates.expires());
@@ -185,11 +206,11 @@ fn tls(
 
 #[cfg(not(feature = "tls"))]
 fn tls(
-    listening: &ListenOptions,
+    files: Option<(PathBuf, PathBuf)>,
     _metrics: &Arc<Metrics>,
 ) -> Result<Option<(Arc<dyn Decrypt>, Companion)>> {
     anyhow::ensure!(
-        listening.tls_cert.is_none(),
+        files.is_none(),
         "this program was built without TLS: build it with the feature `tls`, or let a reverse proxy take the TLS"
     );
     Ok(None)
@@ -208,7 +229,7 @@ async fn listeners(
     }
 }
 
-/// Starts to answer on the admin listeners, if there are any, until the sender is dropped.
+/// Answers on the admin listeners until the sender is dropped.
 fn start_admin(
     listeners: Vec<Listener>,
     service: Arc<Responder>,
@@ -223,14 +244,9 @@ fn start_admin(
     let is_ended = async {
         let _ = is_ended.await;
     };
-    let task = tokio::spawn(server::run(
-        Purpose::Admin,
-        listeners,
-        service,
-        HttpLimits::ADMIN,
-        is_ended,
-    ));
-    Ok((end, task))
+    let limits = HttpLimits::ADMIN;
+    let running = server::run(Purpose::Admin, listeners, service, limits, is_ended);
+    Ok((end, tokio::spawn(running)))
 }
 
 /// Logs where the service listens: the operator may have left the choice of a port to the system.
@@ -245,20 +261,19 @@ fn log_addresses(listeners: &[Listener], routes: usize) {
 
 /// Completes at the first SIGTERM or SIGINT, after which running requests may finish. The second ends the process.
 async fn first_signal(mut terminate: Signal, mut interrupt: Signal) {
-    either(&mut terminate, &mut interrupt).await;
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    next().await;
     tokio::spawn(async move {
-        either(&mut terminate, &mut interrupt).await;
+        next().await;
         warn!("ended at once by a second signal");
         log::flush();
         process::exit(COULD_NOT.into());
     });
-}
-
-async fn either(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
 }
 
 /// Tells health checks and systemd that the service is ending, and waits until load balancers have had time to see it.

@@ -42,7 +42,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         bail!("{url:?} is not a URL: write all of it, with https://");
     }
     let form = arguments.form.as_deref().map(read_form).transpose()?;
-    let body = arguments.body.as_deref().map(read_bytes).transpose()?;
+    let body = arguments.body.as_deref();
+    let body = body.map(|path| read_bytes(path, u64::MAX)).transpose()?;
     let content = match (&form, &body) {
         (Some(form), _) => Content::Form(form),
         (None, Some(body)) => Content::Bytes(body),

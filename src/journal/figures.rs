@@ -1,132 +1,211 @@
 //! The figures of a journal: each section described once, for the terminal, the page and `--format json` alike.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
 
 use jiff::Timestamp;
-use serde::ser::{Serialize, Serializer};
+use serde::Serialize;
+use serde::ser::Serializer;
 
 use crate::table::DEFAULT;
 use crate::twilio::channel::Channel;
 
 /// How many distinct values of a kind have a count of their own; those that come later share one.
-pub const DISTINCT_MAX: usize = 100_000;
+pub(crate) const DISTINCT_MAX: usize = 100_000;
 
 /// The name under which values share a count. No route, number or type is called so.
-pub const OTHERS: &str = "(others)";
+pub(crate) const OTHERS: &str = "(others)";
 
-/// All that was counted. Sections have the largest figures first; hours and weekdays are all there, in their order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Figures {
-    /// The time of the earliest line; `None` without lines.
+/// The most bytes of a name. The service writes none that long.
+const NAME_MAX: usize = 256;
+
+/// All that was counted. Hours and weekdays are all there, in their order.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Figures {
     pub from: Option<Timestamp>,
-    /// The time of the latest line.
     pub to: Option<Timestamp>,
-    /// The zone of hours and weekdays.
     pub timezone: String,
-    /// How many lines were counted.
     pub lines: u64,
-    /// How many could not be read.
     pub unreadable: u64,
     /// Calls and texts, each once.
     pub came: Count,
     /// Requests of these that came back: a step, a repetition.
     pub came_back: Count,
-    /// Those whose caller or sender withheld the number.
     pub withheld: Count,
     /// Texts that seem to come from machines.
     pub machines: u64,
-    /// By number of our own; the row without a name is for those of which it is not certain which one is ours.
+    /// By number of our own. Without a name: it is not certain which one is ours.
     pub numbers: Section<NumberCount>,
-    /// Every answer, by route, `default` and `loop-guard` among them.
+    /// Every answer, `default` and `loop-guard` among them.
     pub routes: Section<Count>,
-    /// Answers of the loop guard, by its reason.
     pub loop_guard: Section<Times>,
-    /// Replies that could not be written, so that the default answered, by route.
+    /// By route, the replies that could not be written, so that the default answered.
     pub failed: Section<Times>,
-    /// Calls and texts by hour of the day.
     pub hours: Vec<HourCount>,
-    /// Calls and texts by weekday, Monday first.
+    /// From Monday.
     pub weekdays: Vec<WeekdayCount>,
-    /// Numbers of the table that never came; `None` without a table.
+    /// `None` without a table.
     pub quiet: Option<Quiet>,
-    /// Interactions, by the intercept that decided; `pass` when none fitted.
+    /// By the intercept that decided; `pass` when none fitted.
     pub intercepts: Section<Decided>,
-    /// Callbacks, by what they report.
     pub callbacks: Section<Times>,
-    /// Events, by type.
     pub events: Section<Times>,
-    /// Voice webhooks of Fone Dynamics, by event.
     pub voice_webhooks: Section<Times>,
-    /// Answers by webhook and status.
-    pub statuses: Vec<StatusCount>,
+    /// By webhook and status.
+    #[serde(serialize_with = "as_rows")]
+    pub statuses: BTreeMap<(&'static str, u16), u64>,
 }
 
 impl Figures {
+    /// Nothing counted yet.
+    pub(super) fn new(timezone: &str) -> Self {
+        let hours = (0..24).map(|hour| HourCount {
+            hour,
+            came: Count::default(),
+        });
+        let weekdays = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+        let weekdays = weekdays.map(|weekday| WeekdayCount {
+            weekday,
+            came: Count::default(),
+            hours: [Count::default(); 24],
+        });
+        Self {
+            timezone: timezone.to_owned(),
+            numbers: Section::new("Numbers", "number"),
+            routes: Section::new("Routes", "route"),
+            loop_guard: Section::new("Loop guard", "reason"),
+            failed: Section::new("Unwritten replies", "route"),
+            hours: hours.collect(),
+            weekdays: weekdays.into(),
+            intercepts: Section::new("Intercepts", "intercept"),
+            callbacks: Section::new("Callbacks", "type"),
+            events: Section::new("Events", "type"),
+            voice_webhooks: Section::new("Voice webhooks", "type"),
+            ..Self::default()
+        }
+    }
+
     /// Answers of the default.
-    #[must_use]
-    pub fn default_answers(&self) -> u64 {
-        let rows = &self.routes.rows;
-        rows.iter()
-            .find(|(route, _)| route.as_deref() == Some(DEFAULT))
-            .map_or(0, |(_, count)| count.all())
+    pub(crate) fn default_answers(&self) -> u64 {
+        let default = self.routes.named.get(DEFAULT);
+        default.map_or(0, |count| count.all())
     }
 
     /// All answers with a document.
-    #[must_use]
-    pub fn answers(&self) -> u64 {
+    pub(crate) fn answers(&self) -> u64 {
         self.came.all() + self.came_back.all()
     }
 }
 
-/// Rows of figures that belong together. JSON has an array of objects, each with its name below [`Section::of`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Section<T> {
+/// Counts by name. JSON has an array of objects, each with its name below [`Section::of`].
+#[derive(Debug, Default)]
+pub(crate) struct Section<T> {
     /// What people read above it.
     pub title: &'static str,
     /// What the rows are named after.
     pub of: &'static str,
-    /// Names with what was counted of them.
-    pub rows: Vec<(Option<String>, T)>,
+    pub named: HashMap<Box<str>, T>,
+    pub unnamed: T,
 }
 
 /// What is counted of each row of a section.
-pub trait Counted {
-    /// The headings of the figures. The first figure, or the first two together, is the length of a bar.
-    const COLUMNS: &'static [&'static str];
-
-    /// The figures, as many as there are headings.
-    fn figures(&self) -> Vec<u64>;
+pub(crate) trait Counted: Copy + Default + PartialEq + Serialize {
+    /// The figures with their headings. The first figure, or the first two together, is the length of a bar.
+    fn figures(&self) -> Vec<(&'static str, u64)>;
 }
 
-impl<T: Serialize> Serialize for Section<T> {
+impl<T: Counted> Section<T> {
+    fn new(title: &'static str, of: &'static str) -> Self {
+        Self {
+            title,
+            of,
+            ..Self::default()
+        }
+    }
+
+    /// The count of a name. When there are too many names, the later ones share the count of [`OTHERS`].
+    pub(super) fn count(&mut self, name: &str) -> &mut T {
+        let name = cut(name);
+        let has_room = self.named.len() < DISTINCT_MAX || self.named.contains_key(name);
+        let name = if has_room { name } else { OTHERS };
+        if !self.named.contains_key(name) {
+            self.named.insert(name.into(), T::default());
+        }
+        self.named.get_mut(name).expect("it is there now")
+    }
+
+    /// The rows with the longest bar first, those of one length by name; then [`OTHERS`] and what has no name.
+    pub(crate) fn rows(&self) -> Vec<(Option<&str>, T)> {
+        let named = self.named.iter();
+        let mut rows: Vec<_> = named
+            .map(|(name, counted)| (Some(&**name), *counted))
+            .collect();
+        rows.sort_by_cached_key(|(name, counted)| {
+            let length: u64 = counted
+                .figures()
+                .iter()
+                .take(2)
+                .map(|(_, figure)| figure)
+                .sum();
+            (*name == Some(OTHERS), Reverse(length), *name)
+        });
+        if self.unnamed != T::default() {
+            rows.push((None, self.unnamed));
+        }
+        rows
+    }
+}
+
+/// The beginning of a name, as long as it may be.
+fn cut(name: &str) -> &str {
+    let mut end = name.len().min(NAME_MAX);
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    &name[..end]
+}
+
+impl<T: Counted> Serialize for Section<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        #[derive(serde::Serialize)]
+        #[derive(Serialize)]
         struct Row<'s, T> {
             #[serde(flatten)]
-            name: BTreeMap<&'static str, &'s Option<String>>,
+            name: BTreeMap<&'static str, Option<&'s str>>,
             #[serde(flatten)]
-            counted: &'s T,
+            counted: T,
         }
-        serializer.collect_seq(self.rows.iter().map(|(name, counted)| Row {
+        serializer.collect_seq(self.rows().into_iter().map(|(name, counted)| Row {
             name: BTreeMap::from([(self.of, name)]),
             counted,
         }))
     }
 }
 
-/// Calls and texts.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Count {
-    /// Calls.
+fn as_rows<S: Serializer>(
+    statuses: &BTreeMap<(&'static str, u16), u64>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Row {
+        webhook: &'static str,
+        status: u16,
+        count: u64,
+    }
+    serializer.collect_seq(statuses.iter().map(|(&(webhook, status), &count)| Row {
+        webhook,
+        status,
+        count,
+    }))
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Count {
     pub calls: u64,
-    /// Texts.
     pub texts: u64,
 }
 
 impl Count {
-    /// Both together.
-    #[must_use]
-    pub fn all(self) -> u64 {
+    pub(crate) fn all(self) -> u64 {
         self.calls + self.texts
     }
 
@@ -140,26 +219,14 @@ impl Count {
 }
 
 impl Counted for Count {
-    const COLUMNS: &'static [&'static str] = &["calls", "texts"];
-
-    fn figures(&self) -> Vec<u64> {
-        vec![self.calls, self.texts]
-    }
-}
-
-impl std::iter::Sum for Count {
-    fn sum<I: Iterator<Item = Self>>(counts: I) -> Self {
-        counts.fold(Self::default(), |sum, count| Self {
-            calls: sum.calls + count.calls,
-            texts: sum.texts + count.texts,
-        })
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        vec![("calls", self.calls), ("texts", self.texts)]
     }
 }
 
 /// What came to a number of our own.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct NumberCount {
-    /// Calls and texts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct NumberCount {
     #[serde(flatten)]
     pub came: Count,
     /// Answers of the default.
@@ -167,93 +234,55 @@ pub struct NumberCount {
 }
 
 impl Counted for NumberCount {
-    const COLUMNS: &'static [&'static str] = &["calls", "texts", "default"];
-
-    fn figures(&self) -> Vec<u64> {
-        vec![self.came.calls, self.came.texts, self.default.all()]
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        let default = ("default", self.default.all());
+        [self.came.figures(), vec![default]].concat()
     }
 }
 
-/// What an intercept decided.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Decided {
-    /// Interactions that were blocked.
+/// What an intercept decided about interactions.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Decided {
     pub blocked: u64,
-    /// Interactions that were let go on.
     pub passed: u64,
 }
 
 impl Counted for Decided {
-    const COLUMNS: &'static [&'static str] = &["blocked", "let go on"];
-
-    fn figures(&self) -> Vec<u64> {
-        vec![self.blocked, self.passed]
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        vec![("blocked", self.blocked), ("let go on", self.passed)]
     }
 }
 
 /// How often something came.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Times {
-    /// How often.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub(crate) struct Times {
     pub count: u64,
 }
 
 impl Counted for Times {
-    const COLUMNS: &'static [&'static str] = &["count"];
-
-    fn figures(&self) -> Vec<u64> {
-        vec![self.count]
+    fn figures(&self) -> Vec<(&'static str, u64)> {
+        vec![("count", self.count)]
     }
 }
 
-/// What came in an hour of the day.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct HourCount {
-    /// From 0 to 23.
+#[derive(Debug, Serialize)]
+pub(crate) struct HourCount {
     pub hour: u8,
-    /// Calls and texts.
     #[serde(flatten)]
     pub came: Count,
 }
 
-/// What came on a weekday.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct WeekdayCount {
-    /// `Mon` to `Sun`.
+#[derive(Debug, Serialize)]
+pub(crate) struct WeekdayCount {
     pub weekday: &'static str,
-    /// Calls and texts.
     #[serde(flatten)]
     pub came: Count,
-    /// The same by hour, from 0 to 23.
-    pub hours: Vec<Count>,
-}
-
-/// How many answers of a webhook had this status.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct StatusCount {
-    /// The word of the webhook.
-    pub webhook: &'static str,
-    /// The status.
-    pub status: u16,
-    /// How many.
-    pub count: u64,
-}
-
-impl StatusCount {
-    /// Whether the webhook answers so when nothing is wrong.
-    #[must_use]
-    pub fn is_usual(&self) -> bool {
-        match self.webhook {
-            "out-of-session" | "webhook" => self.status == 200,
-            "intercept" => matches!(self.status, 204 | 403),
-            _ => self.status == 204,
-        }
-    }
+    pub hours: [Count; 24],
 }
 
 /// The numbers of a table that never came.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Quiet {
+#[derive(Debug, Serialize)]
+pub(crate) struct Quiet {
     /// How many numbers the table is pinned to.
     pub pinned: usize,
     /// Those that no line names, in order.
@@ -262,4 +291,35 @@ pub struct Quiet {
     pub uncertain: Vec<String>,
     /// Those of a form that a line never holds whole, such as a SIP address: nothing is known of them.
     pub unkept: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_beyond_the_limit_share_a_count() {
+        let mut section = Section::<Times>::new("", "");
+        for number in 0..DISTINCT_MAX + 7 {
+            section.count(&number.to_string()).count += 1;
+        }
+        section.count("0").count += 1;
+        let rows = section.rows();
+        assert_eq!(rows.len(), DISTINCT_MAX + 1);
+        assert_eq!(rows[0], (Some("0"), Times { count: 2 }));
+        assert_eq!(rows[DISTINCT_MAX], (Some(OTHERS), Times { count: 7 }));
+    }
+
+    #[test]
+    fn a_long_name_is_cut_between_characters() {
+        let mut section = Section::<Times>::new("", "");
+        section.count(&"\u{e9}".repeat(1000)).count += 1;
+        section.count(&format!("x{}", "\u{e9}".repeat(1000))).count += 1;
+        let rows = section.rows();
+        let lengths: Vec<usize> = rows
+            .iter()
+            .filter_map(|(name, _)| name.map(str::len))
+            .collect();
+        assert_eq!(lengths, [255, 256]);
+    }
 }

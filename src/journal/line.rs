@@ -4,7 +4,6 @@
 //! nothing, unless the operator asks for it by name. Files and threads are the business of [`crate::service::journal_writer`].
 
 mod allowed;
-mod recorded;
 mod written;
 
 use std::borrow::Cow;
@@ -16,9 +15,11 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub(crate) use self::allowed::is_own as may_be_own;
-pub use self::recorded::Recorded;
 pub use self::written::{event, request};
 
+use crate::twilio::channel::Channel;
+use crate::twilio::facts::{Facts, Known};
+use crate::twilio::parameters;
 use crate::twilio::request::{Form, Webhook};
 
 /// One line, its fields in the order in which they are written. `None` is written as null, so that every line has the same fields.
@@ -46,7 +47,7 @@ pub struct Line<'a> {
     /// The route whose reply could not be written, so that `default` answered; `default` when the answer panicked.
     #[serde(borrow)]
     pub failed: Option<Cow<'a, str>>,
-    /// Whether it is a text of a machine, which only routes with `answer_machines` answer.
+    /// Whether a machine sent the text: only routes with `answer_machines` answer those.
     pub machine: bool,
     /// The SID of the call, text or interaction, or the id of the event.
     #[serde(borrow)]
@@ -62,7 +63,7 @@ pub struct Line<'a> {
     /// The type of the event.
     #[serde(borrow)]
     pub event: Option<Cow<'a, str>>,
-    /// Parameters with their whole values, as they were sent. One that is nowhere in the line was absent or empty.
+    /// Parameters with their whole values. One that is nowhere in the line was absent or empty.
     #[serde(borrow)]
     pub parameters: LineValues<'a>,
     /// Numbers and addresses of other people, masked as [`crate::twilio::number::masked`] does.
@@ -84,7 +85,7 @@ pub struct LineValues<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 #[serde(transparent)]
 pub struct LineNames<'a>(#[serde(borrow)] Vec<LineText<'a>>);
 
-/// A string in a line, borrowed where it stands there as it is: serde does so for a field, but not inside a collection.
+/// A string in a line, borrowed unless it has escapes: serde does that for a field, but not inside a collection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct LineText<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -134,10 +135,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for LineValues<'a> {
     }
 }
 
-/// What the journal gets to know of a request that was answered.
+/// An answered request, on its way to the journal.
 #[derive(Debug, Clone)]
 pub struct Told {
-    /// The moment that the decision went by.
+    /// The moment of the decision.
     pub time: Timestamp,
     /// Which webhook was asked.
     pub webhook: Webhook,
@@ -159,8 +160,7 @@ pub struct Told {
 
 impl Told {
     /// About how much memory it takes, in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.body.size() + self.query.size()
     }
 }
@@ -174,15 +174,13 @@ pub struct Beyond {
     pub numbers: bool,
 }
 
-impl Line<'_> {
+impl<'a> Line<'a> {
     /// Adds the line to some bytes, with its line feed.
     pub fn write(&self, to: &mut Vec<u8>) {
         serde_json::to_writer(&mut *to, self).expect("a line is texts, numbers and words");
         to.push(b'\n');
     }
-}
 
-impl<'a> Line<'a> {
     /// Reads a line; a line feed at its end does not matter, nor do fields that are unknown.
     ///
     /// # Errors
@@ -204,11 +202,81 @@ impl<'a> Line<'a> {
     }
 
     /// Whether an interaction was blocked, when the line is of an intercept.
+    ///
+    /// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.status == 403
+    }
+}
+
+/// A line, read as the request that it was: of some values only a part is known, or nothing.
+#[derive(Debug)]
+pub struct Recorded<'a> {
+    line: &'a Line<'a>,
+    webhook: Webhook,
+    channel: Channel,
+}
+
+impl<'a> Recorded<'a> {
+    /// The request of a line; `None` when the line is not of a request, or not one that this version writes.
     #[must_use]
-    pub fn is_blocked(&self) -> bool {
-        // Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>.
-        const BLOCKED: u16 = 403;
-        self.status == BLOCKED
+    pub fn of(line: &'a Line<'a>) -> Option<Self> {
+        Some(Self {
+            line,
+            webhook: Webhook::from_name(&line.webhook)?,
+            channel: Channel::from_name(line.channel.as_deref()?)?,
+        })
+    }
+
+    pub(crate) fn line(&self) -> &'a Line<'a> {
+        self.line
+    }
+
+    /// The name under which the line has what there is of a value: its own, or that of its alias.
+    pub(crate) fn kept_as<'n>(&self, name: &'n str) -> &'n str {
+        let is_here = |name| !matches!(self.sent(name), Known::Whole(value) if value.is_empty());
+        parameters::get(name)
+            .alias
+            .filter(|other| !is_here(name) && is_here(other))
+            .unwrap_or(name)
+    }
+}
+
+impl<'a> Facts<'a> for Recorded<'a> {
+    fn webhook(&self) -> Webhook {
+        self.webhook
+    }
+
+    fn channel(&self) -> Channel {
+        self.channel
+    }
+
+    fn step(&self) -> Option<&'a str> {
+        match (&self.line.step, self.sent("step")) {
+            (Some(step), _) => Some(step),
+            // A field of the body is no step, but here it cannot be told from the query's.
+            (None, Known::Whole(sent)) if sent.is_empty() => Some(""),
+            (None, _) => None,
+        }
+    }
+
+    fn sent(&self, name: &str) -> Known<'a> {
+        if let Some(value) = self.line.parameters.get(name) {
+            Known::Whole(Cow::Borrowed(value))
+        } else if let Some(mask) = self.line.masked.get(name) {
+            Known::of_mask(mask)
+        } else if self.line.left_out.has(name) {
+            Known::Present
+        } else if self.line.unnamed > 0 {
+            Known::Nothing
+        } else {
+            Known::Whole(Cow::Borrowed(""))
+        }
+    }
+
+    fn caller_withheld(&self) -> Option<bool> {
+        // An absent number is a withheld one.
+        self.line.withheld
     }
 }
 

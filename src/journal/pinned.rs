@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use crate::journal::figures::{DISTINCT_MAX, Quiet};
 use crate::journal::line::{self, Line};
 use crate::table::Table;
-use crate::table::condition::{Condition, Demand, Passing, Subject};
+use crate::table::condition::{Demand, Passing, Subject};
 use crate::table::reply::Reply;
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::Known;
@@ -28,7 +28,7 @@ const PLACES: [&str; 7] = [
 /// The numbers that a table is pinned to, and which of them came: whole numbers that a condition asks `Called` or `To`
 /// for, in place or in a directory, and numbers that a session shows to people. Prefixes and patterns name no number.
 #[derive(Debug, Default)]
-pub struct Pinned {
+pub(crate) struct Pinned {
     /// Whether a line names it.
     came: HashMap<Box<str>, bool>,
     /// Those of a form that a line never holds whole.
@@ -41,17 +41,16 @@ pub struct Pinned {
 
 impl Pinned {
     /// The numbers of a table. None of them has come yet.
-    #[must_use]
-    pub fn of(table: &Table) -> Self {
+    pub(crate) fn of(table: &Table) -> Self {
         let mut pinned = Self::default();
         for route in table.routes() {
-            for condition in route
-                .when
-                .alternatives
-                .iter()
-                .flat_map(|alternative| &alternative.conditions)
-            {
-                pinned.add_condition(condition);
+            let alternatives = &route.when.alternatives;
+            for condition in alternatives.iter().flat_map(|either| &either.conditions) {
+                if let Subject::Parameter(name) = &condition.subject
+                    && OWN.contains(&&**name)
+                {
+                    pinned.add_demand(&condition.demand);
+                }
             }
             for channel in Channel::ALL {
                 let Some(Reply::Session(session)) = route.reply(channel) else {
@@ -66,31 +65,20 @@ impl Pinned {
         pinned
     }
 
-    fn add_condition(&mut self, condition: &Condition) {
-        let Subject::Parameter(name) = &condition.subject else {
-            return;
-        };
-        if OWN.contains(&&**name) {
-            self.add_demand(&condition.demand);
-        }
-    }
-
     fn add_demand(&mut self, demand: &Demand) {
-        let kind = match demand {
-            Demand::Is(kind) => kind,
+        match demand {
             Demand::AnyOf(demands) | Demand::AllOf(demands) => {
-                return demands.iter().for_each(|demand| self.add_demand(demand));
+                demands.iter().for_each(|demand| self.add_demand(demand));
             }
-            Demand::Not(_) => return,
-        };
-        match kind.passing() {
-            Passing::Known(Known::Whole(number)) if !number.is_empty() => self.add(&number),
-            Passing::Known(_) => {}
-            Passing::KeyOf(directory) => {
-                for key in directory.keys().filter(|key| !key.ends_with('*')) {
-                    self.add(key);
+            Demand::Not(_) => {}
+            Demand::Is(kind) => match kind.passing() {
+                Passing::Known(Known::Whole(number)) => self.add(&number),
+                Passing::Known(_) => {}
+                Passing::KeyOf(directory) => {
+                    let whole = directory.keys().filter(|key| !key.ends_with('*'));
+                    whole.for_each(|key| self.add(key));
                 }
-            }
+            },
         }
     }
 
@@ -104,9 +92,8 @@ impl Pinned {
 
     /// Takes notice of the numbers in a line.
     pub(super) fn see(&mut self, line: &Line<'_>) {
-        let whole = PLACES
-            .into_iter()
-            .filter_map(|name| line.parameters.get(name));
+        let places = PLACES.into_iter();
+        let whole = places.filter_map(|name| line.parameters.get(name));
         for number in line.number.as_deref().into_iter().chain(whole) {
             if let Some(came) = self.came.get_mut(number) {
                 *came = true;
@@ -131,13 +118,8 @@ impl Pinned {
     /// What has not come.
     pub(super) fn quiet(self) -> Quiet {
         let pinned = self.came.len() + self.unkept.len();
-        let mut missing: Vec<String> = self
-            .came
-            .into_iter()
-            .filter(|(_, came)| !came)
-            .map(|(number, _)| number.into())
-            .collect();
-        missing.sort();
+        let missing = self.came.into_iter().filter(|(_, came)| !came);
+        let missing: BTreeSet<String> = missing.map(|(number, _)| number.into()).collect();
         let (uncertain, never) = missing.into_iter().partition(|number| {
             self.has_more_masks || self.masks.contains(masked(number).as_str())
         });

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 use serde::ser::Serializer;
 
-use crate::commands::format::{counted, figure, shown};
+use crate::commands::output::{counted, figure, shown};
 use crate::journal::judge::{Choice, Doubt};
 use crate::service::journal_reader::Entry;
 
@@ -17,11 +17,9 @@ const PAIRS_MAX: usize = 10_000;
 const PAIRS_SHOWN: usize = 20;
 
 /// The counts. As JSON the last line of `--format json`.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default, Serialize)]
 pub(super) struct Counts {
-    /// Requests whose route stays.
     pub same: u64,
-    /// Requests whose route would be another.
     pub different: u64,
     /// Requests that are neither for certain.
     cannot_tell: u64,
@@ -36,12 +34,11 @@ pub(super) struct Counts {
     pub without_decision: u64,
     /// Lines that are not a journal's.
     unreadable: u64,
-    /// Where the first of them is.
     first_unreadable: Option<String>,
 }
 
 /// Why it cannot be told what a request would get.
-#[derive(Debug, Default, Serialize)]
+#[derive(Default, Serialize)]
 struct Reasons {
     /// A value that decides is masked or left out.
     values: u64,
@@ -51,41 +48,26 @@ struct Reasons {
     fault: u64,
 }
 
-/// One change of route, as JSON.
-#[derive(Serialize)]
-struct Change<'c> {
-    old: &'c str,
-    new: &'c str,
-    count: u64,
-}
-
 impl Counts {
     pub(super) fn add_different(&mut self, was: Choice<'_>, now: Choice<'_>) {
         self.different += 1;
         let change = (was.to_string(), now.to_string());
-        if let Some(count) = self.changes.get_mut(&change) {
-            *count += 1;
-        } else if self.changes.len() < PAIRS_MAX {
-            self.changes.insert(change, 1);
+        if self.changes.len() < PAIRS_MAX || self.changes.contains_key(&change) {
+            *self.changes.entry(change).or_default() += 1;
         }
     }
 
     pub(super) fn add_doubt(&mut self, doubt: &Doubt<'_>) {
         self.cannot_tell += 1;
-        let names = match doubt {
-            Doubt::Counted => {
-                self.reasons.counting_guard += 1;
-                return;
+        match doubt {
+            Doubt::Counted => self.reasons.counting_guard += 1,
+            Doubt::Fault => self.reasons.fault += 1,
+            Doubt::Values(names) => {
+                self.reasons.values += 1;
+                for name in names {
+                    *self.missing.entry((*name).to_owned()).or_default() += 1;
+                }
             }
-            Doubt::Fault => {
-                self.reasons.fault += 1;
-                return;
-            }
-            Doubt::Values(names) => names,
-        };
-        self.reasons.values += 1;
-        for name in names {
-            *self.missing.entry((*name).to_owned()).or_default() += 1;
         }
     }
 
@@ -96,57 +78,41 @@ impl Counts {
 
     /// What people read.
     pub(super) fn text(&self) -> String {
-        let requests = self.same + self.different + self.cannot_tell;
         let total = format!(
             "{}: {} same, {} different, {} cannot tell",
-            counted(requests, "request"),
+            counted(self.same + self.different + self.cannot_tell, "request"),
             figure(self.same),
             figure(self.different),
             figure(self.cannot_tell),
         );
         // An empty line separates it from the requests above.
-        let total = match self.different {
-            0 => total,
-            _ => format!("\n{total}"),
-        };
-        let missing: Vec<String> = sorted(&self.missing)
-            .into_iter()
-            .map(|(name, count)| format!("{} {}", shown(name), figure(*count)))
-            .collect();
-        let missing = missing.join(", ");
-        let reasons = &self.reasons;
+        let blank = if self.different > 0 { "\n" } else { "" };
+        let missing = sorted(&self.missing).into_iter();
+        let missing = missing.map(|(name, count)| format!("{} {}", shown(name), figure(*count)));
+        let missing = missing.collect::<Vec<_>>().join(", ");
+        let values = format!("values that decide are masked or left out: {missing}");
+        let guard = "the loop guard answered, by what came before";
+        let fault = "a fault of the program answered";
         let doubts = vec![
-            (
-                reasons.values,
-                format!("values that decide are masked or left out: {missing}"),
-            ),
-            (
-                reasons.counting_guard,
-                "the loop guard answered, by what came before".to_owned(),
-            ),
-            (reasons.fault, "a fault of the program answered".to_owned()),
+            (self.reasons.values, values),
+            (self.reasons.counting_guard, guard.to_owned()),
+            (self.reasons.fault, fault.to_owned()),
         ];
-        let first_unreadable = self.first_unreadable.as_deref().unwrap_or_default();
+        let first = shown(self.first_unreadable.as_deref().unwrap_or_default());
+        let others = "callbacks, events and others without a decision";
         let others = vec![
-            (
-                self.without_decision,
-                "callbacks, events and others without a decision".to_owned(),
-            ),
-            (
-                self.unreadable,
-                format!("unreadable, the first is {}", shown(first_unreadable)),
-            ),
+            (self.without_decision, others.to_owned()),
+            (self.unreadable, format!("unreadable, the first is {first}")),
         ];
-        total
+        format!("{blank}{total}")
             + &part("different", self.rows_of_changes())
             + &part("cannot tell", doubts)
             + &part("not replayed", others)
     }
 
     fn rows_of_changes(&self) -> Vec<Row> {
-        let mut rows: Vec<Row> = sorted(&self.changes)
-            .into_iter()
-            .take(PAIRS_SHOWN)
+        let changes = sorted(&self.changes).into_iter().take(PAIRS_SHOWN);
+        let mut rows: Vec<Row> = changes
             .map(|((old, new), count)| (*count, format!("{} → {}", shown(old), shown(new))))
             .collect();
         let shown: u64 = rows.iter().map(|(count, _)| count).sum();
@@ -181,13 +147,12 @@ fn by_count<S: Serializer>(
     changes: &HashMap<(String, String), u64>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(
-        sorted(changes)
-            .into_iter()
-            .map(|((old, new), count)| Change {
-                old,
-                new,
-                count: *count,
-            }),
-    )
+    #[derive(Serialize)]
+    struct Change<'c> {
+        old: &'c str,
+        new: &'c str,
+        count: u64,
+    }
+    let changes = sorted(changes).into_iter();
+    serializer.collect_seq(changes.map(|((old, new), &count)| Change { old, new, count }))
 }

@@ -1,36 +1,35 @@
 //! The page: one file that fetches nothing and runs nothing.
 //!
-//! Every text from outside goes through [`shown`](crate::commands::format::shown) and is escaped. The content security
+//! Every text from outside goes through [`shown`](crate::commands::output::shown) and is escaped. The content security
 //! policy is the second line of defence: nothing is fetched, no script runs, and only our style applies, by its hash.
-
-mod charts;
-mod html;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
+use quick_xml::escape::escape;
 use sha2::{Digest as _, Sha256};
 
-use self::html::{Html, element, empty, text, text_in};
-use super::sheet::{self, Key, Row, Table, hour_name};
-use crate::commands::format::figure;
-use crate::journal::figures::{Figures, Quiet};
+use super::charts;
+use super::sheet::{self, Key, Table, hour_name};
+use crate::commands::output::figure;
+use crate::journal::figures::{Count, Figures, Quiet};
 
 const STYLE: &str = include_str!("page.css");
 
 /// The most rows of a section, and the most quiet numbers.
 const ROWS_MAX: usize = 50;
 
-const NOTE: (&str, &str) = ("class", "note");
-const COLUMN: (&str, &str) = ("scope", "col");
-const ROW: (&str, &str) = ("scope", "row");
+/// Tags that are used more than once.
+const NOTE: &str = r#"p class="note""#;
+const COLUMN: &str = r#"th scope="col""#;
+const ROW: &str = r#"th scope="row""#;
 
 /// The page of these figures.
 pub(super) fn page(figures: &Figures, zone: &TimeZone) -> String {
     let heading = sheet::heading(figures, zone);
     let html = [head(&heading), body(figures, &heading)];
-    let html = element("html", &[("lang", "en")], html);
-    ["<!DOCTYPE html>\n", html.as_str(), "\n"].concat()
+    let Html(html) = element(r#"html lang="en""#, html);
+    ["<!DOCTYPE html>\n", &html, "\n"].concat()
 }
 
 fn head(heading: &str) -> Html {
@@ -38,205 +37,194 @@ fn head(heading: &str) -> Html {
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
     );
-    let policy = [
-        ("http-equiv", "Content-Security-Policy"),
-        ("content", &*policy),
-    ];
+    let policy = format!(r#"<meta http-equiv="Content-Security-Policy" content="{policy}"/>"#);
     let named = [
         ("viewport", "width=device-width, initial-scale=1"),
         ("color-scheme", "light dark"),
         ("referrer", "no-referrer"),
         ("robots", "noindex"),
     ];
-    let mut head = vec![
-        empty("meta", &[("charset", "utf-8")]),
-        empty("meta", &policy),
-    ];
-    head.extend(
-        named.map(|(name, content)| empty("meta", &[("name", name), ("content", content)])),
-    );
-    head.push(text_in(
-        "title",
-        &[],
-        &format!("Calls and texts: {heading}"),
-    ));
-    head.push(element("style", &[], [Html::constant(STYLE)]));
-    element("head", &[], head)
+    let named =
+        named.map(|(name, content)| Html(format!(r#"<meta name="{name}" content="{content}"/>"#)));
+    let title = text_in("title", &format!("Calls and texts: {heading}"));
+    let style = element("style", [Html(STYLE.to_owned())]);
+    let parts = [Html(r#"<meta charset="utf-8"/>"#.to_owned()), Html(policy)];
+    let parts = parts.into_iter().chain(named).chain([title, style]);
+    element("head", parts)
 }
 
 fn body(figures: &Figures, heading: &str) -> Html {
-    let header = [
-        text_in("h1", &[], "Calls and texts"),
-        text_in("p", &[], heading),
-    ];
-    let mut body = vec![element("header", &[], header)];
+    let header = [text_in("h1", "Calls and texts"), text_in("p", heading)];
+    let mut body = vec![element("header", header)];
     if figures.lines + figures.unreadable > 0 {
-        body.push(element("main", &[], main(figures)));
+        body.push(element("main", main(figures)));
     }
     let footer = concat!(
         "Made by twiml-responder ",
         env!("CARGO_PKG_VERSION"),
         " from its journal. No caller’s number is on this page."
     );
-    body.push(text_in("footer", &[], footer));
-    element("body", &[], body)
+    body.push(text_in("footer", footer));
+    element("body", body)
 }
 
 fn main(figures: &Figures) -> Vec<Html> {
     let keys = sheet::keys(figures);
-    let mut main = vec![element("dl", &[("class", "keys")], keys.iter().map(key))];
+    let mut main = vec![element(r#"dl class="keys""#, keys.iter().map(key))];
     let mut sections = Vec::new();
     if figures.answers() > 0 {
         main.push(when(figures));
         sections.push(section(sheet::table(&figures.numbers)));
         sections.push(section(sheet::routes(figures)));
     }
-    sections.extend(
-        figures
-            .quiet
-            .as_ref()
-            .filter(|quiet| quiet.pinned > 0)
-            .map(quiet),
-    );
+    let pinned = figures.quiet.as_ref().filter(|quiet| quiet.pinned > 0);
+    sections.extend(pinned.map(quiet));
     sections.extend(sheet::others(figures).into_iter().map(section));
-    main.push(element("div", &[("class", "sections")], sections));
+    main.push(element(r#"div class="sections""#, sections));
     main
 }
 
 fn key(key: &Key) -> Html {
-    let mut parts = vec![
-        text_in("dt", &[], key.name),
-        text_in("dd", &[("class", "figure")], &figure(key.figure)),
-    ];
+    let name = text_in("dt", key.name);
+    let figure = text_in(r#"dd class="figure""#, &figure(key.figure));
     let notes = key.notes.iter();
-    parts.extend(notes.map(|note| text_in("dd", &[("class", "more")], note)));
-    element("div", &[], parts)
+    let notes = notes.map(|note| text_in(r#"dd class="more""#, note));
+    element("div", [name, figure].into_iter().chain(notes))
 }
 
 /// When they came: the week in cells, the hours in columns, the weekdays in bars, and all of it in figures.
 fn when(figures: &Figures) -> Html {
-    let clock = format!("On the clock of {}.", figures.timezone);
-    let mut parts = vec![
-        text_in("h2", &[], "When"),
-        text_in("p", &[NOTE], &clock),
-        text_in("h3", &[], "By weekday and hour"),
-    ];
-    parts.extend(charts::cells(&figures.weekdays));
+    let (cells, scale) = charts::cells(&figures.weekdays);
     let hours = [
-        text_in("h3", &[], "By hour of the day"),
+        text_in("h3", "By hour of the day"),
         legend(&["calls", "texts"]),
-        charts::columns(&figures.hours),
+        Html(charts::columns(&figures.hours)),
     ];
     let weekdays = [
-        text_in("h3", &[], "By weekday"),
+        text_in("h3", "By weekday"),
         table(&sheet::weekdays(figures)),
     ];
-    let pair = [element("div", &[], hours), element("div", &[], weekdays)];
-    parts.push(element("div", &[("class", "pair")], pair));
-    let region = [
-        ("class", "scroll"),
-        ("role", "region"),
-        ("tabindex", "0"),
-        ("aria-label", "Calls and texts by hour and weekday"),
-    ];
     let details = [
-        text_in("summary", &[], "Calls and texts together, in figures"),
-        element("div", &region, [week(figures)]),
+        text_in("summary", "Calls and texts together, in figures"),
+        element(
+            r#"div class="scroll" role="region" tabindex="0" aria-label="Calls and texts by hour and weekday""#,
+            [week(figures)],
+        ),
     ];
-    parts.push(element("details", &[], details));
-    element("section", &[], parts)
+    let parts = [
+        text_in("h2", "When"),
+        text_in(NOTE, &format!("On the clock of {}.", figures.timezone)),
+        text_in("h3", "By weekday and hour"),
+        Html(cells),
+        text_in(NOTE, &scale),
+        element(
+            r#"div class="pair""#,
+            [element("div", hours), element("div", weekdays)],
+        ),
+        element("details", details),
+    ];
+    element("section", parts)
 }
 
-/// A table with a row an hour and a column a weekday.
+/// A table with a row for each hour and a column for each weekday.
 fn week(figures: &Figures) -> Html {
     let days = figures.weekdays.iter().map(|day| day.weekday);
     let names = ["hour"].into_iter().chain(days).chain(["all"]);
-    let head = names.map(|name| text_in("th", &[COLUMN], name));
+    let head = names.map(|name| text_in(COLUMN, name));
     let rows = figures.hours.iter().map(|of| {
         let days = figures.weekdays.iter();
         let counts = days.map(|day| day.hours[usize::from(of.hour)]);
-        let cells = counts
-            .chain([of.came])
-            .map(|count| text_in("td", &[], &figure(count.all())));
-        let name = text_in("th", &[ROW], &hour_name(of.hour));
-        element("tr", &[], [name].into_iter().chain(cells))
+        let cells = counts.chain([of.came]).map(Count::all);
+        table_row("tr", text_in(ROW, &hour_name(of.hour)), cells)
     });
-    let parts = [
-        element("thead", &[], [element("tr", &[], head)]),
-        element("tbody", &[], rows),
-    ];
-    element("table", &[("class", "dense")], parts)
+    table_of(r#"table class="dense""#, head, rows)
 }
 
 fn legend(names: &[&str]) -> Html {
     let names = names.iter().zip(charts::PARTS);
-    let names = names.map(|(name, class)| element("span", &[], [swatch(class), text(name)]));
-    element("div", &[("class", "legend")], names)
+    let names = names.map(|(name, class)| element("span", [swatch(class), text(name)]));
+    element(r#"div class="legend""#, names)
 }
 
-fn swatch(class: &str) -> Html {
-    text_in("span", &[("class", &format!("swatch {class}"))], "")
+fn swatch(class: &'static str) -> Html {
+    Html(format!(r#"<span class="swatch {class}"></span>"#))
 }
 
 fn section(mut of: Table) -> Html {
     of.cut(ROWS_MAX);
-    let mut parts = vec![text_in("h2", &[], of.title)];
+    let mut parts = vec![text_in("h2", of.title)];
     if !of.note.is_empty() {
-        parts.push(text_in("p", &[NOTE], of.note));
+        parts.push(text_in(NOTE, of.note));
     }
     parts.push(table(&of));
-    element("section", &[], parts)
+    element("section", parts)
 }
 
 /// A section's rows, each with its bar below its name.
 fn table(of: &Table) -> Html {
-    let mut head = vec![text_in("th", &[COLUMN], of.of)];
+    let mut head = vec![text_in(COLUMN, of.of)];
     for (at, name) in of.columns.iter().enumerate() {
-        let has_swatch = of.columns.len() > 1;
-        let class = charts::PARTS.get(at).filter(|_| has_swatch);
-        let content = class
-            .map(|class| swatch(class))
-            .into_iter()
-            .chain([text(name)]);
-        head.push(element("th", &[COLUMN], content));
+        let class = charts::PARTS.get(at).filter(|_| of.columns.len() > 1);
+        let swatch = class.map(|class| swatch(class));
+        head.push(element(COLUMN, swatch.into_iter().chain([text(name)])));
     }
     let longest = of.longest();
-    let rows = of.rows.iter().map(|each| row(of, each, longest));
-    let parts = [
-        element("thead", &[], [element("tr", &[], head)]),
-        element("tbody", &[], rows),
-    ];
-    element("table", &[], parts)
+    let rows = of.rows.iter().map(|row| {
+        let mut name = vec![text(&row.label)];
+        let tag = if row.is_rest {
+            r#"tr class="rest""#
+        } else {
+            name.push(Html(charts::bar(of.bar(row), longest)));
+            "tr"
+        };
+        table_row(tag, element(ROW, name), row.figures.iter().copied())
+    });
+    table_of("table", head, rows)
 }
 
-fn row(of: &Table, row: &Row, longest: u64) -> Html {
-    let mut name = vec![text(&row.label)];
-    if !row.is_rest {
-        name.push(charts::bar(of.bar(row), longest));
-    }
-    let figures = row.figures.iter();
-    let cells = figures.map(|of| text_in("td", &[], &figure(*of)));
-    let name = element("th", &[ROW], name);
-    let attributes: html::Attributes<'_> = if row.is_rest {
-        &[("class", "rest")]
-    } else {
-        &[]
-    };
-    element("tr", attributes, [name].into_iter().chain(cells))
+fn table_row(tag: &'static str, name: Html, figures: impl Iterator<Item = u64>) -> Html {
+    let cells = figures.map(|of| text_in("td", &figure(of)));
+    element(tag, [name].into_iter().chain(cells))
+}
+
+fn table_of(
+    tag: &'static str,
+    head: impl IntoIterator<Item = Html>,
+    rows: impl IntoIterator<Item = Html>,
+) -> Html {
+    let head = element("thead", [element("tr", head)]);
+    element(tag, [head, element("tbody", rows)])
 }
 
 fn quiet(quiet: &Quiet) -> Html {
     let never = format!("{} in the table never came.", sheet::never(quiet));
-    let mut parts = vec![
-        text_in("h2", &[], "Quiet numbers"),
-        text_in("p", &[NOTE], &never),
-    ];
+    let mut parts = vec![text_in("h2", "Quiet numbers"), text_in(NOTE, &never)];
     if !quiet.never.is_empty() {
         let numbers = sheet::first(&quiet.never, ROWS_MAX).into_iter();
-        let numbers = numbers.map(|number| text_in("li", &[], &number));
-        parts.push(element("ul", &[("class", "numbers")], numbers));
+        let numbers = numbers.map(|number| text_in("li", &number));
+        parts.push(element(r#"ul class="numbers""#, numbers));
     }
     let notes = sheet::quiet_notes(quiet).into_iter();
-    parts.extend(notes.map(|note| text_in("p", &[NOTE], &note)));
-    element("section", &[], parts)
+    parts.extend(notes.map(|note| text_in(NOTE, &note)));
+    element("section", parts)
+}
+
+/// Elements and texts as they stand in the page.
+struct Html(String);
+
+/// An element with what is in it. The tag has the attributes, which are constants of ours like its name.
+fn element(tag: &'static str, content: impl IntoIterator<Item = Html>) -> Html {
+    let name = tag.split(' ').next().unwrap_or(tag);
+    let mut html = format!("<{tag}>");
+    html.extend(content.into_iter().map(|Html(part)| part));
+    Html(html + "</" + name + ">")
+}
+
+/// An element with a text.
+fn text_in(tag: &'static str, content: &str) -> Html {
+    element(tag, [text(content)])
+}
+
+fn text(text: &str) -> Html {
+    Html(escape(text).into_owned())
 }

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::commands::format::{counted, figure, share, shown};
-use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section};
+use crate::commands::output::{counted, figure, share, shown};
+use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section, Times};
 
 /// Rows that belong together.
 pub(super) struct Table {
@@ -14,7 +14,7 @@ pub(super) struct Table {
     /// What the rows are named after.
     pub of: &'static str,
     /// What the figures of a row are. The first, or the first two, are drawn as a bar.
-    pub columns: &'static [&'static str],
+    pub columns: Vec<&'static str>,
     pub rows: Vec<Row>,
 }
 
@@ -46,16 +46,10 @@ impl Table {
             return;
         }
         let rest = self.rows.split_off(most);
-        let mut figures = vec![0; self.columns.len()];
-        for row in &rest {
-            for (sum, figure) in figures.iter_mut().zip(&row.figures) {
-                *sum += figure;
-            }
-        }
-        let more = figure(rest.len() as u64);
+        let sum = |at: usize| rest.iter().map(|row| row.figures[at]).sum();
         self.rows.push(Row {
-            label: format!("{more} others"),
-            figures,
+            label: format!("{} others", figure(rest.len() as u64)),
+            figures: (0..self.columns.len()).map(sum).collect(),
             is_rest: true,
         });
     }
@@ -70,41 +64,35 @@ pub(super) struct Key {
 
 /// The figures that come first.
 pub(super) fn keys(figures: &Figures) -> Vec<Key> {
-    // Counts of zero are not mentioned.
-    let notes = |counts: &[(u64, &str)]| {
-        let some = counts.iter().filter(|(count, _)| *count > 0);
-        some.map(|(count, what)| format!("{} {what}", figure(*count)))
-            .collect()
-    };
     let key = |name, figure, notes| Key {
         name,
         figure,
         notes,
     };
+    let notes = |counts: &[(u64, &str)]| {
+        let some = counts.iter().filter(|(count, _)| *count > 0);
+        some.map(|(count, what)| format!("{} {what}", figure(*count)))
+            .collect()
+    };
     let (came, back, withheld) = (figures.came, figures.came_back, figures.withheld);
-    let calls = notes(&[(withheld.calls, "withheld"), (back.calls, "came back")]);
-    let texts = notes(&[
+    let calls = [(withheld.calls, "withheld"), (back.calls, "came back")];
+    let texts = [
         (withheld.texts, "withheld"),
         (figures.machines, "from machines"),
         (back.texts, "came back"),
-    ]);
-    let mut keys = vec![
-        key("Calls", came.calls, calls),
-        key("Texts", came.texts, texts),
     ];
     let (default, answers) = (figures.default_answers(), figures.answers());
-    let share = match answers {
-        0 => Vec::new(),
-        _ => vec![format!(
-            "{} of {}",
-            share(default, answers),
-            counted(answers, "answer")
-        )],
-    };
-    keys.push(key("Default answers", default, share));
-    let decided = || figures.intercepts.rows.iter().map(|(_, decided)| decided);
-    let blocked: u64 = decided().map(|decided| decided.blocked).sum();
-    let passed: u64 = decided().map(|decided| decided.passed).sum();
+    let share = share(default, answers);
+    let share = (answers > 0).then(|| format!("{share} of {}", counted(answers, "answer")));
+    let mut keys = vec![
+        key("Calls", came.calls, notes(&calls)),
+        key("Texts", came.texts, notes(&texts)),
+        key("Default answers", default, share.into_iter().collect()),
+    ];
+    let decided = figures.intercepts.named.values();
+    let (blocked, passed) = decided.fold((0, 0), |(blocked, passed), decided| {
+        (blocked + decided.blocked, passed + decided.passed)
+    });
     if blocked + passed > 0 {
         let passed = vec![format!("{} let go on", figure(passed))];
         keys.push(key("Interactions blocked", blocked, passed));
@@ -137,25 +125,37 @@ pub(super) fn heading(figures: &Figures, zone: &TimeZone) -> String {
 
 /// A section of the figures.
 pub(super) fn table<T: Counted>(section: &Section<T>) -> Table {
-    let rows = section.rows.iter().map(|(name, counted)| Row {
-        label: match name.as_deref() {
-            None => "not certain which".to_owned(),
-            Some(OTHERS) => "other".to_owned(),
-            Some(name) => shown(name),
-        },
-        figures: counted.figures(),
-        is_rest: name.as_deref() == Some(OTHERS),
+    let rows = section.rows().into_iter().map(|(name, counted)| Row {
+        is_rest: name == Some(OTHERS),
+        ..match name {
+            None => row("not certain which", &counted),
+            Some(OTHERS) => row("other", &counted),
+            Some(name) => row(&shown(name), &counted),
+        }
     });
     Table {
         title: section.title,
         note: "",
         of: section.of,
-        columns: T::COLUMNS,
+        columns: columns::<T>(),
         rows: rows.collect(),
     }
 }
 
-/// By route.
+fn columns<T: Counted>() -> Vec<&'static str> {
+    let figures = T::default().figures().into_iter();
+    figures.map(|(name, _)| name).collect()
+}
+
+fn row(label: &str, counted: &impl Counted) -> Row {
+    let figures = counted.figures().into_iter();
+    Row {
+        label: label.to_owned(),
+        figures: figures.map(|(_, figure)| figure).collect(),
+        is_rest: false,
+    }
+}
+
 pub(super) fn routes(figures: &Figures) -> Table {
     let mut table = table(&figures.routes);
     if figures.came_back.all() > 0 {
@@ -164,18 +164,26 @@ pub(super) fn routes(figures: &Figures) -> Table {
     table
 }
 
-/// By hour of the day.
 pub(super) fn hours(figures: &Figures) -> Table {
     let hours = figures.hours.iter();
-    let hours = hours.map(|of| (hour_name(of.hour), of.came.figures()));
-    rows("Hours", "hour", Count::COLUMNS, hours)
+    Table {
+        title: "Hours",
+        note: "",
+        of: "hour",
+        columns: columns::<Count>(),
+        rows: hours.map(|of| row(&hour_name(of.hour), &of.came)).collect(),
+    }
 }
 
-/// By weekday.
 pub(super) fn weekdays(figures: &Figures) -> Table {
     let weekdays = figures.weekdays.iter();
-    let weekdays = weekdays.map(|of| (of.weekday.to_owned(), of.came.figures()));
-    rows("Weekdays", "weekday", Count::COLUMNS, weekdays)
+    Table {
+        title: "Weekdays",
+        note: "",
+        of: "weekday",
+        columns: columns::<Count>(),
+        rows: weekdays.map(|of| row(of.weekday, &of.came)).collect(),
+    }
 }
 
 /// `09:00`
@@ -185,23 +193,24 @@ pub(super) fn hour_name(hour: u8) -> String {
 
 /// All other tables that have rows.
 pub(super) fn others(figures: &Figures) -> Vec<Table> {
-    let unusual = figures.statuses.iter().filter(|of| !of.is_usual());
-    let unusual = unusual.map(|of| (format!("{} {}", of.webhook, of.status), vec![of.count]));
-    let mut statuses = rows(
-        "Other statuses",
-        "webhook and status",
-        &["answers"],
-        unusual,
-    );
-    statuses.note = "Answers with another status than the webhook's own.";
+    let statuses = figures.statuses.iter();
+    let unusual = statuses.filter(|((webhook, status), _)| !is_usual(webhook, *status));
+    let statuses = Table {
+        title: "Other statuses",
+        note: "Answers with another status than the webhook's own.",
+        of: "webhook and status",
+        columns: vec!["answers"],
+        rows: unusual
+            .map(|((webhook, status), &count)| {
+                row(&format!("{webhook} {status}"), &Times { count })
+            })
+            .collect(),
+    };
     let mut tables = vec![
         table(&figures.intercepts),
         table(&figures.callbacks),
         table(&figures.events),
-        Table {
-            of: "event",
-            ..table(&figures.voice_webhooks)
-        },
+        table(&figures.voice_webhooks),
         table(&figures.loop_guard),
         table(&figures.failed),
         statuses,
@@ -210,23 +219,12 @@ pub(super) fn others(figures: &Figures) -> Vec<Table> {
     tables
 }
 
-fn rows(
-    title: &'static str,
-    of: &'static str,
-    columns: &'static [&'static str],
-    rows: impl Iterator<Item = (String, Vec<u64>)>,
-) -> Table {
-    let rows = rows.map(|(label, figures)| Row {
-        label,
-        figures,
-        is_rest: false,
-    });
-    Table {
-        title,
-        note: "",
-        of,
-        columns,
-        rows: rows.collect(),
+/// Whether the webhook answers so when nothing is wrong.
+fn is_usual(webhook: &str, status: u16) -> bool {
+    match webhook {
+        "out-of-session" | "webhook" => status == 200,
+        "intercept" => matches!(status, 204 | 403),
+        _ => status == 204,
     }
 }
 
@@ -236,49 +234,40 @@ pub(super) fn never(quiet: &Quiet) -> String {
     format!("{never} of {pinned}")
 }
 
-/// The first of some numbers, and how many more there are.
+/// The first of some numbers, each cut to what fits in a line of a terminal, and how many more there are.
 pub(super) fn first(numbers: &[String], most: usize) -> Vec<String> {
-    let mut first: Vec<String> = numbers.iter().take(most).map(|text| shown(text)).collect();
+    let some = numbers.iter().take(most);
+    let mut first: Vec<String> = some
+        .map(|text| shown(text).chars().take(78).collect())
+        .collect();
     if numbers.len() > most {
-        first.push(format!(
-            "and {} more",
-            figure((numbers.len() - most) as u64)
-        ));
+        let more = figure((numbers.len() - most) as u64);
+        first.push(format!("and {more} more"));
     }
     first
 }
 
 /// What else the journal says about numbers that never came, a sentence each.
 pub(super) fn quiet_notes(quiet: &Quiet) -> Vec<String> {
+    let (uncertain, unkept) = (&quiet.uncertain, &quiet.unkept);
+    let counted = |numbers: &[String]| counted(numbers.len() as u64, "number");
     let mut notes = Vec::new();
     if quiet.never.is_empty() {
         notes.push("No number is known to be quiet.".to_owned());
     }
-    if !quiet.uncertain.is_empty() {
+    if !uncertain.is_empty() {
         notes.push(format!(
-            "{} may have come, because a masked number in the journal begins and ends so: {}",
-            counted(quiet.uncertain.len() as u64, "number"),
-            some(&quiet.uncertain)
+            "{} may have come, because a masked number in the journal begins and ends so: {}.",
+            counted(uncertain),
+            first(uncertain, 5).join(", ")
         ));
     }
-    if !quiet.unkept.is_empty() {
+    if !unkept.is_empty() {
         notes.push(format!(
-            "Nothing is known of {} of a form that a journal never holds whole: {}",
-            counted(quiet.unkept.len() as u64, "number"),
-            some(&quiet.unkept)
+            "Nothing is known of {} of a form that a journal never holds whole: {}.",
+            counted(unkept),
+            first(unkept, 5).join(", ")
         ));
     }
     notes
-}
-
-/// The first of some numbers in a sentence, each cut short.
-fn some(numbers: &[String]) -> String {
-    const MOST: usize = 5;
-    let short = |text: &String| shown(text).chars().take(60).collect();
-    let first: Vec<String> = numbers.iter().take(MOST).map(short).collect();
-    let first = first.join(", ");
-    match numbers.len().saturating_sub(MOST) {
-        0 => format!("{first}."),
-        more => format!("{first} and {} more.", figure(more as u64)),
-    }
 }

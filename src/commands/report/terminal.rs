@@ -3,10 +3,10 @@
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::sheet::{self, Table};
-use crate::commands::format::figure;
+use crate::commands::output::figure;
 use crate::journal::figures::{Figures, Quiet};
 
 /// The most columns of a line.
@@ -39,8 +39,7 @@ pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
         let count = format!("{BOLD}{:>figure_width$}{PLAIN}", figure(key.figure));
         let notes = key.notes.join(", ");
         let line = format!("{:name_width$}  {count}  {notes}", key.name);
-        text.push_str(line.trim_end());
-        text.push('\n');
+        text.extend([line.trim_end(), "\n"]);
     }
     if figures.answers() > 0 {
         draw(sheet::table(&figures.numbers), &mut text);
@@ -48,7 +47,7 @@ pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
         draw(sheet::hours(figures), &mut text);
         draw(sheet::weekdays(figures), &mut text);
     }
-    if let Some(quiet) = &figures.quiet {
+    if let Some(quiet) = figures.quiet.as_ref().filter(|quiet| quiet.pinned > 0) {
         draw_quiet(quiet, &mut text);
     }
     for section in sheet::others(figures) {
@@ -63,49 +62,48 @@ fn draw(mut section: Table, text: &mut String) {
     section.cut(ROWS_MAX);
     let labels = section.rows.iter().map(|row| row.label.width());
     let widest = labels.max().unwrap_or(0).max(section.title.len());
-    let widths: Vec<usize> = section
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(at, name)| {
-            let figures = section.rows.iter().map(|row| figure(row.figures[at]).len());
-            let is_drawn = section.columns.len() > 1 && at < 2;
-            let name_width = name.len() + if is_drawn { 2 } else { 0 };
-            figures.max().unwrap_or(0).max(name_width)
-        })
-        .collect();
-    let taken = 2 + widths.iter().map(|width| width + 2).sum::<usize>();
+    let blocks = BLOCKS.map(Some).into_iter().chain([None]);
+    let blocks = blocks.map(|block| block.filter(|_| section.columns.len() > 1));
+    let mut taken = 2;
+    let mut columns = Vec::new();
+    for ((at, name), block) in section.columns.iter().enumerate().zip(blocks) {
+        let figures = section.rows.iter().map(|row| figure(row.figures[at]).len());
+        let name_width = name.len() + if block.is_some() { 2 } else { 0 };
+        let width = figures.max().unwrap_or(0).max(name_width);
+        taken += width + 2;
+        columns.push((name, block, width));
+    }
     let label_width = widest.min(WIDTH.saturating_sub(taken + BAR_MIN));
     let bar_width = WIDTH.saturating_sub(taken + label_width);
-    text.push('\n');
-    let _ = write!(text, "{BOLD}{}{PLAIN}", padded(section.title, label_width));
-    for (at, (name, width)) in section.columns.iter().zip(&widths).enumerate() {
-        let (block, colour) = BLOCKS[at.min(1)];
-        let is_drawn = section.columns.len() > 1 && at < 2;
-        if is_drawn {
-            let blanks = " ".repeat(width - name.len());
-            let _ = write!(text, "{blanks}{colour}{block}{PLAIN} {name}");
-        } else {
-            let _ = write!(text, "  {name:>width$}");
-        }
+    let _ = write!(
+        text,
+        "\n{BOLD}{}{PLAIN}",
+        padded(section.title, label_width)
+    );
+    for (name, block, width) in &columns {
+        let _ = match block {
+            Some((block, colour)) => {
+                let blanks = " ".repeat(width - name.len());
+                write!(text, "{blanks}{colour}{block}{PLAIN} {name}")
+            }
+            None => write!(text, "  {name:>width$}"),
+        };
     }
     text.push('\n');
     let longest = section.longest();
     for row in &section.rows {
         text.push_str(&padded(&row.label, label_width));
-        for (number, width) in row.figures.iter().zip(&widths) {
+        for (number, (_, _, width)) in row.figures.iter().zip(&columns) {
             let _ = write!(text, "  {:>width$}", figure(*number));
         }
         let bar = bar(section.bar(row), longest, bar_width);
         if !row.is_rest && !bar.is_empty() {
-            text.push_str("  ");
-            text.push_str(&bar);
+            text.extend(["  ", &bar]);
         }
         text.push('\n');
     }
     if !section.note.is_empty() {
-        text.push_str(section.note);
-        text.push('\n');
+        text.extend([section.note, "\n"]);
     }
 }
 
@@ -135,32 +133,17 @@ fn bar(parts: &[u64], longest: u64, width: usize) -> String {
 
 /// A text in so many columns, cut with an ellipsis where it is too long.
 fn padded(text: &str, width: usize) -> String {
-    let mut padded = String::new();
-    let mut taken = 0;
-    if text.width() <= width {
-        padded.push_str(text);
-        taken = text.width();
-    } else {
-        for character in text.chars() {
-            let columns = character.width().unwrap_or(0);
-            if taken + columns + 1 > width {
-                break;
-            }
-            padded.push(character);
-            taken += columns;
-        }
+    let mut padded = text.to_owned();
+    if text.width() > width {
+        while padded.width() + 1 > width && padded.pop().is_some() {}
         padded.push('…');
-        taken += 1;
     }
-    padded.push_str(&" ".repeat(width.saturating_sub(taken)));
-    padded
+    let taken = padded.width();
+    padded + &" ".repeat(width.saturating_sub(taken))
 }
 
 /// The numbers of the table that never came, several in a line.
 fn draw_quiet(quiet: &Quiet, text: &mut String) {
-    if quiet.pinned == 0 {
-        return;
-    }
     let never = sheet::never(quiet);
     let _ = writeln!(
         text,

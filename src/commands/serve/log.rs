@@ -1,73 +1,75 @@
 //! Where the events of the service go: to standard error, through a thread of their own.
 //!
 //! For people, as JSON, or as systemd's journal wants it: with a priority, and without the time, which it records itself.
-
-mod queue;
+//! No request ever waits for a stream that is slow, full or closed: when the thread cannot keep up, lines are lost and
+//! counted.
 
 use std::fs::File;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::sync::Arc;
-use std::{env, fmt, panic};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+use std::{env, fmt, panic, thread};
 
 use anyhow::{Context, Result};
 use tracing::{Event, Level, Subscriber, error};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
-use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use self::queue::Queue;
-use super::options::{LogFormat, LogOptions};
-use crate::service::metrics::Metrics;
+use crate::commands::Format;
+use crate::service::metrics::{Counted, Metrics};
 
-pub(super) use self::queue::flush;
+/// The most lines that wait. At about 200 bytes each, that is less than two megabytes.
+const WAITING: u64 = 8192;
 
-/// Sends every event to standard error. Lines that standard error does not take in time are lost, and counted.
-#[must_use = "the log is written out when this is dropped"]
-pub(super) fn start(options: &LogOptions, metrics: &Arc<Metrics>) -> Result<Flush> {
+/// The most bytes of one write, unless a single line is longer.
+const BATCH_BYTES: usize = 32 * 1024;
+
+/// How long the thread gathers lines before it writes them. Lines that come in the meantime need not wake it, which would
+/// cost a request more than the line itself.
+const GATHERING: Duration = Duration::from_millis(10);
+
+/// How long the end of the process waits for lines that are on their way.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How many lines of this process's log wait, for [`flush`].
+static LOG: OnceLock<Arc<AtomicU64>> = OnceLock::new();
+
+/// Sends every event to standard error, until [`flush`] at the end.
+pub(super) fn start(format: Format, level: Targets, metrics: &Arc<Metrics>) -> Result<()> {
     let queue = Queue::start(io::stderr(), Arc::clone(metrics))
         .context("cannot start the thread that writes the log")?;
-    let subscriber = tracing_subscriber::registry().with(options.log_level.0.clone());
+    let subscriber = tracing_subscriber::registry().with(level);
     let events = tracing_subscriber::fmt::layer()
         .with_writer(queue)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal());
-    match (options.log, is_journal(&io::stderr())) {
-        (LogFormat::Human, false) => subscriber.with(events).init(),
-        (LogFormat::Human, true) => {
+    match (format, is_journal(&io::stderr())) {
+        (Format::Human, false) => subscriber.with(events).init(),
+        (Format::Human, true) => {
             let events = events.with_level(false).without_time();
             subscriber.with(events.map_event_format(Prioritised)).init();
         }
-        (LogFormat::Json, is_journal) => {
-            let events = events.json().flatten_event(true);
-            if is_journal {
-                let events = events.without_time().map_event_format(Prioritised);
-                subscriber.with(events).init();
-            } else {
-                subscriber.with(events).init();
-            }
+        (Format::Json, false) => subscriber.with(events.json().flatten_event(true)).init(),
+        (Format::Json, true) => {
+            let events = events.json().flatten_event(true).without_time();
+            subscriber.with(events.map_event_format(Prioritised)).init();
         }
     }
-    Ok(Flush)
-}
-
-/// Waits, when dropped, until the log is written.
-pub(super) struct Flush;
-
-impl Drop for Flush {
-    fn drop(&mut self) {
-        flush();
-    }
+    Ok(())
 }
 
 /// Logs a panic like any other event. Its message is left out, because it may contain a number of the request.
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        let place = place.unwrap_or_default();
         error!(
             place,
             "a fault of the program; please report it with this place"
@@ -112,5 +114,202 @@ where
         };
         write!(writer, "<{priority}>")?;
         self.0.format_event(context, writer, event)
+    }
+}
+
+/// The queue to the thread that writes. Events are written to it.
+#[derive(Clone)]
+struct Queue {
+    /// Without a bound of its own, since a bounded channel takes all of its memory at once.
+    lines: Sender<Vec<u8>>,
+    /// How many lines are not written yet.
+    waiting: Arc<AtomicU64>,
+    metrics: Arc<Metrics>,
+}
+
+impl Queue {
+    /// Starts the thread that writes to a stream.
+    fn start(stream: impl Write + Send + 'static, metrics: Arc<Metrics>) -> io::Result<Self> {
+        let (lines, received) = channel();
+        let waiting = Arc::<AtomicU64>::default();
+        LOG.get_or_init(|| Arc::clone(&waiting));
+        let queue = Self {
+            lines,
+            waiting,
+            metrics,
+        };
+        let (waiting, metrics) = (Arc::clone(&queue.waiting), Arc::clone(&queue.metrics));
+        thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || write_all(stream, &received, &waiting, &metrics))?;
+        Ok(queue)
+    }
+}
+
+/// Waits until every line that is on its way is written, but not for long.
+pub(super) fn flush() {
+    if let Some(waiting) = LOG.get() {
+        wait(waiting, PATIENCE);
+    }
+}
+
+/// Waits until no line is on its way, but not longer than this.
+fn wait(waiting: &AtomicU64, patience: Duration) {
+    let deadline = Instant::now() + patience;
+    while waiting.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+impl<'a> MakeWriter<'a> for Queue {
+    type Writer = &'a Self;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        self
+    }
+}
+
+impl Write for &Queue {
+    /// Takes a whole event: `tracing-subscriber` writes each with one call.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let has_room = self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING;
+        let is_sent = has_room && self.lines.send(line.to_vec()).is_ok();
+        if !is_sent {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.metrics.counter(Counted::LogLinesLost).inc();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes lines, as many at once as there are, until no sender is left.
+fn write_all(
+    mut stream: impl Write,
+    lines: &Receiver<Vec<u8>>,
+    waiting: &AtomicU64,
+    metrics: &Metrics,
+) {
+    let gathered = || {
+        let first = lines.recv().ok()?;
+        thread::sleep(GATHERING);
+        Some(first)
+    };
+    while let Some(mut batch) = lines.try_recv().ok().or_else(gathered) {
+        let mut count = 1;
+        while batch.len() < BATCH_BYTES
+            && let Ok(line) = lines.try_recv()
+        {
+            batch.extend_from_slice(&line);
+            count += 1;
+        }
+        // The service keeps running even if its log is closed.
+        let written = stream.write_all(&batch).and_then(|()| stream.flush());
+        if written.is_err() {
+            metrics.counter(Counted::LogLinesLost).inc_by(count);
+        }
+        waiting.fetch_sub(count, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Condvar, Mutex};
+
+    use super::*;
+
+    /// A stream that takes nothing while it is closed.
+    #[derive(Clone, Default)]
+    struct Gate(Arc<Shared>);
+
+    #[derive(Default)]
+    struct Shared {
+        taken: Mutex<Taken>,
+        opened: Condvar,
+    }
+
+    #[derive(Default)]
+    struct Taken {
+        is_open: bool,
+        bytes: Vec<u8>,
+    }
+
+    impl Gate {
+        fn open(&self) {
+            self.0.taken.lock().expect("no panic").is_open = true;
+            self.0.opened.notify_all();
+        }
+
+        fn written(&self) -> String {
+            let taken = self.0.taken.lock().expect("no panic").bytes.clone();
+            String::from_utf8(taken).expect("text")
+        }
+    }
+
+    impl Write for Gate {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = self.0.taken.lock().expect("no panic");
+            let mut taken = self
+                .0
+                .opened
+                .wait_while(taken, |taken| !taken.is_open)
+                .expect("no panic");
+            taken.bytes.extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lost(metrics: &Metrics) -> u64 {
+        let text = metrics.text(crate::service::metrics::MetricsFormat::OpenMetrics);
+        text.lines()
+            .find_map(|line| line.strip_prefix("twiml_responder_log_lines_lost_total "))
+            .and_then(|count| count.parse().ok())
+            .expect("the counter")
+    }
+
+    #[test]
+    fn a_stream_that_takes_nothing_costs_lines_and_no_time() {
+        let (gate, metrics) = (Gate::default(), Arc::new(Metrics::new()));
+        let queue = Queue::start(gate.clone(), Arc::clone(&metrics)).expect("a thread");
+        let sent = WAITING * 2;
+        for number in 0..sent {
+            let line = format!("{number:05}\n");
+            (&queue).write_all(line.as_bytes()).expect("it never fails");
+        }
+        gate.open();
+        wait(&queue.waiting, Duration::from_secs(60));
+        let written = gate.written().lines().count();
+        assert_eq!(written as u64 + lost(&metrics), sent);
+        assert!(written as u64 >= WAITING, "{written}");
+        assert!(lost(&metrics) > 0);
+        assert!(gate.written().starts_with("00000\n00001\n"));
+    }
+
+    #[test]
+    fn a_stream_that_is_closed_costs_lines_only() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let metrics = Arc::new(Metrics::new());
+        let queue = Queue::start(Closed, Arc::clone(&metrics)).expect("a thread");
+        for _ in 0..3 {
+            (&queue).write_all(b"a line\n").expect("it never fails");
+            wait(&queue.waiting, Duration::from_secs(60));
+        }
+        assert_eq!(lost(&metrics), 3);
     }
 }

@@ -1,7 +1,6 @@
-//! The options of `serve`, a struct for each group of them.
+//! The options of `serve`, in the order of `--help`.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -10,6 +9,7 @@ use ipnet::IpNet;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
+use crate::commands::Format;
 use crate::commands::load_table::DirectoryLimit;
 use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
 use crate::journal::line::Beyond;
@@ -20,32 +20,12 @@ use crate::service::path::OutOfSessionPath;
 use crate::table::schedule::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
 
-/// Every option, in the order of `--help`.
 #[derive(Debug, Args)]
 #[command(
     term_width = 100,
     after_help = "--listen, --public-url, --trusted-proxy and --auth-token-file may be repeated."
 )]
 pub(in crate::commands) struct Arguments {
-    #[command(flatten)]
-    pub(super) table: TableOptions,
-    #[command(flatten)]
-    pub(super) listening: ListenOptions,
-    #[command(flatten)]
-    pub(super) urls: UrlOptions,
-    #[command(flatten)]
-    pub(super) access: AccessOptions,
-    #[command(flatten)]
-    pub(super) limits: LimitOptions,
-    #[command(flatten)]
-    pub(super) journal: JournalOptions,
-    #[command(flatten)]
-    pub(super) log: LogOptions,
-}
-
-/// Where the table is.
-#[derive(Debug, Args)]
-pub(super) struct TableOptions {
     /// The table
     #[arg(long, value_name = "FILE", default_value = "responses.toml")]
     pub config: PathBuf,
@@ -54,11 +34,6 @@ pub(super) struct TableOptions {
     pub state_dir: Option<PathBuf>,
     #[command(flatten)]
     pub limit: DirectoryLimit,
-}
-
-/// Where requests arrive.
-#[derive(Debug, Args)]
-pub(super) struct ListenOptions {
     /// Address or unix:PATH to listen on
     #[arg(
         long,
@@ -82,11 +57,6 @@ pub(super) struct ListenOptions {
     /// Answer /livez and /readyz next to the webhooks, too
     #[arg(long)]
     pub health: bool,
-}
-
-/// How Twilio reaches the service.
-#[derive(Debug, Args)]
-pub(super) struct UrlOptions {
     /// Path of Proxy's webhook
     #[arg(long, value_name = "PATH", default_value = "/out-of-session")]
     pub path: OutOfSessionPath,
@@ -96,6 +66,34 @@ pub(super) struct UrlOptions {
     /// Network whose X-Forwarded-* headers are trusted
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     pub trusted_proxy: Vec<IpNet>,
+    #[command(flatten)]
+    pub(super) access: AccessOptions,
+    /// Largest request body
+    #[arg(long, value_name = "BYTES", default_value = "262144")]
+    pub max_body: usize,
+    /// Most connections open at once
+    #[arg(long, value_name = "N", default_value = "4096", value_parser = at_least_one)]
+    pub max_connections: usize,
+    /// Keep accepting for this long after SIGTERM
+    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
+    pub drain_delay: Duration,
+    #[command(flatten)]
+    pub(super) journal: JournalOptions,
+    /// Format of the log
+    #[arg(
+        long,
+        value_enum,
+        value_name = "human|json",
+        hide_possible_values = true,
+        default_value = "human"
+    )]
+    pub log: Format,
+    /// Level from error to trace, or a filter
+    #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = log_filter)]
+    pub log_level: Targets,
+    /// Do not mask numbers in the log
+    #[arg(long)]
+    pub show_numbers: bool,
 }
 
 /// Who gets answers.
@@ -111,22 +109,14 @@ pub(super) struct AccessOptions {
 }
 
 impl AccessOptions {
-    /// Reads the secrets and keys.
+    /// Reads the secrets and keys. The service does not run until the operator has decided whether signatures are checked.
     pub(super) fn read(&self) -> Result<Access> {
         refuse_pipes(&self.secrets.auth_token_file)?;
         refuse_pipes(&self.keys.voice_webhooks_key_file)?;
-        Ok(Access {
-            verification: self.verification()?,
-            voice_webhooks: self.keys.read()?,
-        })
-    }
-
-    /// Whether signatures are checked. The service does not run until the operator has decided that.
-    fn verification(&self) -> Result<Verification> {
         let secrets = self.secrets.read()?;
-        match (secrets.is_empty(), self.allow_unsigned) {
-            (false, false) => Ok(Verification::Signed(secrets)),
-            (true, true) => Ok(Verification::AllowUnsigned),
+        let verification = match (secrets.is_empty(), self.allow_unsigned) {
+            (false, false) => Verification::Signed(secrets),
+            (true, true) => Verification::AllowUnsigned,
             (false, true) => bail!(
                 "--allow-unsigned together with an auth token: remove --allow-unsigned to check signatures, \
                  or unset {TOKEN_VARIABLE} and --auth-token-file to try things out"
@@ -135,22 +125,12 @@ impl AccessOptions {
                 "there is no auth token to check signatures with: set {TOKEN_VARIABLE} or --auth-token-file, \
                  or try things out on this machine with --allow-unsigned"
             ),
-        }
+        };
+        Ok(Access {
+            verification,
+            voice_webhooks: self.keys.read()?,
+        })
     }
-}
-
-/// How much the service takes on.
-#[derive(Debug, Args)]
-pub(super) struct LimitOptions {
-    /// Largest request body
-    #[arg(long, value_name = "BYTES", default_value = "262144")]
-    pub max_body: usize,
-    /// Most connections open at once
-    #[arg(long, value_name = "N", default_value = "4096", value_parser = at_least_one)]
-    pub max_connections: usize,
-    /// Keep accepting for this long after SIGTERM
-    #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
-    pub drain_delay: Duration,
 }
 
 /// What the journal stores, and where.
@@ -179,7 +159,6 @@ pub(super) struct JournalOptions {
     journal_max_files: usize,
 }
 
-/// How the journal stores numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Numbers {
     Masked,
@@ -187,8 +166,8 @@ enum Numbers {
 }
 
 impl JournalOptions {
-    /// What the journal is told; `None` if there is to be none.
-    pub(super) fn into_service(self) -> Option<JournalSettings> {
+    /// `None` without a journal.
+    pub(super) fn into_settings(self) -> Option<JournalSettings> {
         let names = self.journal_values.into_iter();
         Some(JournalSettings {
             folder: self.journal?,
@@ -202,49 +181,17 @@ impl JournalOptions {
     }
 }
 
-/// What is logged, and how.
-#[derive(Debug, Args)]
-pub(super) struct LogOptions {
-    /// Format of the log
-    #[arg(
-        long,
-        value_enum,
-        value_name = "human|json",
-        hide_possible_values = true,
-        default_value = "human"
-    )]
-    pub log: LogFormat,
-    /// Level from error to trace, or a filter
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log_level: LogLevel,
-    /// Do not mask numbers in the log
-    #[arg(long)]
-    pub show_numbers: bool,
-}
-
-/// The format of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum LogFormat {
-    Human,
-    Json,
-}
-
-/// What is logged, by level and by the crate that logs it.
-#[derive(Debug, Clone)]
-pub(super) struct LogLevel(pub Targets);
-
-impl FromStr for LogLevel {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // The filter would take a misspelt level for the name of a crate, and log next to nothing.
-        let is_known = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
-        let parts: Vec<&str> = text.split(',').map(str::trim).collect();
-        let filter = parts.join(",").parse().map(Self).ok();
-        filter.filter(|_| parts.iter().all(|part| is_known(part))).ok_or_else(|| {
-            "write error, warn, info, debug, trace or off, or a filter such as info,twiml_responder=debug".to_owned()
+fn log_filter(text: &str) -> Result<Targets, String> {
+    // The filter would take a misspelt level for the name of a crate, and log next to nothing.
+    let is_known = |part: &&str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    let parts: Vec<&str> = text.split(',').map(str::trim).collect();
+    let filter = parts.join(",").parse().ok();
+    filter
+        .filter(|_| parts.iter().all(is_known))
+        .ok_or_else(|| {
+            "write error, warn, info, debug, trace or off, or a filter such as info,twiml_responder=debug"
+                .to_owned()
         })
-    }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

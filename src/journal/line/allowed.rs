@@ -53,9 +53,15 @@ pub(super) fn fits(kind: ParameterKind, value: &str) -> bool {
         ParameterKind::Sid => is_sid(value),
         ParameterKind::Enumerated => is_word(value),
         ParameterKind::Boolean => matches!(value, "true" | "false"),
-        ParameterKind::Country => is_country(value),
+        ParameterKind::Country => {
+            let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b' ';
+            (2..=40).contains(&value.len()) && value.bytes().all(is_letter)
+        }
         ParameterKind::Integer => is_digits(value, 7),
-        ParameterKind::Version => is_version(value),
+        // `2010-04-01`
+        ParameterKind::Version => {
+            value.len() == 10 && value.starts_with("20") && value.parse::<Date>().is_ok()
+        }
         // Several keys may be a number, or a secret.
         ParameterKind::Keys => matches!(value.as_bytes(), [b'0'..=b'9' | b'*' | b'#']),
         _ => false,
@@ -76,23 +82,8 @@ pub(super) fn is_sid(text: &str) -> bool {
 
 /// Whether a text is one of a set's words: a few letters, with nothing in it that could be a number.
 pub(super) fn is_word(text: &str) -> bool {
-    (1..=NAME_MAX).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._- ".contains(&byte))
-        && !may_hide_a_number(text)
-}
-
-fn is_country(text: &str) -> bool {
-    (2..=40).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphabetic() || byte == b' ')
-}
-
-/// `2010-04-01`
-fn is_version(text: &str) -> bool {
-    text.len() == 10 && text.starts_with("20") && text.parse::<Date>().is_ok()
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._- ".contains(&byte);
+    (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(is_part) && !may_hide_a_number(text)
 }
 
 /// Whether a parameter's name may stand in a line: people who call by SIP choose names, too.
@@ -109,16 +100,13 @@ pub(super) fn may_hide_a_number(text: &str) -> bool {
 
 /// Whether a text in the place of our own number looks like one; anything else there may be somebody's.
 pub(crate) fn is_own(number: &str) -> bool {
-    if let Some(number) = number.strip_prefix("whatsapp:") {
-        return number.parse::<E164>().is_ok();
+    match number.split_once(':') {
+        None => number.parse::<E164>().is_ok() || is_digits(number, 8),
+        Some(("whatsapp", number)) => number.parse::<E164>().is_ok(),
+        Some(("messenger", page)) => is_digits(page, 32),
+        Some(("rcs", agent)) => is_word(agent) && !agent.contains(' '),
+        Some(_) => false,
     }
-    if let Some(page) = number.strip_prefix("messenger:") {
-        return is_digits(page, 32);
-    }
-    if let Some(agent) = number.strip_prefix("rcs:") {
-        return is_word(agent) && !agent.contains(' ');
-    }
-    number.parse::<E164>().is_ok() || is_digits(number, 8)
 }
 
 fn is_digits(text: &str, most: usize) -> bool {

@@ -87,10 +87,8 @@ pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
 #[must_use]
 pub fn event<'a>(event: &'a Event, time: Timestamp, beyond: &Beyond) -> Line<'a> {
     let is_id = |id: &&str| {
-        let is_uuid = id.len() == 36
-            && id
-                .bytes()
-                .all(|byte| byte.is_ascii_hexdigit() || byte == b'-');
+        let mut bytes = id.bytes();
+        let is_uuid = id.len() == 36 && bytes.all(|of| of.is_ascii_hexdigit() || of == b'-');
         allowed::is_sid(id) || is_uuid || allowed::is_word(id)
     };
     let is_type = |kind: &&str| {
