@@ -203,7 +203,7 @@ async fn interactions_are_counted() {
     for body in ["5550100", "hello", "hello"] {
         server.ask(&text("1", body).signed_as_asked()).await;
     }
-    let text = metrics.text(twiml_responder::service::metrics::MetricsFormat::OpenMetrics);
+    let text = metrics.text();
     for line in [
         "interactions_total{outcome=\"block\"} 1",
         "interactions_total{outcome=\"pass\"} 2",

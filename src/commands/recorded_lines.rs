@@ -24,7 +24,7 @@ impl RecordedLines {
     /// Opens a folder, which must have a journal in it.
     pub(super) fn of(folder: &Path) -> Result<Self> {
         let lines = JournalLines::of(folder).with_context(|| reading(folder))?;
-        let size_bytes = lines.size_bytes().ok_or_else(|| {
+        let size_bytes = lines.size_bytes.ok_or_else(|| {
             anyhow!(
                 "there is no journal in {}: its files are named as journal-2026-11-25.jsonl",
                 folder.display()

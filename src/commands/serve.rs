@@ -9,6 +9,7 @@ mod options;
 use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -22,8 +23,8 @@ use tracing::{info, warn};
 
 use self::options::{LimitOptions, ListenOptions};
 use super::{COULD_NOT, Outcome};
-use crate::service::journal_writer::{Closing, Journal, JournalSettings};
-use crate::service::limits::HttpLimits;
+use crate::service::connection::HttpLimits;
+use crate::service::journal_writer::{Journal, JournalSettings};
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::Listener;
 use crate::service::live::Verification;
@@ -137,13 +138,18 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
     });
-    if closing.is_some_and(|closing| !closing.wait(LAST_LINES)) {
+    let is_late =
+        |closing: Receiver<()>| closing.recv_timeout(LAST_LINES) == Err(RecvTimeoutError::Timeout);
+    if closing.is_some_and(is_late) {
         warn!("the disk is too slow: the last lines of the journal may be lost");
     }
     outcome
 }
 
-fn begin_journal(options: JournalSettings, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
+fn begin_journal(
+    options: JournalSettings,
+    metrics: &Arc<Metrics>,
+) -> Result<(Journal, Receiver<()>)> {
     if options.beyond.numbers {
         warn!("the journal stores other people's numbers unmasked");
     }
@@ -222,7 +228,7 @@ fn start_admin(
         Purpose::Admin,
         listeners,
         service,
-        HttpLimits::ADMIN,
+        HttpLimits::admin(),
         is_ended,
     ));
     Ok((end, task))

@@ -6,6 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -38,37 +39,32 @@ impl<'c, S> DeadlineIo<'c, S> {
         }
     }
 
-    /// Whether no request is on its way.
     fn is_idle(&self) -> bool {
-        matches!(
-            self.connection.activity(),
-            Activity::Fresh(_) | Activity::Idle(_)
-        )
+        self.connection.activity().idle_since().is_some()
     }
 
     /// Ready when a read that has nothing yet has waited too long.
     fn read_waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (deadline, is_idle) = match self.connection.activity() {
+        let limits = &self.connection.limits;
+        let deadline = match self.connection.activity() {
             Activity::Request => return Poll::Pending,
-            Activity::Head => {
-                let limit = self.connection.limits.head;
-                let deadline = self
-                    .head_deadline
-                    .get_or_insert_with(|| Instant::now() + limit);
-                (*deadline, false)
-            }
+            Activity::Head => *deadline(&mut self.head_deadline, limits.head),
             // Only a client that has sent a signed request gets the longer idle time, since every refusal closes.
-            Activity::Fresh(since) => (since + self.connection.limits.head, true),
-            Activity::Idle(since) => (since + self.connection.limits.idle, true),
+            Activity::Fresh(since) => since + limits.head,
+            Activity::Idle(since) => since + limits.idle,
         };
         ready!(self.read_clock.poll_passed(deadline, cx));
-        // Ending an idle connection is not an error: it reads as if the client had closed it.
-        Poll::Ready(if is_idle {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::TimedOut.into())
-        })
+        if self.is_idle() {
+            // Not an error: it reads as if the client had closed the connection.
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
+}
+
+/// The deadline, which is set now unless it is set already.
+fn deadline(deadline: &mut Option<Instant>, limit: Duration) -> &Instant {
+    deadline.get_or_insert_with(|| Instant::now() + limit)
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
@@ -104,11 +100,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
             return written;
         }
         // The client has taken nothing since the deadline was set.
-        let limit = this.connection.limits.answer;
-        let deadline = this
-            .write_deadline
-            .get_or_insert_with(|| Instant::now() + limit);
-        ready!(this.write_clock.poll_passed(*deadline, cx));
+        let deadline = *deadline(&mut this.write_deadline, this.connection.limits.answer);
+        ready!(this.write_clock.poll_passed(deadline, cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -117,59 +110,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     }
 
     /// Closes our side. When a request was not read to its end, what the client still sends is thrown away until it
-    /// closes too, for at most [`HttpLimits::linger`](crate::service::limits::HttpLimits): if we closed at once, the
-    /// system would reset the connection, and the client could lose the answer.
+    /// closes too, for at most `HttpLimits::linger`: if we closed at once, the system would reset the connection, and the
+    /// client could lose the answer.
     ///
     /// Source: RFC 9112, section 9.6, <https://www.rfc-editor.org/rfc/rfc9112#section-9.6>.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        const MOST_AT_ONCE: usize = 32;
-        if self.linger_deadline.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-            if self.is_idle() {
+        let this = &mut *self;
+        if this.linger_deadline.is_none() {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if this.is_idle() {
                 return Poll::Ready(Ok(()));
             }
         }
-        let linger = self.connection.limits.linger;
-        let deadline = *self
-            .linger_deadline
-            .get_or_insert_with(|| Instant::now() + linger);
+        let deadline = *deadline(&mut this.linger_deadline, this.connection.limits.linger);
         let mut thrown_away = [0; 4096];
-        for _ in 0..MOST_AT_ONCE {
+        // However much the client sends, tokio's sockets become pending now and then, so that other tasks get their turn.
+        while Instant::now() < deadline {
             let mut buf = ReadBuf::new(&mut thrown_away);
-            let read = Pin::new(&mut self.stream).poll_read(cx, &mut buf);
-            match read {
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => return self.read_clock.poll_passed(deadline, cx).map(Ok),
+                Poll::Ready(_) => break,
+                Poll::Pending => return this.read_clock.poll_passed(deadline, cx).map(Ok),
             }
         }
-        if Instant::now() >= deadline {
-            return Poll::Ready(Ok(()));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        Poll::Ready(Ok(()))
     }
 }
 
-/// A timer that is made only when something waits, and is moved only when it fires: deadlines mostly move further away.
+/// A timer that is made only when something waits.
 #[derive(Default)]
 struct Clock(Option<Pin<Box<Sleep>>>);
 
 impl Clock {
-    /// Ready when the deadline has passed; else the task is woken then or earlier.
+    /// Ready when the deadline has passed; else the task is woken then.
     fn poll_passed(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self
             .0
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if deadline < sleep.deadline() {
+        if sleep.deadline() != deadline {
             sleep.as_mut().reset(deadline);
         }
-        while sleep.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(deadline);
-        }
-        Poll::Pending
+        sleep.as_mut().poll(cx)
     }
 }

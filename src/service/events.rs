@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use hyper::StatusCode;
 use jiff::Timestamp;
 use tracing::{error, warn};
 
@@ -20,35 +21,26 @@ use crate::twilio::signature::body_sha256;
 /// Source: <https://www.twilio.com/docs/events/webhook-quickstart>.
 const LIMIT: Duration = Duration::from_secs(4);
 
-/// What became of the events in a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kept {
-    /// The journal has every one of them.
-    All,
-    /// It does not have all of them; Twilio should send them again.
-    NotNow,
-    /// The body is not an array of events, and would not be one the next time either.
-    Never,
-}
-
-/// Reads the body of a request and puts its events into the journal.
+/// Reads the body of a request and puts its events into the journal. Returns the status of the answer: 204 when the
+/// journal has all of them, 503 when Twilio should send them again, 400 when the body is not an array of events, and
+/// would not be one the next time either.
 pub(super) async fn keep(
     json: &[u8],
     journal: Option<&Journal>,
     known: &Arc<KnownEvents>,
     now: Timestamp,
-) -> Kept {
+) -> StatusCode {
     let events = match catch_unwind(AssertUnwindSafe(|| Event::read_all(json))) {
         Ok(Ok(events)) => events,
-        Ok(Err(_)) => return Kept::Never,
+        Ok(Err(_)) => return StatusCode::BAD_REQUEST,
         Err(_) => {
             error!("events could not be read, Twilio is asked to send them again");
-            return Kept::NotNow;
+            return StatusCode::SERVICE_UNAVAILABLE;
         }
     };
     match journal {
-        Some(journal) if keep_new(journal, known, events, now).await => Kept::All,
-        _ => Kept::NotNow,
+        Some(journal) if keep_new(journal, known, events, now).await => StatusCode::NO_CONTENT,
+        _ => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -66,10 +58,10 @@ async fn keep_new(
         return true;
     }
     let kept = journal.keep(events, now, LIMIT, move || claim.kept()).await;
-    if let Err(reason) = &kept {
+    kept.inspect_err(|reason| {
         warn!(%reason, "events were not kept, Twilio is asked to send them again");
-    }
-    kept.is_ok()
+    })
+    .is_ok()
 }
 
 /// How many kept events are remembered; the oldest are forgotten.
@@ -81,10 +73,10 @@ const MOST: usize = 100_000;
 /// Source: <https://www.twilio.com/docs/events/event-types/eventstreams/test-event>.
 const TEST_EVENT: &str = "com.twilio.eventstreams.test-event";
 
-/// Stands for an event's id, which may be long.
+/// The beginning of a hash of an event's id, which may be long.
 type EventKey = u128;
 
-/// The events that need not be kept again. Takes about 6 MB of memory with the first event, and no more later.
+/// The events that need not be kept again. They take 6 MB of memory at most.
 #[derive(Debug, Default)]
 pub struct KnownEvents(Mutex<Window>);
 
@@ -102,26 +94,18 @@ impl KnownEvents {
     /// gets them. `None` when another request has claimed some of them, so that it is not known yet whether they will be
     /// kept; then none is claimed.
     fn claim(self: &Arc<Self>, events: Vec<Event>) -> Option<(EventClaim, Vec<Event>)> {
-        let (mut keys, mut mine) = (Vec::new(), HashSet::new());
+        let keyed: Vec<_> = events.into_iter().map(|it| (key(&it), it)).collect();
         let mut window = self.window();
-        let mut new = Vec::new();
-        for event in events {
-            let key = key(&event);
-            if window.claimed.contains(&key) {
-                return None;
-            }
-            if !window.kept.contains(&key) && mine.insert(key) {
-                keys.push(key);
-                new.push(event);
-            }
+        let Window { claimed, kept, .. } = &mut *window;
+        if keyed.iter().any(|(key, _)| claimed.contains(key)) {
+            return None;
         }
-        window.claimed.extend(mine);
-        drop(window);
-        let claim = EventClaim {
-            known: Arc::clone(self),
-            keys,
-        };
-        Some((claim, new))
+        let (keys, new) = keyed
+            .into_iter()
+            .filter(|(key, _)| !kept.contains(key) && claimed.insert(*key))
+            .unzip();
+        let known = Arc::clone(self);
+        Some((EventClaim { known, keys }, new))
     }
 
     /// Nothing under this lock waits for anything.
@@ -142,17 +126,14 @@ impl EventClaim {
     fn kept(self) {
         let mut window = self.known.window();
         let Window { kept, order, .. } = &mut *window;
-        if order.capacity() == 0 {
-            order.reserve_exact(MOST);
-            kept.reserve(MOST);
-        }
-        for key in &self.keys {
-            if order.len() == MOST {
-                let oldest = order.pop_front();
-                oldest.map(|oldest| kept.remove(&oldest));
+        for &key in &self.keys {
+            if order.len() == MOST
+                && let Some(oldest) = order.pop_front()
+            {
+                kept.remove(&oldest);
             }
-            kept.insert(*key);
-            order.push_back(*key);
+            kept.insert(key);
+            order.push_back(key);
         }
         // Dropping the claim takes the lock again.
         drop(window);

@@ -39,58 +39,46 @@ impl DayFiles {
 
     /// Writes whole lines to the file of a day. When that fails, none of them is written.
     pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
-        let max_size_bytes = self.max_size_bytes;
+        let most = self.max_size_bytes;
         let current = self.file_of(day)?;
         let end = current.length + lines.len() as u64;
-        if end > max_size_bytes {
-            return Err(io::Error::other(format!(
-                "{} has the {max_size_bytes} bytes that it may have",
-                current.path.display()
-            )));
+        if end > most {
+            let path = current.path.display();
+            let reason = format!("{path} has the {most} bytes that it may have");
+            return Err(io::Error::other(reason));
         }
-        match current.file.write_all(lines) {
-            Ok(()) => {
-                current.length = end;
-                Ok(())
+        if let Err(error) = current.file.write_all(lines) {
+            let error = about(&current.path, &error);
+            // Half a line would spoil the file for every reader.
+            if current.file.set_len(current.length).is_err() {
+                self.current = None;
             }
-            Err(error) => {
-                let error = about(&current.path, &error);
-                // Half a line would spoil the file for every reader.
-                if current.file.set_len(current.length).is_err() {
-                    self.current = None;
-                }
-                Err(error)
-            }
+            return Err(error);
         }
+        current.length = end;
+        Ok(())
     }
 
     /// Completes when the file that was written is on the disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let Some(current) = &self.current else {
-            return Ok(());
-        };
-        let synced = current.file.sync_data();
-        let synced = synced.map_err(|error| about(&current.path, &error));
-        if synced.is_err() {
-            // It is unknown now what is on the disk; the file is opened and looked at again.
-            self.current = None;
+        // Unless this succeeds, it is unknown what is on the disk; the file is opened and looked at again.
+        if let Some(current) = self.current.take() {
+            let synced = current.file.sync_data();
+            synced.map_err(|error| about(&current.path, &error))?;
+            self.current = Some(current);
         }
-        synced
+        Ok(())
     }
 
     fn file_of(&mut self, day: &str) -> io::Result<&mut Current> {
         // A file that was removed is started again.
-        let is_open = self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.day == day && current.path.exists());
-        if !is_open {
-            self.current = None;
-            let opened = self.open(day)?;
-            self.remove_oldest(&opened.path);
-            self.current = Some(opened);
-        }
-        Ok(self.current.as_mut().expect("it was opened just now"))
+        let open = self.current.take();
+        let open = open.filter(|current| current.day == day && current.path.exists());
+        let current = match open {
+            Some(current) => current,
+            None => self.open(day)?,
+        };
+        Ok(self.current.insert(current))
     }
 
     fn open(&self, day: &str) -> io::Result<Current> {
@@ -127,6 +115,7 @@ impl DayFiles {
             Ok((file, whole))
         };
         let (file, length) = open().map_err(|error| about(&path, &error))?;
+        self.remove_oldest(&path);
         Ok(Current {
             day: day.to_owned(),
             path,
@@ -137,9 +126,7 @@ impl DayFiles {
 
     /// Removes the oldest files when there are too many, but never the one that is about to be written.
     fn remove_oldest(&self, current: &Path) {
-        let Ok(mut files) = journal_files(&self.folder) else {
-            return;
-        };
+        let mut files = journal_files(&self.folder).unwrap_or_default();
         let extra = files.len().saturating_sub(self.most.max(1));
         files.retain(|file| file != current);
         for path in files.iter().take(extra) {
@@ -156,9 +143,8 @@ pub(super) fn journal_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        let day = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("journal-")?.strip_suffix(".jsonl"));
+        let name = name.to_str().and_then(|name| name.strip_prefix("journal-"));
+        let day = name.and_then(|name| name.strip_suffix(".jsonl"));
         if day.is_some_and(|day| day.len() == 10 && day.parse::<Date>().is_ok()) {
             files.push(entry.path());
         }

@@ -14,7 +14,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -39,7 +39,7 @@ const BATCH: usize = 256;
 /// How many bytes of lines are collected before they are written.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// Why a line is lost, or events are not kept.
+// Why a line is lost, or events are not kept.
 const FULL: &str = "too many lines wait to be written";
 const UNWRITTEN: &str = "the journal cannot be written";
 
@@ -76,14 +76,17 @@ struct Shared {
 /// What waits to be written.
 enum Item {
     Told(Box<Told>),
-    Events(Awaited),
+    Events(Vec<Event>, Timestamp, Receipt),
 }
 
-/// Events that a request waits for.
-struct Awaited {
-    events: Vec<Event>,
-    time: Timestamp,
-    receipt: Receipt,
+impl Item {
+    /// About how much memory it takes, in bytes.
+    fn size(&self) -> usize {
+        match self {
+            Self::Told(told) => told.size(),
+            Self::Events(events, ..) => events.iter().map(Event::size).sum(),
+        }
+    }
 }
 
 /// How a request learns what became of its events.
@@ -105,36 +108,30 @@ impl Receipt {
     }
 }
 
-/// The end of the journal: completes when every [`Journal`] has been dropped and everything is written.
-#[derive(Debug)]
-pub struct Closing(Receiver<()>);
-
-impl Closing {
-    /// Waits until every line is written, or until the time is up. Returns whether every line is written.
-    ///
-    /// Blocks the thread; every [`Journal`] has to be dropped first.
-    #[must_use]
-    pub fn wait(self, limit: Duration) -> bool {
-        // Nothing is ever sent; the channel closes when the writer ends.
-        self.0.recv_timeout(limit) != Err(RecvTimeoutError::Timeout)
-    }
-}
-
 impl Journal {
     /// Starts a journal with a thread of its own. A folder that cannot be written costs lines, not the start.
     /// Written and lost lines are counted; events that were not kept are not counted, because they come again.
     ///
+    /// The receiver gets nothing; it is disconnected when every [`Journal`] has been dropped and everything is written.
+    ///
     /// # Errors
     ///
     /// The thread cannot be started.
-    pub fn begin(options: JournalSettings, metrics: Arc<Metrics>) -> io::Result<(Self, Closing)> {
+    pub fn begin(
+        options: JournalSettings,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<(Self, Receiver<()>)> {
         let (journal, items) = Self::new(metrics);
         let (running, ended) = sync_channel(0);
         let mut writer = LineWriter {
             shared: Arc::clone(&journal.shared),
             files: DayFiles::new(options.folder, options.max_size_bytes, options.max_files),
             beyond: options.beyond,
-            batch: Batch::default(),
+            day: String::new(),
+            bytes: Vec::new(),
+            lines: 0,
+            receipts: Vec::new(),
+            waited_for: 0,
         };
         std::thread::Builder::new()
             .name("journal".to_owned())
@@ -142,7 +139,7 @@ impl Journal {
                 writer.run(&items);
                 drop(running);
             })?;
-        Ok((journal, Closing(ended)))
+        Ok((journal, ended))
     }
 
     fn new(metrics: Arc<Metrics>) -> (Self, Receiver<Item>) {
@@ -177,11 +174,7 @@ impl Journal {
     ) -> Result<(), &'static str> {
         let (kept, answer) = oneshot::channel();
         let on_disk = Box::new(on_disk);
-        self.send(Item::Events(Awaited {
-            events,
-            time,
-            receipt: Receipt { on_disk, kept },
-        }))?;
+        self.send(Item::Events(events, time, Receipt { on_disk, kept }))?;
         match timeout(limit, answer).await {
             Ok(Ok(true)) => Ok(()),
             Ok(_) => Err(UNWRITTEN),
@@ -206,43 +199,22 @@ impl Journal {
     }
 }
 
-impl Item {
-    fn size(&self) -> usize {
-        match self {
-            Self::Told(told) => told.size(),
-            Self::Events(Awaited { events, .. }) => events.iter().map(Event::size).sum(),
-        }
-    }
-}
-
 impl Shared {
-    /// Counts lost lines.
+    /// Counts lost lines, and logs the first since something could be written.
     fn lose(&self, lines: usize, reason: &dyn fmt::Display) {
-        self.metrics
-            .counter(Counted::JournalLinesLost)
-            .inc_by(lines as u64);
-        self.log_failure(reason);
-    }
-
-    /// Logs that something cannot be written, once until it can be written again.
-    fn log_failure(&self, reason: &dyn fmt::Display) {
+        let lost = self.metrics.counter(Counted::JournalLinesLost);
+        lost.inc_by(lines as u64);
         if !self.is_losing.swap(true, Ordering::Relaxed) {
             error!(%reason, "the journal cannot be written; answers go on, lines are lost and counted");
         }
     }
 }
 
-/// Makes the lines and writes them, in a thread of its own.
+/// Makes the lines and writes them, in a thread of its own. Lines of one day are written together.
 struct LineWriter {
     shared: Arc<Shared>,
     files: DayFiles,
     beyond: Beyond,
-    batch: Batch,
-}
-
-/// Lines of one day that are written together.
-#[derive(Default)]
-struct Batch {
     day: String,
     bytes: Vec<u8>,
     lines: usize,
@@ -259,7 +231,7 @@ impl LineWriter {
             self.add(first);
             for item in items.try_iter().take(BATCH - 1) {
                 self.add(item);
-                if self.batch.bytes.len() >= BATCH_BYTES {
+                if self.bytes.len() >= BATCH_BYTES {
                     break;
                 }
             }
@@ -274,22 +246,16 @@ impl LineWriter {
             Item::Told(told) => {
                 self.add_line(|beyond| line::request(&told, beyond));
             }
-            Item::Events(Awaited {
-                events,
-                time,
-                receipt,
-            }) => {
-                // The request has given up, so the events come again.
-                if receipt.kept.is_closed() {
-                    return;
-                }
+            // The request has given up, so the events come again.
+            Item::Events(_, _, receipt) if receipt.kept.is_closed() => {}
+            Item::Events(events, time, receipt) => {
                 let mut lines = 0;
                 for event in &events {
                     lines += usize::from(self.add_line(|beyond| line::event(event, time, beyond)));
                 }
                 if lines == events.len() {
-                    self.batch.waited_for += lines;
-                    self.batch.receipts.push(receipt);
+                    self.waited_for += lines;
+                    self.receipts.push(receipt);
                 }
             }
         }
@@ -303,47 +269,42 @@ impl LineWriter {
             return false;
         };
         let day = line.time.get(..10).unwrap_or_default();
-        if self.batch.day != day {
+        if self.day != day {
             self.write();
-            day.clone_into(&mut self.batch.day);
+            day.clone_into(&mut self.day);
         }
-        line.write(&mut self.batch.bytes);
-        self.batch.lines += 1;
+        line.write(&mut self.bytes);
+        self.lines += 1;
         true
     }
 
     /// Writes the batch and empties it.
     fn write(&mut self) {
-        let batch = &mut self.batch;
-        if batch.lines == 0 {
+        if self.lines == 0 {
             return;
         }
-        let mut result = self.files.write(&batch.day, &batch.bytes);
-        if result.is_ok() && !batch.receipts.is_empty() {
+        let mut result = self.files.write(&self.day, &self.bytes);
+        if result.is_ok() && !self.receipts.is_empty() {
             result = self.files.sync();
         }
         let metrics = &self.shared.metrics;
         match &result {
             Ok(()) => {
-                metrics
-                    .counter(Counted::JournalLines)
-                    .inc_by(batch.lines as u64);
+                let written = metrics.counter(Counted::JournalLines);
+                written.inc_by(self.lines as u64);
                 if self.shared.is_losing.swap(false, Ordering::Relaxed) {
                     let lost = metrics.counter(Counted::JournalLinesLost).get();
                     info!(lost, "the journal is written again");
                 }
             }
-            Err(error) => match batch.lines - batch.waited_for {
-                0 => self.shared.log_failure(error),
-                lines => self.shared.lose(lines, error),
-            },
+            Err(error) => self.shared.lose(self.lines - self.waited_for, error),
         }
-        for receipt in batch.receipts.drain(..) {
+        for receipt in self.receipts.drain(..) {
             receipt.settle(result.is_ok());
         }
-        batch.bytes.clear();
-        batch.lines = 0;
-        batch.waited_for = 0;
+        self.bytes.clear();
+        self.lines = 0;
+        self.waited_for = 0;
     }
 }
 
@@ -366,9 +327,7 @@ pub(crate) mod slow_disk {
         /// Begins to write the next events that a request waits for, as the thread does; `None` when there are none.
         pub(crate) fn begin(&self) -> Option<Writing> {
             self.0.try_iter().find_map(|item| match item {
-                Item::Events(awaited) if !awaited.receipt.kept.is_closed() => {
-                    Some(Writing(awaited.receipt))
-                }
+                Item::Events(_, _, receipt) if !receipt.kept.is_closed() => Some(Writing(receipt)),
                 _ => None,
             })
         }

@@ -79,8 +79,8 @@ pub fn start(setup: Setup, first: First, live: CurrentLive) -> io::Result<Reload
             Origin::LastGood { kept } => kept,
         },
     };
-    setup.metrics.table_was_read(&state.hash, state.succeeded);
-    setup.metrics.degraded(state.is_degraded());
+    let metrics = &setup.metrics;
+    metrics.table_was_read(&state.hash, state.succeeded, state.is_degraded());
     let is_asked = Arc::new(AtomicBool::new(false));
     let (wake, wakes) = sync_channel(1024);
     let (publish, state) = tokio::sync::watch::channel(state);

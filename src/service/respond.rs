@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::http::request::Parts;
 use hyper::{Method, Response, StatusCode, Version};
 use tokio::time::Instant;
@@ -15,13 +15,11 @@ use tracing::{error, info, warn};
 use crate::journal::line::Told;
 use crate::service::admin;
 use crate::service::connection::Connection;
-use crate::service::events::{self, Kept};
-use crate::service::listener::Peer;
-use crate::service::metrics::{AnsweredBy, Counted, Interaction};
-use crate::service::path::without_slash;
+use crate::service::events;
+use crate::service::metrics::{Counted, Interaction};
 use crate::service::receive::{Received, header, receive};
 use crate::service::refusal::Refusal;
-use crate::service::responder::{Core, Responder, Snapshot};
+use crate::service::responder::{Core, Responder, Snapshot, without_slash};
 use crate::table::DEFAULT;
 use crate::table::answer::{Answer, Asked, Kind, default_answer, last_resort};
 use crate::table::guard::GuardReason;
@@ -29,9 +27,6 @@ use crate::table::intercept::PASS;
 use crate::twilio::channel::Channel;
 use crate::twilio::number::masked;
 use crate::twilio::request::{Request, Webhook};
-
-static HOME_REGION: HeaderName = HeaderName::from_static("x-home-region");
-static ROUTE: HeaderName = HeaderName::from_static("twiml-route");
 
 /// Answers a request. Never fails: a request that gets no answer gets a refusal.
 pub(super) async fn respond(
@@ -44,7 +39,7 @@ pub(super) async fn respond(
     }
     let begin = Instant::now();
     let snapshot = responder.snapshot();
-    let (mut head, mut body) = request.into_parts();
+    let (head, mut body) = request.into_parts();
     let webhook = webhook_at(head.uri.path(), &snapshot);
     let received = match webhook {
         Some(webhook) => receive(&snapshot, connection, webhook, &head, &mut body).await,
@@ -54,6 +49,7 @@ pub(super) async fn respond(
         Ok(received) => {
             let answer = answer(&snapshot, &received).await;
             let end = Instant::now();
+            let mut response = answer.response();
             record(&snapshot, &head, received, &answer, micros(begin, end));
             // A GET may carry a body, which means nothing and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
@@ -61,12 +57,30 @@ pub(super) async fn respond(
                 && connection.answered(end)
                 && !responder.is_ending.load(Ordering::Relaxed)
                 && head.version >= Version::HTTP_11;
-            answer.response(stays, std::mem::take(&mut head.headers))
+            if !stays {
+                let headers = response.headers_mut();
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
         }
         Err(refusal) => {
             responder.metrics.refusals.count(refusal);
-            log_refusal(refusal, webhook, connection.peer, begin);
-            refusal.response(webhook)
+            let response = refusal.response(webhook);
+            // These have a warning already, which says more.
+            let is_logged = matches!(
+                refusal,
+                Refusal::SignatureMissing | Refusal::SignatureMismatch | Refusal::NotLocal
+            );
+            if !is_logged {
+                info!(
+                    peer = %connection.peer,
+                    refusal = <&str>::from(refusal),
+                    status = response.status().as_u16(),
+                    microseconds = micros(begin, Instant::now()),
+                    "refused"
+                );
+            }
+            response
         }
     };
     // From the version of the response hyper decides whether an HTTP/1.0 connection stays open.
@@ -77,7 +91,7 @@ pub(super) async fn respond(
 /// The webhook at a path, if there is one and it is switched on: by the table, a journal or a key.
 fn webhook_at(path: &str, snapshot: &Snapshot<'_>) -> Option<Webhook> {
     let path = without_slash(path);
-    if snapshot.responder.out_of_session.is(path) {
+    if snapshot.responder.out_of_session.0 == path {
         return Some(Webhook::OutOfSession);
     }
     let path = path.strip_prefix('/')?;
@@ -103,18 +117,22 @@ async fn answer<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> Http
         Webhook::OutOfSession | Webhook::Plain => document(snapshot, received),
         Webhook::Intercept => interception(snapshot, received),
         // Their senders only report something.
-        Webhook::Callback | Webhook::VoiceWebhooks => HttpAnswer::empty(StatusCode::NO_CONTENT),
+        Webhook::Callback | Webhook::VoiceWebhooks => HttpAnswer::default(),
         Webhook::Events => {
             let responder = snapshot.responder;
             let (journal, known) = (responder.journal.as_ref(), &responder.known_events);
-            match events::keep(&received.json, journal, known, snapshot.now).await {
-                Kept::All => HttpAnswer::empty(StatusCode::NO_CONTENT),
-                Kept::NotNow => HttpAnswer::empty(StatusCode::SERVICE_UNAVAILABLE),
-                Kept::Never => HttpAnswer {
-                    media_type: Some("text/plain; charset=utf-8"),
-                    body: Bytes::from_static(b"the body must be an array of events"),
-                    ..HttpAnswer::empty(StatusCode::BAD_REQUEST)
-                },
+            let status = events::keep(&received.json, journal, known, snapshot.now).await;
+            if status != StatusCode::BAD_REQUEST {
+                return HttpAnswer {
+                    status,
+                    ..HttpAnswer::default()
+                };
+            }
+            HttpAnswer {
+                status,
+                media_type: Some("text/plain; charset=utf-8"),
+                body: Bytes::from_static(b"the body must be an array of events"),
+                ..HttpAnswer::default()
             }
         }
     }
@@ -125,7 +143,7 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
     let (responder, live) = (snapshot.responder, &snapshot.live);
     let begin = Instant::now();
     let attempt = |core: Core| {
-        catch_unwind(AssertUnwindSafe(|| {
+        guarded(responder, || {
             let request = received.request();
             let asked = Asked {
                 request: &request,
@@ -133,36 +151,25 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
                 token: received.token,
                 now: snapshot.now,
             };
-            (
-                core(&live.table, &responder.guard, &asked),
-                request.channel(),
-            )
-        }))
-        .inspect_err(|_| {
-            // The panic's own text may hold a number, so it is not logged.
-            responder.metrics.counter(Counted::Panics).inc();
+            let answer = core(&live.table, &responder.guard, &asked);
+            (answer, request.channel())
         })
     };
     let first = attempt(responder.core);
-    let panicked = first.is_err();
+    let panicked = first.is_none();
     let (answer, channel) = first
-        .or_else(|_| {
+        .or_else(|| {
             error!("the route's answer panicked, the default answers");
             attempt(|table, _, asked| default_answer(table, asked))
         })
-        .unwrap_or_else(|_| {
+        .unwrap_or_else(|| {
             error!("the default's answer panicked, too");
             let channel = catch_unwind(AssertUnwindSafe(|| received.request().channel()));
             let channel = channel.unwrap_or(Channel::Voice);
             (last_resort(&live.table, channel), channel)
         });
-    let by = if panicked {
-        AnsweredBy::Panic
-    } else {
-        AnsweredBy::of(&answer)
-    };
     let metrics = &responder.metrics;
-    metrics.answered(&live.routes, channel, by, &answer, begin.elapsed());
+    metrics.answered(&live.routes, channel, panicked, &answer, begin.elapsed());
     // Not even a fault in the log may cost the answer.
     let _ = catch_unwind(AssertUnwindSafe(|| log_what_is_special(&answer, received)));
     let failed = match &answer.failure {
@@ -182,35 +189,43 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
     }
 }
 
+/// What a computation returns; `None` when it panics, which is counted. The panic's text may hold a number, so it is not
+/// logged.
+fn guarded<T>(responder: &Responder, compute: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(compute))
+        .inspect_err(|_| {
+            responder.metrics.counter(Counted::Panics).inc();
+        })
+        .ok()
+}
+
 /// Whether an interaction of a Proxy session goes on: 403 blocks it, and nothing but an intercept may answer that. The
 /// interaction goes on when no intercept matches, and when that cannot be found out.
 ///
 /// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>: 403 blocks, every other status goes on.
 fn interception<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
     let responder = snapshot.responder;
-    let decided = catch_unwind(AssertUnwindSafe(|| {
+    let decided = guarded(responder, || {
         (responder.intercept)(&snapshot.live.table, &received.request(), snapshot.now)
-    }));
-    let (intercept, interaction) = match decided {
-        Ok(Some(intercept)) if intercept.blocks => (Some(intercept), Interaction::Block),
-        Ok(intercept) => (intercept, Interaction::Pass),
-        Err(_) => {
-            // The panic's own text may hold a number, so it is not logged.
+    });
+    let interaction = match decided {
+        Some(Some(intercept)) if intercept.blocks => Interaction::Block,
+        Some(_) => Interaction::Pass,
+        None => {
             error!("an intercept panicked, the interaction goes on");
-            responder.metrics.counter(Counted::Panics).inc();
-            (None, Interaction::Panic)
+            Interaction::Panic
         }
     };
     responder.metrics.interactions.count(interaction);
-    let status = match interaction {
-        Interaction::Block => StatusCode::FORBIDDEN,
-        Interaction::Pass | Interaction::Panic => StatusCode::NO_CONTENT,
+    let mut answer = HttpAnswer {
+        route: Some(decided.flatten().map_or(PASS, |intercept| &intercept.name)),
+        failed: decided.is_none().then_some(DEFAULT),
+        ..HttpAnswer::default()
     };
-    HttpAnswer {
-        route: Some(intercept.map_or(PASS, |intercept| &intercept.name)),
-        failed: (interaction == Interaction::Panic).then_some(DEFAULT),
-        ..HttpAnswer::empty(status)
+    if interaction == Interaction::Block {
+        answer.status = StatusCode::FORBIDDEN;
     }
+    answer
 }
 
 /// What a request gets that is not refused.
@@ -227,35 +242,32 @@ struct HttpAnswer<'s> {
     failed: Option<&'s str>,
 }
 
-impl HttpAnswer<'_> {
+impl Default for HttpAnswer<'_> {
     /// An answer without a body.
-    fn empty(status: StatusCode) -> Self {
+    fn default() -> Self {
         Self {
             route: None,
-            status,
+            status: StatusCode::NO_CONTENT,
             media_type: None,
             body: Bytes::new(),
             guard: None,
             failed: None,
         }
     }
+}
 
-    /// The answer as it is sent. Its headers reuse the memory of the request's, which are no longer needed.
-    fn response(self, stays: bool, mut headers: HeaderMap) -> Response<Full<Bytes>> {
-        headers.clear();
+impl HttpAnswer<'_> {
+    fn response(&self) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body.clone()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
         if let Some(media_type) = self.media_type {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
         }
         // A route's name always fits; if it did not, the caller would still need the document.
         if let Some(Ok(route)) = self.route.map(HeaderValue::from_str) {
-            headers.insert(&ROUTE, route);
+            headers.insert("twiml-route", route);
         }
-        if !stays {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        let mut response = Response::new(Full::new(self.body));
-        *response.status_mut() = self.status;
-        *response.headers_mut() = headers;
         response
     }
 }
@@ -319,7 +331,7 @@ fn log_answer(
         status = answer.status.as_u16(),
         microseconds,
         sid = logged_sid(&request),
-        region = header(head, &HOME_REGION).filter(|region| is_region(region)),
+        region = header(head, "x-home-region").filter(|region| is_region(region)),
         caller = number("Caller"),
         called = number("Called"),
         "answered"
@@ -328,9 +340,6 @@ fn log_answer(
 
 /// Logs what an operator may want to look into, with the SID by which Twilio's console finds the call or text.
 fn log_what_is_special(answer: &Answer<'_>, received: &Received<'_>) {
-    if answer.failure.is_none() && answer.guarded.is_none() && answer.cut_texts == 0 {
-        return;
-    }
     let request = received.request();
     let sid = logged_sid(&request);
     if let Some((route, error)) = &answer.failure {
@@ -342,23 +351,6 @@ fn log_what_is_special(answer: &Answer<'_>, received: &Received<'_>) {
     if answer.cut_texts > 0 {
         let (route, texts) = (answer.route, answer.cut_texts);
         warn!(route, texts, sid, "texts over a limit of Twilio's were cut");
-    }
-}
-
-fn log_refusal(refusal: Refusal, webhook: Option<Webhook>, peer: Peer, begin: Instant) {
-    // These have a warning already, which says more.
-    let is_logged = matches!(
-        refusal,
-        Refusal::SignatureMissing | Refusal::SignatureMismatch | Refusal::NotLocal
-    );
-    if !is_logged {
-        info!(
-            %peer,
-            refusal = <&str>::from(refusal),
-            status = refusal.status(webhook).as_u16(),
-            microseconds = micros(begin, Instant::now()),
-            "refused"
-        );
     }
 }
 

@@ -12,8 +12,8 @@ use sd_notify::NotifyState;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, warn};
 
-use crate::service::pulse::Pulse;
 use crate::service::reload::{Observer, State};
+use crate::service::responder::Pulse;
 
 pub use self::sockets::{InheritError, Inherited, Sockets};
 

@@ -16,7 +16,7 @@ use crate::journal::line::Beyond;
 use crate::service::journal_writer::JournalSettings;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
-use crate::service::path::OutOfSessionPath;
+use crate::service::responder::OutOfSessionPath;
 use crate::table::seconds::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
 

@@ -20,61 +20,42 @@ pub(super) struct ProcessFigures {
 
 impl Collector for ProcessFigures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut write = |name, help, unit: Option<&Unit>, figure: &dyn EncodeMetric| {
-            let metric = encoder.encode_descriptor(name, help, unit, figure.metric_type())?;
-            figure.encode(metric)
+        let mut write = |name, help, unit: Option<Unit>, figure: &dyn EncodeMetric| {
+            let kind = figure.metric_type();
+            figure.encode(encoder.encode_descriptor(name, help, unit.as_ref(), kind)?)
         };
-        #[expect(clippy::cast_precision_loss, reason = "seconds of our century fit")]
-        let started = self.started.as_second() as f64;
-        write(
-            "process_start_time",
-            "When the process began, in Unix time.",
-            Some(&Unit::Seconds),
-            &ConstGauge::new(started),
-        )?;
+        let seconds = Some(Unit::Seconds);
+        let started = ConstGauge::new(self.started.as_second());
+        let help = "When the process began, in Unix time.";
+        write("process_start_time", help, seconds.clone(), &started)?;
         #[cfg(target_os = "linux")]
         if let Ok(process) = procfs::process::Process::myself() {
-            let whole = |figure: u64| i64::try_from(figure).unwrap_or(i64::MAX);
+            let whole = |figure: u64| ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX));
             if let Ok(stat) = process.stat() {
                 #[expect(clippy::cast_precision_loss, reason = "a century of ticks fits")]
-                let seconds = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
-                write(
-                    "process_cpu",
-                    "Processor time that the process has used.",
-                    Some(&Unit::Seconds),
-                    &ConstCounter::new(seconds),
-                )?;
-                let resident = stat.rss.saturating_mul(procfs::page_size());
+                let used = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
+                let help = "Processor time that the process has used.";
+                write("process_cpu", help, seconds, &ConstCounter::new(used))?;
+                let resident = whole(stat.rss.saturating_mul(procfs::page_size()));
+                let help = "Memory of the process that is in use.";
                 write(
                     "process_resident_memory",
-                    "Memory of the process that is in use.",
-                    Some(&Unit::Bytes),
-                    &ConstGauge::new(whole(resident)),
+                    help,
+                    Some(Unit::Bytes),
+                    &resident,
                 )?;
-                write(
-                    "process_threads",
-                    "Threads of the process.",
-                    None,
-                    &ConstGauge::new(stat.num_threads),
-                )?;
+                let threads = ConstGauge::new(stat.num_threads);
+                write("process_threads", "Threads of the process.", None, &threads)?;
             }
             if let Ok(open) = process.fd_count() {
-                write(
-                    "process_open_fds",
-                    "File descriptors that are open.",
-                    None,
-                    &ConstGauge::new(whole(open as u64)),
-                )?;
+                let help = "File descriptors that are open.";
+                write("process_open_fds", help, None, &whole(open as u64))?;
             }
             if let Ok(limits) = process.limits()
                 && let procfs::process::LimitValue::Value(most) = limits.max_open_files.soft_limit
             {
-                write(
-                    "process_max_fds",
-                    "The most file descriptors that may be open.",
-                    None,
-                    &ConstGauge::new(whole(most)),
-                )?;
+                let help = "The most file descriptors that may be open.";
+                write("process_max_fds", help, None, &whole(most))?;
             }
         }
         Ok(())

@@ -329,8 +329,7 @@ impl Reloader {
         let metrics = &self.setup.metrics;
         metrics.reloaded(is_good);
         if is_good {
-            metrics.table_was_read(&hash, now);
-            metrics.degraded(false);
+            metrics.table_was_read(&hash, now, false);
         }
         match outcome {
             ReloadOutcome::Good => info!(routes, hash, milliseconds, "reloaded"),
