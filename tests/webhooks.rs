@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use twiml_responder::journal::line::Beyond;
 use twiml_responder::language::{NoFiles, compile};
-use twiml_responder::service::journal_writer::{Journal, JournalSettings};
+use twiml_responder::service::journal_files::JournalSettings;
+use twiml_responder::service::journal_writer::Journal;
 use twiml_responder::service::live::{Access, Verification};
 use twiml_responder::service::responder::Responder;
 use twiml_responder::table::diagnostic::File;

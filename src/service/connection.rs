@@ -177,10 +177,11 @@ impl OpenConnections {
     }
 
     /// Starts the task that serves a connection to its end.
-    pub(super) fn add<F>(&mut self, connection: Arc<Connection>, task: F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    pub(super) fn add(
+        &mut self,
+        connection: Arc<Connection>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         let id = self.tasks.spawn(task).id();
         self.connections.insert(id, connection);
         self.gauge.inc();
@@ -201,12 +202,12 @@ impl OpenConnections {
     }
 
     pub(super) fn close_longest_idle(&self) {
-        let connections = self.connections.values();
-        let longest = connections
-            .filter(|connection| !connection.activity().is_young())
-            .filter_map(|connection| Some((connection.activity().idle_since()?, connection)))
-            .min_by_key(|&(since, _)| since);
-        if let Some((_, longest)) = longest {
+        let idle = self.connections.values().filter_map(|connection| {
+            let activity = connection.activity();
+            let since = activity.idle_since().filter(|_| !activity.is_young())?;
+            Some((since, connection))
+        });
+        if let Some((_, longest)) = idle.min_by_key(|&(since, _)| since) {
             longest.close.notify_one();
         }
     }

@@ -16,14 +16,12 @@ use crate::service::connection::{Activity, Connection};
 pub(super) struct DeadlineIo<'c, S> {
     stream: S,
     connection: &'c Connection,
-    /// When the head that is arriving must be complete; `None` until it is waited for.
-    head_deadline: Option<Instant>,
+    /// Of the head that is arriving, or of an idle connection; after our side is closed, of the client's end.
     read_clock: Clock,
-    /// When the client must have taken something of what is written; `None` while it does.
-    write_deadline: Option<Instant>,
+    /// Of the client's taking something of what is written; without a deadline while it does.
     write_clock: Clock,
-    /// When to stop waiting for the client's end of a connection that is closed.
-    linger_deadline: Option<Instant>,
+    /// Whether our side is closed.
+    is_closed: bool,
 }
 
 impl<'c, S> DeadlineIo<'c, S> {
@@ -31,11 +29,9 @@ impl<'c, S> DeadlineIo<'c, S> {
         Self {
             stream,
             connection,
-            head_deadline: None,
             read_clock: Clock::default(),
-            write_deadline: None,
             write_clock: Clock::default(),
-            linger_deadline: None,
+            is_closed: false,
         }
     }
 
@@ -46,25 +42,20 @@ impl<'c, S> DeadlineIo<'c, S> {
     /// Ready when a read that has nothing yet has waited too long.
     fn read_waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let limits = &self.connection.limits;
-        let deadline = match self.connection.activity() {
+        match self.connection.activity() {
             Activity::Request => return Poll::Pending,
-            Activity::Head => *deadline(&mut self.head_deadline, limits.head),
+            Activity::Head => {}
             // Only a client that has sent a signed request gets the longer idle time, since every refusal closes.
-            Activity::Fresh(since) => since + limits.head,
-            Activity::Idle(since) => since + limits.idle,
-        };
-        ready!(self.read_clock.poll_passed(deadline, cx));
+            Activity::Fresh(since) => self.read_clock.deadline = Some(since + limits.head),
+            Activity::Idle(since) => self.read_clock.deadline = Some(since + limits.idle),
+        }
+        ready!(self.read_clock.poll_passed(limits.head, cx));
         if self.is_idle() {
             // Not an error: it reads as if the client had closed the connection.
             return Poll::Ready(Ok(()));
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
-}
-
-/// The deadline, which is set now unless it is set already.
-fn deadline(deadline: &mut Option<Instant>, limit: Duration) -> &Instant {
-    deadline.get_or_insert_with(|| Instant::now() + limit)
 }
 
 impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
@@ -80,7 +71,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
         }
         if buf.filled().len() > before && self.is_idle() {
             self.connection.head_begins();
-            self.head_deadline = None;
+            self.read_clock.deadline = None;
         }
         read
     }
@@ -96,12 +87,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
         let this = &mut *self;
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         if written.is_ready() {
-            this.write_deadline = None;
+            this.write_clock.deadline = None;
             return written;
         }
         // The client has taken nothing since the deadline was set.
-        let deadline = *deadline(&mut this.write_deadline, this.connection.limits.answer);
-        ready!(this.write_clock.poll_passed(deadline, cx));
+        let limit = this.connection.limits.answer;
+        ready!(this.write_clock.poll_passed(limit, cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -116,40 +107,46 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     /// Source: RFC 9112, section 9.6, <https://www.rfc-editor.org/rfc/rfc9112#section-9.6>.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
-        if this.linger_deadline.is_none() {
+        let linger = this.connection.limits.linger;
+        if !this.is_closed {
             ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
             if this.is_idle() {
                 return Poll::Ready(Ok(()));
             }
+            this.is_closed = true;
+            this.read_clock.deadline = Some(Instant::now() + linger);
         }
-        let deadline = *deadline(&mut this.linger_deadline, this.connection.limits.linger);
         let mut thrown_away = [0; 4096];
         // However much the client sends, tokio's sockets become pending now and then, so that other tasks get their turn.
-        while Instant::now() < deadline {
+        while this.read_clock.deadline > Some(Instant::now()) {
             let mut buf = ReadBuf::new(&mut thrown_away);
             match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
                 Poll::Ready(_) => break,
-                Poll::Pending => return this.read_clock.poll_passed(deadline, cx).map(Ok),
+                Poll::Pending => return this.read_clock.poll_passed(linger, cx).map(Ok),
             }
         }
         Poll::Ready(Ok(()))
     }
 }
 
-/// A timer that is made only when something waits.
+/// A deadline, with a timer that is made only when something waits.
 #[derive(Default)]
-struct Clock(Option<Pin<Box<Sleep>>>);
+struct Clock {
+    deadline: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
 
 impl Clock {
-    /// Ready when the deadline has passed; else the task is woken then.
-    fn poll_passed(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self
-            .0
+    /// Ready when the deadline has passed, which is set now unless it is set already; else the task is woken then.
+    fn poll_passed(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
+        let timer = self
+            .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if sleep.deadline() != deadline {
-            sleep.as_mut().reset(deadline);
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
         }
-        sleep.as_mut().poll(cx)
+        timer.as_mut().poll(cx)
     }
 }

@@ -10,6 +10,21 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use tracing::warn;
 
+use crate::journal::line::Beyond;
+
+/// Where the journal is, what it holds and how much.
+#[derive(Debug, Clone)]
+pub struct JournalSettings {
+    /// The folder of its files; created when it does not exist.
+    pub folder: PathBuf,
+    /// What lines hold beyond the rule.
+    pub beyond: Beyond,
+    /// The most bytes of a day's file; later lines of that day are lost.
+    pub max_size_bytes: u64,
+    /// The most files, at least one; the oldest are removed.
+    pub max_files: usize,
+}
+
 /// The files of a folder, and the one that is being written.
 pub(super) struct DayFiles {
     folder: PathBuf,
@@ -20,7 +35,6 @@ pub(super) struct DayFiles {
 
 /// The file that is being written.
 struct Current {
-    day: String,
     path: PathBuf,
     file: File,
     /// Where its last whole line ends.
@@ -28,11 +42,11 @@ struct Current {
 }
 
 impl DayFiles {
-    pub(super) fn new(folder: PathBuf, max_size_bytes: u64, most: usize) -> Self {
+    pub(super) fn new(settings: &JournalSettings) -> Self {
         Self {
-            folder,
-            max_size_bytes,
-            most,
+            folder: settings.folder.clone(),
+            max_size_bytes: settings.max_size_bytes,
+            most: settings.max_files,
             current: None,
         }
     }
@@ -71,57 +85,53 @@ impl DayFiles {
     }
 
     fn file_of(&mut self, day: &str) -> io::Result<&mut Current> {
+        let path = self.folder.join(format!("journal-{day}.jsonl"));
         // A file that was removed is started again.
         let open = self.current.take();
-        let open = open.filter(|current| current.day == day && current.path.exists());
+        let open = open.filter(|current| current.path == path && path.exists());
         let current = match open {
             Some(current) => current,
-            None => self.open(day)?,
+            None => {
+                let opened = self.open(&path);
+                let (file, length) = opened.map_err(|error| about(&path, &error))?;
+                self.remove_oldest(&path);
+                Current { path, file, length }
+            }
         };
         Ok(self.current.insert(current))
     }
 
-    fn open(&self, day: &str) -> io::Result<Current> {
-        let path = self.folder.join(format!("journal-{day}.jsonl"));
-        let open = || -> io::Result<(File, u64)> {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&self.folder)?;
-            let file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .open(&path)?;
-            let metadata = file.metadata()?;
-            if !metadata.is_file() {
-                return Err(io::Error::other("it is no file"));
-            }
-            // On a file system without locks it is the operator who must run one service only.
-            if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                return Err(io::Error::other("another service writes it already"));
-            }
-            let whole = end_of_last_line(&file, metadata.len())?;
-            if whole < metadata.len() {
-                let bytes = metadata.len() - whole;
-                warn!(path = %path.display(), bytes, "the journal ends in a torn line, which is taken out");
-                file.set_len(whole)?;
-            }
-            if whole == 0 {
-                // A new file is only safe once its folder is.
-                let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
-            }
-            Ok((file, whole))
-        };
-        let (file, length) = open().map_err(|error| about(&path, &error))?;
-        self.remove_oldest(&path);
-        Ok(Current {
-            day: day.to_owned(),
-            path,
-            file,
-            length,
-        })
+    /// Opens a file and finds where its last whole line ends.
+    fn open(&self, path: &Path) -> io::Result<(File, u64)> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.folder)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        // On a file system without locks it is the operator who must run one service only.
+        if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            return Err(io::Error::other("another service writes it already"));
+        }
+        let whole = end_of_last_line(&file, metadata.len())?;
+        if whole < metadata.len() {
+            let bytes = metadata.len() - whole;
+            warn!(path = %path.display(), bytes, "the journal ends in a torn line, which is taken out");
+            file.set_len(whole)?;
+        }
+        if whole == 0 {
+            // A new file is only safe once its folder is.
+            let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
+        }
+        Ok((file, whole))
     }
 
     /// Removes the oldest files when there are too many, but never the one that is about to be written.

@@ -11,7 +11,6 @@
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -23,7 +22,8 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::journal::line::{self, Beyond, Line, Told};
-use crate::service::journal_files::DayFiles;
+use crate::service::journal_files::{DayFiles, JournalSettings};
+use crate::service::known_events::{KnownEvents, key};
 use crate::service::metrics::{Counted, Metrics};
 use crate::twilio::request::event::Event;
 
@@ -36,25 +36,17 @@ const QUEUE_BYTES: usize = 32 * 1024 * 1024;
 /// The most items that are written together.
 const BATCH: usize = 256;
 
+/// How long a request waits for its events to be written. Twilio waits for five seconds.
+///
+/// Source: <https://www.twilio.com/docs/events/webhook-quickstart>.
+const KEEP_LIMIT: Duration = Duration::from_secs(4);
+
 /// How many bytes of lines are collected before they are written.
 const BATCH_BYTES: usize = 256 * 1024;
 
 // Why a line is lost, or events are not kept.
 const FULL: &str = "too many lines wait to be written";
 const UNWRITTEN: &str = "the journal cannot be written";
-
-/// Where the journal is, what it holds and how much.
-#[derive(Debug, Clone)]
-pub struct JournalSettings {
-    /// The folder of its files; created when it does not exist.
-    pub folder: PathBuf,
-    /// What lines hold beyond the rule.
-    pub beyond: Beyond,
-    /// The most bytes of a day's file; later lines of that day are lost.
-    pub max_size_bytes: u64,
-    /// The most files, at least one; the oldest are removed.
-    pub max_files: usize,
-}
 
 /// Hands lines over to the writer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -76,7 +68,8 @@ struct Shared {
 /// What waits to be written.
 enum Item {
     Told(Box<Told>),
-    Events(Vec<Event>, Timestamp, Receipt),
+    /// With the request that waits for them, which is told whether they are on the disk.
+    Events(Vec<Event>, Timestamp, oneshot::Sender<bool>),
 }
 
 impl Item {
@@ -86,25 +79,6 @@ impl Item {
             Self::Told(told) => told.size(),
             Self::Events(events, ..) => events.iter().map(Event::size).sum(),
         }
-    }
-}
-
-/// How a request learns what became of its events.
-struct Receipt {
-    /// Called when the events are on the disk, whether or not the request still waits; else dropped.
-    on_disk: Box<dyn FnOnce() + Send>,
-    kept: oneshot::Sender<bool>,
-}
-
-impl Receipt {
-    fn settle(self, is_kept: bool) {
-        if is_kept {
-            (self.on_disk)();
-        } else {
-            drop(self.on_disk);
-        }
-        // If the request has given up, its sender sends the events again.
-        let _ = self.kept.send(is_kept);
     }
 }
 
@@ -118,21 +92,12 @@ impl Journal {
     ///
     /// The thread cannot be started.
     pub fn begin(
-        options: JournalSettings,
+        settings: JournalSettings,
         metrics: Arc<Metrics>,
     ) -> io::Result<(Self, Receiver<()>)> {
         let (journal, items) = Self::new(metrics);
         let (running, ended) = sync_channel(0);
-        let mut writer = LineWriter {
-            shared: Arc::clone(&journal.shared),
-            files: DayFiles::new(options.folder, options.max_size_bytes, options.max_files),
-            beyond: options.beyond,
-            day: String::new(),
-            bytes: Vec::new(),
-            lines: 0,
-            receipts: Vec::new(),
-            waited_for: 0,
-        };
+        let mut writer = LineWriter::new(&journal, settings);
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
@@ -159,23 +124,18 @@ impl Journal {
         }
     }
 
-    /// Has events written, a line each, and completes when they are on the disk. `on_disk` is called then; when the
-    /// limit is over before the writer gets to the events, they are not written, and `on_disk` is dropped uncalled.
+    /// Has events written, a line each, unless the journal has them already, and completes when they are on the disk.
+    /// When the limit is over before the writer gets to them, they are not written.
     ///
-    /// # Errors
-    ///
-    /// Why the events are not on the disk, or not within the limit, for the log. Their sender should send them again.
-    pub async fn keep(
+    /// Returns, for the log, why not all of them are on the disk. Their sender should send them again.
+    pub(super) async fn keep(
         &self,
         events: Vec<Event>,
         time: Timestamp,
-        limit: Duration,
-        on_disk: impl FnOnce() + Send + 'static,
     ) -> Result<(), &'static str> {
         let (kept, answer) = oneshot::channel();
-        let on_disk = Box::new(on_disk);
-        self.send(Item::Events(events, time, Receipt { on_disk, kept }))?;
-        match timeout(limit, answer).await {
+        self.send(Item::Events(events, time, kept))?;
+        match timeout(KEEP_LIMIT, answer).await {
             Ok(Ok(true)) => Ok(()),
             Ok(_) => Err(UNWRITTEN),
             Err(_) => Err("the disk is too slow"),
@@ -218,13 +178,29 @@ struct LineWriter {
     day: String,
     bytes: Vec<u8>,
     lines: usize,
-    /// Those who wait until their lines are on the disk.
-    receipts: Vec<Receipt>,
-    /// How many of the lines are theirs.
-    waited_for: usize,
+    /// The events that are on the disk or among the lines.
+    known: KnownEvents,
+    /// How many of the lines are events.
+    events: usize,
+    /// The requests that wait until these events are on the disk.
+    waiting: Vec<oneshot::Sender<bool>>,
 }
 
 impl LineWriter {
+    fn new(journal: &Journal, settings: JournalSettings) -> Self {
+        Self {
+            shared: Arc::clone(&journal.shared),
+            files: DayFiles::new(&settings),
+            beyond: settings.beyond,
+            day: String::new(),
+            bytes: Vec::new(),
+            lines: 0,
+            known: KnownEvents::default(),
+            events: 0,
+            waiting: Vec::new(),
+        }
+    }
+
     /// Writes until every handle is dropped and nothing waits.
     fn run(&mut self, items: &Receiver<Item>) {
         while let Ok(first) = items.recv() {
@@ -247,16 +223,21 @@ impl LineWriter {
                 self.add_line(|beyond| line::request(&told, beyond));
             }
             // The request has given up, so the events come again.
-            Item::Events(_, _, receipt) if receipt.kept.is_closed() => {}
-            Item::Events(events, time, receipt) => {
-                let mut lines = 0;
+            Item::Events(_, _, request) if request.is_closed() => {}
+            Item::Events(events, time, request) => {
                 for event in &events {
-                    lines += usize::from(self.add_line(|beyond| line::event(event, time, beyond)));
+                    let key = key(event);
+                    if self.known.has(key) {
+                        continue;
+                    }
+                    if !self.add_line(|beyond| line::event(event, time, beyond)) {
+                        // Dropped, the request hears that they are not kept.
+                        return;
+                    }
+                    self.known.add(key);
+                    self.events += 1;
                 }
-                if lines == events.len() {
-                    self.waited_for += lines;
-                    self.receipts.push(receipt);
-                }
+                self.waiting.push(request);
             }
         }
     }
@@ -278,14 +259,28 @@ impl LineWriter {
         true
     }
 
-    /// Writes the batch and empties it.
+    /// Writes the lines, and tells the requests that wait.
     fn write(&mut self) {
+        let result = self.write_lines();
+        if result.is_err() {
+            self.known.forget_last(self.events);
+        }
+        for request in self.waiting.drain(..) {
+            // If the request has given up, its sender sends the events again.
+            let _ = request.send(result.is_ok());
+        }
+        self.bytes.clear();
+        self.lines = 0;
+        self.events = 0;
+    }
+
+    fn write_lines(&mut self) -> io::Result<()> {
         if self.lines == 0 {
-            return;
+            return Ok(());
         }
         let mut result = self.files.write(&self.day, &self.bytes);
-        if result.is_ok() && !self.receipts.is_empty() {
-            result = self.files.sync();
+        if self.events > 0 {
+            result = result.and_then(|()| self.files.sync());
         }
         let metrics = &self.shared.metrics;
         match &result {
@@ -297,45 +292,179 @@ impl LineWriter {
                     info!(lost, "the journal is written again");
                 }
             }
-            Err(error) => self.shared.lose(self.lines - self.waited_for, error),
+            Err(error) => self.shared.lose(self.lines - self.events, error),
         }
-        for receipt in self.receipts.drain(..) {
-            receipt.settle(result.is_ok());
-        }
-        self.bytes.clear();
-        self.lines = 0;
-        self.waited_for = 0;
+        result
     }
 }
 
 #[cfg(test)]
-pub(crate) mod slow_disk {
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use serde_json::json;
+    use tokio::time::{Instant, sleep};
+
     use super::*;
 
-    /// A disk that takes what the test lets it take: it stands in for the journal's thread.
-    pub(crate) struct SlowDisk(Receiver<Item>);
+    /// A journal whose thread the test stands in for.
+    fn journal(folder: &Path) -> (Journal, Receiver<Item>, LineWriter) {
+        let (journal, items) = Journal::new(Arc::default());
+        let writer = LineWriter::new(&journal, settings(folder));
+        (journal, items, writer)
+    }
 
-    /// Events that are being written.
-    pub(crate) struct Writing(Receipt);
-
-    impl SlowDisk {
-        pub(crate) fn new() -> (Journal, Self) {
-            let (journal, items) = Journal::new(Arc::default());
-            (journal, Self(items))
-        }
-
-        /// Begins to write the next events that a request waits for, as the thread does; `None` when there are none.
-        pub(crate) fn begin(&self) -> Option<Writing> {
-            self.0.try_iter().find_map(|item| match item {
-                Item::Events(_, _, receipt) if !receipt.kept.is_closed() => Some(Writing(receipt)),
-                _ => None,
-            })
+    fn settings(folder: &Path) -> JournalSettings {
+        JournalSettings {
+            folder: folder.to_owned(),
+            beyond: Beyond::default(),
+            max_size_bytes: u64::MAX,
+            max_files: 1,
         }
     }
 
-    impl Writing {
-        pub(crate) fn end(self, is_kept: bool) {
-            self.0.settle(is_kept);
+    /// A folder of this test, which is removed in the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("twiml-journal-{name}-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
         }
+
+        /// How many lines the journal has.
+        fn lines(&self) -> usize {
+            let path = self.0.join("journal-1970-01-01.jsonl");
+            std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn events(ids: &[&str]) -> Vec<Event> {
+        let event = |id: &&str| Event {
+            id: (*id).to_owned(),
+            kind: "t".to_owned(),
+            time: String::new(),
+            data: json!({ "test_id": id }),
+        };
+        ids.iter().map(event).collect()
+    }
+
+    async fn is_kept(journal: &Journal, ids: &[&str]) -> bool {
+        let kept = journal.keep(events(ids), Timestamp::UNIX_EPOCH).await;
+        kept.is_ok()
+    }
+
+    /// What the thread does with all that waits.
+    fn add_all(writer: &mut LineWriter, items: &Receiver<Item>) {
+        items.try_iter().for_each(|item| writer.add(item));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_is_written_once() {
+        let folder = Folder::new("once");
+        let (journal, items, mut writer) = journal(&folder.0);
+        for (ids, lines) in [
+            (&["b", "a", "b"][..], 2),
+            (&["a", "c"], 3),
+            (&["b", "c"], 3),
+            (&[], 3),
+        ] {
+            let write = async {
+                sleep(Duration::from_secs(1)).await;
+                add_all(&mut writer, &items);
+                writer.write();
+            };
+            let (is_kept, ()) = tokio::join!(is_kept(&journal, ids), write);
+            assert!(is_kept, "{ids:?}");
+            assert_eq!(folder.lines(), lines, "{ids:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_two_requests_bring_at_once_is_written_once() {
+        let folder = Folder::new("twice");
+        let (journal, items, mut writer) = journal(&folder.0);
+        let write = async {
+            sleep(Duration::from_secs(1)).await;
+            add_all(&mut writer, &items);
+            writer.write();
+        };
+        let (first, second) = (is_kept(&journal, &["a"]), is_kept(&journal, &["b", "a"]));
+        assert_eq!(tokio::join!(first, second, write), (true, true, ()));
+        assert_eq!(folder.lines(), 2);
+    }
+
+    /// Twilio waits for five seconds. The clock of this test turns by itself while everybody waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_disk_is_not_waited_for_longer_than_twilio_does() {
+        let folder = Folder::new("slow");
+        let (journal, items, mut writer) = journal(&folder.0);
+        let begin = Instant::now();
+        assert!(!is_kept(&journal, &["a"]).await);
+        assert_eq!(begin.elapsed(), KEEP_LIMIT);
+        assert!(KEEP_LIMIT < Duration::from_secs(5));
+        add_all(&mut writer, &items);
+        assert_eq!(writer.lines, 0, "nobody waits, so they are not written");
+        // They come again, and the disk takes them only when the request has given up.
+        let add = async {
+            sleep(Duration::from_secs(1)).await;
+            add_all(&mut writer, &items);
+        };
+        let (kept, ()) = tokio::join!(is_kept(&journal, &["a"]), add);
+        assert!(!kept);
+        assert_eq!(begin.elapsed(), 2 * KEEP_LIMIT);
+        writer.write();
+        assert_eq!(folder.lines(), 1);
+        // Once more: they are known.
+        let write = async {
+            sleep(Duration::from_secs(1)).await;
+            add_all(&mut writer, &items);
+            writer.write();
+        };
+        let (kept, ()) = tokio::join!(is_kept(&journal, &["a"]), write);
+        assert!(kept);
+        assert_eq!(folder.lines(), 1, "they are not written twice");
+    }
+
+    /// Twilio sends them again and again while a disk hangs.
+    #[tokio::test(start_paused = true)]
+    async fn events_that_wait_have_an_end() {
+        let (journal, _items, _) = journal(Path::new("/dev/null"));
+        let large = |id: u32| {
+            let mut events = events(&[&format!("EZ{id}")]);
+            events[0].data = json!({ "text": "x".repeat(10_000_000) });
+            journal.keep(events, Timestamp::UNIX_EPOCH)
+        };
+        let begin = Instant::now();
+        for turn in 1..=3 {
+            assert!(large(turn).await.is_err());
+            assert_eq!(begin.elapsed(), turn * KEEP_LIMIT);
+        }
+        assert_eq!(large(4).await, Err(FULL));
+        assert_eq!(begin.elapsed(), 3 * KEEP_LIMIT, "there is no room for it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_disk_does_not_take_may_come_again() {
+        let folder = Folder::new("again");
+        // No folder can be made there.
+        let (journal, items, mut writer) = journal(Path::new("/dev/null/journal"));
+        for is_good in [false, true] {
+            let write = async {
+                sleep(Duration::from_secs(1)).await;
+                add_all(&mut writer, &items);
+                writer.write();
+            };
+            let (is_kept, ()) = tokio::join!(is_kept(&journal, &["a"]), write);
+            assert_eq!(is_kept, is_good);
+            writer.files = DayFiles::new(&settings(&folder.0));
+        }
+        assert_eq!(folder.lines(), 1);
     }
 }

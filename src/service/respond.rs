@@ -15,7 +15,6 @@ use tracing::{error, info, warn};
 use crate::journal::line::Told;
 use crate::service::admin;
 use crate::service::connection::Connection;
-use crate::service::events;
 use crate::service::metrics::{Counted, Interaction};
 use crate::service::receive::{Received, header, receive};
 use crate::service::refusal::Refusal;
@@ -26,6 +25,7 @@ use crate::table::guard::GuardReason;
 use crate::table::intercept::PASS;
 use crate::twilio::channel::Channel;
 use crate::twilio::number::masked;
+use crate::twilio::request::event::Event;
 use crate::twilio::request::{Request, Webhook};
 
 /// Answers a request. Never fails: a request that gets no answer gets a refusal.
@@ -117,24 +117,39 @@ async fn answer<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> Http
         Webhook::OutOfSession | Webhook::Plain => document(snapshot, received),
         Webhook::Intercept => interception(snapshot, received),
         // Their senders only report something.
-        Webhook::Callback | Webhook::VoiceWebhooks => HttpAnswer::default(),
-        Webhook::Events => {
-            let responder = snapshot.responder;
-            let (journal, known) = (responder.journal.as_ref(), &responder.known_events);
-            let status = events::keep(&received.json, journal, known, snapshot.now).await;
-            if status != StatusCode::BAD_REQUEST {
-                return HttpAnswer {
-                    status,
-                    ..HttpAnswer::default()
-                };
-            }
-            HttpAnswer {
-                status,
-                media_type: Some("text/plain; charset=utf-8"),
-                body: Bytes::from_static(b"the body must be an array of events"),
-                ..HttpAnswer::default()
-            }
+        Webhook::Callback | Webhook::VoiceWebhooks => HttpAnswer {
+            status: StatusCode::NO_CONTENT,
+            ..HttpAnswer::default()
+        },
+        Webhook::Events => events(snapshot, received).await,
+    }
+}
+
+/// Puts events into the journal: 204 when it has all of them, 503 when Twilio should send them again, and 400 when the
+/// body is not an array of events, and would not be one the next time either.
+async fn events<'s>(snapshot: &Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
+    let Ok(events) = Event::read_all(&received.json) else {
+        return HttpAnswer {
+            status: StatusCode::BAD_REQUEST,
+            media_type: Some("text/plain; charset=utf-8"),
+            body: Bytes::from_static(b"the body must be an array of events"),
+            ..HttpAnswer::default()
+        };
+    };
+    let kept = match &snapshot.responder.journal {
+        Some(journal) => journal.keep(events, snapshot.now).await,
+        None => Err("there is no journal"),
+    };
+    let status = match kept {
+        Ok(()) => StatusCode::NO_CONTENT,
+        Err(reason) => {
+            warn!(%reason, "events were not kept, Twilio is asked to send them again");
+            StatusCode::SERVICE_UNAVAILABLE
         }
+    };
+    HttpAnswer {
+        status,
+        ..HttpAnswer::default()
     }
 }
 
@@ -208,27 +223,25 @@ fn interception<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> Http
     let decided = guarded(responder, || {
         (responder.intercept)(&snapshot.live.table, &received.request(), snapshot.now)
     });
-    let interaction = match decided {
-        Some(Some(intercept)) if intercept.blocks => Interaction::Block,
-        Some(_) => Interaction::Pass,
+    let (interaction, status) = match decided {
+        Some(Some(intercept)) if intercept.blocks => (Interaction::Block, StatusCode::FORBIDDEN),
+        Some(_) => (Interaction::Pass, StatusCode::NO_CONTENT),
         None => {
             error!("an intercept panicked, the interaction goes on");
-            Interaction::Panic
+            (Interaction::Panic, StatusCode::NO_CONTENT)
         }
     };
     responder.metrics.interactions.count(interaction);
-    let mut answer = HttpAnswer {
+    HttpAnswer {
         route: Some(decided.flatten().map_or(PASS, |intercept| &intercept.name)),
+        status,
         failed: decided.is_none().then_some(DEFAULT),
         ..HttpAnswer::default()
-    };
-    if interaction == Interaction::Block {
-        answer.status = StatusCode::FORBIDDEN;
     }
-    answer
 }
 
 /// What a request gets that is not refused.
+#[derive(Default)]
 struct HttpAnswer<'s> {
     /// The route or intercept that it is from, or the word for none; `None` for a webhook that decides nothing.
     route: Option<&'s str>,
@@ -240,20 +253,6 @@ struct HttpAnswer<'s> {
     guard: Option<&'static str>,
     /// The route whose reply could not be written, or the default's name after a panic.
     failed: Option<&'s str>,
-}
-
-impl Default for HttpAnswer<'_> {
-    /// An answer without a body.
-    fn default() -> Self {
-        Self {
-            route: None,
-            status: StatusCode::NO_CONTENT,
-            media_type: None,
-            body: Bytes::new(),
-            guard: None,
-            failed: None,
-        }
-    }
 }
 
 impl HttpAnswer<'_> {
@@ -280,11 +279,35 @@ fn record(
     answer: &HttpAnswer<'_>,
     microseconds: u64,
 ) {
-    let responder = snapshot.responder;
+    let show_numbers = snapshot.responder.show_numbers;
     let _ = catch_unwind(AssertUnwindSafe(|| {
-        log_answer(responder, head, &received, answer, microseconds);
+        let request = received.request();
+        let number = |name| {
+            let number = request.value(name);
+            let is_logged = received.webhook.wants_document() || !number.is_empty();
+            is_logged.then(|| {
+                if show_numbers {
+                    number.chars().take(100).collect()
+                } else {
+                    masked(&number)
+                }
+            })
+        };
+        // Nothing else that the client sent is logged.
+        info!(
+            webhook = received.webhook.as_str(),
+            channel = request.channel().as_str(),
+            route = answer.route,
+            status = answer.status.as_u16(),
+            microseconds,
+            sid = logged_sid(&request),
+            region = header(head, "x-home-region").filter(|region| is_region(region)),
+            caller = number("Caller"),
+            called = number("Called"),
+            "answered"
+        );
     }));
-    if let Some(journal) = &responder.journal
+    if let Some(journal) = &snapshot.responder.journal
         && received.webhook != Webhook::Events
     {
         journal.record(Told {
@@ -299,43 +322,6 @@ fn record(
             failed: answer.failed.map(Into::into),
         });
     }
-}
-
-/// The one log event of a request that was answered. It has nothing that the client sent except what is named here.
-fn log_answer(
-    responder: &Responder,
-    head: &Parts,
-    received: &Received<'_>,
-    answer: &HttpAnswer<'_>,
-    microseconds: u64,
-) {
-    if !tracing::enabled!(tracing::Level::INFO) {
-        return;
-    }
-    let request = received.request();
-    let number = |name| {
-        let number = request.value(name);
-        let is_logged = received.webhook.wants_document() || !number.is_empty();
-        is_logged.then(|| {
-            if responder.show_numbers {
-                number.chars().take(100).collect()
-            } else {
-                masked(&number)
-            }
-        })
-    };
-    info!(
-        webhook = received.webhook.as_str(),
-        channel = request.channel().as_str(),
-        route = answer.route,
-        status = answer.status.as_u16(),
-        microseconds,
-        sid = logged_sid(&request),
-        region = header(head, "x-home-region").filter(|region| is_region(region)),
-        caller = number("Caller"),
-        called = number("Called"),
-        "answered"
-    );
 }
 
 /// Logs what an operator may want to look into, with the SID by which Twilio's console finds the call or text.

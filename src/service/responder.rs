@@ -12,7 +12,6 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use crate::service::events::KnownEvents;
 use crate::service::journal_writer::Journal;
 use crate::service::live::{self, Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
@@ -46,8 +45,6 @@ pub struct Responder {
     pub clock: fn() -> Timestamp,
     /// Records what was answered; `None` without a journal.
     pub journal: Option<Journal>,
-    /// The events that need not be kept again.
-    pub known_events: Arc<KnownEvents>,
     /// The second, in Unix time, in which a wrong signature was last explained in the log.
     pub last_diagnosis: AtomicI64,
     /// The counters and gauges of `/metrics`.
@@ -92,7 +89,6 @@ impl Responder {
             guard: LoopGuard::new(),
             clock: Timestamp::now,
             journal: None,
-            known_events: Arc::default(),
             last_diagnosis: AtomicI64::new(0),
             metrics,
             has_health_paths: false,

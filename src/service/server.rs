@@ -68,12 +68,19 @@ pub async fn run(
         Purpose::Admin => Arc::default(),
     };
     let mut open = OpenConnections::new(metrics.connections.clone());
+    let mut http = http1::Builder::new();
+    // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the connection and
+    // still gets the answer.
+    http.header_read_timeout(None)
+        .half_close(true)
+        .max_header_size(HEAD_MAX_BYTES)
+        .max_buf_size(HEAD_MAX_BYTES);
     let server = Arc::new(Server {
         purpose,
         responder,
         limits,
         metrics,
-        http: http(),
+        http,
         crowded: Arc::default(),
     });
     let places = limits.max_connections.max(1);
@@ -158,17 +165,6 @@ fn is_gone(error: &io::Error) -> bool {
         error.kind(),
         ConnectionAborted | ConnectionRefused | ConnectionReset
     )
-}
-
-fn http() -> http1::Builder {
-    let mut http = http1::Builder::new();
-    // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the connection and
-    // still gets the answer.
-    http.header_read_timeout(None)
-        .half_close(true)
-        .max_header_size(HEAD_MAX_BYTES)
-        .max_buf_size(HEAD_MAX_BYTES);
-    http
 }
 
 /// What all connections share.

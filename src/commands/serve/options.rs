@@ -13,7 +13,7 @@ use tracing_subscriber::filter::Targets;
 use crate::commands::load_table::DirectoryLimit;
 use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
 use crate::journal::line::Beyond;
-use crate::service::journal_writer::JournalSettings;
+use crate::service::journal_files::JournalSettings;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
 use crate::service::responder::OutOfSessionPath;

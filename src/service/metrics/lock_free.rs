@@ -60,20 +60,10 @@ impl<K: Copy + PartialEq> CounterPer<K> {
     }
 }
 
-/// The longest duration of each bucket; a last bucket has no limit. Usual values lie below a tenth of a millisecond.
-const BOUNDS: [Duration; 12] = [
-    Duration::from_micros(5),
-    Duration::from_micros(10),
-    Duration::from_micros(25),
-    Duration::from_micros(50),
-    Duration::from_micros(100),
-    Duration::from_micros(250),
-    Duration::from_micros(500),
-    Duration::from_millis(1),
-    Duration::from_millis(5),
-    Duration::from_millis(25),
-    Duration::from_millis(100),
-    Duration::from_secs(1),
+/// The longest duration of each bucket, in microseconds; a last bucket has no limit. Usual values lie below a tenth of a
+/// millisecond.
+const BOUNDS: [u32; 12] = [
+    5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 1_000_000,
 ];
 
 /// How many durations fell into each bucket. A scrape reads one bucket after the other, so a value that comes meanwhile
@@ -89,16 +79,20 @@ struct Buckets {
 
 impl Histogram {
     pub(super) fn observe(&self, duration: Duration) {
-        let bucket = BOUNDS.partition_point(|bound| *bound < duration);
+        let bucket = BOUNDS.partition_point(|&bound| duration > micros(bound));
         self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.0.sum_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 }
 
+fn micros(bound: u32) -> Duration {
+    Duration::from_micros(bound.into())
+}
+
 impl EncodeMetric for Histogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let bounds = BOUNDS.iter().map(Duration::as_secs_f64);
+        let bounds = BOUNDS.iter().map(|&bound| micros(bound).as_secs_f64());
         let counts = self.0.counts.iter();
         let buckets: Vec<(f64, u64)> = bounds
             .chain([f64::INFINITY])
