@@ -7,7 +7,6 @@ mod deadline_io;
 pub mod journal_files;
 pub mod journal_reader;
 pub mod journal_writer;
-mod known_events;
 pub mod listen_address;
 pub mod listener;
 pub mod live;

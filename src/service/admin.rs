@@ -40,45 +40,40 @@ pub(super) async fn respond(
     let may_look = [Method::GET, Method::HEAD].contains(request.method());
     let is_ending = responder.is_ending.load(Ordering::SeqCst);
     let mut media_type = "text/plain; charset=utf-8";
-    let (status, body) = match request.uri().path() {
-        _ if !may_look => (
-            StatusCode::METHOD_NOT_ALLOWED,
-            Bytes::from("only GET and HEAD are allowed\n"),
-        ),
+    let (status, body): (u16, Bytes) = match request.uri().path() {
+        _ if !may_look => (405, "only GET and HEAD are allowed\n".into()),
         LIVE => {
             // A service that is ending accepts nothing more, which is no reason to restart it.
             if is_ending || responder.pulse.is_felt(PATIENCE).await {
-                (StatusCode::OK, Bytes::from("ok\n"))
+                (200, "ok\n".into())
             } else {
-                (StatusCode::SERVICE_UNAVAILABLE, Bytes::from("stuck\n"))
+                (503, "stuck\n".into())
             }
         }
-        READY if is_ending => (StatusCode::SERVICE_UNAVAILABLE, Bytes::from("draining\n")),
-        READY if responder.metrics.degraded.get() != 0 => {
-            (StatusCode::OK, Bytes::from("degraded\n"))
-        }
-        READY => (StatusCode::OK, Bytes::from("ok\n")),
+        READY if is_ending => (503, "draining\n".into()),
+        READY if responder.metrics.degraded.get() != 0 => (200, "degraded\n".into()),
+        READY => (200, "ok\n".into()),
         "/metrics" => {
             let metrics = Arc::clone(&responder.metrics);
             // Written on another thread: with very many routes it takes a moment.
             match spawn_blocking(move || metrics.text()).await {
                 Ok(text) => {
                     media_type = prometheus_text::CONTENT_TYPE;
-                    (StatusCode::OK, Bytes::from(text))
+                    (200, text.into())
                 }
-                Err(_) => (
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    Bytes::from("the metrics cannot be written, which is a fault of the program\n"),
-                ),
+                Err(_) => {
+                    let text = "the metrics cannot be written, which is a fault of the program\n";
+                    (500, text.into())
+                }
             }
         }
-        _ => (
-            StatusCode::NOT_FOUND,
-            Bytes::from("not found: there are /livez, /readyz and /metrics\n"),
-        ),
+        _ => {
+            let text = "not found: there are /livez, /readyz and /metrics\n";
+            (404, text.into())
+        }
     };
     let mut response = Response::new(Full::new(body));
-    *response.status_mut() = status;
+    *response.status_mut() = StatusCode::from_u16(status).expect("each of these is a status");
     *response.version_mut() = request.version();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
@@ -90,6 +85,6 @@ pub(super) async fn respond(
     if !(is_read && connection.answered(Instant::now())) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    debug!(peer = %connection.peer, status = status.as_u16(), "admin request answered");
+    debug!(peer = %connection.peer, status, "admin request answered");
     response
 }

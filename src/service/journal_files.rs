@@ -27,9 +27,7 @@ pub struct JournalSettings {
 
 /// The files of a folder, and the one that is being written.
 pub(super) struct DayFiles {
-    folder: PathBuf,
-    max_size_bytes: u64,
-    most: usize,
+    pub settings: JournalSettings,
     current: Option<Current>,
 }
 
@@ -42,18 +40,16 @@ struct Current {
 }
 
 impl DayFiles {
-    pub(super) fn new(settings: &JournalSettings) -> Self {
+    pub(super) fn new(settings: JournalSettings) -> Self {
         Self {
-            folder: settings.folder.clone(),
-            max_size_bytes: settings.max_size_bytes,
-            most: settings.max_files,
+            settings,
             current: None,
         }
     }
 
     /// Writes whole lines to the file of a day. When that fails, none of them is written.
     pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
-        let most = self.max_size_bytes;
+        let most = self.settings.max_size_bytes;
         let current = self.file_of(day)?;
         let end = current.length + lines.len() as u64;
         if end > most {
@@ -85,7 +81,7 @@ impl DayFiles {
     }
 
     fn file_of(&mut self, day: &str) -> io::Result<&mut Current> {
-        let path = self.folder.join(format!("journal-{day}.jsonl"));
+        let path = self.settings.folder.join(format!("journal-{day}.jsonl"));
         // A file that was removed is started again.
         let open = self.current.take();
         let open = open.filter(|current| current.path == path && path.exists());
@@ -106,7 +102,7 @@ impl DayFiles {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
-            .create(&self.folder)?;
+            .create(&self.settings.folder)?;
         let file = OpenOptions::new()
             .read(true)
             .append(true)
@@ -129,15 +125,15 @@ impl DayFiles {
         }
         if whole == 0 {
             // A new file is only safe once its folder is.
-            let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
+            let _ = File::open(&self.settings.folder).and_then(|folder| folder.sync_all());
         }
         Ok((file, whole))
     }
 
     /// Removes the oldest files when there are too many, but never the one that is about to be written.
     fn remove_oldest(&self, current: &Path) {
-        let mut files = journal_files(&self.folder).unwrap_or_default();
-        let extra = files.len().saturating_sub(self.most.max(1));
+        let mut files = journal_files(&self.settings.folder).unwrap_or_default();
+        let extra = files.len().saturating_sub(self.settings.max_files.max(1));
         files.retain(|file| file != current);
         for path in files.iter().take(extra) {
             if let Err(error) = fs::remove_file(path) {

@@ -8,6 +8,7 @@
 //! are on the disk itself (`fdatasync`) before [`Journal::keep`] says so; the operating system writes other lines when
 //! it sees fit, usually within half a minute.
 
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,18 +24,15 @@ use tracing::{error, info};
 
 use crate::journal::line::{self, Beyond, Line, Told};
 use crate::service::journal_files::{DayFiles, JournalSettings};
-use crate::service::known_events::{KnownEvents, key};
 use crate::service::metrics::{Counted, Metrics};
 use crate::twilio::request::event::Event;
+use crate::twilio::signature::body_sha256;
 
 /// The most items that wait to be written.
 const QUEUE: usize = 16 * 1024;
 
 /// The most bytes of items that wait to be written.
 const QUEUE_BYTES: usize = 32 * 1024 * 1024;
-
-/// The most items that are written together.
-const BATCH: usize = 256;
 
 /// How long a request waits for its events to be written. Twilio waits for five seconds.
 ///
@@ -43,6 +41,15 @@ const KEEP_LIMIT: Duration = Duration::from_secs(4);
 
 /// How many bytes of lines are collected before they are written.
 const BATCH_BYTES: usize = 256 * 1024;
+
+/// How many events are remembered; the oldest are forgotten.
+const MOST: usize = 100_000;
+
+/// The type of the events that a sink's test sends. All of them have the account's SID as their id; the `test_id` in their
+/// data tells one test from another.
+///
+/// Source: <https://www.twilio.com/docs/events/event-types/eventstreams/test-event>.
+const TEST_EVENT: &str = "com.twilio.eventstreams.test-event";
 
 // Why a line is lost, or events are not kept.
 const FULL: &str = "too many lines wait to be written";
@@ -95,9 +102,8 @@ impl Journal {
         settings: JournalSettings,
         metrics: Arc<Metrics>,
     ) -> io::Result<(Self, Receiver<()>)> {
-        let (journal, items) = Self::new(metrics);
+        let (journal, items, mut writer) = Self::new(settings, metrics);
         let (running, ended) = sync_channel(0);
-        let mut writer = LineWriter::new(&journal, settings);
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
@@ -107,14 +113,25 @@ impl Journal {
         Ok((journal, ended))
     }
 
-    fn new(metrics: Arc<Metrics>) -> (Self, Receiver<Item>) {
+    /// A journal, with the other end of its queue and what has to write it.
+    fn new(settings: JournalSettings, metrics: Arc<Metrics>) -> (Self, Receiver<Item>, LineWriter) {
         let (queue, items) = sync_channel(QUEUE);
         let shared = Arc::new(Shared {
             metrics,
             waiting_bytes: AtomicUsize::new(0),
             is_losing: AtomicBool::new(false),
         });
-        (Self { queue, shared }, items)
+        let writer = LineWriter {
+            shared: Arc::clone(&shared),
+            files: DayFiles::new(settings),
+            day: String::new(),
+            bytes: Vec::new(),
+            lines: 0,
+            known: KnownEvents::default(),
+            events: 0,
+            waiting: Vec::new(),
+        };
+        (Self { queue, shared }, items, writer)
     }
 
     /// Hands over what was answered. Never waits: when too much waits to be written already, the line is lost.
@@ -174,7 +191,6 @@ impl Shared {
 struct LineWriter {
     shared: Arc<Shared>,
     files: DayFiles,
-    beyond: Beyond,
     day: String,
     bytes: Vec<u8>,
     lines: usize,
@@ -187,29 +203,14 @@ struct LineWriter {
 }
 
 impl LineWriter {
-    fn new(journal: &Journal, settings: JournalSettings) -> Self {
-        Self {
-            shared: Arc::clone(&journal.shared),
-            files: DayFiles::new(&settings),
-            beyond: settings.beyond,
-            day: String::new(),
-            bytes: Vec::new(),
-            lines: 0,
-            known: KnownEvents::default(),
-            events: 0,
-            waiting: Vec::new(),
-        }
-    }
-
     /// Writes until every handle is dropped and nothing waits.
     fn run(&mut self, items: &Receiver<Item>) {
         while let Ok(first) = items.recv() {
             self.add(first);
-            for item in items.try_iter().take(BATCH - 1) {
+            while self.bytes.len() < BATCH_BYTES
+                && let Ok(item) = items.try_recv()
+            {
                 self.add(item);
-                if self.bytes.len() >= BATCH_BYTES {
-                    break;
-                }
             }
             self.write();
         }
@@ -227,7 +228,7 @@ impl LineWriter {
             Item::Events(events, time, request) => {
                 for event in &events {
                     let key = key(event);
-                    if self.known.has(key) {
+                    if self.known.keys.contains(&key) {
                         continue;
                     }
                     if !self.add_line(|beyond| line::event(event, time, beyond)) {
@@ -245,7 +246,7 @@ impl LineWriter {
     /// Adds a line to the batch, and writes the batch first when it is of another day. Returns whether it was added.
     fn add_line<'a>(&mut self, line: impl FnOnce(&Beyond) -> Line<'a>) -> bool {
         // A line that cannot be made must not end the journal.
-        let Ok(line) = catch_unwind(AssertUnwindSafe(|| line(&self.beyond))) else {
+        let Ok(line) = catch_unwind(AssertUnwindSafe(|| line(&self.files.settings.beyond))) else {
             self.shared.lose(1, &"a line cannot be made");
             return false;
         };
@@ -298,6 +299,46 @@ impl LineWriter {
     }
 }
 
+/// The events that the journal has, so that each goes into it once: Twilio sends an event until it hears that it was taken,
+/// and sometimes once more. Takes 6 MB of memory at most.
+#[derive(Default)]
+struct KnownEvents {
+    keys: HashSet<u128>,
+    /// The same, oldest first.
+    order: VecDeque<u128>,
+}
+
+impl KnownEvents {
+    /// Adds an event that is not known yet.
+    fn add(&mut self, key: u128) {
+        if self.order.len() == MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+        self.keys.insert(key);
+        self.order.push_back(key);
+    }
+
+    /// Forgets those that were added last, so that they are taken when they come again.
+    fn forget_last(&mut self, count: usize) {
+        let kept = self.order.len().saturating_sub(count);
+        for key in self.order.drain(kept..) {
+            self.keys.remove(&key);
+        }
+    }
+}
+
+/// The beginning of a hash of an event's id, which may be long.
+fn key(event: &Event) -> u128 {
+    let test_id = match event.data.get("test_id") {
+        Some(serde_json::Value::String(test_id)) if event.kind == TEST_EVENT => test_id,
+        _ => "",
+    };
+    let hash = body_sha256(format!("{}:{}{test_id}", event.id.len(), event.id).as_bytes());
+    u128::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal digits")
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::{Path, PathBuf};
@@ -309,9 +350,7 @@ mod tests {
 
     /// A journal whose thread the test stands in for.
     fn journal(folder: &Path) -> (Journal, Receiver<Item>, LineWriter) {
-        let (journal, items) = Journal::new(Arc::default());
-        let writer = LineWriter::new(&journal, settings(folder));
-        (journal, items, writer)
+        Journal::new(settings(folder), Arc::default())
     }
 
     fn settings(folder: &Path) -> JournalSettings {
@@ -463,8 +502,51 @@ mod tests {
             };
             let (is_kept, ()) = tokio::join!(is_kept(&journal, &["a"]), write);
             assert_eq!(is_kept, is_good);
-            writer.files = DayFiles::new(&settings(&folder.0));
+            writer.files = DayFiles::new(settings(&folder.0));
         }
         assert_eq!(folder.lines(), 1);
+    }
+
+    fn test_event(test_id: &str) -> Event {
+        Event {
+            id: "AC00000000000000000000000000000001".to_owned(),
+            kind: TEST_EVENT.to_owned(),
+            time: String::new(),
+            data: json!({ "test_id": test_id }),
+        }
+    }
+
+    #[test]
+    fn each_test_of_a_sink_is_an_event_of_its_own() {
+        assert_ne!(key(&test_event("1")), key(&test_event("2")));
+        assert_eq!(key(&test_event("1")), key(&test_event("1")));
+        let other = |test_id| Event {
+            kind: "t".to_owned(),
+            ..test_event(test_id)
+        };
+        assert_eq!(key(&other("1")), key(&other("2")));
+    }
+
+    #[test]
+    fn what_was_not_kept_comes_again() {
+        let mut known = KnownEvents::default();
+        (1..=5).for_each(|key| known.add(key));
+        known.forget_last(2);
+        assert!(known.keys.contains(&3) && !known.keys.contains(&4) && !known.keys.contains(&5));
+        known.forget_last(9);
+        assert!(!known.keys.contains(&1));
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_and_memory_stays() {
+        let mut known = KnownEvents::default();
+        let most = MOST as u128;
+        (0..most).for_each(|key| known.add(key));
+        assert!(known.keys.contains(&0) && known.keys.contains(&(most - 1)));
+        let room = known.order.capacity();
+        (most..most + 10).for_each(|key| known.add(key));
+        assert!(known.keys.contains(&10) && !known.keys.contains(&9));
+        assert_eq!((known.order.len(), known.keys.len()), (MOST, MOST));
+        assert_eq!(known.order.capacity(), room);
     }
 }

@@ -38,7 +38,7 @@ pub struct Responder {
     /// Computes answers: [`answer::answer`], except in tests of what happens when it fails.
     pub core: Core,
     /// Decides on interactions: [`Table::intercept`], except in such tests.
-    pub intercept: InterceptCore,
+    pub intercept: for<'t> fn(&'t Table, &Request<'_>, Timestamp) -> Option<&'t Intercept>,
     /// What the loop guard remembers, across reloads.
     pub guard: LoopGuard,
     /// The clock for schedules and the loop guard.
@@ -60,9 +60,6 @@ pub struct Responder {
 
 /// The signature of [`answer::answer`].
 pub type Core = for<'t> fn(&'t Table, &LoopGuard, &Asked<'_>) -> Answer<'t>;
-
-/// The signature of [`Table::intercept`].
-pub type InterceptCore = for<'t> fn(&'t Table, &Request<'_>, Timestamp) -> Option<&'t Intercept>;
 
 /// What one request is answered from: taken once, when its head has arrived, and handed on. Nothing further down looks
 /// at the clock or at what is live again.

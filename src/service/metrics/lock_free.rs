@@ -15,7 +15,7 @@ use strum::VariantArray;
 
 use crate::table::answer::Answer;
 use crate::table::guard::LOOP_GUARD;
-use crate::table::{DEFAULT, Route, Table};
+use crate::table::{DEFAULT, Table};
 
 /// A counter for each of a fixed set of keys. All are there from the start: if a counter appeared with its first event,
 /// a query for the increase would miss that event.
@@ -151,16 +151,12 @@ impl RoutesByName {
             .chain([DEFAULT, LOOP_GUARD])
             .collect();
         self.locked().retain(|name, _| names.contains(&**name));
-        let are_shown = routes.len() <= SHOWN_FROM_THE_START;
-        let counter = |route: &Route| {
-            if are_shown {
-                OnceLock::from(self.counter(&route.name))
-            } else {
-                OnceLock::new()
-            }
-        };
+        let by_position = routes.iter().map(|route| match routes.len() {
+            0..=SHOWN_FROM_THE_START => OnceLock::from(self.counter(&route.name)),
+            _ => OnceLock::new(),
+        });
         RouteCounters {
-            by_position: routes.iter().map(counter).collect(),
+            by_position: by_position.collect(),
             default: self.counter(DEFAULT),
             loop_guard: self.counter(LOOP_GUARD),
             by_name: self.clone(),
