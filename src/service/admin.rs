@@ -56,15 +56,12 @@ pub(super) async fn respond(
         "/metrics" => {
             let metrics = Arc::clone(&responder.metrics);
             // Written on another thread: with very many routes it takes a moment.
-            match spawn_blocking(move || metrics.text()).await {
-                Ok(text) => {
-                    media_type = prometheus_text::CONTENT_TYPE;
-                    (200, text.into())
-                }
-                Err(_) => {
-                    let text = "the metrics cannot be written, which is a fault of the program\n";
-                    (500, text.into())
-                }
+            if let Ok(text) = spawn_blocking(move || metrics.text()).await {
+                media_type = prometheus_text::CONTENT_TYPE;
+                (200, text.into())
+            } else {
+                let text = "the metrics cannot be written, which is a fault of the program\n";
+                (500, text.into())
             }
         }
         _ => {

@@ -6,21 +6,21 @@ use hyper::Version;
 use hyper::header::{HOST, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
 use hyper::http::uri::Authority;
-use smallvec::SmallVec;
 
 use crate::service::listener::Peer;
 use crate::service::refusal::Refusal;
 use crate::service::responder::Responder;
 use crate::twilio::signature::diagnosis::Hints;
 
-/// URLs over which a signature is tried in turn; usually there is one.
-pub(super) type Urls = SmallVec<[String; 1]>;
-
-/// The full URLs over which Twilio may have signed a request, at least one.
+/// The full URLs over which Twilio may have signed a request: at least one, and usually no more.
 ///
 /// These are the public URLs when there are any. Otherwise the scheme is that of the listener, and the host that
 /// of the request line, else of `Host`; a trusted proxy may name both.
-pub(super) fn candidates(responder: &Responder, peer: Peer, head: &Parts) -> Result<Urls, Refusal> {
+pub(super) fn candidates(
+    responder: &Responder,
+    peer: Peer,
+    head: &Parts,
+) -> Result<Vec<String>, Refusal> {
     let host = host(head)?;
     let path_and_query = path_and_query(head);
     if !responder.public_urls.is_empty() {
@@ -39,9 +39,7 @@ pub(super) fn candidates(responder: &Responder, peer: Peer, head: &Parts) -> Res
         .or(host)
         .filter(|host| is_host(host))
         .ok_or(Refusal::Host)?;
-    Ok(Urls::from_iter([
-        [scheme, "://", host, path_and_query].concat()
-    ]))
+    Ok(vec![[scheme, "://", host, path_and_query].concat()])
 }
 
 /// Path and query as received; a fragment, which no client may send, is left out.
@@ -158,7 +156,7 @@ mod tests {
         ] {
             assert_eq!(
                 candidates(&responder(), peer, &head),
-                Ok(Urls::from_iter([url.to_owned()])),
+                Ok(vec![url.to_owned()]),
                 "{peer}"
             );
         }

@@ -156,6 +156,7 @@ impl Connection {
 }
 
 /// All open connections, each with its task.
+#[derive(Default)]
 pub(super) struct OpenConnections {
     tasks: JoinSet<()>,
     connections: HashMap<tokio::task::Id, Arc<Connection>>,
@@ -164,11 +165,10 @@ pub(super) struct OpenConnections {
 }
 
 impl OpenConnections {
-    pub(super) fn new(gauge: Gauge) -> Self {
+    pub(super) fn shown_by(gauge: Gauge) -> Self {
         Self {
-            tasks: JoinSet::new(),
-            connections: HashMap::new(),
             gauge,
+            ..Self::default()
         }
     }
 

@@ -28,11 +28,12 @@ pub struct JournalSettings {
 /// The files of a folder, and the one that is being written.
 pub(super) struct DayFiles {
     pub settings: JournalSettings,
-    current: Option<Current>,
+    /// `None` until something is written, and after a failure.
+    pub current: Option<Current>,
 }
 
 /// The file that is being written.
-struct Current {
+pub(super) struct Current {
     path: PathBuf,
     file: File,
     /// Where its last whole line ends.
@@ -40,13 +41,6 @@ struct Current {
 }
 
 impl DayFiles {
-    pub(super) fn new(settings: JournalSettings) -> Self {
-        Self {
-            settings,
-            current: None,
-        }
-    }
-
     /// Writes whole lines to the file of a day. When that fails, none of them is written.
     pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
         let most = self.settings.max_size_bytes;
@@ -85,14 +79,13 @@ impl DayFiles {
         // A file that was removed is started again.
         let open = self.current.take();
         let open = open.filter(|current| current.path == path && path.exists());
-        let current = match open {
-            Some(current) => current,
-            None => {
-                let opened = self.open(&path);
-                let (file, length) = opened.map_err(|error| about(&path, &error))?;
-                self.remove_oldest(&path);
-                Current { path, file, length }
-            }
+        let current = if let Some(current) = open {
+            current
+        } else {
+            let opened = self.open(&path);
+            let (file, length) = opened.map_err(|error| about(&path, &error))?;
+            self.remove_oldest(&path);
+            Current { path, file, length }
         };
         Ok(self.current.insert(current))
     }

@@ -17,9 +17,6 @@ const WINDOW: usize = 1024;
 /// The most bytes of a line. The service never writes one that long.
 const LINE_MAX: u64 = 16 * 1024 * 1024;
 
-/// The usual length of a line, so that memory for one is taken at once.
-const LINE_USUAL: usize = 1024;
-
 /// A line as it stands in its file, with its place. [`Line::parse`] says whether it is a line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
@@ -111,7 +108,7 @@ impl Open {
     /// `None` at its end, or when its last line is still being written.
     fn read(&mut self) -> io::Result<Option<Entry>> {
         loop {
-            let mut text = Vec::with_capacity(LINE_USUAL);
+            let mut text = Vec::new();
             (&mut self.file)
                 .take(LINE_MAX)
                 .read_until(b'\n', &mut text)?;

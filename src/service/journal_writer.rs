@@ -28,10 +28,8 @@ use crate::service::metrics::{Counted, Metrics};
 use crate::twilio::request::event::Event;
 use crate::twilio::signature::body_sha256;
 
-/// The most items that wait to be written.
-const QUEUE: usize = 16 * 1024;
-
-/// The most bytes of items that wait to be written.
+// The most that waits to be written.
+const QUEUE_ITEMS: usize = 16 * 1024;
 const QUEUE_BYTES: usize = 32 * 1024 * 1024;
 
 /// How long a request waits for its events to be written. Twilio waits for five seconds.
@@ -80,7 +78,7 @@ enum Item {
 }
 
 impl Item {
-    /// About how much memory it takes, in bytes.
+    /// In bytes of memory.
     fn size(&self) -> usize {
         match self {
             Self::Told(told) => told.size(),
@@ -115,7 +113,7 @@ impl Journal {
 
     /// A journal, with the other end of its queue and what has to write it.
     fn new(settings: JournalSettings, metrics: Arc<Metrics>) -> (Self, Receiver<Item>, LineWriter) {
-        let (queue, items) = sync_channel(QUEUE);
+        let (queue, items) = sync_channel(QUEUE_ITEMS);
         let shared = Arc::new(Shared {
             metrics,
             waiting_bytes: AtomicUsize::new(0),
@@ -123,7 +121,10 @@ impl Journal {
         });
         let writer = LineWriter {
             shared: Arc::clone(&shared),
-            files: DayFiles::new(settings),
+            files: DayFiles {
+                settings,
+                current: None,
+            },
             day: String::new(),
             bytes: Vec::new(),
             lines: 0,
@@ -217,8 +218,8 @@ impl LineWriter {
     }
 
     fn add(&mut self, item: Item) {
-        let size = item.size();
-        self.shared.waiting_bytes.fetch_sub(size, Ordering::Relaxed);
+        let waiting = &self.shared.waiting_bytes;
+        waiting.fetch_sub(item.size(), Ordering::Relaxed);
         match item {
             Item::Told(told) => {
                 self.add_line(|beyond| line::request(&told, beyond));
@@ -401,7 +402,9 @@ mod tests {
 
     /// What the thread does with all that waits.
     fn add_all(writer: &mut LineWriter, items: &Receiver<Item>) {
-        items.try_iter().for_each(|item| writer.add(item));
+        for item in items.try_iter() {
+            writer.add(item);
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -502,7 +505,7 @@ mod tests {
             };
             let (is_kept, ()) = tokio::join!(is_kept(&journal, &["a"]), write);
             assert_eq!(is_kept, is_good);
-            writer.files = DayFiles::new(settings(&folder.0));
+            writer.files.settings = settings(&folder.0);
         }
         assert_eq!(folder.lines(), 1);
     }

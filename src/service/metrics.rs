@@ -19,7 +19,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use strum::{EnumMessage, IntoStaticStr, VariantArray};
 
 pub use self::lock_free::RouteCounters;
-use self::lock_free::{CounterPer, Histogram, RoutesByName};
+use self::lock_free::{CounterPer, Histogram, RoutesByName, variants};
 use self::process::ProcessFigures;
 use crate::service::refusal::Refusal;
 use crate::table::Table;
@@ -146,17 +146,17 @@ impl Default for Metrics {
                     .chain([GuardReason::Replies(0), GuardReason::SameCall(0)])
                     .map(|verdict| (verdict.word(), vec![("reason", verdict.word())])),
             ),
-            interactions: CounterPer::words(
+            interactions: CounterPer::new(
                 to,
                 "interactions",
                 "Interactions of Proxy sessions that /intercept was asked about; after a panic they go on",
-                "outcome",
+                variants("outcome"),
             ),
-            refusals: CounterPer::words(
+            refusals: CounterPer::new(
                 to,
                 "refusals",
                 "Requests that were refused, by reason",
-                "reason",
+                variants("reason"),
             ),
             connections: metric(
                 to,
@@ -250,13 +250,14 @@ impl Metrics {
         let table = [("hash", hash.to_owned())];
         self.table_hash.get_or_create(&table).set(1);
         self.last_reload_successful.set(1);
-        self.last_reload_success.set(unix_seconds(now));
+        let seconds = now.as_duration().as_secs_f64();
+        self.last_reload_success.set(seconds);
     }
 
     /// The certificate in use is valid until this moment. Without TLS there is none, and the metric is absent.
     pub fn certificate_expires(&self, at: Timestamp) {
         let gauge = self.certificate_expiry.get_or_create(&[]);
-        gauge.set(unix_seconds(at));
+        gauge.set(at.as_duration().as_secs_f64());
     }
 
     /// A reload has ended: with a new table, or with the old one left in use.
@@ -292,11 +293,3 @@ fn in_seconds<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: 
 
 /// A moment in Unix time.
 type Seconds = Gauge<f64, AtomicU64>;
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "whole microseconds of our century fit"
-)]
-fn unix_seconds(moment: Timestamp) -> f64 {
-    moment.as_microsecond() as f64 / 1e6
-}

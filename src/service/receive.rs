@@ -11,7 +11,7 @@ use hyper::http::request::Parts;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::service::asked_url::{Urls, candidates, hints, is_forwarded};
+use crate::service::asked_url::{candidates, hints, is_forwarded};
 use crate::service::connection::{Connection, HttpLimits};
 use crate::service::listener::Peer;
 use crate::service::live::Verification;
@@ -125,14 +125,10 @@ fn account_sid<'f>(form: &'f Form, query: &'f Form) -> &'f str {
 /// Whether the body is chunked and nothing else, or has a length. hyper takes any list that ends in `chunked`: a body
 /// that is also compressed would be misread, and where `chunked` is named twice, a proxy may see another end than we do.
 fn has_plain_coding(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let is_chunked = codings.next().is_none_or(|coding| {
-        coding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"chunked")
-    });
-    is_chunked && codings.next().is_none()
+    let codings = headers.get_all(TRANSFER_ENCODING);
+    let mut codings = codings.iter().map(|it| it.as_bytes().trim_ascii());
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(is_chunked) && codings.next().is_none()
 }
 
 /// The whole body, if its media type is one of these and it is not compressed. When it is over the limit or too slow,
@@ -170,7 +166,7 @@ fn verify(
     secrets: &Secrets,
     peer: Peer,
     head: &Parts,
-    mut urls: Urls,
+    mut urls: Vec<String>,
     signed: &Signed<'_>,
 ) -> Result<String, Refusal> {
     let failure = match signature::verify(secrets, &urls, signed) {
@@ -193,7 +189,7 @@ fn verify(
 }
 
 /// The first URL, when the request comes from a process of this machine and not through a proxy.
-fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Urls) -> Result<String, Refusal> {
+fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Vec<String>) -> Result<String, Refusal> {
     let reason = if !peer.is_local() {
         "it comes from another machine"
     } else if is_forwarded(&head.headers) {
@@ -218,7 +214,7 @@ mod tests {
     fn unsigned_requests_of_other_machines_are_refused() {
         let (head, ()) = hyper::Request::new(()).into_parts();
         let url = "http://example.com/webhook";
-        let allowed = |peer| allow_unsigned(peer, &head, Urls::from_iter([url.to_owned()]));
+        let allowed = |peer| allow_unsigned(peer, &head, vec![url.to_owned()]);
         for address in ["127.0.0.1", "::1"] {
             let peer = Peer::Tcp(address.parse().expect(address));
             assert_eq!(allowed(peer).as_deref(), Ok(url), "{address}");

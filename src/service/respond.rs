@@ -49,7 +49,6 @@ pub(super) async fn respond(
         Ok(received) => {
             let answer = answer(&snapshot, &received).await;
             let end = Instant::now();
-            let mut response = answer.response();
             record(&snapshot, &head, received, &answer, micros(begin, end));
             // A GET may carry a body, which means nothing and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
@@ -57,11 +56,7 @@ pub(super) async fn respond(
                 && connection.answered(end)
                 && !responder.is_ending.load(Ordering::Relaxed)
                 && head.version >= Version::HTTP_11;
-            if !stays {
-                let headers = response.headers_mut();
-                headers.insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            response
+            answer.response(stays)
         }
         Err(refusal) => {
             responder.metrics.refusals.count(refusal);
@@ -95,10 +90,8 @@ fn webhook_at(path: &str, snapshot: &Snapshot<'_>) -> Option<Webhook> {
         return Some(Webhook::OutOfSession);
     }
     let path = path.strip_prefix('/')?;
-    let (first, rest) = match path.split_once('/') {
-        Some((first, rest)) => (first, Some(rest)),
-        None => (path, None),
-    };
+    let mut segments = path.splitn(2, '/');
+    let (first, rest) = (segments.next()?, segments.next());
     let webhook = Webhook::from_name(first)?;
     let is_there = match (webhook, rest) {
         (Webhook::Plain, None) => true,
@@ -187,10 +180,7 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
     metrics.answered(&live.routes, channel, panicked, &answer, begin.elapsed());
     // Not even a fault in the log may cost the answer.
     let _ = catch_unwind(AssertUnwindSafe(|| log_what_is_special(&answer, received)));
-    let failed = match &answer.failure {
-        Some((route, _)) => Some(*route),
-        None => panicked.then_some(DEFAULT),
-    };
+    let failed = answer.failure.as_ref().map(|(route, _)| *route);
     HttpAnswer {
         route: Some(answer.route),
         status: StatusCode::OK,
@@ -200,7 +190,7 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
         }),
         body: answer.body,
         guard: answer.guarded.map(GuardReason::word),
-        failed,
+        failed: failed.or(panicked.then_some(DEFAULT)),
     }
 }
 
@@ -256,8 +246,8 @@ struct HttpAnswer<'s> {
 }
 
 impl HttpAnswer<'_> {
-    fn response(&self) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::new(self.body.clone()));
+    fn response(self, stays: bool) -> Response<Full<Bytes>> {
+        let mut response = Response::new(Full::new(self.body));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         if let Some(media_type) = self.media_type {
@@ -266,6 +256,9 @@ impl HttpAnswer<'_> {
         // A route's name always fits; if it did not, the caller would still need the document.
         if let Some(Ok(route)) = self.route.map(HeaderValue::from_str) {
             headers.insert("twiml-route", route);
+        }
+        if !stays {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }

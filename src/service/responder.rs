@@ -208,7 +208,7 @@ mod tests {
             ),
         ] {
             let error = text.parse::<OutOfSessionPath>().expect_err(text);
-            assert_eq!(error.to_string(), message, "{text}");
+            assert_eq!(error, message, "{text}");
         }
     }
 }

@@ -67,7 +67,7 @@ pub async fn run(
         // Counted all the same, where nobody looks.
         Purpose::Admin => Arc::default(),
     };
-    let mut open = OpenConnections::new(metrics.connections.clone());
+    let mut open = OpenConnections::shown_by(metrics.connections.clone());
     let mut http = http1::Builder::new();
     // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the connection and
     // still gets the answer.

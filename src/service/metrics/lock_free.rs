@@ -17,6 +17,8 @@ use crate::table::answer::Answer;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::{DEFAULT, Table};
 
+type Labels = Vec<(&'static str, &'static str)>;
+
 /// A counter for each of a fixed set of keys. All are there from the start: if a counter appeared with its first event,
 /// a query for the increase would miss that event.
 #[derive(Debug)]
@@ -28,28 +30,14 @@ impl<K: Copy + PartialEq> CounterPer<K> {
         to: &mut Registry,
         name: &str,
         help: &str,
-        keys: impl IntoIterator<Item = (K, Vec<(&'static str, &'static str)>)>,
+        keys: impl IntoIterator<Item = (K, Labels)>,
     ) -> Self {
-        let family = Family::<Vec<(&str, &str)>, Counter>::default();
+        let family = Family::<Labels, Counter>::default();
         to.register(name, help, family.clone());
         let counters = keys
             .into_iter()
             .map(|(key, labels)| (key, family.get_or_create_owned(&labels)));
         Self(counters.collect())
-    }
-
-    /// The counters for the variants of an enum, whose words are the values of one label.
-    pub(super) fn words(to: &mut Registry, name: &str, help: &str, label: &'static str) -> Self
-    where
-        K: VariantArray + Into<&'static str>,
-    {
-        let keys = K::VARIANTS.iter().copied();
-        Self::new(
-            to,
-            name,
-            help,
-            keys.map(|key| (key, vec![(label, key.into())])),
-        )
     }
 
     /// Counts one. The sets are so small that a search is fast.
@@ -58,6 +46,15 @@ impl<K: Copy + PartialEq> CounterPer<K> {
             counter.inc();
         }
     }
+}
+
+/// The variants of an enum, each with its word as the value of a label.
+pub(super) fn variants<K>(label: &'static str) -> impl Iterator<Item = (K, Labels)>
+where
+    K: Copy + VariantArray + Into<&'static str>,
+{
+    let variants = K::VARIANTS.iter();
+    variants.map(move |&key| (key, vec![(label, key.into())]))
 }
 
 /// The longest duration of each bucket, in microseconds; a last bucket has no limit. Usual values lie below a tenth of a
