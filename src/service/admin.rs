@@ -17,10 +17,8 @@ use tracing::debug;
 use crate::service::connection::Connection;
 use crate::service::responder::Responder;
 
-/// Whether the process should be left alone rather than restarted.
+// Whether the process should be left alone rather than restarted, and whether it should be given requests.
 const LIVE: &str = "/livez";
-
-/// Whether the service should be given requests.
 const READY: &str = "/readyz";
 
 /// How long the accept loop may take to show that it runs.

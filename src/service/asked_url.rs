@@ -5,7 +5,7 @@
 use hyper::Version;
 use hyper::header::{HOST, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
-use hyper::http::uri::Authority;
+use hyper::http::uri::{Authority, PathAndQuery};
 
 use crate::service::listener::Peer;
 use crate::service::refusal::Refusal;
@@ -44,9 +44,8 @@ pub(super) fn candidates(
 
 /// Path and query as received; a fragment, which no client may send, is left out.
 fn path_and_query(head: &Parts) -> &str {
-    head.uri
-        .path_and_query()
-        .map_or("/", |path_and_query| path_and_query.as_str())
+    let path_and_query = head.uri.path_and_query();
+    path_and_query.map_or("/", PathAndQuery::as_str)
 }
 
 /// What a request says about the URL that was asked, whoever put it there: for the search why its signature does not

@@ -148,8 +148,7 @@ impl Connection {
     /// The accept loop sets `crowded` before it looks for an idle connection, and this reads it after becoming idle, so
     /// one of the two closes the connection.
     pub(super) fn answered(&self, at: Instant) -> bool {
-        let micros = at.duration_since(self.accepted).as_micros();
-        let micros = u64::try_from(micros).unwrap_or_default();
+        let micros = u64::try_from((at - self.accepted).as_micros()).unwrap_or_default();
         self.activity.store(micros, Ordering::SeqCst);
         !self.crowded.load(Ordering::SeqCst)
     }

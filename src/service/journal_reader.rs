@@ -145,8 +145,7 @@ impl Iterator for JournalLines {
                 Err(error) => return Some(Err(error)),
             }
         }
-        let Reverse((_, entry)) = self.waiting.pop()?;
-        Some(Ok(entry))
+        self.waiting.pop().map(|Reverse((_, entry))| Ok(entry))
     }
 }
 

@@ -66,7 +66,8 @@ pub(super) async fn receive<'h>(
     if !has_plain_coding(&head.headers) {
         return Err(Refusal::Coding);
     }
-    let urls = candidates(snapshot.responder, connection.peer, head)?;
+    let peer = connection.peer;
+    let urls = candidates(snapshot.responder, peer, head)?;
     let mut form = Form::default();
     let mut json = Bytes::new();
     if is_events {
@@ -98,9 +99,9 @@ pub(super) async fn receive<'h>(
                 account_sid: account_sid(&form, &query),
                 content,
             };
-            verify(snapshot, secrets, connection.peer, head, urls, &signed)?
+            verify(snapshot, secrets, peer, head, urls, &signed)?
         }
-        Verification::AllowUnsigned => allow_unsigned(connection.peer, head, urls)?,
+        Verification::AllowUnsigned => allow_unsigned(peer, head, urls)?,
     };
     url.truncate(url.find('?').unwrap_or(url.len()));
     Ok(Received {

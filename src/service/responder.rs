@@ -1,6 +1,5 @@
 //! What answers requests: the table and secrets in use, the settings, and what is remembered from one request to the next.
 
-use std::fmt;
 use std::panic::catch_unwind;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -77,7 +76,7 @@ impl Responder {
         let live = Live::new(table, access.into(), &metrics);
         Self {
             live: live::current(live),
-            out_of_session: OutOfSessionPath::default(),
+            out_of_session: OutOfSessionPath("/out-of-session".to_owned()),
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),
             show_numbers: false,
@@ -126,21 +125,9 @@ impl Pulse {
 
 /// The path of Proxy's out-of-session webhook as it arrives here, without any prefix that a reverse proxy strips.
 ///
-/// Compared byte for byte, escapes included; one slash at the end does not count.
+/// Compared byte for byte, escapes included; one slash at the end does not count and is not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfSessionPath(pub(super) String);
-
-impl Default for OutOfSessionPath {
-    fn default() -> Self {
-        Self("/out-of-session".to_owned())
-    }
-}
-
-impl fmt::Display for OutOfSessionPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
-    }
-}
 
 impl FromStr for OutOfSessionPath {
     type Err = String;

@@ -53,8 +53,6 @@ pub enum Purpose {
 /// Serves until `shutdown` completes, then drains: closes the listeners and idle connections, and lets every request
 /// that has begun end, for at most [`HttpLimits::drain`]. Connections that wait to be accepted still get their answer;
 /// those of an inherited socket are left to the next process. Returns how many connections were cut off in the end.
-///
-/// Must be called within a tokio runtime with I/O and time.
 pub async fn run(
     purpose: Purpose,
     listeners: Vec<Listener>,

@@ -76,20 +76,16 @@ struct Buckets {
 
 impl Histogram {
     pub(super) fn observe(&self, duration: Duration) {
-        let bucket = BOUNDS.partition_point(|&bound| duration > micros(bound));
-        self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS.partition_point(|&bound| u64::from(bound) * 1000 < nanos);
+        self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
         self.0.sum_nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 }
 
-fn micros(bound: u32) -> Duration {
-    Duration::from_micros(bound.into())
-}
-
 impl EncodeMetric for Histogram {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let bounds = BOUNDS.iter().map(|&bound| micros(bound).as_secs_f64());
+        let bounds = BOUNDS.iter().map(|&bound| f64::from(bound) / 1e6);
         let counts = self.0.counts.iter();
         let buckets: Vec<(f64, u64)> = bounds
             .chain([f64::INFINITY])
