@@ -1,21 +1,16 @@
 //! Who is connected? Listeners, TLS, HTTP, reload, metrics, systemd and the journal's writer.
 
-mod accept;
 mod admin;
 mod asked_url;
-mod connection;
+pub mod connection;
 mod deadline_io;
-pub mod events;
-mod journal_files;
+pub mod journal_files;
 pub mod journal_reader;
 pub mod journal_writer;
-pub mod limits;
 pub mod listen_address;
 pub mod listener;
 pub mod live;
 pub mod metrics;
-pub mod path;
-pub mod pulse;
 mod receive;
 mod refusal;
 pub mod reload;

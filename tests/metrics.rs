@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use twiml_responder::language::{NoFiles, compile};
-use twiml_responder::service::metrics::{AnsweredBy, Metrics, MetricsFormat, RouteCounters};
+use twiml_responder::service::metrics::{Metrics, RouteCounters};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Kind};
 use twiml_responder::table::diagnostic::File;
@@ -34,7 +34,7 @@ fn table<S: AsRef<str>>(names: &[S]) -> Table {
 
 /// The answers by route.
 fn answers(metrics: &Metrics) -> BTreeMap<String, u64> {
-    let text = metrics.text(MetricsFormat::OpenMetrics);
+    let text = metrics.text();
     text.lines()
         .filter_map(|line| {
             let line = line.strip_prefix("twiml_responder_answers_total{route=\"")?;
@@ -56,11 +56,10 @@ fn answer(metrics: &Metrics, routes: &RouteCounters, table: &Table, position: us
         failure: None,
         guarded: None,
     };
-    let outcome = AnsweredBy::of(&answer);
     metrics.answered(
         routes,
         Channel::Voice,
-        outcome,
+        false,
         &answer,
         Duration::from_micros(7),
     );
@@ -75,7 +74,7 @@ fn counts(pairs: &[(&str, u64)]) -> BTreeMap<String, u64> {
 
 #[test]
 fn a_route_that_keeps_its_name_keeps_its_count() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::default();
     let old = table(&["a", "b", "c"]);
     let old_routes = metrics.table_is_live(&old);
     for position in [0, 1, 1, 2, 2, 2] {
@@ -99,7 +98,7 @@ fn a_route_that_keeps_its_name_keeps_its_count() {
 
 #[test]
 fn a_large_table_shows_only_the_routes_that_have_answered() {
-    let metrics = Metrics::new();
+    let metrics = Metrics::default();
     let names: Vec<String> = (0..1001).map(|number| format!("r{number}")).collect();
     let old = table(&names);
     let old_routes = metrics.table_is_live(&old);
@@ -123,10 +122,11 @@ fn file(name: &str) -> String {
 
 /// What `/metrics` answers when nothing is left out.
 fn text_of_all() -> String {
-    let metrics = Metrics::new();
+    let metrics = Metrics::default();
     let _routes = metrics.table_is_live(&table(&["a"]));
     metrics.certificate_expires(Timestamp::UNIX_EPOCH);
-    metrics.text(MetricsFormat::Prometheus)
+    metrics.table_was_read("abc", Timestamp::UNIX_EPOCH, false);
+    metrics.text()
 }
 
 /// The names of all metrics, as Prometheus knows them.
@@ -212,7 +212,7 @@ fn every_name_has_its_prefix_and_its_unit() {
         let is_ours = name.starts_with("twiml_responder_") || name.starts_with("process_");
         assert!(is_ours, "{name}");
     }
-    let text = Metrics::new().text(MetricsFormat::Prometheus);
+    let text = Metrics::default().text();
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').expect("a kind");
         assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");

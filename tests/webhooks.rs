@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use twiml_responder::journal::line::Beyond;
 use twiml_responder::language::{NoFiles, compile};
-use twiml_responder::service::journal_writer::{Journal, JournalSettings};
+use twiml_responder::service::journal_files::JournalSettings;
+use twiml_responder::service::journal_writer::Journal;
 use twiml_responder::service::live::{Access, Verification};
 use twiml_responder::service::responder::Responder;
 use twiml_responder::table::diagnostic::File;
@@ -203,7 +204,7 @@ async fn interactions_are_counted() {
     for body in ["5550100", "hello", "hello"] {
         server.ask(&text("1", body).signed_as_asked()).await;
     }
-    let text = metrics.text(twiml_responder::service::metrics::MetricsFormat::OpenMetrics);
+    let text = metrics.text();
     for line in [
         "interactions_total{outcome=\"block\"} 1",
         "interactions_total{outcome=\"pass\"} 2",

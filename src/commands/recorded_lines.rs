@@ -14,7 +14,7 @@ pub(super) fn recorded_lines(
 ) -> Result<(ProgressBar, impl Iterator<Item = Result<Entry>>)> {
     let reading = || format!("cannot read the journal {}", folder.display());
     let lines = JournalLines::of(folder).with_context(reading)?;
-    let size_bytes = lines.size_bytes().ok_or_else(|| {
+    let size_bytes = lines.size_bytes.ok_or_else(|| {
         anyhow!(
             "there is no journal in {}: its files are named as journal-2026-11-25.jsonl",
             folder.display()

@@ -8,6 +8,7 @@ mod options;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 use std::{env, process};
 
@@ -21,8 +22,9 @@ use tracing::{info, warn};
 
 use super::load_table::show_errors;
 use super::{COULD_NOT, Outcome};
-use crate::service::journal_writer::{Closing, Journal, JournalSettings};
-use crate::service::limits::HttpLimits;
+use crate::service::connection::HttpLimits;
+use crate::service::journal_files::JournalSettings;
+use crate::service::journal_writer::Journal;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::{Decrypt, Listener};
 use crate::service::live::Verification;
@@ -141,7 +143,9 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
     });
-    if closing.is_some_and(|closing| !closing.wait(LAST_LINES)) {
+    let is_late =
+        |closing: Receiver<()>| closing.recv_timeout(LAST_LINES) == Err(RecvTimeoutError::Timeout);
+    if closing.is_some_and(is_late) {
         warn!("the disk is too slow: the last lines of the journal may be lost");
     }
     outcome
@@ -169,7 +173,10 @@ fn first_table(files: &TableFiles) -> Result<(Table, First)> {
     })
 }
 
-fn begin_journal(settings: JournalSettings, metrics: &Arc<Metrics>) -> Result<(Journal, Closing)> {
+fn begin_journal(
+    settings: JournalSettings,
+    metrics: &Arc<Metrics>,
+) -> Result<(Journal, Receiver<()>)> {
     if settings.beyond.numbers {
         warn!("the journal stores other people's numbers unmasked");
     }
@@ -244,7 +251,7 @@ fn start_admin(
     let is_ended = async {
         let _ = is_ended.await;
     };
-    let limits = HttpLimits::ADMIN;
+    let limits = HttpLimits::admin();
     let running = server::run(Purpose::Admin, listeners, service, limits, is_ended);
     Ok((end, tokio::spawn(running)))
 }

@@ -7,22 +7,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{
-    ACCEPT, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderValue,
-};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
+use prometheus_client::encoding::prometheus_text;
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::service::connection::Connection;
-use crate::service::metrics::{Metrics, MetricsFormat};
 use crate::service::responder::Responder;
 
-/// Whether the process should be left alone rather than restarted.
+// Whether the process should be left alone rather than restarted, and whether it should be given requests.
 const LIVE: &str = "/livez";
-
-/// Whether the service should be given requests.
 const READY: &str = "/readyz";
 
 /// How long the accept loop may take to show that it runs.
@@ -40,20 +36,42 @@ pub(super) async fn respond(
     request: &Request<Incoming>,
 ) -> Response<Full<Bytes>> {
     let may_look = [Method::GET, Method::HEAD].contains(request.method());
-    let mut response = match request.uri().path() {
-        _ if !may_look => plain(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "only GET and HEAD are allowed",
-        ),
-        LIVE => live(responder).await,
-        READY => ready(responder),
-        "/metrics" => metrics(Arc::clone(&responder.metrics), wanted(request.headers())).await,
-        _ => plain(
-            StatusCode::NOT_FOUND,
-            "not found: there are /livez, /readyz and /metrics",
-        ),
+    let is_ending = responder.is_ending.load(Ordering::SeqCst);
+    let mut media_type = "text/plain; charset=utf-8";
+    let (status, body): (u16, Bytes) = match request.uri().path() {
+        _ if !may_look => (405, "only GET and HEAD are allowed\n".into()),
+        LIVE => {
+            // A service that is ending accepts nothing more, which is no reason to restart it.
+            if is_ending || responder.pulse.is_felt(PATIENCE).await {
+                (200, "ok\n".into())
+            } else {
+                (503, "stuck\n".into())
+            }
+        }
+        READY if is_ending => (503, "draining\n".into()),
+        READY if responder.metrics.degraded.get() != 0 => (200, "degraded\n".into()),
+        READY => (200, "ok\n".into()),
+        "/metrics" => {
+            let metrics = Arc::clone(&responder.metrics);
+            // Written on another thread: with very many routes it takes a moment.
+            if let Ok(text) = spawn_blocking(move || metrics.text()).await {
+                media_type = prometheus_text::CONTENT_TYPE;
+                (200, text.into())
+            } else {
+                let text = "the metrics cannot be written, which is a fault of the program\n";
+                (500, text.into())
+            }
+        }
+        _ => {
+            let text = "not found: there are /livez, /readyz and /metrics\n";
+            (404, text.into())
+        }
     };
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = StatusCode::from_u16(status).expect("each of these is a status");
+    *response.version_mut() = request.version();
     let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if !may_look {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -62,105 +80,6 @@ pub(super) async fn respond(
     if !(is_read && connection.answered(Instant::now())) {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    *response.version_mut() = request.version();
-    debug!(peer = %connection.peer, status = response.status().as_u16(), "admin request answered");
+    debug!(peer = %connection.peer, status, "admin request answered");
     response
-}
-
-async fn live(responder: &Responder) -> Response<Full<Bytes>> {
-    // A service that is ending accepts nothing more, which is no reason to restart it.
-    if responder.is_ending.load(Ordering::SeqCst) || responder.pulse.is_felt(PATIENCE).await {
-        plain(StatusCode::OK, "ok")
-    } else {
-        plain(StatusCode::SERVICE_UNAVAILABLE, "stuck")
-    }
-}
-
-fn ready(responder: &Responder) -> Response<Full<Bytes>> {
-    if responder.is_ending.load(Ordering::SeqCst) {
-        plain(StatusCode::SERVICE_UNAVAILABLE, "draining")
-    } else if responder.metrics.is_degraded() {
-        plain(StatusCode::OK, "degraded")
-    } else {
-        plain(StatusCode::OK, "ok")
-    }
-}
-
-/// Written on another thread: with very many routes it takes a moment.
-async fn metrics(metrics: Arc<Metrics>, format: MetricsFormat) -> Response<Full<Bytes>> {
-    let Ok(text) = spawn_blocking(move || metrics.text(format)).await else {
-        return plain(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the metrics cannot be written, which is a fault of the program",
-        );
-    };
-    let mut response = Response::new(Full::from(text));
-    let media_type = HeaderValue::from_static(format.content_type());
-    response.headers_mut().insert(CONTENT_TYPE, media_type);
-    response
-}
-
-/// One line of text.
-fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::from(format!("{text}\n")));
-    *response.status_mut() = status;
-    let media_type = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, media_type);
-    response
-}
-
-/// The format that `Accept` prefers: `OpenMetrics` unless plain text ranks higher.
-fn wanted(headers: &HeaderMap) -> MetricsFormat {
-    let weight = |wanted: &str| {
-        headers
-            .get_all(ACCEPT)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(','))
-            .filter_map(|range| {
-                let mut parts = range.split(';').map(str::trim);
-                if !parts.next()?.eq_ignore_ascii_case(wanted) {
-                    return None;
-                }
-                let weight = parts.find_map(|part| part.strip_prefix("q="));
-                weight.map_or(Some(1.0), |weight| weight.parse::<f32>().ok())
-            })
-            .fold(0.0, f32::max)
-    };
-    if weight("text/plain") > weight("application/openmetrics-text") {
-        MetricsFormat::Prometheus
-    } else {
-        MetricsFormat::OpenMetrics
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_format_is_what_is_wanted_most() {
-        for (accept, format) in [
-            ("*/*", MetricsFormat::OpenMetrics),
-            ("", MetricsFormat::OpenMetrics),
-            ("text/plain", MetricsFormat::Prometheus),
-            ("TEXT/plain; version=0.0.4", MetricsFormat::Prometheus),
-            ("text/plain;q=0", MetricsFormat::OpenMetrics),
-            // Prometheus 2.42 and 3.
-            (
-                "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
-                 text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
-                MetricsFormat::OpenMetrics,
-            ),
-            (
-                "text/plain;version=0.0.4;q=0.6,application/openmetrics-text;q=0.5",
-                MetricsFormat::Prometheus,
-            ),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT, HeaderValue::from_static(accept));
-            assert_eq!(wanted(&headers), format, "{accept}");
-        }
-        assert_eq!(wanted(&HeaderMap::new()), MetricsFormat::OpenMetrics);
-    }
 }

@@ -2,92 +2,68 @@
 //!
 //! Path and query are taken byte for byte as received. Headers of a proxy count only from a peer that is trusted.
 
-use std::net::IpAddr;
-
 use hyper::Version;
-use hyper::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{HOST, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
-use hyper::http::uri::Authority;
-use smallvec::SmallVec;
+use hyper::http::uri::{Authority, PathAndQuery};
 
 use crate::service::listener::Peer;
 use crate::service::refusal::Refusal;
 use crate::service::responder::Responder;
 use crate::twilio::signature::diagnosis::Hints;
 
-const FORWARDED: &str = "forwarded";
-const X_FORWARDED: &str = "x-forwarded-";
-static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-static X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
-static X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
-static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-
-/// URLs over which a signature is tried in turn; usually there is one.
-pub(super) type Urls = SmallVec<[String; 1]>;
-
-/// The full URLs over which Twilio may have signed a request, at least one.
+/// The full URLs over which Twilio may have signed a request: at least one, and usually no more.
 ///
 /// These are the public URLs when there are any. Otherwise the scheme is that of the listener, and the host that
 /// of the request line, else of `Host`; a trusted proxy may name both.
-///
-/// # Errors
-///
-/// [`Refusal::Host`]: several `Host` headers, none in HTTP/1.1, or no host that a URL could be built of.
-pub(super) fn candidates(responder: &Responder, peer: Peer, head: &Parts) -> Result<Urls, Refusal> {
+pub(super) fn candidates(
+    responder: &Responder,
+    peer: Peer,
+    head: &Parts,
+) -> Result<Vec<String>, Refusal> {
     let host = host(head)?;
     let path_and_query = path_and_query(head);
     if !responder.public_urls.is_empty() {
-        let joined = responder
-            .public_urls
-            .iter()
-            .map(|url| url.join(path_and_query));
-        return Ok(joined.collect());
+        let urls = responder.public_urls.iter();
+        return Ok(urls.map(|url| url.join(path_and_query)).collect());
     }
-    let forwarded = |name| first_value(&head.headers, name).filter(|_| is_trusted(responder, peer));
-    let scheme = match forwarded(&X_FORWARDED_PROTO) {
+    let forwarded = |name| first_value(head, name).filter(|_| is_trusted(responder, peer));
+    let scheme = match forwarded("x-forwarded-proto") {
         Some(scheme) if scheme.eq_ignore_ascii_case("https") => "https",
         Some(scheme) if scheme.eq_ignore_ascii_case("http") => "http",
         _ if matches!(peer, Peer::Tls(_)) => "https",
         _ => "http",
     };
-    let host = forwarded(&X_FORWARDED_HOST)
+    let host = forwarded("x-forwarded-host")
         .filter(|host| is_host(host))
         .or(host)
         .filter(|host| is_host(host))
         .ok_or(Refusal::Host)?;
-    Ok(Urls::from_iter([
-        [scheme, "://", host, path_and_query].concat()
-    ]))
+    Ok(vec![[scheme, "://", host, path_and_query].concat()])
 }
 
 /// Path and query as received; a fragment, which no client may send, is left out.
 fn path_and_query(head: &Parts) -> &str {
-    head.uri
-        .path_and_query()
-        .map_or("/", |path_and_query| path_and_query.as_str())
+    let path_and_query = head.uri.path_and_query();
+    path_and_query.map_or("/", PathAndQuery::as_str)
 }
 
 /// What a request says about the URL that was asked, whoever put it there: for the search why its signature does not
 /// match.
 pub(super) fn hints(head: &Parts) -> Hints<'_> {
-    let forwarded = |name| first_value(&head.headers, name);
-    let host = host(head).ok().flatten();
+    let host = host(head).ok().flatten().into_iter();
     Hints {
         received: path_and_query(head),
-        hosts: host
-            .into_iter()
-            .chain(forwarded(&X_FORWARDED_HOST))
-            .collect(),
-        port: forwarded(&X_FORWARDED_PORT),
-        prefix: forwarded(&X_FORWARDED_PREFIX),
+        hosts: host.chain(first_value(head, "x-forwarded-host")).collect(),
+        port: first_value(head, "x-forwarded-port"),
+        prefix: first_value(head, "x-forwarded-prefix"),
     }
 }
 
 /// Whether a proxy has handed the request on, or says so.
 pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
-    headers
-        .keys()
-        .any(|name| name.as_str() == FORWARDED || name.as_str().starts_with(X_FORWARDED))
+    let mut names = headers.keys().map(HeaderName::as_str);
+    names.any(|name| name == "forwarded" || name.starts_with("x-forwarded-"))
 }
 
 /// The host that was asked, with its port. The rules are those of RFC 9112, section 3.2.2: a request line with a whole
@@ -100,27 +76,23 @@ fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
         return Err(Refusal::Host);
     }
     let named = head.uri.authority().map(Authority::as_str);
-    Ok(named.or_else(|| first.and_then(text)))
+    Ok(named.or_else(|| first?.to_str().ok()))
 }
 
 fn is_trusted(responder: &Responder, peer: Peer) -> bool {
-    let is_proxy = |address: IpAddr| {
+    let is_proxy = |address| {
         responder
             .trusted_proxies
             .iter()
-            .any(|network| network.contains(&address))
+            .any(|proxy| proxy.contains(&address))
     };
     peer.is_local() || matches!(peer, Peer::Tcp(address) | Peer::Tls(address) if is_proxy(address))
 }
 
 /// The first value of a header to which each proxy on the way adds one: what the outermost proxy saw.
-fn first_value<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
-    let values = text(headers.get(name)?)?;
+fn first_value<'h>(head: &'h Parts, name: &str) -> Option<&'h str> {
+    let values = head.headers.get(name)?.to_str().ok()?;
     Some(values.split(',').next().unwrap_or_default().trim())
-}
-
-fn text(value: &HeaderValue) -> Option<&str> {
-    value.to_str().ok()
 }
 
 /// Whether a text can be host and port of a URL: nothing in it could pass for a path, a query or user info.
@@ -183,7 +155,7 @@ mod tests {
         ] {
             assert_eq!(
                 candidates(&responder(), peer, &head),
-                Ok(Urls::from_iter([url.to_owned()])),
+                Ok(vec![url.to_owned()]),
                 "{peer}"
             );
         }

@@ -6,16 +6,66 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 use tracing::{error, info, warn};
 
-use crate::service::limits::HttpLimits;
 use crate::service::listener::Peer;
 
 /// How long a new connection may be silent before it is closed to make room: its request is probably on its way.
 const MAY_BE_SILENT: Duration = Duration::from_secs(1);
+
+/// How much a listener takes, and how long its connections may wait. The default is that of the webhook listeners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Open connections, at least one. When all are taken, the longest idle one is closed for the next.
+    pub max_connections: usize,
+    /// Bytes of a request's body.
+    pub max_body_bytes: usize,
+    /// From the first byte of a request to the end of its headers, and from a connection to its first byte.
+    pub head: Duration,
+    /// From the end of the headers to the end of the body.
+    pub body: Duration,
+    /// How long a client may read nothing of an answer.
+    pub answer: Duration,
+    /// From an answer to the next request.
+    pub idle: Duration,
+    /// From a refusal until the client closes its side; what it sends meanwhile is thrown away.
+    pub linger: Duration,
+    /// From the end of accepting to the end of the last running request.
+    pub drain: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            max_connections: 4096,
+            max_body_bytes: 256 * 1024,
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+            answer: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            linger: Duration::from_secs(2),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+impl HttpLimits {
+    /// For the admin listener: few clients watch at a time, and what they send is short.
+    #[must_use]
+    pub fn admin() -> Self {
+        Self {
+            max_connections: 16,
+            max_body_bytes: 0,
+            linger: Duration::from_secs(1),
+            drain: Duration::from_secs(1),
+            ..Self::default()
+        }
+    }
+}
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +81,14 @@ pub(super) enum Activity {
 }
 
 impl Activity {
+    /// Since when no request is on its way; `None` while one is.
+    pub(super) fn idle_since(self) -> Option<Instant> {
+        match self {
+            Self::Fresh(since) | Self::Idle(since) => Some(since),
+            Self::Head | Self::Request => None,
+        }
+    }
+
     /// Whether the connection is so new that its first request is probably on its way.
     fn is_young(self) -> bool {
         matches!(self, Self::Fresh(since) if since.elapsed() < MAY_BE_SILENT)
@@ -39,17 +97,15 @@ impl Activity {
 
 /// One connection, shared by its task, its stream and the accept loop. It has no locks.
 pub(super) struct Connection {
-    /// Who is at the other end.
     pub peer: Peer,
-    /// The limits of the listener.
     pub limits: HttpLimits,
+    /// Tells its task to close it: at once when it is idle, else after the running request.
+    pub close: Notify,
     /// Whether another connection waits for a place, or the drain has begun: then this one may not stay idle.
     crowded: Arc<AtomicBool>,
-    /// When it was accepted.
     accepted: Instant,
     /// [`HEAD`], [`REQUEST`], [`FRESH`], or the microseconds from `accepted` to its last answer.
     activity: AtomicU64,
-    close: Notify,
 }
 
 // No count of microseconds reaches these.
@@ -58,15 +114,14 @@ const REQUEST: u64 = u64::MAX - 1;
 const FRESH: u64 = u64::MAX - 2;
 
 impl Connection {
-    /// A connection that has just been accepted.
     pub(super) fn new(peer: Peer, limits: HttpLimits, crowded: &Arc<AtomicBool>) -> Self {
         Self {
             peer,
             limits,
+            close: Notify::new(),
             crowded: Arc::clone(crowded),
             accepted: Instant::now(),
             activity: AtomicU64::new(FRESH),
-            close: Notify::new(),
         }
     }
 
@@ -79,12 +134,10 @@ impl Connection {
         }
     }
 
-    /// The first byte of a request is here.
     pub(super) fn head_begins(&self) {
         self.activity.store(HEAD, Ordering::SeqCst);
     }
 
-    /// The head of a request is complete.
     pub(super) fn head_complete(&self) {
         self.activity.store(REQUEST, Ordering::SeqCst);
     }
@@ -95,20 +148,9 @@ impl Connection {
     /// The accept loop sets `crowded` before it looks for an idle connection, and this reads it after becoming idle, so
     /// one of the two closes the connection.
     pub(super) fn answered(&self, at: Instant) -> bool {
-        let micros = at.duration_since(self.accepted).as_micros();
-        let micros = u64::try_from(micros).unwrap_or_default();
+        let micros = u64::try_from((at - self.accepted).as_micros()).unwrap_or_default();
         self.activity.store(micros, Ordering::SeqCst);
         !self.crowded.load(Ordering::SeqCst)
-    }
-
-    /// Asks its task to close it: at once when it is idle, else after the running request.
-    pub(super) fn close(&self) {
-        self.close.notify_one();
-    }
-
-    /// Completes after [`Connection::close`].
-    pub(super) async fn closing(&self) {
-        self.close.notified().await;
     }
 }
 
@@ -117,20 +159,31 @@ impl Connection {
 pub(super) struct OpenConnections {
     tasks: JoinSet<()>,
     connections: HashMap<tokio::task::Id, Arc<Connection>>,
+    /// Shows how many there are.
+    gauge: Gauge,
 }
 
 impl OpenConnections {
+    pub(super) fn shown_by(gauge: Gauge) -> Self {
+        Self {
+            gauge,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.connections.len()
     }
 
     /// Starts the task that serves a connection to its end.
-    pub(super) fn add<F>(&mut self, connection: Arc<Connection>, task: F)
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
+    pub(super) fn add(
+        &mut self,
+        connection: Arc<Connection>,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         let id = self.tasks.spawn(task).id();
         self.connections.insert(id, connection);
+        self.gauge.inc();
     }
 
     /// Completes when a connection has ended; never when there is none.
@@ -139,26 +192,22 @@ impl OpenConnections {
             None => return pending().await,
             Some(Ok((id, ()))) => id,
             Some(Err(failed)) => {
-                if failed.is_panic() {
-                    error!("a connection's task panicked");
-                }
+                error!("a connection's task panicked");
                 failed.id()
             }
         };
         self.connections.remove(&id);
+        self.gauge.dec();
     }
 
     pub(super) fn close_longest_idle(&self) {
-        let idle = self
-            .connections
-            .values()
-            .filter_map(|connection| match connection.activity() {
-                activity if activity.is_young() => None,
-                Activity::Idle(since) | Activity::Fresh(since) => Some((since, connection)),
-                Activity::Head | Activity::Request => None,
-            });
+        let idle = self.connections.values().filter_map(|connection| {
+            let activity = connection.activity();
+            let since = activity.idle_since().filter(|_| !activity.is_young())?;
+            Some((since, connection))
+        });
         if let Some((_, longest)) = idle.min_by_key(|&(since, _)| since) {
-            longest.close();
+            longest.close.notify_one();
         }
     }
 
@@ -177,13 +226,14 @@ impl OpenConnections {
             warn!(connections = self.len(), "cut off, the drain took too long");
         }
         self.tasks.shutdown().await;
-        self.connections.len()
+        self.gauge.set(0);
+        self.len()
     }
 
     fn close(&self, which: impl Fn(Activity) -> bool) {
         for connection in self.connections.values() {
             if which(connection.activity()) {
-                connection.close();
+                connection.close.notify_one();
             }
         }
     }

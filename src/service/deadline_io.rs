@@ -6,6 +6,7 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -15,14 +16,12 @@ use crate::service::connection::{Activity, Connection};
 pub(super) struct DeadlineIo<'c, S> {
     stream: S,
     connection: &'c Connection,
-    /// When the head that is arriving must be complete; `None` until it is waited for.
-    head_deadline: Option<Instant>,
+    /// Of the head that is arriving, or of an idle connection; after our side is closed, of the client's end.
     read_clock: Clock,
-    /// When the client must have taken something of what is written; `None` while it does.
-    write_deadline: Option<Instant>,
+    /// Of the client's taking something of what is written; without a deadline while it does.
     write_clock: Clock,
-    /// When to stop waiting for the client's end of a connection that is closed.
-    linger_deadline: Option<Instant>,
+    /// Whether our side is closed.
+    is_closed: bool,
 }
 
 impl<'c, S> DeadlineIo<'c, S> {
@@ -30,44 +29,32 @@ impl<'c, S> DeadlineIo<'c, S> {
         Self {
             stream,
             connection,
-            head_deadline: None,
             read_clock: Clock::default(),
-            write_deadline: None,
             write_clock: Clock::default(),
-            linger_deadline: None,
+            is_closed: false,
         }
     }
 
-    /// Whether no request is on its way.
     fn is_idle(&self) -> bool {
-        matches!(
-            self.connection.activity(),
-            Activity::Fresh(_) | Activity::Idle(_)
-        )
+        self.connection.activity().idle_since().is_some()
     }
 
     /// Ready when a read that has nothing yet has waited too long.
     fn read_waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (deadline, is_idle) = match self.connection.activity() {
+        let limits = &self.connection.limits;
+        match self.connection.activity() {
             Activity::Request => return Poll::Pending,
-            Activity::Head => {
-                let limit = self.connection.limits.head;
-                let deadline = self
-                    .head_deadline
-                    .get_or_insert_with(|| Instant::now() + limit);
-                (*deadline, false)
-            }
+            Activity::Head => {}
             // Only a client that has sent a signed request gets the longer idle time, since every refusal closes.
-            Activity::Fresh(since) => (since + self.connection.limits.head, true),
-            Activity::Idle(since) => (since + self.connection.limits.idle, true),
-        };
-        ready!(self.read_clock.poll_passed(deadline, cx));
-        // Ending an idle connection is not an error: it reads as if the client had closed it.
-        Poll::Ready(if is_idle {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::TimedOut.into())
-        })
+            Activity::Fresh(since) => self.read_clock.deadline = Some(since + limits.head),
+            Activity::Idle(since) => self.read_clock.deadline = Some(since + limits.idle),
+        }
+        ready!(self.read_clock.poll_passed(limits.head, cx));
+        if self.is_idle() {
+            // Not an error: it reads as if the client had closed the connection.
+            return Poll::Ready(Ok(()));
+        }
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -84,7 +71,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
         }
         if buf.filled().len() > before && self.is_idle() {
             self.connection.head_begins();
-            self.head_deadline = None;
+            self.read_clock.deadline = None;
         }
         read
     }
@@ -100,15 +87,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
         let this = &mut *self;
         let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
         if written.is_ready() {
-            this.write_deadline = None;
+            this.write_clock.deadline = None;
             return written;
         }
         // The client has taken nothing since the deadline was set.
         let limit = this.connection.limits.answer;
-        let deadline = this
-            .write_deadline
-            .get_or_insert_with(|| Instant::now() + limit);
-        ready!(this.write_clock.poll_passed(*deadline, cx));
+        ready!(this.write_clock.poll_passed(limit, cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -117,59 +101,52 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     }
 
     /// Closes our side. When a request was not read to its end, what the client still sends is thrown away until it
-    /// closes too, for at most [`HttpLimits::linger`](crate::service::limits::HttpLimits): if we closed at once, the
-    /// system would reset the connection, and the client could lose the answer.
+    /// closes too, for at most `HttpLimits::linger`: if we closed at once, the system would reset the connection, and the
+    /// client could lose the answer.
     ///
     /// Source: RFC 9112, section 9.6, <https://www.rfc-editor.org/rfc/rfc9112#section-9.6>.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        const MOST_AT_ONCE: usize = 32;
-        if self.linger_deadline.is_none() {
-            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
-            if self.is_idle() {
+        let this = &mut *self;
+        let linger = this.connection.limits.linger;
+        if !this.is_closed {
+            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
+            if this.is_idle() {
                 return Poll::Ready(Ok(()));
             }
+            this.is_closed = true;
+            this.read_clock.deadline = Some(Instant::now() + linger);
         }
-        let linger = self.connection.limits.linger;
-        let deadline = *self
-            .linger_deadline
-            .get_or_insert_with(|| Instant::now() + linger);
         let mut thrown_away = [0; 4096];
-        for _ in 0..MOST_AT_ONCE {
+        // However much the client sends, tokio's sockets become pending now and then, so that other tasks get their turn.
+        while this.read_clock.deadline > Some(Instant::now()) {
             let mut buf = ReadBuf::new(&mut thrown_away);
-            let read = Pin::new(&mut self.stream).poll_read(cx, &mut buf);
-            match read {
+            match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
                 Poll::Ready(Ok(())) if !buf.filled().is_empty() => {}
-                Poll::Ready(_) => return Poll::Ready(Ok(())),
-                Poll::Pending => return self.read_clock.poll_passed(deadline, cx).map(Ok),
+                Poll::Ready(_) => break,
+                Poll::Pending => return this.read_clock.poll_passed(linger, cx).map(Ok),
             }
         }
-        if Instant::now() >= deadline {
-            return Poll::Ready(Ok(()));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        Poll::Ready(Ok(()))
     }
 }
 
-/// A timer that is made only when something waits, and is moved only when it fires: deadlines mostly move further away.
+/// A deadline, with a timer that is made only when something waits.
 #[derive(Default)]
-struct Clock(Option<Pin<Box<Sleep>>>);
+struct Clock {
+    deadline: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
 
 impl Clock {
-    /// Ready when the deadline has passed; else the task is woken then or earlier.
-    fn poll_passed(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-        let sleep = self
-            .0
+    /// Ready when the deadline has passed, which is set now unless it is set already; else the task is woken then.
+    fn poll_passed(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
+        let timer = self
+            .timer
             .get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-        if deadline < sleep.deadline() {
-            sleep.as_mut().reset(deadline);
+        if timer.deadline() != deadline {
+            timer.as_mut().reset(deadline);
         }
-        while sleep.as_mut().poll(cx).is_ready() {
-            if Instant::now() >= deadline {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(deadline);
-        }
-        Poll::Pending
+        timer.as_mut().poll(cx)
     }
 }

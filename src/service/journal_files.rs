@@ -10,17 +10,30 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 use tracing::warn;
 
+use crate::journal::line::Beyond;
+
+/// Where the journal is, what it holds and how much.
+#[derive(Debug, Clone)]
+pub struct JournalSettings {
+    /// The folder of its files; created when it does not exist.
+    pub folder: PathBuf,
+    /// What lines hold beyond the rule.
+    pub beyond: Beyond,
+    /// The most bytes of a day's file; later lines of that day are lost.
+    pub max_size_bytes: u64,
+    /// The most files, at least one; the oldest are removed.
+    pub max_files: usize,
+}
+
 /// The files of a folder, and the one that is being written.
 pub(super) struct DayFiles {
-    folder: PathBuf,
-    max_size_bytes: u64,
-    most: usize,
-    current: Option<Current>,
+    pub settings: JournalSettings,
+    /// `None` until something is written, and after a failure.
+    pub current: Option<Current>,
 }
 
 /// The file that is being written.
-struct Current {
-    day: String,
+pub(super) struct Current {
     path: PathBuf,
     file: File,
     /// Where its last whole line ends.
@@ -28,119 +41,92 @@ struct Current {
 }
 
 impl DayFiles {
-    pub(super) fn new(folder: PathBuf, max_size_bytes: u64, most: usize) -> Self {
-        Self {
-            folder,
-            max_size_bytes,
-            most,
-            current: None,
-        }
-    }
-
     /// Writes whole lines to the file of a day. When that fails, none of them is written.
     pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
-        let max_size_bytes = self.max_size_bytes;
+        let most = self.settings.max_size_bytes;
         let current = self.file_of(day)?;
         let end = current.length + lines.len() as u64;
-        if end > max_size_bytes {
-            return Err(io::Error::other(format!(
-                "{} has the {max_size_bytes} bytes that it may have",
-                current.path.display()
-            )));
+        if end > most {
+            let path = current.path.display();
+            let reason = format!("{path} has the {most} bytes that it may have");
+            return Err(io::Error::other(reason));
         }
-        match current.file.write_all(lines) {
-            Ok(()) => {
-                current.length = end;
-                Ok(())
+        if let Err(error) = current.file.write_all(lines) {
+            let error = about(&current.path, &error);
+            // Half a line would spoil the file for every reader.
+            if current.file.set_len(current.length).is_err() {
+                self.current = None;
             }
-            Err(error) => {
-                let error = about(&current.path, &error);
-                // Half a line would spoil the file for every reader.
-                if current.file.set_len(current.length).is_err() {
-                    self.current = None;
-                }
-                Err(error)
-            }
+            return Err(error);
         }
+        current.length = end;
+        Ok(())
     }
 
     /// Completes when the file that was written is on the disk.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        let Some(current) = &self.current else {
-            return Ok(());
-        };
-        let synced = current.file.sync_data();
-        let synced = synced.map_err(|error| about(&current.path, &error));
-        if synced.is_err() {
-            // It is unknown now what is on the disk; the file is opened and looked at again.
-            self.current = None;
+        // Unless this succeeds, it is unknown what is on the disk; the file is opened and looked at again.
+        if let Some(current) = self.current.take() {
+            let synced = current.file.sync_data();
+            synced.map_err(|error| about(&current.path, &error))?;
+            self.current = Some(current);
         }
-        synced
+        Ok(())
     }
 
     fn file_of(&mut self, day: &str) -> io::Result<&mut Current> {
+        let path = self.settings.folder.join(format!("journal-{day}.jsonl"));
         // A file that was removed is started again.
-        let is_open = self
-            .current
-            .as_ref()
-            .is_some_and(|current| current.day == day && current.path.exists());
-        if !is_open {
-            self.current = None;
-            let opened = self.open(day)?;
-            self.remove_oldest(&opened.path);
-            self.current = Some(opened);
-        }
-        Ok(self.current.as_mut().expect("it was opened just now"))
+        let open = self.current.take();
+        let open = open.filter(|current| current.path == path && path.exists());
+        let current = if let Some(current) = open {
+            current
+        } else {
+            let opened = self.open(&path);
+            let (file, length) = opened.map_err(|error| about(&path, &error))?;
+            self.remove_oldest(&path);
+            Current { path, file, length }
+        };
+        Ok(self.current.insert(current))
     }
 
-    fn open(&self, day: &str) -> io::Result<Current> {
-        let path = self.folder.join(format!("journal-{day}.jsonl"));
-        let open = || -> io::Result<(File, u64)> {
-            DirBuilder::new()
-                .recursive(true)
-                .mode(0o700)
-                .create(&self.folder)?;
-            let file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .open(&path)?;
-            let metadata = file.metadata()?;
-            if !metadata.is_file() {
-                return Err(io::Error::other("it is no file"));
-            }
-            // On a file system without locks it is the operator who must run one service only.
-            if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-                return Err(io::Error::other("another service writes it already"));
-            }
-            let whole = end_of_last_line(&file, metadata.len())?;
-            if whole < metadata.len() {
-                let bytes = metadata.len() - whole;
-                warn!(path = %path.display(), bytes, "the journal ends in a torn line, which is taken out");
-                file.set_len(whole)?;
-            }
-            if whole == 0 {
-                // A new file is only safe once its folder is.
-                let _ = File::open(&self.folder).and_then(|folder| folder.sync_all());
-            }
-            Ok((file, whole))
-        };
-        let (file, length) = open().map_err(|error| about(&path, &error))?;
-        Ok(Current {
-            day: day.to_owned(),
-            path,
-            file,
-            length,
-        })
+    /// Opens a file and finds where its last whole line ends.
+    fn open(&self, path: &Path) -> io::Result<(File, u64)> {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.settings.folder)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(path)?;
+        let metadata = file.metadata()?;
+        if !metadata.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        // On a file system without locks it is the operator who must run one service only.
+        if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            return Err(io::Error::other("another service writes it already"));
+        }
+        let whole = end_of_last_line(&file, metadata.len())?;
+        if whole < metadata.len() {
+            let bytes = metadata.len() - whole;
+            warn!(path = %path.display(), bytes, "the journal ends in a torn line, which is taken out");
+            file.set_len(whole)?;
+        }
+        if whole == 0 {
+            // A new file is only safe once its folder is.
+            let _ = File::open(&self.settings.folder).and_then(|folder| folder.sync_all());
+        }
+        Ok((file, whole))
     }
 
     /// Removes the oldest files when there are too many, but never the one that is about to be written.
     fn remove_oldest(&self, current: &Path) {
-        let Ok(mut files) = journal_files(&self.folder) else {
-            return;
-        };
-        let extra = files.len().saturating_sub(self.most.max(1));
+        let mut files = journal_files(&self.settings.folder).unwrap_or_default();
+        let extra = files.len().saturating_sub(self.settings.max_files.max(1));
         files.retain(|file| file != current);
         for path in files.iter().take(extra) {
             if let Err(error) = fs::remove_file(path) {
@@ -156,9 +142,8 @@ pub(super) fn journal_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name();
-        let day = name
-            .to_str()
-            .and_then(|name| name.strip_prefix("journal-")?.strip_suffix(".jsonl"));
+        let name = name.to_str().and_then(|name| name.strip_prefix("journal-"));
+        let day = name.and_then(|name| name.strip_suffix(".jsonl"));
         if day.is_some_and(|day| day.len() == 10 && day.parse::<Date>().is_ok()) {
             files.push(entry.path());
         }

@@ -17,9 +17,6 @@ const WINDOW: usize = 1024;
 /// The most bytes of a line. The service never writes one that long.
 const LINE_MAX: u64 = 16 * 1024 * 1024;
 
-/// The usual length of a line, so that memory for one is taken at once.
-const LINE_USUAL: usize = 1024;
-
 /// A line as it stands in its file, with its place. [`Line::parse`] says whether it is a line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
@@ -47,7 +44,8 @@ impl Entry {
 pub struct JournalLines {
     files: vec::IntoIter<PathBuf>,
     current: Option<Open>,
-    size_bytes: Option<u64>,
+    /// How many bytes the files had at the start; `None` when the folder has no file of a journal.
+    pub size_bytes: Option<u64>,
     /// By time, then by place.
     waiting: BinaryHeap<Reverse<(String, Entry)>>,
     /// The time of the line that was read last, for those that have none.
@@ -69,12 +67,9 @@ impl JournalLines {
     /// The folder cannot be read.
     pub fn of(folder: &Path) -> io::Result<Self> {
         let files = journal_files(folder).map_err(|error| about(folder, &error))?;
-        let sizes = files
-            .iter()
-            .filter_map(|file| fs::metadata(file).ok())
-            .map(|metadata| metadata.len());
+        let size = |file| fs::metadata(file).map_or(0, |metadata| metadata.len());
         Ok(Self {
-            size_bytes: (!files.is_empty()).then(|| sizes.sum()),
+            size_bytes: (!files.is_empty()).then(|| files.iter().map(size).sum()),
             files: files.into_iter(),
             current: None,
             waiting: BinaryHeap::new(),
@@ -82,69 +77,53 @@ impl JournalLines {
         })
     }
 
-    /// How many bytes its files had at the start; `None` when the folder has no file of a journal.
-    #[must_use]
-    pub fn size_bytes(&self) -> Option<u64> {
-        self.size_bytes
-    }
-
     /// The next line as it stands in the files; `None` at the end of the last.
     fn read(&mut self) -> io::Result<Option<Entry>> {
         loop {
-            if let Some(open) = &mut self.current {
-                match open.read() {
-                    Ok(None) => self.current = None,
-                    Ok(entry) => return Ok(entry),
-                    Err(error) => {
-                        let error = about(&open.path, &error);
-                        self.current = None;
-                        return Err(error);
-                    }
+            if let Some(mut open) = self.current.take() {
+                let entry = open.read().map_err(|error| about(&open.path, &error))?;
+                if entry.is_some() {
+                    self.current = Some(open);
+                    return Ok(entry);
                 }
             }
             let Some(path) = self.files.next() else {
                 return Ok(None);
             };
-            self.current = Open::at(&path)?;
+            self.current = match File::open(&path) {
+                Ok(file) => Some(Open {
+                    path: path.into(),
+                    file: BufReader::with_capacity(256 * 1024, file),
+                    number: 0,
+                }),
+                // The service has removed it in the meantime.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+                Err(error) => return Err(about(&path, &error)),
+            };
         }
     }
 }
 
 impl Open {
-    /// `None` when the service has removed the file in the meantime.
-    fn at(path: &Path) -> io::Result<Option<Self>> {
-        match File::open(path) {
-            Ok(file) => Ok(Some(Self {
-                path: path.into(),
-                file: BufReader::with_capacity(256 * 1024, file),
-                number: 0,
-            })),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(about(path, &error)),
-        }
-    }
-
+    /// `None` at its end, or when its last line is still being written.
     fn read(&mut self) -> io::Result<Option<Entry>> {
         loop {
-            let mut text = Vec::with_capacity(LINE_USUAL);
+            let mut text = Vec::new();
             (&mut self.file)
                 .take(LINE_MAX)
                 .read_until(b'\n', &mut text)?;
             self.number += 1;
+            let number = self.number;
             let is_whole = text.pop_if(|last| *last == b'\n').is_some();
             if !is_whole && text.len() as u64 == LINE_MAX {
-                let number = self.number;
                 return Err(io::Error::other(format!("line {number} has no end")));
             }
             if !is_whole && Line::parse(&text).is_err() {
                 return Ok(None);
             }
             if !text.trim_ascii().is_empty() {
-                return Ok(Some(Entry {
-                    path: Arc::clone(&self.path),
-                    number: self.number,
-                    text,
-                }));
+                let path = Arc::clone(&self.path);
+                return Ok(Some(Entry { path, number, text }));
             }
         }
     }
@@ -166,8 +145,7 @@ impl Iterator for JournalLines {
                 Err(error) => return Some(Err(error)),
             }
         }
-        let Reverse((_, entry)) = self.waiting.pop()?;
-        Some(Ok(entry))
+        self.waiting.pop().map(|Reverse((_, entry))| Ok(entry))
     }
 }
 

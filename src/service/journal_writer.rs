@@ -8,13 +8,13 @@
 //! are on the disk itself (`fdatasync`) before [`Journal::keep`] says so; the operating system writes other lines when
 //! it sees fit, usually within half a minute.
 
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,38 +23,35 @@ use tokio::time::timeout;
 use tracing::{error, info};
 
 use crate::journal::line::{self, Beyond, Line, Told};
-use crate::service::journal_files::DayFiles;
+use crate::service::journal_files::{DayFiles, JournalSettings};
 use crate::service::metrics::{Counted, Metrics};
 use crate::twilio::request::event::Event;
+use crate::twilio::signature::body_sha256;
 
-/// The most items that wait to be written.
-const QUEUE: usize = 16 * 1024;
-
-/// The most bytes of items that wait to be written.
+// The most that waits to be written.
+const QUEUE_ITEMS: usize = 16 * 1024;
 const QUEUE_BYTES: usize = 32 * 1024 * 1024;
 
-/// The most items that are written together.
-const BATCH: usize = 256;
+/// How long a request waits for its events to be written. Twilio waits for five seconds.
+///
+/// Source: <https://www.twilio.com/docs/events/webhook-quickstart>.
+const KEEP_LIMIT: Duration = Duration::from_secs(4);
 
 /// How many bytes of lines are collected before they are written.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// Why a line is lost, or events are not kept.
+/// How many events are remembered; the oldest are forgotten.
+const MOST: usize = 100_000;
+
+/// The type of the events that a sink's test sends. All of them have the account's SID as their id; the `test_id` in their
+/// data tells one test from another.
+///
+/// Source: <https://www.twilio.com/docs/events/event-types/eventstreams/test-event>.
+const TEST_EVENT: &str = "com.twilio.eventstreams.test-event";
+
+// Why a line is lost, or events are not kept.
 const FULL: &str = "too many lines wait to be written";
 const UNWRITTEN: &str = "the journal cannot be written";
-
-/// Where the journal is, what it holds and how much.
-#[derive(Debug, Clone)]
-pub struct JournalSettings {
-    /// The folder of its files; created when it does not exist.
-    pub folder: PathBuf,
-    /// What lines hold beyond the rule.
-    pub beyond: Beyond,
-    /// The most bytes of a day's file; later lines of that day are lost.
-    pub max_size_bytes: u64,
-    /// The most files, at least one; the oldest are removed.
-    pub max_files: usize,
-}
 
 /// Hands lines over to the writer. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -76,47 +73,17 @@ struct Shared {
 /// What waits to be written.
 enum Item {
     Told(Box<Told>),
-    Events(Awaited),
+    /// With the request that waits for them, which is told whether they are on the disk.
+    Events(Vec<Event>, Timestamp, oneshot::Sender<bool>),
 }
 
-/// Events that a request waits for.
-struct Awaited {
-    events: Vec<Event>,
-    time: Timestamp,
-    receipt: Receipt,
-}
-
-/// How a request learns what became of its events.
-struct Receipt {
-    /// Called when the events are on the disk, whether or not the request still waits; else dropped.
-    on_disk: Box<dyn FnOnce() + Send>,
-    kept: oneshot::Sender<bool>,
-}
-
-impl Receipt {
-    fn settle(self, is_kept: bool) {
-        if is_kept {
-            (self.on_disk)();
-        } else {
-            drop(self.on_disk);
+impl Item {
+    /// In bytes of memory.
+    fn size(&self) -> usize {
+        match self {
+            Self::Told(told) => told.size(),
+            Self::Events(events, ..) => events.iter().map(Event::size).sum(),
         }
-        // If the request has given up, its sender sends the events again.
-        let _ = self.kept.send(is_kept);
-    }
-}
-
-/// The end of the journal: completes when every [`Journal`] has been dropped and everything is written.
-#[derive(Debug)]
-pub struct Closing(Receiver<()>);
-
-impl Closing {
-    /// Waits until every line is written, or until the time is up. Returns whether every line is written.
-    ///
-    /// Blocks the thread; every [`Journal`] has to be dropped first.
-    #[must_use]
-    pub fn wait(self, limit: Duration) -> bool {
-        // Nothing is ever sent; the channel closes when the writer ends.
-        self.0.recv_timeout(limit) != Err(RecvTimeoutError::Timeout)
     }
 }
 
@@ -124,35 +91,48 @@ impl Journal {
     /// Starts a journal with a thread of its own. A folder that cannot be written costs lines, not the start.
     /// Written and lost lines are counted; events that were not kept are not counted, because they come again.
     ///
+    /// The receiver gets nothing; it is disconnected when every [`Journal`] has been dropped and everything is written.
+    ///
     /// # Errors
     ///
     /// The thread cannot be started.
-    pub fn begin(options: JournalSettings, metrics: Arc<Metrics>) -> io::Result<(Self, Closing)> {
-        let (journal, items) = Self::new(metrics);
+    pub fn begin(
+        settings: JournalSettings,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<(Self, Receiver<()>)> {
+        let (journal, items, mut writer) = Self::new(settings, metrics);
         let (running, ended) = sync_channel(0);
-        let mut writer = LineWriter {
-            shared: Arc::clone(&journal.shared),
-            files: DayFiles::new(options.folder, options.max_size_bytes, options.max_files),
-            beyond: options.beyond,
-            batch: Batch::default(),
-        };
         std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || {
                 writer.run(&items);
                 drop(running);
             })?;
-        Ok((journal, Closing(ended)))
+        Ok((journal, ended))
     }
 
-    fn new(metrics: Arc<Metrics>) -> (Self, Receiver<Item>) {
-        let (queue, items) = sync_channel(QUEUE);
+    /// A journal, with the other end of its queue and what has to write it.
+    fn new(settings: JournalSettings, metrics: Arc<Metrics>) -> (Self, Receiver<Item>, LineWriter) {
+        let (queue, items) = sync_channel(QUEUE_ITEMS);
         let shared = Arc::new(Shared {
             metrics,
             waiting_bytes: AtomicUsize::new(0),
             is_losing: AtomicBool::new(false),
         });
-        (Self { queue, shared }, items)
+        let writer = LineWriter {
+            shared: Arc::clone(&shared),
+            files: DayFiles {
+                settings,
+                current: None,
+            },
+            day: String::new(),
+            bytes: Vec::new(),
+            lines: 0,
+            known: KnownEvents::default(),
+            events: 0,
+            waiting: Vec::new(),
+        };
+        (Self { queue, shared }, items, writer)
     }
 
     /// Hands over what was answered. Never waits: when too much waits to be written already, the line is lost.
@@ -162,27 +142,18 @@ impl Journal {
         }
     }
 
-    /// Has events written, a line each, and completes when they are on the disk. `on_disk` is called then; when the
-    /// limit is over before the writer gets to the events, they are not written, and `on_disk` is dropped uncalled.
+    /// Has events written, a line each, unless the journal has them already, and completes when they are on the disk.
+    /// When the limit is over before the writer gets to them, they are not written.
     ///
-    /// # Errors
-    ///
-    /// Why the events are not on the disk, or not within the limit, for the log. Their sender should send them again.
-    pub async fn keep(
+    /// Returns, for the log, why not all of them are on the disk. Their sender should send them again.
+    pub(super) async fn keep(
         &self,
         events: Vec<Event>,
         time: Timestamp,
-        limit: Duration,
-        on_disk: impl FnOnce() + Send + 'static,
     ) -> Result<(), &'static str> {
         let (kept, answer) = oneshot::channel();
-        let on_disk = Box::new(on_disk);
-        self.send(Item::Events(Awaited {
-            events,
-            time,
-            receipt: Receipt { on_disk, kept },
-        }))?;
-        match timeout(limit, answer).await {
+        self.send(Item::Events(events, time, kept))?;
+        match timeout(KEEP_LIMIT, answer).await {
             Ok(Ok(true)) => Ok(()),
             Ok(_) => Err(UNWRITTEN),
             Err(_) => Err("the disk is too slow"),
@@ -206,50 +177,30 @@ impl Journal {
     }
 }
 
-impl Item {
-    fn size(&self) -> usize {
-        match self {
-            Self::Told(told) => told.size(),
-            Self::Events(Awaited { events, .. }) => events.iter().map(Event::size).sum(),
-        }
-    }
-}
-
 impl Shared {
-    /// Counts lost lines.
+    /// Counts lost lines, and logs the first since something could be written.
     fn lose(&self, lines: usize, reason: &dyn fmt::Display) {
-        self.metrics
-            .counter(Counted::JournalLinesLost)
-            .inc_by(lines as u64);
-        self.log_failure(reason);
-    }
-
-    /// Logs that something cannot be written, once until it can be written again.
-    fn log_failure(&self, reason: &dyn fmt::Display) {
+        let lost = self.metrics.counter(Counted::JournalLinesLost);
+        lost.inc_by(lines as u64);
         if !self.is_losing.swap(true, Ordering::Relaxed) {
             error!(%reason, "the journal cannot be written; answers go on, lines are lost and counted");
         }
     }
 }
 
-/// Makes the lines and writes them, in a thread of its own.
+/// Makes the lines and writes them, in a thread of its own. Lines of one day are written together.
 struct LineWriter {
     shared: Arc<Shared>,
     files: DayFiles,
-    beyond: Beyond,
-    batch: Batch,
-}
-
-/// Lines of one day that are written together.
-#[derive(Default)]
-struct Batch {
     day: String,
     bytes: Vec<u8>,
     lines: usize,
-    /// Those who wait until their lines are on the disk.
-    receipts: Vec<Receipt>,
-    /// How many of the lines are theirs.
-    waited_for: usize,
+    /// The events that are on the disk or among the lines.
+    known: KnownEvents,
+    /// How many of the lines are events.
+    events: usize,
+    /// The requests that wait until these events are on the disk.
+    waiting: Vec<oneshot::Sender<bool>>,
 }
 
 impl LineWriter {
@@ -257,40 +208,38 @@ impl LineWriter {
     fn run(&mut self, items: &Receiver<Item>) {
         while let Ok(first) = items.recv() {
             self.add(first);
-            for item in items.try_iter().take(BATCH - 1) {
+            while self.bytes.len() < BATCH_BYTES
+                && let Ok(item) = items.try_recv()
+            {
                 self.add(item);
-                if self.batch.bytes.len() >= BATCH_BYTES {
-                    break;
-                }
             }
             self.write();
         }
     }
 
     fn add(&mut self, item: Item) {
-        let size = item.size();
-        self.shared.waiting_bytes.fetch_sub(size, Ordering::Relaxed);
+        let waiting = &self.shared.waiting_bytes;
+        waiting.fetch_sub(item.size(), Ordering::Relaxed);
         match item {
             Item::Told(told) => {
                 self.add_line(|beyond| line::request(&told, beyond));
             }
-            Item::Events(Awaited {
-                events,
-                time,
-                receipt,
-            }) => {
-                // The request has given up, so the events come again.
-                if receipt.kept.is_closed() {
-                    return;
-                }
-                let mut lines = 0;
+            // The request has given up, so the events come again.
+            Item::Events(_, _, request) if request.is_closed() => {}
+            Item::Events(events, time, request) => {
                 for event in &events {
-                    lines += usize::from(self.add_line(|beyond| line::event(event, time, beyond)));
+                    let key = key(event);
+                    if self.known.keys.contains(&key) {
+                        continue;
+                    }
+                    if !self.add_line(|beyond| line::event(event, time, beyond)) {
+                        // Dropped, the request hears that they are not kept.
+                        return;
+                    }
+                    self.known.add(key);
+                    self.events += 1;
                 }
-                if lines == events.len() {
-                    self.batch.waited_for += lines;
-                    self.batch.receipts.push(receipt);
-                }
+                self.waiting.push(request);
             }
         }
     }
@@ -298,85 +247,309 @@ impl LineWriter {
     /// Adds a line to the batch, and writes the batch first when it is of another day. Returns whether it was added.
     fn add_line<'a>(&mut self, line: impl FnOnce(&Beyond) -> Line<'a>) -> bool {
         // A line that cannot be made must not end the journal.
-        let Ok(line) = catch_unwind(AssertUnwindSafe(|| line(&self.beyond))) else {
+        let Ok(line) = catch_unwind(AssertUnwindSafe(|| line(&self.files.settings.beyond))) else {
             self.shared.lose(1, &"a line cannot be made");
             return false;
         };
         let day = line.time.get(..10).unwrap_or_default();
-        if self.batch.day != day {
+        if self.day != day {
             self.write();
-            day.clone_into(&mut self.batch.day);
+            day.clone_into(&mut self.day);
         }
-        line.write(&mut self.batch.bytes);
-        self.batch.lines += 1;
+        line.write(&mut self.bytes);
+        self.lines += 1;
         true
     }
 
-    /// Writes the batch and empties it.
+    /// Writes the lines, and tells the requests that wait.
     fn write(&mut self) {
-        let batch = &mut self.batch;
-        if batch.lines == 0 {
-            return;
+        let result = self.write_lines();
+        if result.is_err() {
+            self.known.forget_last(self.events);
         }
-        let mut result = self.files.write(&batch.day, &batch.bytes);
-        if result.is_ok() && !batch.receipts.is_empty() {
-            result = self.files.sync();
+        for request in self.waiting.drain(..) {
+            // If the request has given up, its sender sends the events again.
+            let _ = request.send(result.is_ok());
+        }
+        self.bytes.clear();
+        self.lines = 0;
+        self.events = 0;
+    }
+
+    fn write_lines(&mut self) -> io::Result<()> {
+        if self.lines == 0 {
+            return Ok(());
+        }
+        let mut result = self.files.write(&self.day, &self.bytes);
+        if self.events > 0 {
+            result = result.and_then(|()| self.files.sync());
         }
         let metrics = &self.shared.metrics;
         match &result {
             Ok(()) => {
-                metrics
-                    .counter(Counted::JournalLines)
-                    .inc_by(batch.lines as u64);
+                let written = metrics.counter(Counted::JournalLines);
+                written.inc_by(self.lines as u64);
                 if self.shared.is_losing.swap(false, Ordering::Relaxed) {
                     let lost = metrics.counter(Counted::JournalLinesLost).get();
                     info!(lost, "the journal is written again");
                 }
             }
-            Err(error) => match batch.lines - batch.waited_for {
-                0 => self.shared.log_failure(error),
-                lines => self.shared.lose(lines, error),
-            },
+            Err(error) => self.shared.lose(self.lines - self.events, error),
         }
-        for receipt in batch.receipts.drain(..) {
-            receipt.settle(result.is_ok());
-        }
-        batch.bytes.clear();
-        batch.lines = 0;
-        batch.waited_for = 0;
+        result
     }
 }
 
+/// The events that the journal has, so that each goes into it once: Twilio sends an event until it hears that it was taken,
+/// and sometimes once more. Takes 6 MB of memory at most.
+#[derive(Default)]
+struct KnownEvents {
+    keys: HashSet<u128>,
+    /// The same, oldest first.
+    order: VecDeque<u128>,
+}
+
+impl KnownEvents {
+    /// Adds an event that is not known yet.
+    fn add(&mut self, key: u128) {
+        if self.order.len() == MOST
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.keys.remove(&oldest);
+        }
+        self.keys.insert(key);
+        self.order.push_back(key);
+    }
+
+    /// Forgets those that were added last, so that they are taken when they come again.
+    fn forget_last(&mut self, count: usize) {
+        let kept = self.order.len().saturating_sub(count);
+        for key in self.order.drain(kept..) {
+            self.keys.remove(&key);
+        }
+    }
+}
+
+/// The beginning of a hash of an event's id, which may be long.
+fn key(event: &Event) -> u128 {
+    let test_id = match event.data.get("test_id") {
+        Some(serde_json::Value::String(test_id)) if event.kind == TEST_EVENT => test_id,
+        _ => "",
+    };
+    let hash = body_sha256(format!("{}:{}{test_id}", event.id.len(), event.id).as_bytes());
+    u128::from_str_radix(&hash[..32], 16).expect("a hash is hexadecimal digits")
+}
+
 #[cfg(test)]
-pub(crate) mod slow_disk {
+mod tests {
+    use std::path::{Path, PathBuf};
+
+    use serde_json::json;
+    use tokio::time::{Instant, sleep};
+
     use super::*;
 
-    /// A disk that takes what the test lets it take: it stands in for the journal's thread.
-    pub(crate) struct SlowDisk(Receiver<Item>);
+    /// A journal whose thread the test stands in for.
+    fn journal(folder: &Path) -> (Journal, Receiver<Item>, LineWriter) {
+        Journal::new(settings(folder), Arc::default())
+    }
 
-    /// Events that are being written.
-    pub(crate) struct Writing(Receipt);
-
-    impl SlowDisk {
-        pub(crate) fn new() -> (Journal, Self) {
-            let (journal, items) = Journal::new(Arc::default());
-            (journal, Self(items))
-        }
-
-        /// Begins to write the next events that a request waits for, as the thread does; `None` when there are none.
-        pub(crate) fn begin(&self) -> Option<Writing> {
-            self.0.try_iter().find_map(|item| match item {
-                Item::Events(awaited) if !awaited.receipt.kept.is_closed() => {
-                    Some(Writing(awaited.receipt))
-                }
-                _ => None,
-            })
+    fn settings(folder: &Path) -> JournalSettings {
+        JournalSettings {
+            folder: folder.to_owned(),
+            beyond: Beyond::default(),
+            max_size_bytes: u64::MAX,
+            max_files: 1,
         }
     }
 
-    impl Writing {
-        pub(crate) fn end(self, is_kept: bool) {
-            self.0.settle(is_kept);
+    /// A folder of this test, which is removed in the end.
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn new(name: &str) -> Self {
+            let name = format!("twiml-journal-{name}-{}", std::process::id());
+            Self(std::env::temp_dir().join(name))
         }
+
+        /// How many lines the journal has.
+        fn lines(&self) -> usize {
+            let path = self.0.join("journal-1970-01-01.jsonl");
+            std::fs::read_to_string(path).map_or(0, |text| text.lines().count())
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    fn events(ids: &[&str]) -> Vec<Event> {
+        let event = |id: &&str| Event {
+            id: (*id).to_owned(),
+            kind: "t".to_owned(),
+            time: String::new(),
+            data: json!({ "test_id": id }),
+        };
+        ids.iter().map(event).collect()
+    }
+
+    async fn is_kept(journal: &Journal, ids: &[&str]) -> bool {
+        let kept = journal.keep(events(ids), Timestamp::UNIX_EPOCH).await;
+        kept.is_ok()
+    }
+
+    /// What the thread does with all that waits.
+    fn add_all(writer: &mut LineWriter, items: &Receiver<Item>) {
+        for item in items.try_iter() {
+            writer.add(item);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_is_written_once() {
+        let folder = Folder::new("once");
+        let (journal, items, mut writer) = journal(&folder.0);
+        for (ids, lines) in [
+            (&["b", "a", "b"][..], 2),
+            (&["a", "c"], 3),
+            (&["b", "c"], 3),
+            (&[], 3),
+        ] {
+            let write = async {
+                sleep(Duration::from_secs(1)).await;
+                add_all(&mut writer, &items);
+                writer.write();
+            };
+            let (is_kept, ()) = tokio::join!(is_kept(&journal, ids), write);
+            assert!(is_kept, "{ids:?}");
+            assert_eq!(folder.lines(), lines, "{ids:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_event_that_two_requests_bring_at_once_is_written_once() {
+        let folder = Folder::new("twice");
+        let (journal, items, mut writer) = journal(&folder.0);
+        let write = async {
+            sleep(Duration::from_secs(1)).await;
+            add_all(&mut writer, &items);
+            writer.write();
+        };
+        let (first, second) = (is_kept(&journal, &["a"]), is_kept(&journal, &["b", "a"]));
+        assert_eq!(tokio::join!(first, second, write), (true, true, ()));
+        assert_eq!(folder.lines(), 2);
+    }
+
+    /// Twilio waits for five seconds. The clock of this test turns by itself while everybody waits.
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_disk_is_not_waited_for_longer_than_twilio_does() {
+        let folder = Folder::new("slow");
+        let (journal, items, mut writer) = journal(&folder.0);
+        let begin = Instant::now();
+        assert!(!is_kept(&journal, &["a"]).await);
+        assert_eq!(begin.elapsed(), KEEP_LIMIT);
+        assert!(KEEP_LIMIT < Duration::from_secs(5));
+        add_all(&mut writer, &items);
+        assert_eq!(writer.lines, 0, "nobody waits, so they are not written");
+        // They come again, and the disk takes them only when the request has given up.
+        let add = async {
+            sleep(Duration::from_secs(1)).await;
+            add_all(&mut writer, &items);
+        };
+        let (kept, ()) = tokio::join!(is_kept(&journal, &["a"]), add);
+        assert!(!kept);
+        assert_eq!(begin.elapsed(), 2 * KEEP_LIMIT);
+        writer.write();
+        assert_eq!(folder.lines(), 1);
+        // Once more: they are known.
+        let write = async {
+            sleep(Duration::from_secs(1)).await;
+            add_all(&mut writer, &items);
+            writer.write();
+        };
+        let (kept, ()) = tokio::join!(is_kept(&journal, &["a"]), write);
+        assert!(kept);
+        assert_eq!(folder.lines(), 1, "they are not written twice");
+    }
+
+    /// Twilio sends them again and again while a disk hangs.
+    #[tokio::test(start_paused = true)]
+    async fn events_that_wait_have_an_end() {
+        let (journal, _items, _) = journal(Path::new("/dev/null"));
+        let large = |id: u32| {
+            let mut events = events(&[&format!("EZ{id}")]);
+            events[0].data = json!({ "text": "x".repeat(10_000_000) });
+            journal.keep(events, Timestamp::UNIX_EPOCH)
+        };
+        let begin = Instant::now();
+        for turn in 1..=3 {
+            assert!(large(turn).await.is_err());
+            assert_eq!(begin.elapsed(), turn * KEEP_LIMIT);
+        }
+        assert_eq!(large(4).await, Err(FULL));
+        assert_eq!(begin.elapsed(), 3 * KEEP_LIMIT, "there is no room for it");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_the_disk_does_not_take_may_come_again() {
+        let folder = Folder::new("again");
+        // No folder can be made there.
+        let (journal, items, mut writer) = journal(Path::new("/dev/null/journal"));
+        for is_good in [false, true] {
+            let write = async {
+                sleep(Duration::from_secs(1)).await;
+                add_all(&mut writer, &items);
+                writer.write();
+            };
+            let (is_kept, ()) = tokio::join!(is_kept(&journal, &["a"]), write);
+            assert_eq!(is_kept, is_good);
+            writer.files.settings = settings(&folder.0);
+        }
+        assert_eq!(folder.lines(), 1);
+    }
+
+    fn test_event(test_id: &str) -> Event {
+        Event {
+            id: "AC00000000000000000000000000000001".to_owned(),
+            kind: TEST_EVENT.to_owned(),
+            time: String::new(),
+            data: json!({ "test_id": test_id }),
+        }
+    }
+
+    #[test]
+    fn each_test_of_a_sink_is_an_event_of_its_own() {
+        assert_ne!(key(&test_event("1")), key(&test_event("2")));
+        assert_eq!(key(&test_event("1")), key(&test_event("1")));
+        let other = |test_id| Event {
+            kind: "t".to_owned(),
+            ..test_event(test_id)
+        };
+        assert_eq!(key(&other("1")), key(&other("2")));
+    }
+
+    #[test]
+    fn what_was_not_kept_comes_again() {
+        let mut known = KnownEvents::default();
+        (1..=5).for_each(|key| known.add(key));
+        known.forget_last(2);
+        assert!(known.keys.contains(&3) && !known.keys.contains(&4) && !known.keys.contains(&5));
+        known.forget_last(9);
+        assert!(!known.keys.contains(&1));
+    }
+
+    #[test]
+    fn the_oldest_are_forgotten_and_memory_stays() {
+        let mut known = KnownEvents::default();
+        let most = MOST as u128;
+        (0..most).for_each(|key| known.add(key));
+        assert!(known.keys.contains(&0) && known.keys.contains(&(most - 1)));
+        let room = known.order.capacity();
+        (most..most + 10).for_each(|key| known.add(key));
+        assert!(known.keys.contains(&10) && !known.keys.contains(&9));
+        assert_eq!((known.order.len(), known.keys.len()), (MOST, MOST));
+        assert_eq!(known.order.capacity(), room);
     }
 }

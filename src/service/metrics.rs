@@ -1,31 +1,26 @@
 //! What the service counts, for Prometheus. Each metric is defined once: a plain counter in [`Counted`], every other one in
-//! [`Metrics::new`]. The table in `docs/metrics.md` is written from these definitions by a test.
+//! [`Metrics::default`]. The table in `docs/metrics.md` is written from these definitions by a test.
 //!
 //! Recording takes no lock, allocates nothing and cannot fail. No label comes from what a client sends.
 
-mod histogram;
-mod process;
-mod route_counters;
+mod lock_free;
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use prometheus_client::encoding::{EncodeMetric, MetricEncoder, prometheus_text, text};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry, Unit};
 use strum::{EnumMessage, IntoStaticStr, VariantArray};
 
-use self::histogram::Histogram;
-use self::process::ProcessFigures;
-pub use self::route_counters::RouteCounters;
-use self::route_counters::RoutesByName;
+pub use self::lock_free::RouteCounters;
+use self::lock_free::{CounterPer, Histogram, RoutesByName, variants};
 use crate::service::refusal::Refusal;
 use crate::table::Table;
 use crate::table::answer::Answer;
@@ -57,47 +52,25 @@ pub(crate) enum Counted {
     LogLinesLost,
 }
 
-/// How a request was answered.
+/// Who answered a request with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
-pub enum AnsweredBy {
-    /// By a route.
+enum AnsweredBy {
     Route,
-    /// By `[default]`, since no route matched.
     Default,
-    /// By the loop guard.
     LoopGuard,
-    /// By `[default]`, since the route's reply could not be written.
+    /// The default, because the route's reply could not be written.
     FailedReply,
-    /// By `[default]`, since the program panicked.
+    /// The default, because the program panicked.
     Panic,
 }
 
-impl AnsweredBy {
-    /// For an answer during which nothing panicked.
-    #[must_use]
-    pub fn of(answer: &Answer<'_>) -> Self {
-        if answer.guarded.is_some() {
-            Self::LoopGuard
-        } else if answer.failure.is_some() {
-            Self::FailedReply
-        } else if answer.position.is_some() {
-            Self::Route
-        } else {
-            Self::Default
-        }
-    }
-}
-
-/// What became of an interaction of a Proxy session.
+/// What became of an interaction of a Proxy session; after a panic, it goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum Interaction {
-    /// It was blocked.
     Block,
-    /// It went on.
     Pass,
-    /// It went on, since the program panicked.
     Panic,
 }
 
@@ -113,10 +86,10 @@ pub struct Metrics {
     guard_answers: CounterPer<&'static str>,
     pub(crate) interactions: CounterPer<Interaction>,
     pub(crate) refusals: CounterPer<Refusal>,
-    connections: Gauge,
+    pub(crate) connections: Gauge,
     table_routes: Gauge,
-    table_hash: TableHash,
-    degraded: Gauge,
+    table_hash: Family<[(&'static str, String); 1], Gauge>,
+    pub(crate) degraded: Gauge,
     reloads: CounterPer<bool>,
     last_reload_successful: Gauge,
     last_reload_success: Seconds,
@@ -125,15 +98,8 @@ pub struct Metrics {
 }
 
 impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Metrics {
     /// Everything at zero. The library adds the unit to a name, `_total` to a counter's, and the full stop to a help text.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         let mut registry = Registry::default();
         let started = Timestamp::now();
         registry.register_collector(Box::new(ProcessFigures { started }));
@@ -180,17 +146,17 @@ impl Metrics {
                     .chain([GuardReason::Replies(0), GuardReason::SameCall(0)])
                     .map(|verdict| (verdict.word(), vec![("reason", verdict.word())])),
             ),
-            interactions: CounterPer::words(
+            interactions: CounterPer::new(
                 to,
                 "interactions",
                 "Interactions of Proxy sessions that /intercept was asked about; after a panic they go on",
-                "outcome",
+                variants("outcome"),
             ),
-            refusals: CounterPer::words(
+            refusals: CounterPer::new(
                 to,
                 "refusals",
                 "Requests that were refused, by reason",
-                "reason",
+                variants("reason"),
             ),
             connections: metric(
                 to,
@@ -200,7 +166,7 @@ impl Metrics {
             table_routes: metric(to, "table_routes", "Routes of the table in use"),
             table_hash: metric(
                 to,
-                "table",
+                "table_info",
                 "1 for the table in use; the hash is that of its file and its directory files",
             ),
             degraded: metric(
@@ -233,22 +199,31 @@ impl Metrics {
             registry,
         }
     }
+}
 
+impl Metrics {
     /// A plain counter.
     pub(crate) fn counter(&self, counted: Counted) -> &Counter {
         &self.counters[counted as usize]
     }
 
-    /// Counts a request that was answered. `routes` are the counters of the table that answered it; `decision` is the
-    /// time that it took to decide and to write the answer.
+    /// Counts a request that was answered with a document. `routes` are the counters of the table that answered it;
+    /// `decision` is the time that it took to decide and to write the answer.
     pub fn answered(
         &self,
         routes: &RouteCounters,
         channel: Channel,
-        by: AnsweredBy,
+        panicked: bool,
         answer: &Answer<'_>,
         decision: Duration,
     ) {
+        let by = match answer {
+            _ if panicked => AnsweredBy::Panic,
+            answer if answer.guarded.is_some() => AnsweredBy::LoopGuard,
+            answer if answer.failure.is_some() => AnsweredBy::FailedReply,
+            answer if answer.position.is_some() => AnsweredBy::Route,
+            _ => AnsweredBy::Default,
+        };
         self.requests.count((channel, by));
         routes.count(answer);
         self.decision.observe(decision);
@@ -257,14 +232,6 @@ impl Metrics {
         }
         self.counter(Counted::CutTexts)
             .inc_by(answer.cut_texts as u64);
-    }
-
-    /// Counts a connection that was accepted. It counts as open until what is returned is dropped.
-    #[must_use]
-    pub fn connection(&self) -> CountedConnection {
-        self.counter(Counted::ConnectionsOpened).inc();
-        self.connections.inc();
-        CountedConnection(self.connections.clone())
     }
 
     /// The counters for a table that goes live now. Routes that keep their name keep their counts.
@@ -276,45 +243,36 @@ impl Metrics {
     }
 
     /// The table in use was read at this moment, at the start or by a reload. `hash` is that of its files, in
-    /// hexadecimal digits.
-    pub fn table_was_read(&self, hash: &str, now: Timestamp) {
-        self.table_hash.set(hash);
+    /// hexadecimal digits; `is_degraded` says that it is the last good copy, because the file was bad at the start.
+    pub fn table_was_read(&self, hash: &str, now: Timestamp, is_degraded: bool) {
+        self.degraded.set(i64::from(is_degraded));
+        self.table_hash.clear();
+        let table = [("hash", hash.to_owned())];
+        self.table_hash.get_or_create(&table).set(1);
         self.last_reload_successful.set(1);
-        self.last_reload_success.set(unix_seconds(now));
+        let seconds = now.as_duration().as_secs_f64();
+        self.last_reload_success.set(seconds);
     }
 
     /// The certificate in use is valid until this moment. Without TLS there is none, and the metric is absent.
     pub fn certificate_expires(&self, at: Timestamp) {
         let gauge = self.certificate_expiry.get_or_create(&[]);
-        gauge.set(unix_seconds(at));
+        gauge.set(at.as_duration().as_secs_f64());
     }
 
     /// A reload has ended: with a new table, or with the old one left in use.
-    pub fn reloaded(&self, is_success: bool) {
+    pub(crate) fn reloaded(&self, is_success: bool) {
         self.reloads.count(is_success);
         self.last_reload_successful.set(i64::from(is_success));
     }
 
-    /// Sets whether a last-good copy of the table is in use.
-    pub fn degraded(&self, is_degraded: bool) {
-        self.degraded.set(i64::from(is_degraded));
-    }
-
-    /// Whether a last-good copy of the table is in use.
+    /// All metrics in Prometheus's text format, 0.0.4.
+    ///
+    /// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
     #[must_use]
-    pub fn is_degraded(&self) -> bool {
-        self.degraded.get() != 0
-    }
-
-    /// All metrics in a format.
-    #[must_use]
-    pub fn text(&self, format: MetricsFormat) -> String {
+    pub fn text(&self) -> String {
         let mut text = String::new();
-        match format {
-            MetricsFormat::OpenMetrics => text::encode(&mut text, &self.registry),
-            MetricsFormat::Prometheus => prometheus_text::encode(&mut text, &self.registry),
-        }
-        .expect("a String takes every text");
+        prometheus_text::encode(&mut text, &self.registry).expect("a String takes every text");
         text
     }
 }
@@ -333,110 +291,59 @@ fn in_seconds<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: 
     metric
 }
 
-/// A counter for each of a fixed set of keys. All are there from the start: if a counter appeared with its first event,
-/// a query for the increase would miss that event.
-#[derive(Debug)]
-pub(crate) struct CounterPer<K>(Vec<(K, Counter)>);
-
-impl<K: Copy + PartialEq> CounterPer<K> {
-    /// Makes and registers the counters, each with its key and its labels.
-    fn new(
-        to: &mut Registry,
-        name: &str,
-        help: &str,
-        keys: impl IntoIterator<Item = (K, Vec<(&'static str, &'static str)>)>,
-    ) -> Self {
-        let family: Family<Vec<(&str, &str)>, Counter> = metric(to, name, help);
-        let counters = keys
-            .into_iter()
-            .map(|(key, labels)| (key, family.get_or_create_owned(&labels)));
-        Self(counters.collect())
-    }
-
-    /// The counters for the variants of an enum, whose words are the values of one label.
-    fn words(to: &mut Registry, name: &str, help: &str, label: &'static str) -> Self
-    where
-        K: VariantArray + Into<&'static str>,
-    {
-        let keys = K::VARIANTS.iter();
-        Self::new(
-            to,
-            name,
-            help,
-            keys.map(|&key| (key, vec![(label, key.into())])),
-        )
-    }
-
-    /// Counts one. The family is not asked, because it has a lock; the sets are so small that a search is as fast.
-    pub(crate) fn count(&self, key: K) {
-        if let Some((_, counter)) = self.0.iter().find(|(other, _)| *other == key) {
-            counter.inc();
-        }
-    }
-}
-
-/// A connection that counts as open until this is dropped.
-#[derive(Debug)]
-pub struct CountedConnection(Gauge);
-
-impl Drop for CountedConnection {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
-}
-
-/// How metrics are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MetricsFormat {
-    /// `OpenMetrics` 1.0.
-    ///
-    /// Source: <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>.
-    OpenMetrics,
-    /// Prometheus's own text format, 0.0.4.
-    ///
-    /// Source: <https://prometheus.io/docs/instrumenting/exposition_formats/>.
-    Prometheus,
-}
-
-impl MetricsFormat {
-    /// Its media type.
-    #[must_use]
-    pub fn content_type(self) -> &'static str {
-        match self {
-            Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            Self::Prometheus => prometheus_text::CONTENT_TYPE,
-        }
-    }
-}
-
 /// A moment in Unix time.
 type Seconds = Gauge<f64, AtomicU64>;
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "whole microseconds of our century fit"
-)]
-fn unix_seconds(moment: Timestamp) -> f64 {
-    moment.as_microsecond() as f64 / 1e6
+/// What the system says of this process at a scrape, under the names that every Prometheus client gives it. What it does
+/// not say is left out.
+///
+/// Source: <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>.
+#[derive(Debug)]
+struct ProcessFigures {
+    /// `/proc/stat`, from which others take it, is not to be seen in a sandbox.
+    started: Timestamp,
 }
 
-/// The hash of the table in use, as a label.
-#[derive(Debug, Clone, Default)]
-struct TableHash(Arc<Mutex<String>>);
-
-impl TableHash {
-    fn set(&self, hash: &str) {
-        hash.clone_into(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-}
-
-impl EncodeMetric for TableHash {
-    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        let hash = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        encoder.encode_info(&[("hash", hash.as_str())])
-    }
-
-    fn metric_type(&self) -> MetricType {
-        MetricType::Info
+impl Collector for ProcessFigures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let mut write = |name, help, unit: Option<Unit>, figure: &dyn EncodeMetric| {
+            let kind = figure.metric_type();
+            figure.encode(encoder.encode_descriptor(name, help, unit.as_ref(), kind)?)
+        };
+        let seconds = Some(Unit::Seconds);
+        let started = ConstGauge::new(self.started.as_second());
+        let help = "When the process began, in Unix time.";
+        write("process_start_time", help, seconds.clone(), &started)?;
+        #[cfg(target_os = "linux")]
+        if let Ok(process) = procfs::process::Process::myself() {
+            let whole = |figure: u64| ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX));
+            if let Ok(stat) = process.stat() {
+                #[expect(clippy::cast_precision_loss, reason = "a century of ticks fits")]
+                let used = (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64;
+                let help = "Processor time that the process has used.";
+                write("process_cpu", help, seconds, &ConstCounter::new(used))?;
+                let resident = whole(stat.rss.saturating_mul(procfs::page_size()));
+                let help = "Memory of the process that is in use.";
+                write(
+                    "process_resident_memory",
+                    help,
+                    Some(Unit::Bytes),
+                    &resident,
+                )?;
+                let threads = ConstGauge::new(stat.num_threads);
+                write("process_threads", "Threads of the process.", None, &threads)?;
+            }
+            if let Ok(open) = process.fd_count() {
+                let help = "File descriptors that are open.";
+                write("process_open_fds", help, None, &whole(open as u64))?;
+            }
+            if let Ok(limits) = process.limits()
+                && let procfs::process::LimitValue::Value(most) = limits.max_open_files.soft_limit
+            {
+                let help = "The most file descriptors that may be open.";
+                write("process_max_fds", help, None, &whole(most))?;
+            }
+        }
+        Ok(())
     }
 }

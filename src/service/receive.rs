@@ -6,14 +6,13 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::Method;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, TRANSFER_ENCODING};
+use hyper::header::{CONTENT_ENCODING, HeaderMap, TRANSFER_ENCODING};
 use hyper::http::request::Parts;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::service::asked_url::{Urls, candidates, hints, is_forwarded};
-use crate::service::connection::Connection;
-use crate::service::limits::HttpLimits;
+use crate::service::asked_url::{candidates, hints, is_forwarded};
+use crate::service::connection::{Connection, HttpLimits};
 use crate::service::listener::Peer;
 use crate::service::live::Verification;
 use crate::service::refusal::Refusal;
@@ -28,11 +27,6 @@ const JSON: &str = "application/json";
 /// Source: the HTTP binding of `CloudEvents`, section 3.3,
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>.
 const EVENTS: &str = "application/cloudevents-batch+json";
-
-static SIGNATURE: HeaderName = HeaderName::from_static("x-twilio-signature");
-static SIGNATURE_SETTINGS: HeaderName =
-    HeaderName::from_static("x-twilio-webhooks-signature-settings");
-static IDEMPOTENCY_TOKEN: HeaderName = HeaderName::from_static("i-twilio-idempotency-token");
 
 /// A request that is to be answered.
 pub(super) struct Received<'h> {
@@ -63,51 +57,51 @@ pub(super) async fn receive<'h>(
     head: &'h Parts,
     body: &mut Incoming,
 ) -> Result<Received<'h>, Refusal> {
+    let is_events = webhook == Webhook::Events;
     let is_post = match head.method {
         Method::POST => true,
-        Method::GET if webhook != Webhook::Events => false,
+        Method::GET if !is_events => false,
         _ => return Err(Refusal::Method),
     };
     if !has_plain_coding(&head.headers) {
         return Err(Refusal::Coding);
     }
-    let urls = candidates(snapshot.responder, connection.peer, head)?;
+    let peer = connection.peer;
+    let urls = candidates(snapshot.responder, peer, head)?;
     let mut form = Form::default();
     let mut json = Bytes::new();
-    if is_post {
-        let (wanted, refusal): (&[&str], _) = match webhook {
-            Webhook::Events => (&[JSON, EVENTS], Refusal::NotJson),
-            _ => (&[FORM], Refusal::NotAForm),
-        };
-        if !has_media_type(&head.headers, wanted) {
-            return Err(refusal);
-        }
-        let bytes = read_body(body, &connection.limits).await?;
-        if webhook == Webhook::Events {
-            json = bytes;
-        } else {
-            form = Form::parse(&bytes);
-        }
+    if is_events {
+        json = read_body(
+            head,
+            body,
+            &connection.limits,
+            &[JSON, EVENTS],
+            Refusal::NotJson,
+        )
+        .await?;
+    } else if is_post {
+        let bytes = read_body(head, body, &connection.limits, &[FORM], Refusal::NotAForm).await?;
+        form = Form::parse(&bytes);
     }
     let query = Form::parse(head.uri.query().unwrap_or_default().as_bytes());
-    let content = match (webhook, is_post) {
-        (Webhook::Events, _) => Content::Bytes(&json),
-        (_, true) => Content::Form(&form),
-        (_, false) => Content::Query,
+    let content = match (is_events, is_post) {
+        (true, _) => Content::Bytes(&json),
+        (false, true) => Content::Form(&form),
+        (false, false) => Content::Query,
     };
     let mut url = match &snapshot.live.access.verification {
         // Nobody signs these: knowing the key in the path is enough.
         _ if webhook == Webhook::VoiceWebhooks => String::new(),
         Verification::Signed(secrets) => {
             let signed = Signed {
-                signature: header(head, &SIGNATURE),
-                settings: header(head, &SIGNATURE_SETTINGS),
+                signature: header(head, "x-twilio-signature"),
+                settings: header(head, "x-twilio-webhooks-signature-settings"),
                 account_sid: account_sid(&form, &query),
                 content,
             };
-            verify(snapshot, secrets, connection.peer, head, urls, &signed)?
+            verify(snapshot, secrets, peer, head, urls, &signed)?
         }
-        Verification::AllowUnsigned => allow_unsigned(connection.peer, head, urls)?,
+        Verification::AllowUnsigned => allow_unsigned(peer, head, urls)?,
     };
     url.truncate(url.find('?').unwrap_or(url.len()));
     Ok(Received {
@@ -116,7 +110,7 @@ pub(super) async fn receive<'h>(
         json,
         query,
         url,
-        token: header(head, &IDEMPOTENCY_TOKEN).unwrap_or_default(),
+        token: header(head, "i-twilio-idempotency-token").unwrap_or_default(),
     })
 }
 
@@ -132,43 +126,34 @@ fn account_sid<'f>(form: &'f Form, query: &'f Form) -> &'f str {
 /// Whether the body is chunked and nothing else, or has a length. hyper takes any list that ends in `chunked`: a body
 /// that is also compressed would be misread, and where `chunked` is named twice, a proxy may see another end than we do.
 fn has_plain_coding(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-    let is_chunked = codings.next().is_none_or(|coding| {
-        coding
-            .as_bytes()
-            .trim_ascii()
-            .eq_ignore_ascii_case(b"chunked")
-    });
-    is_chunked && codings.next().is_none()
+    let codings = headers.get_all(TRANSFER_ENCODING);
+    let mut codings = codings.iter().map(|it| it.as_bytes().trim_ascii());
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    codings.next().is_none_or(is_chunked) && codings.next().is_none()
 }
 
-/// Whether the body is one of these and not compressed, as far as the headers say.
-fn has_media_type(headers: &HeaderMap, wanted: &[&str]) -> bool {
-    let media_type = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split(';').next())
-        .unwrap_or_default()
-        .trim();
-    let is_plain = headers
-        .get_all(CONTENT_ENCODING)
-        .iter()
-        .all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
-    is_plain
-        && wanted
-            .iter()
-            .any(|wanted| media_type.eq_ignore_ascii_case(wanted))
-}
-
-/// The whole body. When it is over the limit or too slow, the rest is not read.
-async fn read_body(body: &mut Incoming, limits: &HttpLimits) -> Result<Bytes, Refusal> {
+/// The whole body, if its media type is one of these and it is not compressed. When it is over the limit or too slow,
+/// the rest is not read.
+async fn read_body(
+    head: &Parts,
+    body: &mut Incoming,
+    limits: &HttpLimits,
+    media_types: &[&str],
+    otherwise: Refusal,
+) -> Result<Bytes, Refusal> {
+    let media_type = header(head, "content-type").and_then(|value| value.split(';').next());
+    let media_type = media_type.unwrap_or_default().trim();
+    let mut encodings = head.headers.get_all(CONTENT_ENCODING).iter();
+    let is_plain = encodings.all(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let mut media_types = media_types.iter();
+    if !is_plain || !media_types.any(|wanted| media_type.eq_ignore_ascii_case(wanted)) {
+        return Err(otherwise);
+    }
     let most = limits.max_body_bytes;
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > most {
+    if body.size_hint().lower() > most as u64 {
         return Err(Refusal::TooLarge);
     }
-    let whole = Limited::new(body, most).collect();
-    match timeout(limits.body, whole).await {
+    match timeout(limits.body, Limited::new(body, most).collect()).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
         Ok(Err(_)) => Err(Refusal::Incomplete),
@@ -182,32 +167,30 @@ fn verify(
     secrets: &Secrets,
     peer: Peer,
     head: &Parts,
-    mut urls: Urls,
+    mut urls: Vec<String>,
     signed: &Signed<'_>,
 ) -> Result<String, Refusal> {
-    match signature::verify(secrets, &urls, signed) {
-        Ok(index) => Ok(urls.swap_remove(index)),
-        Err(failure) => {
-            if failure == Failure::Missing || may_diagnose(snapshot) {
-                let diagnosis = diagnose(secrets, &urls, signed, &hints(head));
-                warn!(%peer, %diagnosis, "{failure}");
-            } else {
-                warn!(%peer, "{failure}; the reason is looked for once a second");
-            }
-            Err(failure.into())
-        }
-    }
-}
-
-/// Whether to look for the reason of a wrong signature: once a second, because a stranger can send any number of them.
-fn may_diagnose(snapshot: &Snapshot<'_>) -> bool {
+    let failure = match signature::verify(secrets, &urls, signed) {
+        Ok(index) => return Ok(urls.swap_remove(index)),
+        Err(failure) => failure,
+    };
+    // The reason of a wrong signature is looked for once a second, because a stranger can send any number of them.
     let second = snapshot.now.as_second();
     let last = &snapshot.responder.last_diagnosis;
-    last.swap(second, Ordering::Relaxed) != second
+    if failure == Failure::Missing || last.swap(second, Ordering::Relaxed) != second {
+        let diagnosis = diagnose(secrets, &urls, signed, &hints(head));
+        warn!(%peer, %diagnosis, "{failure}");
+    } else {
+        warn!(%peer, "{failure}; the reason is looked for once a second");
+    }
+    Err(match failure {
+        Failure::Missing => Refusal::SignatureMissing,
+        Failure::Mismatch => Refusal::SignatureMismatch,
+    })
 }
 
 /// The first URL, when the request comes from a process of this machine and not through a proxy.
-fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Urls) -> Result<String, Refusal> {
+fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Vec<String>) -> Result<String, Refusal> {
     let reason = if !peer.is_local() {
         "it comes from another machine"
     } else if is_forwarded(&head.headers) {
@@ -219,7 +202,8 @@ fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Urls) -> Result<String, Re
     Err(Refusal::NotLocal)
 }
 
-pub(super) fn header<'h>(head: &'h Parts, name: &HeaderName) -> Option<&'h str> {
+/// The value of a header, whose name is given in lower case.
+pub(super) fn header<'h>(head: &'h Parts, name: &str) -> Option<&'h str> {
     head.headers.get(name)?.to_str().ok()
 }
 
@@ -231,7 +215,7 @@ mod tests {
     fn unsigned_requests_of_other_machines_are_refused() {
         let (head, ()) = hyper::Request::new(()).into_parts();
         let url = "http://example.com/webhook";
-        let allowed = |peer| allow_unsigned(peer, &head, Urls::from_iter([url.to_owned()]));
+        let allowed = |peer| allow_unsigned(peer, &head, vec![url.to_owned()]);
         for address in ["127.0.0.1", "::1"] {
             let peer = Peer::Tcp(address.parse().expect(address));
             assert_eq!(allowed(peer).as_deref(), Ok(url), "{address}");

@@ -18,7 +18,6 @@ use crate::twilio::signature::Failure;
 pub(crate) enum Refusal {
     /// There is no webhook at this path.
     Path,
-    /// Neither GET nor POST.
     Method,
     /// No valid host, or more than one.
     Host,
@@ -28,62 +27,53 @@ pub(crate) enum Refusal {
     NotAForm,
     /// A POST of events that is not JSON, or is compressed.
     NotJson,
-    /// The body is over the limit.
     TooLarge,
     /// The body did not arrive in time.
     Slow,
     /// The body broke off, or is not HTTP.
     Incomplete,
-    /// The request has no signature.
     SignatureMissing,
-    /// The signature is not Twilio's.
     SignatureMismatch,
     /// Signatures are not checked, and the request did not come straight from this machine.
     NotLocal,
 }
 
 impl Refusal {
-    /// The status at a webhook; `None` where there is no webhook. Proxy takes a 403 from the intercept as "block this
-    /// interaction", which a wrong token must not do.
-    pub(super) fn status(self, webhook: Option<Webhook>) -> StatusCode {
+    /// The status and the text at a webhook; `None` where there is no webhook.
+    fn status_and_text(self, webhook: Option<Webhook>) -> (StatusCode, &'static str) {
+        // Proxy takes a 403 from the intercept as "block this interaction", which a wrong token must not do.
+        let not_allowed = match webhook {
+            Some(Webhook::Intercept) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::FORBIDDEN,
+        };
+        let methods = match webhook {
+            Some(Webhook::Events) => "only POST is allowed",
+            _ => "only GET and POST are allowed",
+        };
+        let json = "the body must be application/json or application/cloudevents-batch+json";
+        let form = "the body must be application/x-www-form-urlencoded";
+        let local = "only direct requests from this machine are answered";
         match self {
-            Self::Path => StatusCode::NOT_FOUND,
-            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Host | Self::Coding | Self::Incomplete => StatusCode::BAD_REQUEST,
-            Self::NotAForm | Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::Slow => StatusCode::REQUEST_TIMEOUT,
-            _ if webhook == Some(Webhook::Intercept) => StatusCode::BAD_REQUEST,
-            Self::SignatureMissing | Self::SignatureMismatch | Self::NotLocal => {
-                StatusCode::FORBIDDEN
-            }
-        }
-    }
-
-    fn text(self, webhook: Option<Webhook>) -> &'static str {
-        match self {
-            Self::Path => "not found",
-            Self::Method if webhook == Some(Webhook::Events) => "only POST is allowed",
-            Self::Method => "only GET and POST are allowed",
-            Self::Host => "one Host header is needed",
-            Self::Coding => "Transfer-Encoding must be chunked",
-            Self::NotAForm => "the body must be application/x-www-form-urlencoded",
-            Self::NotJson => {
-                "the body must be application/json or application/cloudevents-batch+json"
-            }
-            Self::TooLarge => "the body is too large",
-            Self::Slow => "the body did not come in time",
-            Self::Incomplete => "the body is not complete",
-            Self::SignatureMissing => Failure::Missing.as_str(),
-            Self::SignatureMismatch => Failure::Mismatch.as_str(),
-            Self::NotLocal => "only direct requests from this machine are answered",
+            Self::Path => (StatusCode::NOT_FOUND, "not found"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, methods),
+            Self::Host => (StatusCode::BAD_REQUEST, "one Host header is needed"),
+            Self::Coding => (StatusCode::BAD_REQUEST, "Transfer-Encoding must be chunked"),
+            Self::NotAForm => (StatusCode::UNSUPPORTED_MEDIA_TYPE, form),
+            Self::NotJson => (StatusCode::UNSUPPORTED_MEDIA_TYPE, json),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"),
+            Self::Slow => (StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+            Self::Incomplete => (StatusCode::BAD_REQUEST, "the body is not complete"),
+            Self::SignatureMissing => (not_allowed, Failure::Missing.as_str()),
+            Self::SignatureMismatch => (not_allowed, Failure::Mismatch.as_str()),
+            Self::NotLocal => (not_allowed, local),
         }
     }
 
     /// The response. It closes the connection, because the rest of the request is not read.
     pub(super) fn response(self, webhook: Option<Webhook>) -> Response<Full<Bytes>> {
-        let mut response = Response::new(Full::from(self.text(webhook)));
-        *response.status_mut() = self.status(webhook);
+        let (status, text) = self.status_and_text(webhook);
+        let mut response = Response::new(Full::from(text));
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         let plain = HeaderValue::from_static("text/plain; charset=utf-8");
         headers.insert(CONTENT_TYPE, plain);
@@ -94,14 +84,5 @@ impl Refusal {
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         response
-    }
-}
-
-impl From<Failure> for Refusal {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Missing => Self::SignatureMissing,
-            Failure::Mismatch => Self::SignatureMismatch,
-        }
     }
 }

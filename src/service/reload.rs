@@ -115,8 +115,8 @@ pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
             Origin::LastGood { kept } => kept,
         },
     };
-    setup.metrics.table_was_read(&state.hash, state.succeeded);
-    setup.metrics.degraded(state.is_degraded());
+    let metrics = &setup.metrics;
+    metrics.table_was_read(&state.hash, state.succeeded, state.is_degraded());
     let (ask, asks) = sync_channel(1);
     let (publish, state) = watch::channel(state);
     let reloader = Reloader {
@@ -337,8 +337,7 @@ impl Reloader {
         metrics.reloaded(outcome == ReloadOutcome::Good);
         match &outcome {
             ReloadOutcome::Good => {
-                metrics.table_was_read(&hash, now);
-                metrics.degraded(false);
+                metrics.table_was_read(&hash, now, false);
                 info!(routes, hash, milliseconds, "reloaded");
             }
             ReloadOutcome::Failed { errors } => {

@@ -1,24 +1,25 @@
 //! What answers requests: the table and secrets in use, the settings, and what is remembered from one request to the next.
 
 use std::panic::catch_unwind;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use jiff::Timestamp;
+use tokio::sync::Notify;
+use tokio::time::timeout;
 
-use crate::service::events::KnownEvents;
 use crate::service::journal_writer::Journal;
 use crate::service::live::{Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
-use crate::service::path::OutOfSessionPath;
-use crate::service::pulse::Pulse;
 use crate::table::Table;
 use crate::table::answer::{self, Answer, Asked};
 use crate::table::guard::LoopGuard;
 use crate::table::intercept::Intercept;
-use crate::twilio::request::Request;
+use crate::twilio::request::{Request, Webhook};
 use crate::twilio::signature::public_url::PublicUrl;
 
 /// Everything that answers requests, shared by all listeners and connections.
@@ -37,15 +38,13 @@ pub struct Responder {
     /// Computes answers: [`answer::answer`], except in tests of what happens when it fails.
     pub core: Core,
     /// Decides on interactions: [`Table::intercept`], except in such tests.
-    pub intercept: InterceptCore,
+    pub intercept: for<'t> fn(&'t Table, &Request<'_>, Timestamp) -> Option<&'t Intercept>,
     /// What the loop guard remembers, across reloads.
     pub guard: LoopGuard,
     /// The clock for schedules and the loop guard.
     pub clock: fn() -> Timestamp,
     /// Records what was answered; `None` without a journal.
     pub journal: Option<Journal>,
-    /// The events that need not be kept again.
-    pub known_events: Arc<KnownEvents>,
     /// The second, in Unix time, in which a wrong signature was last explained in the log.
     pub last_diagnosis: AtomicI64,
     /// The counters and gauges of `/metrics`.
@@ -62,9 +61,6 @@ pub struct Responder {
 /// The signature of [`answer::answer`].
 pub type Core = for<'t> fn(&'t Table, &LoopGuard, &Asked<'_>) -> Answer<'t>;
 
-/// The signature of [`Table::intercept`].
-pub type InterceptCore = for<'t> fn(&'t Table, &Request<'_>, Timestamp) -> Option<&'t Intercept>;
-
 /// What one request is answered from: taken once, when its head has arrived, and handed on. Nothing further down looks
 /// at the clock or at what is live again.
 pub(super) struct Snapshot<'r> {
@@ -77,11 +73,11 @@ impl Responder {
     /// A responder with the default settings: the usual paths, no public URL and no trusted proxy.
     #[must_use]
     pub fn new(table: Arc<Table>, access: impl Into<Access>) -> Self {
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::default());
         let live = Live::new(table, access.into(), &metrics);
         Self {
             live: Arc::new(ArcSwap::from_pointee(live)),
-            out_of_session: OutOfSessionPath::default(),
+            out_of_session: OutOfSessionPath("/out-of-session".to_owned()),
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),
             show_numbers: false,
@@ -90,7 +86,6 @@ impl Responder {
             guard: LoopGuard::new(),
             clock: Timestamp::now,
             journal: None,
-            known_events: Arc::default(),
             last_diagnosis: AtomicI64::new(0),
             metrics,
             has_health_paths: false,
@@ -106,6 +101,102 @@ impl Responder {
             live: self.live.load(),
             // A broken clock is no reason to leave a caller without an answer.
             now: catch_unwind(self.clock).unwrap_or_else(|_| Timestamp::now()),
+        }
+    }
+}
+
+/// Shows whether the accept loop still runs: it answers questions between two connections.
+///
+/// A loop that waits, pauses because descriptors are short, or has no place for another connection still answers; one
+/// that hangs or never gets the processor does not.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    pub(super) asks: Notify,
+    pub(super) answers: Notify,
+}
+
+impl Pulse {
+    /// Whether the accept loop answers within this time. Without a running server it does not.
+    pub async fn is_felt(&self, within: Duration) -> bool {
+        let answer = self.answers.notified();
+        self.asks.notify_one();
+        timeout(within, answer).await.is_ok()
+    }
+}
+
+/// The path of Proxy's out-of-session webhook as it arrives here, without any prefix that a reverse proxy strips.
+///
+/// Compared byte for byte, escapes included; one slash at the end does not count and is not kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutOfSessionPath(pub(super) String);
+
+impl FromStr for OutOfSessionPath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let segments = text.strip_prefix('/').ok_or("a path begins with `/`")?;
+        // Everything else has to be percent-encoded, or belongs to a query.
+        let stands_for_itself = |c: char| c.is_ascii_graphic() && !"?#\"<>\\^`{|}".contains(c);
+        if let Some(found) = text.chars().find(|&c| !stands_for_itself(c)) {
+            return Err(format!("a path has no {found:?}"));
+        }
+        let first = segments.split('/').next().unwrap_or_default();
+        let other = Webhook::from_name(first).filter(|it| *it != Webhook::OutOfSession);
+        if other.is_some() || ["livez", "readyz", "metrics", "health"].contains(&first) {
+            return Err("this path has another use, choose one that begins otherwise".to_owned());
+        }
+        Ok(Self(without_slash(text).to_owned()))
+    }
+}
+
+/// A path without the slash at its end, if it has one.
+pub(super) fn without_slash(path: &str) -> &str {
+    path.strip_suffix('/').unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_turning_loop_is_felt() {
+        let pulse = Pulse::default();
+        let patience = Duration::from_secs(1);
+        assert!(!pulse.is_felt(patience).await);
+        let turning = async {
+            loop {
+                pulse.asks.notified().await;
+                pulse.answers.notify_waiters();
+            }
+        };
+        tokio::select! {
+            () = turning => {}
+            felt = async { (pulse.is_felt(patience).await, pulse.is_felt(patience).await) } => {
+                assert_eq!(felt, (true, true));
+            }
+        }
+        assert!(!pulse.is_felt(patience).await);
+    }
+
+    #[test]
+    fn a_path_says_what_is_wrong() {
+        for (text, message) in [
+            ("", "a path begins with `/`"),
+            ("out-of-session", "a path begins with `/`"),
+            ("/a b", "a path has no ' '"),
+            ("/a?b=1", "a path has no '?'"),
+            ("/\u{e9}", "a path has no '\u{e9}'"),
+            (
+                "/webhook",
+                "this path has another use, choose one that begins otherwise",
+            ),
+            (
+                "/events/x",
+                "this path has another use, choose one that begins otherwise",
+            ),
+        ] {
+            let error = text.parse::<OutOfSessionPath>().expect_err(text);
+            assert_eq!(error, message, "{text}");
         }
     }
 }

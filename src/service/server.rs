@@ -4,26 +4,26 @@
 //! Every wait has a deadline, every buffer a limit, and no request waits for another.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{sleep, timeout};
-use tracing::debug;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{debug, error};
 
-use crate::service::accept::{Pause, accept, waiting};
 use crate::service::admin;
-use crate::service::connection::{Connection, OpenConnections};
+use crate::service::connection::{Connection, HttpLimits, OpenConnections};
 use crate::service::deadline_io::DeadlineIo;
-use crate::service::limits::HttpLimits;
 use crate::service::listener::{Accepted, Duplex, Handshake, Listener, Stream};
-use crate::service::metrics::Counted;
+use crate::service::metrics::{Counted, Metrics};
 use crate::service::respond::respond;
 use crate::service::responder::Responder;
 
@@ -33,10 +33,16 @@ const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// How often to look for an idle connection while a new one waits for a place.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
+/// How long to accept nothing after the system has refused to give a connection.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// How often to log that the system refuses.
+const LOG_AGAIN: Duration = Duration::from_secs(10);
+
 /// What listeners are for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
-    /// Twilio's requests. Only these connections are counted.
+    /// Twilio's requests.
     Webhooks,
     /// Health and metrics, on listeners and with limits of their own, so that nothing there affects a webhook.
     Admin,
@@ -45,8 +51,6 @@ pub enum Purpose {
 /// Serves until `shutdown` completes, then drains: closes the listeners and idle connections, and lets every request
 /// that has begun end, for at most [`HttpLimits::drain`]. Connections that wait to be accepted still get their answer;
 /// those of an inherited socket are left to the next process. Returns how many connections were cut off in the end.
-///
-/// Must be called within a tokio runtime with I/O and time.
 pub async fn run(
     purpose: Purpose,
     listeners: Vec<Listener>,
@@ -54,19 +58,34 @@ pub async fn run(
     limits: HttpLimits,
     shutdown: impl Future<Output = ()>,
 ) -> usize {
+    let metrics = match purpose {
+        Purpose::Webhooks => Arc::clone(&responder.metrics),
+        // Counted all the same, where nobody looks.
+        Purpose::Admin => Arc::default(),
+    };
+    let mut open = OpenConnections::shown_by(metrics.connections.clone());
+    let mut http = http1::Builder::new();
+    // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the connection and
+    // still gets the answer.
+    http.header_read_timeout(None)
+        .half_close(true)
+        .max_header_size(HEAD_MAX_BYTES)
+        .max_buf_size(HEAD_MAX_BYTES);
     let server = Arc::new(Server {
         purpose,
         responder,
         limits,
-        http: http(),
+        metrics,
+        http,
         crowded: Arc::default(),
     });
     let places = limits.max_connections.max(1);
     let pulse = &server.responder.pulse;
-    let mut open = OpenConnections::default();
     // Accepted, and waiting for a place.
     let mut next: Option<Accepted> = None;
-    let mut pause = Pause::default();
+    // Set while no connection is accepted, because the system has refused to give one.
+    let mut pause_ends: Option<Instant> = None;
+    let mut refusal_logged: Option<Instant> = None;
     let mut turn = 0;
     let mut shutdown = pin!(shutdown);
     loop {
@@ -75,18 +94,19 @@ pub async fn run(
             biased;
             () = &mut shutdown => break,
             () = open.one_finished() => {}
-            () = pulse.asked(), if purpose == Purpose::Webhooks => pulse.answer(),
-            () = pause.over() => {}
+            () = pulse.asks.notified(), if purpose == Purpose::Webhooks => pulse.answers.notify_waiters(),
+            () = sleep_until(pause_ends.unwrap_or_else(Instant::now)), if pause_ends.is_some() => pause_ends = None,
             () = sleep(LOOK_AGAIN), if next.is_some() => {}
-            accepted = accept(&listeners, &mut turn), if next.is_none() && !pause.is_on() => match accepted {
-                Ok(accepted) => {
-                    pause.end();
-                    next = Some(accepted);
-                }
+            accepted = accept(&listeners, &mut turn), if next.is_none() && pause_ends.is_none() => match accepted {
+                Ok(accepted) => next = Some(accepted),
+                Err(error) if is_gone(&error) => {}
                 Err(error) => {
-                    pause.begin_unless_gone(&error);
-                    if pause.is_on() && purpose == Purpose::Webhooks {
-                        server.responder.metrics.counter(Counted::AcceptErrors).inc();
+                    server.metrics.counter(Counted::AcceptErrors).inc();
+                    // It is short of something, and asking again at once would only keep it busy.
+                    pause_ends = Some(Instant::now() + PAUSE);
+                    if refusal_logged.is_none_or(|logged| logged.elapsed() > LOG_AGAIN) {
+                        error!(%error, "cannot accept connections, trying again");
+                        refusal_logged = Some(Instant::now());
                     }
                 }
             },
@@ -102,24 +122,45 @@ pub async fn run(
         }
     }
     server.crowded.store(true, Ordering::SeqCst);
-    let places = places.saturating_sub(open.len());
-    let waiting = waiting(&listeners, places);
-    for accepted in next.into_iter().chain(waiting).take(places) {
+    if let Some(accepted) = next.filter(|_| open.len() < places) {
         server.serve(accepted, &mut open);
+    }
+    for listener in listeners.iter().filter(|it| !it.is_inherited) {
+        for _ in open.len()..places {
+            match listener.accept_now() {
+                Ok(accepted) => server.serve(accepted, &mut open),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // Perhaps this client has gone; others may wait behind it.
+                Err(_) => {}
+            }
+        }
     }
     drop(listeners);
     open.drain(limits.drain).await
 }
 
-fn http() -> http1::Builder {
-    let mut http = http1::Builder::new();
-    // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the connection and
-    // still gets the answer.
-    http.header_read_timeout(None)
-        .half_close(true)
-        .max_header_size(HEAD_MAX_BYTES)
-        .max_buf_size(HEAD_MAX_BYTES);
-    http
+/// The next connection on any of the listeners, which take turns at being asked first.
+async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Result<Accepted> {
+    poll_fn(|cx| {
+        for step in 0..listeners.len() {
+            let index = (*turn + step) % listeners.len();
+            if let Poll::Ready(accepted) = listeners[index].poll_accept(cx) {
+                *turn = index + 1;
+                return Poll::Ready(accepted);
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Whether the client left before its connection was accepted.
+fn is_gone(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset
+    )
 }
 
 /// What all connections share.
@@ -127,6 +168,8 @@ struct Server {
     purpose: Purpose,
     responder: Arc<Responder>,
     limits: HttpLimits,
+    /// Those of the responder, unless these connections are not counted.
+    metrics: Arc<Metrics>,
     http: http1::Builder,
     /// Whether a connection waits for a place, or the drain has begun: none may stay idle.
     crowded: Arc<AtomicBool>,
@@ -138,10 +181,8 @@ impl Server {
         let connection = Connection::new(accepted.peer, self.limits, &self.crowded);
         let connection = Arc::new(connection);
         let (server, its) = (Arc::clone(self), Arc::clone(&connection));
-        let counted =
-            (self.purpose == Purpose::Webhooks).then(|| self.responder.metrics.connection());
+        self.metrics.counter(Counted::ConnectionsOpened).inc();
         open.add(connection, async move {
-            let _counted = counted;
             match accepted.stream {
                 Stream::Tcp(stream) => server.serve_http(stream, &its).await,
                 Stream::Unix(stream) => server.serve_http(stream, &its).await,
@@ -172,18 +213,13 @@ impl Server {
             // A request that has already arrived is answered before the connection is closed.
             biased;
             ended = &mut http => ended,
-            () = connection.closing() => {
+            () = connection.close.notified() => {
                 http.as_mut().graceful_shutdown();
                 http.await
             }
         };
         if let Err(error) = ended {
-            if self.purpose == Purpose::Webhooks {
-                self.responder
-                    .metrics
-                    .counter(Counted::ConnectionsBroken)
-                    .inc();
-            }
+            self.metrics.counter(Counted::ConnectionsBroken).inc();
             debug!(peer = %connection.peer, %error, "connection broken off");
         }
     }
@@ -191,21 +227,25 @@ impl Server {
 
 /// The decrypted stream; `None` when the handshake fails or takes too long, or the connection is to be closed.
 async fn decrypted(handshake: Handshake, connection: &Connection) -> Option<Box<dyn Duplex>> {
-    let peer = connection.peer;
     let accepted = tokio::select! {
         accepted = timeout(connection.limits.head, handshake) => accepted,
-        () = connection.closing() => return None,
+        () = connection.close.notified() => return None,
     };
-    match accepted {
-        Ok(Ok(stream)) => Some(stream),
+    accepted
+        .unwrap_or_else(|late| Err(late.into()))
         // Among them everything that does not speak TLS, such as plain HTTP.
-        Ok(Err(error)) => {
-            debug!(%peer, %error, "TLS handshake failed");
-            None
-        }
-        Err(_) => {
-            debug!(%peer, "TLS handshake took too long");
-            None
-        }
+        .inspect_err(|error| debug!(peer = %connection.peer, %error, "TLS handshake failed"))
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_is_gone_is_no_reason_to_pause() {
+        assert!(is_gone(&io::ErrorKind::ConnectionAborted.into()));
+        // EMFILE, "Too many open files".
+        assert!(!is_gone(&io::Error::from_raw_os_error(24)));
     }
 }

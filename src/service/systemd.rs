@@ -15,7 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{error, warn};
 
 use crate::service::listener::Listener;
-use crate::service::pulse::Pulse;
+use crate::service::responder::Pulse;
 
 /// The name of a socket for health and metrics; all others are for webhooks.
 const ADMIN: &str = "admin";

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::connection::HttpLimits;
 
 use crate::wire::ask::hello;
 use crate::wire::server::TestServer;

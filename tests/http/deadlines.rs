@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::connection::HttpLimits;
 
 use crate::wire::ask::hello;
 use crate::wire::server::{TestServer, expect_refusal};

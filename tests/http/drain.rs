@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::connection::HttpLimits;
 use twiml_responder::service::listener::Listener;
 use twiml_responder::service::live::Verification;
 use twiml_responder::service::responder::Responder;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use tokio::net::{TcpStream, UnixListener, UnixStream};
-use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::connection::HttpLimits;
 use twiml_responder::service::listen_address::{ListenAddress, SocketMode};
 use twiml_responder::service::listener::Listener;
 

@@ -13,7 +13,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
-use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::connection::HttpLimits;
 use twiml_responder::service::listener::{Decrypt, Listener};
 use twiml_responder::service::tls::{Certificates, TlsFiles};
 

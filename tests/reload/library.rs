@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use twiml_responder::service::live::{Access, CurrentLive, Live, Verification};
-use twiml_responder::service::metrics::{Metrics, MetricsFormat};
+use twiml_responder::service::metrics::Metrics;
 use twiml_responder::service::reload::{
     self, Companion, Origin, PutInUse, ReloadOutcome, Reloads, Setup, State, TableFiles,
 };
@@ -30,7 +30,7 @@ impl Parts {
             state_dir: Some(folder.path().join("state")),
         };
         let (table, first) = reload::first(&files).expect("a table or a copy");
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::default());
         let table = Arc::new(table);
         let access = || Access::from(Verification::AllowUnsigned);
         let live = Arc::new(ArcSwap::from_pointee(Live::new(table, access(), &metrics)));
@@ -66,7 +66,7 @@ impl Parts {
     }
 
     fn has_metric(&self, line: &str) -> bool {
-        let text = self.metrics.text(MetricsFormat::Prometheus);
+        let text = self.metrics.text();
         text.lines().any(|found| found == line)
     }
 }

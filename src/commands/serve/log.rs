@@ -267,7 +267,7 @@ mod tests {
     }
 
     fn lost(metrics: &Metrics) -> u64 {
-        let text = metrics.text(crate::service::metrics::MetricsFormat::OpenMetrics);
+        let text = metrics.text();
         text.lines()
             .find_map(|line| line.strip_prefix("twiml_responder_log_lines_lost_total "))
             .and_then(|count| count.parse().ok())
@@ -276,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_takes_nothing_costs_lines_and_no_time() {
-        let (gate, metrics) = (Gate::default(), Arc::new(Metrics::new()));
+        let (gate, metrics) = (Gate::default(), Arc::new(Metrics::default()));
         let queue = Queue::start(gate.clone(), Arc::clone(&metrics)).expect("a thread");
         let sent = WAITING * 2;
         for number in 0..sent {
@@ -304,7 +304,7 @@ mod tests {
                 Ok(())
             }
         }
-        let metrics = Arc::new(Metrics::new());
+        let metrics = Arc::new(Metrics::default());
         let queue = Queue::start(Closed, Arc::clone(&metrics)).expect("a thread");
         for _ in 0..3 {
             (&queue).write_all(b"a line\n").expect("it never fails");

@@ -13,10 +13,10 @@ use crate::commands::Format;
 use crate::commands::load_table::DirectoryLimit;
 use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
 use crate::journal::line::Beyond;
-use crate::service::journal_writer::JournalSettings;
+use crate::service::journal_files::JournalSettings;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
-use crate::service::path::OutOfSessionPath;
+use crate::service::responder::OutOfSessionPath;
 use crate::table::schedule::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use twiml_responder::service::limits::HttpLimits;
+use twiml_responder::service::connection::HttpLimits;
 use twiml_responder::service::listen_address::ListenAddress;
 use twiml_responder::service::listener::Listener;
 use twiml_responder::service::responder::Responder;
@@ -75,7 +75,7 @@ impl TestServer {
         let shutdown = async {
             let _ = stopped.await;
         };
-        let limits = HttpLimits::ADMIN;
+        let limits = HttpLimits::admin();
         let ended = tokio::spawn(run(
             Purpose::Admin,
             vec![listener],
