@@ -35,7 +35,7 @@ use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
 use crate::table::Table;
 
-pub(super) use self::options::{Arguments, size};
+pub(super) use self::options::Arguments;
 
 /// How long the end of the service waits for the last lines of the journal.
 const LAST_LINES: Duration = Duration::from_secs(5);

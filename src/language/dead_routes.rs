@@ -58,13 +58,6 @@ struct Search<'t> {
     is_of_these_rows: bool,
 }
 
-/// Why a route or an intercept never has its turn.
-struct Dead {
-    why: String,
-    help: String,
-    is_of_these_rows: bool,
-}
-
 /// Reports every route that can never answer, and every intercept that can never decide. `routes` and `intercepts` are the
 /// places of their names.
 pub(super) fn check(
@@ -79,80 +72,85 @@ pub(super) fn check(
         is_cell: false,
         is_of_these_rows: false,
     };
-    let file = Arc::clone(problems.file());
-    let line = |place: &Range<usize>| file.position(place.start).0;
-    let dead_routes = table.routes().iter().enumerate().map(|(position, route)| {
-        let dead = search.dead(&route.when, "route", |search| {
-            let covering = table.routes_like(route);
-            let mut before = covering.take_while(|(before, _)| *before < position);
+    let mut dead = 0;
+    for (position, route) in table.routes().iter().enumerate() {
+        let why = search.why_dead(&route.when, |search| {
+            let like = table.routes_like(route);
+            let mut before = like.take_while(|(before, _)| *before < position);
             let (before, earlier) = before.find(|(_, earlier)| search.covers(earlier, route))?;
-            Some((&*earlier.name, line(&routes[before]), "answers"))
+            Some((&*earlier.name, &routes[before]))
         });
-        (&*route.name, &routes[position], "answer", dead)
-    });
-    report(dead_routes, problems);
-    let mut search = Search {
-        files,
-        steps: MOST_STEPS,
-        is_cell: false,
-        is_of_these_rows: false,
-    };
-    let all = &table.intercepts;
-    let dead_intercepts = all.iter().enumerate().map(|(position, intercept)| {
-        let dead = search.dead(&intercept.when, "intercept", |search| {
-            let mut before = all[..position].iter().enumerate();
+        if let Some(why) = why.filter(|_| dead < MOST_REPORTED) {
+            dead += 1;
+            let named = (&*route.name, &routes[position]);
+            search.report(problems, named, ("route", "answer"), why);
+        }
+    }
+    for (position, intercept) in table.intercepts.iter().enumerate() {
+        let why = search.why_dead(&intercept.when, |search| {
+            let mut before = table.intercepts[..position].iter().enumerate();
             let (before, earlier) =
                 before.find(|(_, earlier)| search.contains(&earlier.when, &intercept.when))?;
-            Some((&*earlier.name, line(&intercepts[before]), "decides"))
+            Some((&*earlier.name, &intercepts[before]))
         });
-        (&*intercept.name, &intercepts[position], "decide", dead)
-    });
-    report(dead_intercepts, problems);
-}
-
-/// Reports those that are dead, with their names, places and what they never do.
-fn report<'t>(
-    found: impl Iterator<Item = (&'t str, &'t Range<usize>, &'static str, Option<Dead>)>,
-    problems: &mut Problems,
-) {
-    let dead = found.filter_map(|(name, place, does, dead)| Some((name, place, does, dead?)));
-    for (name, place, does, dead) in dead.take(MOST_REPORTED) {
-        let Dead { why, help, .. } = dead;
-        let message = format!("\"{name}\" can never {does}: {why}");
-        if dead.is_of_these_rows {
-            // The next rows may be others, and nobody has changed the table then.
-            let help = format!("{help}; with other rows in its directories it may {does}");
-            problems.warn(&NEVER_ANSWERS, place.clone(), message, help);
-        } else {
-            problems.error(&NEVER_ANSWERS, place.clone(), message, help);
+        if let Some(why) = why.filter(|_| dead < MOST_REPORTED) {
+            dead += 1;
+            let named = (&*intercept.name, &intercepts[position]);
+            search.report(problems, named, ("intercept", "decide"), why);
         }
     }
 }
 
+/// Why no request reaches a route or an intercept.
+enum Why<'t> {
+    /// Its own conditions or hours exclude each other.
+    Impossible(String),
+    /// This earlier one, whose name stands here, takes all.
+    Covered((&'t str, &'t Range<usize>)),
+}
+
 impl Search<'_> {
-    /// Why no request reaches a `when`: it contradicts itself, or an earlier entry takes them all (`covered` finds its name, its
-    /// line and what it does).
-    fn dead<'n>(
+    fn report(
+        &self,
+        problems: &mut Problems,
+        (name, place): (&str, &Range<usize>),
+        (one, does): (&str, &str),
+        why: Why<'_>,
+    ) {
+        let (why, help) = match why {
+            Why::Impossible(why) => (
+                why,
+                format!("take out what excludes the rest, or take the {one} out"),
+            ),
+            Why::Covered((earlier, place)) => {
+                let (line, _) = problems.file().position(place.start);
+                (
+                    format!("\"{earlier}\" in line {line} {does}s all that it would"),
+                    format!("move it above that {one}, or take it out"),
+                )
+            }
+        };
+        let message = format!("\"{name}\" can never {does}: {why}");
+        if self.is_of_these_rows {
+            // The next rows may be others, and nobody has changed the table then.
+            let help = format!("{help}; with other rows in its directories it may {does}");
+            problems.warn(&NEVER_ANSWERS, place, message, help);
+        } else {
+            problems.error(&NEVER_ANSWERS, place, message, help);
+        }
+    }
+
+    /// Why no request reaches a `when`: it contradicts itself, or something earlier, which `covered` finds, takes them all.
+    fn why_dead<'t>(
         &mut self,
         when: &When,
-        one: &str,
-        covered: impl FnOnce(&mut Self) -> Option<(&'n str, usize, &'static str)>,
-    ) -> Option<Dead> {
+        covered: impl FnOnce(&mut Self) -> Option<(&'t str, &'t Range<usize>)>,
+    ) -> Option<Why<'t>> {
         self.is_of_these_rows = false;
-        let (why, help) = if let Some(why) = self.impossible(when) {
-            let help = format!("take out what excludes the rest, or take the {one} out");
-            (why, help)
-        } else {
-            let (name, line, does) = covered(self)?;
-            let help = format!("move it above that {one}, or take it out");
-            let why = format!("\"{name}\" in line {line} {does} all that it would");
-            (why, help)
-        };
-        Some(Dead {
-            why,
-            help,
-            is_of_these_rows: self.is_of_these_rows,
-        })
+        if let Some(why) = self.impossible(when) {
+            return Some(Why::Impossible(why));
+        }
+        covered(self).map(Why::Covered)
     }
 
     /// Why no request passes a `when`; `None` when one may.

@@ -5,7 +5,7 @@
 //! decided in [`crate::journal::line`].
 //!
 //! Lines are handed to the operating system at once and survive a crash of the program. Events that a request waits for
-//! are on the disk itself (`fdatasync`) before [`Journal::keep`] says so; the operating system writes other lines when
+//! are on the disk itself (`fdatasync`) before `Journal::keep` says so; the operating system writes other lines when
 //! it sees fit, usually within half a minute.
 
 use std::collections::{HashSet, VecDeque};

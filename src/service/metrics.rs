@@ -1,4 +1,4 @@
-//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in [`Counted`], every other one in
+//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in `Counted`, every other one in
 //! [`Metrics::default`]. The table in `docs/metrics.md` is written from these definitions by a test.
 //!
 //! Recording takes no lock, allocates nothing and cannot fail. No label comes from what a client sends.

@@ -1,6 +1,6 @@
 //! The HTTP server: a function of listeners and of a future that ends it.
 //!
-//! Decides nothing about calls and texts: a request goes to [`respond`], and from there to [`crate::table::answer`].
+//! Decides nothing about calls and texts: a request goes to `respond`, and from there to [`crate::table::answer`].
 //! Every wait has a deadline, every buffer a limit, and no request waits for another.
 
 use std::convert::Infallible;

@@ -1,8 +1,8 @@
 //! Conditions: what a value of the request must be.
 //!
-//! A kind of condition is one file in `condition/` and one line in [`KINDS`]: how it is written, when it holds, and what is
+//! A kind of condition is one file in `condition/` and one line in `KINDS`: how it is written, when it holds, and what is
 //! known of the values for which it holds. Serving, `explain`, `replay`, the index, the search for routes that can never
-//! answer, the schema and the manual know a kind only through [`Keyed`], its entry in the registry, and [`Kind`], a compiled
+//! answer, the schema and the manual know a kind only through `Keyed`, its entry in the registry, and [`Kind`], a compiled
 //! condition of that kind.
 
 mod after;

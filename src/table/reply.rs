@@ -101,7 +101,7 @@ pub struct NewSession {
     pub participant_proxy_identifier: Option<Text>,
     /// A name that no session has had before.
     pub unique_name: Option<Text>,
-    /// One of [`MODES`]; Proxy guesses when there is none.
+    /// One of `MODES`; Proxy guesses when there is none.
     pub mode: Option<&'static str>,
     /// Seconds after the last interaction; 0 is for ever.
     pub ttl: Option<u32>,

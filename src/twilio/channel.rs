@@ -1,4 +1,4 @@
-//! Whether something is about a call or a text.
+//! Which webhook is asked, and whether it is about a call or a text.
 
 use std::fmt;
 
@@ -35,5 +35,60 @@ impl Channel {
 impl fmt::Display for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
+    }
+}
+
+/// Which of the service's webhooks was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Webhook {
+    /// Proxy's `OutOfSessionCallbackUrl`.
+    OutOfSession,
+    /// The Voice or Messaging webhook of a number, without Proxy.
+    Plain,
+    /// Proxy's `InterceptCallbackUrl`.
+    Intercept,
+    /// Proxy's `CallbackUrl`, and any other status callback of Twilio's.
+    Callback,
+    /// The webhook of an Event Streams sink.
+    Events,
+    /// The Voice Webhooks of Fone Dynamics.
+    VoiceWebhooks,
+}
+
+impl Webhook {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::OutOfSession,
+        Self::Plain,
+        Self::Intercept,
+        Self::Callback,
+        Self::Events,
+        Self::VoiceWebhooks,
+    ];
+
+    /// The word for logs, the journal and `--webhook`; but for Proxy's first, whose path can be another, that of its
+    /// path, too.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OutOfSession => "out-of-session",
+            Self::Plain => "webhook",
+            Self::Intercept => "intercept",
+            Self::Callback => "callback",
+            Self::Events => "events",
+            Self::VoiceWebhooks => "voice-webhooks",
+        }
+    }
+
+    /// The webhook of this word; `None` when it is no webhook's.
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|webhook| webhook.as_str() == name)
+    }
+
+    /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
+    pub(crate) fn wants_document(self) -> bool {
+        matches!(self, Self::OutOfSession | Self::Plain)
     }
 }

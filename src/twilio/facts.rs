@@ -5,10 +5,11 @@
 
 use std::borrow::Cow;
 
-use super::channel::Channel;
+use serde_json::Value as Json;
+
+use super::channel::{Channel, Webhook};
 use super::number::{masked, may_begin_withheld, shown_by_mask};
 use super::parameters;
-use super::request::{Webhook, inside_json, is_caller_geography};
 
 /// What is known of a value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +168,33 @@ impl<'a> Ends<'a> {
     #[must_use]
     pub fn may_be_withheld(&self) -> bool {
         may_begin_withheld(self.start)
+    }
+}
+
+/// Whether a parameter is the caller's geography, which a withheld caller does not have: the spellings of
+/// a withheld number look like numbers of Lesotho, Uganda or China.
+#[must_use]
+pub(crate) fn is_caller_geography(name: &str) -> bool {
+    name.strip_prefix("Caller")
+        .or_else(|| name.strip_prefix("From"))
+        .is_some_and(|rest| matches!(rest, "City" | "State" | "Zip" | "Country"))
+}
+
+/// The text at a dotted path inside the text of a JSON value; empty when the text is no JSON or has nothing there.
+fn inside_json(json: &str, path: &str) -> String {
+    text_inside(&serde_json::from_str(json).unwrap_or_default(), path)
+}
+
+/// The text at a dotted path inside a JSON value; empty when there is none.
+pub(super) fn text_inside(value: &Json, path: &str) -> String {
+    let pointer: String = path
+        .split('.')
+        .flat_map(|key| ["/".to_owned(), key.replace('~', "~0").replace('/', "~1")])
+        .collect();
+    match value.pointer(&pointer) {
+        Some(Json::String(text)) => text.clone(),
+        Some(value @ (Json::Number(_) | Json::Bool(_))) => value.to_string(),
+        _ => String::new(),
     }
 }
 

@@ -13,73 +13,10 @@ use serde_json::Value as Json;
 
 pub use self::form::Form;
 use super::channel::Channel;
-use super::facts::{Facts, Known};
+pub use super::channel::Webhook;
+use super::facts::{Facts, Known, text_inside};
 use super::number::is_withheld;
 use super::parameters;
-
-/// Which of the service's webhooks was asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Webhook {
-    /// Proxy's `OutOfSessionCallbackUrl`.
-    OutOfSession,
-    /// The Voice or Messaging webhook of a number, without Proxy.
-    Plain,
-    /// Proxy's `InterceptCallbackUrl`.
-    Intercept,
-    /// Proxy's `CallbackUrl`, and any other status callback of Twilio's.
-    Callback,
-    /// The webhook of an Event Streams sink.
-    Events,
-    /// The Voice Webhooks of Fone Dynamics.
-    VoiceWebhooks,
-}
-
-impl Webhook {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::OutOfSession,
-        Self::Plain,
-        Self::Intercept,
-        Self::Callback,
-        Self::Events,
-        Self::VoiceWebhooks,
-    ];
-
-    /// The word for logs, the journal and `--webhook`; but for Proxy's first, whose path can be another, that of its
-    /// path, too.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OutOfSession => "out-of-session",
-            Self::Plain => "webhook",
-            Self::Intercept => "intercept",
-            Self::Callback => "callback",
-            Self::Events => "events",
-            Self::VoiceWebhooks => "voice-webhooks",
-        }
-    }
-
-    /// The webhook of this word; `None` when it is no webhook's.
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|webhook| webhook.as_str() == name)
-    }
-
-    /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
-    pub(crate) fn wants_document(self) -> bool {
-        matches!(self, Self::OutOfSession | Self::Plain)
-    }
-}
-
-/// Whether a parameter is the caller's geography, which a withheld caller does not have: the spellings of
-/// a withheld number look like numbers of Lesotho, Uganda or China.
-#[must_use]
-pub(crate) fn is_caller_geography(name: &str) -> bool {
-    name.strip_prefix("Caller")
-        .or_else(|| name.strip_prefix("From"))
-        .is_some_and(|rest| matches!(rest, "City" | "State" | "Zip" | "Country"))
-}
 
 /// One request, read by parameter name. Borrows the forms; copies nothing.
 #[derive(Debug, Clone)]
@@ -214,24 +151,6 @@ impl<'a> Facts<'a> for Request<'a> {
             parsed.len() - 1
         });
         Known::Whole(Cow::Owned(text_inside(&parsed[place].1, path)))
-    }
-}
-
-/// The text at a dotted path inside the text of a JSON value; empty when the text is no JSON or has nothing there.
-pub(crate) fn inside_json(json: &str, path: &str) -> String {
-    text_inside(&serde_json::from_str(json).unwrap_or_default(), path)
-}
-
-/// The text at a dotted path inside a JSON value; empty when there is none.
-fn text_inside(value: &Json, path: &str) -> String {
-    let pointer: String = path
-        .split('.')
-        .flat_map(|key| ["/".to_owned(), key.replace('~', "~0").replace('/', "~1")])
-        .collect();
-    match value.pointer(&pointer) {
-        Some(Json::String(text)) => text.clone(),
-        Some(value @ (Json::Number(_) | Json::Bool(_))) => value.to_string(),
-        _ => String::new(),
     }
 }
 

@@ -10,7 +10,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
 use crate::commands::Format;
-use crate::commands::load_table::DirectoryLimit;
+use crate::commands::load_table::{DirectoryLimit, size};
 use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
 use crate::journal::line::Beyond;
 use crate::service::journal_files::JournalSettings;
@@ -205,54 +205,4 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|number| *number > 0)
         .ok_or_else(|| "write a whole number, at least 1".to_owned())
-}
-
-/// A number of bytes, perhaps with the letter of a power of 1024 after it.
-pub(in crate::commands) fn size(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.char_indices().next_back() {
-        Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
-        Some((at, 'M' | 'm')) => (&text[..at], 1 << 20),
-        Some((at, 'G' | 'g')) => (&text[..at], 1 << 30),
-        _ => (text, 1),
-    };
-    // `parse` would also take a sign.
-    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits
-        .parse::<u64>()
-        .ok()
-        .filter(|_| is_number)
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|&size| size > 0)
-        .ok_or_else(|| "write a size such as 500000, 64M or 2G".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_size_is_a_number_and_its_unit() {
-        for (text, bytes) in [
-            ("1", 1),
-            ("64K", 65_536),
-            ("2m", 2_097_152),
-            ("1G", 1 << 30),
-        ] {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in [
-            "",
-            "0",
-            "M",
-            "-1",
-            "+1",
-            "1 M",
-            "1T",
-            "1.5G",
-            "99999999999G",
-            "٣",
-        ] {
-            assert!(size(text).is_err(), "{text}");
-        }
-    }
 }

@@ -10,10 +10,11 @@ use super::allowed::{self, JournalRule};
 use super::{Beyond, Line, LineText, Told};
 use crate::table::guard;
 use crate::twilio::channel::Channel;
+use crate::twilio::facts::is_caller_geography;
 use crate::twilio::number::{E164, is_withheld, masked};
 use crate::twilio::parameters::{OwnWhen, PARAMETERS, Parameter, ParameterKind, Privacy};
 use crate::twilio::request::event::Event;
-use crate::twilio::request::{Request, Webhook, is_caller_geography};
+use crate::twilio::request::{Request, Webhook};
 
 /// The most names of a line: three times those of Proxy's longest request.
 const NAMES_MAX: usize = 256;
