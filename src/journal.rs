@@ -3,5 +3,6 @@
 pub(crate) mod counter;
 pub(crate) mod figures;
 pub mod judge;
+pub(crate) mod latest;
 pub mod line;
 pub(crate) mod pinned;

@@ -200,18 +200,13 @@ fn considered<'t>(kind: &'static str, tried: &'t [Tried<'_>]) -> Vec<Considered<
 
 /// Why a route or an intercept does not match, with every condition of it that fails.
 fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -> String {
+    let at = request.step();
     match miss {
-        Miss::Step(None) => format!(
-            "the request is at step {:?}, this route answers requests without a step",
-            request.step()
-        ),
-        Miss::Step(Some(step)) if request.step().is_empty() => {
-            format!("it answers step {step:?} only")
+        Miss::Step(None) => {
+            format!("the request is at step {at:?}, this route answers requests without a step")
         }
-        Miss::Step(Some(step)) => format!(
-            "it answers step {step:?}, the request is at {:?}",
-            request.step()
-        ),
+        Miss::Step(Some(step)) if at.is_empty() => format!("it answers step {step:?} only"),
+        Miss::Step(Some(step)) => format!("it answers step {step:?}, the request is at {at:?}"),
         Miss::Silent(channel) => format!("it has no `{channel}`"),
         Miss::ProxyOnly => "it opens a session, which only Proxy's own webhook can do".to_owned(),
         Miss::When(Mismatch::Condition(_)) => {
@@ -220,9 +215,7 @@ fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -
             failing.collect::<Vec<_>>().join("; and ")
         }
         Miss::When(Mismatch::Closed(schedules)) => {
-            let closed = schedules
-                .iter()
-                .map(|schedule| clock("closed", schedule, now));
+            let closed = schedules.iter().map(|of| clock("closed", of, now));
             closed.collect::<Vec<_>>().join(", ")
         }
         Miss::When(Mismatch::Open(schedule)) => clock("open", schedule, now),

@@ -48,9 +48,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             continue;
         };
         let recorded = Recorded::of(&line);
-        let judged = recorded
-            .as_ref()
-            .and_then(|recorded| Some((recorded, judge(&table, recorded, moment)?)));
+        let recorded = recorded.as_ref();
+        let judged = recorded.and_then(|of| Some((of, judge(&table, of, moment)?)));
         match judged {
             None => counts.without_decision += 1,
             Some((_, Verdict::Same)) => counts.same += 1,

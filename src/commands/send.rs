@@ -172,14 +172,8 @@ fn path_and_query(
         };
         path = format!("{}/{key}", path.trim_end_matches('/'));
     }
-    let mut query = url
-        .query()
-        .map(str::to_owned)
-        .into_iter()
-        .collect::<Vec<_>>();
-    if webhook == Webhook::Events {
-        query.push(format!("bodySHA256={}", body_sha256(body)));
-    }
+    let hash = (webhook == Webhook::Events).then(|| format!("bodySHA256={}", body_sha256(body)));
+    let query: Vec<&str> = url.query().into_iter().chain(hash.as_deref()).collect();
     if !query.is_empty() {
         path = format!("{path}?{}", query.join("&"));
     }
@@ -207,11 +201,8 @@ fn with_own_sid(given: &Form, channel: Channel, webhook: Webhook) -> Form {
 /// A token that no other request has had, in the form of a UUID.
 fn idempotency_token() -> String {
     let time = nanoseconds();
-    format!(
-        "{:08x}-0000-4000-8000-{:012x}",
-        time >> 48,
-        time & 0xffff_ffff_ffff
-    )
+    let (high, low) = (time >> 48, time & 0xffff_ffff_ffff);
+    format!("{high:08x}-0000-4000-8000-{low:012x}")
 }
 
 /// The time since 1970.

@@ -185,11 +185,10 @@ fn begin_journal(
 }
 
 /// TLS, if the options ask for it, and what reads its certificate again with every reload.
+type Tls = Option<(Arc<dyn Decrypt>, Companion)>;
+
 #[cfg(feature = "tls")]
-fn tls(
-    files: Option<(PathBuf, PathBuf)>,
-    metrics: &Arc<Metrics>,
-) -> Result<Option<(Arc<dyn Decrypt>, Companion)>> {
+fn tls(files: Option<(PathBuf, PathBuf)>, metrics: &Arc<Metrics>) -> Result<Tls> {
     use crate::service::tls::{Certificates, TlsFiles};
 
     let Some((certificate, key)) = files else {
@@ -212,10 +211,7 @@ fn tls(
 }
 
 #[cfg(not(feature = "tls"))]
-fn tls(
-    files: Option<(PathBuf, PathBuf)>,
-    _metrics: &Arc<Metrics>,
-) -> Result<Option<(Arc<dyn Decrypt>, Companion)>> {
+fn tls(files: Option<(PathBuf, PathBuf)>, _metrics: &Arc<Metrics>) -> Result<Tls> {
     anyhow::ensure!(
         files.is_none(),
         "this program was built without TLS: build it with the feature `tls`, or let a reverse proxy take the TLS"

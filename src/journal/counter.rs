@@ -3,13 +3,13 @@
 //! Keeps none of the lines. Memory is bounded by the distinct values in the lines, and of these no more than
 //! [`DISTINCT_MAX`](super::figures::DISTINCT_MAX) of a kind have a count of their own. Reading and drawing are the shell's.
 
-use std::collections::{HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::journal::figures::{Figures, OTHERS};
+use crate::journal::latest::Latest;
 use crate::journal::line::{Line, NoLine};
 use crate::journal::pinned::Pinned;
 use crate::table::DEFAULT;
@@ -24,7 +24,9 @@ const KNOWN_MAX: usize = 65_536;
 pub(crate) struct Counter {
     zone: TimeZone,
     pinned: Option<Pinned>,
-    latest: LatestSids,
+    /// The latest SIDs, as hashes: two of them agree by chance once in millions of millions.
+    latest: Latest<u64, KNOWN_MAX>,
+    hasher: RandomState,
     figures: Figures,
 }
 
@@ -36,7 +38,8 @@ impl Counter {
             figures: Figures::new(zone.iana_name().unwrap_or("UTC")),
             zone,
             pinned,
-            latest: LatestSids::default(),
+            latest: Latest::default(),
+            hasher: RandomState::new(),
         }
     }
 
@@ -104,7 +107,8 @@ impl Counter {
         }
         // A step, or a SID that came before, is the same call once more.
         let has_step = line.step.as_deref().is_some_and(|step| !step.is_empty());
-        let is_known = line.sid.as_deref().is_some_and(|sid| self.latest.has(sid));
+        let sid = line.sid.as_deref().map(|sid| self.hasher.hash_one(sid));
+        let is_known = sid.is_some_and(|sid| !self.latest.add(sid));
         if has_step || is_known {
             figures.came_back.add(channel);
             return;
@@ -153,46 +157,4 @@ fn type_of_callback(line: &Line<'_>) -> String {
         .into_iter()
         .find_map(|name| Some(format!("{name}={}", line.parameters.get(name)?)));
     found.unwrap_or_else(|| OTHERS.to_owned())
-}
-
-/// The latest SIDs, as hashes: two of them agree by chance once in millions of millions.
-#[derive(Debug, Default)]
-struct LatestSids {
-    hasher: RandomState,
-    hashes: HashSet<u64>,
-    order: VecDeque<u64>,
-}
-
-impl LatestSids {
-    /// Whether it came before; from now on it has.
-    fn has(&mut self, sid: &str) -> bool {
-        let hash = self.hasher.hash_one(sid);
-        if !self.hashes.insert(hash) {
-            return true;
-        }
-        if self.order.len() == KNOWN_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.hashes.remove(&oldest);
-        }
-        self.order.push_back(hash);
-        false
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_latest_sids_are_known() {
-        let mut latest = LatestSids::default();
-        assert!(!latest.has("CA1"));
-        assert!(latest.has("CA1"));
-        for number in 0..KNOWN_MAX {
-            assert!(!latest.has(&format!("SM{number}")));
-        }
-        assert_eq!(latest.hashes.len(), KNOWN_MAX);
-        assert!(!latest.has("CA1"), "it is too long ago");
-    }
 }

@@ -141,12 +141,8 @@ impl<T: Counted> Section<T> {
             .map(|(name, counted)| (Some(&**name), *counted))
             .collect();
         rows.sort_by_cached_key(|(name, counted)| {
-            let length: u64 = counted
-                .figures()
-                .iter()
-                .take(2)
-                .map(|(_, figure)| figure)
-                .sum();
+            let bar = counted.figures().into_iter().take(2);
+            let length: u64 = bar.map(|(_, figure)| figure).sum();
             (*name == Some(OTHERS), Reverse(length), *name)
         });
         if self.unnamed != T::default() {

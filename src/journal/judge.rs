@@ -51,6 +51,9 @@ pub enum Doubt<'a> {
     Fault,
 }
 
+/// What is chosen, or why that cannot be told.
+type Chosen<'a> = Result<Choice<'a>, Doubt<'a>>;
+
 impl fmt::Display for Choice<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)?;
@@ -84,11 +87,7 @@ pub fn judge<'j>(
     })
 }
 
-fn route<'j>(
-    table: &'j Table,
-    request: &'j Recorded<'j>,
-    moment: Timestamp,
-) -> Result<Choice<'j>, Doubt<'j>> {
+fn route<'j>(table: &'j Table, request: &'j Recorded<'j>, moment: Timestamp) -> Chosen<'j> {
     let is_machine = request.line().machine;
     let choice = |route: Option<&'j Route>| Choice {
         name: match route {
@@ -106,11 +105,7 @@ fn route<'j>(
     first(routes, choice(None), request, moment)
 }
 
-fn intercept<'j>(
-    table: &'j Table,
-    request: &'j Recorded<'j>,
-    moment: Timestamp,
-) -> Result<Choice<'j>, Doubt<'j>> {
+fn intercept<'j>(table: &'j Table, request: &'j Recorded<'j>, moment: Timestamp) -> Chosen<'j> {
     let intercepts = table.intercepts.iter().map(|intercept| {
         let choice = Choice {
             name: &intercept.name,
@@ -133,7 +128,7 @@ fn first<'j>(
     last: Choice<'j>,
     request: &'j Recorded<'j>,
     moment: Timestamp,
-) -> Result<Choice<'j>, Doubt<'j>> {
+) -> Chosen<'j> {
     let mut found: Option<Choice<'_>> = None;
     let mut differ = false;
     let mut open = Vec::new();
@@ -175,19 +170,16 @@ fn missing<'j>(open: &[&'j When], request: &'j Recorded<'j>, moment: Timestamp) 
 }
 
 /// What was chosen, as a line tells it; `None` when nothing was.
-fn recorded<'a>(request: &Recorded<'a>) -> Option<Result<Choice<'a>, Doubt<'a>>> {
+fn recorded<'a>(request: &Recorded<'a>) -> Option<Chosen<'a>> {
     let line = request.line();
     let is_intercept = request.webhook() == Webhook::Intercept;
     if !is_intercept && !request.webhook().wants_document() {
         return None;
     }
     let route = line.route.as_deref()?;
-    let is_told = |word: &str| {
-        GuardReason::OF_MACHINES
-            .iter()
-            .any(|guard| guard.word() == word)
-    };
-    if line.guard.as_deref().is_some_and(|word| !is_told(word)) {
+    let told = GuardReason::OF_MACHINES.map(GuardReason::word);
+    let guard = line.guard.as_deref();
+    if guard.is_some_and(|word| !told.contains(&word)) {
         return Some(Err(Doubt::Counted));
     }
     let name = match line.failed.as_deref() {

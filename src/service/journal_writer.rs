@@ -8,7 +8,6 @@
 //! are on the disk itself (`fdatasync`) before `Journal::keep` says so; the operating system writes other lines when
 //! it sees fit, usually within half a minute.
 
-use std::collections::{HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -22,6 +21,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{error, info};
 
+use crate::journal::latest::Latest;
 use crate::journal::line::{self, Beyond, Line, Told};
 use crate::service::journal_files::{DayFiles, JournalSettings};
 use crate::service::metrics::{Counted, Metrics};
@@ -128,7 +128,7 @@ impl Journal {
             day: String::new(),
             bytes: Vec::new(),
             lines: 0,
-            known: KnownEvents::default(),
+            known: Latest::default(),
             events: 0,
             waiting: Vec::new(),
         };
@@ -195,8 +195,9 @@ struct LineWriter {
     day: String,
     bytes: Vec<u8>,
     lines: usize,
-    /// The events that are on the disk or among the lines.
-    known: KnownEvents,
+    /// The events that are on the disk or among the lines, so that each goes into the journal once: Twilio sends an event
+    /// until it hears that it was taken, and sometimes once more. Takes 6 MB of memory at most.
+    known: Latest<u128, MOST>,
     /// How many of the lines are events.
     events: usize,
     /// The requests that wait until these events are on the disk.
@@ -297,36 +298,6 @@ impl LineWriter {
             Err(error) => self.shared.lose(self.lines - self.events, error),
         }
         result
-    }
-}
-
-/// The events that the journal has, so that each goes into it once: Twilio sends an event until it hears that it was taken,
-/// and sometimes once more. Takes 6 MB of memory at most.
-#[derive(Default)]
-struct KnownEvents {
-    keys: HashSet<u128>,
-    /// The same, oldest first.
-    order: VecDeque<u128>,
-}
-
-impl KnownEvents {
-    /// Adds an event that is not known yet.
-    fn add(&mut self, key: u128) {
-        if self.order.len() == MOST
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.keys.remove(&oldest);
-        }
-        self.keys.insert(key);
-        self.order.push_back(key);
-    }
-
-    /// Forgets those that were added last, so that they are taken when they come again.
-    fn forget_last(&mut self, count: usize) {
-        let kept = self.order.len().saturating_sub(count);
-        for key in self.order.drain(kept..) {
-            self.keys.remove(&key);
-        }
     }
 }
 
@@ -532,8 +503,8 @@ mod tests {
 
     #[test]
     fn what_was_not_kept_comes_again() {
-        let mut known = KnownEvents::default();
-        (1..=5).for_each(|key| known.add(key));
+        let mut known = Latest::<u128, MOST>::default();
+        (1..=5).for_each(|key| assert!(known.add(key)));
         known.forget_last(2);
         assert!(known.keys.contains(&3) && !known.keys.contains(&4) && !known.keys.contains(&5));
         known.forget_last(9);
@@ -542,12 +513,12 @@ mod tests {
 
     #[test]
     fn the_oldest_are_forgotten_and_memory_stays() {
-        let mut known = KnownEvents::default();
+        let mut known = Latest::<u128, MOST>::default();
         let most = MOST as u128;
-        (0..most).for_each(|key| known.add(key));
+        (0..most).for_each(|key| assert!(known.add(key)));
         assert!(known.keys.contains(&0) && known.keys.contains(&(most - 1)));
         let room = known.order.capacity();
-        (most..most + 10).for_each(|key| known.add(key));
+        (most..most + 10).for_each(|key| assert!(known.add(key)));
         assert!(known.keys.contains(&10) && !known.keys.contains(&9));
         assert_eq!((known.order.len(), known.keys.len()), (MOST, MOST));
         assert_eq!(known.order.capacity(), room);

@@ -237,9 +237,7 @@ impl fmt::Display for Peer {
 async fn bind(address: &ListenAddress, mode: SocketMode, only_v6: bool) -> io::Result<Listener> {
     let bound = match address {
         ListenAddress::Tcp(address) => bind_tcp(*address, only_v6).map(|socket| (socket, None)),
-        ListenAddress::Unix(path) => bind_unix(path, mode)
-            .await
-            .map(|(socket, file)| (socket, Some(file))),
+        ListenAddress::Unix(path) => bind_unix(path, mode).await,
     };
     let (socket, file) = bound.map_err(|error| {
         let reason = reason(address, &error);
@@ -284,7 +282,7 @@ fn bind_tcp(address: SocketAddr, only_v6: bool) -> io::Result<Socket> {
     Socket::new(socket)
 }
 
-async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(Socket, SocketFile)> {
+async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(Socket, Option<SocketFile>)> {
     let address = SockAddr::unix(path)
         .map_err(|_| io::Error::other("the path is too long, the system takes 107 bytes"))?;
     let socket = RawSocket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -303,7 +301,7 @@ async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(Socket, SocketF
     // Nobody can connect before it listens, so the mode comes first.
     fs::set_permissions(path, fs::Permissions::from_mode(mode.0))?;
     socket.listen(BACKLOG)?;
-    Ok((Socket::new(socket)?, file))
+    Ok((Socket::new(socket)?, Some(file)))
 }
 
 /// Removes a socket's file when no process answers there.

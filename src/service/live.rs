@@ -8,8 +8,7 @@ use arc_swap::ArcSwap;
 
 use crate::service::metrics::{Metrics, RouteCounters};
 use crate::table::Table;
-use crate::twilio::signature::secrets::PathKeys;
-use crate::twilio::signature::secrets::Secrets;
+use crate::twilio::signature::secrets::{PathKeys, Secrets};
 
 /// What a request takes once, so that it never sees a mixture of two tables.
 #[derive(Debug)]

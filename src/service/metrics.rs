@@ -324,12 +324,8 @@ impl Collector for ProcessFigures {
                 write("process_cpu", help, seconds, &ConstCounter::new(used))?;
                 let resident = whole(stat.rss.saturating_mul(procfs::page_size()));
                 let help = "Memory of the process that is in use.";
-                write(
-                    "process_resident_memory",
-                    help,
-                    Some(Unit::Bytes),
-                    &resident,
-                )?;
+                let bytes = Some(Unit::Bytes);
+                write("process_resident_memory", help, bytes, &resident)?;
                 let threads = ConstGauge::new(stat.num_threads);
                 write("process_threads", "Threads of the process.", None, &threads)?;
             }

@@ -66,21 +66,14 @@ pub(super) async fn receive<'h>(
     if !has_plain_coding(&head.headers) {
         return Err(Refusal::Coding);
     }
-    let peer = connection.peer;
+    let (peer, limits) = (connection.peer, &connection.limits);
     let urls = candidates(snapshot.responder, peer, head)?;
     let mut form = Form::default();
     let mut json = Bytes::new();
     if is_events {
-        json = read_body(
-            head,
-            body,
-            &connection.limits,
-            &[JSON, EVENTS],
-            Refusal::NotJson,
-        )
-        .await?;
+        json = read_body(head, body, limits, &[JSON, EVENTS], Refusal::NotJson).await?;
     } else if is_post {
-        let bytes = read_body(head, body, &connection.limits, &[FORM], Refusal::NotAForm).await?;
+        let bytes = read_body(head, body, limits, &[FORM], Refusal::NotAForm).await?;
         form = Form::parse(&bytes);
     }
     let query = Form::parse(head.uri.query().unwrap_or_default().as_bytes());

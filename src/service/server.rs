@@ -157,10 +157,7 @@ async fn accept(listeners: &[Listener], turn: &mut usize) -> io::Result<Accepted
 /// Whether the client left before its connection was accepted.
 fn is_gone(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(
-        error.kind(),
-        ConnectionAborted | ConnectionRefused | ConnectionReset
-    )
+    [ConnectionAborted, ConnectionRefused, ConnectionReset].contains(&error.kind())
 }
 
 /// What all connections share.

@@ -21,9 +21,6 @@ use x509_cert::der::Decode;
 
 use crate::service::listener::{Decrypt, Duplex, Handshake};
 
-/// The one protocol that is spoken inside.
-const ALPN: &[u8] = b"http/1.1";
-
 /// How long before its end a certificate is warned about.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
@@ -114,7 +111,7 @@ fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, String> {
         .expect("ring has suites of both versions")
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    config.alpn_protocols = vec![ALPN.to_vec()];
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Fresh {
         config: Arc::new(config),
         expires: parsed.iter().map(end).min().unwrap_or(Timestamp::MAX),

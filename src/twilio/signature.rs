@@ -216,11 +216,9 @@ pub fn verify<U: AsRef<str>>(
             // The body's hash is part of the URL: only when that is Twilio's is the body worth hashing.
             .any(|secret| claim.signs_url(secret, algorithm, url) && claim.signs_body(url))
     };
-    urls.iter()
-        .position(|url| {
-            SignedUrl::parse(url.as_ref()).is_some_and(|url| url.readings().any(is_signed))
-        })
-        .ok_or(Failure::Mismatch)
+    let mut urls = urls.iter().map(|url| SignedUrl::parse(url.as_ref()));
+    let found = urls.position(|url| url.is_some_and(|url| url.readings().any(is_signed)));
+    found.ok_or(Failure::Mismatch)
 }
 
 /// SHA-256 in lower-case hex, as Twilio writes it into `bodySHA256`.

@@ -157,11 +157,8 @@ fn cell(x: &str, top: f64, count: Count, most: u64, when: &str) -> String {
 }
 
 fn title(when: &str, count: Count) -> String {
-    format!(
-        "{when}: {} calls, {} texts",
-        figure(count.calls),
-        figure(count.texts)
-    )
+    let [calls, texts] = [count.calls, count.texts].map(figure);
+    format!("{when}: {calls} calls, {texts} texts")
 }
 
 /// The next round figure: 1, 2, 4, 6, 8 or 10 times a power of ten, so that its half is a whole one, too.

@@ -111,16 +111,11 @@ pub(super) fn keys(figures: &Figures) -> Vec<Key> {
 /// Over which time, on whose clock, and how much was read.
 pub(super) fn heading(figures: &Figures, zone: &TimeZone) -> String {
     let clock = |moment: Timestamp| zone.to_datetime(moment).strftime("%Y-%m-%d %H:%M");
-    match (figures.from, figures.to) {
-        (Some(from), Some(to)) => format!(
-            "{} to {}, {}: {}",
-            clock(from),
-            clock(to),
-            figures.timezone,
-            counted(figures.lines, "line")
-        ),
-        _ => "The journal has no lines.".to_owned(),
-    }
+    let (Some(from), Some(to)) = (figures.from.map(clock), figures.to.map(clock)) else {
+        return "The journal has no lines.".to_owned();
+    };
+    let (timezone, lines) = (&figures.timezone, counted(figures.lines, "line"));
+    format!("{from} to {to}, {timezone}: {lines}")
 }
 
 /// A section of the figures.
@@ -133,18 +128,23 @@ pub(super) fn table<T: Counted>(section: &Section<T>) -> Table {
             Some(name) => row(&shown(name), &counted),
         }
     });
-    Table {
-        title: section.title,
-        note: "",
-        of: section.of,
-        columns: columns::<T>(),
-        rows: rows.collect(),
-    }
+    table_of::<T>(section.title, section.of, rows)
 }
 
-fn columns<T: Counted>() -> Vec<&'static str> {
+/// A table with a column for each figure of what is counted.
+fn table_of<T: Counted>(
+    title: &'static str,
+    of: &'static str,
+    rows: impl Iterator<Item = Row>,
+) -> Table {
     let figures = T::default().figures().into_iter();
-    figures.map(|(name, _)| name).collect()
+    Table {
+        title,
+        note: "",
+        of,
+        columns: figures.map(|(name, _)| name).collect(),
+        rows: rows.collect(),
+    }
 }
 
 fn row(label: &str, counted: &impl Counted) -> Row {
@@ -166,24 +166,14 @@ pub(super) fn routes(figures: &Figures) -> Table {
 
 pub(super) fn hours(figures: &Figures) -> Table {
     let hours = figures.hours.iter();
-    Table {
-        title: "Hours",
-        note: "",
-        of: "hour",
-        columns: columns::<Count>(),
-        rows: hours.map(|of| row(&hour_name(of.hour), &of.came)).collect(),
-    }
+    let rows = hours.map(|of| row(&hour_name(of.hour), &of.came));
+    table_of::<Count>("Hours", "hour", rows)
 }
 
 pub(super) fn weekdays(figures: &Figures) -> Table {
     let weekdays = figures.weekdays.iter();
-    Table {
-        title: "Weekdays",
-        note: "",
-        of: "weekday",
-        columns: columns::<Count>(),
-        rows: weekdays.map(|of| row(of.weekday, &of.came)).collect(),
-    }
+    let rows = weekdays.map(|of| row(of.weekday, &of.came));
+    table_of::<Count>("Weekdays", "weekday", rows)
 }
 
 /// `09:00`

@@ -75,11 +75,8 @@ fn draw(mut section: Table, text: &mut String) {
     }
     let label_width = widest.min(WIDTH.saturating_sub(taken + BAR_MIN));
     let bar_width = WIDTH.saturating_sub(taken + label_width);
-    let _ = write!(
-        text,
-        "\n{BOLD}{}{PLAIN}",
-        padded(section.title, label_width)
-    );
+    let title = padded(section.title, label_width);
+    let _ = write!(text, "\n{BOLD}{title}{PLAIN}");
     for (name, block, width) in &columns {
         let _ = match block {
             Some((block, colour)) => {

@@ -256,10 +256,8 @@ fn own_when(request: &Request<'_>) -> Option<OwnWhen> {
     let is_text = request.channel() == Channel::Message;
     let caller = request.value("Caller").to_ascii_lowercase();
     let is_phone = !caller.starts_with("client:") && !caller.starts_with("sip");
-    let status = ["MessageStatus", "SmsStatus"]
-        .into_iter()
-        .map(|name| request.sent(name))
-        .find(|status| !status.is_empty());
+    let statuses = ["MessageStatus", "SmsStatus"].map(|name| request.sent(name));
+    let status = statuses.into_iter().find(|status| !status.is_empty());
     match (request.sent("Direction"), status) {
         ("inbound", _) => is_phone.then_some(OwnWhen::Inbound),
         ("outbound-api" | "outbound-call" | "outbound-reply", _) => Some(OwnWhen::Outbound),

@@ -34,10 +34,8 @@ impl<K: Copy + PartialEq> CounterPer<K> {
     ) -> Self {
         let family = Family::<Labels, Counter>::default();
         to.register(name, help, family.clone());
-        let counters = keys
-            .into_iter()
-            .map(|(key, labels)| (key, family.get_or_create_owned(&labels)));
-        Self(counters.collect())
+        let counter = |(key, labels)| (key, family.get_or_create_owned(&labels));
+        Self(keys.into_iter().map(counter).collect())
     }
 
     /// Counts one. The sets are so small that a search is fast.
@@ -138,11 +136,8 @@ impl RoutesByName {
     /// The counters of a table that goes live. Routes that it does not have are forgotten.
     pub(super) fn table(&self, table: &Table) -> RouteCounters {
         let routes = table.routes();
-        let names: HashSet<&str> = routes
-            .iter()
-            .map(|route| &*route.name)
-            .chain([DEFAULT, LOOP_GUARD])
-            .collect();
+        let names = routes.iter().map(|route| &*route.name);
+        let names: HashSet<&str> = names.chain([DEFAULT, LOOP_GUARD]).collect();
         self.locked().retain(|name, _| names.contains(&**name));
         let by_position = routes.iter().map(|route| match routes.len() {
             0..=SHOWN_FROM_THE_START => OnceLock::from(self.counter(&route.name)),

@@ -51,10 +51,8 @@ pub fn diagnose<U: AsRef<str>>(
     let number = secrets.applying(settings.key, signed.account_sid).count();
     let plural = if number == 1 { "" } else { "s" };
     let found = find(secrets, urls, signed, hints).unwrap_or_else(str::to_owned);
-    format!(
-        "tried {} with {number} secret{plural}: {found}",
-        tried.join(" and ")
-    )
+    let tried = tried.join(" and ");
+    format!("tried {tried} with {number} secret{plural}: {found}")
 }
 
 /// What the signature was made over, or why that is not known.
@@ -68,13 +66,9 @@ fn find<U: AsRef<str>>(
     let algorithm = claim
         .algorithm
         .ok_or("the signature is not one that Twilio makes")?;
-    let url_bytes: usize = urls
-        .iter()
-        .map(AsRef::as_ref)
-        .chain(hints.hosts.iter().copied())
-        .chain(hints.prefix)
-        .map(str::len)
-        .sum();
+    let hinted = hints.hosts.iter().copied().chain(hints.prefix);
+    let texts = urls.iter().map(AsRef::as_ref).chain(hinted);
+    let url_bytes: usize = texts.map(str::len).sum();
     let content_bytes = match signed.content {
         Content::Form(form) => form.text_len(),
         Content::Query => 0,
@@ -83,11 +77,8 @@ fn find<U: AsRef<str>>(
     if url_bytes + content_bytes > MOST_BYTES {
         return Err("the request is too large to look for the reason");
     }
-    let mut candidates: Vec<Candidate<'_>> = urls
-        .iter()
-        .filter_map(|url| SignedUrl::parse(url.as_ref()))
-        .flat_map(|url| candidates(url, hints))
-        .collect();
+    let tried = urls.iter().filter_map(|url| SignedUrl::parse(url.as_ref()));
+    let mut candidates: Vec<_> = tried.flat_map(|url| candidates(url, hints)).collect();
     candidates.sort_by_key(|candidate| candidate.differences.len());
     candidates.truncate(MOST_CANDIDATES);
 
@@ -98,13 +89,10 @@ fn find<U: AsRef<str>>(
     if let Some(found) = search(&claim, algorithm, &candidates, &applying, &others) {
         return Ok(found);
     }
+    let mut secrets_tried = secrets.applying(settings.key, signed.account_sid);
     Err(if settings.algorithm.is_none() {
         "the settings header names an algorithm that is new to this version"
-    } else if secrets
-        .applying(settings.key, signed.account_sid)
-        .next()
-        .is_some()
-    {
+    } else if secrets_tried.next().is_some() {
         "no other scheme, host, port, path prefix or slash would match; \
          the token is another account's, the host is another, something on the way changes the request, \
          or it is not Twilio's"
@@ -135,22 +123,21 @@ impl Difference {
 
 /// What it says about a request that it was signed with a secret of this owner, which is not tried for it.
 fn not_asked_for(owner: &Owner) -> Difference {
-    const KEYS: &str = "check the key's id in the auth token file, \
-                        or find what drops X-Twilio-Webhooks-Signature-Settings on the way";
-    match owner {
-        Owner::AnyAccount => Difference::new(
-            "the secret is an auth token, which the settings header does not ask for",
-            KEYS,
-        ),
-        Owner::Account(sid) => Difference::new(
-            format!("the secret is the token of {sid}, not the request's account"),
-            "the auth token file has it at the wrong account; without a SID it is tried for all",
-        ),
-        Owner::SharedKey(id) => Difference::new(
-            format!("the secret is that of {id}, which the settings header does not ask for"),
-            KEYS,
-        ),
-    }
+    let secret = match owner {
+        Owner::AnyAccount => "an auth token".to_owned(),
+        Owner::SharedKey(id) => format!("that of {id}"),
+        Owner::Account(sid) => {
+            return Difference::new(
+                format!("the secret is the token of {sid}, not the request's account"),
+                "the auth token file has it at the wrong account; without a SID it is tried for all",
+            );
+        }
+    };
+    Difference::new(
+        format!("the secret is {secret}, which the settings header does not ask for"),
+        "check the key's id in the auth token file, \
+         or find what drops X-Twilio-Webhooks-Signature-Settings on the way",
+    )
 }
 
 /// What the first candidate that matches says; secrets that do not apply to the request are tried last.
@@ -225,9 +212,8 @@ impl Candidate<'_> {
 
     /// What `--public-url` must be for this candidate to be tried; `None` when that is not what is wrong.
     fn public_url(&self, signed: SignedUrl<'_>) -> Option<PublicUrl> {
-        self.differences
-            .iter()
-            .find(|other| other.remedy.is_none())?;
+        let mut differences = self.differences.iter();
+        differences.find(|other| other.remedy.is_none())?;
         // Twilio drops the port of a call, but not of a text: the port that was tried stays, unless it belongs to
         // another scheme.
         let port = if !signed.port.is_empty() && signed.port != signed.default_port() {
@@ -290,8 +276,7 @@ fn addresses(tried: SignedUrl<'_>, hints: &Hints<'_>) -> Vec<Variant<(String, St
     addresses.extend(hints.hosts.iter().map(ToString::to_string));
     if let Some(port) = hints.port {
         let hosts = addresses.iter().map(|address| split_port(address).0);
-        let with_port = |host| format!("{host}:{port}");
-        let with_port: Vec<String> = hosts.map(with_port).collect();
+        let with_port: Vec<_> = hosts.map(|host| format!("{host}:{port}")).collect();
         addresses.extend(with_port);
     }
     // A header may hold anything; what is not a host and port is not tried.
@@ -301,16 +286,9 @@ fn addresses(tried: SignedUrl<'_>, hints: &Hints<'_>) -> Vec<Variant<(String, St
     let mut variants = vec![((tried.host.to_owned(), tried.port.to_owned()), None)];
     for address in &addresses {
         let (host, port) = split_port(address);
-        let difference = if host == tried.host {
-            "the port is another"
-        } else {
-            "the host is another"
-        };
-        add(
-            &mut variants,
-            (host.to_owned(), port.to_owned()),
-            difference,
-        );
+        let part = if host == tried.host { "port" } else { "host" };
+        let variant = (host.to_owned(), port.to_owned());
+        add(&mut variants, variant, &format!("the {part} is another"));
     }
     variants
 }
@@ -336,16 +314,11 @@ fn prefixes(tried: &str, received: &str, hinted: Option<&str>) -> Vec<Variant<St
 /// Path and query with one slash more or less at the path's end.
 fn rests(tried: &str) -> Vec<Variant<String>> {
     let (path, query) = tried.split_at(tried.find('?').unwrap_or(tried.len()));
-    let (other, what) = match path.strip_suffix('/') {
-        Some(without) => (
-            [without, query].concat(),
-            "the path ends with one slash less",
-        ),
-        None => (
-            [path, "/", query].concat(),
-            "the path ends with one more slash",
-        ),
+    let (other, change) = match path.strip_suffix('/') {
+        Some(without) => ([without, query].concat(), "one slash less"),
+        None => ([path, "/", query].concat(), "one more slash"),
     };
+    let what = format!("the path ends with {change}");
     let remedy =
         "give Twilio the URL as it arrives here, or find what changes the slash on the way";
     vec![

@@ -86,12 +86,10 @@ impl Secrets {
 
     /// The auth token with which to sign as Twilio would for this account: its own, else one for any account.
     pub(crate) fn token_for(&self, account_sid: &str) -> Option<&Secret> {
-        let owned_by = |wanted: &Owner| {
-            self.entries
-                .iter()
-                .find_map(|(owner, secret)| (owner == wanted).then_some(secret))
-        };
-        owned_by(&Owner::Account(account_sid.to_owned())).or_else(|| owned_by(&Owner::AnyAccount))
+        let owned_by = |wanted: Owner| self.entries.iter().find(|(owner, _)| *owner == wanted);
+        let own = owned_by(Owner::Account(account_sid.to_owned()));
+        let (_, secret) = own.or_else(|| owned_by(Owner::AnyAccount))?;
+        Some(secret)
     }
 
     /// The secrets that are tried for a request; `key` is the shared key that it names.
