@@ -8,7 +8,7 @@ use jiff::{Span, Timestamp};
 use serde_json::{Value, json};
 use twiml_responder::language::{Compiled, Files, compile};
 use twiml_responder::table::Table;
-use twiml_responder::table::answer::{Asked, Kind, answer};
+use twiml_responder::table::answer::{AnswerKind, Asked, answer};
 use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::{GuardReason, LOOP_GUARD, LoopGuard, OPT_OUT_WORDS};
 use twiml_responder::twilio::request::{Form, Request, Webhook};
@@ -68,7 +68,7 @@ struct Callback {
 struct Heard {
     route: String,
     body: String,
-    kind: Kind,
+    kind: AnswerKind,
     guarded: Option<GuardReason>,
     failed: bool,
 }
@@ -503,7 +503,7 @@ fn a_session_is_json_as_proxy_reads_it() {
         let heard = call(&[seller]).answered(&session(fields));
         assert_eq!(
             (heard.route.as_str(), heard.kind),
-            ("session", Kind::Session),
+            ("session", AnswerKind::Session),
             "{fields}"
         );
         let found: Value = serde_json::from_str(&heard.body).expect("JSON");
@@ -534,7 +534,7 @@ fn a_route_may_open_a_session_on_one_channel_and_say_something_on_the_other() {
          [[route]]\nname = \"after\"\nmessage = []\n",
     );
     holds(&call(&[]).answered(&table).body, &["Send a text."]);
-    assert_eq!(text(&[]).answered(&table).kind, Kind::Session);
+    assert_eq!(text(&[]).answered(&table).kind, AnswerKind::Session);
     // Proxy's alone: what is said is for everybody, what is opened is not.
     assert_eq!(call(&[]).webhook().route(&table), "r");
     assert_eq!(text(&[]).webhook().route(&table), "after");

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::service::metrics::{Metrics, RouteCounters};
 use twiml_responder::table::Table;
-use twiml_responder::table::answer::{Answer, Kind};
+use twiml_responder::table::answer::{Answer, AnswerKind};
 use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::channel::Channel;
 
@@ -50,7 +50,7 @@ fn answer(metrics: &Metrics, routes: &RouteCounters, table: &Table, position: us
         route: &table.routes()[position].name,
         position: Some(position),
         body: bytes::Bytes::new(),
-        kind: Kind::Document,
+        kind: AnswerKind::Document,
         sends: false,
         cut_texts: 0,
         failure: None,

@@ -11,7 +11,7 @@ use roxmltree::{Document, Node};
 use twiml_responder::journal::line::{self, Beyond, Line, Recorded, Told};
 use twiml_responder::language::{Compiled, Files, NoFiles, compile};
 use twiml_responder::table::Table;
-use twiml_responder::table::answer::{Answer, Asked, Kind, answer as core_answer};
+use twiml_responder::table::answer::{Answer, Asked, AnswerKind, answer as core_answer};
 use twiml_responder::table::diagnostic::{Diagnostic, File, Severity};
 use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::twilio::channel::Channel;
@@ -182,11 +182,11 @@ fn check_answer(table: &Table, webhook: Webhook, body: &Form, query: &Form) {
     let text = str::from_utf8(&answer.body).expect("an answer is UTF-8");
     assert!(text.len() <= MOST_BYTES, "{} bytes", text.len());
     match answer.kind {
-        Kind::Session => {
+        AnswerKind::Session => {
             let session: serde_json::Value = serde_json::from_str(text).expect("a session is JSON");
             assert!(session.is_object());
         }
-        Kind::Document => {
+        AnswerKind::Document => {
             let document = Document::parse(text).expect("a document is XML");
             let root = document.root_element();
             assert_eq!(root.tag_name().name(), "Response");

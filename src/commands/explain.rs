@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::load_table::{DirectoryLimit, load_table};
 use super::request_fields::{RequestFields, webhook_parser};
 use super::{Format, Outcome, output};
-use crate::table::answer::{Answer, Asked, Kind, answer};
+use crate::table::answer::{Answer, AnswerKind, Asked, answer};
 use crate::table::condition::{Condition, Subject};
 use crate::table::guard::{Limits, LoopGuard};
 use crate::table::intercept::{Intercept, PASS};
@@ -293,7 +293,7 @@ fn print_route(request: &Request<'_>, answer: &Answer<'_>, tried: &[Tried<'_>], 
     let (route, channel) = (answer.route, request.channel());
     output::print(&format!("\nroute {route}, {channel}\n"));
     output::print(&match answer.kind {
-        Kind::Document => twiml::pretty(&answer.body),
-        Kind::Session => String::from_utf8_lossy(&answer.body).into_owned(),
+        AnswerKind::Document => twiml::pretty(&answer.body),
+        AnswerKind::Session => String::from_utf8_lossy(&answer.body).into_owned(),
     });
 }

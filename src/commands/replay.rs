@@ -56,7 +56,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             Some((_, Verdict::CannotTell(doubt))) => counts.add_doubt(&doubt),
             Some((recorded, Verdict::Different { was, now })) => {
                 counts.add_different(was, now);
-                let difference = Difference::of(recorded, was, now);
+                let difference = ReplayDifference::of(recorded, was, now);
                 held += &match arguments.format {
                     Format::Json => output::json(&difference),
                     Format::Human => difference.text(was, now),
@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 
 /// One request that the other table would answer differently, as `--format json` prints it.
 #[derive(Serialize)]
-struct Difference<'a> {
+struct ReplayDifference<'a> {
     time: &'a str,
     webhook: &'static str,
     channel: &'static str,
@@ -99,7 +99,7 @@ struct Difference<'a> {
     new_blocks: Option<bool>,
 }
 
-impl<'a> Difference<'a> {
+impl<'a> ReplayDifference<'a> {
     fn of(request: &Recorded<'a>, was: Choice<'a>, now: Choice<'a>) -> Self {
         let line = request.line();
         let is_intercept = request.webhook() == Webhook::Intercept;

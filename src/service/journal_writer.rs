@@ -24,7 +24,7 @@ use tracing::{error, info};
 use crate::journal::latest::Latest;
 use crate::journal::line::{self, Beyond, Line, Told};
 use crate::service::journal_files::{DayFiles, JournalSettings};
-use crate::service::metrics::{Counted, Metrics};
+use crate::service::metrics::{Metrics, PlainCounter};
 use crate::twilio::request::event::Event;
 use crate::twilio::signature::body_sha256;
 
@@ -180,7 +180,7 @@ impl Journal {
 impl Shared {
     /// Counts lost lines, and logs the first since something could be written.
     fn lose(&self, lines: usize, reason: &dyn fmt::Display) {
-        let lost = self.metrics.counter(Counted::JournalLinesLost);
+        let lost = self.metrics.counter(PlainCounter::JournalLinesLost);
         lost.inc_by(lines as u64);
         if !self.is_losing.swap(true, Ordering::Relaxed) {
             error!(%reason, "the journal cannot be written; answers go on, lines are lost and counted");
@@ -288,10 +288,10 @@ impl LineWriter {
         let metrics = &self.shared.metrics;
         match &result {
             Ok(()) => {
-                let written = metrics.counter(Counted::JournalLines);
+                let written = metrics.counter(PlainCounter::JournalLines);
                 written.inc_by(self.lines as u64);
                 if self.shared.is_losing.swap(false, Ordering::Relaxed) {
-                    let lost = metrics.counter(Counted::JournalLinesLost).get();
+                    let lost = metrics.counter(PlainCounter::JournalLinesLost).get();
                     info!(lost, "the journal is written again");
                 }
             }

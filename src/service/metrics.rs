@@ -1,4 +1,4 @@
-//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in `Counted`, every other one in
+//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in `PlainCounter`, every other one in
 //! [`Metrics::default`]. The table in `docs/metrics.md` is written from these definitions by a test.
 //!
 //! Recording takes no lock, allocates nothing and cannot fail. No label comes from what a client sends.
@@ -33,7 +33,7 @@ const PREFIX: &str = "twiml_responder";
 /// What is simply counted. A variant's name is the name of its metric, its comment the help text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr, EnumMessage)]
 #[strum(serialize_all = "snake_case")]
-pub(crate) enum Counted {
+pub(crate) enum PlainCounter {
     /// Texts that were cut at a limit of Twilio's.
     CutTexts,
     /// Faults of the program while it answered; each caller got an answer all the same.
@@ -78,7 +78,7 @@ pub(crate) enum Interaction {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// In the order of [`Counted`].
+    /// In the order of [`PlainCounter`].
     counters: Vec<Counter>,
     requests: CounterPer<(Channel, AnsweredBy)>,
     answers: RoutesByName,
@@ -109,12 +109,12 @@ impl Default for Metrics {
             "1, with the version of the program",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        let counter = |counted: &Counted| {
+        let counter = |counted: &PlainCounter| {
             let help = counted.get_documentation().unwrap_or_default();
             metric(to, counted.into(), help.trim_end_matches('.'))
         };
         Self {
-            counters: Counted::VARIANTS.iter().map(counter).collect(),
+            counters: PlainCounter::VARIANTS.iter().map(counter).collect(),
             requests: CounterPer::new(
                 to,
                 "requests",
@@ -203,7 +203,7 @@ impl Default for Metrics {
 
 impl Metrics {
     /// A plain counter.
-    pub(crate) fn counter(&self, counted: Counted) -> &Counter {
+    pub(crate) fn counter(&self, counted: PlainCounter) -> &Counter {
         &self.counters[counted as usize]
     }
 
@@ -230,7 +230,7 @@ impl Metrics {
         if let Some(verdict) = answer.guarded {
             self.guard_answers.count(verdict.word());
         }
-        self.counter(Counted::CutTexts)
+        self.counter(PlainCounter::CutTexts)
             .inc_by(answer.cut_texts as u64);
     }
 

@@ -25,7 +25,7 @@ use rustix::thread::gettid;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use self::sources::{QUIET, Quiet, Sources};
+use self::sources::{QUIET, QuietFiles, Sources};
 use crate::language::Compiled;
 use crate::service::live::{Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
@@ -175,7 +175,7 @@ impl Reloader {
         }
         // A large table takes a second of a processor, and requests go first. Where this is not allowed, they wait.
         let _ = setpriority_process(Some(gettid()), NICE);
-        let mut quiet = Quiet::new(&self.attempted);
+        let mut quiet = QuietFiles::new(&self.attempted);
         loop {
             let asked = self.asks.recv_timeout(LOOK);
             if asked == Err(RecvTimeoutError::Disconnected) {
@@ -189,7 +189,7 @@ impl Reloader {
                 self.reload(is_asked);
             }
             if is_asked || is_due {
-                quiet = Quiet::new(&self.attempted);
+                quiet = QuietFiles::new(&self.attempted);
             }
         }
     }

@@ -15,12 +15,12 @@ use tracing::{error, info, warn};
 use crate::journal::line::Told;
 use crate::service::admin;
 use crate::service::connection::Connection;
-use crate::service::metrics::{Counted, Interaction};
+use crate::service::metrics::{Interaction, PlainCounter};
 use crate::service::receive::{Received, header, receive};
 use crate::service::refusal::Refusal;
 use crate::service::responder::{Core, Responder, Snapshot, without_slash};
 use crate::table::DEFAULT;
-use crate::table::answer::{Answer, Asked, Kind, default_answer, last_resort};
+use crate::table::answer::{Answer, AnswerKind, Asked, default_answer, last_resort};
 use crate::table::guard::GuardReason;
 use crate::table::intercept::PASS;
 use crate::twilio::channel::Channel;
@@ -185,8 +185,8 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
         route: Some(answer.route),
         status: StatusCode::OK,
         media_type: Some(match answer.kind {
-            Kind::Document => "application/xml; charset=utf-8",
-            Kind::Session => "application/json",
+            AnswerKind::Document => "application/xml; charset=utf-8",
+            AnswerKind::Session => "application/json",
         }),
         body: answer.body,
         guard: answer.guarded.map(GuardReason::word),
@@ -199,7 +199,7 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
 fn guarded<T>(responder: &Responder, compute: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(compute))
         .inspect_err(|_| {
-            responder.metrics.counter(Counted::Panics).inc();
+            responder.metrics.counter(PlainCounter::Panics).inc();
         })
         .ok()
 }

@@ -23,7 +23,7 @@ use crate::service::admin;
 use crate::service::connection::{Connection, HttpLimits, OpenConnections};
 use crate::service::deadline_io::DeadlineIo;
 use crate::service::listener::{Accepted, Duplex, Handshake, Listener, Stream};
-use crate::service::metrics::{Counted, Metrics};
+use crate::service::metrics::{Metrics, PlainCounter};
 use crate::service::respond::respond;
 use crate::service::responder::Responder;
 
@@ -60,7 +60,7 @@ pub async fn run(
 ) -> usize {
     let metrics = match purpose {
         Purpose::Webhooks => Arc::clone(&responder.metrics),
-        // Counted all the same, where nobody looks.
+        // PlainCounter all the same, where nobody looks.
         Purpose::Admin => Arc::default(),
     };
     let mut open = OpenConnections::shown_by(metrics.connections.clone());
@@ -101,7 +101,7 @@ pub async fn run(
                 Ok(accepted) => next = Some(accepted),
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {
-                    server.metrics.counter(Counted::AcceptErrors).inc();
+                    server.metrics.counter(PlainCounter::AcceptErrors).inc();
                     // It is short of something, and asking again at once would only keep it busy.
                     pause_ends = Some(Instant::now() + PAUSE);
                     if refusal_logged.is_none_or(|logged| logged.elapsed() > LOG_AGAIN) {
@@ -178,7 +178,7 @@ impl Server {
         let connection = Connection::new(accepted.peer, self.limits, &self.crowded);
         let connection = Arc::new(connection);
         let (server, its) = (Arc::clone(self), Arc::clone(&connection));
-        self.metrics.counter(Counted::ConnectionsOpened).inc();
+        self.metrics.counter(PlainCounter::ConnectionsOpened).inc();
         open.add(connection, async move {
             match accepted.stream {
                 Stream::Tcp(stream) => server.serve_http(stream, &its).await,
@@ -216,7 +216,7 @@ impl Server {
             }
         };
         if let Err(error) = ended {
-            self.metrics.counter(Counted::ConnectionsBroken).inc();
+            self.metrics.counter(PlainCounter::ConnectionsBroken).inc();
             debug!(peer = %connection.peer, %error, "connection broken off");
         }
     }

@@ -35,7 +35,7 @@ pub struct Answer<'t> {
     /// What is answered.
     pub body: Bytes,
     /// What the body is.
-    pub kind: Kind,
+    pub kind: AnswerKind,
     /// Whether it sends a text message.
     pub sends: bool,
     /// How many texts were cut at a limit of Twilio's.
@@ -48,7 +48,7 @@ pub struct Answer<'t> {
 
 /// What an answer is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum AnswerKind {
     /// TwiML.
     Document,
     /// The JSON that opens a session.
@@ -120,7 +120,7 @@ fn render<'t>(
         }
         Reply::Session(session) => Answer {
             body: session.render(&scope)?,
-            kind: Kind::Session,
+            kind: AnswerKind::Session,
             ..silence()
         },
     })
@@ -140,7 +140,7 @@ fn silence<'t>() -> Answer<'t> {
         route: DEFAULT,
         position: None,
         body: Bytes::from_static(EMPTY_DOCUMENT.as_bytes()),
-        kind: Kind::Document,
+        kind: AnswerKind::Document,
         sends: false,
         cut_texts: 0,
         failure: None,

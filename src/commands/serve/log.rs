@@ -24,7 +24,7 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::commands::Format;
-use crate::service::metrics::{Counted, Metrics};
+use crate::service::metrics::{Metrics, PlainCounter};
 
 /// The most lines that wait. At about 200 bytes each, that is less than two megabytes.
 const WAITING: u64 = 8192;
@@ -176,7 +176,7 @@ impl Write for &Queue {
         let is_sent = has_room && self.lines.send(line.to_vec()).is_ok();
         if !is_sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.metrics.counter(Counted::LogLinesLost).inc();
+            self.metrics.counter(PlainCounter::LogLinesLost).inc();
         }
         Ok(line.len())
     }
@@ -209,7 +209,7 @@ fn write_all(
         // The service keeps running even if its log is closed.
         let written = stream.write_all(&batch).and_then(|()| stream.flush());
         if written.is_err() {
-            metrics.counter(Counted::LogLinesLost).inc_by(count);
+            metrics.counter(PlainCounter::LogLinesLost).inc_by(count);
         }
         waiting.fetch_sub(count, Ordering::Release);
     }

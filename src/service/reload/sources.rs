@@ -104,7 +104,7 @@ const QUIET_IN_PLACE: Duration = Duration::from_secs(1);
 const TOO_LONG: Duration = Duration::from_secs(30);
 
 /// Waits until files that have changed are quiet.
-pub(super) struct Quiet {
+pub(super) struct QuietFiles {
     last: Vec<Option<Stamp>>,
     /// When they were first seen to have changed.
     since: Option<Instant>,
@@ -113,7 +113,7 @@ pub(super) struct Quiet {
     is_told: bool,
 }
 
-impl Quiet {
+impl QuietFiles {
     pub(super) fn new(read: &Sources) -> Self {
         Self {
             last: read.0.iter().map(|source| source.stamp).collect(),
@@ -280,7 +280,7 @@ mod tests {
         recorder.table().expect("it is read");
         let read = recorder.into_sources();
         let begin = Instant::now();
-        let mut quiet = Quiet::new(&read);
+        let mut quiet = QuietFiles::new(&read);
         assert!(!quiet.look(&read, begin + TOO_LONG));
         fs::write(folder.join("new"), "two").expect("a file");
         fs::rename(folder.join("new"), &path).expect("a rename");

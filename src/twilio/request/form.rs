@@ -13,12 +13,12 @@ const USUAL_FIELDS: usize = 96;
 pub struct Form {
     /// All names and values decoded, each value behind its name.
     text: String,
-    fields: Vec<Field>,
+    fields: Vec<FormField>,
 }
 
 /// Where a field stands in the text of its form: the name up to the middle, then the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Field {
+struct FormField {
     start: usize,
     middle: usize,
     end: usize,
@@ -51,7 +51,7 @@ impl Form {
                 decoder.part(|mark| mark == b'&');
             }
             let end = decoder.text.len();
-            fields.push(Field { start, middle, end });
+            fields.push(FormField { start, middle, end });
         }
         // Checked as a whole, which is fast. A character may still be cut in two, at the end of a name or a value.
         let is_whole = |text: &String| {
@@ -115,7 +115,7 @@ impl Form {
     /// About how much memory its fields take, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.text.len() + self.fields.len() * size_of::<Field>()
+        self.text.len() + self.fields.len() * size_of::<FormField>()
     }
 }
 
@@ -133,7 +133,7 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Form {
             form.text.push_str(name.as_ref());
             let middle = form.text.len();
             form.text.push_str(value.as_ref());
-            form.fields.push(Field {
+            form.fields.push(FormField {
                 start,
                 middle,
                 end: form.text.len(),
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(Form::default().size(), 0);
         assert_eq!(
             Form::parse(b"a=12&b=%2B").size(),
-            5 + 2 * size_of::<Field>()
+            5 + 2 * size_of::<FormField>()
         );
     }
 

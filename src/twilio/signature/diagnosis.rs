@@ -4,7 +4,7 @@
 //! that would have been right, or a value of a query or a form.
 
 use crate::twilio::signature::public_url::PublicUrl;
-use crate::twilio::signature::secrets::{Owner, Secrets};
+use crate::twilio::signature::secrets::{SecretOwner, Secrets};
 use crate::twilio::signature::signed_url::{SignedUrl, split_port};
 use crate::twilio::signature::{Algorithm, Claim, Content, Secret, Settings, Signed};
 
@@ -106,13 +106,13 @@ fn find<U: AsRef<str>>(
 
 /// One thing in which what was signed differs from what was tried.
 #[derive(Clone)]
-struct Difference {
+struct UrlDifference {
     what: String,
     /// `None` when another `--public-url` is the answer.
     remedy: Option<&'static str>,
 }
 
-impl Difference {
+impl UrlDifference {
     fn new(what: impl Into<String>, remedy: impl Into<Option<&'static str>>) -> Self {
         Self {
             what: what.into(),
@@ -122,18 +122,18 @@ impl Difference {
 }
 
 /// What it says about a request that it was signed with a secret of this owner, which is not tried for it.
-fn not_asked_for(owner: &Owner) -> Difference {
+fn not_asked_for(owner: &SecretOwner) -> UrlDifference {
     let secret = match owner {
-        Owner::AnyAccount => "an auth token".to_owned(),
-        Owner::SharedKey(id) => format!("that of {id}"),
-        Owner::Account(sid) => {
-            return Difference::new(
+        SecretOwner::AnyAccount => "an auth token".to_owned(),
+        SecretOwner::SharedKey(id) => format!("that of {id}"),
+        SecretOwner::Account(sid) => {
+            return UrlDifference::new(
                 format!("the secret is the token of {sid}, not the request's account"),
                 "the auth token file has it at the wrong account; without a SID it is tried for all",
             );
         }
     };
-    Difference::new(
+    UrlDifference::new(
         format!("the secret is {secret}, which the settings header does not ask for"),
         "check the key's id in the auth token file, \
          or find what drops X-Twilio-Webhooks-Signature-Settings on the way",
@@ -145,8 +145,8 @@ fn search(
     claim: &Claim<'_>,
     algorithm: Algorithm,
     candidates: &[Candidate<'_>],
-    applying: &[&(Owner, Secret)],
-    others: &[&(Owner, Secret)],
+    applying: &[&(SecretOwner, Secret)],
+    others: &[&(SecretOwner, Secret)],
 ) -> Option<String> {
     let mut checks_left = MOST_CHECKS;
     for (secrets, are_others) in [(applying, false), (others, true)] {
@@ -161,7 +161,7 @@ fn search(
                     let mut differences = candidate.differences.clone();
                     differences.extend(are_others.then(|| not_asked_for(owner)));
                     if !claim.signs_body(reading) {
-                        differences.push(Difference::new(
+                        differences.push(UrlDifference::new(
                             "bodySHA256 is missing or that of another body",
                             "find what changes the body or the query on the way",
                         ));
@@ -187,7 +187,7 @@ struct Candidate<'a> {
     prefix: String,
     /// Path and query behind the prefix.
     rest: String,
-    differences: Vec<Difference>,
+    differences: Vec<UrlDifference>,
 }
 
 impl Candidate<'_> {
@@ -198,7 +198,7 @@ impl Candidate<'_> {
     }
 
     /// What to say and to do when this reading of it was signed.
-    fn would_match(&self, signed: SignedUrl<'_>, differences: &[Difference]) -> String {
+    fn would_match(&self, signed: SignedUrl<'_>, differences: &[UrlDifference]) -> String {
         let what: Vec<&str> = differences.iter().map(|other| &*other.what).collect();
         let what = what.join(" and ");
         let mut parts = vec![format!("{} would match, where {what}", signed.shown())];
@@ -229,7 +229,7 @@ impl Candidate<'_> {
 }
 
 /// One piece of a URL and in what it differs from the one that was tried.
-type Variant<T> = (T, Option<Difference>);
+type Variant<T> = (T, Option<UrlDifference>);
 
 /// All combinations of the ways in which a URL may have been another.
 fn candidates<'a>(tried: SignedUrl<'a>, hints: &Hints<'_>) -> Vec<Candidate<'a>> {
@@ -323,14 +323,14 @@ fn rests(tried: &str) -> Vec<Variant<String>> {
         "give Twilio the URL as it arrives here, or find what changes the slash on the way";
     vec![
         (tried.to_owned(), None),
-        (other, Some(Difference::new(what, remedy))),
+        (other, Some(UrlDifference::new(what, remedy))),
     ]
 }
 
 /// Adds what is not there yet, and what another `--public-url` would bring.
 fn add<T: PartialEq>(variants: &mut Vec<Variant<T>>, variant: T, what: &str) {
     if variants.iter().all(|(known, _)| *known != variant) {
-        variants.push((variant, Some(Difference::new(what, None))));
+        variants.push((variant, Some(UrlDifference::new(what, None))));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::twilio::signature::{Algorithm, Secret};
 
 /// Whose secret it is, which decides for which requests it is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Owner {
+pub(super) enum SecretOwner {
     /// An auth token that stands alone: tried for every account.
     AnyAccount,
     /// The auth token of this `AC…`: tried for requests of that account.
@@ -17,7 +17,7 @@ pub(super) enum Owner {
     SharedKey(String),
 }
 
-impl Owner {
+impl SecretOwner {
     /// Whether a request is tried with this secret; `key` is the shared key that it names.
     pub(super) fn applies(&self, key: Option<&str>, account_sid: &str) -> bool {
         match self {
@@ -31,7 +31,7 @@ impl Owner {
 /// All secrets of the service, in the order they were given.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
-    entries: Vec<(Owner, Secret)>,
+    entries: Vec<(SecretOwner, Secret)>,
 }
 
 impl Secrets {
@@ -86,9 +86,10 @@ impl Secrets {
 
     /// The auth token with which to sign as Twilio would for this account: its own, else one for any account.
     pub(crate) fn token_for(&self, account_sid: &str) -> Option<&Secret> {
-        let owned_by = |wanted: Owner| self.entries.iter().find(|(owner, _)| *owner == wanted);
-        let own = owned_by(Owner::Account(account_sid.to_owned()));
-        let (_, secret) = own.or_else(|| owned_by(Owner::AnyAccount))?;
+        let owned_by =
+            |wanted: SecretOwner| self.entries.iter().find(|(owner, _)| *owner == wanted);
+        let own = owned_by(SecretOwner::Account(account_sid.to_owned()));
+        let (_, secret) = own.or_else(|| owned_by(SecretOwner::AnyAccount))?;
         Some(secret)
     }
 
@@ -105,7 +106,7 @@ impl Secrets {
     }
 
     /// All secrets with their owners.
-    pub(super) fn entries(&self) -> &[(Owner, Secret)] {
+    pub(super) fn entries(&self) -> &[(SecretOwner, Secret)] {
         &self.entries
     }
 }
@@ -118,7 +119,7 @@ const SHARED_KEY: &str = "webhooks_sharedkey_";
 const WORDS: &str =
     "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`";
 
-fn read_line(line: &str) -> Result<(Owner, Secret), &'static str> {
+fn read_line(line: &str) -> Result<(SecretOwner, Secret), &'static str> {
     let mut words = line.split_whitespace();
     let first = words
         .next()
@@ -139,20 +140,20 @@ fn read_line(line: &str) -> Result<(Owner, Secret), &'static str> {
     let owner = if is_sid(secret, "AC") || secret.starts_with(SHARED_KEY) {
         return Err("the secret stands first; write `AC… TOKEN` or `webhooks_sharedkey_… SECRET`");
     } else if is_sid(first, "AC") {
-        Owner::Account(first.to_owned())
+        SecretOwner::Account(first.to_owned())
     } else if first.starts_with("AC") {
         return Err(
             "not an Account SID; write `AC` and its 32 digits of 0-9 and a-f, a blank and its auth token",
         );
     } else if first.len() > SHARED_KEY.len() && first.starts_with(SHARED_KEY) {
-        Owner::SharedKey(first.to_owned())
+        SecretOwner::SharedKey(first.to_owned())
     } else {
         return Err(WORDS);
     };
     Ok((owner, checked(secret)?))
 }
 
-fn read_word(word: &str) -> Result<(Owner, Secret), &'static str> {
+fn read_word(word: &str) -> Result<(SecretOwner, Secret), &'static str> {
     if is_sid(word, "AC") {
         return Err(
             "an Account SID is no secret; write its auth token, or `AC… TOKEN` for a sub-account",
@@ -167,7 +168,7 @@ fn read_word(word: &str) -> Result<(Owner, Secret), &'static str> {
             "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
         );
     }
-    Ok((Owner::AnyAccount, checked(word)?))
+    Ok((SecretOwner::AnyAccount, checked(word)?))
 }
 
 /// What is pasted from a web page may hold characters that nobody sees, and that fail every signature.
@@ -303,7 +304,7 @@ mod tests {
     const ACCOUNT: &str = "AC00000000000000000000000000000001";
     const API_KEY: &str = "SK00000000000000000000000000000001";
 
-    fn owners(text: &str) -> Vec<Owner> {
+    fn owners(text: &str) -> Vec<SecretOwner> {
         Secrets::parse(text)
             .expect(text)
             .entries
@@ -321,12 +322,12 @@ mod tests {
         assert_eq!(
             owners(&text),
             [
-                Owner::AnyAccount,
-                Owner::Account(ACCOUNT.to_owned()),
-                Owner::SharedKey("webhooks_sharedkey_1".to_owned()),
+                SecretOwner::AnyAccount,
+                SecretOwner::Account(ACCOUNT.to_owned()),
+                SecretOwner::SharedKey("webhooks_sharedkey_1".to_owned()),
             ]
         );
-        assert_eq!(owners("12345"), [Owner::AnyAccount]);
+        assert_eq!(owners("12345"), [SecretOwner::AnyAccount]);
     }
 
     #[test]
@@ -443,7 +444,10 @@ mod tests {
         let mut secrets = Secrets::parse("one").expect("a token");
         secrets.extend(Secrets::parse(&format!("{ACCOUNT} two")).expect("a token"));
         assert_eq!(secrets.len(), 2);
-        assert_eq!(secrets.entries()[1].0, Owner::Account(ACCOUNT.to_owned()));
+        assert_eq!(
+            secrets.entries()[1].0,
+            SecretOwner::Account(ACCOUNT.to_owned())
+        );
     }
 
     #[test]

@@ -18,7 +18,7 @@ use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::service::live::Verification;
 use twiml_responder::service::responder::Responder;
 use twiml_responder::table::Table;
-use twiml_responder::table::answer::{Answer, Asked, Kind};
+use twiml_responder::table::answer::{Answer, AnswerKind, Asked};
 use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::twilio::signature::secrets::Secrets;
@@ -97,7 +97,7 @@ pub fn long_winded_service() -> Responder {
             route: "default",
             position: None,
             body: Bytes::from(vec![b'a'; LONG_DOCUMENT]),
-            kind: Kind::Document,
+            kind: AnswerKind::Document,
             sends: false,
             cut_texts: 0,
             failure: None,
