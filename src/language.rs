@@ -139,9 +139,7 @@ fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &d
     names.own_parameters = settings::parameters(problems, file.get("parameters"));
     names.extra = settings::extra(problems, file.get("extra"));
     names.schedules = schedules::schedules(problems, file.get("schedule"));
-    if let Some(section) = file.get("directory") {
-        names.directories = directories::directories(problems, section, files);
-    }
+    names.directories = directories::directories(problems, file.get("directory"), files);
     // From here on texts refer to directories, and elements to defaults.
     names.defaults = attributes::defaults(&names, problems, uses, file.get("defaults"));
     names.replies = routes::named_replies(&names, problems, uses, file.get("reply"));
@@ -168,11 +166,7 @@ fn table(
         let places = &directory.as_ref()?.places;
         matches!(places, Places::Csv { .. }).then_some(name.as_str())
     });
-    dead_routes::check(
-        &table,
-        (&places, &intercept_places),
-        &files.collect(),
-        problems,
-    );
+    let files = files.collect();
+    dead_routes::check(&table, (&places, &intercept_places), &files, problems);
     Some(table).filter(|_| !problems.has_errors())
 }

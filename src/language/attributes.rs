@@ -12,9 +12,7 @@ use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{BAD_URL, FRAGILE_DEFAULT, Slot, template};
 use super::values::BAD_NUMBER;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{
-    Key, Problems, Value, did_you_mean, did_you_mean_text, entries, listed, one_of,
-};
+use crate::table::problems::{Key, Problems, Value, did_you_mean, entries, listed, one_of};
 use crate::table::reply::template::{Field, Piece, Text, Value as FieldValue};
 use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::channel::Channel;
@@ -82,7 +80,7 @@ pub(super) fn attribute(
 pub(super) fn twiml_name_help(name: &str, known: Vec<&str>, otherwise: String) -> String {
     match known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
         Some(known) => format!("write `{known}`: the letter case counts"),
-        None => did_you_mean(name, known, otherwise),
+        None => did_you_mean('`', name, known, otherwise),
     }
 }
 
@@ -122,8 +120,7 @@ fn attribute_value(
                 }
                 _ => format!("`{name}` takes {wanted}"),
             };
-            reader.problems.wrong_type(value, wanted, help);
-            return None;
+            return reader.problems.wrong_type(value, wanted, help);
         }
     };
     if let Some(literal) = text.literal()
@@ -146,41 +143,42 @@ fn bad_value(
 ) {
     let what = format!("`{name}` of `{}`", element.tag);
     let known = &spec.values;
-    let (check, help) = match error {
-        ValueError::NotAmong { .. } if known.len() <= 15 => (&BAD_VALUE, one_of(literal, known)),
+    let help = match error {
+        ValueError::NotAmong { .. } if known.len() <= 15 => one_of(literal, known),
         ValueError::NotAmong { .. } => {
             let (count, first) = (known.len(), known[0]);
             let otherwise = format!("TwiML knows {count} values, such as \"{first}\"");
-            let help = did_you_mean_text(literal, known.iter().copied(), otherwise);
-            (&BAD_VALUE, help)
+            did_you_mean('"', literal, known.iter().copied(), otherwise)
         }
-        ValueError::Number(_) => (&BAD_NUMBER, "write the number as +15005550006".to_owned()),
-        ValueError::Url(error) => (&BAD_URL, url_help(error).to_owned()),
-        ValueError::BadCharacter { .. } => (&BAD_VALUE, "take that character out".to_owned()),
-        ValueError::TooLong { .. } => (&BAD_VALUE, "shorten it".to_owned()),
-        ValueError::Unusual { usual } => (
-            &BAD_VALUE,
-            format!("write at most {usual}, or ask Twilio for more"),
-        ),
-        ValueError::Outdated { instead } => (&BAD_VALUE, format!("write {instead}")),
-        _ => (
-            &BAD_VALUE,
-            format!("write such a value, or leave `{name}` out"),
-        ),
+        ValueError::Number(_) => "write the number as +15005550006".to_owned(),
+        ValueError::Url(error) => url_help(error).to_owned(),
+        ValueError::BadCharacter { .. } => "take that character out".to_owned(),
+        ValueError::TooLong { .. } => "shorten it".to_owned(),
+        ValueError::Unusual { usual } => format!("write at most {usual}, or ask Twilio for more"),
+        ValueError::Outdated { instead } => format!("write {instead}"),
+        _ => format!("write such a value, or leave `{name}` out"),
     };
     if error.is_suspicion() {
         let message = match error {
             ValueError::NotAmong { .. } => format!("{what} is not known to be \"{literal}\""),
             _ => format!("{what} should not be \"{literal}\": {error}"),
         };
-        problems
-            .warn(&UNUSUAL_VALUE, span, message, help)
-            .error_number = spec.errors.first().copied();
+        let warning = problems.warn(&UNUSUAL_VALUE, span, message, help);
+        warning.error_number = spec.errors.first().copied();
     } else {
         let of_url = matches!(error, ValueError::Url(_)).then_some(11100);
         let number = spec.errors.first().copied().or(of_url);
         let message = format!("{what} cannot be \"{literal}\": {error}");
-        problems.twilio_error(number, check, span, message, help);
+        problems.twilio_error(number, check_of(error), span, message, help);
+    }
+}
+
+/// The check that refuses such a value.
+pub(super) fn check_of(error: &ValueError) -> &'static Check {
+    match error {
+        ValueError::Url(_) => &BAD_URL,
+        ValueError::Number(_) => &BAD_NUMBER,
+        _ => &BAD_VALUE,
     }
 }
 
@@ -209,8 +207,7 @@ pub(super) fn defaults(
 ) -> BTreeMap<&'static str, Vec<Attribute>> {
     let mut reader = Reader::new(names, problems, Owner::Defaults);
     let mut defaults: BTreeMap<&str, Vec<Attribute>> = BTreeMap::new();
-    let tables = section.and_then(|section| reader.problems.table(section, "a table of elements"));
-    for (key, value) in tables.map(entries).unwrap_or_default() {
+    for (key, value) in reader.problems.entries(section, "a table of elements") {
         let name = key.get_ref().as_ref();
         // Some elements differ from channel to channel.
         let specs: Vec<(Channel, &'static ElementSpec)> = Channel::ALL

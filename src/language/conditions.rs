@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::{DirectoryFile, unknown_column};
-use super::names::{Names, Owner, Reader, session_in_step, unbound};
+use super::names::{Names, Owner, Reader, check_session, unbound};
 use super::shape;
 use super::values::check_value;
 use super::whole::{BAD_CELL, MOST_BAD_CELLS};
@@ -56,8 +56,9 @@ pub(super) fn when(reader: &mut Reader<'_>, when: &Value<'_>) -> Vec<Alternative
             .collect(),
         _ => {
             let help = "write when = { Called = \"+15005550006\" }";
-            problems.wrong_type(when, "a table of conditions", help);
-            return Vec::new();
+            return problems
+                .wrong_type(when, "a table of conditions", help)
+                .unwrap_or_default();
         }
     };
     tables
@@ -111,8 +112,7 @@ fn condition(
         let message = format!("`{name}` belongs to the {section}, not to its `when`");
         let help =
             format!("move it above the line [{section}.when], or write when = {{ … }} on one line");
-        problems.error(&MISPLACED_KEY, key.span(), message, help);
-        return None;
+        return problems.refuse(&MISPLACED_KEY, key.span(), message, help);
     }
     if let Some((directory, column)) = name.split_once('.')
         && names.directories.contains_key(directory)
@@ -130,8 +130,7 @@ fn condition(
     {
         let message = format!("a column of \"{name}\" is named without quotes");
         let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
-        problems.error(&BAD_CONDITION, key.span(), message, help);
-        return None;
+        return problems.refuse(&BAD_CONDITION, key.span(), message, help);
     }
     if let Some((first, _)) = name.split_once('.')
         && !parameters::is_json(first)
@@ -140,14 +139,10 @@ fn condition(
         names.unknown_directory(problems, first, &key.span());
         return None;
     }
-    names.check_parameter(problems, name, &key.span(), "never matches");
-    if reader.owner == Owner::Intercept {
-        names.check_intercept_parameter(problems, name, &key.span());
-    }
-    if matches!(reader.owner, Owner::Route { in_step: true, .. }) && parameters::get(name).session {
-        let help = "test it in the route that leads here, and give each outcome a step of its own";
-        session_in_step(problems, name, &key.span(), help);
-    }
+    let is_intercept = reader.owner == Owner::Intercept;
+    names.check_matched_parameter(problems, name, &key.span(), is_intercept);
+    let help = "test it in the route that leads here, and give each outcome a step of its own";
+    check_session(reader, name, &key.span(), help);
     let demand = demand(reader, name, value)?;
     Some(Condition {
         subject: Subject::Parameter(names.parameter(name)),
@@ -189,13 +184,11 @@ fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<D
         DeValue::Array(array) if array.is_empty() => {
             let help = "name at least one value, or leave the condition out";
             let message = "no value is in an empty array";
-            problems.error(&BAD_CONDITION, value.span(), message, help);
-            None
+            problems.refuse(&BAD_CONDITION, value.span(), message, help)
         }
         DeValue::Array(array) => {
-            let demands = array
-                .iter()
-                .filter_map(|value| demand(reader, subject, value));
+            let items = array.iter();
+            let demands = items.filter_map(|value| demand(reader, subject, value));
             Some(Demand::AnyOf(demands.collect()))
         }
         DeValue::Table(table) => table_demand(reader, subject, table, value.span()),
@@ -208,8 +201,7 @@ fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<D
                     "write {subject} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
                 ),
             };
-            problems.wrong_type(value, "a text, an array or a table", help);
-            None
+            problems.wrong_type(value, "a text, an array or a table", help)
         }
     }
 }
@@ -251,8 +243,7 @@ fn table_demand(
         0 if table.is_empty() => {
             let help = format!("write one of {}", choice(&condition_keys()));
             let message = "an empty table tests nothing";
-            reader.problems.error(&BAD_CONDITION, span, message, help);
-            None
+            reader.problems.refuse(&BAD_CONDITION, span, message, help)
         }
         1 => demands.pop(),
         _ => Some(Demand::AllOf(demands.into())),
@@ -306,7 +297,7 @@ fn check_cells(
             continue;
         }
         let help = format!("the condition on `{subject}` in line {line} of the table reads it");
-        problems.error_in(&file, &BAD_CELL, span, message, help);
+        problems.error(&BAD_CELL, span, message, help).file = file;
     }
 }
 
@@ -319,7 +310,7 @@ fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: 
     }
     let keys = condition_keys();
     let otherwise = format!("a condition has {}", listed(&keys));
-    let help = did_you_mean(key, keys, otherwise);
+    let help = did_you_mean('`', key, keys, otherwise);
     let message = format!("a condition has no key `{key}`");
     problems.error(&UNKNOWN_KEY, span, message, help);
 }

@@ -47,14 +47,12 @@ struct Reached<'t> {
 
 /// What these tests of a table reach.
 pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
-    let all_routes = table.routes().iter();
-    let mut routes: Vec<_> = all_routes
-        .map(|route| Reached::new(&route.name, &route.when))
-        .collect();
-    let all_intercepts = table.intercepts.iter();
-    let mut intercepts: Vec<_> = all_intercepts
-        .map(|intercept| Reached::new(&intercept.name, &intercept.when))
-        .collect();
+    let routes = table.routes().iter();
+    let routes = routes.map(|route| Reached::new(&route.name, &route.when));
+    let mut routes: Vec<_> = routes.collect();
+    let intercepts = table.intercepts.iter();
+    let intercepts = intercepts.map(|one| Reached::new(&one.name, &one.when));
+    let mut intercepts: Vec<_> = intercepts.collect();
     for test in tests {
         let request = Request::new(test.webhook, &test.body, &test.query);
         if test.webhook == Webhook::Intercept {
@@ -98,10 +96,8 @@ pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
             {
                 coverage.total += 1;
                 if !reached.conditions.contains(&(table, index)) {
-                    let condition = format!("{subject} = {demand}");
-                    coverage
-                        .conditions
-                        .push((reached.name.to_owned(), condition));
+                    let condition = (reached.name.to_owned(), format!("{subject} = {demand}"));
+                    coverage.conditions.push(condition);
                 }
             }
         }

@@ -52,6 +52,8 @@ struct Search<'t> {
     /// The names of the directories that stand in files of their own: their next rows may be others.
     files: &'t BTreeSet<&'t str>,
     steps: usize,
+    /// How many have been reported.
+    dead: usize,
     /// Whether the demands at hand are on a cell of a directory.
     is_cell: bool,
     /// Whether what was shown holds for the rows of such a file only.
@@ -69,67 +71,58 @@ pub(super) fn check(
     let mut search = Search {
         files,
         steps: MOST_STEPS,
+        dead: 0,
         is_cell: false,
         is_of_these_rows: false,
     };
-    let mut dead = 0;
     for (position, route) in table.routes().iter().enumerate() {
-        let why = search.why_dead(&route.when, |search| {
+        let named = (&*route.name, &routes[position]);
+        let does = ("route", "answer");
+        search.judge(problems, &route.when, named, does, |search| {
             let like = table.routes_like(route);
             let mut before = like.take_while(|(before, _)| *before < position);
             let (before, earlier) = before.find(|(_, earlier)| search.covers(earlier, route))?;
             Some((&*earlier.name, &routes[before]))
         });
-        if let Some(why) = why.filter(|_| dead < MOST_REPORTED) {
-            dead += 1;
-            let named = (&*route.name, &routes[position]);
-            search.report(problems, named, ("route", "answer"), why);
-        }
     }
     for (position, intercept) in table.intercepts.iter().enumerate() {
-        let why = search.why_dead(&intercept.when, |search| {
+        let named = (&*intercept.name, &intercepts[position]);
+        let does = ("intercept", "decide");
+        search.judge(problems, &intercept.when, named, does, |search| {
             let mut before = table.intercepts[..position].iter().enumerate();
             let (before, earlier) =
                 before.find(|(_, earlier)| search.contains(&earlier.when, &intercept.when))?;
             Some((&*earlier.name, &intercepts[before]))
         });
-        if let Some(why) = why.filter(|_| dead < MOST_REPORTED) {
-            dead += 1;
-            let named = (&*intercept.name, &intercepts[position]);
-            search.report(problems, named, ("intercept", "decide"), why);
-        }
     }
 }
 
-/// Why no request reaches a route or an intercept.
-enum Why<'t> {
-    /// Its own conditions or hours exclude each other.
-    Impossible(String),
-    /// This earlier one, whose name stands here, takes all.
-    Covered((&'t str, &'t Range<usize>)),
-}
-
 impl Search<'_> {
-    fn report(
-        &self,
+    /// Reports a `when` that no request reaches: it contradicts itself, or something earlier, which `covered` finds, takes
+    /// them all.
+    fn judge<'t>(
+        &mut self,
         problems: &mut Problems,
+        when: &When,
         (name, place): (&str, &Range<usize>),
         (one, does): (&str, &str),
-        why: Why<'_>,
+        covered: impl FnOnce(&mut Self) -> Option<(&'t str, &'t Range<usize>)>,
     ) {
-        let (why, help) = match why {
-            Why::Impossible(why) => (
-                why,
-                format!("take out what excludes the rest, or take the {one} out"),
-            ),
-            Why::Covered((earlier, place)) => {
-                let (line, _) = problems.file().position(place.start);
-                (
-                    format!("\"{earlier}\" in line {line} {does}s all that it would"),
-                    format!("move it above that {one}, or take it out"),
-                )
-            }
+        if self.dead == MOST_REPORTED {
+            return;
+        }
+        self.is_of_these_rows = false;
+        let (why, help) = if let Some(why) = self.impossible(when) {
+            let help = format!("take out what excludes the rest, or take the {one} out");
+            (why, help)
+        } else if let Some((earlier, place)) = covered(self) {
+            let (line, _) = problems.file().position(place.start);
+            let why = format!("\"{earlier}\" in line {line} {does}s all that it would");
+            (why, format!("move it above that {one}, or take it out"))
+        } else {
+            return;
         };
+        self.dead += 1;
         let message = format!("\"{name}\" can never {does}: {why}");
         if self.is_of_these_rows {
             // The next rows may be others, and nobody has changed the table then.
@@ -138,19 +131,6 @@ impl Search<'_> {
         } else {
             problems.error(&NEVER_ANSWERS, place, message, help);
         }
-    }
-
-    /// Why no request reaches a `when`: it contradicts itself, or something earlier, which `covered` finds, takes them all.
-    fn why_dead<'t>(
-        &mut self,
-        when: &When,
-        covered: impl FnOnce(&mut Self) -> Option<(&'t str, &'t Range<usize>)>,
-    ) -> Option<Why<'t>> {
-        self.is_of_these_rows = false;
-        if let Some(why) = self.impossible(when) {
-            return Some(Why::Impossible(why));
-        }
-        covered(self).map(Why::Covered)
     }
 
     /// Why no request passes a `when`; `None` when one may.

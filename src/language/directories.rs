@@ -9,14 +9,11 @@ use crate::table::problems::{BAD_NAME, Key, MISSING_KEY, Problems, Value, entrie
 /// The directories by name; `None` for one that could not be read at all.
 pub(super) fn directories(
     problems: &mut Problems,
-    section: &Value<'_>,
+    section: Option<&Value<'_>>,
     files: &dyn Files,
 ) -> BTreeMap<String, Option<DirectoryFile>> {
     let mut directories = BTreeMap::new();
-    let Some(tables) = problems.table(section, "a table of directories") else {
-        return directories;
-    };
-    for (key, value) in entries(tables) {
+    for (key, value) in problems.entries(section, "a table of directories") {
         let name = key.get_ref().as_ref();
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         if name.is_empty() || !name.bytes().all(is_word) {
@@ -52,8 +49,7 @@ fn directory(
             let message = format!("{section} has {}", listed(&sources));
             (message, "keep one of them")
         };
-        problems.error(&MISSING_KEY, header.span(), message, help);
-        return None;
+        return problems.refuse(&MISSING_KEY, header.span(), message, help);
     };
     let key = match table.get("key") {
         Some(key) => problems.text(key, "the name of a column")?,
@@ -101,11 +97,9 @@ fn rows(
     value: &Value<'_>,
 ) -> Option<DirectoryFile> {
     let help = format!("write rows = [ {{ {key} = \"…\", name = \"…\" }} ]");
-    let array = problems.array(value, "an array of rows", &help)?;
-    let tables: Vec<_> = array
-        .iter()
-        .filter_map(|row| Some((problems.table(row, "a row")?, row.span())))
-        .collect();
+    let array = problems.array(value, "an array of rows", &help)?.iter();
+    let tables = array.filter_map(|row| Some((problems.table(row, "a row")?, row.span())));
+    let tables: Vec<_> = tables.collect();
     let mut columns: Vec<String> = Vec::new();
     for (column, _) in tables.iter().flat_map(|(table, _)| entries(table)) {
         let column = column.get_ref().as_ref();
@@ -118,13 +112,11 @@ fn rows(
     let help = format!("write {key} = \"…\" in it, or name another key column: key = \"…\"");
     for (table, row) in tables {
         let found = problems.required(table, key, "this row", row.clone(), &help);
-        let Some(key_value) = found else {
+        let found = found.and_then(|key| Some((problems.text(key, "a text")?, key.span())));
+        let Some((key, place)) = found else {
             continue;
         };
-        let Some(key_text) = problems.text(key_value, "a text") else {
-            continue;
-        };
-        places.push(key_value.span());
+        places.push(place.clone());
         let mut cells = Vec::with_capacity(columns.len());
         for column in &columns {
             let cell = table.get(column.as_str());
@@ -132,7 +124,7 @@ fn rows(
             let text = cell.and_then(|cell| problems.text(cell, "a text"));
             cells.push(text.unwrap_or_default());
         }
-        rows.add(problems, key_text, &cells, || key_value.span());
+        rows.add(problems, key, &cells, || place.clone());
     }
     Some(rows.in_table(places))
 }

@@ -183,11 +183,9 @@ pub(super) fn unknown_column(
 ) {
     let columns: Vec<&str> = directory.columns().iter().map(String::as_str).collect();
     let otherwise = format!("beside its key it has {}", listed(&columns));
-    let help = did_you_mean(column, columns, otherwise);
-    let message = format!(
-        "directory \"{}\" has no column `{column}`",
-        directory.name()
-    );
+    let help = did_you_mean('`', column, columns, otherwise);
+    let name = directory.name();
+    let message = format!("directory \"{name}\" has no column `{column}`");
     problems.error(&UNKNOWN_COLUMN, span, message, help);
 }
 
@@ -226,11 +224,11 @@ impl Rows {
         if key.is_empty() {
             let help =
                 "write a whole value, the beginning of values and `*`, or `*` for all others";
-            problems.error_in(file, &BAD_KEY, place(), "an empty key", help);
+            problems.error(&BAD_KEY, place(), "an empty key", help).file = Arc::clone(file);
         } else if key.strip_suffix('*').unwrap_or(key).contains('*') {
             let help = "write a whole value, or the beginning of values and `*`";
             let message = "a `*` stands only at the end of a key";
-            problems.error_in(file, &BAD_KEY, place(), message, help);
+            problems.error(&BAD_KEY, place(), message, help).file = Arc::clone(file);
         } else if self.is_number
             && let Some((severity, message, help)) = number_fault(key)
         {
@@ -250,7 +248,7 @@ impl Rows {
                 "part the directory in several",
             ),
         };
-        problems.error_in(file, check, place(), message, help);
+        problems.error(check, place(), message, help).file = Arc::clone(file);
     }
 
     /// The directory, when its cells stand in the table.
@@ -278,7 +276,7 @@ pub(super) fn csv_file(
     if header.len() > LONGEST_FIRST_LINE {
         let message = format!("the first line has {} bytes", header.len());
         let help = "write the names of the columns into it, parted by commas: number,name";
-        problems.error_in(&file, &BAD_FILE, 0..0, message, help);
+        problems.error(&BAD_FILE, 0..0, message, help).file = Arc::clone(&file);
         return None;
     }
     let mut reader = csv::ReaderBuilder::new()
@@ -286,9 +284,8 @@ pub(super) fn csv_file(
         .from_reader(file.text.as_bytes());
     let titles: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
     let key_field = key_field(problems, &file, &titles, key)?;
-    let others: Vec<usize> = (0..titles.len())
-        .filter(|field| *field != key_field)
-        .collect();
+    let others = (0..titles.len()).filter(|field| *field != key_field);
+    let others: Vec<usize> = others.collect();
     let columns = others.iter().map(|field| titles[*field].clone()).collect();
     let mut rows = Rows::new(name, key, columns, &file);
     // Room for all rows at once: to make room again and again takes longer than to read them.
@@ -309,7 +306,7 @@ pub(super) fn csv_file(
             let message = "a quote in this row is not closed";
             let help = "close it; a quote inside a quoted cell is written twice";
             let line = first_line(&file.text, start);
-            problems.error_in(&file, &BAD_ROW, line, message, help);
+            problems.error(&BAD_ROW, line, message, help).file = Arc::clone(&file);
             break;
         }
         if record.len() != titles.len() {
@@ -321,7 +318,7 @@ pub(super) fn csv_file(
             let message = format!("this row has {found} cells, the first line has {wanted}");
             let help =
                 "write a comma for each empty cell, and quotes around a cell that holds a comma";
-            problems.error_in(&file, &BAD_ROW, place, message, help);
+            problems.error(&BAD_ROW, place, message, help).file = Arc::clone(&file);
             continue;
         }
         let cells: Vec<&str> = others.iter().map(|field| &record[*field]).collect();
@@ -348,8 +345,7 @@ fn csv_text(
         Ok(bytes) => bytes,
         Err(error) => {
             let message = format!("cannot read {path}: {error}");
-            problems.error(&BAD_FILE, value.span(), message, remedy(error.kind()));
-            return None;
+            return problems.refuse(&BAD_FILE, value.span(), message, remedy(error.kind()));
         }
     };
     match String::from_utf8(bytes) {
@@ -363,7 +359,9 @@ fn csv_text(
             let file = File::new(path, String::from_utf8_lossy(error.as_bytes()));
             let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
             let help = "save the file as UTF-8";
-            problems.error_in(&file, &BAD_FILE, place, "this is no UTF-8", help);
+            problems
+                .error(&BAD_FILE, place, "this is no UTF-8", help)
+                .file = file;
             None
         }
     }
@@ -382,7 +380,7 @@ fn key_field(
             let message = format!("the column `{title}` is there twice");
             let help = "give each column a name of its own";
             let place = field(&file.text, start, position);
-            problems.error_in(file, &DUPLICATE_NAME, place, message, help);
+            problems.error(&DUPLICATE_NAME, place, message, help).file = Arc::clone(file);
         }
     }
     let found = titles.iter().position(|title| title == key);
@@ -392,7 +390,7 @@ fn key_field(
         let columns: Vec<&str> = titles.iter().map(String::as_str).collect();
         let columns = listed(&columns);
         let help = format!("its first line names {columns}; name another key column: key = \"…\"");
-        problems.error_in(file, &UNKNOWN_COLUMN, line, message, help);
+        problems.error(&UNKNOWN_COLUMN, line, message, help).file = Arc::clone(file);
     }
     found
 }

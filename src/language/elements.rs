@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::attributes::{BAD_VALUE, add_defaults, attribute, twiml_name_help, url_help};
+use super::attributes::{add_defaults, attribute, check_of, twiml_name_help, url_help};
 use super::names::{Owner, Reader, Rule};
 use super::rules::{check_default_verb, check_element, check_flow};
 use super::settings::UNKNOWN_ELEMENT;
-use super::texts::{BAD_URL, Slot, template};
-use super::values::{BAD_NUMBER, NUMBER_HELP};
+use super::texts::{Slot, template};
+use super::values::NUMBER_HELP;
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, entries, listed};
 use crate::table::reply::{Element, Node};
@@ -50,9 +50,8 @@ pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel
         Channel::Voice => "write an array of elements: [ { Say = \"…\" } ]",
         Channel::Message => "write an array of elements: [ { Message = \"…\" } ]",
     };
-    let array = reader
-        .problems
-        .array(value, "an array of elements", example);
+    let problems = &mut *reader.problems;
+    let array = problems.array(value, "an array of elements", example);
     let response = vocabulary::response(channel);
     let mut verbs: Vec<(Element, Range<usize>)> = Vec::new();
     for item in array.unwrap_or_default() {
@@ -144,9 +143,8 @@ fn unknown_element(
     let misspelt = keys.find(|key| near(key.get_ref()).is_some());
     let Some(key) = misspelt.or(entries.first().map(|(key, _)| *key)) else {
         let message = "an empty table is no element";
-        reader
-            .problems
-            .error(&UNKNOWN_ELEMENT, span, message, otherwise);
+        let problems = &mut *reader.problems;
+        problems.error(&UNKNOWN_ELEMENT, span, message, otherwise);
         return;
     };
     let name = key.get_ref().as_ref();
@@ -189,7 +187,7 @@ fn misplaced_element(
         return;
     }
     let problems = &mut *reader.problems;
-    let parents = vocabulary::parents(reader.channel, name);
+    let mut parents = vocabulary::parents(reader.channel, name);
     if parents.is_empty() {
         let (answers, other, number) = match reader.channel {
             Channel::Voice => ("texts, not calls", Channel::Message, 12200),
@@ -202,16 +200,9 @@ fn misplaced_element(
     }
     let number = parent.nesting_error.unwrap_or(12200);
     let message = format!("`{name}` cannot stand in {}", named(parent));
-    let parents: Vec<&str> = parents
-        .into_iter()
-        .map(|tag| {
-            if tag == RESPONSE {
-                "the reply itself"
-            } else {
-                tag
-            }
-        })
-        .collect();
+    for parent in parents.iter_mut().filter(|tag| **tag == RESPONSE) {
+        *parent = "the reply itself";
+    }
     let help = format!("it stands in {}", listed(&parents).replace('`', ""));
     problems.twilio_error(number, &WRONG_PLACE, span, message, help);
 }
@@ -244,8 +235,8 @@ fn nodes(reader: &mut Reader<'_>, spec: &'static ElementSpec, value: &Value<'_>)
         _ => {
             let otherwise = format!("write {{ {} = \"…\" }}", spec.tag);
             let problems = &mut *reader.problems;
-            problems.no_text(value, "a text or an array", otherwise);
-            Vec::new()
+            let nodes = problems.no_text(value, "a text or an array", otherwise);
+            nodes.unwrap_or_default()
         }
     }
 }
@@ -300,15 +291,15 @@ fn text_content(
 }
 
 fn bad_text(problems: &mut Problems, spec: &ElementSpec, error: &ValueError, span: Range<usize>) {
-    let (check, help, number) = match error {
-        ValueError::Url(error) => (&BAD_URL, url_help(error), Some(11100)),
-        ValueError::Number(_) => (&BAD_NUMBER, NUMBER_HELP, Some(13223)),
-        ValueError::NotSip => (&BAD_VALUE, "write it as sip:user@example.com", None),
-        _ => (&BAD_VALUE, "write a name", None),
+    let (help, number) = match error {
+        ValueError::Url(error) => (url_help(error), Some(11100)),
+        ValueError::Number(_) => (NUMBER_HELP, Some(13223)),
+        ValueError::NotSip => ("write it as sip:user@example.com", None),
+        _ => ("write a name", None),
     };
     let number = spec.errors.first().copied().or(number);
     let message = format!("the text of `{}` is wrong: {error}", spec.tag);
-    problems.twilio_error(number, check, span, message, help);
+    problems.twilio_error(number, check_of(error), span, message, help);
 }
 
 /// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.

@@ -180,14 +180,18 @@ impl Names {
         }
     }
 
-    /// Reports a parameter that Twilio sends elsewhere, but not with an interaction.
-    pub(super) fn check_intercept_parameter(
+    /// [`check_parameter`](Self::check_parameter) where a value is compared; for an intercept also one that Twilio sends
+    /// elsewhere, but not with an interaction.
+    pub(super) fn check_matched_parameter(
         &self,
         problems: &mut Problems,
         name: &str,
         span: &Range<usize>,
+        is_intercept: bool,
     ) {
-        if self.own_parameters.contains(name)
+        self.check_parameter(problems, name, span, "never matches");
+        if !is_intercept
+            || self.own_parameters.contains(name)
             || parameters::check_name(name).is_some()
             || parameters::is_of_intercept(name)
         {
@@ -196,7 +200,7 @@ impl Names {
         let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
         let otherwise =
             "Proxy sends interactionType, interactionData and what its webhooks page lists";
-        let help = did_you_mean(name, sent, otherwise);
+        let help = did_you_mean('`', name, sent, otherwise);
         let message = format!("Proxy sends no `{name}` with an interaction");
         problems.warn(&UNKNOWN_PARAMETER, span, message, help);
     }
@@ -222,15 +226,13 @@ pub(super) fn unbound(problems: &mut Problems, directory: &str, span: &Range<usi
     problems.error(&UNBOUND_DIRECTORY, span, message, help);
 }
 
-/// The warning about a parameter of the session where a step is answered.
-pub(super) fn session_in_step(
-    problems: &mut Problems,
-    name: &str,
-    span: &Range<usize>,
-    help: &str,
-) {
-    let message = format!("`{name}` is absent from every request that comes back with a step");
-    problems.warn(&SESSION_IN_STEP, span, message, help);
+/// Warns about a parameter of the session where a step is answered.
+pub(super) fn check_session(reader: &mut Reader<'_>, name: &str, span: &Range<usize>, help: &str) {
+    let in_step = matches!(reader.owner, Owner::Route { in_step: true, .. });
+    if in_step && parameters::get(name).session {
+        let message = format!("`{name}` is absent from every request that comes back with a step");
+        reader.problems.warn(&SESSION_IN_STEP, span, message, help);
+    }
 }
 
 /// The names in an array of routes or intercepts, each with the place where it stands first.

@@ -19,7 +19,7 @@ use super::texts::PRIVATE_NUMBER;
 use crate::table::diagnostic::Check;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, Intercept, PASS};
-use crate::table::problems::{BAD_NAME, DUPLICATE_NAME, Problems, UNKNOWN_KEY, Value, entries};
+use crate::table::problems::{BAD_NAME, DUPLICATE_NAME, Problems, UNKNOWN_KEY, Value};
 use crate::table::reply::{Element, Reply};
 use crate::table::when::{Alternative, When};
 use crate::table::{DEFAULT, DefaultReplies, DefaultReply, Route, twiml};
@@ -57,12 +57,8 @@ pub(super) fn routes(
 ) -> Vec<(Route, Range<usize>)> {
     let mut routes = Vec::new();
     let help = "write [[route]], with two brackets, above each route";
-    let array = section.and_then(|section| problems.array(section, "an array of routes", help));
     let mut documents = HashSet::new();
-    for value in array.unwrap_or_default() {
-        let Some(table) = problems.table(value, "a route") else {
-            continue;
-        };
+    for (table, value) in problems.tables(section, ("an array of routes", help), "a route") {
         let mut route = route(names, problems, uses, table, value);
         share_document(&mut documents, &mut route.voice);
         share_document(&mut documents, &mut route.message);
@@ -172,7 +168,6 @@ fn decider_name<'t>(
     Some(name)
 }
 
-/// The step that a route answers.
 fn step<'t>(problems: &mut Problems, uses: &mut Uses, table: &'t DeTable<'_>) -> Option<&'t str> {
     let value = table.get("step")?;
     let step = problems.text(value, "the name of a step")?;
@@ -283,15 +278,12 @@ pub(super) fn intercepts(
     section: Option<&Value<'_>>,
 ) -> Vec<(Intercept, Range<usize>)> {
     let help = "write [[intercept]], with two brackets, above each intercept";
-    let array = section.and_then(|section| problems.array(section, "an array of intercepts", help));
-    let mut intercepts = Vec::new();
-    for value in array.unwrap_or_default() {
-        if let Some(table) = problems.table(value, "an intercept") {
-            let intercept = intercept(names, problems, uses, table, value);
-            intercepts.push((intercept, place_of_name(table, value)));
-        }
-    }
-    intercepts
+    let tables = problems.tables(section, ("an array of intercepts", help), "an intercept");
+    let read = |(table, value)| {
+        let intercept = intercept(names, problems, uses, table, value);
+        (intercept, place_of_name(table, value))
+    };
+    tables.into_iter().map(read).collect()
 }
 
 fn intercept(
@@ -328,8 +320,7 @@ pub(super) fn named_replies(
     section: Option<&Value<'_>>,
 ) -> BTreeMap<String, Option<NamedReply>> {
     let mut replies = BTreeMap::new();
-    let tables = section.and_then(|section| problems.table(section, "a table of replies"));
-    for (key, value) in tables.map(entries).unwrap_or_default() {
+    for (key, value) in problems.entries(section, "a table of replies") {
         let name = key.get_ref().as_ref();
         let mut reader = Reader::new(names, problems, Owner::Reply);
         let reply = named_reply(&mut reader, name, key.span(), value);
@@ -390,7 +381,9 @@ pub(super) fn default_replies(
     let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
     let says_nothing = "[default] says nothing to a caller";
     match table.get("voice").map(|voice| (voice, voice.get_ref())) {
-        None => problems.error(&SILENT_DEFAULT, value.span(), says_nothing, help),
+        None => {
+            problems.error(&SILENT_DEFAULT, value.span(), says_nothing, help);
+        }
         Some((voice, DeValue::Array(verbs))) if is_silent(verbs) => {
             problems.warn(&SILENT_DEFAULT, voice.span(), says_nothing, help);
         }

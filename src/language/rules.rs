@@ -162,13 +162,8 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
     if !has_text && children(element).all(|child| child.tag != main) {
         let message = format!("`{}` reaches nobody", spec.tag);
         let help = format!("write {{ {main} = \"…\" }} among its children");
-        problems.twilio_error(
-            spec.errors.first().copied(),
-            &EMPTY_ELEMENT,
-            span,
-            message,
-            help,
-        );
+        let number = spec.errors.first().copied();
+        problems.twilio_error(number, &EMPTY_ELEMENT, span, message, help);
     }
 }
 
@@ -179,12 +174,8 @@ fn check_needed(
     span: &Range<usize>,
     parent: &ElementSpec,
 ) {
-    for (name, spec) in element
-        .spec
-        .attributes
-        .iter()
-        .filter(|(_, spec)| spec.required)
-    {
+    let attributes = element.spec.attributes.iter();
+    for (name, spec) in attributes.filter(|(_, spec)| spec.required) {
         let can_do_without = spec.optional_in == Some(parent.tag)
             || spec.required_unless.is_some_and(|name| element.sets(name));
         if !can_do_without && !element.sets(name) {
@@ -214,7 +205,6 @@ fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) 
     }
 }
 
-/// How many children of a kind TwiML takes.
 fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>) {
     let tag = element.spec.tag;
     let mut too_many = |what: String, help: String, number: Option<u32>| {
@@ -305,11 +295,9 @@ pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize
         check_order(problems, verb, next, span);
     }
     // A Pause before it only delays; whatever else comes first answers the call.
-    let mut after_pauses = verbs
-        .iter()
-        .skip_while(|(verb, _)| verb.spec.tag == "Pause");
-    after_pauses.next();
-    if let Some((_, span)) = after_pauses.find(|(verb, _)| verb.spec.tag == "Reject") {
+    let is_pause = |(verb, _): &&(Element, _)| verb.spec.tag == "Pause";
+    let mut answering = verbs.iter().skip_while(is_pause).skip(1);
+    if let Some((_, span)) = answering.find(|(verb, _)| verb.spec.tag == "Reject") {
         let help = "write Reject alone, or Hangup after what you say";
         let message = "the verb before `Reject` has answered the call already";
         problems.warn(&LATE_REJECT, span, message, help);
@@ -354,10 +342,8 @@ pub(super) fn check_default_verb(
 ) {
     let help = "write it in a route without `when`";
     if spec.leads_on {
-        let message = format!(
-            "`{}` leads on from [default], which must be the end",
-            spec.tag
-        );
+        let tag = spec.tag;
+        let message = format!("`{tag}` leads on from [default], which must be the end");
         problems.error(&FRAGILE_DEFAULT, span, message, help);
         return;
     }

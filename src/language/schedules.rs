@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::names::Reader;
 use super::shape;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, did_you_mean_text, entries};
+use crate::table::problems::{Problems, Value, did_you_mean};
 use crate::table::schedule::{Schedule, Span};
 
 pub(super) static BAD_SCHEDULE: Check = Check::new(
@@ -41,8 +41,7 @@ pub(super) fn schedules(
     section: Option<&Value<'_>>,
 ) -> BTreeMap<String, Option<Arc<Schedule>>> {
     let mut schedules = BTreeMap::new();
-    let tables = section.and_then(|section| problems.table(section, "a table of schedules"));
-    for (key, value) in tables.map(entries).unwrap_or_default() {
+    for (key, value) in problems.entries(section, "a table of schedules") {
         let name = key.get_ref().as_ref();
         let schedule = schedule(problems, name, key.span(), value).map(Arc::new);
         schedules.insert(name.to_owned(), schedule);
@@ -64,15 +63,12 @@ fn schedule(
     let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
     let open = problems.required(table, "open", &section, place.clone(), help)?;
     let open = spans(problems, open);
-    let closed = table
-        .get("closed")
-        .map(|closed| spans(problems, closed))
-        .unwrap_or_default();
+    let closed = table.get("closed").map(|closed| spans(problems, closed));
     let schedule = Schedule {
         name: name.to_owned(),
         zone: zone?,
         open,
-        closed,
+        closed: closed.unwrap_or_default(),
     };
     if problems.errors_since(before) > 0 {
         return None;
@@ -80,8 +76,7 @@ fn schedule(
     if schedule.is_never_open() {
         let message = format!("{section} is never open: `closed` covers all of `open`");
         let help = "write the spans in which somebody is there";
-        problems.error(&NEVER_OPEN, place, message, help);
-        return None;
+        return problems.refuse(&NEVER_OPEN, place, message, help);
     }
     Some(schedule)
 }
@@ -100,10 +95,9 @@ fn zone(
     }
     let names: Vec<String> = db().available().map(|name| name.to_string()).collect();
     let otherwise = "write an IANA name, such as \"America/New_York\"";
-    let help = did_you_mean_text(name, names.iter().map(String::as_str), otherwise);
+    let help = did_you_mean('"', name, names.iter().map(String::as_str), otherwise);
     let message = format!("there is no time zone \"{name}\"");
-    problems.error(&BAD_SCHEDULE, value.span(), message, help);
-    None
+    problems.refuse(&BAD_SCHEDULE, value.span(), message, help)
 }
 
 fn spans(problems: &mut Problems, value: &Value<'_>) -> Vec<Span> {
@@ -123,19 +117,15 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
             let date = Date::new(date.year.try_into().ok()?, month, day);
             Some(Span::on(date.ok()?))
         });
-        if span.is_none() {
-            let message = "this is no day of the calendar without hours";
-            problems.error(&BAD_SCHEDULE, item.span(), message, help);
-        }
-        return span;
+        let message = "this is no day of the calendar without hours";
+        return span.or_else(|| problems.refuse(&BAD_SCHEDULE, item.span(), message, help));
     }
     let text = problems.text(item, "a span")?;
     match text.parse() {
         Ok(span) => Some(span),
         Err(error) => {
             let message = format!("\"{text}\" is no span: {error}");
-            problems.error(&BAD_SCHEDULE, item.span(), message, help);
-            None
+            problems.refuse(&BAD_SCHEDULE, item.span(), message, help)
         }
     }
 }

@@ -119,40 +119,28 @@ fn mode(problems: &mut Problems, table: &DeTable<'_>) -> Option<&'static str> {
     let value = table.get("mode")?;
     let text = problems.text(value, "a mode")?;
     let mode = MODES.into_iter().find(|mode| *mode == text);
-    if mode.is_none() {
+    mode.or_else(|| {
         let message = format!("a session has no mode \"{text}\"");
-        let help = one_of(text, &MODES);
-        problems.error(&BAD_SESSION, value.span(), message, help);
-    }
-    mode
+        problems.refuse(&BAD_SESSION, value.span(), message, one_of(text, &MODES))
+    })
 }
 
 fn ttl(problems: &mut Problems, table: &DeTable<'_>) -> Option<u32> {
     let value = table.get("ttl")?;
     let DeValue::Integer(number) = value.get_ref() else {
-        problems.wrong_type(value, "a number of seconds", "write ttl = 3600");
-        return None;
+        return problems.wrong_type(value, "a number of seconds", "write ttl = 3600");
     };
-    let ttl = integer(number);
-    if ttl.is_none() {
+    integer(number).or_else(|| {
         let help = "write a number of seconds; 0 is for ever";
         let message = format!("{} is no number of seconds", number.as_str());
-        problems.error(&BAD_SESSION, value.span(), message, help);
-    }
-    ttl
+        problems.refuse(&BAD_SESSION, value.span(), message, help)
+    })
 }
 
 fn date_expiry(problems: &mut Problems, table: &DeTable<'_>) -> Option<String> {
     let value = table.get("dateExpiry")?;
-    let text = match value.get_ref() {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Datetime(moment) => moment.to_string(),
-        _ => {
-            let help = "write dateExpiry = \"2026-12-31T23:00:00Z\"";
-            problems.wrong_type(value, "a moment", help);
-            return None;
-        }
-    };
+    let help = "write dateExpiry = \"2026-12-31T23:00:00Z\"";
+    let text = problems.moment(value, "a moment", help)?;
     if text.parse::<jiff::Timestamp>().is_err() {
         let help = "write it in ISO 8601 with its offset: \"2026-12-31T23:00:00Z\"";
         let message = format!("\"{text}\" is no moment in time");

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::shape;
 use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_REPLIES};
-use crate::table::problems::{BAD_NAME, Problems, Value, did_you_mean, entries, integer};
+use crate::table::problems::{BAD_NAME, Problems, Value, did_you_mean, integer};
 use crate::table::schedule::parse_seconds;
 use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary;
@@ -45,15 +45,13 @@ pub(super) fn extra(
     section: Option<&Value<'_>>,
 ) -> BTreeMap<String, Vec<String>> {
     let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let table = section.and_then(|section| problems.table(section, "a table of elements"));
-    let known: Vec<&str> = Channel::ALL
-        .into_iter()
-        .flat_map(vocabulary::element_names)
-        .collect();
-    for (key, value) in table.map(entries).unwrap_or_default() {
+    let known = Channel::ALL.into_iter();
+    let known: Vec<&str> = known.flat_map(vocabulary::element_names).collect();
+    for (key, value) in problems.entries(section, "a table of elements") {
         let element = key.get_ref().as_ref();
         if !known.contains(&element) {
-            let help = did_you_mean(element, known.iter().copied(), "name an element of TwiML's");
+            let otherwise = "name an element of TwiML's";
+            let help = did_you_mean('`', element, known.iter().copied(), otherwise);
             let message = format!("TwiML has no element `{element}`");
             problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
             continue;
@@ -67,8 +65,8 @@ pub(super) fn extra(
             let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte);
             let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic());
             if begins_well && name.bytes().all(is_word) {
-                let attributes = extra.entry(element.to_owned()).or_default();
-                attributes.push(name.to_owned());
+                let names = extra.entry(element.to_owned()).or_default();
+                names.push(name.to_owned());
             } else {
                 let message = format!("\"{name}\" cannot be the name of an attribute");
                 let help = "a name begins with a letter and has only letters, digits, - _ and :";
@@ -100,31 +98,23 @@ fn seconds(problems: &mut Problems, table: &DeTable<'_>) -> Option<u32> {
     let seconds = match value.get_ref() {
         DeValue::String(text) => parse_seconds(text),
         DeValue::Integer(number) => parse_seconds(number.as_str()),
-        _ => {
-            problems.wrong_type(value, "a time", help);
-            return None;
-        }
+        _ => return problems.wrong_type(value, "a time", help),
     };
     let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds));
-    if seconds.is_none() {
-        let message = "this is no time that could be counted in";
-        problems.error(&BAD_LIMIT, value.span(), message, help);
-    }
-    seconds
+    let message = "this is no time that could be counted in";
+    seconds.or_else(|| problems.refuse(&BAD_LIMIT, value.span(), message, help))
 }
 
 fn count(problems: &mut Problems, table: &DeTable<'_>, key: &str, most: u32) -> Option<u32> {
     let value = table.get(key)?;
     let DeValue::Integer(number) = value.get_ref() else {
         let help = "write a number; 0 switches the guard off";
-        problems.wrong_type(value, "a whole number", help);
-        return None;
+        return problems.wrong_type(value, "a whole number", help);
     };
     let count = integer(number).filter(|count| *count <= most);
-    if count.is_none() {
+    count.or_else(|| {
         let message = format!("{} is not from 0 to {most}", number.as_str());
         let help = "write such a number; 0 switches the guard off";
-        problems.error(&BAD_LIMIT, value.span(), message, help);
-    }
-    count
+        problems.refuse(&BAD_LIMIT, value.span(), message, help)
+    })
 }

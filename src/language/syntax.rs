@@ -45,10 +45,8 @@ pub(super) fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
     let (_, errors) = DeTable::parse_recoverable(&text);
     for error in errors {
         let span = error.span().unwrap_or(0..0);
-        let is_known = found
-            .iter()
-            .any(|known: &Diagnostic| line(file, &known.span) == line(file, &span));
-        if !is_known && found.len() < MOST {
+        let is_here = |known: &Diagnostic| line(file, &known.span) == line(file, &span);
+        if !found.iter().any(is_here) && found.len() < MOST {
             found.push(diagnostic(file, &error, span));
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use jiff::Timestamp;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::names::Names;
 use super::shape;
@@ -12,13 +12,12 @@ use crate::table::answer::{Asked, answer};
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::guard::{LOOP_GUARD, LoopGuard};
 use crate::table::intercept::{BLOCK, PASS};
-use crate::table::problems::{DUPLICATE_NAME, Problems, Value, entries};
+use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, entries};
 use crate::table::schedule::parse_moment;
 use crate::table::when::{Mismatch, When};
 use crate::table::{DEFAULT, Miss, Table, twiml};
 use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
-use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_TEST: Check = Check::new(
     "bad-test",
@@ -79,16 +78,13 @@ pub(super) fn run_tests(
     file: &DeTable<'_>,
     table: Option<&Table>,
 ) -> (Vec<Diagnostic>, Vec<RanTest>) {
-    let Some(section) = file.get("test") else {
-        return Default::default();
-    };
     let help = "write [[test]], with two brackets, above each test";
-    let tests = problems.array(section, "an array of tests", help);
+    let tests = problems.tables(file.get("test"), ("an array of tests", help), "a test");
     let mut failures = Problems::new(problems.file());
     let mut taken = BTreeSet::new();
     let mut ran = Vec::new();
-    for value in tests.unwrap_or_default() {
-        let test = test_case(names, problems, value, &mut taken);
+    for (test, whole) in tests {
+        let test = test_case(names, problems, test, whole, &mut taken);
         if let (Some(test), Some(table)) = (test, table) {
             ran.push(run_test(problems, &mut failures, test, table));
         }
@@ -99,13 +95,13 @@ pub(super) fn run_tests(
 fn test_case<'v>(
     names: &Names,
     problems: &mut Problems,
-    value: &'v Value<'_>,
+    test: &'v DeTable<'_>,
+    whole: &Value<'_>,
     taken: &mut BTreeSet<&'v str>,
 ) -> Option<TableTest<'v>> {
-    let test = problems.table(value, "a test")?;
     problems.unknown_keys(test, "a test", &shape::TEST.keys());
     let help = "write name = \"…\": it says which test has failed";
-    let name = problems.required(test, "name", "a test", value.span(), help)?;
+    let name = problems.required(test, "name", "a test", whole.span(), help)?;
     let place = name.span();
     let text = problems.text(name, "a name")?;
     if !taken.insert(text) {
@@ -134,12 +130,10 @@ fn test_case<'v>(
         .get("channel")
         .and_then(|channel| test_channel(problems, channel))
         .unwrap_or_else(|| sample::channel(&given, webhook, false));
-    let step = test
-        .get("step")
-        .and_then(|step| problems.text(step, "the name of a step"));
-    let contains = test
-        .get("contains")
-        .and_then(|contains| Some((problems.text(contains, "a text")?, contains.span())));
+    let step = test.get("step");
+    let step = step.and_then(|step| problems.text(step, "the name of a step"));
+    let contains = test.get("contains");
+    let contains = contains.and_then(|value| Some((problems.text(value, "a text")?, value.span())));
     let at = test.get("at").and_then(|at| test_moment(problems, at));
     if problems.errors_since(count) > 0 {
         return None;
@@ -177,17 +171,15 @@ fn expected<'v>(
         }
         let mut routes: Vec<_> = names.routes.iter().collect();
         routes.sort_unstable_by_key(|(_, place)| **place);
-        let help = match nearest(expect, routes.iter().map(|(name, _)| name.as_str())) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None if [BLOCK, PASS].contains(&expect) => {
-                "add webhook = \"intercept\" to test an intercept".to_owned()
-            }
-            None => "name a route, or write \"default\" or \"loop-guard\"".to_owned(),
+        let otherwise = match expect {
+            BLOCK | PASS => "add webhook = \"intercept\" to test an intercept",
+            _ => "name a route, or write \"default\" or \"loop-guard\"",
         };
+        let known = routes.iter().map(|(name, _)| name.as_str());
+        let help = did_you_mean('"', expect, known, otherwise);
         (format!("there is no route \"{expect}\""), help)
     };
-    problems.error(&BAD_TEST, value.span(), message, help);
-    None
+    problems.refuse(&BAD_TEST, value.span(), message, help)
 }
 
 fn test_request(
@@ -200,13 +192,11 @@ fn test_request(
         return Some(Form::default());
     };
     let fields = problems.table(value, "a table of parameters")?;
+    let is_intercept = webhook == Webhook::Intercept;
     let mut pairs = Vec::new();
     for (key, value) in entries(fields) {
         let name = key.get_ref().as_ref();
-        names.check_parameter(problems, name, &key.span(), "never matches");
-        if webhook == Webhook::Intercept {
-            names.check_intercept_parameter(problems, name, &key.span());
-        }
+        names.check_matched_parameter(problems, name, &key.span(), is_intercept);
         pairs.push((name.to_owned(), problems.text(value, "a text")?.to_owned()));
     }
     Some(pairs.into_iter().collect())
@@ -214,13 +204,11 @@ fn test_request(
 
 fn test_channel(problems: &mut Problems, value: &Value<'_>) -> Option<Channel> {
     let text = problems.text(value, "\"voice\" or \"message\"")?;
-    let channel = Channel::from_name(text);
-    if channel.is_none() {
+    Channel::from_name(text).or_else(|| {
         let message = format!("there is no channel \"{text}\"");
         let help = "write \"voice\" or \"message\"";
-        problems.error(&BAD_TEST, value.span(), message, help);
-    }
-    channel
+        problems.refuse(&BAD_TEST, value.span(), message, help)
+    })
 }
 
 fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> {
@@ -230,30 +218,20 @@ fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> 
     let text = problems.text(value, "the name of a webhook")?;
     let webhook = Webhook::from_name(text)
         .filter(|webhook| webhook.wants_document() || *webhook == Webhook::Intercept);
-    if webhook.is_none() {
+    webhook.or_else(|| {
         let message = format!("a test cannot ask a webhook \"{text}\"");
         let help = "write \"out-of-session\", \"webhook\" or \"intercept\"";
-        problems.error(&BAD_TEST, value.span(), message, help);
-    }
-    webhook
+        problems.refuse(&BAD_TEST, value.span(), message, help)
+    })
 }
 
 fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> {
-    let text = match value.get_ref() {
-        DeValue::String(text) => text.to_string(),
-        DeValue::Datetime(moment) => moment.to_string(),
-        _ => {
-            problems.wrong_type(value, "a moment", WRITE_AT);
-            return None;
-        }
-    };
-    let moment = parse_moment(&text);
-    if moment.is_none() {
+    let text = problems.moment(value, "a moment", WRITE_AT)?;
+    parse_moment(&text).or_else(|| {
         let help = "write it with its zone or offset: \"2026-12-24T12:00[America/New_York]\"";
         let message = format!("\"{text}\" is no moment in time");
-        problems.error(&BAD_TEST, value.span(), message, help);
-    }
-    moment
+        problems.refuse(&BAD_TEST, value.span(), message, help)
+    })
 }
 
 /// Runs a test; when it fails, why is added to the failures.
@@ -332,10 +310,8 @@ fn run_answer(
             }
             None => format!("\"{route}\" answers, not \"{}\"", test.expect),
         };
-        let help = if ["Caller", "From"]
-            .iter()
-            .any(|name| test.body.first(name).is_some())
-        {
+        let is_there = |name: &&str| test.body.first(name).is_some();
+        let help = if ["Caller", "From"].iter().any(is_there) {
             "`explain` with this request shows why"
         } else {
             "`explain` with this request shows why; without a Caller the caller counts as withheld"

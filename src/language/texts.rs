@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::directory_file::unknown_column;
-use super::names::{CellCheck, Owner, Reader, Rule, StepReference, Uses, session_in_step};
+use super::names::{CellCheck, Owner, Reader, Rule, StepReference, Uses, check_session};
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, did_you_mean, listed};
 use crate::table::reply::template::{
@@ -139,9 +139,12 @@ pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> 
 
 fn bad_template(problems: &mut Problems, text: &str, error: &TemplateError, slot: &Slot<'_>) {
     let help = match &error.kind {
-        TemplateErrorKind::UnknownFilter(name) => {
-            did_you_mean(name, FILTERS, format!("there are {}", listed(&FILTERS)))
-        }
+        TemplateErrorKind::UnknownFilter(name) => did_you_mean(
+            '`',
+            name,
+            FILTERS,
+            format!("there are {}", listed(&FILTERS)),
+        ),
         TemplateErrorKind::Unclosed => {
             "close it with }}; for two braces write {{ \"{{\" }}".to_owned()
         }
@@ -221,11 +224,7 @@ fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
 fn check_parameter(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) {
     let names = reader.names;
     names.check_parameter(reader.problems, name, span, "is always empty");
-    let in_step = matches!(reader.owner, Owner::Route { in_step: true, .. });
-    if in_step && parameters::get(name).session {
-        let help = "say it in the reply that leads here";
-        session_in_step(reader.problems, name, span, help);
-    }
+    check_session(reader, name, span, "say it in the reply that leads here");
 }
 
 /// The other party's real number may stand only where it is dialled, in a route that says `private = true` or in a
@@ -371,10 +370,9 @@ fn use_step(uses: &mut Uses, url: &str, slot: &Slot<'_>) {
         return;
     };
     let query = query.split('#').next().unwrap_or_default();
-    let step = query
-        .split('&')
-        .find_map(|field| field.strip_prefix("step="))
-        .unwrap_or_default();
+    let mut fields = query.split('&');
+    let step = fields.find_map(|field| field.strip_prefix("step="));
+    let step = step.unwrap_or_default();
     let is_ours = page.is_empty();
     if step.contains(FILLED) {
         uses.leads_anywhere = true;

@@ -11,7 +11,7 @@ use super::attributes::UNUSUAL_VALUE;
 use super::names::{CellCheck, Names, StepReference, Uses};
 use super::shape;
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::{Problems, did_you_mean_text, entries};
+use crate::table::problems::{Problems, did_you_mean, entries};
 use crate::twilio::spelling::nearest;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
@@ -90,18 +90,15 @@ pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, 
 
 /// Checks the steps that URLs lead to against those that routes answer.
 fn check_steps(problems: &mut Problems, uses: &Uses) {
-    let steps: BTreeSet<&str> = uses
-        .answered
-        .iter()
-        .map(|(step, _)| step.as_str())
-        .collect();
+    let answered = uses.answered.iter().map(|(step, _)| step.as_str());
+    let steps: BTreeSet<&str> = answered.collect();
     for reference in &uses.steps {
         let step = reference.step.as_str();
         if !reference.is_ours || step.is_empty() || steps.contains(step) {
             continue;
         }
         let otherwise = format!("add a route with step = \"{step}\"");
-        let help = did_you_mean_text(step, steps.iter().copied(), otherwise);
+        let help = did_you_mean('"', step, steps.iter().copied(), otherwise);
         let message = format!("no route has step = \"{step}\"");
         problems.error(&UNKNOWN_STEP, &reference.span, message, help);
     }
@@ -208,7 +205,6 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
     }
 }
 
-/// Reports the directories, schedules and replies that nothing uses.
 fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
     let sections = [
         ("directory", &uses.directories),
@@ -216,9 +212,8 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
         ("reply", &uses.replies),
     ];
     for (section, used) in sections {
-        let table = file
-            .get(section)
-            .and_then(|table| table.get_ref().as_table());
+        let table = file.get(section);
+        let table = table.and_then(|table| table.get_ref().as_table());
         for (key, _) in table.map(entries).unwrap_or_default() {
             let name = key.get_ref().as_ref();
             if used.contains(name) {

@@ -85,8 +85,20 @@ impl Problems {
         span: impl Borrow<Range<usize>>,
         message: impl Into<String>,
         help: impl Into<String>,
-    ) {
-        self.add(Severity::Error, check, span, message, help);
+    ) -> &mut Diagnostic {
+        self.add(Severity::Error, check, span, message, help)
+    }
+
+    /// Adds an error about a value, which leaves none.
+    pub(crate) fn refuse<T>(
+        &mut self,
+        check: &'static Check,
+        span: impl Borrow<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Option<T> {
+        self.error(check, span, message, help);
+        None
     }
 
     /// Adds an error that Twilio would have reported under this number.
@@ -98,20 +110,7 @@ impl Problems {
         message: impl Into<String>,
         help: impl Into<String>,
     ) {
-        self.add(Severity::Error, check, span, message, help)
-            .error_number = number.into();
-    }
-
-    /// Adds an error at a place in another file: that of a directory.
-    pub(crate) fn error_in(
-        &mut self,
-        file: &Arc<File>,
-        check: &'static Check,
-        span: Range<usize>,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
-        self.add(Severity::Error, check, span, message, help).file = Arc::clone(file);
+        self.error(check, span, message, help).error_number = number.into();
     }
 
     /// Adds a warning.
@@ -205,33 +204,36 @@ impl Problems {
     /// The value's text; an error says what was wanted when it is none.
     pub(crate) fn text<'v>(&mut self, value: &'v Value<'_>, wanted: &str) -> Option<&'v str> {
         let text = value.get_ref().as_str();
-        if text.is_none() {
-            self.no_text(value, wanted, "write a text in quotes");
+        text.or_else(|| self.no_text(value, wanted, "write a text in quotes"))
+    }
+
+    /// The text of a moment, which TOML can also write without quotes.
+    pub(crate) fn moment(&mut self, value: &Value<'_>, wanted: &str, help: &str) -> Option<String> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Datetime(moment) => Some(moment.to_string()),
+            _ => self.wrong_type(value, wanted, help),
         }
-        text
     }
 
     /// The error for a value that should be a text or may be one: a number only lacks its quotes.
-    pub(crate) fn no_text(
+    pub(crate) fn no_text<T>(
         &mut self,
         value: &Value<'_>,
         wanted: &str,
         otherwise: impl Into<String>,
-    ) {
+    ) -> Option<T> {
         let help = match value.get_ref() {
             DeValue::Integer(number) => format!("write it in quotes: \"{}\"", number.as_str()),
             _ => otherwise.into(),
         };
-        self.wrong_type(value, wanted, help);
+        self.wrong_type(value, wanted, help)
     }
 
     /// The value as a boolean.
     pub(crate) fn boolean(&mut self, value: &Value<'_>, wanted: &str) -> Option<bool> {
         let boolean = value.get_ref().as_bool();
-        if boolean.is_none() {
-            self.wrong_type(value, wanted, "write true or false, without quotes");
-        }
-        boolean
+        boolean.or_else(|| self.wrong_type(value, wanted, "write true or false, without quotes"))
     }
 
     /// Whether a key of a section is true; a missing one is not.
@@ -248,10 +250,7 @@ impl Problems {
         wanted: &str,
     ) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.wrong_type(value, wanted, "write a table: { … }, or a [section]");
-        }
-        table
+        table.or_else(|| self.wrong_type(value, wanted, "write a table: { … }, or a [section]"))
     }
 
     /// The value as an array.
@@ -261,11 +260,31 @@ impl Problems {
         wanted: &str,
         help: &str,
     ) -> Option<&'v [Value<'i>]> {
-        let array = value.get_ref().as_array();
-        if array.is_none() {
-            self.wrong_type(value, wanted, help);
-        }
-        array.map(|array| &**array)
+        let array = value.get_ref().as_array().map(|array| &**array);
+        array.or_else(|| self.wrong_type(value, wanted, help))
+    }
+
+    /// The tables in a section such as `[[route]]`, each with the whole of its value.
+    pub(crate) fn tables<'v, 'i>(
+        &mut self,
+        section: Option<&'v Value<'i>>,
+        (all, help): (&str, &str),
+        one: &str,
+    ) -> Vec<(&'v DeTable<'i>, &'v Value<'i>)> {
+        let array = section.and_then(|section| self.array(section, all, help));
+        let items = array.unwrap_or_default().iter();
+        let tables = items.filter_map(|item| Some((self.table(item, one)?, item)));
+        tables.collect()
+    }
+
+    /// The entries of a section such as `[schedule]`, in the order of the file.
+    pub(crate) fn entries<'v, 'i>(
+        &mut self,
+        section: Option<&'v Value<'i>>,
+        wanted: &str,
+    ) -> Vec<(&'v Key<'i>, &'v Value<'i>)> {
+        let table = section.and_then(|section| self.table(section, wanted));
+        table.map(entries).unwrap_or_default()
     }
 
     /// The value of a key; an error at a place when the section does not have it.
@@ -286,9 +305,14 @@ impl Problems {
     }
 
     /// The error for a value of another type than `wanted`.
-    pub(crate) fn wrong_type(&mut self, value: &Value<'_>, wanted: &str, help: impl Into<String>) {
+    pub(crate) fn wrong_type<T>(
+        &mut self,
+        value: &Value<'_>,
+        wanted: &str,
+        help: impl Into<String>,
+    ) -> Option<T> {
         let message = format!("{wanted} wanted, found {}", described(value.get_ref()));
-        self.error(&WRONG_TYPE, value.span(), message, help);
+        self.refuse(&WRONG_TYPE, value.span(), message, help)
     }
 
     /// The error for each key that a section does not have.
@@ -297,7 +321,7 @@ impl Problems {
             let name = key.get_ref().as_ref();
             if !known.contains(&name) {
                 let otherwise = format!("{section} has {}", listed(known));
-                let help = did_you_mean(name, known.iter().copied(), otherwise);
+                let help = did_you_mean('`', name, known.iter().copied(), otherwise);
                 let message = format!("{section} has no key `{name}`");
                 self.error(&UNKNOWN_KEY, key.span(), message, help);
             }
@@ -320,7 +344,8 @@ impl Problems {
         } else {
             format!("add a section [{kind}.{name:?}]")
         };
-        let help = did_you_mean_text(name, known.into_iter().map(String::as_str), otherwise);
+        let known = known.into_iter().map(String::as_str);
+        let help = did_you_mean('"', name, known, otherwise);
         let message = format!("there is no {kind} \"{name}\"");
         self.error(check, span, message, help);
     }
@@ -347,26 +372,15 @@ pub(crate) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t V
     entries
 }
 
-/// The help for a misspelt key or name: the nearest of those that are known, else `otherwise`.
+/// The help for a misspelt key or text: the nearest of those that are known, in these quotes, else `otherwise`.
 pub(crate) fn did_you_mean<'k>(
+    quote: char,
     name: &str,
     known: impl IntoIterator<Item = &'k str>,
     otherwise: impl Into<String>,
 ) -> String {
     match nearest(name, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => otherwise.into(),
-    }
-}
-
-/// [`did_you_mean`] for a text, which stands in quotes.
-pub(crate) fn did_you_mean_text<'k>(
-    text: &str,
-    known: impl IntoIterator<Item = &'k str>,
-    otherwise: impl Into<String>,
-) -> String {
-    match nearest(text, known) {
-        Some(near) => format!("did you mean \"{near}\"?"),
+        Some(near) => format!("did you mean {quote}{near}{quote}?"),
         None => otherwise.into(),
     }
 }
@@ -374,7 +388,7 @@ pub(crate) fn did_you_mean_text<'k>(
 /// The help for a text that is none of these words.
 pub(crate) fn one_of(text: &str, words: &[&str]) -> String {
     let otherwise = format!("it is one of {}", choice(words));
-    did_you_mean_text(text, words.iter().copied(), otherwise)
+    did_you_mean('"', text, words.iter().copied(), otherwise)
 }
 
 /// Names for a sentence: `` `a`, `b` and `c` ``.

@@ -33,7 +33,6 @@ pub(super) struct Element {
     pub content: Vec<Node>,
 }
 
-/// An attribute of an element.
 pub(super) struct Attribute {
     pub at: usize,
     pub name: String,
@@ -66,9 +65,8 @@ pub(super) fn remove(nodes: &mut Vec<Node>, is_refused: &dyn Fn(usize) -> bool) 
         let Node::Element(element) = node else {
             return true;
         };
-        element
-            .attributes
-            .retain(|attribute| !is_refused(attribute.at));
+        let attributes = &mut element.attributes;
+        attributes.retain(|attribute| !is_refused(attribute.at));
         remove(&mut element.content, is_refused);
         !is_refused(element.at)
     });
@@ -162,13 +160,8 @@ impl Writer {
         let (start, tag) = (self.text.len(), element.tag);
         let _ = write!(self.text, "{{ {tag} = ");
         self.content(&element.content, indent);
-        for Attribute {
-            at,
-            name,
-            value,
-            is_bare,
-        } in &element.attributes
-        {
+        for attribute in &element.attributes {
+            let (name, value) = (&attribute.name, &attribute.value);
             self.text += ", ";
             let start = self.text.len();
             let is_bare_key = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
@@ -178,12 +171,12 @@ impl Writer {
                 self.text += &quoted(name);
             }
             self.text += " = ";
-            if *is_bare {
+            if attribute.is_bare {
                 self.text += value;
             } else {
                 self.string(value, indent);
             }
-            self.place(start, *at, format!("`{name}` of <{tag}>"));
+            self.place(start, attribute.at, format!("`{name}` of <{tag}>"));
         }
         self.text += " }";
         self.place(start, element.at, format!("<{tag}>"));

@@ -69,6 +69,7 @@ impl Fields {
         at: usize,
         notes: &mut Notes,
     ) -> Option<&'t str> {
+        let cannot_be_named = |part: char| part.is_whitespace() || "{}|()\"".contains(part);
         let left_out = match sign {
             "!" => {
                 notes.say(at, format!("the comment {raw} is gone"));
@@ -89,10 +90,7 @@ impl Fields {
             _ if name == "." => {
                 format!("left out {raw}: a parameter has one value, write each value out")
             }
-            _ if name.is_empty()
-                || name
-                    .contains(|found: char| found.is_whitespace() || "{}|()\"".contains(found)) =>
-            {
+            _ if name.is_empty() || name.contains(cannot_be_named) => {
                 format!("left out {raw}: there is no parameter's name in it")
             }
             "&" => {

@@ -13,7 +13,6 @@ use crate::twilio::vocabulary::{
 /// Matches every text with a template in it: its value is not known yet.
 pub(super) const TEMPLATE: &str = r"\{\{";
 
-/// An E.164 number.
 const E164: &str = r"\+[1-9][0-9]{0,14}";
 
 /// A URL: absolute, one that we complete, or a column of a directory.
@@ -34,16 +33,12 @@ pub(super) fn define(definitions: &mut Map<String, Value>) {
             }
         }
         let verbs = reference(&format!("{channel}.{RESPONSE}.children"));
-        definitions.insert(
-            channel.to_string(),
-            json!({ "type": "array", "items": verbs }),
-        );
+        let reply = json!({ "type": "array", "items": verbs });
+        definitions.insert(channel.to_string(), reply);
     }
     definitions.insert("defaults".to_owned(), defaults());
-    let mut names: Vec<&str> = Channel::ALL
-        .into_iter()
-        .flat_map(vocabulary::element_names)
-        .collect();
+    let channels = Channel::ALL.into_iter();
+    let mut names: Vec<&str> = channels.flat_map(vocabulary::element_names).collect();
     names.sort_unstable();
     names.dedup();
     definitions.insert("element".to_owned(), json!({ "enum": names }));
@@ -116,9 +111,8 @@ fn defaults() -> Value {
             let section = sections.entry(spec.tag).or_default();
             for name in spec.attribute_names() {
                 let path = format!("{channel}.{key}/properties/{name}");
-                section
-                    .entry(name.to_owned())
-                    .or_insert_with(|| reference(&path));
+                let attribute = section.entry(name.to_owned());
+                attribute.or_insert_with(|| reference(&path));
             }
         }
     }
@@ -162,10 +156,8 @@ fn attribute(name: &str, spec: &AttributeSpec) -> Value {
 
 fn integer(spec: &AttributeSpec) -> Value {
     let number = "[+-]?[0-9]+";
-    let one = any_of(
-        [number].into_iter().chain(spec.also.keys().copied()),
-        str::to_owned,
-    );
+    let all = [number].into_iter().chain(spec.also.keys().copied());
+    let one = any_of(all, str::to_owned);
     let mut schema = json!({ "pattern": if spec.list { several(&one) } else { whole(&one) } });
     if let Some(min) = spec.min {
         schema["minimum"] = min.into();
@@ -201,9 +193,8 @@ fn string(spec: &AttributeSpec) -> Value {
         (None, Some(pattern)) => Some(format!("{pattern}|{TEMPLATE}")),
         (None, None) if spec.charset.is_none() && spec.max_length.is_none() => None,
         (None, None) => {
-            let one = spec
-                .charset
-                .map(|charset| format!("[{}]", escaped(charset)));
+            let charset = spec.charset.map(escaped);
+            let one = charset.map(|charset| format!("[{charset}]"));
             let one = one.as_deref().unwrap_or(r"[\s\S]");
             let times = spec.max_length.map(|max| format!("{{0,{max}}}"));
             let times = times.as_deref().unwrap_or("*");
@@ -216,19 +207,16 @@ fn string(spec: &AttributeSpec) -> Value {
 /// The form of what leads somewhere; `None` where any name will do.
 fn destination(destination: Destination) -> Option<String> {
     let name = "[A-Za-z0-9+_. @:-]";
-    match destination {
-        Destination::Url => Some(URL.to_owned()),
-        Destination::Number => Some(whole(E164)),
-        Destination::Sip => Some(whole(r"sips?:\S+")),
-        Destination::Sender => Some(whole(&format!(
-            "{E164}|[0-9]{{5,6}}|{name}*[A-Za-z]{name}*"
-        ))),
-        Destination::Caller => Some(whole(&format!("{E164}|{name}*[A-Za-z]{name}*"))),
-        Destination::Address => Some(whole(&format!(
-            "(whatsapp:)?{E164}|(messenger|rcs|client):.+"
-        ))),
-        Destination::Name => None,
-    }
+    let pattern = match destination {
+        Destination::Url => return Some(URL.to_owned()),
+        Destination::Number => E164.to_owned(),
+        Destination::Sip => r"sips?:\S+".to_owned(),
+        Destination::Sender => format!("{E164}|[0-9]{{5,6}}|{name}*[A-Za-z]{name}*"),
+        Destination::Caller => format!("{E164}|{name}*[A-Za-z]{name}*"),
+        Destination::Address => format!("(whatsapp:)?{E164}|(messenger|rcs|client):.+"),
+        Destination::Name => return None,
+    };
+    Some(whole(&pattern))
 }
 
 /// A pattern for the whole of a text, unless a template is in it.
@@ -249,8 +237,6 @@ fn any_of<'t>(texts: impl IntoIterator<Item = &'t str>, pattern: fn(&str) -> Str
 /// A text in a pattern, inside of brackets or outside.
 fn escaped(text: &str) -> String {
     let escape = |character| r"\^$.|?*+()[]{}".contains(character).then_some('\\');
-    let characters = text.chars();
-    characters
-        .flat_map(|character| escape(character).into_iter().chain([character]))
-        .collect()
+    let escaped = |character| escape(character).into_iter().chain([character]);
+    text.chars().flat_map(escaped).collect()
 }

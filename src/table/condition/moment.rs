@@ -7,7 +7,6 @@ use jiff::fmt::rfc2822;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
-use toml::de::DeValue;
 
 use super::{BAD_CONDITION, Reading, Seen};
 use crate::table::problems::{Key, Value};
@@ -30,28 +29,17 @@ impl Moment {
         value: &Value<'_>,
     ) -> Option<Self> {
         let (subject, name) = (reading.subject, key.get_ref());
+        let problems = &mut *reading.problems;
         if !suits(subject) {
             let message = format!("`{subject}` is never a date and time");
             let help = format!("write sessionDateEnded = {{ {name} = \"now-2h\" }}");
-            let problems = &mut *reading.problems;
-            problems.error(&BAD_CONDITION, key.span(), message, help);
-            return None;
+            return problems.refuse(&BAD_CONDITION, key.span(), message, help);
         }
         let help = "write \"now\", \"now-2h\", \"2026-12-31\" or \"2026-12-31T23:00:00Z\"";
-        let written = match value.get_ref() {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Datetime(moment) => moment.to_string(),
-            _ => {
-                reading.problems.wrong_type(value, "a date and time", help);
-                return None;
-            }
-        };
-        let moment = Self::parse(&written);
-        if let Err(message) = &moment {
-            let problems = &mut *reading.problems;
-            problems.error(&BAD_CONDITION, value.span(), message, help);
-        }
-        moment.ok()
+        let written = problems.moment(value, "a date and time", help)?;
+        let parsed = Self::parse(&written);
+        let refuse = |message| problems.refuse(&BAD_CONDITION, value.span(), message, help);
+        parsed.map_or_else(refuse, Some)
     }
 
     fn parse(text: &str) -> Result<Self, String> {
