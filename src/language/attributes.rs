@@ -13,7 +13,7 @@ use super::texts::{BAD_URL, FRAGILE_DEFAULT, Slot, template};
 use super::values::BAD_NUMBER;
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, did_you_mean, entries, listed, one_of};
-use crate::table::reply::template::{Field, Piece, Text, Value as FieldValue};
+use crate::table::reply::template::{Field, FieldValue, Piece, Text};
 use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;

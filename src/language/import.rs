@@ -4,8 +4,8 @@
 //! noted, so the route can be pasted into a table as it is.
 
 mod draft;
-mod elements;
 mod fields;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,7 +14,7 @@ use std::ops::Range;
 use roxmltree::Node;
 
 use self::draft::{Draft, Place};
-use self::elements::{Importer, tag};
+use self::xml::{Importer, tag};
 use crate::language::{self, NoFiles};
 use crate::table::diagnostic::{File, Severity};
 use crate::table::reply::Reply;
@@ -117,7 +117,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
         let message = format!("the document is larger than {MAX_BYTES} bytes");
         return Err(Note::refusal(&file, 0, message));
     }
-    let document = elements::parse(&file)?;
+    let document = xml::parse(&file)?;
     let root = document.root_element();
     let start = root.range().start;
     if tag(root) != "Response" {
@@ -309,7 +309,7 @@ mod tests {
             ("<Response><Foo/></Response>", Channel::Voice, true),
         ] {
             let file = File::new("", text);
-            let document = elements::parse(&file).expect("a document");
+            let document = xml::parse(&file).expect("a document");
             let mut notes = Notes::default();
             assert_eq!(
                 channel(document.root_element(), &mut notes),

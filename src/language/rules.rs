@@ -8,7 +8,7 @@ use crate::table::problems::{Key, Problems, Value, choice};
 use crate::table::reply::template::Piece;
 use crate::table::reply::{Element, Node};
 use crate::table::twiml;
-use crate::twilio::vocabulary::{self, ElementSpec, Ends, RESPONSE, Status};
+use crate::twilio::vocabulary::{self, ElementSpec, Ending, RESPONSE, Status};
 
 pub(super) static EMPTY_ELEMENT: Check = Check::new(
     "empty-element",
@@ -315,12 +315,14 @@ fn check_order(problems: &mut Problems, verb: &Element, next: &Element, span: &R
     let (tag, next) = (verb.spec.tag, next.spec.tag);
     let has_action = verb.sets(ACTION);
     let why = match verb.spec.ends {
-        Some(Ends::Always) => format!("`{tag}` ends the document"),
-        Some(Ends::Action) if has_action => format!("`{tag}` goes on at its `action`"),
-        Some(Ends::ActionOnEmptyResult) if literal(verb, "actionOnEmptyResult") == Some("true") => {
+        Some(Ending::Always) => format!("`{tag}` ends the document"),
+        Some(Ending::Action) if has_action => format!("`{tag}` goes on at its `action`"),
+        Some(Ending::ActionOnEmptyResult)
+            if literal(verb, "actionOnEmptyResult") == Some("true") =>
+        {
             format!("this `{tag}` always goes on at its `action`")
         }
-        Some(Ends::Perhaps) if has_action => {
+        Some(Ending::Perhaps) if has_action => {
             let message = format!("`{next}` may not be reached: this `{tag}` has an `action`");
             let help = "write it before that message, or set statusCallback instead of action";
             problems.warn(&UNREACHABLE_ELEMENT, span, message, help);

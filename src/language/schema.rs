@@ -8,11 +8,11 @@
 //! `anyOf` and a bare `$ref`, not below `if`.
 //! Source: <https://github.com/tamasfe/taplo>, `crates/taplo-common/src/schema/mod.rs`.
 
-mod elements;
+mod twiml;
 
 use serde_json::{Map, Value, json};
 
-use super::shape::{self, Kind, Section};
+use super::shape::{self, KeyKind, Section};
 use crate::table::condition::KINDS;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, ParameterKind};
@@ -38,7 +38,7 @@ const CONDITIONS: [(&str, &str, Option<&str>); 3] = [
 #[must_use]
 pub fn schema() -> Value {
     let mut definitions = Map::new();
-    elements::define(&mut definitions);
+    twiml::define(&mut definitions);
     for (name, example, pattern) in CONDITIONS {
         definitions.insert(name.to_owned(), condition(name, example, pattern));
     }
@@ -60,7 +60,7 @@ pub fn schema() -> Value {
         "anyOf": offered([reference("conditions")]),
     });
     definitions.insert("when".to_owned(), when);
-    let template = json!({ "type": "string", "pattern": elements::TEMPLATE });
+    let template = json!({ "type": "string", "pattern": twiml::TEMPLATE });
     definitions.insert("template".to_owned(), template);
     let mut schema = section(&shape::FILE);
     schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
@@ -108,38 +108,38 @@ fn section(section: &Section) -> Value {
 }
 
 /// What a key of this kind takes.
-fn kind(kind: &Kind, of: &Section) -> Value {
+fn kind(kind: &KeyKind, of: &Section) -> Value {
     match kind {
         // Dates of TOML's are texts to a validator.
-        Kind::Text | Kind::Moment => json!({ "type": "string" }),
-        Kind::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
-        Kind::Name(taken) => {
+        KeyKind::Text | KeyKind::Moment => json!({ "type": "string" }),
+        KeyKind::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
+        KeyKind::Name(taken) => {
             let mut name = json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" });
             if !taken.is_empty() {
                 name["not"] = json!({ "enum": taken });
             }
             name
         }
-        Kind::Names => {
+        KeyKind::Names => {
             json!({ "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1 })
         }
-        Kind::Boolean => json!({ "type": "boolean" }),
-        Kind::Count(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
-        Kind::Duration => json!({
+        KeyKind::Boolean => json!({ "type": "boolean" }),
+        KeyKind::Count(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
+        KeyKind::Duration => json!({
             "type": ["string", "integer"],
             "minimum": 1,
             "maximum": 86_400,
             "pattern": "^[0-9]+[smhd]?$",
         }),
-        Kind::Word(words) => json!({ "enum": words }),
-        Kind::Array(item) => json!({ "type": "array", "items": self::kind(item, of) }),
-        Kind::Map(value) => {
+        KeyKind::Word(words) => json!({ "enum": words }),
+        KeyKind::Array(item) => json!({ "type": "array", "items": self::kind(item, of) }),
+        KeyKind::Map(value) => {
             json!({ "type": "object", "additionalProperties": self::kind(value, of) })
         }
-        Kind::Section(section) => self::section(section),
-        Kind::Reply(channel) => reference(channel.as_str()),
-        Kind::LastReply(channel) => last_reply(*channel),
-        Kind::When => {
+        KeyKind::Section(section) => self::section(section),
+        KeyKind::Reply(channel) => reference(channel.as_str()),
+        KeyKind::LastReply(channel) => last_reply(*channel),
+        KeyKind::When => {
             // Somebody who writes a key of the section below `when` means the section.
             let not_ours = json!({
                 "propertyNames": { "not": { "enum": of.keys() } },
@@ -149,13 +149,13 @@ fn kind(kind: &Kind, of: &Section) -> Value {
             when["items"] = not_ours;
             json!({ "allOf": [reference("when"), when] })
         }
-        Kind::Request => json!({
+        KeyKind::Request => json!({
             "type": "object",
             "properties": parameters(|_| json!({ "type": "string" })),
             "additionalProperties": { "type": "string" },
         }),
-        Kind::Defaults => reference("defaults"),
-        Kind::Extra => json!({
+        KeyKind::Defaults => reference("defaults"),
+        KeyKind::Extra => json!({
             "type": "object",
             "propertyNames": reference("element"),
             "additionalProperties": {

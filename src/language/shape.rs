@@ -21,14 +21,14 @@ pub(super) struct Section {
 /// One key of a section.
 pub(super) struct KeyShape {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: KeyKind,
     pub is_required: bool,
     /// What the key means, in a sentence or two.
     pub help: &'static str,
 }
 
 /// What a key takes.
-pub(super) enum Kind {
+pub(super) enum KeyKind {
     Text,
     /// A text that this pattern describes.
     Pattern(&'static str),
@@ -45,9 +45,9 @@ pub(super) enum Kind {
     Moment,
     /// One of these words.
     Word(&'static [&'static str]),
-    Array(&'static Kind),
+    Array(&'static KeyKind),
     /// A table whose keys the operator chooses.
-    Map(&'static Kind),
+    Map(&'static KeyKind),
     Section(&'static Section),
     /// The elements of a reply.
     Reply(Channel),
@@ -85,7 +85,7 @@ impl Section {
     }
 }
 
-const fn key(name: &'static str, kind: Kind, help: &'static str) -> KeyShape {
+const fn key(name: &'static str, kind: KeyKind, help: &'static str) -> KeyShape {
     KeyShape {
         name,
         kind,
@@ -94,7 +94,7 @@ const fn key(name: &'static str, kind: Kind, help: &'static str) -> KeyShape {
     }
 }
 
-const fn required(name: &'static str, kind: Kind, help: &'static str) -> KeyShape {
+const fn required(name: &'static str, kind: KeyKind, help: &'static str) -> KeyShape {
     let mut key = key(name, kind, help);
     key.is_required = true;
     key
@@ -102,47 +102,47 @@ const fn required(name: &'static str, kind: Kind, help: &'static str) -> KeyShap
 
 #[rustfmt::skip]
 pub(super) static FILE: Section = Section::of(&[
-    key("parameters", Kind::Array(&Kind::Text),
+    key("parameters", KeyKind::Array(&KeyKind::Text),
         "Query fields of your own in the URL that Twilio asks, so that they are not taken for misspelt parameters."),
-    key("defaults", Kind::Defaults,
+    key("defaults", KeyKind::Defaults,
         "Attributes for every element of a kind that does not set them itself, such as [defaults.Say]."),
-    key("schedule", Kind::Map(&Kind::Section(&SCHEDULE)),
+    key("schedule", KeyKind::Map(&KeyKind::Section(&SCHEDULE)),
         "Opening hours by name. A route says during = \"NAME\" or outside = \"NAME\"."),
-    key("directory", Kind::Map(&Kind::Section(&DIRECTORY)),
+    key("directory", KeyKind::Map(&KeyKind::Section(&DIRECTORY)),
         "Numbers or rows by name. A condition says { in = \"NAME\" }, a template {{ NAME.column }}."),
-    key("reply", Kind::Map(&Kind::Section(&REPLY)),
+    key("reply", KeyKind::Map(&KeyKind::Section(&REPLY)),
         "Replies by name, to share between routes. A route says reply = \"NAME\"."),
-    key("route", Kind::Array(&Kind::Section(&ROUTE)),
+    key("route", KeyKind::Array(&KeyKind::Section(&ROUTE)),
         "Which requests get which answer. The first route that matches answers."),
-    required("default", Kind::Section(&LAST),
+    required("default", KeyKind::Section(&LAST),
         "What callers and senders get when no route matches. It must not be able to fail."),
-    key("test", Kind::Array(&Kind::Section(&TEST)),
+    key("test", KeyKind::Array(&KeyKind::Section(&TEST)),
         "Requests and the routes that must answer them. `check` and every reload run them."),
-    key("loop_guard", Kind::Section(&LIMITS), "Limits that keep two machines from answering each other for ever."),
-    key("intercept", Kind::Array(&Kind::Section(&INTERCEPT)),
+    key("loop_guard", KeyKind::Section(&LIMITS), "Limits that keep two machines from answering each other for ever."),
+    key("intercept", KeyKind::Array(&KeyKind::Section(&INTERCEPT)),
         "Which interactions of Proxy sessions are blocked. The first that matches decides; without one the interaction passes."),
-    key("extra", Kind::Extra,
+    key("extra", KeyKind::Extra,
         "Attributes that Twilio has added since, by element: Dial = [\"newAttribute\"]. `check` accepts them; this schema cannot know them."),
 ]);
 
 #[rustfmt::skip]
 pub(super) static ROUTE: Section = Section {
     keys: &[
-        required("name", Kind::Name(&[DEFAULT, LOOP_GUARD]),
+        required("name", KeyKind::Name(&[DEFAULT, LOOP_GUARD]),
             "A unique name for logs, metrics, tests and the answer's header."),
-        key("step", Kind::Name(&[]),
+        key("step", KeyKind::Name(&[]),
             "Answers only requests with ?step=NAME in their URL. Without it, only those without a step."),
-        key("when", Kind::When, WHEN),
-        key("during", Kind::Names, "Answers only while one of these schedules is open."),
-        key("outside", Kind::Names, "Answers only while one of these schedules is closed."),
-        key("voice", Kind::Reply(Channel::Voice), "Answers calls. An empty array ends the call without a word."),
-        key("message", Kind::Reply(Channel::Message), "Answers texts. An empty array sends nothing."),
-        key("reply", Kind::Text, "The [reply.NAME] that stands for `voice` and `message`."),
-        key("create_session", Kind::Section(&SESSION),
+        key("when", KeyKind::When, WHEN),
+        key("during", KeyKind::Names, "Answers only while one of these schedules is open."),
+        key("outside", KeyKind::Names, "Answers only while one of these schedules is closed."),
+        key("voice", KeyKind::Reply(Channel::Voice), "Answers calls. An empty array ends the call without a word."),
+        key("message", KeyKind::Reply(Channel::Message), "Answers texts. An empty array sends nothing."),
+        key("reply", KeyKind::Text, "The [reply.NAME] that stands for `voice` and `message`."),
+        key("create_session", KeyKind::Section(&SESSION),
             "Answers Proxy with a new session between the caller and this party."),
-        key("private", Kind::Boolean,
+        key("private", KeyKind::Boolean,
             "Allows the route to dial outboundParticipantIdentifier, the other party's real number."),
-        key("answer_machines", Kind::Boolean,
+        key("answer_machines", KeyKind::Boolean,
             "Also answers texts from short codes and named senders, and opt-out words."),
     ],
     any_of: &["voice", "message", "reply", "create_session"],
@@ -154,18 +154,18 @@ const WHEN: &str =
 
 #[rustfmt::skip]
 pub(super) static INTERCEPT: Section = Section::of(&[
-    required("name", Kind::Name(&[DEFAULT, LOOP_GUARD, BLOCK, PASS]), "A unique name for logs, metrics and tests."),
-    key("when", Kind::When, WHEN),
-    key("during", Kind::Names, "Decides only while one of these schedules is open."),
-    key("outside", Kind::Names, "Decides only while one of these schedules is closed."),
-    required("block", Kind::Boolean, "Whether the interaction is blocked or passes."),
+    required("name", KeyKind::Name(&[DEFAULT, LOOP_GUARD, BLOCK, PASS]), "A unique name for logs, metrics and tests."),
+    key("when", KeyKind::When, WHEN),
+    key("during", KeyKind::Names, "Decides only while one of these schedules is open."),
+    key("outside", KeyKind::Names, "Decides only while one of these schedules is closed."),
+    required("block", KeyKind::Boolean, "Whether the interaction is blocked or passes."),
 ]);
 
 #[rustfmt::skip]
 pub(super) static REPLY: Section = Section {
     keys: &[
-        key("voice", Kind::Reply(Channel::Voice), "What a caller hears."),
-        key("message", Kind::Reply(Channel::Message), "What a sender gets."),
+        key("voice", KeyKind::Reply(Channel::Voice), "What a caller hears."),
+        key("message", KeyKind::Reply(Channel::Message), "What a sender gets."),
     ],
     any_of: &["voice", "message"],
     apart: &[],
@@ -174,29 +174,29 @@ pub(super) static REPLY: Section = Section {
 /// `[default]`
 #[rustfmt::skip]
 pub(super) static LAST: Section = Section::of(&[
-    required("voice", Kind::LastReply(Channel::Voice), "What a caller hears: no templates, and nothing that leads on."),
-    key("message", Kind::LastReply(Channel::Message), "What a sender gets: no templates, and nothing that leads on."),
+    required("voice", KeyKind::LastReply(Channel::Voice), "What a caller hears: no templates, and nothing that leads on."),
+    key("message", KeyKind::LastReply(Channel::Message), "What a sender gets: no templates, and nothing that leads on."),
 ]);
 
 #[rustfmt::skip]
 pub(super) static SCHEDULE: Section = Section::of(&[
-    required("timezone", Kind::Text, "The IANA name of the time zone, such as America/New_York."),
-    required("open", Kind::Array(&Kind::Moment),
+    required("timezone", KeyKind::Text, "The IANA name of the time zone, such as America/New_York."),
+    required("open", KeyKind::Array(&KeyKind::Moment),
         "Days and hours: \"Mon-Fri 09:00-17:30\". \"22:00-06:00\" runs past midnight, \"00:00-24:00\" is all day."),
-    key("closed", Kind::Array(&Kind::Moment),
+    key("closed", KeyKind::Array(&KeyKind::Moment),
         "Wins over `open`: \"12-25\" every year, \"2026-12-31 12:00-24:00\", \"2027-01-02..2027-01-05\"."),
 ]);
 
 #[rustfmt::skip]
 pub(super) static DIRECTORY: Section = Section {
     keys: &[
-        key("numbers", Kind::Array(&Kind::Pattern(r"^[^*]+\*?$|^\*$")),
+        key("numbers", KeyKind::Array(&KeyKind::Pattern(r"^[^*]+\*?$|^\*$")),
             "Numbers, or the beginnings of numbers followed by `*`."),
-        key("file", Kind::Text, "A CSV file beside the table, with a header."),
-        key("rows", Kind::Array(&Kind::Map(&Kind::Text)),
+        key("file", KeyKind::Text, "A CSV file beside the table, with a header."),
+        key("rows", KeyKind::Array(&KeyKind::Map(&KeyKind::Text)),
             "Rows in place. A template can use the value of each column."),
-        key("key", Kind::Text, "The column to look values up in. Without it: `number`."),
-        key("public", Kind::Array(&Kind::Text),
+        key("key", KeyKind::Text, "The column to look values up in. Without it: `number`."),
+        key("public", KeyKind::Array(&KeyKind::Text),
             "Columns that may be spoken or sent as text although they are dialled."),
     ],
     any_of: &["numbers", "file", "rows"],
@@ -208,35 +208,35 @@ pub(super) static DIRECTORY: Section = Section {
 /// Source: Proxy's out-of-session guide, <https://www.twilio.com/docs/proxy/out-of-session-callback-response-guide>.
 #[rustfmt::skip]
 pub(super) static SESSION: Section = Section::of(&[
-    required("participantIdentifier", Kind::Text, "The real number of the other party."),
-    key("participantProxyIdentifier", Kind::Text,
+    required("participantIdentifier", KeyKind::Text, "The real number of the other party."),
+    key("participantProxyIdentifier", KeyKind::Text,
         "The masked number that the other party sees. Without it Proxy picks one."),
-    key("uniqueName", Kind::Text, "At most 191 characters. Proxy accepts each name only once, so put a SID into it."),
-    key("mode", Kind::Word(&MODES), "What the session carries. Without it: calls and texts."),
-    key("ttl", Kind::Count(u32::MAX), "Seconds after the last interaction until the session ends; 0 is never."),
-    key("dateExpiry", Kind::Moment, "When the session ends. Wins over ttl."),
+    key("uniqueName", KeyKind::Text, "At most 191 characters. Proxy accepts each name only once, so put a SID into it."),
+    key("mode", KeyKind::Word(&MODES), "What the session carries. Without it: calls and texts."),
+    key("ttl", KeyKind::Count(u32::MAX), "Seconds after the last interaction until the session ends; 0 is never."),
+    key("dateExpiry", KeyKind::Moment, "When the session ends. Wins over ttl."),
 ]);
 
 #[rustfmt::skip]
 pub(super) static TEST: Section = Section::of(&[
-    required("name", Kind::Text, "What the report calls the test."),
-    key("request", Kind::Request, "The parameters of the request. Missing ones are filled in."),
-    required("expect", Kind::Text,
+    required("name", KeyKind::Text, "What the report calls the test."),
+    key("request", KeyKind::Request, "The parameters of the request. Missing ones are filled in."),
+    required("expect", KeyKind::Text,
         "The route that must answer, `default` or `loop-guard`; for an intercept `block` or `pass`."),
-    key("contains", Kind::Text, "A text that the document must contain."),
-    key("channel", Kind::Word(&["voice", "message"]), "Needed only where the parameters do not tell it."),
-    key("step", Kind::Text, "The request comes back with this step."),
-    key("at", Kind::Moment, "The moment of the request: 2026-12-24T12:00[America/New_York]."),
-    key("webhook", Kind::Word(&["out-of-session", "webhook", "intercept"]), "The webhook that is asked."),
+    key("contains", KeyKind::Text, "A text that the document must contain."),
+    key("channel", KeyKind::Word(&["voice", "message"]), "Needed only where the parameters do not tell it."),
+    key("step", KeyKind::Text, "The request comes back with this step."),
+    key("at", KeyKind::Moment, "The moment of the request: 2026-12-24T12:00[America/New_York]."),
+    key("webhook", KeyKind::Word(&["out-of-session", "webhook", "intercept"]), "The webhook that is asked."),
 ]);
 
 /// `[loop_guard]`
 #[rustfmt::skip]
 pub(super) static LIMITS: Section = Section::of(&[
-    key("replies", Kind::Count(MOST_REPLIES),
+    key("replies", KeyKind::Count(MOST_REPLIES),
         "How many documents with a Message one pair of numbers gets within `per`. Without it: 3. 0 switches the limit off."),
-    key("per", Kind::Duration,
+    key("per", KeyKind::Duration,
         "The time in which they are counted, such as 10m, from 1s to 24h. A bare number is seconds. Without it: 10m."),
-    key("same_call", Kind::Count(u32::MAX),
+    key("same_call", KeyKind::Count(u32::MAX),
         "How often one call may come back before it gets the default. Without it: 20. 0 switches the limit off."),
 ]);

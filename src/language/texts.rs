@@ -8,7 +8,7 @@ use super::names::{CellCheck, Owner, Reader, Rule, StepReference, Uses, check_se
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, did_you_mean, listed};
 use crate::table::reply::template::{
-    FILTERS, Field, Piece, TemplateError, TemplateErrorKind, Text, Value,
+    FILTERS, Field, FieldValue, Piece, TemplateError, TemplateErrorKind, Text,
 };
 use crate::twilio::parameters;
 use crate::twilio::twiml_value::check_url;
@@ -171,7 +171,7 @@ fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>
     let names = reader.names;
     let mut is_right = true;
     for value in text.values_mut() {
-        let Value::Parameter(name) = value else {
+        let FieldValue::Parameter(name) = value else {
             continue;
         };
         let Some((first, column)) = name.split_once('.') else {
@@ -181,7 +181,7 @@ fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>
             Some(Some(file)) => {
                 let directory = file.directory.clone();
                 if let Some(column) = directory.column(column) {
-                    *value = Value::Column { directory, column };
+                    *value = FieldValue::Column { directory, column };
                     continue;
                 }
                 unknown_column(reader.problems, &directory, column, span);
@@ -206,7 +206,7 @@ fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
         Some(Destination::Number | Destination::Sip | Destination::Name | Destination::Address)
     );
     for value in text.fields().flat_map(Field::values) {
-        let Value::Column { directory, column } = value else {
+        let FieldValue::Column { directory, column } = value else {
             continue;
         };
         let name = directory.name().to_owned();

@@ -109,7 +109,7 @@ pub struct ElementSpec {
     /// How many children it may have.
     pub most_children: Option<usize>,
     /// When the elements after it are not reached.
-    pub ends: Option<Ends>,
+    pub ends: Option<Ending>,
     /// Whether the call comes back to the service after it, which `[default]` must not do.
     pub leads_on: bool,
     /// Whether Twilio asks the same URL again when it has no `action`.
@@ -140,7 +140,7 @@ pub(crate) struct SpokenMax {
 /// When the elements after one are not reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Ends {
+pub enum Ending {
     /// Always.
     Always,
     /// When it has an `action`.

@@ -10,7 +10,7 @@ use quick_xml::escape::escape;
 use sha2::{Digest as _, Sha256};
 
 use super::charts;
-use super::sheet::{self, Key, Table, hour_name};
+use super::sheet::{self, Key, SheetTable, hour_name};
 use crate::commands::output::figure;
 use crate::journal::figures::{Count, Figures, Quiet};
 
@@ -150,7 +150,7 @@ fn swatch(class: &'static str) -> Html {
     Html(format!(r#"<span class="swatch {class}"></span>"#))
 }
 
-fn section(mut of: Table) -> Html {
+fn section(mut of: SheetTable) -> Html {
     of.cut(ROWS_MAX);
     let mut parts = vec![text_in("h2", of.title)];
     if !of.note.is_empty() {
@@ -161,7 +161,7 @@ fn section(mut of: Table) -> Html {
 }
 
 /// A section's rows, each with its bar below its name.
-fn table(of: &Table) -> Html {
+fn table(of: &SheetTable) -> Html {
     let mut head = vec![text_in(COLUMN, of.of)];
     for (at, name) in of.columns.iter().enumerate() {
         let class = charts::PARTS.get(at).filter(|_| of.columns.len() > 1);

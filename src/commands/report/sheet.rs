@@ -7,7 +7,7 @@ use crate::commands::output::{counted, figure, share, shown};
 use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section, Times};
 
 /// Rows that belong together.
-pub(super) struct Table {
+pub(super) struct SheetTable {
     pub title: &'static str,
     /// One more sentence about it; may be empty.
     pub note: &'static str,
@@ -15,20 +15,20 @@ pub(super) struct Table {
     pub of: &'static str,
     /// What the figures of a row are. The first, or the first two, are drawn as a bar.
     pub columns: Vec<&'static str>,
-    pub rows: Vec<Row>,
+    pub rows: Vec<SheetRow>,
 }
 
 /// A row: its name and its figures, as many as its section has columns.
-pub(super) struct Row {
+pub(super) struct SheetRow {
     pub label: String,
     pub figures: Vec<u64>,
     /// Whether it stands for several, and so has no bar that could be compared.
     pub is_rest: bool,
 }
 
-impl Table {
+impl SheetTable {
     /// What is drawn of a row: one part, or two that add up.
-    pub(super) fn bar<'r>(&self, row: &'r Row) -> &'r [u64] {
+    pub(super) fn bar<'r>(&self, row: &'r SheetRow) -> &'r [u64] {
         &row.figures[..self.columns.len().min(2)]
     }
 
@@ -47,7 +47,7 @@ impl Table {
         }
         let rest = self.rows.split_off(most);
         let sum = |at: usize| rest.iter().map(|row| row.figures[at]).sum();
-        self.rows.push(Row {
+        self.rows.push(SheetRow {
             label: format!("{} others", figure(rest.len() as u64)),
             figures: (0..self.columns.len()).map(sum).collect(),
             is_rest: true,
@@ -119,8 +119,8 @@ pub(super) fn heading(figures: &Figures, zone: &TimeZone) -> String {
 }
 
 /// A section of the figures.
-pub(super) fn table<T: Counted>(section: &Section<T>) -> Table {
-    let rows = section.rows().into_iter().map(|(name, counted)| Row {
+pub(super) fn table<T: Counted>(section: &Section<T>) -> SheetTable {
+    let rows = section.rows().into_iter().map(|(name, counted)| SheetRow {
         is_rest: name == Some(OTHERS),
         ..match name {
             None => row("not certain which", &counted),
@@ -135,10 +135,10 @@ pub(super) fn table<T: Counted>(section: &Section<T>) -> Table {
 fn table_of<T: Counted>(
     title: &'static str,
     of: &'static str,
-    rows: impl Iterator<Item = Row>,
-) -> Table {
+    rows: impl Iterator<Item = SheetRow>,
+) -> SheetTable {
     let figures = T::default().figures().into_iter();
-    Table {
+    SheetTable {
         title,
         note: "",
         of,
@@ -147,16 +147,16 @@ fn table_of<T: Counted>(
     }
 }
 
-fn row(label: &str, counted: &impl Counted) -> Row {
+fn row(label: &str, counted: &impl Counted) -> SheetRow {
     let figures = counted.figures().into_iter();
-    Row {
+    SheetRow {
         label: label.to_owned(),
         figures: figures.map(|(_, figure)| figure).collect(),
         is_rest: false,
     }
 }
 
-pub(super) fn routes(figures: &Figures) -> Table {
+pub(super) fn routes(figures: &Figures) -> SheetTable {
     let mut table = table(&figures.routes);
     if figures.came_back.all() > 0 {
         table.note = "Every answer counts, also to what came back.";
@@ -164,13 +164,13 @@ pub(super) fn routes(figures: &Figures) -> Table {
     table
 }
 
-pub(super) fn hours(figures: &Figures) -> Table {
+pub(super) fn hours(figures: &Figures) -> SheetTable {
     let hours = figures.hours.iter();
     let rows = hours.map(|of| row(&hour_name(of.hour), &of.came));
     table_of::<Count>("Hours", "hour", rows)
 }
 
-pub(super) fn weekdays(figures: &Figures) -> Table {
+pub(super) fn weekdays(figures: &Figures) -> SheetTable {
     let weekdays = figures.weekdays.iter();
     let rows = weekdays.map(|of| row(of.weekday, &of.came));
     table_of::<Count>("Weekdays", "weekday", rows)
@@ -182,10 +182,10 @@ pub(super) fn hour_name(hour: u8) -> String {
 }
 
 /// All other tables that have rows.
-pub(super) fn others(figures: &Figures) -> Vec<Table> {
+pub(super) fn others(figures: &Figures) -> Vec<SheetTable> {
     let statuses = figures.statuses.iter();
     let unusual = statuses.filter(|((webhook, status), _)| !is_usual(webhook, *status));
-    let statuses = Table {
+    let statuses = SheetTable {
         title: "Other statuses",
         note: "Answers with another status than the webhook's own.",
         of: "webhook and status",

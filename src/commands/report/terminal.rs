@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use jiff::tz::TimeZone;
 use unicode_width::UnicodeWidthStr;
 
-use super::sheet::{self, Table};
+use super::sheet::{self, SheetTable};
 use crate::commands::output::figure;
 use crate::journal::figures::{Figures, Quiet};
 
@@ -58,7 +58,7 @@ pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
 }
 
 /// A table: its title with the names of its columns, then one line per row.
-fn draw(mut section: Table, text: &mut String) {
+fn draw(mut section: SheetTable, text: &mut String) {
     section.cut(ROWS_MAX);
     let labels = section.rows.iter().map(|row| row.label.width());
     let widest = labels.max().unwrap_or(0).max(section.title.len());

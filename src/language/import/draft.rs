@@ -15,25 +15,25 @@ pub(super) struct Draft<'d> {
     pub name: String,
     pub channel: Channel,
     pub comments: Vec<&'d str>,
-    pub verbs: Vec<Node>,
+    pub verbs: Vec<DraftNode>,
 }
 
 /// One line of an array of elements, or a piece of a text with elements in it.
-pub(super) enum Node {
+pub(super) enum DraftNode {
     Text { at: usize, text: String },
-    Element(Element),
+    Element(DraftElement),
     Comment(String),
 }
 
 /// An element that TwiML has where it stands.
-pub(super) struct Element {
+pub(super) struct DraftElement {
     pub at: usize,
     pub tag: &'static str,
-    pub attributes: Vec<Attribute>,
-    pub content: Vec<Node>,
+    pub attributes: Vec<DraftAttribute>,
+    pub content: Vec<DraftNode>,
 }
 
-pub(super) struct Attribute {
+pub(super) struct DraftAttribute {
     pub at: usize,
     pub name: String,
     pub value: String,
@@ -52,17 +52,17 @@ pub(super) struct Place {
 }
 
 /// The elements among some nodes.
-pub(super) fn elements(nodes: &[Node]) -> impl Iterator<Item = &Element> {
+pub(super) fn elements(nodes: &[DraftNode]) -> impl Iterator<Item = &DraftElement> {
     nodes.iter().filter_map(|node| match node {
-        Node::Element(element) => Some(element),
-        Node::Text { .. } | Node::Comment(_) => None,
+        DraftNode::Element(element) => Some(element),
+        DraftNode::Text { .. } | DraftNode::Comment(_) => None,
     })
 }
 
 /// Removes the parts that came from refused bytes of the document, with everything in them.
-pub(super) fn remove(nodes: &mut Vec<Node>, is_refused: &dyn Fn(usize) -> bool) {
+pub(super) fn remove(nodes: &mut Vec<DraftNode>, is_refused: &dyn Fn(usize) -> bool) {
     nodes.retain_mut(|node| {
-        let Node::Element(element) = node else {
+        let DraftNode::Element(element) = node else {
             return true;
         };
         let attributes = &mut element.attributes;
@@ -76,7 +76,7 @@ impl Draft<'_> {
     /// The TOML of the route, and the places of its parts, each after its own parts.
     pub(super) fn write(&self) -> (String, Vec<Place>) {
         let asks = asks(self.channel);
-        let mut writer = Writer::default();
+        let mut writer = DraftWriter::default();
         for comment in &self.comments {
             writer.text += &comment_lines(comment, 0);
         }
@@ -108,18 +108,18 @@ pub(super) fn asks(channel: Channel) -> &'static str {
 
 /// What has been written so far. A part without an indentation is written on one line, others over several.
 #[derive(Default)]
-struct Writer {
+struct DraftWriter {
     text: String,
     places: Vec<Place>,
 }
 
-impl Writer {
+impl DraftWriter {
     /// An array with a line for each of its nodes.
-    fn lines(&mut self, nodes: &[Node], indent: usize) {
+    fn lines(&mut self, nodes: &[DraftNode], indent: usize) {
         self.text += "[\n";
         let inner = indent + 2;
         for node in nodes {
-            if let Node::Comment(comment) = node {
+            if let DraftNode::Comment(comment) = node {
                 self.text += &comment_lines(comment, inner);
             } else {
                 self.text += &" ".repeat(inner);
@@ -132,7 +132,7 @@ impl Writer {
     }
 
     /// An array on one line. No comment is among its nodes.
-    fn one_line(&mut self, nodes: &[Node]) {
+    fn one_line(&mut self, nodes: &[DraftNode]) {
         self.text += "[";
         for (position, node) in nodes.iter().enumerate() {
             self.text += if position == 0 { " " } else { ", " };
@@ -141,11 +141,11 @@ impl Writer {
         self.text += " ]";
     }
 
-    fn node(&mut self, node: &Node, indent: Option<usize>) {
+    fn node(&mut self, node: &DraftNode, indent: Option<usize>) {
         match node {
-            Node::Text { text, .. } => self.string(text, indent),
-            Node::Element(element) => self.element(element, indent),
-            Node::Comment(_) => {}
+            DraftNode::Text { text, .. } => self.string(text, indent),
+            DraftNode::Element(element) => self.element(element, indent),
+            DraftNode::Comment(_) => {}
         }
     }
 
@@ -156,7 +156,7 @@ impl Writer {
         };
     }
 
-    fn element(&mut self, element: &Element, indent: Option<usize>) {
+    fn element(&mut self, element: &DraftElement, indent: Option<usize>) {
         let (start, tag) = (self.text.len(), element.tag);
         let _ = write!(self.text, "{{ {tag} = ");
         self.content(&element.content, indent);
@@ -182,14 +182,17 @@ impl Writer {
         self.place(start, element.at, format!("<{tag}>"));
     }
 
-    fn content(&mut self, content: &[Node], indent: Option<usize>) {
+    fn content(&mut self, content: &[DraftNode], indent: Option<usize>) {
         match (content, indent) {
             ([], _) => self.text += "\"\"",
-            ([Node::Text { text, .. }], _) => self.string(text, indent),
+            ([DraftNode::Text { text, .. }], _) => self.string(text, indent),
             (nodes, None) => self.one_line(nodes),
             (nodes, Some(indent)) => {
                 // Words with tags in them stay together on a line when they fit.
-                if nodes.iter().any(|node| matches!(node, Node::Text { .. })) {
+                if nodes
+                    .iter()
+                    .any(|node| matches!(node, DraftNode::Text { .. }))
+                {
                     let (length, count) = (self.text.len(), self.places.len());
                     self.one_line(nodes);
                     let line = self.text.rsplit('\n').next().unwrap_or_default();

@@ -47,14 +47,14 @@ pub enum Piece {
 #[derive(Debug, Clone)]
 pub struct Field {
     /// Where the value comes from.
-    pub source: Value,
+    pub source: FieldValue,
     /// The filters, in the order they are applied.
     pub filters: Vec<Filter>,
 }
 
 /// Where a value comes from.
 #[derive(Debug, Clone)]
-pub enum Value {
+pub enum FieldValue {
     /// `"…"`: a text as it stands.
     Literal(String),
     /// The parameter of this name. A text is parsed with these only; `language` puts columns in their place.
@@ -72,7 +72,7 @@ pub enum Value {
 #[derive(Debug, Clone)]
 pub enum Filter {
     /// `default("…")` or `default(Name)`: this value when the other is empty.
-    Default(Value),
+    Default(FieldValue),
     /// `spell`: the characters with blanks between them, so that a voice reads them one by one.
     Spell,
     /// `upper`: in capitals.
@@ -122,7 +122,7 @@ impl Text {
             let mut parser = FieldParser { text, at, start };
             let field = parser.parse()?;
             at = parser.at;
-            if let Value::Literal(text) = field.source {
+            if let FieldValue::Literal(text) = field.source {
                 literal.push_str(&text);
                 continue;
             }
@@ -158,7 +158,7 @@ impl Text {
     }
 
     /// The values in it, to be changed.
-    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Value> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut FieldValue> {
         self.pieces.iter_mut().flat_map(|piece| {
             let (source, filters) = match piece {
                 Piece::Field(field) => (Some(&mut field.source), &mut field.filters[..]),
@@ -232,7 +232,7 @@ fn origin(url: &str) -> &str {
 
 impl Field {
     /// Where all its values come from, the fallbacks of `default` included.
-    pub(crate) fn values(&self) -> impl Iterator<Item = &Value> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &FieldValue> {
         let fallbacks = self.filters.iter().filter_map(|filter| match filter {
             Filter::Default(value) => Some(value),
             _ => None,
@@ -243,7 +243,7 @@ impl Field {
     /// The names of all parameters it reads.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.values().filter_map(|value| match value {
-            Value::Parameter(name) => Some(name.as_str()),
+            FieldValue::Parameter(name) => Some(name.as_str()),
             _ => None,
         })
     }
@@ -251,7 +251,7 @@ impl Field {
     /// The cell it stands for, when it is one column and nothing else is done to it.
     pub(crate) fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
         match &self.source {
-            Value::Column { directory, column } if self.filters.is_empty() => {
+            FieldValue::Column { directory, column } if self.filters.is_empty() => {
                 Some((directory, *column))
             }
             _ => None,
@@ -273,7 +273,7 @@ impl Field {
     }
 }
 
-impl Value {
+impl FieldValue {
     /// The value for a request; empty when it is absent.
     fn of<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
         match self {
@@ -354,7 +354,7 @@ impl FieldParser<'_> {
             }
             None => return Err(self.unexpected()),
         };
-        while !matches!(source, Value::Literal(_)) && self.take("|") {
+        while !matches!(source, FieldValue::Literal(_)) && self.take("|") {
             filters.push(self.filter()?);
         }
         self.expect("}}")?;
@@ -385,12 +385,12 @@ impl FieldParser<'_> {
     }
 
     /// A quoted text or a name; `None` when neither is next.
-    fn value(&mut self) -> Result<Option<Value>, TemplateError> {
+    fn value(&mut self) -> Result<Option<FieldValue>, TemplateError> {
         self.skip_blanks();
         let start = self.at;
         if !self.take("\"") {
             let name = self.name();
-            return Ok((!name.is_empty()).then(|| Value::Parameter(name.to_owned())));
+            return Ok((!name.is_empty()).then(|| FieldValue::Parameter(name.to_owned())));
         }
         // `\"` and `\\` stand for a quote and a backslash.
         let mut text = String::new();
@@ -399,7 +399,7 @@ impl FieldParser<'_> {
             match character {
                 '"' => {
                     self.at += offset + 1;
-                    return Ok(Some(Value::Literal(text)));
+                    return Ok(Some(FieldValue::Literal(text)));
                 }
                 '\\' => text.extend(characters.next().map(|(_, escaped)| escaped)),
                 _ => text.push(character),

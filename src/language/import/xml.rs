@@ -4,7 +4,7 @@
 
 use roxmltree::{Document, Error};
 
-use super::draft::{self, Attribute, Element, Node};
+use super::draft::{self, DraftAttribute, DraftElement, DraftNode};
 use super::fields::Fields;
 use super::{Note, Notes};
 use crate::table::diagnostic::File;
@@ -83,7 +83,7 @@ pub(super) struct Importer<'n> {
 
 impl Importer<'_> {
     /// The verbs of a `Response`.
-    pub(super) fn verbs(&mut self, root: roxmltree::Node<'_, '_>) -> Vec<Node> {
+    pub(super) fn verbs(&mut self, root: roxmltree::Node<'_, '_>) -> Vec<DraftNode> {
         for (at, name, _) in attributes(root) {
             let message = format!("left out `{name}`: <Response> has no attributes");
             self.notes.leave_out(at, message);
@@ -92,17 +92,21 @@ impl Importer<'_> {
     }
 
     /// An element, below the comments that cannot stand in it.
-    fn element(&mut self, found: roxmltree::Node<'_, '_>, spec: &'static ElementSpec) -> Vec<Node> {
+    fn element(
+        &mut self,
+        found: roxmltree::Node<'_, '_>,
+        spec: &'static ElementSpec,
+    ) -> Vec<DraftNode> {
         let attributes = attributes(found)
             .map(|(at, name, value)| self.attribute(at, name, value, spec))
             .collect();
         let content = self.content(found, spec);
         // A comment has a line of its own only between elements.
         let keeps_comments = !is_prose(spec) && draft::elements(&content).next().is_some();
-        let (mut nodes, content): (Vec<Node>, Vec<Node>) = content
+        let (mut nodes, content): (Vec<DraftNode>, Vec<DraftNode>) = content
             .into_iter()
-            .partition(|node| matches!(node, Node::Comment(_)) && !keeps_comments);
-        nodes.push(Node::Element(Element {
+            .partition(|node| matches!(node, DraftNode::Comment(_)) && !keeps_comments);
+        nodes.push(DraftNode::Element(DraftElement {
             at: found.range().start,
             tag: spec.tag,
             attributes,
@@ -111,7 +115,13 @@ impl Importer<'_> {
         nodes
     }
 
-    fn attribute(&mut self, at: usize, name: &str, value: &str, spec: &ElementSpec) -> Attribute {
+    fn attribute(
+        &mut self,
+        at: usize,
+        name: &str,
+        value: &str,
+        spec: &ElementSpec,
+    ) -> DraftAttribute {
         let mut value = Fields::default().convert(value, at, self.notes);
         let mut is_bare = false;
         if let Some((_, spec)) = spec.attribute(name) {
@@ -122,7 +132,7 @@ impl Importer<'_> {
             is_bare = takes_bare(spec, &value);
             value = self.destination(spec.destination(), value, at);
         }
-        Attribute {
+        DraftAttribute {
             at,
             name: name.to_owned(),
             value,
@@ -131,7 +141,11 @@ impl Importer<'_> {
     }
 
     /// The content of an element, comments included.
-    fn content(&mut self, found: roxmltree::Node<'_, '_>, spec: &'static ElementSpec) -> Vec<Node> {
+    fn content(
+        &mut self,
+        found: roxmltree::Node<'_, '_>,
+        spec: &'static ElementSpec,
+    ) -> Vec<DraftNode> {
         let mut nodes = Vec::new();
         self.read(found, spec, &mut Fields::default(), &mut nodes);
         if is_prose(spec) {
@@ -149,19 +163,21 @@ impl Importer<'_> {
         found: roxmltree::Node<'_, '_>,
         spec: &'static ElementSpec,
         fields: &mut Fields,
-        nodes: &mut Vec<Node>,
+        nodes: &mut Vec<DraftNode>,
     ) {
         for node in found.children() {
             let mut at = node.range().start;
             if node.is_comment() {
-                nodes.push(Node::Comment(node.text().unwrap_or_default().to_owned()));
+                nodes.push(DraftNode::Comment(
+                    node.text().unwrap_or_default().to_owned(),
+                ));
             } else if node.is_text() {
                 let text = node.text().unwrap_or_default();
                 let source = &node.document().input_text()[at..];
                 at += source.len() - source.trim_start().len();
                 let text = fields.convert(text, at, self.notes);
                 if spec.text {
-                    nodes.push(Node::Text { at, text });
+                    nodes.push(DraftNode::Text { at, text });
                 } else if !text.trim().is_empty() {
                     self.leave_out_text(at, &text, spec, "holds no text");
                 }
@@ -195,11 +211,11 @@ impl Importer<'_> {
     ///
     /// The outer blanks of such a text are layout, its line breaks are sent. Source: "How do I add a line break in my
     /// SMS or MMS message", Twilio help centre, article 223181468.
-    fn plain(&mut self, nodes: Vec<Node>, spec: &'static ElementSpec) -> Vec<Node> {
+    fn plain(&mut self, nodes: Vec<DraftNode>, spec: &'static ElementSpec) -> Vec<DraftNode> {
         let mut others = Vec::new();
         let (mut text, mut at) = (String::new(), 0);
         for node in nodes {
-            let Node::Text {
+            let DraftNode::Text {
                 at: start,
                 text: piece,
             } = node
@@ -218,7 +234,7 @@ impl Importer<'_> {
         }
         if draft::elements(&others).next().is_none() {
             let text = self.destination(spec.destination, text, at);
-            others.push(Node::Text { at, text });
+            others.push(DraftNode::Text { at, text });
             return others;
         }
         let main = spec.main_child;
@@ -229,13 +245,13 @@ impl Importer<'_> {
         let message = format!("the text of <{}> is now its <{}>", spec.tag, child.tag);
         self.notes.say(at, message);
         let text = self.destination(child.destination, text, at);
-        let child = Element {
+        let child = DraftElement {
             at,
             tag: child.tag,
             attributes: Vec::new(),
-            content: vec![Node::Text { at, text }],
+            content: vec![DraftNode::Text { at, text }],
         };
-        others.insert(0, Node::Element(child));
+        others.insert(0, DraftNode::Element(child));
         others
     }
 
@@ -299,14 +315,16 @@ fn is_prose(spec: &ElementSpec) -> bool {
 
 /// Words and tags as a voice reads them, after the comments among them: blanks collapse to one, and none stays at the
 /// edges of a sentence or alone beside a tag that separates words by itself.
-fn prose(nodes: Vec<Node>, tag: &str) -> Vec<Node> {
-    let (mut prose, nodes): (Vec<Node>, Vec<Node>) = nodes
+fn prose(nodes: Vec<DraftNode>, tag: &str) -> Vec<DraftNode> {
+    let (mut prose, nodes): (Vec<DraftNode>, Vec<DraftNode>) = nodes
         .into_iter()
-        .partition(|node| matches!(node, Node::Comment(_)));
-    let mut pieces: Vec<Node> = Vec::with_capacity(nodes.len());
+        .partition(|node| matches!(node, DraftNode::Comment(_)));
+    let mut pieces: Vec<DraftNode> = Vec::with_capacity(nodes.len());
     for node in nodes {
         match (pieces.last_mut(), node) {
-            (Some(Node::Text { text: before, .. }), Node::Text { text, .. }) => *before += &text,
+            (Some(DraftNode::Text { text: before, .. }), DraftNode::Text { text, .. }) => {
+                *before += &text;
+            }
             (_, node) => pieces.push(node),
         }
     }
@@ -315,7 +333,7 @@ fn prose(nodes: Vec<Node>, tag: &str) -> Vec<Node> {
     let mut pieces = pieces.into_iter().enumerate().peekable();
     while let Some((position, mut piece)) = pieces.next() {
         let next = pieces.peek().map(|(_, next)| next);
-        if let Node::Text { text, .. } = &mut piece {
+        if let DraftNode::Text { text, .. } = &mut piece {
             *text = collapsed(text);
             if is_sentence && position == 0 {
                 *text = text.trim_start_matches(' ').to_owned();
@@ -335,8 +353,8 @@ fn prose(nodes: Vec<Node>, tag: &str) -> Vec<Node> {
 }
 
 /// Whether an element separates words by itself, so that blanks beside it mean nothing.
-fn separates_words(node: &Node) -> bool {
-    matches!(node, Node::Element(element) if matches!(element.tag, "break" | "p" | "s"))
+fn separates_words(node: &DraftNode) -> bool {
+    matches!(node, DraftNode::Element(element) if matches!(element.tag, "break" | "p" | "s"))
 }
 
 /// A text with one blank for each run of blanks.
@@ -488,7 +506,7 @@ mod tests {
             notes: &mut notes,
         };
         let verbs = importer.verbs(document.root_element());
-        let [Node::Element(say), Node::Element(_)] = verbs.as_slice() else {
+        let [DraftNode::Element(say), DraftNode::Element(_)] = verbs.as_slice() else {
             panic!("two elements");
         };
         let attributes: Vec<(usize, &str, &str)> = say
@@ -497,7 +515,7 @@ mod tests {
             .map(|attribute| (attribute.at, &*attribute.name, &*attribute.value))
             .collect();
         assert_eq!(attributes, [(15, "x", "1"), (24, "xml:lang", "é")]);
-        assert!(matches!(&say.content[..], [Node::Text { at: 40, text }] if text == "a"));
+        assert!(matches!(&say.content[..], [DraftNode::Text { at: 40, text }] if text == "a"));
         let notes: Vec<String> = notes
             .into_sorted(&file)
             .iter()
