@@ -185,16 +185,26 @@ impl Decoder<'_> {
     }
 }
 
+/// The hexadecimal digit that each byte is; [`NO_DIGIT`] for all others.
+const DIGITS: [u8; 256] = {
+    let mut digits = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        let byte = b"0123456789abcdef"[digit as usize];
+        digits[byte as usize] = digit;
+        digits[byte.to_ascii_uppercase() as usize] = digit;
+        digit += 1;
+    }
+    digits
+};
+
+const NO_DIGIT: u8 = u8::MAX;
+
 /// The byte that the two digits behind a `%` stand for; `None` without two digits.
 fn escaped(behind: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
     let [high, low, ..] = behind else { return None };
-    Some(digit(*high)? << 4 | digit(*low)?)
+    let [high, low] = [DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]];
+    ((high | low) < 16).then_some(high << 4 | low)
 }
 
 /// The last bytes, fewer than eight, with a `&` behind them.
