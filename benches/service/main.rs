@@ -30,7 +30,7 @@ const CONSTANT: &str = "constant";
 const ORDINARY: &str = "ordinary";
 const SERVICE: &str = "service";
 const FEW_ROUTES: &str = "10 routes";
-const MANY_ROUTES: &str = "100000 routes";
+const MANY_ROUTES: &str = "10000 routes";
 const FEW_ROWS: &str = "10 rows";
 const MANY_ROWS: &str = "1000000 rows";
 const SERVERS: [&str; 7] = [
@@ -106,7 +106,7 @@ fn in_folder(folder: &Path, time: Duration, rounds: u64) -> Result<()> {
             CONSTANT | ORDINARY => Server::peer(name)?,
             SERVICE => ours(name, support::table(peers::ROUTES), None)?,
             FEW_ROUTES => ours(name, support::table(10), None)?,
-            MANY_ROUTES => ours(name, support::table(100_000), None)?,
+            MANY_ROUTES => ours(name, support::table(10_000), None)?,
             FEW_ROWS => ours(name, support::directory_table(), Some(10))?,
             _ => ours(name, support::directory_table(), Some(1_000_000))?,
         };
@@ -193,7 +193,7 @@ fn print(servers: &[(&str, Server)], figures: &[Vec<Figures>]) -> Result<()> {
             SERVICE,
         ),
         (
-            "processor a request, 100,000 routes over 10",
+            "processor a request, 10,000 routes over 10",
             processor,
             MANY_ROUTES,
             FEW_ROUTES,
