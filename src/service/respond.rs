@@ -319,17 +319,21 @@ fn record(
 
 /// Logs what an operator may want to look into, with the SID by which Twilio's console finds the call or text.
 fn log_what_is_special(answer: &Answer<'_>, received: &Received<'_>) {
-    let request = received.request();
-    let sid = logged_sid(&request);
+    let sid = || logged_sid(&received.request());
     if let Some((route, error)) = &answer.failure {
-        error!(route, %error, sid, "the reply cannot be written, the default answers");
+        error!(route, %error, sid = sid(), "the reply cannot be written, the default answers");
     }
     if let Some(verdict) = answer.guarded {
-        info!(reason = %verdict, sid, "the guard answers");
+        info!(reason = %verdict, sid = sid(), "the guard answers");
     }
     if answer.cut_texts > 0 {
         let (route, texts) = (answer.route, answer.cut_texts);
-        warn!(route, texts, sid, "texts over a limit of Twilio's were cut");
+        warn!(
+            route,
+            texts,
+            sid = sid(),
+            "texts over a limit of Twilio's were cut"
+        );
     }
 }
 
