@@ -340,10 +340,10 @@ mod tests {
     use super::*;
 
     const URL: &str = "https://example.com/out-of-session?foo=1";
-    const ACCOUNT: &str = "AC00000000000000000000000000000001";
-    const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000002";
+    pub(super) const ACCOUNT: &str = "AC00000000000000000000000000000001";
+    pub(super) const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000002";
 
-    fn form() -> Form {
+    pub(super) fn form() -> Form {
         [("To", "+15005550006"), ("From", "+14155550100")]
             .into_iter()
             .collect()

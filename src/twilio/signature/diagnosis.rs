@@ -338,16 +338,8 @@ fn add<T: PartialEq>(variants: &mut Vec<Variant<T>>, variant: T, what: &str) {
 mod tests {
     use super::*;
     use crate::twilio::request::Form;
+    use crate::twilio::signature::tests::{ACCOUNT, OTHER_ACCOUNT, form};
     use crate::twilio::signature::{sign, verify};
-
-    const ACCOUNT: &str = "AC00000000000000000000000000000001";
-    const OTHER_ACCOUNT: &str = "AC00000000000000000000000000000002";
-
-    fn form() -> Form {
-        [("To", "+15005550006"), ("From", "+14155550100")]
-            .into_iter()
-            .collect()
-    }
 
     fn signed<'a>(signature: &'a str, content: Content<'a>) -> Signed<'a> {
         Signed {
