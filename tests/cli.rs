@@ -67,10 +67,10 @@ t.toml: 1 error, 1 warning
         .current_dir(folder.path()));
     let wanted = concat!(
         r#"{"severity":"error","code":"unknown-element","message":"TwiML has no element `say`","file":"t.toml","#,
-        r#""line":3,"column":13,"help":"write `Say`: the letter case counts (Twilio error 12200)"}"#,
+        r#""line":3,"column":13,"end_line":3,"end_column":16,"help":"write `Say`: the letter case counts (Twilio error 12200)","fix":null}"#,
         "\n",
         r#"{"severity":"warning","code":"silent-default","message":"[default] says nothing to a caller","#,
-        r#""file":"t.toml","line":6,"column":9,"help":"write voice = [ { Say = \"…\" } ], so that nobody hears silence"}"#,
+        r#""file":"t.toml","line":6,"column":9,"end_line":6,"end_column":11,"help":"write voice = [ { Say = \"…\" } ], so that nobody hears silence","fix":null}"#,
         "\n",
     );
     assert_eq!(ran_json, ran(1, wanted, ""));
@@ -347,7 +347,7 @@ office.toml: 2 routes, 2 tests, 1 error
     assert_eq!(check(&[]), ran(1, wanted, ""));
     let wanted = concat!(
         r#"{"severity":"error","code":"failed-test","message":"\"closed\" answers, not \"seller\"","file":"office.toml","#,
-        r#""line":33,"column":10,"help":"`explain` with this request shows why; without a Caller the caller counts as withheld"}"#,
+        r#""line":33,"column":10,"end_line":33,"end_column":18,"help":"`explain` with this request shows why; without a Caller the caller counts as withheld","fix":null}"#,
         "\n"
     );
     assert_eq!(check(&["--format", "json"]), ran(1, wanted, ""));

@@ -82,9 +82,32 @@ impl Diagnostic {
             file: &'d str,
             line: usize,
             column: usize,
+            end_line: usize,
+            end_column: usize,
             help: String,
+            fix: Option<ShownFix<'d>>,
+        }
+        #[derive(Serialize)]
+        struct ShownFix<'d> {
+            line: usize,
+            column: usize,
+            end_line: usize,
+            end_column: usize,
+            text: &'d str,
         }
         let (line, column) = self.file.position(self.span.start);
+        let (end_line, end_column) = self.file.position(self.span.end);
+        let fix = self.fix.as_ref().map(|fix| {
+            let (line, column) = self.file.position(fix.span.start);
+            let (end_line, end_column) = self.file.position(fix.span.end);
+            ShownFix {
+                line,
+                column,
+                end_line,
+                end_column,
+                text: &fix.text,
+            }
+        });
         let shown = Shown {
             severity: self.severity.as_str(),
             code: self.check.code,
@@ -92,7 +115,10 @@ impl Diagnostic {
             file: &self.file.name,
             line,
             column,
+            end_line,
+            end_column,
             help: self.help_line(),
+            fix,
         };
         serde_json::to_string(&shown).expect("texts and numbers can be written as JSON")
     }
@@ -143,6 +169,7 @@ mod tests {
             message: "not a digit at byte 0".into(),
             help: "write the number as +15005550006".into(),
             error_number: Some(13223),
+            fix: None,
         };
         assert_eq!(
             diagnostic.draw(&Renderer::plain()),
@@ -169,6 +196,7 @@ mod tests {
             message: "not a number".into(),
             help: "write a number".into(),
             error_number: None,
+            fix: None,
         };
         let drawn = diagnostic.draw(&Renderer::plain().term_width(10_000));
         assert!(drawn.contains(" --> responses.toml:2:600006\n"), "{drawn}");

@@ -143,6 +143,7 @@ fn diagnostic(file: &Arc<File>, error: &toml::de::Error, span: Range<usize>) -> 
         message,
         help: help.to_owned(),
         error_number: None,
+        fix: None,
     }
 }
 

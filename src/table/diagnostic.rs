@@ -1,5 +1,6 @@
 //! What is wrong with a table, where, and what to do about it.
 
+use std::borrow::Borrow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -81,6 +82,37 @@ pub struct Diagnostic {
     pub help: String,
     /// The Twilio error that the mistake would have caused, when there is one.
     pub error_number: Option<u32>,
+    /// The change that mends it, where there is no doubt which that is.
+    pub fix: Option<Fix>,
+}
+
+/// A change to the diagnostic's file: this text in place of what is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fix {
+    /// The bytes of the file that it replaces; empty where it only adds.
+    pub span: Range<usize>,
+    /// The text that stands there afterwards.
+    pub text: String,
+}
+
+impl Diagnostic {
+    /// Gives it a change that mends it, in its own file.
+    pub(crate) fn fix(
+        &mut self,
+        span: impl Borrow<Range<usize>>,
+        text: impl Into<String>,
+    ) -> &mut Self {
+        self.fix = Some(Fix {
+            span: span.borrow().clone(),
+            text: text.into(),
+        });
+        self
+    }
+
+    /// Gives it another text for the very place that it is about.
+    pub(crate) fn replacement(&mut self, text: impl Into<String>) -> &mut Self {
+        self.fix(self.span.clone(), text)
+    }
 }
 
 /// A file that diagnostics are about.

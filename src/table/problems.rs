@@ -109,8 +109,10 @@ impl Problems {
         span: impl Borrow<Range<usize>>,
         message: impl Into<String>,
         help: impl Into<String>,
-    ) {
-        self.error(check, span, message, help).error_number = number.into();
+    ) -> &mut Diagnostic {
+        let diagnostic = self.error(check, span, message, help);
+        diagnostic.error_number = number.into();
+        diagnostic
     }
 
     /// Adds a warning.
@@ -141,6 +143,7 @@ impl Problems {
             message: message.into(),
             help: help.into(),
             error_number: None,
+            fix: None,
         });
         self.list.last_mut().expect("one was pushed just now")
     }
@@ -323,7 +326,10 @@ impl Problems {
                 let otherwise = format!("{section} has {}", listed(known));
                 let help = did_you_mean('`', name, known.iter().copied(), otherwise);
                 let message = format!("{section} has no key `{name}`");
-                self.error(&UNKNOWN_KEY, key.span(), message, help);
+                let diagnostic = self.error(&UNKNOWN_KEY, key.span(), message, help);
+                if let Some(near) = nearest(name, known.iter().copied()) {
+                    diagnostic.replacement(near);
+                }
             }
         }
     }
