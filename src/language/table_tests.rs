@@ -10,7 +10,7 @@ use super::names::Names;
 use super::shape;
 use crate::table::answer::Answer;
 use crate::table::diagnostic::{Check, Diagnostic};
-use crate::table::dialogue::{Conversation, Sent};
+use crate::table::dialogue::{Conversation, Sent, Stuck};
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, PASS};
 use crate::table::problems::{DUPLICATE_NAME, Key, Problems, Value, did_you_mean, entries};
@@ -399,13 +399,42 @@ fn run_dialogue(
         match conversation.follow(&step.fields) {
             Ok(sent) => next = Some((sent, &step.expected)),
             Err(stuck) => {
-                let message = format!("{which}the answer of \"{}\" {stuck}", answer.route);
-                let help = "`call` with this test's request shows where each answer leads";
+                let (message, help) = explained(&stuck, answer.route);
+                let message = which + &message;
                 failures.error(&FAILED_TEST, &step.place, message, help);
+                break;
             }
         }
     }
     requests
+}
+
+/// Why a step cannot be sent after the answer of this route, and what to do.
+fn explained(stuck: &Stuck, route: &str) -> (String, String) {
+    let call = "`call` with this test's request shows where each answer leads";
+    match stuck {
+        Stuck::NothingWaits(Some(name)) => (
+            format!("nothing in the answer of \"{route}\" waits for `{name}`"),
+            call.to_owned(),
+        ),
+        Stuck::NothingWaits(None) => (
+            format!("nothing follows the answer of \"{route}\""),
+            "take the step out, or give it what somebody does next, such as Digits or Body"
+                .to_owned(),
+        ),
+        Stuck::Before("Redirect") => (
+            format!("the answer of \"{route}\" redirects before that"),
+            "add a step { expect = \"ROUTE\" } for the request of the Redirect".to_owned(),
+        ),
+        Stuck::Before(tag) => (
+            format!("the answer of \"{route}\" comes to a `{tag}` before that"),
+            format!("add a step for the request that comes after the `{tag}`"),
+        ),
+        Stuck::Elsewhere(url) => (
+            format!("the answer of \"{route}\" leads to {url}, which this table does not answer"),
+            "end the steps here".to_owned(),
+        ),
+    }
 }
 
 /// Whether an answer is what is expected. When it is not, why is added to the failures.

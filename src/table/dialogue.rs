@@ -6,7 +6,6 @@
 mod document;
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::mem;
 
 use jiff::Timestamp;
@@ -285,7 +284,8 @@ impl<'t> Conversation<'t> {
                 Event::Line(_) => {}
                 Event::Leads(_) if somebody_acts => return Err(Stuck::Before("Redirect")),
                 Event::Leads(mut follow_up) => {
-                    follow_up.fields = fields.clone();
+                    let own = follow_up.fields.pairs();
+                    follow_up.fields = own.chain(fields.pairs()).collect();
                     return self.request(&follow_up);
                 }
                 Event::Asks(question) => {
@@ -313,18 +313,6 @@ impl FollowUp {
             url: url.into(),
             fields,
             is_wait: false,
-        }
-    }
-}
-
-/// What comes after "the answer before it".
-impl fmt::Display for Stuck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NothingWaits(Some(name)) => write!(f, "does not wait for `{name}`"),
-            Self::NothingWaits(None) => f.write_str("leads nowhere"),
-            Self::Before(tag) => write!(f, "comes to its `{tag}` first"),
-            Self::Elsewhere(url) => write!(f, "leads to {url}, which is not this table's"),
         }
     }
 }
