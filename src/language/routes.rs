@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use toml::de::{DeTable, DeValue};
 
 use super::conditions::when;
+use super::dialling::check_dialled;
 use super::elements::verbs;
 use super::names::{NamedReply, Names, Owner, Reader, Uses, unbound};
 use super::rules::TOO_LONG;
@@ -97,6 +98,7 @@ fn route(
     let when = when_of(&mut reader, table);
     let [voice, message] = route_replies(&mut reader, table, whole);
     check_bound(reader.problems, &when.alternatives, &reader.uses);
+    check_dialled(names, reader.problems, &when.alternatives, &reader.uses);
     for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
     }
@@ -247,6 +249,8 @@ fn reply_named(
     for directory in &reply.directories {
         reader.uses.rows.insert(directory.clone(), value.span());
     }
+    let telephones = reply.telephones.iter().cloned();
+    reader.uses.telephones.extend(telephones);
     let may_dial = matches!(reader.owner, Owner::Route { private: true, .. });
     if reply.needs_private && !may_dial {
         let message = format!("[reply.{name}] dials the other party's real number");
@@ -351,6 +355,7 @@ fn named_reply(
         message,
         needs_private: reader.uses.needs_private,
         directories: reader.uses.rows.keys().cloned().collect(),
+        telephones: reader.uses.telephones.clone(),
     })
 }
 

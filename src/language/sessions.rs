@@ -84,6 +84,7 @@ fn session_text(
         destination,
         rule: destination.map(|_| Rule::Destination(Destination::Number)),
         dials: field == PARTICIPANT,
+        takes_ssml: false,
         span: value.span(),
     };
     let text = template(reader, raw, &slot)?;

@@ -10,9 +10,8 @@ use quick_xml::{Reader, Writer};
 
 use crate::table::reply::template::{Encoding, Piece, Scope, Text};
 use crate::table::reply::{Attribute, DOCUMENT_MAX_BYTES, Element, Node, RenderError, Reply};
-use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook};
-use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{Destination, ElementSpec, RESPONSE, ValueError};
 
 /// A document for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,12 +69,12 @@ pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document,
     let mut sends = false;
     for element in elements {
         if let Some(verb) = filling.element(element)? {
-            sends |= element.spec.tag == "Message";
+            sends |= element.spec.sends;
             verbs.push(Filled::Element(verb));
         }
     }
     let response = FilledElement {
-        tag: vocabulary::response(Channel::Voice).tag,
+        tag: RESPONSE,
         attributes: Vec::new(),
         content: verbs,
     };
@@ -97,7 +96,7 @@ pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document,
 
 /// An element with its places filled in.
 struct FilledElement<'t> {
-    tag: &'static str,
+    tag: &'t str,
     attributes: Vec<(&'t str, Cow<'t, str>)>,
     content: Vec<Filled<'t>>,
 }
@@ -153,7 +152,7 @@ impl<'s> Filling<'s> {
         let spec = element.spec;
         let mut attributes = Vec::with_capacity(element.attributes.len());
         for attribute in &element.attributes {
-            if let Some(value) = self.attribute(spec, attribute)? {
+            if let Some(value) = self.attribute(element, attribute)? {
                 attributes.push((&*attribute.name, value));
             }
         }
@@ -170,7 +169,7 @@ impl<'s> Filling<'s> {
         let mut content = Vec::with_capacity(element.content.len());
         for node in &element.content {
             match node {
-                Node::Text(text) => content.extend(self.text(spec, text)?.map(Filled::Text)),
+                Node::Text(text) => content.extend(self.text(element, text)?.map(Filled::Text)),
                 Node::Element(child) => content.extend(self.element(child)?.map(Filled::Element)),
             }
         }
@@ -181,7 +180,7 @@ impl<'s> Filling<'s> {
         // A Gather still takes digits when its prompt came out empty; every other element is there for what it holds.
         let came_out_empty = content.is_empty() && !element.content.is_empty() && !spec.stays_empty;
         Ok((!came_out_empty).then_some(FilledElement {
-            tag: spec.tag,
+            tag: &element.tag,
             attributes,
             content,
         }))
@@ -189,7 +188,7 @@ impl<'s> Filling<'s> {
 
     fn attribute<'t>(
         &self,
-        spec: &ElementSpec,
+        element: &Element,
         attribute: &'t Attribute,
     ) -> Result<Option<Cow<'t, str>>, RenderError> {
         if let Some(literal) = attribute.value.literal() {
@@ -206,7 +205,7 @@ impl<'s> Filling<'s> {
         }
         match attribute.spec.check(&value) {
             Err(error) if !error.is_suspicion() => Err(RenderError::Value {
-                element: spec.tag,
+                element: element.tag.clone(),
                 attribute: Some(attribute.name.clone()),
                 error,
             }),
@@ -216,16 +215,17 @@ impl<'s> Filling<'s> {
 
     fn text<'t>(
         &mut self,
-        spec: &ElementSpec,
+        element: &Element,
         text: &'t Text,
     ) -> Result<Option<Cow<'t, str>>, RenderError> {
+        let spec = element.spec;
         let mut value = xml_text(text.fill(self.scope, encoding(spec.destination)));
         if text.literal().is_none() {
             if value.trim().is_empty() {
                 return Ok(None);
             }
             check_text(spec, &value).map_err(|error| RenderError::Value {
-                element: spec.tag,
+                element: element.tag.clone(),
                 attribute: None,
                 error,
             })?;
@@ -253,10 +253,10 @@ fn check_text(spec: &ElementSpec, value: &str) -> Result<(), ValueError> {
 }
 
 fn encoding(destination: Option<Destination>) -> Encoding {
-    if destination == Some(Destination::Url) {
-        Encoding::Percent
-    } else {
-        Encoding::Plain
+    match destination {
+        Some(Destination::Url) => Encoding::Percent,
+        Some(Destination::Sip) => Encoding::PercentInQuery,
+        _ => Encoding::Plain,
     }
 }
 
