@@ -11,6 +11,7 @@ mod dead_routes;
 mod directories;
 mod dialling;
 mod directory_file;
+mod documents;
 mod drawing;
 mod elements;
 mod extra;

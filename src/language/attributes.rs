@@ -90,6 +90,7 @@ fn unknown_attribute(reader: &mut Reader<'_>, element: ElementKind<'_>, key: &Ke
             format!("it is an attribute of `{child}`: {tag} = [ {{ {child} = \"…\", {name} = … }} ]")
         }
         None if known.is_empty() => format!("`{tag}` has no attributes; remove it"),
+        None if known.len() == 1 => format!("the only attribute of `{tag}` is `{}`", known[0]),
         None => format!("the attributes of `{tag}` are {}", listed(&known)),
     };
     let (help, fix) = twiml_name_help(name, known, otherwise);
@@ -208,8 +209,11 @@ fn value_help(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueErro
         ValueError::NotAmong { open } => {
             let otherwise = match spec.likely(literal).as_slice() {
                 [] if spec.values.len() <= 15 => format!("it is one of {}", choice(&spec.values)),
-                [] if *open => "check its spelling; if it is right, ignore this".to_owned(),
-                [] => format!("it is one of {} values, such as {}", spec.values.len(), spec.values[0]),
+                [] if *open => OPEN_LIST_HELP.to_owned(),
+                [] => {
+                    let (count, first) = (spec.values.len(), spec.values[0]);
+                    format!("it is one of {count} values, such as \"{first}\"")
+                }
                 likely => format!("did you mean {}?", choice_of_texts(likely)),
             };
             did_you_mean('"', literal, spec.values.iter().copied(), otherwise)
@@ -234,6 +238,9 @@ fn value_help(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueErro
         ValueError::Empty | ValueError::NotSip => format!("write a value, or leave `{name}` out"),
     }
 }
+
+const OPEN_LIST_HELP: &str =
+    "check its spelling; if Twilio has added it, name the attribute in [extra]";
 
 /// Texts to choose from: `"a", "b" or "c"`.
 fn choice_of_texts(texts: &[&str]) -> String {

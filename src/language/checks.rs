@@ -1,7 +1,7 @@
 //! Every check of a table, by the file that makes it.
 
 use super::{
-    attributes, conditions, dead_routes, dialling, directory_file, elements, menus, names, routes,
+    attributes, conditions, dead_routes, dialling, directory_file, documents, elements, menus, names, routes,
     rules, schedules, sessions, settings, stray_markup, syntax, table_tests, texts, urls, values,
     whole,
 };
@@ -28,6 +28,7 @@ pub const CHECKS: &[&Check] = &[
     &directory_file::BAD_FILE,
     &directory_file::BAD_ROW,
     &directory_file::UNKNOWN_COLUMN,
+    &documents::WRONG_DOCUMENT,
     &elements::TWO_ELEMENTS,
     &elements::WRONG_CHANNEL,
     &elements::WRONG_PLACE,

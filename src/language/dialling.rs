@@ -13,12 +13,13 @@ use crate::table::problems::Problems;
 use crate::table::reply::Node;
 use crate::table::when::Alternative;
 use crate::twilio::facts::Known;
+use crate::twilio::number::E164;
 use crate::twilio::vocabulary::Destination;
 
 pub(super) static DIALS_ITSELF: Check = Check::new(
     "dials-itself",
     "A route dials the number that was called. Each leg is a new call, which the same route answers by dialling again, and
-every one of them is billed. Dial the number of whoever should answer.",
+every one of them is billed. Dial the number of the person or device that should answer.",
     r#"when = { Called = "+15005550006" }
 voice = [ { Dial = "+15005550006" } ]"#,
 );
@@ -83,10 +84,12 @@ pub(super) fn check_dialled(
     alternatives: &[Alternative],
     uses: &Uses,
 ) {
+    let is_number = |text: &str| text.parse::<E164>().is_ok();
     for (dialled, span) in &uses.telephones {
         match dialled {
             Fixed::Literal(number) => {
-                if alternatives.iter().any(|one| is_pinned_to(one, number)) {
+                let mut alternatives = alternatives.iter();
+                if is_number(number) && alternatives.any(|one| is_pinned_to(one, number)) {
                     report(problems, number, span);
                 }
             }
@@ -107,7 +110,9 @@ pub(super) fn check_dialled(
                     }
                     alternatives.iter().any(|one| is_pinned_to(one, cell))
                 };
-                let rows = directory.cells(*column).filter(dials_itself);
+                let numbers = directory.cells(*column);
+                let numbers = numbers.filter(|(_, cell)| is_number(cell));
+                let rows = numbers.filter(dials_itself);
                 for (row, number) in rows.take(MOST_BAD_CELLS) {
                     let (file, span) = file.place(row, column + 1);
                     if !problems.has_reported(&DIALS_ITSELF, &file, &span) {
@@ -124,14 +129,13 @@ fn report<'p>(
     number: &str,
     span: &Range<usize>,
 ) -> &'p mut Diagnostic {
-    let message = format!("a call to {number} would dial {number}, which is a new call to the same route");
-    let help = "dial the number of whoever should answer";
+    let message = format!("a call to {number} would dial {number} again, and so on");
+    let help = "dial the number of the person or device that should answer";
     problems.warn(&DIALS_ITSELF, span, message, help)
 }
 
 /// Whether a table of `when` names this very number as the one that is called.
 fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
-    let mut conditions = alternative.conditions.iter();
     let is_outbound = |demand: &Demand| {
         let inbound = Seen {
             value: Known::Whole("inbound".into()),
@@ -141,11 +145,16 @@ fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
         };
         demand.holds(&inbound) == Some(false)
     };
-    let named = |parameter: &str, demand: &Demand| is_called(parameter) && names_value(demand, number);
+    let on = |wanted: fn(&str) -> bool| {
+        let conditions = alternative.conditions.iter();
+        let on_it = conditions.filter(move |one| {
+            one.subject.column().is_none() && wanted(one.subject.parameter())
+        });
+        on_it.map(|one| &one.demand)
+    };
     // On an outbound request the number that is called is the other party's.
-    let mut directions = alternative.conditions.iter();
-    conditions.any(|one| one.subject.column().is_none() && named(one.subject.parameter(), &one.demand))
-        && !directions.any(|one| one.subject.parameter() == "Direction" && is_outbound(&one.demand))
+    on(is_called).any(|demand| names_value(demand, number))
+        && !on(|parameter| parameter == "Direction").any(is_outbound)
 }
 
 /// Whether a parameter is the number that was called.

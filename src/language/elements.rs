@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::attributes::{
     add_defaults, attribute, check_of, toml_key, twiml_name_help, url_help,
 };
+use super::documents::note_verbs;
 use super::extra::ElementKind;
 use super::names::{Fixed, Owner, Reader, Rule};
 use super::rules::{check_default_verb, check_element, check_flow};
@@ -90,6 +91,7 @@ pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel
         has_waited |= verbs.last().is_some_and(|verb| verb.element.spec.waits);
     }
     check_flow(reader.problems, &verbs);
+    note_verbs(reader, &verbs);
     verbs.into_iter().map(|verb| verb.element).collect()
 }
 
@@ -229,6 +231,10 @@ fn misplaced_element(
         return;
     }
     let mut parents = reader.names.extra.parents(reader.channel, name);
+    if parents.is_empty() && reader.names.extra.has_element(name) {
+        // That it has none has been reported.
+        return;
+    }
     let problems = &mut *reader.problems;
     if parents.is_empty() {
         let (answers, other, number) = match reader.channel {

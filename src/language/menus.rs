@@ -16,14 +16,14 @@ use crate::twilio::facts::{Facts, Known};
 
 pub(super) static UNANSWERED_KEY: Check = Check::new(
     "unanswered-key",
-    "A menu that takes keys which no route of its step answers: whoever presses one hears `[default]`, which says that the
-number is not in use. Add a last route for the step, without a condition on `Digits`, that says what to press.",
+    "A menu that takes keys which no route of its step answers: a caller who presses one hears `[default]`, which says that
+the number is not in use. Add a last route for the step, without a condition on `Digits`, that says what to press.",
     r#"voice = [ { Gather = [ { Say = "For sales, press 1." } ], numDigits = 1, action = "?step=menu" } ]
 
 [[route]]
 name = "sales"
 step = "menu"
-when = { Digits = "1" }     # and who presses 2?
+when = { Digits = "1" }     # and what about 2?
 voice = [ { Dial = "+15005550006" } ]"#,
 );
 
@@ -85,12 +85,13 @@ pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
         }
         let step = &menu.step;
         let keys = if missing.len() == menu.keys.len() {
-            "other digits than it names".to_owned()
+            "other digits than its conditions name".to_owned()
         } else {
             spelled(&missing)
         };
-        let message =
-            format!("no route with step = \"{step}\" answers {keys}: whoever presses them hears [default]");
+        let message = format!(
+            "no route with step = \"{step}\" answers {keys}: callers who press that hear [default]"
+        );
         let help = format!("add a last route with step = \"{step}\" and without a condition on `Digits`");
         problems.warn(&UNANSWERED_KEY, &menu.span, message, help);
     }

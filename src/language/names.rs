@@ -18,7 +18,7 @@ use crate::table::schedule::Schedule;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, NameProblem};
 use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::{AttributeSpec, Destination, ValueError};
+use crate::twilio::vocabulary::{AttributeSpec, Destination, DocumentSpec, ValueError};
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
     "unknown-parameter",
@@ -281,6 +281,8 @@ pub(super) struct Uses {
     pub voices: Vec<VoiceCells>,
     /// The Gathers that send keys to a step.
     pub menus: Vec<Menu>,
+    /// The verbs of routes with a step.
+    pub verbs: Vec<StepVerb>,
 }
 
 impl Uses {
@@ -302,6 +304,7 @@ impl Uses {
         self.telephones.extend(other.telephones);
         self.voices.extend(other.voices);
         self.menus.extend(other.menus);
+        self.verbs.extend(other.verbs);
     }
 }
 
@@ -323,6 +326,14 @@ impl Fixed {
         let (directory, column) = text.plain_column()?;
         Some(Self::Column(directory.name().to_owned(), column))
     }
+}
+
+/// A verb of a route with a step.
+#[derive(Debug)]
+pub(super) struct StepVerb {
+    pub step: String,
+    pub tag: &'static str,
+    pub span: Range<usize>,
 }
 
 /// A voice and a language of one element, of which at least one is a column.
@@ -382,6 +393,8 @@ pub(super) struct StepReference {
     pub is_followed_at_once: bool,
     /// Whether it is asked only while somebody waits for a queue or a conference.
     pub is_of_waiting: bool,
+    /// What the document behind it may hold, when not everything, and the attribute's name for a sentence.
+    pub document: Option<(String, &'static DocumentSpec)>,
     /// The channel of its reply.
     pub channel: Channel,
 }

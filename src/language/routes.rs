@@ -102,6 +102,9 @@ fn route(
     for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
     }
+    for verb in &mut reader.uses.verbs {
+        step.unwrap_or_default().clone_into(&mut verb.step);
+    }
     uses.add(reader.uses);
     Route {
         name: name.unwrap_or_default().into(),

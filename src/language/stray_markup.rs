@@ -11,7 +11,8 @@ use crate::table::diagnostic::Check;
 use crate::table::problems::Problems;
 use crate::table::reply::template::Text;
 use crate::table::twiml::unescaped;
-use crate::twilio::parameters;
+use crate::twilio::channel::Channel;
+use crate::twilio::{parameters, vocabulary};
 
 pub(super) static STRAY_MARKUP: Check = Check::new(
     "stray-markup",
@@ -20,6 +21,9 @@ reader see it, as it stands. Templates have two braces, SSML tags are elements o
 is.",
     r#"voice = [ { Say = "Hello { CallerCity }, this is <b>Acme &amp; Sons</b>." } ]"#,
 );
+
+/// The element whose text may have SSML in it.
+const SAY: &str = "Say";
 
 /// `{ Name }` or `${Name}`, perhaps with a filter.
 static BRACES: LazyLock<Regex> = LazyLock::new(|| {
@@ -59,19 +63,22 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
     }
     let is_told = slot.attribute.is_none() && slot.destination.is_none();
     if is_told && let Some(found) = found(&TAG) {
-        let message = format!("`{}` is not a tag here: it is said or sent as it stands", found.text);
-        let help = if slot.takes_ssml {
-            let name = &found.name;
-            format!("write SSML as elements: [ \"…\", {{ {name} = \"…\" }} ]")
-        } else {
-            "remove it; a text has no markup".to_owned()
+        let message = format!("`{}` is not a tag here: it is spoken or sent as it is", found.text);
+        let say = vocabulary::elements_named(Channel::Voice, SAY).next();
+        let tag = say.and_then(|say| vocabulary::child_of(Channel::Voice, say, &found.name));
+        let help = match tag.filter(|_| slot.takes_ssml) {
+            Some(tag) => {
+                let (name, text) = (tag.tag, if tag.text { "…" } else { "" });
+                format!("write it as an element: [ \"…\", {{ {name} = \"{text}\" }}, \"…\" ]")
+            }
+            None => "remove it: texts have no markup".to_owned(),
         };
         let span = place_in(problems, slot, text, &found.place);
         problems.warn(&STRAY_MARKUP, span, message, help);
     }
     if let Some(found) = found(&ENTITY) {
         let meant = unescaped(&found.text);
-        let message = format!("`{}` is not needed here: it is escaped again and comes out as it stands", found.text);
+        let message = format!("`{}` is escaped once more and comes out as it is", found.text);
         let help = format!("write `{meant}`");
         let span = place_in(problems, slot, text, &found.place);
         let is_exact = span != slot.span;
@@ -108,7 +115,7 @@ fn braces(names: &Names, problems: &mut Problems, text: &str, slot: &Slot<'_>, f
         || names.own_parameters.contains(name)
         || parameters::check_name(name).is_none();
     let template = format!("{{{{ {name}{} }}}}", found.filter);
-    let message = format!("`{}` is not a template: it is said or sent as it stands", found.text);
+    let message = format!("`{}` is not a template: it is spoken or sent as it is", found.text);
     let help = if is_name {
         format!("write {template}")
     } else {

@@ -88,7 +88,7 @@ pub(super) struct Slot<'s> {
 
 impl Slot<'_> {
     /// Its name for a sentence.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self.attribute {
             Some(attribute) => format!("`{attribute}` of `{}`", self.element),
             None => format!("`{}`", self.element),

@@ -82,6 +82,10 @@ pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<
             is_ours: is_of_table,
             is_followed_at_once: is_redirect(slot),
             is_of_waiting: matches!(slot.rule, Some(Rule::Attribute(spec)) if spec.is_of_waiting),
+            document: match slot.rule {
+                Some(Rule::Attribute(spec)) => spec.document.as_ref().map(|one| (slot.name(), one)),
+                _ => None,
+            },
             channel: reader.channel,
         });
     }
@@ -113,7 +117,7 @@ fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
             "write \"/callback\" for the journal, or the whole URL: \"https://example.com/…\"",
         ),
         Wanted::File => (
-            format!("this service has no files, so `{page}` finds none"),
+            format!("this service serves no files, so Twilio cannot fetch `{page}`"),
             "write the whole URL of the file: \"https://example.com/…\"",
         ),
     };

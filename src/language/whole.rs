@@ -10,7 +10,7 @@ use toml::de::DeTable;
 use super::attributes::UNUSUAL_VALUE;
 use super::names::{CellCheck, Fixed, Names, StepReference, Uses, VoiceCells};
 use super::rules::{VOICE_LANGUAGE, voice_mismatch};
-use super::shape;
+use super::{documents, shape};
 use crate::table::diagnostic::{Check, Severity};
 use crate::table::problems::{Problems, did_you_mean, entries};
 use crate::twilio::channel::Channel;
@@ -76,6 +76,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, 
     check_steps(problems, uses);
     check_columns(names, problems, uses);
     check_voices(names, problems, uses);
+    documents::check(problems, uses);
     let misspelt = || file.keys().filter(|key| !shape::FILE.has(key.get_ref()));
     if !file.contains_key("default")
         && !misspelt().any(|key| nearest(key.get_ref(), ["default"]).is_some())

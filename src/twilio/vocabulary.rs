@@ -272,6 +272,8 @@ pub struct AttributeSpec {
     pub(crate) is_notice: bool,
     /// Whether a URL is asked while somebody waits in a queue or for a conference.
     pub(crate) is_of_waiting: bool,
+    /// What the document behind a URL may hold, when not everything.
+    pub(crate) document: Option<DocumentSpec>,
     /// Whether the empty text means something: silence for a `waitUrl`.
     pub empty: bool,
     /// Whether the element means nothing without it.
@@ -287,6 +289,22 @@ pub struct AttributeSpec {
     /// Whether `[extra]` lifts every check of its values.
     #[serde(skip)]
     pub(crate) takes_anything: bool,
+}
+
+/// Which verbs Twilio takes in a document that is not the main one of a call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DocumentSpec {
+    /// The verbs that its page names; empty where it names none.
+    #[serde(borrow)]
+    pub verbs: Vec<&'static str>,
+    /// The verbs that certainly fail.
+    #[serde(borrow)]
+    pub never: Vec<&'static str>,
+    /// Whether every other verb fails; otherwise it is only not named.
+    pub is_error: bool,
+    /// Twilio's error number for a verb that fails.
+    pub error: Option<u32>,
 }
 
 /// The type of an attribute's value.
@@ -527,7 +545,7 @@ impl AttributeSpec {
     /// The few values that somebody may have meant by one that is not known: for a language, those with other regions;
     /// else those that contain it.
     pub(crate) fn likely(&self, value: &str) -> Vec<&'static str> {
-        const MOST: usize = 15;
+        const MOST: usize = 20;
         let language = |value: &str| value.split(['-', '_']).next().unwrap_or_default().to_lowercase();
         let (wanted, text) = (language(value), value.to_lowercase());
         let values = self.values.iter().copied();
