@@ -46,6 +46,7 @@ use crate::twilio::parameters;
 pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
+pub use self::values::never_sent;
 
 /// A table that may go live, and what was found about it.
 #[derive(Debug)]

@@ -34,6 +34,7 @@ pub const CHECKS: &[&Check] = &[
     &names::UNKNOWN_DIRECTORY,
     &names::UNBOUND_DIRECTORY,
     &names::SESSION_IN_STEP,
+    &names::ABSENT_PARAMETER,
     &problems::UNKNOWN_KEY,
     &problems::WRONG_TYPE,
     &problems::MISSING_KEY,
