@@ -56,6 +56,8 @@ pub const CHECKS: &[&Check] = &[
     &schedules::BAD_SCHEDULE,
     &schedules::UNKNOWN_SCHEDULE,
     &schedules::NEVER_OPEN,
+    &schedules::FIXED_ZONE,
+    &schedules::IDLE_SPAN,
     &sessions::BAD_SESSION,
     &sessions::USED_NAME,
     &settings::UNKNOWN_ELEMENT,

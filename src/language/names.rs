@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::directory_file::DirectoryFile;
+use super::schedules::Passing;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, did_you_mean};
@@ -112,6 +113,8 @@ pub(super) struct Names {
     pub directories: BTreeMap<String, Option<DirectoryFile>>,
     /// The schedules; `None` for one with an error in it.
     pub schedules: BTreeMap<String, Option<Arc<Schedule>>>,
+    /// The spans of schedules that pass.
+    pub passing: Vec<Passing>,
     /// The attributes of `[defaults.X]` by element.
     pub defaults: BTreeMap<&'static str, Vec<Attribute>>,
     /// The replies; `None` for one that could not be read at all.

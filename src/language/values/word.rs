@@ -139,9 +139,7 @@ impl Value<'_> {
                 named(other)
             )
         } else if (is_whole && count != 32) || count > 32 {
-            format!(
-                "a SID has 2 letters and 32 hexadecimal digits, not {count}"
-            )
+            format!("a SID has 2 letters and 32 hexadecimal digits, not {count}")
         } else {
             let meant = format!("{}{}", &prefix[..length], rest.to_ascii_lowercase());
             if meant == start {
