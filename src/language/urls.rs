@@ -5,6 +5,7 @@ use super::texts::{FILLED, Slot, place_in};
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
 use crate::twilio::channel::Webhook;
+use crate::twilio::parameters;
 use crate::twilio::vocabulary::ValueType;
 
 pub(super) static UNANSWERED_URL: Check = Check::new(
@@ -87,6 +88,8 @@ pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<
                 _ => None,
             },
             channel: reader.channel,
+            element: slot.element.to_owned(),
+            kinds: parameters::follow_ups_of(slot.element, slot.attribute).collect(),
         });
     }
 }

@@ -8,11 +8,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{CellCheck, Fixed, Names, StepReference, Uses, VoiceCells};
+use super::names::{
+    ABSENT_PARAMETER, CellCheck, Fixed, Names, StepReference, Uses, VoiceCells,
+};
 use super::rules::{VOICE_LANGUAGE, voice_mismatch};
+use super::values::check_keys;
 use super::{documents, shape};
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::{Problems, did_you_mean, entries};
+use crate::table::problems::{Problems, choice, did_you_mean, entries};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
 
@@ -77,6 +80,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, 
     check_columns(names, problems, uses);
     check_voices(names, problems, uses);
     documents::check(problems, uses);
+    check_keys(names, problems, uses);
     let misspelt = || file.keys().filter(|key| !shape::FILE.has(key.get_ref()));
     if !file.contains_key("default")
         && !misspelt().any(|key| nearest(key.get_ref(), ["default"]).is_some())
@@ -117,6 +121,56 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
         }
     }
     check_redirects(problems, &uses.steps);
+    check_follow_ups(problems, uses);
+}
+
+/// Reports conditions in a step on parameters that no element which leads to the step brings along.
+fn check_follow_ups(problems: &mut Problems, uses: &Uses) {
+    if uses.leads_anywhere {
+        return;
+    }
+    for follow_up in &uses.follow_ups {
+        let Some(coming) = request_kinds(&uses.steps, &follow_up.step) else {
+            continue;
+        };
+        if follow_up.kinds.iter().any(|kind| coming.contains(kind)) {
+            continue;
+        }
+        let leading = uses.steps.iter();
+        let leading = leading.filter(|reference| reference.step == follow_up.step);
+        let elements: BTreeSet<&str> = leading.map(|reference| &*reference.element).collect();
+        let elements: Vec<&str> = elements.into_iter().collect();
+        let (parameter, step) = (&follow_up.parameter, &follow_up.step);
+        let message = format!(
+            "`{parameter}` does not come with a request of the step \"{step}\", to which only {} leads",
+            choice(&elements)
+        );
+        let help = "test it in the step of the element that brings it";
+        problems.warn(&ABSENT_PARAMETER, &follow_up.span, message, help);
+    }
+}
+
+/// The kinds of requests that come to a step; `None` when they are not all known, or there are none.
+fn request_kinds<'u>(references: &'u [StepReference], step: &'u str) -> Option<BTreeSet<&'u str>> {
+    let mut kinds = BTreeSet::new();
+    let mut seen = BTreeSet::from([step]);
+    let mut open = vec![step];
+    while let Some(step) = open.pop() {
+        for reference in references.iter().filter(|reference| reference.step == step) {
+            if reference.kinds.is_empty() {
+                return None;
+            }
+            kinds.extend(&reference.kinds);
+            // What has come with the request before may come again while a queue waits or a document goes on.
+            if matches!(&*reference.element, "Redirect" | "Gather") {
+                let from = reference.from.as_deref()?;
+                if seen.insert(from) {
+                    open.push(from);
+                }
+            }
+        }
+    }
+    (!kinds.is_empty()).then_some(kinds)
 }
 
 /// Redirects from step to step that come back to where they began: the call goes round until Twilio ends it.
@@ -260,8 +314,9 @@ fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
 }
 
 fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
+    let directories = uses.directories.keys().cloned().collect();
     let sections = [
-        ("directory", &uses.directories),
+        ("directory", &directories),
         ("schedule", &uses.schedules),
         ("reply", &uses.replies),
     ];
