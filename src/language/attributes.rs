@@ -110,7 +110,7 @@ pub(super) fn twiml_name_help<'n>(
 ) -> (String, Option<&'n str>) {
     let mut same = known.iter().filter(|known| known.eq_ignore_ascii_case(name));
     if let Some(known) = same.next() {
-        let help = format!("write `{known}`: letter case counts");
+        let help = format!("write `{known}`: the letter case counts");
         return (help, Some(known));
     }
     let fix = spelling::unmistakable(name, known.iter().copied());
@@ -180,7 +180,7 @@ fn bad_value(
         (_, Some(respelt)) if spec.list && literal.contains(',') => {
             format!("write \"{respelt}\": separate several values with blanks")
         }
-        (_, Some(respelt)) => format!("write \"{respelt}\": letter case counts"),
+        (_, Some(respelt)) => format!("write \"{respelt}\": the letter case counts"),
         _ => value_help(name, spec, literal, error),
     };
     let of_url = matches!(error, ValueError::Url(_)).then_some(11100);

@@ -60,7 +60,7 @@ pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<
             && name.eq_ignore_ascii_case("step")
             && !reader.names.own_parameters.contains(name)
         {
-            let message = format!("`?{name}=` leads to no step: letter case counts");
+            let message = format!("`?{name}=` leads to no step: the letter case counts");
             let place = text.find(name).map(|start| start..start + name.len());
             let problems = &mut *reader.problems;
             let span = place.map_or(slot.span.clone(), |place| place_in(problems, slot, text, &place));
