@@ -885,24 +885,32 @@ fn machines_get_no_answer() {
 }
 
 #[test]
-fn every_opt_out_word_is_known_in_any_case_and_only_alone() {
+fn every_opt_out_word_is_known_in_every_spelling_and_only_alone() {
     let table = talker("");
     let silenced = |body: &str| is_silenced(&text(&[("Body", body)]).answered(&table));
     for word in OPT_OUT_WORDS {
         let lower = word.to_lowercase();
         let mixed: String = word[..1].chars().chain(lower[1..].chars()).collect();
+        let spaced: String = word.chars().flat_map(|letter| [letter, ' ']).collect();
+        let full_width = |letter| char::from_u32(u32::from(letter) + 0xfee0);
+        let full_width: String = word.chars().filter_map(full_width).collect();
         for body in [
             word,
             &lower,
             &mixed,
+            &spaced,
+            &full_width,
             &format!(" {lower}\r\n"),
             &format!("\t{word} "),
+            &format!("{mixed}."),
+            &format!("\"{word}\"!!"),
+            &format!("«\u{a0}{lower}\u{a0}»"),
         ] {
             assert!(silenced(body), "{body:?}");
         }
         for body in [
             format!("{word} it"),
-            format!("{word}."),
+            format!("{word}.it"),
             format!("please {lower}"),
             format!("{word}S"),
         ] {
@@ -910,7 +918,30 @@ fn every_opt_out_word_is_known_in_any_case_and_only_alone() {
             assert!(!silenced(&body), "{body:?}");
         }
     }
-    for body in ["", "ST OP", "STOPPEN", "stop all", "hello"] {
+    for body in [
+        "ST OP",
+        "stop all",
+        "OPT OUT",
+        "Opt-out",
+        "opt–out",
+        "Arrêt",
+        "ARRÊTÉ",
+        "arre\u{302}te\u{301}",
+        "Début.",
+    ] {
+        assert!(silenced(body), "{body:?}");
+    }
+    let long = format!("STOP{}", " ".repeat(1500));
+    assert!(silenced(&long));
+    for body in [
+        "",
+        "...",
+        "STOPPEN",
+        "hello",
+        "yes",
+        "please stop calling me",
+        &format!("S{}TOP", " ".repeat(1500)),
+    ] {
         assert!(!silenced(body), "{body:?}");
     }
 }

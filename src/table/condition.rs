@@ -27,6 +27,7 @@ use self::like::Pattern;
 use super::diagnostic::Check;
 use super::directory::{Directory, Row};
 use super::problems::{Key, Problems, Value};
+use crate::twilio::channel::Channel;
 use crate::twilio::facts::{Facts, Known};
 use crate::twilio::request::{Request, Webhook};
 
@@ -114,6 +115,8 @@ pub struct Seen<'a> {
     pub value: Known<'a>,
     /// Whether it is a cell of a directory, not a parameter.
     pub is_cell: bool,
+    /// Whether a call or a text has it. `None` asks about both.
+    pub channel: Option<Channel>,
     /// Whether the caller is withheld; may be known when the number itself is not.
     pub withheld: Option<bool>,
     /// The moment of the request. `None` asks about every moment: a condition that depends on it answers `None`.
@@ -307,6 +310,7 @@ impl Subject {
         Seen {
             value: self.compared(facts),
             is_cell: self.column().is_some(),
+            channel: Some(facts.channel()),
             withheld: match self {
                 Self::Parameter(name)
                     if &**name == "Caller" && facts.webhook() != Webhook::VoiceWebhooks =>

@@ -9,6 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 use jiff::Timestamp;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::twilio::channel::Channel;
 use crate::twilio::number::E164;
@@ -17,21 +19,32 @@ use crate::twilio::request::Request;
 /// The name under which the loop guard answers.
 pub const LOOP_GUARD: &str = "loop-guard";
 
-/// Words with which people and networks switch texts off and on; Twilio answers them itself.
+/// Words with which people and networks switch texts off and on: Twilio and Proxy answer them, so nobody else does. `YES` is
+/// one, too, but people also answer it to questions.
 ///
-/// Source: "Twilio support for opt-out keywords", Twilio help centre, article 223134027.
-pub const OPT_OUT_WORDS: [&str; 10] = [
+/// Source: Twilio's changelog, "Update to FCC's SMS opt-out keywords", 2025-05-14, and its pages on opt-out keywords and on
+/// Proxy's.
+pub const OPT_OUT_WORDS: [&str; 16] = [
     "STOP",
     "STOPALL",
     "UNSUBSCRIBE",
     "CANCEL",
     "END",
     "QUIT",
+    "REVOKE",
+    "OPTOUT",
+    "ARRET",
+    "ARRETE",
+    "ARRETT",
     "START",
     "UNSTOP",
+    "DEBUT",
     "HELP",
     "INFO",
 ];
+
+/// The most bytes of a text that may be one of them: each letter of the longest may be four bytes and have others between.
+const OPT_OUT_MAX_BYTES: usize = 100;
 
 /// The most that [`Limits::replies`] may be: as many as Twilio itself sends between two numbers in half a minute.
 pub const MOST_REPLIES: u32 = 30;
@@ -117,11 +130,7 @@ pub fn machine(request: &Request<'_>) -> Option<GuardReason> {
     if !request.value("OptOutType").is_empty() {
         return Some(GuardReason::OptOut);
     }
-    let body = request.value("Body");
-    if OPT_OUT_WORDS
-        .iter()
-        .any(|word| word.eq_ignore_ascii_case(body.trim()))
-    {
+    if is_opt_out_word(&request.value("Body")) {
         return Some(GuardReason::OptOutWord);
     }
     let sender = request.value("Caller");
@@ -135,6 +144,23 @@ pub fn machine(request: &Request<'_>) -> Option<GuardReason> {
         GuardReason::Name
     })
 }
+
+/// Whether a text is nothing but one of [`OPT_OUT_WORDS`], in any case and in any form of its letters; blanks, hyphens,
+/// accents and what stands around it do not count: `Stop.`, `OPT-OUT`, `arrêt`.
+fn is_opt_out_word(text: &str) -> bool {
+    let text = text.trim_matches(|around: char| !around.is_alphanumeric());
+    if text.len() > OPT_OUT_MAX_BYTES {
+        return false;
+    }
+    let counts = |letter: &char| {
+        !letter.is_whitespace() && !HYPHENS.contains(letter) && !is_combining_mark(*letter)
+    };
+    let word: String = text.nfkd().filter(counts).collect();
+    OPT_OUT_WORDS.contains(&&*word.to_uppercase())
+}
+
+/// Hyphens and dashes, as Unicode's compatibility forms leave them.
+const HYPHENS: [char; 8] = ['-', '\u{ad}', '‐', '‒', '–', '—', '―', '−'];
 
 /// What the loop guard remembers.
 #[derive(Debug)]
