@@ -15,6 +15,8 @@ pub mod schedule;
 pub mod twiml;
 pub mod when;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -22,7 +24,7 @@ use self::directory::BoundRow;
 use self::guard::Limits;
 use self::index::Index;
 use self::intercept::Intercept;
-use self::reply::{EMPTY_DOCUMENT, Reply};
+use self::reply::{EMPTY_DOCUMENT, Reply, Sends};
 use self::when::{Mismatch, When};
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::Facts;
@@ -41,6 +43,8 @@ pub struct Table {
     pub intercepts: Vec<Intercept>,
     /// What the guards allow.
     pub limits: Limits,
+    /// The steps that one call asks again and again without going in circles, because it waits there.
+    pub waiting_steps: BTreeSet<Box<str>>,
 }
 
 /// What `[default]` answers: there is always something for both channels.
@@ -69,7 +73,7 @@ impl DefaultReply {
         Self {
             reply: Reply::Ready {
                 document: document.clone(),
-                sends: false,
+                sends: Sends::Nothing,
             },
             plain: document,
         }
@@ -134,6 +138,7 @@ impl Table {
             default,
             intercepts,
             limits,
+            waiting_steps: BTreeSet::new(),
         }
     }
 

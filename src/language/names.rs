@@ -325,6 +325,17 @@ impl Rule {
     }
 }
 
+/// What asks a URL of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LedBy {
+    /// A Redirect, at once.
+    Redirect,
+    /// A `waitUrl`, again and again while somebody waits.
+    WaitUrl,
+    /// Anything else.
+    Other,
+}
+
 /// A URL of a reply that has a step in its query.
 #[derive(Debug)]
 pub(super) struct StepReference {
@@ -335,6 +346,5 @@ pub(super) struct StepReference {
     pub span: Range<usize>,
     /// Whether it comes back to this service: it is completed from the URL that was asked.
     pub is_ours: bool,
-    /// Whether it is a Redirect's, which is followed at once.
-    pub is_redirect: bool,
+    pub by: LedBy,
 }

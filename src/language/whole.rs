@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{CellCheck, Names, StepReference, Uses};
+use super::names::{CellCheck, LedBy, Names, StepReference, Uses};
 use super::shape;
 use crate::table::diagnostic::{Check, Severity};
 use crate::table::problems::{Problems, did_you_mean, entries};
@@ -55,7 +55,7 @@ pub(super) static BAD_CELL: Check = Check::new(
     "bad-cell",
     "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a recording
 track that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
-it empty: the attribute or element is left out.",
+it empty: the attribute or element is left out, and so is a whole `Message` whose `to` is empty.",
     "number,phone
 +15005550006,415 555 0101",
 );
@@ -115,11 +115,29 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
     check_redirects(problems, &uses.steps);
 }
 
+/// The steps that only a `waitUrl` leads to: Twilio asks them for as long as somebody waits.
+pub(super) fn waiting_steps(uses: &Uses) -> BTreeSet<Box<str>> {
+    let led_to = |by: fn(LedBy) -> bool| -> BTreeSet<&str> {
+        let references = uses.steps.iter().filter(|reference| by(reference.by));
+        references.map(|reference| &*reference.step).collect()
+    };
+    if uses.leads_anywhere {
+        return BTreeSet::new();
+    }
+    let otherwise = led_to(|by| by != LedBy::WaitUrl);
+    let waiting = led_to(|by| by == LedBy::WaitUrl);
+    // A request without a step may be of any call.
+    let only = waiting
+        .into_iter()
+        .filter(|step| !step.is_empty() && !otherwise.contains(step));
+    only.map(Box::from).collect()
+}
+
 /// Redirects from step to step that come back to where they began: the call goes round until Twilio ends it.
 fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
     let redirects = references
         .iter()
-        .filter(|reference| reference.is_ours && reference.is_redirect)
+        .filter(|reference| reference.is_ours && reference.by == LedBy::Redirect)
         .filter_map(|reference| Some((reference.from.as_deref()?, reference)));
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, reference) in redirects.clone() {
