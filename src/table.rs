@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod condition;
 pub mod diagnostic;
+pub mod dialogue;
 pub mod directory;
 pub mod guard;
 mod index;

@@ -57,6 +57,8 @@ pub(super) enum KeyKind {
     When,
     /// The parameters of a request.
     Request,
+    /// The keys of this section, and the parameters of a request beside them.
+    RequestWith(&'static Section),
     /// Attributes by element.
     Defaults,
     /// Names of attributes by element.
@@ -226,8 +228,17 @@ pub(super) static TEST: Section = Section::of(&[
     key("contains", KeyKind::Text, "A text that the document must contain."),
     key("channel", KeyKind::Word(&["voice", "message"]), "Needed only where the parameters do not tell it."),
     key("step", KeyKind::Text, "The request comes back with this step."),
+    key("steps", KeyKind::Array(&KeyKind::RequestWith(&STEP)),
+        "What follows in the same call, or the next texts. Each request goes where the answer before it leads."),
     key("at", KeyKind::Moment, "The moment of the request: 2026-12-24T12:00[America/New_York]."),
     key("webhook", KeyKind::Word(&["out-of-session", "webhook", "intercept"]), "The webhook that is asked."),
+]);
+
+/// One of a test's `steps`
+#[rustfmt::skip]
+pub(super) static STEP: Section = Section::of(&[
+    required("expect", KeyKind::Text, "The route that must answer, `default` or `loop-guard`."),
+    key("contains", KeyKind::Text, "A text that the document must contain."),
 ]);
 
 /// `[loop_guard]`

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::directory_file::unknown_column;
-use super::names::{CellCheck, LedBy, Owner, Reader, Rule, StepReference, Uses, check_session};
+use super::names::{CellCheck, Owner, Reader, Rule, StepReference, Uses, check_session};
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, did_you_mean, listed};
 use crate::table::reply::template::{
@@ -394,11 +394,8 @@ fn use_step(uses: &mut Uses, url: &str, slot: &Slot<'_>) {
             from: None,
             span: slot.span.clone(),
             is_ours,
-            by: match (slot.element, slot.attribute) {
-                ("Redirect", _) => LedBy::Redirect,
-                (_, Some("waitUrl")) => LedBy::WaitUrl,
-                _ => LedBy::Other,
-            },
+            element: slot.element.to_owned(),
+            kinds: parameters::follow_ups_of(slot.element, slot.attribute).collect(),
         });
     }
 }

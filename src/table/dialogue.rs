@@ -1,0 +1,325 @@
+//! A call, or an exchange of texts, with the table in Twilio's place: each document is carried out as Twilio does it, and
+//! what it leads to is asked next. The steps of a `[[test]]`, `call` and the page of the admin listener follow it.
+//!
+//! Source: the pages of the verbs, <https://www.twilio.com/docs/voice/twiml>.
+
+mod document;
+
+use std::collections::VecDeque;
+use std::mem;
+
+use jiff::Timestamp;
+
+use self::document::{Element, of_follow_ups, verbs};
+use crate::table::Table;
+use crate::table::answer::{Answer, AnswerKind, Asked, answer};
+use crate::table::guard::LoopGuard;
+use crate::twilio::channel::Channel;
+use crate::twilio::parameters::{self, ParameterKind};
+use crate::twilio::request::{Form, Request, Webhook, sample};
+
+pub use self::document::{Input, Line, Question};
+
+const CALL_STATUS: &str = "CallStatus";
+
+/// The element that keeps a call waiting.
+const ENQUEUE: &str = "Enqueue";
+
+/// Where the table answers while nobody from outside asks.
+pub const ORIGIN: &str = "https://self.invalid";
+
+/// A request as it is sent to the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// The webhook that is asked.
+    pub webhook: Webhook,
+    /// The fields of the body.
+    pub body: Form,
+    /// The fields of the query.
+    pub query: Form,
+}
+
+/// A request that Twilio makes because of a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FollowUp {
+    /// The whole URL.
+    pub url: String,
+    /// What it has beyond the fields that every request of the call has.
+    pub fields: Form,
+    /// Whether the call waits in a queue meanwhile.
+    is_wait: bool,
+}
+
+/// What happens next in a conversation.
+#[derive(Debug)]
+pub enum Event {
+    /// Something to hear or to read.
+    Line(Line),
+    /// The call waits until somebody has acted.
+    Asks(Question),
+    /// Twilio asks for another document by itself.
+    Leads(FollowUp),
+    /// Nothing more comes of this document.
+    Ends,
+}
+
+/// A conversation between somebody on the telephone and a table.
+#[derive(Debug)]
+pub struct Conversation<'t> {
+    table: &'t Table,
+    guard: LoopGuard,
+    now: Timestamp,
+    first: Sent,
+    /// The request that was answered last.
+    last: Sent,
+    /// How many texts have come.
+    texts: usize,
+    /// What of the last document is still to come.
+    rest: VecDeque<Element>,
+    /// The queue in which the call waits, and what comes after it.
+    queue: Option<(Question, VecDeque<Element>)>,
+}
+
+/// Why a request cannot be the next of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stuck {
+    /// Nothing in the documents waits for this field; `None` when nothing leads on at all.
+    NothingWaits(Option<String>),
+    /// This element comes before it and leads elsewhere.
+    Before(&'static str),
+    /// The document leads to this URL, which is not the table's.
+    Elsewhere(String),
+}
+
+impl Sent {
+    /// The URL that is asked, without its query.
+    fn page(&self) -> String {
+        format!("{ORIGIN}/{}", self.webhook.as_str())
+    }
+
+    /// The URL that is asked.
+    fn url(&self) -> String {
+        let pairs: Vec<_> = self.query.pairs().collect();
+        let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
+        let mark = if query.is_empty() { "" } else { "?" };
+        format!("{}{mark}{query}", self.page())
+    }
+}
+
+impl<'t> Conversation<'t> {
+    /// A conversation that begins with this request, which is still to be [asked](Self::ask), at this moment.
+    #[must_use]
+    pub fn new(table: &'t Table, first: Sent, now: Timestamp) -> Self {
+        Self {
+            table,
+            guard: LoopGuard::new(),
+            now,
+            last: first.clone(),
+            first,
+            texts: 1,
+            rest: VecDeque::new(),
+            queue: None,
+        }
+    }
+
+    /// The first request.
+    #[must_use]
+    pub fn first(&self) -> &Sent {
+        &self.first
+    }
+
+    /// Whether it is a call or an exchange of texts.
+    #[must_use]
+    pub fn channel(&self) -> Channel {
+        Request::new(self.first.webhook, &self.first.body, &self.first.query).channel()
+    }
+
+    /// Answers a request of the conversation. What its document does comes with [`Self::next_event`].
+    pub fn ask(&mut self, sent: Sent) -> Answer<'t> {
+        let answer = answer(
+            self.table,
+            &self.guard,
+            &Asked {
+                request: &Request::new(sent.webhook, &sent.body, &sent.query),
+                url: &sent.page(),
+                token: "",
+                now: self.now,
+            },
+        );
+        self.rest.clear();
+        if answer.kind == AnswerKind::Document {
+            self.rest.extend(verbs(&answer.body));
+        }
+        self.last = sent;
+        answer
+    }
+
+    /// What happens next.
+    pub fn next_event(&mut self) -> Event {
+        let Some(element) = self.rest.pop_front() else {
+            return match &self.queue {
+                Some((question, _)) => Event::Asks(question.clone()),
+                None => Event::Ends,
+            };
+        };
+        let page = self.last.url();
+        if element.tag() == "Redirect" {
+            let url = element.text();
+            let url = if url.is_empty() { &page } else { url };
+            return Event::Leads(FollowUp::to(url, Form::default()));
+        }
+        if let Some(question) = element.question(&page) {
+            return Event::Asks(question);
+        }
+        match element.tag() {
+            "Hangup" | "Reject" => {
+                self.rest.clear();
+                self.queue = None;
+            }
+            "Leave" => {
+                self.rest.clear();
+                if let Some((question, _)) = self.queue.clone()
+                    && let Some(follow_up) = self.answer(&question, &question.left())
+                {
+                    return Event::Leads(follow_up);
+                }
+            }
+            _ => {}
+        }
+        Event::Line(element.line(&page))
+    }
+
+    /// What Twilio asks for when somebody has answered a question so; `None` when the call goes on with the document.
+    pub fn answer(&mut self, question: &Question, input: &Input) -> Option<FollowUp> {
+        let follow_up = question.follow_up(input);
+        if question.tag() == ENQUEUE {
+            let waits = follow_up.as_ref().is_some_and(|next| next.is_wait);
+            match (self.queue.take(), waits) {
+                (Some(queue), true) => self.queue = Some(queue),
+                (None, true) => self.queue = Some((question.clone(), mem::take(&mut self.rest))),
+                (Some((_, after)), false) => self.rest = after,
+                (None, false) => {}
+            }
+        }
+        follow_up
+    }
+
+    /// The request that Twilio makes then.
+    ///
+    /// # Errors
+    ///
+    /// The URL, when it does not lead to the table.
+    pub fn request(&self, follow_up: &FollowUp) -> Result<Sent, Stuck> {
+        let elsewhere = || Stuck::Elsewhere(follow_up.url.clone());
+        let rest = follow_up.url.strip_prefix(ORIGIN).ok_or_else(elsewhere)?;
+        let rest = rest.split('#').next().unwrap_or_default();
+        let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let webhook = path.strip_prefix('/').and_then(Webhook::from_name);
+        let webhook = webhook.filter(|webhook| webhook.wants_document());
+        Ok(Sent {
+            webhook: webhook.ok_or_else(elsewhere)?,
+            body: match self.channel() {
+                Channel::Voice => self.of_the_same_call(&follow_up.fields),
+                Channel::Message => self.last.body.clone(),
+            },
+            query: Form::parse(query.as_bytes()),
+        })
+    }
+
+    /// These fields, and those that every request of the call has.
+    fn of_the_same_call(&self, fields: &Form) -> Form {
+        let is_kept = |name: &str| {
+            let webhooks = &parameters::get(name).webhooks;
+            let mut kinds = ["voice", "gather-action"].iter();
+            name != CALL_STATUS && kinds.all(|kind| webhooks.contains(kind))
+        };
+        let kept = self.first.body.pairs().filter(|(name, _)| is_kept(name));
+        let kept = kept.chain([(CALL_STATUS, "in-progress")]);
+        let kept = kept.filter(|(name, _)| fields.first(name).is_none());
+        kept.chain(fields.pairs()).collect()
+    }
+
+    /// The next text that comes from the same sender, with these fields.
+    pub fn text(&mut self, fields: &Form) -> Sent {
+        self.texts += 1;
+        let sid = format!("SM{:032}", self.texts);
+        let own = ["MessageSid", "SmsSid", "SmsMessageSid"].map(|name| (name, sid.as_str()));
+        // What the first text said is not said again.
+        let is_kept = |name: &str| {
+            let of = parameters::get(name);
+            let is_content = of.webhooks.contains(&"message") && !of.webhooks.contains(&"voice");
+            let names_somebody = [
+                ParameterKind::Sid,
+                ParameterKind::Number,
+                ParameterKind::Address,
+            ];
+            !is_content || names_somebody.contains(&of.kind)
+        };
+        let is_given = |name: &str| fields.first(name).is_some();
+        let is_own = |name: &str| own.iter().any(|(own, _)| *own == name);
+        let kept = self.first.body.pairs();
+        let kept = kept.filter(|(name, _)| is_kept(name) && !is_own(name) && !is_given(name));
+        let own = own.into_iter().filter(|(name, _)| !is_given(name));
+        let body = kept.chain(own).chain(fields.pairs()).collect();
+        Sent {
+            webhook: self.first.webhook,
+            body: sample::filled(&body, Channel::Message, self.first.webhook),
+            query: self.first.query.clone(),
+        }
+    }
+
+    /// The next request of the conversation, when it has these fields: somebody has pressed the `Digits`, or sends the
+    /// `Body`. What comes before it in the document passes without anybody doing anything.
+    ///
+    /// # Errors
+    ///
+    /// The document leads nowhere with these fields, or somewhere else first.
+    pub fn follow(&mut self, fields: &Form) -> Result<Sent, Stuck> {
+        let is_call = self.channel() == Channel::Voice;
+        let told = of_follow_ups(fields).next().map(str::to_owned);
+        let somebody_acts = told.is_some() || !is_call && fields.pairs().len() > 0;
+        loop {
+            match self.next_event() {
+                Event::Line(_) => {}
+                Event::Leads(_) if somebody_acts => return Err(Stuck::Before("Redirect")),
+                Event::Leads(mut follow_up) => {
+                    let own = follow_up.fields.pairs();
+                    follow_up.fields = own.chain(fields.pairs()).collect();
+                    return self.request(&follow_up);
+                }
+                Event::Asks(question) => {
+                    let input = if question.is_told(fields) {
+                        Input::Fields(fields.clone())
+                    } else if question.may_pass() {
+                        Input::Nothing
+                    } else {
+                        return Err(Stuck::Before(question.tag()));
+                    };
+                    if let Some(follow_up) = self.answer(&question, &input) {
+                        return self.request(&follow_up);
+                    }
+                }
+                Event::Ends if somebody_acts && !is_call => return Ok(self.text(fields)),
+                Event::Ends => return Err(Stuck::NothingWaits(told)),
+            }
+        }
+    }
+}
+
+impl FollowUp {
+    fn to(url: impl Into<String>, fields: Form) -> Self {
+        Self {
+            url: url.into(),
+            fields,
+            is_wait: false,
+        }
+    }
+}
+
+/// A URL as somebody would write it in the table, seen from a document at `page`.
+fn shown_url<'u>(url: &'u str, page: &str) -> &'u str {
+    let page = page.split('?').next().unwrap_or_default();
+    let step = url.strip_prefix(page).filter(|rest| rest.starts_with('?'));
+    step.or_else(|| url.strip_prefix(ORIGIN)).unwrap_or(url)
+}
