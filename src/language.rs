@@ -31,7 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use toml::de::DeTable;
 
 use self::directory_file::Places;
@@ -73,11 +73,13 @@ impl Compiled {
         self.tests.len()
     }
 
-    /// Warnings about the days of schedules that have passed by this moment, in no order. The table is compiled without a
-    /// clock, so that it is the same at every hour.
+    /// Warnings about the days of schedules that have passed more than a month before this moment, in no order: last week's
+    /// holiday is no mistake. The table is compiled without a clock, so that it is the same at every hour.
     #[must_use]
     pub fn passed_days(&self, now: Timestamp) -> Vec<Diagnostic> {
-        let passed = self.passing.iter().filter(|passing| passing.end <= now);
+        const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
+        let passed = self.passing.iter();
+        let passed = passed.filter(|passing| now.duration_since(passing.end) >= MONTH);
         passed.map(|passing| passing.warning.clone()).collect()
     }
 
