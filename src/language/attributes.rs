@@ -134,6 +134,7 @@ fn attribute_value(
                 rule: Some(Rule::Attribute(spec)),
                 dials: false,
                 takes_ssml: false,
+                relays: false,
                 span: value.span(),
             };
             template(reader, text, &slot)?

@@ -12,6 +12,7 @@ use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::problems::Problems;
 use crate::table::reply::Node;
 use crate::table::when::Alternative;
+use crate::twilio::channel::Channel;
 use crate::twilio::facts::Known;
 use crate::twilio::number::E164;
 use crate::twilio::vocabulary::Destination;
@@ -141,6 +142,7 @@ fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
             value: Known::Whole("inbound".into()),
             is_cell: false,
             withheld: None,
+            channel: Some(Channel::Voice),
             now: None,
         };
         demand.holds(&inbound) == Some(false)

@@ -329,6 +329,7 @@ fn text_content(
         rule: spec.destination.map(Rule::Destination),
         dials: spec.dials,
         takes_ssml: kind.mixes(),
+        relays: spec.relays,
         span: value.span(),
     };
     let text = template(reader, text, &slot)?;

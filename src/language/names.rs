@@ -437,8 +437,6 @@ pub(super) struct StepReference {
     /// Whether it is followed at once: a Redirect's, with nothing before it that waits for the caller or for somebody
     /// who is dialled.
     pub is_followed_at_once: bool,
-    /// Whether it is asked only while somebody waits for a queue or a conference.
-    pub is_of_waiting: bool,
     /// What the document behind it may hold, when not everything, and the attribute's name for a sentence.
     pub document: Option<(String, &'static DocumentSpec)>,
     /// The channel of its reply.

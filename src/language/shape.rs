@@ -4,7 +4,7 @@
 //! condition or an element takes is described elsewhere: by the kinds of conditions and by the vocabulary.
 
 use crate::table::DEFAULT;
-use crate::table::guard::{LOOP_GUARD, MOST_REPLIES};
+use crate::table::guard::{LOOP_GUARD, MOST_RELAYS, MOST_REPLIES};
 use crate::table::intercept::{BLOCK, PASS};
 use crate::table::reply::MODES;
 use crate::twilio::channel::Channel;
@@ -255,6 +255,8 @@ pub(super) static STEP: Section = Section::of(&[
 pub(super) static LIMITS: Section = Section::of(&[
     key("replies", KeyKind::Count(MOST_REPLIES),
         "How many documents with a Message one pair of numbers gets within `per`. Without it: 3. 0 switches the limit off."),
+    key("relays", KeyKind::Count(MOST_RELAYS),
+        "How many documents whose Messages all go to somebody else (`to`) it gets in the same time. Without it: 60. 0 switches the limit off."),
     key("per", KeyKind::Duration,
         "The time in which they are counted, such as 10m, from 1s to 24h. A bare number is seconds. Without it: 10m."),
     key("same_call", KeyKind::Count(u32::MAX),

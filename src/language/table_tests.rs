@@ -170,7 +170,9 @@ fn test_steps<'v>(
     let mut read = Vec::new();
     for (step, whole) in steps {
         let own = shape::STEP.keys();
-        let fields = entries(step).into_iter().filter(|(key, _)| !own.contains(&key.get_ref().as_ref()));
+        let fields = entries(step)
+            .into_iter()
+            .filter(|(key, _)| !own.contains(&key.get_ref().as_ref()));
         let fields = test_fields(names, problems, fields, false);
         let expected = expected(
             names,
@@ -452,9 +454,7 @@ fn check_answer(
     if route != expected.outcome {
         let message = match &answer.failure {
             Some((route, error)) => {
-                format!(
-                    "{which}\"{route}\" cannot be written ({error}), so \"default\" answers"
-                )
+                format!("{which}\"{route}\" cannot be written ({error}), so \"default\" answers")
             }
             None => format!("{which}\"{route}\" answers, not \"{}\"", expected.outcome),
         };

@@ -82,7 +82,6 @@ pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<
             span: slot.span.clone(),
             is_ours: is_of_table,
             is_followed_at_once: is_redirect(slot),
-            is_of_waiting: matches!(slot.rule, Some(Rule::Attribute(spec)) if spec.is_of_waiting),
             document: match slot.rule {
                 Some(Rule::Attribute(spec)) => spec.document.as_ref().map(|one| (slot.name(), one)),
                 _ => None,

@@ -105,6 +105,8 @@ pub struct ElementSpec {
     pub(crate) sends: bool,
     /// Whether the next element comes only after the caller, or whoever is dialled, had time to do something.
     pub(crate) waits: bool,
+    /// Whether its text may be a URL of a recording or a picture that the request brings.
+    pub relays: bool,
     /// Whether it must be the only child of its parent.
     pub alone: bool,
     /// Twilio's error number when it is not.
@@ -270,8 +272,6 @@ pub struct AttributeSpec {
     destination: Option<Destination>,
     /// Whether a URL is only told what happens: its answer counts for nothing.
     pub(crate) is_notice: bool,
-    /// Whether a URL is asked while somebody waits in a queue or for a conference.
-    pub(crate) is_of_waiting: bool,
     /// What the document behind a URL may hold, when not everything.
     pub(crate) document: Option<DocumentSpec>,
     /// Whether the empty text means something: silence for a `waitUrl`.

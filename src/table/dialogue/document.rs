@@ -1,8 +1,10 @@
 //! A document, read back: what people notice of each element, and where a call has to wait for somebody.
 
+use std::collections::BTreeMap;
 use std::mem;
 
 use roxmltree::Node;
+use serde_json::Value as Json;
 
 use crate::table::reply::EMPTY_DOCUMENT;
 use crate::twilio::parameters;
@@ -66,6 +68,9 @@ const ASKING: [Asking; 7] = [
     ),
 ];
 
+/// What stands in the place of an element where Proxy opens a session.
+const SESSION: &str = "create_session";
+
 /// The kind of the requests that come while a call waits in a queue.
 const WAITING: &str = "enqueue-wait";
 
@@ -88,7 +93,12 @@ const fn asking(
 
 /// The fields that only a request has that comes back to a call: `Digits`, but not `Caller`.
 pub(super) fn of_follow_ups(fields: &Form) -> impl Iterator<Item = &str> {
-    let kinds = || ASKING.iter().flat_map(|asking| asking.kinds).chain([&WAITING]);
+    let kinds = || {
+        ASKING
+            .iter()
+            .flat_map(|asking| asking.kinds)
+            .chain([&WAITING])
+    };
     let filled = fields.pairs().filter(|(_, value)| !value.is_empty());
     filled
         .map(|(name, _)| name)
@@ -127,7 +137,9 @@ pub(super) fn verbs(document: &[u8]) -> impl Iterator<Item = Element> {
 impl Element {
     fn read(node: Node<'_, '_>) -> Self {
         let attributes = node.attributes();
-        let texts = node.descendants().filter_map(|node| node.text().filter(|_| node.is_text()));
+        let texts = node
+            .descendants()
+            .filter_map(|node| node.text().filter(|_| node.is_text()));
         let text = texts.collect::<Vec<_>>().join(" ");
         Self {
             tag: node.tag_name().name().to_owned(),
@@ -140,6 +152,21 @@ impl Element {
                 .filter(Node::is_element)
                 .map(Self::read)
                 .collect(),
+        }
+    }
+
+    /// What Proxy does with the JSON that opens a session.
+    pub(super) fn session(json: &[u8]) -> Self {
+        let fields: BTreeMap<String, Json> = serde_json::from_slice(json).unwrap_or_default();
+        let attributes = fields.into_iter().map(|(name, value)| match value {
+            Json::String(text) => (name, text),
+            other => (name, other.to_string()),
+        });
+        Self {
+            tag: SESSION.to_owned(),
+            attributes: attributes.collect(),
+            text: String::new(),
+            children: Vec::new(),
         }
     }
 
@@ -228,9 +255,14 @@ impl Element {
                 let name = format!("in queue {}", self.text);
                 line("waits", name.trim(), hears.into_iter().collect())
             }
-            "Redirect" => line("goes on", &format!("at {}", shown_url(&self.text, page)), Vec::new()),
+            "Redirect" => line(
+                "goes on",
+                &format!("at {}", shown_url(&self.text, page)),
+                Vec::new(),
+            ),
             "Hangup" => line("hangs up", "", Vec::new()),
             "Reject" => line("rejects", "the call", self.details(["reason"])),
+            SESSION => line("opens", "a session", self.all()),
             "Leave" => line("leaves", "the queue", Vec::new()),
             other => line(other, &self.text, self.all()),
         };
@@ -331,7 +363,10 @@ impl Element {
         let is_recorded = record.is_some_and(|how| !["do-not-record", "false"].contains(&how));
         let mut details = vec![caller, format!("{timeout} s")];
         details.extend(is_recorded.then(|| "recorded".to_owned()));
-        let urls = self.children.iter().filter_map(|noun| noun.attribute("url"));
+        let urls = self
+            .children
+            .iter()
+            .filter_map(|noun| noun.attribute("url"));
         details.extend(urls.map(|url| format!("first hears {}", shown_url(url, page))));
         Line {
             act: "dials".to_owned(),
@@ -375,16 +410,19 @@ impl Question {
         &parameters::get(self.asking.outcome).values
     }
 
-    /// What somebody did, from what is typed: keys, words, or how a Dial went. An error says what could be typed.
+    /// What somebody did, from what is typed: keys, words, or how a Dial went. Nothing, or `w`, waits until time is up.
     ///
     /// # Errors
     ///
-    /// It cannot be done here.
+    /// It cannot be done here: what could be typed instead.
     pub fn input(&self, typed: &str) -> Result<Input, String> {
         let fields = |pairs: &[(&str, &str)]| Ok(Input::Fields(pairs.iter().copied().collect()));
         let typed = typed.trim();
         if typed.is_empty() || typed == "w" {
-            return Ok(Input::Nothing);
+            return match self.asking.tag {
+                "Dial" => fields(&[(self.asking.outcome, "no-answer")]),
+                _ => Ok(Input::Nothing),
+            };
         }
         let is_keys = typed.chars().all(|key| "0123456789*#".contains(key));
         match self.asking.tag {
@@ -397,19 +435,14 @@ impl Question {
                     }
                     fields(&[("Digits", digits)])
                 }
-                (_, true) => fields(&[("SpeechResult", typed), ("Confidence", "0.9")]),
-                _ => Err("press keys (0-9 * #), or nothing until time is up".to_owned()),
+                (_, true) => fields(&[("SpeechResult", typed)]),
+                _ => Err("press keys: 0-9 * #".to_owned()),
             },
-            "Record" => {
-                let key = if is_keys { &typed[..1] } else { "" };
-                let key = if typed == "hangup" { typed } else { key };
-                let recorded = [
-                    ("RecordingUrl", RECORDING),
-                    ("RecordingDuration", self.asking.usual),
-                    ("Digits", key),
-                ];
-                fields(&recorded)
-            }
+            "Record" => match typed {
+                "hangup" => fields(&[("Digits", typed)]),
+                _ if is_keys => fields(&[("Digits", &typed[..1])]),
+                _ => fields(&[]),
+            },
             _ => {
                 let outcomes = self.outcomes();
                 let mut fitting = outcomes.iter().filter(|word| word.starts_with(typed));
@@ -428,8 +461,16 @@ impl Question {
         let end = finish.chars().next().and_then(|finish| keys.find(finish));
         let keys = &keys[..end.unwrap_or(keys.len())];
         let most = self.element.attribute("numDigits");
-        let most = most.and_then(|most| most.parse().ok()).unwrap_or(keys.len());
+        let most = most
+            .and_then(|most| most.parse().ok())
+            .unwrap_or(keys.len());
         &keys[..most.min(keys.len())]
+    }
+
+    /// Whether Twilio asks for something next when somebody has done this, rather than go on with the document.
+    #[must_use]
+    pub fn leads_on(&self, input: &Input) -> bool {
+        self.follow_up(input).is_some()
     }
 
     /// Whether these fields can be told in answer to this question.
@@ -483,7 +524,10 @@ impl Question {
                 asks.then(|| to_action(fields.clone())).flatten()
             }
             "Record" if *input == Input::Nothing => None,
-            "Record" => to_action(with(fields, &[("RecordingUrl", RECORDING), (outcome, self.asking.usual)])),
+            "Record" => to_action(with(
+                fields,
+                &[("RecordingUrl", RECORDING), (outcome, self.asking.usual)],
+            )),
             "Enqueue" if told().all(|name| self.is_wait(name)) && self.wait_url().is_some() => {
                 let place = [
                     ("QueuePosition", "1"),
