@@ -57,8 +57,9 @@ pub(super) fn check_caller_id(reader: &mut Reader<'_>, written: &Written<'_>) {
                         Destination::ClientCaller => ("a client", "write a number, or client:NAME"),
                         _ => ("a phone number", NUMBER_HELP),
                     };
-                    let message =
-                        format!("`callerId` cannot be \"{literal}\" where {whom} is dialled: {error}");
+                    let message = format!(
+                        "`callerId` cannot be \"{literal}\" where {whom} is dialled: {error}"
+                    );
                     problems.twilio_error(13214, &BAD_NUMBER, place, message, help);
                 }
             }
@@ -111,9 +112,8 @@ pub(super) fn check_dialled(
                     }
                     alternatives.iter().any(|one| is_pinned_to(one, cell))
                 };
-                let numbers = directory.cells(*column);
-                let numbers = numbers.filter(|(_, cell)| is_number(cell));
-                let rows = numbers.filter(dials_itself);
+                let rows = directory.cells(*column).filter(dials_itself);
+                let rows = rows.filter(|(_, cell)| is_number(cell));
                 for (row, number) in rows.take(MOST_BAD_CELLS) {
                     let (file, span) = file.place(row, column + 1);
                     if !problems.has_reported(&DIALS_ITSELF, &file, &span) {
@@ -125,11 +125,7 @@ pub(super) fn check_dialled(
     }
 }
 
-fn report<'p>(
-    problems: &'p mut Problems,
-    number: &str,
-    span: &Range<usize>,
-) -> &'p mut Diagnostic {
+fn report<'p>(problems: &'p mut Problems, number: &str, span: &Range<usize>) -> &'p mut Diagnostic {
     let message = format!("a call to {number} would dial {number} again, and so on");
     let help = "dial the number of the person or device that should answer";
     problems.warn(&DIALS_ITSELF, span, message, help)
@@ -149,9 +145,8 @@ fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
     };
     let on = |wanted: fn(&str) -> bool| {
         let conditions = alternative.conditions.iter();
-        let on_it = conditions.filter(move |one| {
-            one.subject.column().is_none() && wanted(one.subject.parameter())
-        });
+        let on_it = conditions
+            .filter(move |one| one.subject.column().is_none() && wanted(one.subject.parameter()));
         on_it.map(|one| &one.demand)
     };
     // On an outbound request the number that is called is the other party's.

@@ -344,7 +344,7 @@ impl Uses {
 }
 
 /// What a text of a reply is before there is a request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Fixed {
     /// The same for every request.
     Literal(String),
