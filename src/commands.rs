@@ -4,10 +4,12 @@
 
 mod check;
 mod explain;
+mod http_client;
 mod import;
 mod load_table;
 mod man;
 mod output;
+mod ready;
 mod recorded_lines;
 mod replay;
 mod report;
@@ -73,6 +75,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Turn existing TwiML into a route
     Import(import::Arguments),
+    /// Ask a running service whether it is ready
+    Ready(ready::Arguments),
     /// Show which recorded requests another table answers differently
     Replay(replay::Arguments),
     /// Count requests by number, route, hour and weekday
@@ -118,6 +122,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Ready(arguments) => ready::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Schema => print_schema(),

@@ -593,7 +593,9 @@ fn a_service_takes_no_secret_that_it_cannot_read_again() {
     for option in ["--auth-token-file", "--voice-webhooks-key-file"] {
         let ran = run(program().args(["serve", option]).arg(&pipe));
         assert_eq!(ran.code, Some(2), "{}", ran.stderr);
-        let told = ran.stderr.contains("/pipe is a pipe, a socket or a device");
+        let told = ran
+            .stderr
+            .contains("/pipe: it is a pipe, a socket or a device, not a file");
         assert!(told && ran.stderr.lines().count() == 1, "{}", ran.stderr);
     }
 }

@@ -125,7 +125,7 @@ fn text_of_all() -> String {
     let metrics = Metrics::default();
     let _routes = metrics.table_is_live(&table(&["a"]));
     metrics.certificate_expires(Timestamp::UNIX_EPOCH);
-    metrics.table_was_read("abc", Timestamp::UNIX_EPOCH, false);
+    metrics.table_was_read("abc", Timestamp::UNIX_EPOCH);
     metrics.text()
 }
 

@@ -172,7 +172,7 @@ impl Default for Metrics {
             degraded: metric(
                 to,
                 "degraded",
-                "1 while the last good copy of the table is in use because the file was bad at the start",
+                "1 while anything on disk is not in use because it is bad: the table, the secrets or the certificate",
             ),
             reloads: CounterPer::new(
                 to,
@@ -243,9 +243,8 @@ impl Metrics {
     }
 
     /// The table in use was read at this moment, at the start or by a reload. `hash` is that of its files, in
-    /// hexadecimal digits; `is_degraded` says that it is the last good copy, because the file was bad at the start.
-    pub fn table_was_read(&self, hash: &str, now: Timestamp, is_degraded: bool) {
-        self.degraded.set(i64::from(is_degraded));
+    /// hexadecimal digits.
+    pub fn table_was_read(&self, hash: &str, now: Timestamp) {
         self.table_hash.clear();
         let table = [("hash", hash.to_owned())];
         self.table_hash.get_or_create(&table).set(1);
@@ -260,7 +259,7 @@ impl Metrics {
         gauge.set(at.as_duration().as_secs_f64());
     }
 
-    /// A reload has ended: with a new table, or with the old one left in use.
+    /// A reload has ended: with all that is on disk in use, or not.
     pub(crate) fn reloaded(&self, is_success: bool) {
         self.reloads.count(is_success);
         self.last_reload_successful.set(i64::from(is_success));

@@ -11,12 +11,13 @@ use tracing_subscriber::filter::Targets;
 
 use crate::commands::Format;
 use crate::commands::load_table::{DirectoryLimit, size};
-use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
+use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use crate::journal::line::Beyond;
 use crate::service::journal_files::JournalSettings;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
 use crate::service::responder::OutOfSessionPath;
+use crate::service::table_file::ReadFile;
 use crate::table::schedule::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
 
@@ -94,6 +95,9 @@ pub(in crate::commands) struct Arguments {
     /// Do not mask numbers in the log
     #[arg(long)]
     pub show_numbers: bool,
+    /// Check table, secrets and certificate, log what is wrong, and exit
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Who gets answers.
@@ -110,10 +114,8 @@ pub(super) struct AccessOptions {
 
 impl AccessOptions {
     /// Reads the secrets and keys. The service does not run until the operator has decided whether signatures are checked.
-    pub(super) fn read(&self) -> Result<Access> {
-        refuse_pipes(&self.secrets.auth_token_file)?;
-        refuse_pipes(&self.keys.voice_webhooks_key_file)?;
-        let secrets = self.secrets.read()?;
+    pub(super) fn read(&self, file: ReadFile<'_>) -> Result<Access> {
+        let secrets = self.secrets.read(file)?;
         let verification = match (secrets.is_empty(), self.allow_unsigned) {
             (false, false) => Verification::Signed(secrets),
             (true, true) => Verification::AllowUnsigned,
@@ -128,7 +130,7 @@ impl AccessOptions {
         };
         Ok(Access {
             verification,
-            voice_webhooks: self.keys.read()?,
+            voice_webhooks: self.keys.read(file)?,
         })
     }
 }
