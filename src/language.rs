@@ -31,10 +31,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use toml::de::DeTable;
 
 use self::directory_file::Places;
 use self::names::{Names, Uses, first_places};
+use self::schedules::Passing;
 use self::table_tests::RanTest;
 use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
@@ -46,6 +48,7 @@ use crate::twilio::parameters;
 pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
+pub use self::values::never_sent;
 
 /// A table that may go live, and what was found about it.
 #[derive(Debug)]
@@ -60,6 +63,7 @@ pub struct Compiled {
     /// How many rows each directory file has, by the path that the table has for it.
     pub rows: BTreeMap<String, usize>,
     tests: Vec<RanTest>,
+    passing: Vec<Passing>,
 }
 
 impl Compiled {
@@ -67,6 +71,14 @@ impl Compiled {
     #[must_use]
     pub fn tests(&self) -> usize {
         self.tests.len()
+    }
+
+    /// Warnings about the days of schedules that have passed by this moment, in no order. The table is compiled without a
+    /// clock, so that it is the same at every hour.
+    #[must_use]
+    pub fn passed_days(&self, now: Timestamp) -> Vec<Diagnostic> {
+        let passed = self.passing.iter().filter(|passing| passing.end <= now);
+        passed.map(|passing| passing.warning.clone()).collect()
     }
 
     /// What the tests reach. Looks at every route for every test, which is why a table is compiled without it.
@@ -122,6 +134,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
             failed_tests,
             rows: names.rows(),
             tests,
+            passing: names.passing,
         }),
         _ => Err(problems.into_sorted()),
     }
@@ -138,7 +151,7 @@ fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &d
     };
     names.own_parameters = settings::parameters(problems, file.get("parameters"));
     names.extra = settings::extra(problems, file.get("extra"));
-    names.schedules = schedules::schedules(problems, file.get("schedule"));
+    (names.schedules, names.passing) = schedules::schedules(problems, file.get("schedule"));
     names.directories = directories::directories(problems, file.get("directory"), files);
     // From here on texts refer to directories, and elements to defaults.
     names.defaults = attributes::defaults(&names, problems, uses, file.get("defaults"));

@@ -382,7 +382,8 @@ fn use_step(uses: &mut Uses, url: &str, slot: &Slot<'_>) {
             from: None,
             span: slot.span.clone(),
             is_ours,
-            is_redirect: slot.element == "Redirect",
+            element: slot.element.to_owned(),
+            kinds: parameters::follow_ups_of(slot.element, slot.attribute).collect(),
         });
     }
 }

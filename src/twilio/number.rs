@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::characters::named;
+
 /// A phone number in E.164 form: `+` and 1 to 15 digits, the first not 0.
 ///
 /// Source: ITU-T E.164, <https://www.itu.int/rec/T-REC-E.164>. Does not check that the number is assigned.
@@ -32,8 +34,8 @@ pub enum E164Error {
     NoPlus,
     /// The first digit is 0, which no country code has.
     LeadingZero,
-    /// There is something else than a digit at this byte.
-    NotADigit(usize),
+    /// This character is not a digit.
+    NotADigit(char),
     /// There are this many digits: none, or more than 15.
     Length(usize),
 }
@@ -44,7 +46,7 @@ impl fmt::Display for E164Error {
             Self::Empty => f.write_str("a number is empty"),
             Self::NoPlus => f.write_str("a number begins with `+` and its country code"),
             Self::LeadingZero => f.write_str("no country code begins with 0"),
-            Self::NotADigit(at) => write!(f, "not a digit at byte {at}"),
+            Self::NotADigit(character) => write!(f, "{} is not a digit", named(*character)),
             Self::Length(digits) => write!(f, "a number has 1 to 15 digits, this one has {digits}"),
         }
     }
@@ -60,8 +62,8 @@ impl FromStr for E164 {
             return Err(E164Error::Empty);
         }
         let digits = text.strip_prefix('+').ok_or(E164Error::NoPlus)?;
-        if let Some(at) = digits.bytes().position(|byte| !byte.is_ascii_digit()) {
-            return Err(E164Error::NotADigit(at + 1));
+        if let Some(other) = digits.chars().find(|character| !character.is_ascii_digit()) {
+            return Err(E164Error::NotADigit(other));
         }
         match digits.len() {
             1..=15 if digits.starts_with('0') => Err(E164Error::LeadingZero),
@@ -248,9 +250,9 @@ mod tests {
                 "a number has 1 to 15 digits, this one has 16",
             ),
             ("+0155550100", "no country code begins with 0"),
-            ("+1415555010x", "not a digit at byte 11"),
-            ("+1 415", "not a digit at byte 2"),
-            ("+1٣", "not a digit at byte 2"),
+            ("+1415555010x", "the letter `x` is not a digit"),
+            ("+1 415", "a space is not a digit"),
+            ("+1٣", "the character `٣` is not a digit"),
         ] {
             assert_eq!(text.parse::<E164>().expect_err(text).to_string(), message);
         }
