@@ -13,7 +13,6 @@ use std::time::Duration;
 use std::{env, process};
 
 use anyhow::{Context, Result, anyhow};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -29,6 +28,7 @@ use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::{Decrypt, Listener};
 use crate::service::live::{Access, Verification};
 use crate::service::metrics::Metrics;
+use crate::service::platform::hide_memory;
 use crate::service::reload::{self, First, Part, Problem, PutInUse, Setup, TableFiles, Watched};
 use crate::service::responder::Responder;
 use crate::service::server::{self, Purpose};
@@ -56,7 +56,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is only one thread.
     let sockets = Sockets::take()?;
     // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
-    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let hidden = hide_memory();
     let (secrets, access) = secrets(arguments.access)?;
     let is_unsigned = matches!(access.verification, Verification::AllowUnsigned);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
@@ -83,6 +83,7 @@ pub struct Metrics {
     requests: CounterPer<(Channel, AnsweredBy)>,
     answers: RoutesByName,
     decision: Histogram,
+    request: Histogram,
     guard_answers: CounterPer<&'static str>,
     pub(crate) interactions: CounterPer<Interaction>,
     pub(crate) refusals: CounterPer<Refusal>,
@@ -136,6 +137,11 @@ impl Default for Metrics {
                 to,
                 "decision",
                 "Histogram of the time to decide on a request and to write its answer",
+            ),
+            request: in_seconds(
+                to,
+                "request",
+                "Histogram of the time from a request's head to its answer or refusal, with the wait for its body",
             ),
             guard_answers: CounterPer::new(
                 to,
@@ -234,6 +240,11 @@ impl Metrics {
             .inc_by(answer.cut_texts as u64);
     }
 
+    /// Counts a request of any webhook that has been answered or refused after this time.
+    pub(crate) fn ended(&self, took: Duration) {
+        self.request.observe(took);
+    }
+
     /// The counters for a table that goes live now. Routes that keep their name keep their counts.
     #[must_use]
     pub fn table_is_live(&self, table: &Table) -> RouteCounters {
@@ -251,6 +262,11 @@ impl Metrics {
         self.last_reload_successful.set(1);
         let seconds = now.as_duration().as_secs_f64();
         self.last_reload_success.set(seconds);
+    }
+
+    /// Whether anything on disk is not in use, because it is bad or waits to be asked for.
+    pub fn degraded(&self, is_degraded: bool) {
+        self.degraded.set(i64::from(is_degraded));
     }
 
     /// The certificate in use is valid until this moment. Without TLS there is none, and the metric is absent.
@@ -315,6 +331,8 @@ impl Collector for ProcessFigures {
         write("process_start_time", help, seconds.clone(), &started)?;
         #[cfg(target_os = "linux")]
         if let Ok(process) = procfs::process::Process::myself() {
+            use prometheus_client::metrics::counter::ConstCounter;
+
             let whole = |figure: u64| ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX));
             if let Ok(stat) = process.stat() {
                 #[expect(clippy::cast_precision_loss, reason = "a century of ticks fits")]

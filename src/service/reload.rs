@@ -22,8 +22,6 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use jiff::{SignedDuration, Timestamp};
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
@@ -32,7 +30,7 @@ use self::state::named;
 use crate::language::Compiled;
 use crate::service::live::{Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
-use crate::service::systemd;
+use crate::service::{platform, systemd};
 use crate::table::Table;
 
 pub use self::compile::{First, Problem, first, is_good};
@@ -48,10 +46,6 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// How often files that change while they are read are read again.
 const MOST_READINGS: usize = 5;
-
-/// The nice value of this thread: on a busy machine it still gets a tenth of a processor. On Linux each thread has a
-/// nice value of its own, whatever POSIX says: `setpriority(2)`.
-const NICE: i32 = 10;
 
 /// Puts in use what was read.
 pub type PutInUse = Box<dyn FnOnce() + Send>;
@@ -114,7 +108,7 @@ pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
     };
     let metrics = &setup.metrics;
     metrics.table_was_read(&state.hash, state.succeeded);
-    metrics.degraded.set(i64::from(state.is_degraded()));
+    metrics.degraded(state.is_degraded());
     let (ask, asks) = sync_channel(1);
     let (publish, published) = watch::channel(state.clone());
     let reloader = Reloader {
@@ -200,7 +194,7 @@ impl Reloader {
             );
         }
         // A large table takes a second of a processor, and requests go first. Where this is not allowed, they wait.
-        let _ = setpriority_process(Some(gettid()), NICE);
+        platform::let_others_go_first();
         loop {
             let asked = self.asks.recv_timeout(LOOK);
             if asked == Err(RecvTimeoutError::Disconnected) {
@@ -437,7 +431,7 @@ impl Reloader {
                 (state.routes, state.hash) = (routes, hash);
             }
             state.last = outcome;
-            metrics.degraded.set(i64::from(state.is_degraded()));
+            metrics.degraded(state.is_degraded());
         });
         self.log_last_good();
     }

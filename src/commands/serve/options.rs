@@ -1,6 +1,6 @@
 //! The options of `serve`, in the order of `--help`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -138,7 +138,7 @@ impl AccessOptions {
 /// What the journal stores, and where.
 #[derive(Debug, Args)]
 pub(super) struct JournalOptions {
-    /// Folder to keep a journal of all answers in
+    /// Folder to keep a journal of all answers in; - for standard output
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
     /// Parameter whose value is stored as well
@@ -171,8 +171,9 @@ impl JournalOptions {
     /// `None` without a journal.
     pub(super) fn into_settings(self) -> Option<JournalSettings> {
         let names = self.journal_values.into_iter();
+        let place = self.journal?;
         Some(JournalSettings {
-            folder: self.journal?,
+            folder: (place != Path::new("-")).then_some(place),
             beyond: Beyond {
                 values: names.filter(|name| !name.is_empty()).collect(),
                 numbers: self.journal_numbers == Numbers::Full,
