@@ -27,11 +27,11 @@ mod texts;
 mod values;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use toml::de::DeTable;
 
 use self::directory_file::Places;
@@ -73,11 +73,13 @@ impl Compiled {
         self.tests.len()
     }
 
-    /// Warnings about the days of schedules that have passed by this moment, in no order. The table is compiled without a
-    /// clock, so that it is the same at every hour.
+    /// Warnings about the days of schedules that have passed more than a month before this moment, in no order: last week's
+    /// holiday is no mistake. The table is compiled without a clock, so that it is the same at every hour.
     #[must_use]
     pub fn passed_days(&self, now: Timestamp) -> Vec<Diagnostic> {
-        let passed = self.passing.iter().filter(|passing| passing.end <= now);
+        const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
+        let passed = self.passing.iter();
+        let passed = passed.filter(|passing| now.duration_since(passing.end) >= MONTH);
         passed.map(|passing| passing.warning.clone()).collect()
     }
 
@@ -123,7 +125,9 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 
     // The table as a whole.
     whole::check(&names, &mut problems, file, &uses);
-    let table = table(&names, &mut problems, routes, intercepts, default, limits);
+    let waiting = whole::waiting_steps(&uses);
+    let rules = (limits, waiting);
+    let table = table(&names, &mut problems, routes, intercepts, default, rules);
 
     // The tests in the file.
     let (failed_tests, tests) = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
@@ -166,7 +170,7 @@ fn table(
     routes: Vec<(Route, Range<usize>)>,
     intercepts: Vec<(Intercept, Range<usize>)>,
     default: Option<DefaultReplies>,
-    limits: Limits,
+    (limits, waiting_steps): (Limits, BTreeSet<Box<str>>),
 ) -> Option<Table> {
     if problems.has_errors() {
         // What could not be read would be missing from a proof that a route never answers.
@@ -174,7 +178,8 @@ fn table(
     }
     let (routes, places): (_, Vec<_>) = routes.into_iter().unzip();
     let (intercepts, intercept_places): (_, Vec<_>) = intercepts.into_iter().unzip();
-    let table = Table::new(routes, intercepts, default?, limits);
+    let mut table = Table::new(routes, intercepts, default?, limits);
+    table.waiting_steps = waiting_steps;
     let files = names.directories.iter().filter_map(|(name, directory)| {
         let places = &directory.as_ref()?.places;
         matches!(places, Places::Csv { .. }).then_some(name.as_str())

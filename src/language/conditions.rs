@@ -13,7 +13,6 @@ use super::values::check_condition;
 use super::whole::{BAD_CELL, MOST_BAD_CELLS};
 use crate::table::condition::{
     BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject,
-    folded, folds,
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
@@ -22,7 +21,7 @@ use crate::table::problems::{
 };
 use crate::table::when::Alternative;
 use crate::twilio::channel::Channel;
-use crate::twilio::parameters;
+use crate::twilio::parameters::{self, Comparison};
 use crate::twilio::request::{Form, Request, Webhook};
 
 pub(super) static MISPLACED_KEY: Check = Check::new(
@@ -252,11 +251,7 @@ fn text_demand(reader: &mut Reader<'_>, subject: &str, text: &str, span: Range<u
     } else {
         check_condition(reader.names, reader.problems, subject, text, span);
     }
-    if folds(subject) {
-        Demand::text(&folded(text))
-    } else {
-        Demand::text(text)
-    }
+    Demand::text(&Comparison::of(subject).folded(text))
 }
 
 fn table_demand(
@@ -304,7 +299,7 @@ fn keyed_demand(
     }
     let mut reading = Reading {
         subject,
-        folds: folds(subject),
+        comparison: Comparison::of(subject),
         problems: reader.problems,
         directory: &mut |problems, name, value| {
             if !names.directories.contains_key(name) {
@@ -361,14 +356,8 @@ fn condition_keys() -> Vec<&'static str> {
     keys
 }
 
-/// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
+/// A directory as a parameter looks into it: its keys are compared as the parameter is.
 fn directory_for(names: &Names, parameter: &str, name: &str) -> Option<Arc<Directory>> {
     let file = names.directories.get(name)?.as_ref()?;
-    let folds = folds(parameter);
-    let directory = if folds {
-        file.folded()
-    } else {
-        &file.directory
-    };
-    Some(Arc::clone(directory))
+    Some(Arc::clone(file.compared(Comparison::of(parameter))))
 }

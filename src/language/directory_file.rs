@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::table::diagnostic::{Check, File};
 use crate::table::directory::{AddError, Directory, Row};
 use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, listed};
+use crate::twilio::parameters::Comparison;
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
@@ -86,8 +87,10 @@ pub(super) struct DirectoryFile {
     /// The columns that callers may hear or read although they are dialled.
     pub public: Vec<String>,
     pub places: Places,
-    /// The directory for parameters that are compared without regard to case.
-    folded: OnceCell<Arc<Directory>>,
+    /// The directory for parameters that people type.
+    typed: OnceCell<Arc<Directory>>,
+    /// The directory for parameters that people say.
+    spoken: OnceCell<Arc<Directory>>,
 }
 
 /// Where the cells of a directory stand.
@@ -114,7 +117,8 @@ impl DirectoryFile {
             key,
             public: Vec::new(),
             places,
-            folded: OnceCell::new(),
+            typed: OnceCell::new(),
+            spoken: OnceCell::new(),
         }
     }
 
@@ -126,10 +130,14 @@ impl DirectoryFile {
         }
     }
 
-    /// The directory with its keys folded, made when it is first asked for.
-    pub(super) fn folded(&self) -> &Arc<Directory> {
-        self.folded
-            .get_or_init(|| Arc::new(self.directory.folded()))
+    /// The directory with its keys in the form in which values are compared, made when it is first asked for.
+    pub(super) fn compared(&self, comparison: Comparison) -> &Arc<Directory> {
+        let folded = match comparison {
+            Comparison::Exact => return &self.directory,
+            Comparison::Typed => &self.typed,
+            Comparison::Spoken => &self.spoken,
+        };
+        folded.get_or_init(|| Arc::new(self.directory.folded(comparison)))
     }
 
     /// Where a cell stands; `position` 0 is the key.

@@ -13,6 +13,7 @@ use super::shape;
 use super::values::check_keys;
 use crate::table::diagnostic::{Check, Severity};
 use crate::table::problems::{Problems, choice, did_you_mean, entries};
+use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
@@ -56,7 +57,7 @@ pub(super) static BAD_CELL: Check = Check::new(
     "bad-cell",
     "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a recording
 track that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
-it empty: the attribute or element is left out.",
+it empty: the attribute or element is left out, and so is a whole `Message` whose `to` is empty.",
     "number,phone
 +15005550006,415 555 0101",
 );
@@ -165,6 +166,23 @@ fn request_kinds<'u>(references: &'u [StepReference], step: &'u str) -> Option<B
         }
     }
     (!kinds.is_empty()).then_some(kinds)
+}
+
+/// The steps that only a `waitUrl` leads to: Twilio asks them for as long as somebody waits.
+pub(super) fn waiting_steps(uses: &Uses) -> BTreeSet<Box<str>> {
+    let waits = |reference: &&StepReference| {
+        let mut kinds = reference.kinds.iter();
+        !reference.kinds.is_empty() && kinds.all(|kind| parameters::is_for_waiting(kind))
+    };
+    let (waiting, others): (Vec<_>, Vec<_>) = uses.steps.iter().partition(waits);
+    // A request without a step may be of any call.
+    let only = waiting.into_iter().filter(|reference| {
+        let mut elsewhere = others.iter().map(|other| &other.step);
+        let is_known = !uses.leads_anywhere && !reference.step.is_empty();
+        is_known && !elsewhere.any(|step| *step == reference.step)
+    });
+    only.map(|reference| reference.step.as_str().into())
+        .collect()
 }
 
 /// Redirects from step to step that come back to where they began: the call goes round until Twilio ends it.

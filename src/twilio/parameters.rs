@@ -4,6 +4,7 @@
 //! Messaging and each TwiML verb of <https://www.twilio.com/docs>; the page "Voice Webhooks" of Fone Dynamics. Twilio
 //! adds parameters without notice, so an unknown name is only suspicious.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -47,6 +48,8 @@ struct RequestKind {
     channel: Option<&'static str>,
     /// Whether a call or a text begins with it. The parameters of such a request may come with all that follow it.
     begins: bool,
+    /// Whether it comes again and again for as long as somebody waits.
+    waits: bool,
     /// The elements that lead to it, each with the attribute in which the URL stands: `Gather action`.
     #[serde(borrow)]
     after: Vec<&'static str>,
@@ -79,6 +82,10 @@ pub(crate) struct Parameter {
     pub(crate) own: Option<OwnWhen>,
     /// The parameter that has the same value where this one is absent.
     pub(crate) alias: Option<&'static str>,
+    /// How a table compares it.
+    pub(crate) comparison: Comparison,
+    /// Whether it is the URL of a recording or a picture that Twilio has of the caller or sender, and that a reply may pass on.
+    pub(crate) relayed: bool,
     /// Its value in a complete sample request; `None` when such a request does without it.
     pub(crate) sample: Option<SampleValue>,
     /// Whether no request of its webhooks is without it.
@@ -117,6 +124,53 @@ pub(crate) enum ParameterKind {
     #[default]
     Text,
 }
+
+/// How a parameter's value is compared with what the table says.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Comparison {
+    /// Letter for letter.
+    #[default]
+    Exact,
+    /// As people type: case and outer blanks do not count.
+    Typed,
+    /// As a recogniser writes down what people say: closing punctuation does not count either.
+    Spoken,
+}
+
+impl Comparison {
+    /// How this parameter is compared.
+    pub(crate) fn of(parameter: &str) -> Self {
+        // They are few, and this is asked for every condition of every request.
+        static OTHERS: LazyLock<Vec<(&str, Comparison)>> = LazyLock::new(|| {
+            let all = PARAMETERS.with_names();
+            let all = all.map(|(name, parameter)| (name, parameter.comparison));
+            all.filter(|(_, comparison)| comparison.folds()).collect()
+        });
+        let other = OTHERS.iter().find(|(name, _)| *name == parameter);
+        other.map_or(Self::Exact, |(_, comparison)| *comparison)
+    }
+
+    /// Whether different texts can compare as the same.
+    pub(crate) fn folds(self) -> bool {
+        self != Self::Exact
+    }
+
+    /// A text in the form in which it is compared.
+    pub(crate) fn folded(self, text: &str) -> Cow<'_, str> {
+        let counts = match self {
+            Self::Exact => return Cow::Borrowed(text),
+            Self::Typed => text.trim(),
+            Self::Spoken => text
+                .trim_start()
+                .trim_end_matches(|end: char| end.is_whitespace() || CLOSING.contains(end)),
+        };
+        Cow::Owned(counts.to_lowercase())
+    }
+}
+
+/// The punctuation that recognisers put behind words, in the scripts that they write.
+const CLOSING: &str = ".,;:!?…。，、；：！？।॥؟؛،";
 
 /// What a line of the journal may hold of a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -279,6 +333,11 @@ pub(crate) fn follow_ups_of(
     kinds.filter_map(move |(name, kind)| kind.after.contains(&&*place).then_some(*name))
 }
 
+/// Whether requests of this kind come again and again for as long as somebody waits.
+pub(crate) fn is_for_waiting(kind: &str) -> bool {
+    PARAMETERS.webhooks.get(kind).is_some_and(|kind| kind.waits)
+}
+
 /// The kinds of requests that carry a parameter or its alias; none when it is not in our list.
 fn request_kinds(name: &str) -> Vec<&'static str> {
     let known = match name.split_once('.') {
@@ -388,6 +447,26 @@ pub(crate) mod tests {
         }
         for name in ["Called", "Body", "sessionSid", "outboundResourceSid"] {
             assert!(!is_of_intercept(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_people_type_and_say_is_compared_as_they_mean_it() {
+        for (parameter, text, folded) in [
+            ("Called", " Sales. ", " Sales. "),
+            ("Body", " Sales. ", "sales."),
+            ("SpeechResult", " Sales. ", "sales"),
+            ("SpeechResult", "Yes, please!", "yes, please"),
+            ("SpeechResult", "…", ""),
+            ("SpeechResult", "はい。", "はい"),
+            ("TranscriptionText", "Call me back ?! ", "call me back"),
+            ("UnstableSpeechResult", "Sales.", "Sales."),
+        ] {
+            assert_eq!(
+                Comparison::of(parameter).folded(text),
+                folded,
+                "{parameter}"
+            );
         }
     }
 
