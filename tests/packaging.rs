@@ -134,19 +134,27 @@ fn every_command_line_is_one_that_the_program_takes() {
 fn the_unit_for_another_tenant_is_that_of_the_first() {
     let unit = read("packaging/twiml-responder.service");
     let (_, body) = unit.split_once("[Unit]").expect("a section");
-    let header =
-        "# The service of another tenant, with a table, secrets and options of its own: `systemctl enable --now twiml-responder@shop`\n\
+    let header = "# The service of another tenant, with a table, secrets and options of its own: `systemctl enable --now twiml-responder@shop`\n\
          # reads /etc/twiml-responder/shop/ and /etc/default/twiml-responder-shop. A test writes this file from\n\
          # twiml-responder.service.\n\n[Unit]";
     let mut body = body.to_owned();
     for (of_one, of_many) in [
         ("twiml-responder.socket", "twiml-responder@%i.socket"),
-        ("twiml-responder-admin.socket", "twiml-responder-admin@%i.socket"),
+        (
+            "twiml-responder-admin.socket",
+            "twiml-responder-admin@%i.socket",
+        ),
         ("=/etc/twiml-responder", "=/etc/twiml-responder/%i"),
         (":/etc/twiml-responder", ":/etc/twiml-responder/%i"),
-        ("/etc/default/twiml-responder", "/etc/default/twiml-responder-%i"),
+        (
+            "/etc/default/twiml-responder",
+            "/etc/default/twiml-responder-%i",
+        ),
         ("%S/twiml-responder", "%S/twiml-responder-%i"),
-        ("StateDirectory=twiml-responder", "StateDirectory=twiml-responder-%i"),
+        (
+            "StateDirectory=twiml-responder",
+            "StateDirectory=twiml-responder-%i",
+        ),
         (
             "webhooks from /etc/twiml-responder/responses.toml",
             "webhooks from /etc/twiml-responder/%i/responses.toml",
