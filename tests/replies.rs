@@ -882,7 +882,7 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
         (
             "{ Dial = \"+15005550009\", callerId = \"{{ Caller }}\" }",
             [("Caller", "(anonymous)")],
-            "the value for callerId of Dial cannot stand there: a number begins with `+` and its country code",
+            "the value for callerId of Dial cannot stand there: it must be a number, or letters, digits and + - _ . @ : only",
         ),
         (
             "{ Gather = [{ Say = \"{{ SpeechResult }}\", loop = \"{{ Digits }}\" }], action = \"/next\" }",
@@ -892,7 +892,7 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
         (
             "{ Dial = \"+15005550009\", ringTone = \"{{ Digits }}\" }",
             [("Digits", "#")],
-            "the value for ringTone of Dial cannot stand there: it is not one of the values that TwiML knows",
+            "the value for ringTone of Dial cannot stand there: it is not one of the values that TwiML allows",
         ),
         (
             "{ Dial = [{ Client = \"{{ Caller }}\" }] }",
