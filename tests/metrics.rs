@@ -11,6 +11,7 @@ use twiml_responder::service::metrics::{Metrics, RouteCounters};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, AnswerKind};
 use twiml_responder::table::diagnostic::File;
+use twiml_responder::table::reply::Sends;
 use twiml_responder::twilio::channel::Channel;
 
 /// A table of routes with these names, in this order.
@@ -51,7 +52,7 @@ fn answer(metrics: &Metrics, routes: &RouteCounters, table: &Table, position: us
         position: Some(position),
         body: bytes::Bytes::new(),
         kind: AnswerKind::Document,
-        sends: false,
+        sends: Sends::Nothing,
         cut_texts: 0,
         failure: None,
         guarded: None,
@@ -125,7 +126,7 @@ fn text_of_all() -> String {
     let metrics = Metrics::default();
     let _routes = metrics.table_is_live(&table(&["a"]));
     metrics.certificate_expires(Timestamp::UNIX_EPOCH);
-    metrics.table_was_read("abc", Timestamp::UNIX_EPOCH, false);
+    metrics.table_was_read("abc", Timestamp::UNIX_EPOCH);
     metrics.text()
 }
 
@@ -206,6 +207,11 @@ fn the_page_has_every_metric_as_it_is_defined() {
     assert_eq!(names(&page), families());
 }
 
+const HISTOGRAMS: [&str; 2] = [
+    "twiml_responder_decision_seconds",
+    "twiml_responder_request_seconds",
+];
+
 #[test]
 fn every_name_has_its_prefix_and_its_unit() {
     for name in families() {
@@ -216,19 +222,17 @@ fn every_name_has_its_prefix_and_its_unit() {
     for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
         let (name, kind) = line.split_once(' ').expect("a kind");
         assert_eq!(name.ends_with("_total"), kind == "counter", "{line}");
-        assert_eq!(
-            kind == "histogram",
-            name == "twiml_responder_decision_seconds",
-            "{line}"
-        );
+        assert_eq!(kind == "histogram", HISTOGRAMS.contains(&name), "{line}");
     }
 }
 
 #[test]
 fn dashboard_and_alerts_use_only_metrics_that_exist() {
     let mut exist = families();
-    for part in ["bucket", "sum", "count"] {
-        exist.insert(format!("twiml_responder_decision_seconds_{part}"));
+    for name in HISTOGRAMS {
+        for part in ["bucket", "sum", "count"] {
+            exist.insert(format!("{name}_{part}"));
+        }
     }
     for name in [
         "packaging/grafana-dashboard.json",

@@ -16,6 +16,7 @@ use crate::table::answer::{Answer, AnswerKind, Asked, answer};
 use crate::table::condition::{Condition, Subject};
 use crate::table::guard::{Limits, LoopGuard};
 use crate::table::intercept::{Intercept, PASS};
+use crate::table::reply::Sends;
 use crate::table::schedule::Schedule;
 use crate::table::twiml;
 use crate::table::when::{Mismatch, When};
@@ -271,11 +272,16 @@ fn print_route(request: &Request<'_>, answer: &Answer<'_>, tried: &[Tried<'_>], 
     }
     if let Some(verdict) = answer.guarded {
         note(format!("the guard answers instead: {verdict}"));
-    } else if request.channel() == Channel::Message && answer.sends && limits.replies > 0 {
-        note(format!(
-            "the guard allows {} such answers in {} s",
-            limits.replies, limits.per_seconds
-        ));
+    } else if request.channel() == Channel::Message {
+        let (most, what) = match answer.sends {
+            Sends::Nothing => (0, ""),
+            Sends::Reply => (limits.replies, "such answers"),
+            Sends::Relay => (limits.relays, "relayed texts of these two numbers"),
+        };
+        if most > 0 {
+            let seconds = limits.per_seconds;
+            note(format!("the guard allows {most} {what} in {seconds} s"));
+        }
     }
     if request.value("Caller").is_empty() {
         note("no Caller is given, so the caller counts as withheld".to_owned());

@@ -1,5 +1,6 @@
 //! `verify`: whether a signature matches, and if not, why.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -9,7 +10,7 @@ use super::secret_sources::{SecretSources, TOKEN_VARIABLE};
 use super::{Outcome, output};
 use crate::twilio::request::Form;
 use crate::twilio::signature::diagnosis::{Hints, diagnose};
-use crate::twilio::signature::{Content, Signed, verify};
+use crate::twilio::signature::{Content, Signed, Signer, verify};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -25,6 +26,9 @@ pub(super) struct Arguments {
     /// The header X-Twilio-Signature
     #[arg(long, value_name = "SIGNATURE")]
     signature: String,
+    /// The signature is that of X-SignalWire-Signature
+    #[arg(long)]
+    signalwire: bool,
     /// The header X-Twilio-Webhooks-Signature-Settings
     #[arg(long, value_name = "HEADER")]
     settings: Option<String>,
@@ -33,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let secrets = arguments.secrets.read()?;
+    let secrets = arguments.secrets.read(&|path| fs::read(path))?;
     if secrets.is_empty() {
         bail!("there is no secret to verify with: set {TOKEN_VARIABLE} or --auth-token-file");
     }
@@ -54,6 +58,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut forms = form.iter().chain([&query]);
     let account_sid = forms.find_map(|form| form.first("AccountSid"));
     let signed = Signed {
+        signer: if arguments.signalwire {
+            Signer::SignalWire
+        } else {
+            Signer::Twilio
+        },
         signature: Some(&arguments.signature),
         settings: arguments.settings.as_deref(),
         account_sid: account_sid.unwrap_or_default(),

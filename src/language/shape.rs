@@ -4,7 +4,7 @@
 //! condition or an element takes is described elsewhere: by the kinds of conditions and by the vocabulary.
 
 use crate::table::DEFAULT;
-use crate::table::guard::{LOOP_GUARD, MOST_REPLIES};
+use crate::table::guard::{LOOP_GUARD, MOST_RELAYS, MOST_REPLIES};
 use crate::table::intercept::{BLOCK, PASS};
 use crate::table::reply::MODES;
 use crate::twilio::channel::Channel;
@@ -61,7 +61,7 @@ pub(super) enum KeyKind {
     RequestWith(&'static Section),
     /// Attributes by element.
     Defaults,
-    /// Names of attributes by element.
+    /// New attributes and elements by element.
     Extra,
 }
 
@@ -124,7 +124,16 @@ pub(super) static FILE: Section = Section::of(&[
     key("intercept", KeyKind::Array(&KeyKind::Section(&INTERCEPT)),
         "Which interactions of Proxy sessions are blocked. The first that matches decides; without one the interaction passes."),
     key("extra", KeyKind::Extra,
-        "Attributes that Twilio has added since, by element: Dial = [\"newAttribute\"]. `check` accepts them; this schema cannot know them."),
+        "What Twilio has added since: attributes by element, Dial = [\"newAttribute\"], and whole elements, [extra.NewNoun]. `check` accepts any value there; this schema cannot know them."),
+]);
+
+/// `[extra.NAME]`
+#[rustfmt::skip]
+pub(super) static EXTRA_ELEMENT: Section = Section::of(&[
+    required("parents", KeyKind::Array(&KeyKind::Text), "The elements that it stands in; Response for a verb."),
+    key("attributes", KeyKind::Array(&KeyKind::Text), "The names of its attributes."),
+    key("children", KeyKind::Array(&KeyKind::Text), "The elements that may stand in it."),
+    key("text", KeyKind::Boolean, "Whether it may hold text."),
 ]);
 
 #[rustfmt::skip]
@@ -246,6 +255,8 @@ pub(super) static STEP: Section = Section::of(&[
 pub(super) static LIMITS: Section = Section::of(&[
     key("replies", KeyKind::Count(MOST_REPLIES),
         "How many documents with a Message one pair of numbers gets within `per`. Without it: 3. 0 switches the limit off."),
+    key("relays", KeyKind::Count(MOST_RELAYS),
+        "How many documents whose Messages all go to somebody else (`to`) it gets in the same time. Without it: 60. 0 switches the limit off."),
     key("per", KeyKind::Duration,
         "The time in which they are counted, such as 10m, from 1s to 24h. A bare number is seconds. Without it: 10m."),
     key("same_call", KeyKind::Count(u32::MAX),

@@ -8,6 +8,7 @@ use toml::de::DeTable;
 
 use super::names::Names;
 use super::shape;
+use super::values::check_request;
 use crate::table::answer::Answer;
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::dialogue::{Conversation, Sent, Stuck};
@@ -276,7 +277,9 @@ fn test_fields<'v>(
     for (key, value) in fields {
         let name = key.get_ref().as_ref();
         names.check_matched_parameter(problems, name, &key.span(), is_intercept);
-        pairs.push((name.to_owned(), problems.text(value, "a text")?.to_owned()));
+        let text = problems.text(value, "a text")?;
+        check_request(names, problems, name, text, value.span());
+        pairs.push((name.to_owned(), text.to_owned()));
     }
     Some(pairs.into_iter().collect())
 }
