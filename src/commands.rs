@@ -2,12 +2,15 @@
 //!
 //! Exit codes: 0 yes, 1 no, 2 could not do it. Results go to standard output, everything else to standard error.
 
+mod call;
 mod check;
 mod explain;
+mod http_client;
 mod import;
 mod load_table;
 mod man;
 mod output;
+mod ready;
 mod recorded_lines;
 mod replay;
 mod report;
@@ -71,8 +74,12 @@ enum Command {
     Check(check::Arguments),
     /// Show which route answers a request, why, and with what
     Explain(explain::Arguments),
+    /// Call or text the table from the terminal
+    Call(call::Arguments),
     /// Turn existing TwiML into a route
     Import(import::Arguments),
+    /// Ask a running service whether it is ready
+    Ready(ready::Arguments),
     /// Show which recorded requests another table answers differently
     Replay(replay::Arguments),
     /// Count requests by number, route, hour and weekday
@@ -117,7 +124,9 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Call(arguments) => call::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Ready(arguments) => ready::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Schema => print_schema(),

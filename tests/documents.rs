@@ -6,6 +6,7 @@ mod support;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
+use support::terminal::{session, typed_in};
 use support::{Folder, Service, program, run, top};
 
 /// A code block of a page.
@@ -92,6 +93,14 @@ fn every_session_prints_what_it_says() {
         let (command, wanted) = text.split_once('\n').expect("a command and what it prints");
         let words: Vec<&str> = command.split(' ').collect();
         let printed = match words.as_slice() {
+            // Somebody at a terminal types what stands behind each `> `.
+            ["$", "twiml-responder", "call", arguments @ ..] => {
+                let command = &mut program();
+                command.arg("call").args(arguments);
+                let (code, seen) = session(command, &typed_in(wanted));
+                assert_eq!(code, Some(0), "{place}");
+                seen
+            }
             ["$", "twiml-responder", arguments @ ..] => {
                 let ran = run(program().args(arguments));
                 assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""), "{place}");

@@ -10,14 +10,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::load_table::{DirectoryLimit, load_table};
-use super::request_fields::{RequestFields, webhook_parser};
+use super::request_fields::{RequestFields, moment, webhook_parser};
 use super::{Format, Outcome, output};
 use crate::table::answer::{Answer, AnswerKind, Asked, answer};
 use crate::table::condition::{Condition, Subject};
 use crate::table::guard::{Limits, LoopGuard};
 use crate::table::intercept::{Intercept, PASS};
 use crate::table::reply::Sends;
-use crate::table::schedule::{Schedule, parse_moment};
+use crate::table::schedule::Schedule;
 use crate::table::twiml;
 use crate::table::when::{Mismatch, When};
 use crate::table::{Miss, Table};
@@ -56,12 +56,6 @@ pub(super) struct Arguments {
     limit: DirectoryLimit,
     #[command(flatten)]
     fields: RequestFields,
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    parse_moment(text).ok_or_else(|| {
-        "write it with its zone or offset: 2026-12-24T12:00[America/New_York]".to_owned()
-    })
 }
 
 /// What `--format json` prints.

@@ -51,8 +51,8 @@ would be an hour off. Write the zone of a place.",
 
 pub(super) static IDLE_SPAN: Check = Check::new(
     "idle-span",
-    "A span that changes nothing: its days have passed, or another span of the same list covers it. `check` looks at the clock
-for this; a schedule without it would be the same. Correct the span, or take it out.",
+    "A span that changes nothing: its days passed more than a month ago, for which `check` looks at the clock, or another span of
+the same list covers it. Correct the span, or take it out.",
     r#"closed = ["2020-12-24"]     # "12-24" is every year"#,
 );
 
@@ -235,7 +235,12 @@ pub(super) fn named_schedules(
         let Some(name) = problems.text(item, "the name of a schedule") else {
             continue;
         };
-        if let Some(schedule) = known.get(name) {
+        if name.contains("{{") {
+            let message =
+                "a schedule is chosen when the table is read, so a template cannot name it";
+            let help = "write a route for each schedule, such as during = \"office\", with a condition on the column";
+            problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
+        } else if let Some(schedule) = known.get(name) {
             reader.uses.schedules.insert(name.to_owned());
             schedules.extend(schedule.clone());
         } else {

@@ -187,7 +187,9 @@ impl Value<'_> {
         if parameters::get(parameter).kind == ParameterKind::Country {
             fault.severity = Severity::Error;
         }
-        if judge(parameter, &meant, self.standing).is_none() {
+        if meant.is_empty() {
+            fault.help = "for a parameter that is absent write \"\"".to_owned();
+        } else if judge(parameter, &meant, self.standing).is_none() {
             fault = fault.meant(meant);
         }
         Some(fault)

@@ -25,6 +25,10 @@ const CALL_STATUS: &str = "CallStatus";
 /// The element that keeps a call waiting.
 const ENQUEUE: &str = "Enqueue";
 
+/// The most requests that Twilio makes by itself, one after the other, before the conversation is given up: Redirects that
+/// lead in a circle, where the loop guard is switched off.
+const MOST_IN_A_ROW: usize = 50;
+
 /// Where the table answers while nobody from outside asks.
 pub const ORIGIN: &str = "https://self.invalid";
 
@@ -41,18 +45,18 @@ pub struct Sent {
 
 /// A request that Twilio makes because of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FollowUp {
+struct FollowUp {
     /// The whole URL.
-    pub url: String,
+    url: String,
     /// What it has beyond the fields that every request of the call has.
-    pub fields: Form,
+    fields: Form,
     /// Whether the call waits in a queue meanwhile.
     is_wait: bool,
 }
 
 /// What happens next in a conversation.
 #[derive(Debug)]
-pub enum Event {
+enum Event {
     /// Something to hear or to read.
     Line(Line),
     /// The call waits until somebody has acted.
@@ -78,6 +82,34 @@ pub struct Conversation<'t> {
     rest: VecDeque<Element>,
     /// The queue in which the call waits, and what comes after it.
     queue: Option<(Question, VecDeque<Element>)>,
+}
+
+/// Somebody on the telephone, or whatever plays that part.
+pub trait Person {
+    /// Learns who answers a request of the conversation.
+    fn is_answered(&mut self, sent: &Sent, answer: &Answer<'_>);
+
+    /// Notices something.
+    fn notices(&mut self, line: Line);
+
+    /// Acts where the call waits; `None` to hang up.
+    fn acts(&mut self, question: &Question) -> Option<Input>;
+
+    /// Sends the next text; `None` when there is none.
+    fn texts(&mut self) -> Option<Form>;
+}
+
+/// How a conversation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// Nothing more comes.
+    Over,
+    /// The person has hung up, or sends no more.
+    HungUp,
+    /// It leads to this URL, which is not the table's.
+    Elsewhere(String),
+    /// The documents lead in a circle.
+    Circle,
 }
 
 /// Why a request cannot be the next of a conversation.
@@ -122,19 +154,11 @@ impl<'t> Conversation<'t> {
         }
     }
 
-    /// The first request.
-    #[must_use]
-    pub fn first(&self) -> &Sent {
-        &self.first
-    }
-
-    /// Whether it is a call or an exchange of texts.
-    #[must_use]
-    pub fn channel(&self) -> Channel {
+    fn channel(&self) -> Channel {
         Request::new(self.first.webhook, &self.first.body, &self.first.query).channel()
     }
 
-    /// Answers a request of the conversation. What its document does comes with [`Self::next_event`].
+    /// Answers a request of the conversation.
     pub fn ask(&mut self, sent: Sent) -> Answer<'t> {
         let answer = answer(
             self.table,
@@ -146,16 +170,16 @@ impl<'t> Conversation<'t> {
                 now: self.now,
             },
         );
-        self.rest.clear();
-        if answer.kind == AnswerKind::Document {
-            self.rest.extend(verbs(&answer.body));
-        }
+        self.rest = match answer.kind {
+            AnswerKind::Document => verbs(&answer.body).collect(),
+            AnswerKind::Session => [Element::session(&answer.body)].into(),
+        };
         self.last = sent;
         answer
     }
 
     /// What happens next.
-    pub fn next_event(&mut self) -> Event {
+    fn next_event(&mut self) -> Event {
         let Some(element) = self.rest.pop_front() else {
             return match &self.queue {
                 Some((question, _)) => Event::Asks(question.clone()),
@@ -190,7 +214,7 @@ impl<'t> Conversation<'t> {
     }
 
     /// What Twilio asks for when somebody has answered a question so; `None` when the call goes on with the document.
-    pub fn answer(&mut self, question: &Question, input: &Input) -> Option<FollowUp> {
+    fn answer(&mut self, question: &Question, input: &Input) -> Option<FollowUp> {
         let follow_up = question.follow_up(input);
         if question.tag() == ENQUEUE {
             let waits = follow_up.as_ref().is_some_and(|next| next.is_wait);
@@ -209,8 +233,8 @@ impl<'t> Conversation<'t> {
     /// # Errors
     ///
     /// The URL, when it does not lead to the table.
-    pub fn request(&self, follow_up: &FollowUp) -> Result<Sent, Stuck> {
-        let elsewhere = || Stuck::Elsewhere(follow_up.url.clone());
+    fn request(&self, follow_up: &FollowUp) -> Result<Sent, String> {
+        let elsewhere = || follow_up.url.clone();
         let rest = follow_up.url.strip_prefix(ORIGIN).ok_or_else(elsewhere)?;
         let rest = rest.split('#').next().unwrap_or_default();
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -241,7 +265,7 @@ impl<'t> Conversation<'t> {
     }
 
     /// The next text that comes from the same sender, with these fields.
-    pub fn text(&mut self, fields: &Form) -> Sent {
+    fn text(&mut self, fields: &Form) -> Sent {
         self.texts += 1;
         let sid = format!("SM{:032}", self.texts);
         let own = ["MessageSid", "SmsSid", "SmsMessageSid"].map(|name| (name, sid.as_str()));
@@ -269,6 +293,46 @@ impl<'t> Conversation<'t> {
         }
     }
 
+    /// Carries the whole conversation on with somebody, and tells how it ended.
+    pub fn with(&mut self, person: &mut dyn Person) -> End {
+        let mut sent = self.first.clone();
+        let mut in_a_row = 0;
+        loop {
+            let answer = self.ask(sent.clone());
+            person.is_answered(&sent, &answer);
+            in_a_row += 1;
+            let next = loop {
+                match self.next_event() {
+                    Event::Line(line) => person.notices(line),
+                    Event::Leads(follow_up) => break self.request(&follow_up),
+                    Event::Asks(question) => {
+                        person.notices(question.line());
+                        let Some(input) = person.acts(&question) else {
+                            return End::HungUp;
+                        };
+                        in_a_row = 0;
+                        if let Some(follow_up) = self.answer(&question, &input) {
+                            break self.request(&follow_up);
+                        }
+                    }
+                    Event::Ends if self.channel() == Channel::Voice => return End::Over,
+                    Event::Ends => match person.texts() {
+                        Some(fields) => {
+                            in_a_row = 0;
+                            break Ok(self.text(&fields));
+                        }
+                        None => return End::HungUp,
+                    },
+                }
+            };
+            sent = match next {
+                Ok(_) if in_a_row >= MOST_IN_A_ROW => return End::Circle,
+                Ok(sent) => sent,
+                Err(url) => return End::Elsewhere(url),
+            };
+        }
+    }
+
     /// The next request of the conversation, when it has these fields: somebody has pressed the `Digits`, or sends the
     /// `Body`. What comes before it in the document passes without anybody doing anything.
     ///
@@ -286,7 +350,7 @@ impl<'t> Conversation<'t> {
                 Event::Leads(mut follow_up) => {
                     let own = follow_up.fields.pairs();
                     follow_up.fields = own.chain(fields.pairs()).collect();
-                    return self.request(&follow_up);
+                    return self.request(&follow_up).map_err(Stuck::Elsewhere);
                 }
                 Event::Asks(question) => {
                     let input = if question.is_told(fields) {
@@ -297,7 +361,7 @@ impl<'t> Conversation<'t> {
                         return Err(Stuck::Before(question.tag()));
                     };
                     if let Some(follow_up) = self.answer(&question, &input) {
-                        return self.request(&follow_up);
+                        return self.request(&follow_up).map_err(Stuck::Elsewhere);
                     }
                 }
                 Event::Ends if somebody_acts && !is_call => return Ok(self.text(fields)),
@@ -322,4 +386,20 @@ fn shown_url<'u>(url: &'u str, page: &str) -> &'u str {
     let page = page.split('?').next().unwrap_or_default();
     let step = url.strip_prefix(page).filter(|rest| rest.starts_with('?'));
     step.or_else(|| url.strip_prefix(ORIGIN)).unwrap_or(url)
+}
+
+/// The words of a script, separated by blanks; one with blanks stands in double quotes.
+#[must_use]
+pub fn script(text: &str) -> VecDeque<String> {
+    let mut words = VecDeque::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (word, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
+            None => rest.split_once(char::is_whitespace).unwrap_or((rest, "")),
+        };
+        words.push_back(word.to_owned());
+        rest = after.trim_start();
+    }
+    words
 }

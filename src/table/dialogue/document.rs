@@ -1,8 +1,10 @@
 //! A document, read back: what people notice of each element, and where a call has to wait for somebody.
 
+use std::collections::BTreeMap;
 use std::mem;
 
 use roxmltree::Node;
+use serde_json::Value as Json;
 
 use crate::table::reply::EMPTY_DOCUMENT;
 use crate::twilio::parameters;
@@ -65,6 +67,9 @@ const ASKING: [Asking; 7] = [
         "",
     ),
 ];
+
+/// What stands in the place of an element where Proxy opens a session.
+const SESSION: &str = "create_session";
 
 /// The kind of the requests that come while a call waits in a queue.
 const WAITING: &str = "enqueue-wait";
@@ -147,6 +152,21 @@ impl Element {
                 .filter(Node::is_element)
                 .map(Self::read)
                 .collect(),
+        }
+    }
+
+    /// What Proxy does with the JSON that opens a session.
+    pub(super) fn session(json: &[u8]) -> Self {
+        let fields: BTreeMap<String, Json> = serde_json::from_slice(json).unwrap_or_default();
+        let attributes = fields.into_iter().map(|(name, value)| match value {
+            Json::String(text) => (name, text),
+            other => (name, other.to_string()),
+        });
+        Self {
+            tag: SESSION.to_owned(),
+            attributes: attributes.collect(),
+            text: String::new(),
+            children: Vec::new(),
         }
     }
 
@@ -242,6 +262,7 @@ impl Element {
             ),
             "Hangup" => line("hangs up", "", Vec::new()),
             "Reject" => line("rejects", "the call", self.details(["reason"])),
+            SESSION => line("opens", "a session", self.all()),
             "Leave" => line("leaves", "the queue", Vec::new()),
             other => line(other, &self.text, self.all()),
         };
@@ -389,16 +410,19 @@ impl Question {
         &parameters::get(self.asking.outcome).values
     }
 
-    /// What somebody did, from what is typed: keys, words, or how a Dial went. An error says what could be typed.
+    /// What somebody did, from what is typed: keys, words, or how a Dial went. Nothing, or `w`, waits until time is up.
     ///
     /// # Errors
     ///
-    /// It cannot be done here.
+    /// It cannot be done here: what could be typed instead.
     pub fn input(&self, typed: &str) -> Result<Input, String> {
         let fields = |pairs: &[(&str, &str)]| Ok(Input::Fields(pairs.iter().copied().collect()));
         let typed = typed.trim();
         if typed.is_empty() || typed == "w" {
-            return Ok(Input::Nothing);
+            return match self.asking.tag {
+                "Dial" => fields(&[(self.asking.outcome, "no-answer")]),
+                _ => Ok(Input::Nothing),
+            };
         }
         let is_keys = typed.chars().all(|key| "0123456789*#".contains(key));
         match self.asking.tag {
@@ -411,19 +435,14 @@ impl Question {
                     }
                     fields(&[("Digits", digits)])
                 }
-                (_, true) => fields(&[("SpeechResult", typed), ("Confidence", "0.9")]),
-                _ => Err("press keys (0-9 * #), or nothing until time is up".to_owned()),
+                (_, true) => fields(&[("SpeechResult", typed)]),
+                _ => Err("press keys: 0-9 * #".to_owned()),
             },
-            "Record" => {
-                let key = if is_keys { &typed[..1] } else { "" };
-                let key = if typed == "hangup" { typed } else { key };
-                let recorded = [
-                    ("RecordingUrl", RECORDING),
-                    ("RecordingDuration", self.asking.usual),
-                    ("Digits", key),
-                ];
-                fields(&recorded)
-            }
+            "Record" => match typed {
+                "hangup" => fields(&[("Digits", typed)]),
+                _ if is_keys => fields(&[("Digits", &typed[..1])]),
+                _ => fields(&[]),
+            },
             _ => {
                 let outcomes = self.outcomes();
                 let mut fitting = outcomes.iter().filter(|word| word.starts_with(typed));
@@ -446,6 +465,12 @@ impl Question {
             .and_then(|most| most.parse().ok())
             .unwrap_or(keys.len());
         &keys[..most.min(keys.len())]
+    }
+
+    /// Whether Twilio asks for something next when somebody has done this, rather than go on with the document.
+    #[must_use]
+    pub fn leads_on(&self, input: &Input) -> bool {
+        self.follow_up(input).is_some()
     }
 
     /// Whether these fields can be told in answer to this question.
