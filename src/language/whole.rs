@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{CellCheck, Names, StepReference, Uses};
+use super::names::{CellCheck, Names, Rule, StepReference, Uses};
 use super::shape;
 use crate::table::diagnostic::{Check, Severity};
 use crate::table::problems::{Problems, did_you_mean, entries};
@@ -187,14 +187,18 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         "{} in line {line} of the table takes it from `{}.{title}`",
         check.place, check.directory
     );
+    let is_about_stars = matches!(check.rule, Rule::WholeKey);
+    let may_be_prefix = file.directory.key_columns() == [check.column];
     let bad = file
         .directory
         .cells(check.column)
         // An empty cell leaves its attribute or element out.
         .filter(|(_, cell)| check.is_required || !cell.is_empty())
+        // A prefix is judged once.
+        .filter(|(_, cell)| is_about_stars || !may_be_prefix || !cell.ends_with('*'))
         .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
     for (row, error) in bad.take(MOST_BAD_CELLS) {
-        let (file, span) = file.place(row, check.column + 1);
+        let (file, span) = file.place(row, check.column);
         let (severity, check, must) = if error.is_suspicion() {
             (Severity::Warning, &UNUSUAL_VALUE, "may not")
         } else {
@@ -223,7 +227,8 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
                 "directory" => (
                     format!("no condition looks into \"{name}\""),
                     format!(
-                        "write when = {{ Called = {{ in = \"{name}\" }} }}, or take the section out"
+                        "write when = {{ {} }}, or take the section out",
+                        names.example_condition(name)
                     ),
                 ),
                 "schedule" => (

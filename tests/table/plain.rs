@@ -27,6 +27,8 @@ enum Key {
     Regex(usize),
     Present(bool),
     Withheld(bool),
+    /// The two parameters are a key of [`PAIRS`].
+    Paired,
     Not(Test),
 }
 
@@ -34,6 +36,10 @@ enum Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     Parameter(&'static str),
+    /// Two parameters, by which [`PAIRS`] is looked up.
+    Pair([&'static str; 2]),
+    /// The city in the row that these choose.
+    PairCity([&'static str; 2]),
     /// The city in the row that a parameter chooses of a directory.
     City(usize, &'static str),
 }
@@ -113,6 +119,23 @@ const DIRECTORIES: [(&str, &[(&str, &str)]); 4] = [
             ("anonymous", "la"),
         ],
     ),
+];
+
+/// The directory with two key columns that random tables have: its keys, each with a city.
+const PAIRS: [([&str; 2], &str); 6] = [
+    (["+15005550006", "+14155550100"], "ny"),
+    (["+14155550100", "+15005550006"], "la"),
+    (["+15005550006", "anonymous"], ""),
+    (["+14155550100", "+14155550100"], "NY"),
+    (["Lost", "+15005550006"], "ny"),
+    (["12345", "client:alice"], "la"),
+];
+
+const PAIRED: [[&str; 2]; 4] = [
+    ["Called", "Caller"],
+    ["Caller", "Called"],
+    ["From", "To"],
+    ["Body", "Called"],
 ];
 
 const CITIES: [&str; 6] = ["", "*", "ny", "NY", "n*", "la"];
@@ -332,6 +355,17 @@ fn chosen(test: &Test) -> Option<usize> {
     }
 }
 
+/// A test of two parameters.
+fn paired() -> impl Strategy<Value = Test> {
+    let paired = || Test::All(vec![Key::Paired]);
+    prop_oneof![
+        4 => Just(paired()),
+        1 => Just(Test::All(vec![Key::Not(paired())])),
+        1 => Just(Test::Any(vec![paired()])),
+        1 => Just(Test::All(vec![Key::Not(Test::All(vec![Key::Not(paired())]))])),
+    ]
+}
+
 /// A test of a city.
 fn city() -> impl Strategy<Value = Test> {
     let text = prop::sample::select(&CITIES[..]).prop_map(Test::Text);
@@ -369,7 +403,31 @@ fn alternative(
     } else {
         prop::option::weighted(0.25, cell).boxed()
     };
-    (conditions, cell).prop_map(|(mut conditions, cell)| {
+    let pair = (
+        prop::sample::select(&PAIRED[..]),
+        paired(),
+        city(),
+        any::<(prop::sample::Index, prop::sample::Index)>(),
+    );
+    let has_pair = parameters.iter().any(|name| is_number(name));
+    let pair = if has_pair {
+        prop::option::weighted(0.3, pair).boxed()
+    } else {
+        Just(None).boxed()
+    };
+    (conditions, cell, pair).prop_map(|(mut conditions, cell, pair)| {
+        if let Some((names, paired, city, (first, second))) = pair {
+            // Only a plain `in` chooses a row.
+            let chooses = matches!(&paired, Test::All(keys) if matches!(keys[..], [Key::Paired]));
+            let mut insert = |at: prop::sample::Index, condition| {
+                let at = at.index(conditions.len() + 1);
+                conditions.insert(at, condition);
+            };
+            insert(first, (Subject::Pair(names), paired));
+            if chooses {
+                insert(second, (Subject::PairCity(names), city));
+            }
+        }
         if let Some((parameter, directory, present, city, (first, second))) = cell {
             // A column needs exactly one condition that chooses the row.
             conditions.retain(|(subject, test)| {
@@ -545,6 +603,7 @@ fn written_test(wanted: &Test) -> String {
                     Key::Regex(regex) => format!("regex = {}", quoted(REGEXES[*regex].0)),
                     Key::Present(wanted) => format!("present = {wanted}"),
                     Key::Withheld(wanted) => format!("withheld = {wanted}"),
+                    Key::Paired => "in = \"pairs\"".to_owned(),
                     Key::Not(test) => format!("not = {}", written_test(test)),
                 })
                 .collect();
@@ -557,6 +616,8 @@ impl Subject {
     pub(crate) fn written(self) -> String {
         match self {
             Self::Parameter(name) => name.to_owned(),
+            Self::Pair(names) => names.join(", "),
+            Self::PairCity(_) => "pairs.city".to_owned(),
             Self::City(directory, _) => format!("{}.city", DIRECTORIES[directory].0),
         }
     }
@@ -576,6 +637,17 @@ fn head() -> String {
         let key = if place == 0 { "numbers" } else { "rows" };
         writeln!(text, "[directory.{name}]\n{key} = [{}]", rows.join(", ")).expect(TAKES_ALL);
     }
+    text.push_str("[directory.pairs]\nkey = [\"number\", \"party\"]\nrows = [\n");
+    for ([number, party], city) in PAIRS {
+        let cells = [number, party, city].map(quoted);
+        let [number, party, city] = cells;
+        writeln!(
+            text,
+            "{{ city = {city}, party = {party}, number = {number} }},"
+        )
+        .expect(TAKES_ALL);
+    }
+    text.push_str("]\n");
     for (name, zone, spans, _) in SCHEDULES {
         writeln!(text, "[schedule.{name}]\ntimezone = \"{zone}\"\n{spans}").expect(TAKES_ALL);
     }
@@ -743,8 +815,8 @@ pub(crate) enum Why {
     Channel,
     /// It opens a session, which only Proxy's own webhook can.
     Session,
-    /// The first failing condition of each table of `when`, with the value that it found.
-    Conditions(Vec<(String, String)>),
+    /// The first failing condition of each table of `when`, with the values that it found.
+    Conditions(Vec<(String, Vec<String>)>),
     /// None of `during` is open.
     Closed,
     /// One of `outside` is open: the first.
@@ -843,27 +915,50 @@ impl<'p> Plain<'p> {
         }
     }
 
-    /// The value that a condition is about.
-    fn subject(&self, subject: Subject) -> String {
+    /// The values that a condition is about.
+    fn subject(&self, subject: Subject) -> Vec<String> {
         match subject {
-            Subject::Parameter(name) => self.value(name),
-            Subject::City(directory, parameter) => {
-                let value = self.compared(parameter);
-                row(directory, &value, parameter == "Body").unwrap_or_default()
+            Subject::Parameter(name) => vec![self.value(name)],
+            Subject::Pair(names) => names.map(|name| self.value(name)).to_vec(),
+            Subject::PairCity(names) => {
+                vec![self.pair(names).unwrap_or_default().to_owned()]
             }
+            Subject::City(directory, parameter) => vec![self.city(directory, parameter)],
         }
+    }
+
+    fn city(&self, directory: usize, parameter: &str) -> String {
+        let value = self.compared(parameter);
+        row(directory, &value, parameter == "Body").unwrap_or_default()
+    }
+
+    /// The city in the row of two parameters.
+    fn pair(&self, names: [&str; 2]) -> Option<&'static str> {
+        let found = PAIRS.iter().find(|(key, _)| {
+            names.iter().zip(key).all(|(name, key)| {
+                if *name == "Body" {
+                    self.compared(name) == folded(key)
+                } else {
+                    self.value(name) == *key
+                }
+            })
+        });
+        found.map(|(_, city)| *city)
     }
 
     fn holds(&self, subject: Subject, test: &Test) -> bool {
         match subject {
             Subject::Parameter(name) => passes(&self.compared(name), test, name == "Body"),
-            Subject::City(..) => passes(&self.subject(subject), test, false),
+            Subject::Pair(names) => is_paired(self.pair(names).is_some(), test),
+            Subject::City(..) | Subject::PairCity(_) => {
+                passes(&self.subject(subject)[0], test, false)
+            }
         }
     }
 
     /// Whether conditions hold, at an hour that fits.
     fn conditions(&self, route: &Route) -> Option<Why> {
-        let failing: Option<Vec<(String, String)>> = route
+        let failing: Option<Vec<(String, Vec<String>)>> = route
             .alternatives
             .iter()
             .map(|conditions| {
@@ -979,7 +1074,7 @@ impl<'p> Plain<'p> {
                 Subject::Parameter(name) if chosen(test) == Some(directory) => Some(*name),
                 _ => None,
             });
-        let city = self.subject(Subject::City(directory, choosing.expect("there is one")));
+        let city = self.city(directory, choosing.expect("there is one"));
         format!("<{verb}>In {city}.</{verb}>")
     }
 
@@ -1019,6 +1114,19 @@ fn row(directory: usize, value: &str, folds: bool) -> Option<String> {
     best.map(|(_, city)| city.to_owned())
 }
 
+/// Whether a test of two parameters holds, when they are or are not a key.
+fn is_paired(is_key: bool, test: &Test) -> bool {
+    match test {
+        Test::Text(_) => false,
+        Test::Any(tests) => tests.iter().any(|test| is_paired(is_key, test)),
+        Test::All(keys) => keys.iter().all(|key| match key {
+            Key::Paired => is_key,
+            Key::Not(test) => !is_paired(is_key, test),
+            _ => false,
+        }),
+    }
+}
+
 fn passes(value: &str, test: &Test, folds: bool) -> bool {
     match test {
         Test::Text(pattern) if folds => like(&folded(pattern), value),
@@ -1029,6 +1137,7 @@ fn passes(value: &str, test: &Test, folds: bool) -> bool {
             Key::Regex(regex) => REGEXES[*regex].1(value),
             Key::Present(wanted) => *wanted != value.is_empty(),
             Key::Withheld(wanted) => WITHHELD.contains(&value) == *wanted,
+            Key::Paired => false,
             Key::Not(test) => !passes(value, test, folds),
         }),
     }

@@ -40,7 +40,7 @@ fn read(reading: &mut Reading<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<B
 
 impl Kind for Withheld {
     fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
-        let is_it = match (&seen.value, seen.withheld) {
+        let is_it = match (seen.value(), seen.withheld) {
             (Known::Whole(value), _) => is_withheld(value),
             (_, Some(withheld)) => withheld,
             (Known::Ends(ends), None) if !ends.may_be_withheld() => false,
