@@ -323,13 +323,12 @@ impl Search<'_> {
             Passing::Known(known) => wanted.holds(&smallvec![known])?,
             Passing::KeyOf(directory) if directory.len() <= MOST_KEYS => {
                 self.steps = self.steps.saturating_sub(directory.len());
-                let keys = directory.keys().map(|key| match prefix(&key) {
-                    Some(prefix) => smallvec![Known::Ends(Ends::new(prefix, ""))],
-                    None => {
-                        let values = places.iter().map(|place| key[*place]);
-                        values
-                            .map(|value| Known::Whole(Cow::Borrowed(value)))
-                            .collect()
+                let whole = |text| Known::Whole(Cow::Borrowed(text));
+                let keys = directory.keys().map(|key| {
+                    if let Some(prefix) = prefix(&key) {
+                        smallvec![Known::Ends(Ends::new(prefix, ""))]
+                    } else {
+                        places.iter().map(|place| whole(key[*place])).collect()
                     }
                 });
                 unanimous(wanted, keys)?

@@ -133,9 +133,12 @@ impl DirectoryFile {
         }
         let mut known = self.folded.borrow_mut();
         let directory = known.entry(folds).or_insert_with_key(|folds| {
-            Arc::new(self.directory.folded(|at, cell| match folds[at] {
-                true => folded(cell).into(),
-                false => cell.into(),
+            Arc::new(self.directory.folded(|at, cell| {
+                if folds[at] {
+                    folded(cell).into()
+                } else {
+                    cell.into()
+                }
             }))
         });
         Arc::clone(directory)
@@ -263,11 +266,10 @@ impl Rows {
             problems.error(&BAD_KEY, place(), message, help).file = file;
         };
         if cell.is_empty() {
-            let help = match is_alone {
-                true => {
-                    "write a whole value, the beginning of values and `*`, or `*` for all others"
-                }
-                false => "write a whole value",
+            let help = if is_alone {
+                "write a whole value, the beginning of values and `*`, or `*` for all others"
+            } else {
+                "write a whole value"
             };
             bad_key("an empty key", help);
         } else if !is_alone && cell.contains('*') {
