@@ -3,16 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::{DirectoryFile, unknown_column};
-use super::names::{Names, Owner, Reader, check_session, unbound};
+use super::names::{ABSENT_PARAMETER, FollowUp, Names, Owner, Reader, check_session, unbound};
 use super::shape;
-use super::values::check_value;
+use super::values::check_condition;
 use super::whole::{BAD_CELL, MOST_BAD_CELLS};
 use crate::table::condition::{
     BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Parameters, Reading,
-    Subject, folded, folds, is_one,
+    Subject, is_one,
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::{Directory, MOST_KEY_COLUMNS};
@@ -20,7 +21,9 @@ use crate::table::problems::{
     Key, Problems, UNKNOWN_KEY, Value, choice, did_you_mean, entries, listed,
 };
 use crate::table::when::Alternative;
-use crate::twilio::parameters;
+use crate::twilio::channel::Channel;
+use crate::twilio::parameters::{self, Comparison};
+use crate::twilio::request::{Form, Request, Webhook};
 
 pub(super) static MISPLACED_KEY: Check = Check::new(
     "misplaced-key",
@@ -144,10 +147,51 @@ fn condition(
     if !check_parameters(reader, key) {
         return None;
     }
-    Some(Condition {
+    let condition = Condition {
         subject: Subject::Parameters(parameters_of(names, name)),
         demand: demand(reader, name, value)?,
-    })
+    };
+    check_presence(reader, key, &condition);
+    Some(condition)
+}
+
+/// Reports a condition that an absent parameter cannot meet, where the parameter is always absent.
+fn check_presence(reader: &mut Reader<'_>, key: &Key<'_>, condition: &Condition) {
+    let nothing = Form::default();
+    let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
+    if condition.holds(&request, Timestamp::UNIX_EPOCH) != Some(false) {
+        return;
+    }
+    for (position, name) in parts(key.get_ref()).enumerate() {
+        if reader.names.own_parameters.contains(name) {
+            continue;
+        }
+        let span = place_of_part(reader.problems, key, position);
+        if let Some(channel) = reader.only_channel
+            && !parameters::may_come_with(name, channel)
+        {
+            let (one, others) = match channel {
+                Channel::Voice => ("a call", "texts"),
+                Channel::Message => ("a text", "calls"),
+            };
+            let message =
+                format!("{one} never has `{name}`, and this route has no reply to {others}");
+            let other = Channel::ALL.into_iter().find(|other| *other != channel);
+            let key = other.map_or("voice", Channel::as_str);
+            let help = format!("take the condition out, or write {key} = [ … ]");
+            let problems = &mut *reader.problems;
+            problems.warn(&ABSENT_PARAMETER, span, message, help);
+        } else if let Some(kinds) = parameters::follow_ups_with(name)
+            && matches!(reader.owner, Owner::Route { in_step: true, .. })
+        {
+            reader.uses.follow_ups.push(FollowUp {
+                step: String::new(),
+                parameter: name.to_owned(),
+                kinds,
+                span,
+            });
+        }
+    }
 }
 
 /// Reports what is wrong with the parameters that a condition names; `false` when it cannot be on them at all.
@@ -277,14 +321,10 @@ fn text_demand(reader: &mut Reader<'_>, subject: &str, text: &str, span: Range<u
         let help = "write what the value must be; a template fills in texts of a reply only";
         let message = "conditions take no templates";
         reader.problems.error(&BAD_CONDITION, &span, message, help);
-    }
-    let is_own = reader.names.own_parameters.contains(subject);
-    check_value(reader.problems, subject, is_own, text, span);
-    if folds(subject) {
-        Demand::text(&folded(text))
     } else {
-        Demand::text(text)
+        check_condition(reader.names, reader.problems, subject, text, span);
     }
+    Demand::text(&Comparison::of(subject).folded(text))
 }
 
 fn table_demand(
@@ -339,14 +379,16 @@ fn keyed_demand(
     }
     let mut reading = Reading {
         subject,
-        folds: folds(subject),
+        comparison: Comparison::of(subject),
         problems: reader.problems,
         directory: &mut |problems, name, value| {
             if !names.directories.contains_key(name) {
                 names.unknown_directory(problems, name, &value.span());
                 return None;
             }
-            reader.uses.directories.insert(name.to_owned());
+            let looked_up = reader.uses.directories.entry(name.to_owned());
+            let parameters = parts(subject).map(str::to_owned).collect();
+            looked_up.or_default().insert(parameters);
             let directory = directory_for(names, subject, name);
             if directory.is_none() {
                 other_key(names, problems, subject, name, &value.span());
@@ -399,12 +441,12 @@ fn condition_keys() -> Vec<&'static str> {
     keys
 }
 
-/// A directory as parameters look into it: for those that are compared without regard to case, so is its key. `None` when
-/// its key has another number of columns, or when it could not be read at all.
+/// A directory as parameters look into it: each column of its key is compared as the parameter is. `None` when its key has
+/// another number of columns, or when it could not be read at all.
 fn directory_for(names: &Names, subject: &str, name: &str) -> Option<Arc<Directory>> {
     let file = names.directories.get(name)?.as_ref()?;
-    let folds: Vec<bool> = parts(subject).map(folds).collect();
-    (file.directory.key_columns().len() == folds.len()).then(|| file.folded(folds))
+    let comparisons: Vec<Comparison> = parts(subject).map(Comparison::of).collect();
+    (file.directory.key_columns().len() == comparisons.len()).then(|| file.compared(comparisons))
 }
 
 /// Reports that a directory's key has another number of columns than a condition names parameters.

@@ -382,6 +382,7 @@ impl<'t> Asked<'t> {
         self.demand.holds(&Seen {
             values,
             is_cell: self.subject.column().is_some(),
+            channel: None,
             withheld: None,
             now: None,
         })

@@ -2,16 +2,14 @@
 //! names of the columns, then a row a line.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::values::{BAD_NUMBER, number_fault};
-use crate::table::condition::folded;
 use crate::table::diagnostic::{Check, File};
 use crate::table::directory::{AddError, Directory, Row, prefix};
 use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, listed};
+use crate::twilio::parameters::Comparison;
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
@@ -88,8 +86,8 @@ pub(super) struct DirectoryFile {
     /// The columns that callers may hear or read although they are dialled.
     pub public: Vec<String>,
     pub places: Places,
-    /// The directory with its keys folded, by which columns of the key are.
-    folded: RefCell<BTreeMap<Vec<bool>, Arc<Directory>>>,
+    /// The directory with its key in another form, by how its columns are compared.
+    folded: RefCell<Vec<(Vec<Comparison>, Arc<Directory>)>>,
 }
 
 /// Where the cells of a directory stand.
@@ -126,22 +124,18 @@ impl DirectoryFile {
         }
     }
 
-    /// The directory as it is looked up when some columns of its key are compared without regard to case.
-    pub(super) fn folded(&self, folds: Vec<bool>) -> Arc<Directory> {
-        if !folds.contains(&true) {
+    /// The directory with its key in the form in which values are compared, made when it is first asked for.
+    pub(super) fn compared(&self, comparisons: Vec<Comparison>) -> Arc<Directory> {
+        if !comparisons.iter().any(|comparison| comparison.folds()) {
             return Arc::clone(&self.directory);
         }
-        let mut known = self.folded.borrow_mut();
-        let directory = known.entry(folds).or_insert_with_key(|folds| {
-            Arc::new(self.directory.folded(|at, cell| {
-                if folds[at] {
-                    folded(cell).into()
-                } else {
-                    cell.into()
-                }
-            }))
-        });
-        Arc::clone(directory)
+        let mut folded = self.folded.borrow_mut();
+        if let Some((_, directory)) = folded.iter().find(|(known, _)| *known == comparisons) {
+            return Arc::clone(directory);
+        }
+        let directory = Arc::new(self.directory.folded(&comparisons));
+        folded.push((comparisons, Arc::clone(&directory)));
+        directory
     }
 
     /// Where a cell stands.
@@ -227,7 +221,7 @@ impl Rows {
             return;
         }
         for column in self.directory.key_columns() {
-            self.check_key(problems, cells[*column], *column, || place(*column));
+            self.check_key(problems, cells[*column], || place(*column));
         }
         let key = self.directory.key_columns();
         let place = || place(key[0]);
@@ -252,15 +246,8 @@ impl Rows {
         problems.error(check, place(), message, help).file = Arc::clone(file);
     }
 
-    fn check_key(
-        &self,
-        problems: &mut Problems,
-        cell: &str,
-        column: usize,
-        place: impl Fn() -> Range<usize>,
-    ) {
+    fn check_key(&self, problems: &mut Problems, cell: &str, place: impl Fn() -> Range<usize>) {
         let is_alone = self.directory.key_columns().len() == 1;
-        let is_number = self.directory.columns()[column] == NUMBER;
         let mut bad_key = |message, help| {
             let file = Arc::clone(&self.file);
             problems.error(&BAD_KEY, place(), message, help).file = file;
@@ -278,9 +265,6 @@ impl Rows {
         } else if prefix(&[cell]).unwrap_or(cell).contains('*') {
             let help = "write a whole value, or the beginning of values and `*`";
             bad_key("a `*` stands only at the end of a key", help);
-        } else if is_number && let Some((severity, message, help)) = number_fault(cell) {
-            let diagnostic = problems.add(severity, &BAD_NUMBER, place(), message, help);
-            diagnostic.file = Arc::clone(&self.file);
         }
     }
 
@@ -339,6 +323,10 @@ pub(super) fn csv_file(
             let line = first_line(&file.text, start);
             problems.error(&BAD_ROW, line, message, help).file = Arc::clone(&file);
             break;
+        }
+        // What a spreadsheet writes for a row that once had a border or a colour.
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
         }
         if record.len() != width {
             if problems.count_in(&file) >= MOST_BAD_ROWS {

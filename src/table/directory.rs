@@ -15,6 +15,7 @@ use smallvec::SmallVec;
 
 use crate::twilio::facts::Known;
 use crate::twilio::number::masked;
+use crate::twilio::parameters::Comparison;
 
 /// The most columns that make a key.
 pub const MOST_KEY_COLUMNS: usize = 4;
@@ -229,16 +230,17 @@ impl Directory {
         None
     }
 
-    /// The same, looked up by what `fold` makes of a cell of the key, at its position in the key. Of keys that become the
-    /// same the first stays.
-    pub(crate) fn folded(&self, fold: impl for<'c> Fn(usize, &'c str) -> Cow<'c, str>) -> Self {
+    /// The same with its key in the form in which values are compared, each column by its own. Of keys that become the same
+    /// the first stays.
+    pub(crate) fn folded(&self, comparisons: &[Comparison]) -> Self {
         let width = self.columns.len();
         let key = (width..width + self.key.len()).collect();
         let mut folded = Self::new(self.name.clone(), self.columns.clone(), key);
         folded.cells.width += self.key.len();
         for row in self.rows() {
             let key = self.key(row);
-            let key: Vec<_> = (0..).zip(&key).map(|(at, cell)| fold(at, cell)).collect();
+            let key = key.iter().zip(comparisons);
+            let key: Vec<_> = key.map(|(cell, form)| form.folded(cell)).collect();
             let cells = (0..width).map(|column| self.cell(row, column));
             // A key that is there already leads to its first row; this one stays, so that rows keep their numbers.
             let _ = folded.add(cells.chain(key.iter().map(|cell| &**cell)));
@@ -457,10 +459,7 @@ mod tests {
         let mut directory = directory(&["word", "number"], &[1, 0]);
         assert_eq!(directory.add([" Lost", "A"]), Ok(()));
         assert_eq!(directory.add(["lost", "A"]), Ok(()));
-        let folded = directory.folded(|at, cell| match at {
-            1 => cell.trim().to_lowercase().into(),
-            _ => cell.into(),
-        });
+        let folded = directory.folded(&[Comparison::Exact, Comparison::Typed]);
         assert_eq!(folded.row(&["A", "lost"]), Some(0));
         assert_eq!(folded.row(&["a", "lost"]), None);
         assert_eq!(folded.cell(0, 0), " Lost");
