@@ -27,7 +27,7 @@ mod texts;
 mod values;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -35,7 +35,6 @@ use toml::de::DeTable;
 
 use self::directory_file::Places;
 use self::names::{Names, Uses, first_places};
-use self::table_tests::RanTest;
 use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
 use crate::table::intercept::Intercept;
@@ -46,6 +45,7 @@ use crate::twilio::parameters;
 pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
+pub use self::table_tests::RanTest;
 
 /// A table that may go live, and what was found about it.
 #[derive(Debug)]
@@ -59,14 +59,16 @@ pub struct Compiled {
     pub failed_tests: Vec<Diagnostic>,
     /// How many rows each directory file has, by the path that the table has for it.
     pub rows: BTreeMap<String, usize>,
+    /// The operator's own query fields.
+    pub own_parameters: BTreeSet<String>,
     tests: Vec<RanTest>,
 }
 
 impl Compiled {
-    /// How many tests the table has.
+    /// Its tests, in the order of the file.
     #[must_use]
-    pub fn tests(&self) -> usize {
-        self.tests.len()
+    pub fn tests(&self) -> &[RanTest] {
+        &self.tests
     }
 
     /// What the tests reach. Looks at every route for every test, which is why a table is compiled without it.
@@ -121,6 +123,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
             warnings: problems.into_sorted(),
             failed_tests,
             rows: names.rows(),
+            own_parameters: names.own_parameters,
             tests,
         }),
         _ => Err(problems.into_sorted()),

@@ -8,11 +8,12 @@ use toml::de::DeTable;
 
 use super::names::Names;
 use super::shape;
-use crate::table::answer::{Asked, answer};
+use crate::table::answer::{Answer, Asked, answer};
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::guard::{LOOP_GUARD, LoopGuard};
 use crate::table::intercept::{BLOCK, PASS};
 use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, entries};
+use crate::table::reason::reason;
 use crate::table::schedule::parse_moment;
 use crate::table::when::{Mismatch, When};
 use crate::table::{DEFAULT, Miss, Table, twiml};
@@ -29,7 +30,8 @@ does not exist. Write a moment with its time zone or offset.",
 pub(super) static FAILED_TEST: Check = Check::new(
     "failed-test",
     "A `[[test]]` whose request does not get the answer that it expects. It keeps an edit from going live, but not the
-service from starting. `explain` with the same request shows why; then correct the table or the test.",
+service from starting. The message says why the expected route does not answer, and `explain --test NAME` shows every
+verdict; then correct the table or the test.",
     r#"request = { Called = "+15005550006" }
 expect = "ride-ended""#,
 );
@@ -49,18 +51,30 @@ const WRITE_AT: &str = "write at = \"2026-12-24T12:00[America/New_York]\"";
 /// Where a test's request comes to.
 const URL: &str = "https://self.invalid/out-of-session";
 
-/// A test that was run: its request, when it came, and which route answered it, or which intercept decided.
+/// A `[[test]]` that was run.
 #[derive(Debug)]
-pub(super) struct RanTest {
+pub struct RanTest {
+    /// Its name.
+    pub name: String,
+    /// The fields of its request, with those that it leaves out.
     pub body: Form,
+    /// The query of its request, which has its step.
     pub query: Form,
+    /// The webhook that it asks.
     pub webhook: Webhook,
+    /// When its request comes.
     pub now: Timestamp,
-    pub decided_by: String,
+    /// What it expects: the name of a route, `default` or `loop-guard`; of an intercept `block` or `pass`.
+    pub expect: String,
+    /// Whether it got that, and the text that it wants.
+    pub has_passed: bool,
+    /// The route that answered, or the intercept that decided.
+    pub(super) decided_by: String,
 }
 
 /// One `[[test]]`, read.
 struct TableTest<'t> {
+    name: &'t str,
     body: Form,
     query: Form,
     webhook: Webhook,
@@ -139,6 +153,7 @@ fn test_case<'v>(
         return None;
     }
     Some(TableTest {
+        name: text,
         body: sample::filled(&given, channel, webhook),
         query: step.iter().map(|step| ("step", *step)).collect(),
         webhook,
@@ -247,15 +262,19 @@ fn run_test(
         let message = "this test's answer depends on the hour";
         problems.warn(&TEST_NEEDS_TIME, test.place.clone(), message, WRITE_AT);
     }
+    let count = failures.count();
     let decided_by = match test.webhook {
         Webhook::Intercept => run_interception(failures, &test, &request, table, now),
         _ => run_answer(failures, &test, &request, table, now),
     };
     RanTest {
+        name: test.name.to_owned(),
         body: test.body,
         query: test.query,
         webhook: test.webhook,
         now,
+        expect: test.expect.to_owned(),
+        has_passed: failures.count() == count,
         decided_by,
     }
 }
@@ -280,9 +299,23 @@ fn run_interception(
         ),
     };
     if what != test.expect {
-        let message = format!("{by}, not \"{}\"", test.expect);
-        let help = "`explain --webhook intercept` with this request shows why";
-        failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
+        let mut verdicts = table.intercept_verdicts(request, now);
+        let why = verdicts.find_map(|(intercept, miss)| {
+            let miss = miss.filter(|_| intercept.outcome() == test.expect)?;
+            let reason = reason(&Miss::When(miss), &intercept.when, request, now);
+            Some(format!(
+                "; \"{}\" does not match, because {reason}",
+                intercept.name
+            ))
+        });
+        let why = why.unwrap_or_default();
+        let message = format!("{by}, not \"{}\"{why}", test.expect);
+        failures.error(
+            &FAILED_TEST,
+            test.expect_place.clone(),
+            message,
+            all_verdicts(test),
+        );
     }
     decided_by.to_owned()
 }
@@ -308,14 +341,17 @@ fn run_answer(
             Some((route, error)) => {
                 format!("\"{route}\" cannot be written ({error}), so \"default\" answers")
             }
-            None => format!("\"{route}\" answers, not \"{}\"", test.expect),
+            None => {
+                let why = why_not(test.expect, &answer, table, request, now);
+                let why = why.map_or(String::new(), |why| format!(", because {why}"));
+                format!("\"{route}\" answers, not \"{}\"{why}", test.expect)
+            }
         };
         let is_there = |name: &&str| test.body.first(name).is_some();
-        let help = if ["Caller", "From"].iter().any(is_there) {
-            "`explain` with this request shows why"
-        } else {
-            "`explain` with this request shows why; without a Caller the caller counts as withheld"
-        };
+        let mut help = all_verdicts(test);
+        if !["Caller", "From"].iter().any(is_there) {
+            help += "; without a Caller the caller counts as withheld";
+        }
         failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
     } else if let Some((wanted, place)) = &test.contains {
         let document = String::from_utf8_lossy(&answer.body);
@@ -326,6 +362,33 @@ fn run_answer(
         }
     }
     route
+}
+
+/// How to see more of a test that has failed.
+fn all_verdicts(test: &TableTest<'_>) -> String {
+    format!("`explain --test {:?}` shows every verdict", test.name)
+}
+
+/// Why a request gets this answer and not that of the route which a test expects; `None` when there is no more to say.
+fn why_not(
+    expected: &str,
+    answer: &Answer<'_>,
+    table: &Table,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> Option<String> {
+    if let Some(verdict) = answer.guarded {
+        return Some(verdict.to_string());
+    }
+    if expected == DEFAULT {
+        return Some(format!("every condition of \"{}\" holds", answer.route));
+    }
+    let mut verdicts = table.verdicts(request, now);
+    let (route, miss) = verdicts.find(|(route, _)| *route.name == *expected)?;
+    Some(match miss {
+        Some(miss) => reason(&miss, &route.when, request, now),
+        None => format!("both match, and \"{}\" comes first", answer.route),
+    })
 }
 
 /// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.

@@ -23,7 +23,7 @@ fn world(name: &str) -> World {
     let folder = folder(name, &[("responses.toml", &table("one")), ("token", OLD)]);
     let table = folder.path().join("responses.toml");
     let token = folder.path().join("token");
-    let arguments = ["--config", text(&table), "--auth-token-file", text(&token)];
+    let arguments = ["--table", text(&table), "--auth-token-file", text(&token)];
     let service = Service::start(&arguments, &[]);
     World { folder, service }
 }
