@@ -31,10 +31,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use toml::de::DeTable;
 
 use self::directory_file::Places;
 use self::names::{Names, Uses, first_places};
+use self::schedules::Passing;
 use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
 use crate::table::intercept::Intercept;
@@ -46,6 +48,7 @@ pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
 pub use self::table_tests::RanTest;
+pub use self::values::never_sent;
 
 /// A table that may go live, and what was found about it.
 #[derive(Debug)]
@@ -62,6 +65,7 @@ pub struct Compiled {
     /// The operator's own query fields.
     pub own_parameters: BTreeSet<String>,
     tests: Vec<RanTest>,
+    passing: Vec<Passing>,
 }
 
 impl Compiled {
@@ -69,6 +73,16 @@ impl Compiled {
     #[must_use]
     pub fn tests(&self) -> &[RanTest] {
         &self.tests
+    }
+
+    /// Warnings about the days of schedules that have passed more than a month before this moment, in no order: last week's
+    /// holiday is no mistake. The table is compiled without a clock, so that it is the same at every hour.
+    #[must_use]
+    pub fn passed_days(&self, now: Timestamp) -> Vec<Diagnostic> {
+        const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
+        let passed = self.passing.iter();
+        let passed = passed.filter(|passing| now.duration_since(passing.end) >= MONTH);
+        passed.map(|passing| passing.warning.clone()).collect()
     }
 
     /// What the tests reach. Looks at every route for every test, which is why a table is compiled without it.
@@ -113,7 +127,9 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 
     // The table as a whole.
     whole::check(&names, &mut problems, file, &uses);
-    let table = table(&names, &mut problems, routes, intercepts, default, limits);
+    let waiting = whole::waiting_steps(&uses);
+    let rules = (limits, waiting);
+    let table = table(&names, &mut problems, routes, intercepts, default, rules);
 
     // The tests in the file.
     let (failed_tests, tests) = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
@@ -125,6 +141,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
             rows: names.rows(),
             own_parameters: names.own_parameters,
             tests,
+            passing: names.passing,
         }),
         _ => Err(problems.into_sorted()),
     }
@@ -141,7 +158,7 @@ fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &d
     };
     names.own_parameters = settings::parameters(problems, file.get("parameters"));
     names.extra = settings::extra(problems, file.get("extra"));
-    names.schedules = schedules::schedules(problems, file.get("schedule"));
+    (names.schedules, names.passing) = schedules::schedules(problems, file.get("schedule"));
     names.directories = directories::directories(problems, file.get("directory"), files);
     // From here on texts refer to directories, and elements to defaults.
     names.defaults = attributes::defaults(&names, problems, uses, file.get("defaults"));
@@ -156,7 +173,7 @@ fn table(
     routes: Vec<(Route, Range<usize>)>,
     intercepts: Vec<(Intercept, Range<usize>)>,
     default: Option<DefaultReplies>,
-    limits: Limits,
+    (limits, waiting_steps): (Limits, BTreeSet<Box<str>>),
 ) -> Option<Table> {
     if problems.has_errors() {
         // What could not be read would be missing from a proof that a route never answers.
@@ -164,7 +181,8 @@ fn table(
     }
     let (routes, places): (_, Vec<_>) = routes.into_iter().unzip();
     let (intercepts, intercept_places): (_, Vec<_>) = intercepts.into_iter().unzip();
-    let table = Table::new(routes, intercepts, default?, limits);
+    let mut table = Table::new(routes, intercepts, default?, limits);
+    table.waiting_steps = waiting_steps;
     let files = names.directories.iter().filter_map(|(name, directory)| {
         let places = &directory.as_ref()?.places;
         matches!(places, Places::Csv { .. }).then_some(name.as_str())

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod condition;
 pub mod diagnostic;
+pub mod dialogue;
 pub mod directory;
 pub mod guard;
 mod index;
@@ -16,6 +17,8 @@ pub mod schedule;
 pub mod twiml;
 pub mod when;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -23,7 +26,7 @@ use self::directory::BoundRow;
 use self::guard::Limits;
 use self::index::Index;
 use self::intercept::Intercept;
-use self::reply::{EMPTY_DOCUMENT, Reply};
+use self::reply::{EMPTY_DOCUMENT, Reply, Sends};
 use self::when::{Mismatch, When};
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::Facts;
@@ -42,6 +45,8 @@ pub struct Table {
     pub intercepts: Vec<Intercept>,
     /// What the guards allow.
     pub limits: Limits,
+    /// The steps that one call asks again and again without going in circles, because it waits there.
+    pub waiting_steps: BTreeSet<Box<str>>,
 }
 
 /// What `[default]` answers: there is always something for both channels.
@@ -70,7 +75,7 @@ impl DefaultReply {
         Self {
             reply: Reply::Ready {
                 document: document.clone(),
-                sends: false,
+                sends: Sends::Nothing,
             },
             plain: document,
         }
@@ -135,6 +140,7 @@ impl Table {
             default,
             intercepts,
             limits,
+            waiting_steps: BTreeSet::new(),
         }
     }
 

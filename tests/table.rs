@@ -302,8 +302,8 @@ fn a_text_is_met_exactly_or_with_stars() {
         &[("+14155550100", true), ("+1415", true), ("+1414", false)],
     );
     condition(
-        "{ SpeechResult = \"*lost*bag*\" }",
-        "SpeechResult",
+        "{ CallerName = \"*lost*bag*\" }",
+        "CallerName",
         &[
             ("I lost my bag.", true),
             ("lostbag", true),
@@ -343,8 +343,8 @@ fn the_keys_of_a_condition_hold_as_they_are_named() {
         ],
     );
     condition(
-        "{ SpeechResult = { regex = '\\bbag\\b' } }",
-        "SpeechResult",
+        "{ CallerName = { regex = '\\bbag\\b' } }",
+        "CallerName",
         &[("my bag!", true), ("baggage", false), ("BAG", false)],
     );
     condition(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use clap::ValueEnum;
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Outcome;
@@ -86,6 +87,7 @@ impl Checked {
                 // A failed test is an error here like any other.
                 let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
                 diagnostics.append(&mut compiled.warnings);
+                diagnostics.append(&mut compiled.passed_days(Timestamp::now()));
                 language::sort(&mut diagnostics, &file);
                 (Some(compiled), diagnostics)
             }

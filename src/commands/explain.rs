@@ -9,14 +9,14 @@ use serde::Serialize;
 
 use super::load_table::{TableOption, load_table};
 use super::output::counted;
-use super::request_fields::{RequestFields, warn_of_names, webhook_parser};
+use super::request_fields::{RequestFields, moment, warn_of_names, webhook_parser};
 use super::{Format, Outcome, output};
 use crate::language::Compiled;
 use crate::table::answer::{Answer, AnswerKind, Asked, answer};
 use crate::table::guard::{Limits, LoopGuard};
 use crate::table::intercept::{Intercept, PASS};
 use crate::table::reason::reason;
-use crate::table::schedule::parse_moment;
+use crate::table::reply::Sends;
 use crate::table::{Miss, Table, twiml};
 use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
@@ -61,12 +61,6 @@ pub(super) struct Arguments {
     format: Format,
     #[command(flatten)]
     fields: RequestFields,
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    parse_moment(text).ok_or_else(|| {
-        "write it with its zone or offset: 2026-12-24T12:00[America/New_York]".to_owned()
-    })
 }
 
 /// What `--format json` prints.
@@ -142,7 +136,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     ))
 }
 
-/// Explains what a test of the table asks.
+/// Explains what a test of the table asks, up to the first request that does not get what is expected.
 fn explain_test(arguments: &Arguments, compiled: &Compiled, name: &str) -> Result<Outcome> {
     let tests = compiled.tests();
     let test = tests.iter().find(|test| test.name == name);
@@ -152,18 +146,30 @@ fn explain_test(arguments: &Arguments, compiled: &Compiled, name: &str) -> Resul
         let table = arguments.table.table.display();
         format!("{table} has no test {name:?}{near}")
     })?;
-    let asking = Asking {
-        arguments,
-        table: &compiled.table,
-        request: Request::new(test.webhook, &test.body, &test.query),
-        now: test.now,
-        expected: Some(&test.expect),
-    };
-    asking.explain();
-    if arguments.format == Format::Human {
-        let verdict = if test.has_passed { "passes" } else { "fails" };
-        let expected = &test.expect;
-        output::print(&format!("\nthe test expects {expected}: it {verdict}"));
+    for (step, ran) in test.requests.iter().enumerate() {
+        if step > 0 && arguments.format == Format::Human {
+            output::print(&format!("\nstep {step}\n"));
+        }
+        let asking = Asking {
+            arguments,
+            table: &compiled.table,
+            request: Request::new(ran.sent.webhook, &ran.sent.body, &ran.sent.query),
+            now: test.now,
+            expected: Some(&ran.expect),
+        };
+        asking.explain();
+    }
+    if let Some(last) = test.requests.last()
+        && arguments.format == Format::Human
+    {
+        let expected = &last.expect;
+        output::print(&if test.has_passed {
+            format!("\nthe test passes: it expects {expected}")
+        } else if last.decided_by == *expected {
+            "\nthe test fails; `check` says why".to_owned()
+        } else {
+            format!("\nthe test fails: it expects {expected}")
+        });
     }
     Ok(Outcome::from(test.has_passed))
 }
@@ -309,11 +315,16 @@ fn print_answer(request: &Request<'_>, answer: &Answer<'_>, width: usize, limits
     }
     if let Some(verdict) = answer.guarded {
         note(format!("the guard answers instead: {verdict}"));
-    } else if request.channel() == Channel::Message && answer.sends && limits.replies > 0 {
-        note(format!(
-            "the guard allows {} such answers in {} s",
-            limits.replies, limits.per_seconds
-        ));
+    } else if request.channel() == Channel::Message {
+        let (most, what) = match answer.sends {
+            Sends::Nothing => (0, ""),
+            Sends::Reply => (limits.replies, "such answers"),
+            Sends::Relay => (limits.relays, "relayed texts of these two numbers"),
+        };
+        if most > 0 {
+            let seconds = limits.per_seconds;
+            note(format!("the guard allows {most} {what} in {seconds} s"));
+        }
     }
     if request.value("Caller").is_empty() {
         note("no Caller is given, so the caller counts as withheld".to_owned());

@@ -100,6 +100,7 @@ fn attribute_value(
                 destination: spec.destination(),
                 rule: Some(Rule::Attribute(spec)),
                 dials: false,
+                relays: false,
                 span: value.span(),
             };
             template(reader, text, &slot)?

@@ -6,10 +6,10 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::values::{BAD_NUMBER, number_fault};
 use crate::table::diagnostic::{Check, File};
 use crate::table::directory::{AddError, Directory, Row};
 use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, listed};
+use crate::twilio::parameters::Comparison;
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
@@ -82,11 +82,15 @@ impl Files for NoFiles {
 #[derive(Debug)]
 pub(super) struct DirectoryFile {
     pub directory: Arc<Directory>,
+    /// The name of the column of its keys.
+    pub key: String,
     /// The columns that callers may hear or read although they are dialled.
     pub public: Vec<String>,
     pub places: Places,
-    /// The directory for parameters that are compared without regard to case.
-    folded: OnceCell<Arc<Directory>>,
+    /// The directory for parameters that people type.
+    typed: OnceCell<Arc<Directory>>,
+    /// The directory for parameters that people say.
+    spoken: OnceCell<Arc<Directory>>,
 }
 
 /// Where the cells of a directory stand.
@@ -107,12 +111,14 @@ pub(super) enum Places {
 }
 
 impl DirectoryFile {
-    fn new(directory: Directory, places: Places) -> Self {
+    fn new(directory: Directory, key: String, places: Places) -> Self {
         Self {
             directory: Arc::new(directory),
+            key,
             public: Vec::new(),
             places,
-            folded: OnceCell::new(),
+            typed: OnceCell::new(),
+            spoken: OnceCell::new(),
         }
     }
 
@@ -124,10 +130,14 @@ impl DirectoryFile {
         }
     }
 
-    /// The directory with its keys folded, made when it is first asked for.
-    pub(super) fn folded(&self) -> &Arc<Directory> {
-        self.folded
-            .get_or_init(|| Arc::new(self.directory.folded()))
+    /// The directory with its keys in the form in which values are compared, made when it is first asked for.
+    pub(super) fn compared(&self, comparison: Comparison) -> &Arc<Directory> {
+        let folded = match comparison {
+            Comparison::Exact => return &self.directory,
+            Comparison::Typed => &self.typed,
+            Comparison::Spoken => &self.spoken,
+        };
+        folded.get_or_init(|| Arc::new(self.directory.folded(comparison)))
     }
 
     /// Where a cell stands; `position` 0 is the key.
@@ -192,8 +202,8 @@ pub(super) fn unknown_column(
 /// A directory while its rows are read.
 pub(super) struct Rows {
     directory: Directory,
-    /// Whether its keys are numbers.
-    is_number: bool,
+    /// The column of its keys.
+    key: String,
     /// The file in which the rows stand.
     file: Arc<File>,
 }
@@ -203,7 +213,7 @@ impl Rows {
     pub(super) fn new(name: &str, key: &str, columns: Vec<String>, file: &Arc<File>) -> Self {
         Self {
             directory: Directory::new(name, columns),
-            is_number: key == NUMBER,
+            key: key.to_owned(),
             file: Arc::clone(file),
         }
     }
@@ -229,11 +239,6 @@ impl Rows {
             let help = "write a whole value, or the beginning of values and `*`";
             let message = "a `*` stands only at the end of a key";
             problems.error(&BAD_KEY, place(), message, help).file = Arc::clone(file);
-        } else if self.is_number
-            && let Some((severity, message, help)) = number_fault(key)
-        {
-            let diagnostic = problems.add(severity, &BAD_NUMBER, place(), message, help);
-            diagnostic.file = Arc::clone(file);
         }
         let (check, message, help) = match added {
             Ok(()) => return,
@@ -258,7 +263,7 @@ impl Rows {
             file: self.file,
             cells,
         };
-        DirectoryFile::new(self.directory, places)
+        DirectoryFile::new(self.directory, self.key, places)
     }
 }
 
@@ -309,6 +314,10 @@ pub(super) fn csv_file(
             problems.error(&BAD_ROW, line, message, help).file = Arc::clone(&file);
             break;
         }
+        // What a spreadsheet writes for a row that once had a border or a colour.
+        if record.iter().all(|cell| cell.trim().is_empty()) {
+            continue;
+        }
         if record.len() != titles.len() {
             if problems.count_in(&file) >= MOST_BAD_ROWS {
                 continue;
@@ -332,7 +341,7 @@ pub(super) fn csv_file(
         records,
         fields: std::iter::once(key_field).chain(others).collect(),
     };
-    Some(DirectoryFile::new(rows.directory, places))
+    Some(DirectoryFile::new(rows.directory, rows.key, places))
 }
 
 fn csv_text(

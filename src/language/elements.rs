@@ -279,6 +279,7 @@ fn text_content(
         destination: spec.destination,
         rule: spec.destination.map(Rule::Destination),
         dials: spec.dials,
+        relays: spec.relays,
         span: value.span(),
     };
     let text = template(reader, text, &slot)?;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::directory_file::DirectoryFile;
+use super::schedules::Passing;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, did_you_mean};
@@ -19,8 +20,8 @@ use crate::twilio::vocabulary::{AttributeSpec, Destination, ElementSpec, ValueEr
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
     "unknown-parameter",
-    "A parameter that no Twilio webhook is known to send. If it is a field of your own in the URL that you gave Twilio, or
-one that Twilio has added since, list it.",
+    "A parameter that we do not know. If it is a field of your own in the URL that you gave Twilio, or one that Twilio has
+added since, list it.",
     r#"parameters = ["campaign"]"#,
 );
 
@@ -47,6 +48,15 @@ and give each outcome a step of its own.",
 when = { sessionStatus = "closed" }"#,
 );
 
+pub(super) static ABSENT_PARAMETER: Check = Check::new(
+    "absent-parameter",
+    "A condition on a parameter that is not in the requests that come to its route: the text of a message in a route that
+answers only calls, or the keys of a `Gather` in a step to which only a `Dial` leads. The condition never holds. Take it out,
+or test it in the route whose requests have it.",
+    r#"when = { Body = "help" }
+voice = [ { Say = "Hello." } ]     # only a text has a Body"#,
+);
+
 /// What one part of the table is read with: a route, a named reply or the defaults.
 pub(super) struct Reader<'r> {
     pub names: &'r Names,
@@ -56,6 +66,8 @@ pub(super) struct Reader<'r> {
     pub owner: Owner,
     /// The channel that the elements now being read answer.
     pub channel: Channel,
+    /// The only channel that the route answers whose conditions are being read; `None` when there are more, or none.
+    pub only_channel: Option<Channel>,
 }
 
 impl<'r> Reader<'r> {
@@ -66,6 +78,7 @@ impl<'r> Reader<'r> {
             uses: Uses::default(),
             owner,
             channel: Channel::Voice,
+            only_channel: None,
         }
     }
 }
@@ -100,6 +113,8 @@ pub(super) struct Names {
     pub directories: BTreeMap<String, Option<DirectoryFile>>,
     /// The schedules; `None` for one with an error in it.
     pub schedules: BTreeMap<String, Option<Arc<Schedule>>>,
+    /// The spans of schedules that pass.
+    pub passing: Vec<Passing>,
     /// The attributes of `[defaults.X]` by element.
     pub defaults: BTreeMap<&'static str, Vec<Attribute>>,
     /// The replies; `None` for one that could not be read at all.
@@ -147,7 +162,7 @@ impl Names {
         spec.attribute(attribute).is_some() || self.is_extra(spec.tag, attribute)
     }
 
-    /// Reports a parameter that no webhook sends, or whose letter case is wrong, so that it `never_is` there.
+    /// Reports a parameter that we do not know, or whose letter case is wrong, so that it `never_is` there.
     pub(super) fn check_parameter(
         &self,
         problems: &mut Problems,
@@ -164,17 +179,23 @@ impl Names {
                 let message = format!(
                     "Twilio spells `{name}` as `{known}`; in another letter case it {never_is}"
                 );
-                problems.error(&WRONG_CASE, span, message, format!("write `{known}`"));
+                let place = only_place(&problems.file().text, span, name);
+                let diagnostic =
+                    problems.error(&WRONG_CASE, span, message, format!("write `{known}`"));
+                if let Some(place) = place {
+                    diagnostic.fix(place, known);
+                }
             }
             Some(NameProblem::Unknown(near)) => {
                 let own = self.own_parameters.iter().map(String::as_str);
+                let list = format!("parameters = [\"{name}\"]");
                 let help = match near.or_else(|| nearest(name, own)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!(
-                        "if it is a query field of your own, add it: parameters = [\"{name}\"]"
-                    ),
+                    Some(near) => {
+                        format!("did you mean `{near}`? If it is a query field of your own: {list}")
+                    }
+                    None => format!("if it is a query field of your own, add {list}"),
                 };
-                let message = format!("no webhook of Twilio's sends `{name}`");
+                let message = format!("`{name}` is not a parameter that we know");
                 problems.warn(&UNKNOWN_PARAMETER, span, message, help);
             }
         }
@@ -217,6 +238,14 @@ impl Names {
     }
 }
 
+/// Where a name stands in a part of the file, when it stands there once.
+fn only_place(file: &str, part: &Range<usize>, name: &str) -> Option<Range<usize>> {
+    let mut places = file[part.clone()].match_indices(name);
+    let (at, _) = places.next()?;
+    let start = part.start + at;
+    places.next().is_none().then(|| start..start + name.len())
+}
+
 /// The error for a directory's column where not exactly one condition chooses the row.
 pub(super) fn unbound(problems: &mut Problems, directory: &str, span: &Range<usize>) {
     let message = format!("nothing says which row of \"{directory}\" is meant");
@@ -252,8 +281,8 @@ pub(super) fn first_places(section: Option<&Value<'_>>) -> HashMap<String, usize
 /// What a part of the table uses and answers, for the checks over the whole table.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
-    /// The directories that conditions look into.
-    pub directories: BTreeSet<String>,
+    /// The directories that conditions look into, each with the parameters by which they do.
+    pub directories: BTreeMap<String, BTreeSet<String>>,
     /// The schedules of `during` and `outside`.
     pub schedules: BTreeSet<String>,
     /// The replies that routes name.
@@ -271,6 +300,8 @@ pub(super) struct Uses {
     pub cells: Vec<CellCheck>,
     /// The steps that routes answer, with their places.
     pub answered: Vec<(String, Range<usize>)>,
+    /// What routes with a step ask of parameters that only come after certain elements.
+    pub follow_ups: Vec<FollowUp>,
     /// The URLs that have a step in their query.
     pub steps: Vec<StepReference>,
     /// Whether a URL leads to a step that only a request knows.
@@ -280,7 +311,10 @@ pub(super) struct Uses {
 impl Uses {
     /// Adds what a later part uses.
     pub(super) fn add(&mut self, other: Self) {
-        self.directories.extend(other.directories);
+        for (directory, parameters) in other.directories {
+            let all = self.directories.entry(directory).or_default();
+            all.extend(parameters);
+        }
         self.schedules.extend(other.schedules);
         self.replies.extend(other.replies);
         for (directory, place) in other.rows {
@@ -291,6 +325,7 @@ impl Uses {
         self.told.extend(other.told);
         self.cells.extend(other.cells);
         self.answered.extend(other.answered);
+        self.follow_ups.extend(other.follow_ups);
         self.steps.extend(other.steps);
         self.leads_anywhere |= other.leads_anywhere;
     }
@@ -325,6 +360,17 @@ impl Rule {
     }
 }
 
+/// A condition, in a route with a step, that holds only for a parameter that no call or text begins with.
+#[derive(Debug)]
+pub(super) struct FollowUp {
+    /// The step of the route.
+    pub step: String,
+    pub parameter: String,
+    /// The kinds of requests that carry it.
+    pub kinds: Vec<&'static str>,
+    pub span: Range<usize>,
+}
+
 /// A URL of a reply that has a step in its query.
 #[derive(Debug)]
 pub(super) struct StepReference {
@@ -335,6 +381,8 @@ pub(super) struct StepReference {
     pub span: Range<usize>,
     /// Whether it comes back to this service: it is completed from the URL that was asked.
     pub is_ours: bool,
-    /// Whether it is a Redirect's, which is followed at once.
-    pub is_redirect: bool,
+    /// The element that it stands in.
+    pub element: String,
+    /// The kinds of requests that come there; none when that is not known.
+    pub kinds: Vec<&'static str>,
 }

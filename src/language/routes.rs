@@ -93,12 +93,24 @@ fn route(
         private: problems.flag(table, "private"),
         in_step: step.is_some(),
     };
+    let count = problems.count();
     let mut reader = Reader::new(names, problems, owner);
-    let when = when_of(&mut reader, table);
     let [voice, message] = route_replies(&mut reader, table, whole);
+    // A reply that could not be read may answer the other channel.
+    if reader.problems.errors_since(count) == 0 {
+        reader.only_channel = match (&voice, &message) {
+            (Some(_), None) => Some(Channel::Voice),
+            (None, Some(_)) => Some(Channel::Message),
+            _ => None,
+        };
+    }
+    let when = when_of(&mut reader, table);
     check_bound(reader.problems, &when.alternatives, &reader.uses);
     for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
+    }
+    for follow_up in &mut reader.uses.follow_ups {
+        step.unwrap_or_default().clone_into(&mut follow_up.step);
     }
     uses.add(reader.uses);
     Route {

@@ -149,11 +149,18 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
             when["items"] = not_ours;
             json!({ "allOf": [reference("when"), when] })
         }
-        KeyKind::Request => json!({
-            "type": "object",
-            "properties": parameters(|_| json!({ "type": "string" })),
-            "additionalProperties": { "type": "string" },
-        }),
+        KeyKind::Request => request(),
+        KeyKind::RequestWith(own) => {
+            let mut step = section(own);
+            let request = request();
+            if let (Some(known), Value::Object(parameters)) =
+                (step["properties"].as_object_mut(), &request["properties"])
+            {
+                known.extend(parameters.clone());
+            }
+            step["additionalProperties"] = request["additionalProperties"].clone();
+            step
+        }
         KeyKind::Defaults => reference("defaults"),
         KeyKind::Extra => json!({
             "type": "object",
@@ -164,6 +171,15 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
             },
         }),
     }
+}
+
+/// The parameters of a request.
+fn request() -> Value {
+    json!({
+        "type": "object",
+        "properties": parameters(|_| json!({ "type": "string" })),
+        "additionalProperties": { "type": "string" },
+    })
 }
 
 /// A condition on parameters like this one, whose literal texts have this form.

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::shape;
 use crate::table::diagnostic::Check;
-use crate::table::guard::{Limits, MOST_REPLIES};
+use crate::table::guard::{Limits, MOST_RELAYS, MOST_REPLIES};
 use crate::table::problems::{BAD_NAME, Problems, Value, did_you_mean, integer};
 use crate::table::schedule::parse_seconds;
 use crate::twilio::channel::Channel;
@@ -21,8 +21,8 @@ small letters.",
 
 pub(super) static BAD_LIMIT: Check = Check::new(
     "bad-limit",
-    "A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `per` is `1s` to `24h`. Write 0 for `replies` or
-`same_call` to switch that guard off.",
+    "A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `relays` 0 to 300, `per` is `1s` to `24h`. Write 0 for
+`replies`, `relays` or `same_call` to switch that guard off.",
     r#"[loop_guard]
 per = "10 minutes"     # per = "10m""#,
 );
@@ -87,6 +87,7 @@ pub(super) fn limits(problems: &mut Problems, section: Option<&Value<'_>>) -> Li
     problems.unknown_keys(table, "[loop_guard]", &shape::LIMITS.keys());
     Limits {
         replies: count(problems, table, "replies", MOST_REPLIES).unwrap_or(defaults.replies),
+        relays: count(problems, table, "relays", MOST_RELAYS).unwrap_or(defaults.relays),
         per_seconds: seconds(problems, table).unwrap_or(defaults.per_seconds),
         same_call: count(problems, table, "same_call", u32::MAX).unwrap_or(defaults.same_call),
     }

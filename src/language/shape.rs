@@ -4,7 +4,7 @@
 //! condition or an element takes is described elsewhere: by the kinds of conditions and by the vocabulary.
 
 use crate::table::DEFAULT;
-use crate::table::guard::{LOOP_GUARD, MOST_REPLIES};
+use crate::table::guard::{LOOP_GUARD, MOST_RELAYS, MOST_REPLIES};
 use crate::table::intercept::{BLOCK, PASS};
 use crate::table::reply::MODES;
 use crate::twilio::channel::Channel;
@@ -57,6 +57,8 @@ pub(super) enum KeyKind {
     When,
     /// The parameters of a request.
     Request,
+    /// The keys of this section, and the parameters of a request beside them.
+    RequestWith(&'static Section),
     /// Attributes by element.
     Defaults,
     /// Names of attributes by element.
@@ -226,8 +228,17 @@ pub(super) static TEST: Section = Section::of(&[
     key("contains", KeyKind::Text, "A text that the document must contain."),
     key("channel", KeyKind::Word(&["voice", "message"]), "Needed only where the parameters do not tell it."),
     key("step", KeyKind::Text, "The request comes back with this step."),
+    key("steps", KeyKind::Array(&KeyKind::RequestWith(&STEP)),
+        "What follows in the same call, or the next texts. Each request goes where the answer before it leads."),
     key("at", KeyKind::Moment, "The moment of the request: 2026-12-24T12:00[America/New_York]."),
     key("webhook", KeyKind::Word(&["out-of-session", "webhook", "intercept"]), "The webhook that is asked."),
+]);
+
+/// One of a test's `steps`
+#[rustfmt::skip]
+pub(super) static STEP: Section = Section::of(&[
+    required("expect", KeyKind::Text, "The route that must answer, `default` or `loop-guard`."),
+    key("contains", KeyKind::Text, "A text that the document must contain."),
 ]);
 
 /// `[loop_guard]`
@@ -235,6 +246,8 @@ pub(super) static TEST: Section = Section::of(&[
 pub(super) static LIMITS: Section = Section::of(&[
     key("replies", KeyKind::Count(MOST_REPLIES),
         "How many documents with a Message one pair of numbers gets within `per`. Without it: 3. 0 switches the limit off."),
+    key("relays", KeyKind::Count(MOST_RELAYS),
+        "How many documents whose Messages all go to somebody else (`to`) it gets in the same time. Without it: 60. 0 switches the limit off."),
     key("per", KeyKind::Duration,
         "The time in which they are counted, such as 10m, from 1s to 24h. A bare number is seconds. Without it: 10m."),
     key("same_call", KeyKind::Count(u32::MAX),

@@ -8,11 +8,13 @@ use toml::de::DeTable;
 
 use super::names::Names;
 use super::shape;
-use crate::table::answer::{Answer, Asked, answer};
+use super::values::check_request;
+use crate::table::answer::Answer;
 use crate::table::diagnostic::{Check, Diagnostic};
-use crate::table::guard::{LOOP_GUARD, LoopGuard};
+use crate::table::dialogue::{Conversation, Sent, Stuck};
+use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, PASS};
-use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, entries};
+use crate::table::problems::{DUPLICATE_NAME, Key, Problems, Value, did_you_mean, entries};
 use crate::table::reason::reason;
 use crate::table::schedule::parse_moment;
 use crate::table::when::{Mismatch, When};
@@ -29,9 +31,10 @@ does not exist. Write a moment with its time zone or offset.",
 
 pub(super) static FAILED_TEST: Check = Check::new(
     "failed-test",
-    "A `[[test]]` whose request does not get the answer that it expects. It keeps an edit from going live, but not the
-service from starting. The message says why the expected route does not answer, and `explain --test NAME` shows every
-verdict; then correct the table or the test.",
+    "A `[[test]]` whose request does not get the answer that it expects, or with a step to which the answer before it does
+not lead. It keeps an edit from going live, but not the service from starting. The message says why the expected route does
+not answer, `explain --test NAME` shows every verdict, and `call` lets you walk through the steps; then correct the table or
+the test.",
     r#"request = { Called = "+15005550006" }
 expect = "ride-ended""#,
 );
@@ -48,40 +51,51 @@ const NOON: Timestamp = Timestamp::constant(1_767_268_800, 0);
 
 const WRITE_AT: &str = "write at = \"2026-12-24T12:00[America/New_York]\"";
 
-/// Where a test's request comes to.
-const URL: &str = "https://self.invalid/out-of-session";
-
 /// A `[[test]]` that was run.
 #[derive(Debug)]
 pub struct RanTest {
     /// Its name.
     pub name: String,
-    /// The fields of its request, with those that it leaves out.
-    pub body: Form,
-    /// The query of its request, which has its step.
-    pub query: Form,
-    /// The webhook that it asks.
-    pub webhook: Webhook,
-    /// When its request comes.
+    /// When its requests come.
     pub now: Timestamp,
-    /// What it expects: the name of a route, `default` or `loop-guard`; of an intercept `block` or `pass`.
-    pub expect: String,
-    /// Whether it got that, and the text that it wants.
+    /// Its requests, up to the first that did not get what is expected; never none.
+    pub requests: Vec<RanRequest>,
+    /// Whether all of them were sent and got what is expected.
     pub has_passed: bool,
+}
+
+/// A request of a test, and which route answered it, or which intercept decided.
+#[derive(Debug)]
+pub struct RanRequest {
+    /// The request, with the fields that the test leaves out.
+    pub sent: Sent,
+    /// What must answer: the name of a route, `default` or `loop-guard`; of an intercept `block` or `pass`.
+    pub expect: String,
     /// The route that answered, or the intercept that decided.
-    pub(super) decided_by: String,
+    pub decided_by: String,
 }
 
 /// One `[[test]]`, read.
 struct TableTest<'t> {
     name: &'t str,
-    body: Form,
-    query: Form,
-    webhook: Webhook,
+    first: Sent,
     at: Option<Timestamp>,
-    expect: &'t str,
-    expect_place: Range<usize>,
+    expected: Expected<'t>,
+    steps: Vec<TestStep<'t>>,
+    place: Range<usize>,
+}
+
+/// What a request of a test must get.
+struct Expected<'t> {
+    outcome: &'t str,
+    place: Range<usize>,
     contains: Option<(&'t str, Range<usize>)>,
+}
+
+/// One of the `steps`: what somebody does, and what they must get.
+struct TestStep<'t> {
+    fields: Form,
+    expected: Expected<'t>,
     place: Range<usize>,
 }
 
@@ -123,14 +137,8 @@ fn test_case<'v>(
         problems.error(&DUPLICATE_NAME, name.span(), message, "choose another name");
     }
     let webhook = test_webhook(problems, test)?;
-    let help = match webhook {
-        Webhook::Intercept => "write expect = \"block\" or \"pass\"",
-        _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
-    };
-    let expect = problems.required(test, "expect", "a test", place.clone(), help)?;
-    let expect_place = expect.span();
-    let expect = expected(names, problems, expect, webhook)?;
-    for key in ["contains", "step"] {
+    let expected = expected(names, problems, test, ("a test", place.clone()), webhook)?;
+    for key in ["contains", "step", "steps"] {
         if webhook == Webhook::Intercept
             && let Some(value) = test.get(key)
         {
@@ -146,27 +154,84 @@ fn test_case<'v>(
         .unwrap_or_else(|| sample::channel(&given, webhook, false));
     let step = test.get("step");
     let step = step.and_then(|step| problems.text(step, "the name of a step"));
-    let contains = test.get("contains");
-    let contains = contains.and_then(|value| Some((problems.text(value, "a text")?, value.span())));
+    let steps = test_steps(names, problems, test.get("steps"));
     let at = test.get("at").and_then(|at| test_moment(problems, at));
     if problems.errors_since(count) > 0 {
         return None;
     }
     Some(TableTest {
         name: text,
-        body: sample::filled(&given, channel, webhook),
-        query: step.iter().map(|step| ("step", *step)).collect(),
-        webhook,
+        first: Sent {
+            body: sample::filled(&given, channel, webhook),
+            query: step.iter().map(|step| ("step", *step)).collect(),
+            webhook,
+        },
         at,
-        expect,
-        expect_place,
-        contains,
+        expected,
+        steps,
         place,
     })
 }
 
-/// What a test expects, when something of that name can be the outcome.
+/// The steps of a test.
+fn test_steps<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    value: Option<&'v Value<'_>>,
+) -> Vec<TestStep<'v>> {
+    let help = "write steps = [ { Digits = \"1\", expect = \"ROUTE\" } ]";
+    let steps = problems.tables(value, ("an array of steps", help), "a step");
+    let mut read = Vec::new();
+    for (step, whole) in steps {
+        let own = shape::STEP.keys();
+        let fields = entries(step)
+            .into_iter()
+            .filter(|(key, _)| !own.contains(&key.get_ref().as_ref()));
+        let fields = test_fields(names, problems, fields, false);
+        let expected = expected(
+            names,
+            problems,
+            step,
+            ("a step", whole.span()),
+            Webhook::Plain,
+        );
+        if let (Some(fields), Some(expected)) = (fields, expected) {
+            let place = whole.span();
+            read.push(TestStep {
+                fields,
+                expected,
+                place,
+            });
+        }
+    }
+    read
+}
+
+/// What a test or a step expects, of which `what` is the name in a message and the place.
 fn expected<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    table: &'v DeTable<'_>,
+    (what, place): (&str, Range<usize>),
+    webhook: Webhook,
+) -> Option<Expected<'v>> {
+    let help = match webhook {
+        Webhook::Intercept => "write expect = \"block\" or \"pass\"",
+        _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
+    };
+    let expect = problems.required(table, "expect", what, place, help)?;
+    let outcome = outcome(names, problems, expect, webhook)?;
+    let contains = table.get("contains");
+    let contains = contains.and_then(|value| Some((problems.text(value, "a text")?, value.span())));
+    Some(Expected {
+        outcome,
+        place: expect.span(),
+        contains,
+    })
+}
+
+/// The outcome that is expected, when something of that name can be one.
+fn outcome<'v>(
     names: &Names,
     problems: &mut Problems,
     value: &'v Value<'_>,
@@ -207,12 +272,28 @@ fn test_request(
         return Some(Form::default());
     };
     let fields = problems.table(value, "a table of parameters")?;
-    let is_intercept = webhook == Webhook::Intercept;
+    test_fields(
+        names,
+        problems,
+        entries(fields),
+        webhook == Webhook::Intercept,
+    )
+}
+
+/// The parameters of a request of a test.
+fn test_fields<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    fields: impl IntoIterator<Item = (&'v Key<'v>, &'v Value<'v>)>,
+    is_intercept: bool,
+) -> Option<Form> {
     let mut pairs = Vec::new();
-    for (key, value) in entries(fields) {
+    for (key, value) in fields {
         let name = key.get_ref().as_ref();
         names.check_matched_parameter(problems, name, &key.span(), is_intercept);
-        pairs.push((name.to_owned(), problems.text(value, "a text")?.to_owned()));
+        let text = problems.text(value, "a text")?;
+        check_request(names, problems, name, text, value.span());
+        pairs.push((name.to_owned(), text.to_owned()));
     }
     Some(pairs.into_iter().collect())
 }
@@ -256,26 +337,30 @@ fn run_test(
     test: TableTest<'_>,
     table: &Table,
 ) -> RanTest {
-    let request = Request::new(test.webhook, &test.body, &test.query);
     let now = test.at.unwrap_or(NOON);
-    if test.at.is_none() && depends_on_the_hour(table, &request, now) {
-        let message = "this test's answer depends on the hour";
-        problems.warn(&TEST_NEEDS_TIME, test.place.clone(), message, WRITE_AT);
-    }
     let count = failures.count();
-    let decided_by = match test.webhook {
-        Webhook::Intercept => run_interception(failures, &test, &request, table, now),
-        _ => run_answer(failures, &test, &request, table, now),
+    let requests = if test.first.webhook == Webhook::Intercept {
+        vec![run_interception(failures, &test, table, now)]
+    } else {
+        run_dialogue(failures, &test, table, now)
     };
+    let depends = |ran: &RanRequest| {
+        let Sent {
+            webhook,
+            body,
+            query,
+        } = &ran.sent;
+        depends_on_the_hour(table, &Request::new(*webhook, body, query), now)
+    };
+    if test.at.is_none() && requests.iter().any(depends) {
+        let message = "this test's answer depends on the hour";
+        problems.warn(&TEST_NEEDS_TIME, test.place, message, WRITE_AT);
+    }
     RanTest {
         name: test.name.to_owned(),
-        body: test.body,
-        query: test.query,
-        webhook: test.webhook,
         now,
-        expect: test.expect.to_owned(),
+        requests,
         has_passed: failures.count() == count,
-        decided_by,
     }
 }
 
@@ -283,11 +368,12 @@ fn run_test(
 fn run_interception(
     failures: &mut Problems,
     test: &TableTest<'_>,
-    request: &Request<'_>,
     table: &Table,
     now: Timestamp,
-) -> String {
-    let (decided_by, what, by) = match table.intercept(request, now) {
+) -> RanRequest {
+    let sent = test.first.clone();
+    let request = Request::new(sent.webhook, &sent.body, &sent.query);
+    let (decided_by, what, by) = match table.intercept(&request, now) {
         Some(intercept) => {
             let (name, what) = (&*intercept.name, intercept.outcome());
             (name, what, format!("\"{name}\" says \"{what}\""))
@@ -298,70 +384,104 @@ fn run_interception(
             format!("no intercept fits, so it is \"{PASS}\""),
         ),
     };
-    if what != test.expect {
-        let mut verdicts = table.intercept_verdicts(request, now);
+    let Expected { outcome, place, .. } = &test.expected;
+    if what != *outcome {
+        let mut verdicts = table.intercept_verdicts(&request, now);
         let why = verdicts.find_map(|(intercept, miss)| {
-            let miss = miss.filter(|_| intercept.outcome() == test.expect)?;
-            let reason = reason(&Miss::When(miss), &intercept.when, request, now);
-            Some(format!(
-                "; \"{}\" does not match, because {reason}",
-                intercept.name
-            ))
+            let miss = miss.filter(|_| intercept.outcome() == *outcome)?;
+            let reason = reason(&Miss::When(miss), &intercept.when, &request, now);
+            let name = &intercept.name;
+            Some(format!("; \"{name}\" does not match, because {reason}"))
         });
-        let why = why.unwrap_or_default();
-        let message = format!("{by}, not \"{}\"{why}", test.expect);
-        failures.error(
-            &FAILED_TEST,
-            test.expect_place.clone(),
-            message,
-            all_verdicts(test),
-        );
+        let message = format!("{by}, not \"{outcome}\"{}", why.unwrap_or_default());
+        failures.error(&FAILED_TEST, place, message, all_verdicts(test));
     }
-    decided_by.to_owned()
+    RanRequest {
+        expect: (*outcome).to_owned(),
+        decided_by: decided_by.to_owned(),
+        sent,
+    }
 }
 
-/// Runs a test of the routes, and tells which of them answers.
-fn run_answer(
+/// Runs a test of the routes: its request, then its steps, each led by the answer before it, up to the first that does not
+/// get what is expected.
+fn run_dialogue(
     failures: &mut Problems,
     test: &TableTest<'_>,
-    request: &Request<'_>,
     table: &Table,
     now: Timestamp,
-) -> String {
-    let asked = Asked {
-        request,
-        url: URL,
-        token: "",
-        now,
-    };
-    let answer = answer(table, &LoopGuard::new(), &asked);
-    let route = answer.route.to_owned();
-    if route != test.expect {
-        let message = match &answer.failure {
-            Some((route, error)) => {
-                format!("\"{route}\" cannot be written ({error}), so \"default\" answers")
+) -> Vec<RanRequest> {
+    let mut conversation = Conversation::new(table, test.first.clone(), now);
+    let mut requests = Vec::new();
+    let mut next = Some((test.first.clone(), &test.expected));
+    let mut steps = (1..).zip(&test.steps);
+    // What a message about a step begins with.
+    let mut which = String::new();
+    while let Some((sent, expected)) = next.take() {
+        let answer = conversation.ask(sent.clone());
+        let is_right = if answer.route == expected.outcome {
+            check_document(failures, &answer, expected, &which)
+        } else {
+            let request = Request::new(sent.webhook, &sent.body, &sent.query);
+            let why = why_not(expected.outcome, &answer, table, &request, now);
+            let mut help = all_verdicts(test);
+            if !["Caller", "From"]
+                .iter()
+                .any(|name| sent.body.first(name).is_some())
+            {
+                help += "; without a Caller the caller counts as withheld";
             }
-            None => {
-                let why = why_not(test.expect, &answer, table, request, now);
-                let why = why.map_or(String::new(), |why| format!(", because {why}"));
-                format!("\"{route}\" answers, not \"{}\"{why}", test.expect)
-            }
+            failures.error(&FAILED_TEST, &expected.place, which.clone() + &why, help);
+            false
         };
-        let is_there = |name: &&str| test.body.first(name).is_some();
-        let mut help = all_verdicts(test);
-        if !["Caller", "From"].iter().any(is_there) {
-            help += "; without a Caller the caller counts as withheld";
-        }
-        failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
-    } else if let Some((wanted, place)) = &test.contains {
-        let document = String::from_utf8_lossy(&answer.body);
-        if !document.contains(wanted) && !twiml::unescaped(&document).contains(wanted) {
-            let message = format!("the answer of \"{route}\" does not contain this text");
-            let help = format!("it is: {document}");
-            failures.error(&FAILED_TEST, place.clone(), message, help);
+        requests.push(RanRequest {
+            expect: expected.outcome.to_owned(),
+            decided_by: answer.route.to_owned(),
+            sent,
+        });
+        let Some((number, step)) = steps.next().filter(|_| is_right) else {
+            break;
+        };
+        which = format!("step {number}: ");
+        match conversation.follow(&step.fields) {
+            Ok(sent) => next = Some((sent, &step.expected)),
+            Err(stuck) => {
+                let (message, help) = explained(&stuck, answer.route);
+                let message = which + &message;
+                failures.error(&FAILED_TEST, &step.place, message, help);
+                break;
+            }
         }
     }
-    route
+    requests
+}
+
+/// Why a step cannot be sent after the answer of this route, and what to do.
+fn explained(stuck: &Stuck, route: &str) -> (String, String) {
+    let call = "`call` with this test's request shows where each answer leads";
+    match stuck {
+        Stuck::NothingWaits(Some(name)) => (
+            format!("nothing in the answer of \"{route}\" waits for `{name}`"),
+            call.to_owned(),
+        ),
+        Stuck::NothingWaits(None) => (
+            format!("nothing follows the answer of \"{route}\""),
+            "take the step out, or give it what somebody does next, such as Digits or Body"
+                .to_owned(),
+        ),
+        Stuck::Before("Redirect") => (
+            format!("the answer of \"{route}\" redirects before that"),
+            "add a step { expect = \"ROUTE\" } for the request of the Redirect".to_owned(),
+        ),
+        Stuck::Before(tag) => (
+            format!("the answer of \"{route}\" comes to a `{tag}` before that"),
+            format!("add a step for the request that comes after the `{tag}`"),
+        ),
+        Stuck::Elsewhere(url) => (
+            format!("the answer of \"{route}\" leads to {url}, which this table does not answer"),
+            "end the steps here".to_owned(),
+        ),
+    }
 }
 
 /// How to see more of a test that has failed.
@@ -369,26 +489,50 @@ fn all_verdicts(test: &TableTest<'_>) -> String {
     format!("`explain --test {:?}` shows every verdict", test.name)
 }
 
-/// Why a request gets this answer and not that of the route which a test expects; `None` when there is no more to say.
+/// Why a request gets this answer and not that of the route which a test expects.
 fn why_not(
     expected: &str,
     answer: &Answer<'_>,
     table: &Table,
     request: &Request<'_>,
     now: Timestamp,
-) -> Option<String> {
-    if let Some(verdict) = answer.guarded {
-        return Some(verdict.to_string());
-    }
-    if expected == DEFAULT {
-        return Some(format!("every condition of \"{}\" holds", answer.route));
+) -> String {
+    let route = answer.route;
+    if let Some((route, error)) = &answer.failure {
+        return format!("\"{route}\" cannot be written ({error}), so \"default\" answers");
     }
     let mut verdicts = table.verdicts(request, now);
-    let (route, miss) = verdicts.find(|(route, _)| *route.name == *expected)?;
-    Some(match miss {
-        Some(miss) => reason(&miss, &route.when, request, now),
-        None => format!("both match, and \"{}\" comes first", answer.route),
-    })
+    let wanted = verdicts.find(|(route, _)| *route.name == *expected);
+    let why = match (answer.guarded, wanted) {
+        (Some(verdict), _) => verdict.to_string(),
+        (None, Some((wanted, Some(miss)))) => reason(&miss, &wanted.when, request, now),
+        (None, Some((_, None))) => format!("both match, and \"{route}\" comes first"),
+        (None, None) if expected == DEFAULT => format!("\"{route}\" matches"),
+        (None, None) => return format!("\"{route}\" answers, not \"{expected}\""),
+    };
+    format!("\"{route}\" answers, not \"{expected}\", because {why}")
+}
+
+/// Whether the document of the expected route has the text that a test wants. When it has not, that is added to the
+/// failures.
+fn check_document(
+    failures: &mut Problems,
+    answer: &Answer<'_>,
+    expected: &Expected<'_>,
+    which: &str,
+) -> bool {
+    let Some((wanted, place)) = &expected.contains else {
+        return true;
+    };
+    let document = String::from_utf8_lossy(&answer.body);
+    let is_there = document.contains(wanted) || twiml::unescaped(&document).contains(wanted);
+    if !is_there {
+        let route = answer.route;
+        let message = format!("{which}the answer of \"{route}\" does not contain this text");
+        let help = format!("it is: {document}");
+        failures.error(&FAILED_TEST, place, message, help);
+    }
+    is_there
 }
 
 /// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.

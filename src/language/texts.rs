@@ -40,7 +40,8 @@ one that begins with `?` or `/`, which is completed from the URL that Twilio req
 pub(super) static OPEN_DESTINATION: Check = Check::new(
     "open-destination",
     "A stranger would choose what is dialled, messaged or fetched, at your expense or against your servers. Write it out,
-or take it from a directory; after the `?` of a URL any parameter may stand.",
+or take it from a directory; after the `?` of a URL any parameter may stand. A whole `Media` or `Play` may be
+`{{ MediaUrl0 }}` to `{{ MediaUrl9 }}` or `{{ RecordingUrl }}`: only URLs at Twilio are passed on.",
     r#"voice = [ { Dial = "{{ Digits }}" } ]"#,
 );
 
@@ -80,6 +81,8 @@ pub(super) struct Slot<'s> {
     pub rule: Option<Rule>,
     /// Whether it is what a Dial reaches.
     pub dials: bool,
+    /// Whether it may be the URL of a recording or a picture that the request brings.
+    pub relays: bool,
     pub span: Range<usize>,
 }
 
@@ -301,17 +304,26 @@ fn open_destination(problems: &mut Problems, name: &str, slot: &Slot<'_>) {
         format!("`{name}` would let a stranger choose where {place} leads")
     };
     let help = match slot.destination {
+        Some(Destination::Url) if slot.relays && parameters::get(name).relayed => {
+            "write {{ NAME }} alone, without a filter and without anything around it"
+        }
         Some(Destination::Url) => "write the URL out; parameters may stand after its `?`",
         Some(Destination::Sender | Destination::Caller) => {
             "write the number out, or use {{ Called }}"
         }
         _ => "write it out, or take it from a directory",
-    };
+    }
+    .replace("NAME", name);
     problems.error(&OPEN_DESTINATION, &slot.span, message, help);
 }
 
 /// Checks a URL, notes the step that it leads to, and completes one that begins with `?` or `/`.
 fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
+    let is_relayed = |name: &&str| slot.relays && parameters::get(name).relayed;
+    if let Some(name) = text.plain_parameter().filter(is_relayed) {
+        *text = Text::new(vec![Piece::Relayed(name.to_owned())]);
+        return;
+    }
     let before = reader.problems.count();
     let mut in_query = false;
     for piece in text.pieces() {
@@ -382,7 +394,8 @@ fn use_step(uses: &mut Uses, url: &str, slot: &Slot<'_>) {
             from: None,
             span: slot.span.clone(),
             is_ours,
-            is_redirect: slot.element == "Redirect",
+            element: slot.element.to_owned(),
+            kinds: parameters::follow_ups_of(slot.element, slot.attribute).collect(),
         });
     }
 }

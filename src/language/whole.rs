@@ -8,10 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{CellCheck, Names, StepReference, Uses};
+use super::names::{ABSENT_PARAMETER, CellCheck, Names, StepReference, Uses};
 use super::shape;
+use super::values::check_keys;
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::{Problems, did_you_mean, entries};
+use crate::table::problems::{Problems, choice, did_you_mean, entries};
+use crate::twilio::parameters;
 use crate::twilio::spelling::nearest;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
@@ -55,7 +57,7 @@ pub(super) static BAD_CELL: Check = Check::new(
     "bad-cell",
     "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a recording
 track that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
-it empty: the attribute or element is left out.",
+it empty: the attribute or element is left out, and so is a whole `Message` whose `to` is empty.",
     "number,phone
 +15005550006,415 555 0101",
 );
@@ -73,6 +75,7 @@ pub(super) const MOST_BAD_CELLS: usize = 20;
 pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
     check_steps(problems, uses);
     check_columns(names, problems, uses);
+    check_keys(names, problems, uses);
     let misspelt = || file.keys().filter(|key| !shape::FILE.has(key.get_ref()));
     if !file.contains_key("default")
         && !misspelt().any(|key| nearest(key.get_ref(), ["default"]).is_some())
@@ -113,13 +116,80 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
         }
     }
     check_redirects(problems, &uses.steps);
+    check_follow_ups(problems, uses);
+}
+
+/// Reports conditions in a step on parameters that no element which leads to the step brings along.
+fn check_follow_ups(problems: &mut Problems, uses: &Uses) {
+    if uses.leads_anywhere {
+        return;
+    }
+    for follow_up in &uses.follow_ups {
+        let Some(coming) = request_kinds(&uses.steps, &follow_up.step) else {
+            continue;
+        };
+        if follow_up.kinds.iter().any(|kind| coming.contains(kind)) {
+            continue;
+        }
+        let leading = uses.steps.iter();
+        let leading = leading.filter(|reference| reference.step == follow_up.step);
+        let elements: BTreeSet<&str> = leading.map(|reference| &*reference.element).collect();
+        let elements: Vec<&str> = elements.into_iter().collect();
+        let (parameter, step) = (&follow_up.parameter, &follow_up.step);
+        let message = format!(
+            "`{parameter}` does not come with a request of the step \"{step}\", to which only {} leads",
+            choice(&elements)
+        );
+        let help = "test it in the step of the element that brings it";
+        problems.warn(&ABSENT_PARAMETER, &follow_up.span, message, help);
+    }
+}
+
+/// The kinds of requests that come to a step; `None` when they are not all known, or there are none.
+fn request_kinds<'u>(references: &'u [StepReference], step: &'u str) -> Option<BTreeSet<&'u str>> {
+    let mut kinds = BTreeSet::new();
+    let mut seen = BTreeSet::from([step]);
+    let mut open = vec![step];
+    while let Some(step) = open.pop() {
+        for reference in references.iter().filter(|reference| reference.step == step) {
+            if reference.kinds.is_empty() {
+                return None;
+            }
+            kinds.extend(&reference.kinds);
+            // What has come with the request before may come again while a queue waits or a document goes on.
+            if matches!(&*reference.element, "Redirect" | "Gather") {
+                let from = reference.from.as_deref()?;
+                if seen.insert(from) {
+                    open.push(from);
+                }
+            }
+        }
+    }
+    (!kinds.is_empty()).then_some(kinds)
+}
+
+/// The steps that only a `waitUrl` leads to: Twilio asks them for as long as somebody waits.
+pub(super) fn waiting_steps(uses: &Uses) -> BTreeSet<Box<str>> {
+    let waits = |reference: &&StepReference| {
+        let mut kinds = reference.kinds.iter();
+        !reference.kinds.is_empty() && kinds.all(|kind| parameters::is_for_waiting(kind))
+    };
+    let (waiting, others): (Vec<_>, Vec<_>) = uses.steps.iter().partition(waits);
+    // A request without a step may be of any call.
+    let only = waiting.into_iter().filter(|reference| {
+        let mut elsewhere = others.iter().map(|other| &other.step);
+        let is_known = !uses.leads_anywhere && !reference.step.is_empty();
+        is_known && !elsewhere.any(|step| *step == reference.step)
+    });
+    only.map(|reference| reference.step.as_str().into())
+        .collect()
 }
 
 /// Redirects from step to step that come back to where they began: the call goes round until Twilio ends it.
 fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
     let redirects = references
         .iter()
-        .filter(|reference| reference.is_ours && reference.is_redirect)
+        .filter(|reference| reference.is_ours && reference.element == "Redirect")
         .filter_map(|reference| Some((reference.from.as_deref()?, reference)));
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, reference) in redirects.clone() {
@@ -206,8 +276,9 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
 }
 
 fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
+    let directories = uses.directories.keys().cloned().collect();
     let sections = [
-        ("directory", &uses.directories),
+        ("directory", &directories),
         ("schedule", &uses.schedules),
         ("reply", &uses.replies),
     ];

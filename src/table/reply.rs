@@ -30,13 +30,25 @@ pub enum Reply {
     Ready {
         /// The document.
         document: Bytes,
-        /// Whether it sends a text message.
-        sends: bool,
+        /// What it sends.
+        sends: Sends,
     },
     /// Elements that are written for each request.
     Template(Arc<[Element]>),
     /// Not TwiML: the JSON with which Proxy opens a session.
     Session(Arc<NewSession>),
+}
+
+/// What a document sends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sends {
+    /// No text.
+    #[default]
+    Nothing,
+    /// Texts to other people only: it passes on what a person wrote.
+    Relay,
+    /// Texts, and one of them at least to the sender.
+    Reply,
 }
 
 /// One TwiML element: a verb, a noun or an SSML tag.

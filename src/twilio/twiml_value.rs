@@ -178,6 +178,27 @@ impl fmt::Display for UrlError {
     }
 }
 
+/// The hosts of Twilio's API, which has the recordings and the pictures of calls and texts. Twilio's other hosts carry
+/// what customers have put there, so none is allowed by a pattern.
+///
+/// Source: <https://www.twilio.com/docs/global-infrastructure/using-the-twilio-rest-api-in-a-non-us-region>.
+const API_HOSTS: [&str; 4] = [
+    "api.twilio.com",
+    "api.ashburn.us1.twilio.com",
+    "api.dublin.ie1.twilio.com",
+    "api.sydney.au1.twilio.com",
+];
+
+/// Whether a URL is that of a recording or a picture at Twilio. Compared letter for letter: what Twilio sends has neither
+/// user info nor a port, and is in small letters.
+pub(crate) fn is_at_twilio(url: &str) -> bool {
+    let place = url.strip_prefix("https://");
+    let place = place.and_then(|place| place.split_once('/'));
+    place.is_some_and(|(host, path)| {
+        API_HOSTS.contains(&host) && path.starts_with("2010-04-01/Accounts/AC")
+    }) && check_url(url, false).is_ok()
+}
+
 /// Checks an absolute URL: `https` or `http`, `wss` for a socket.
 pub(crate) fn check_url(url: &str, is_socket: bool) -> Result<(), UrlError> {
     let (schemes, wanted): (&[&str], _) = if is_socket {
@@ -224,6 +245,57 @@ pub(crate) fn check_url(url: &str, is_socket: bool) -> Result<(), UrlError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_twilios_own_hosts_have_its_recordings_and_pictures() {
+        const PATH: &str = "/2010-04-01/Accounts/AC0/Recordings/RE0";
+        for host in API_HOSTS {
+            assert!(is_at_twilio(&format!("https://{host}{PATH}")), "{host}");
+        }
+        for url in [
+            String::new(),
+            "https://".to_owned(),
+            "https://api.twilio.com".to_owned(),
+            "https://api.twilio.com/".to_owned(),
+            "https://api.twilio.com/2010-04-01/Accounts/".to_owned(),
+            "https://api.twilio.com//2010-04-01/Accounts/AC0".to_owned(),
+            "https://api.twilio.com/x/../2010-04-01/Accounts/AC0".to_owned(),
+            format!("http://api.twilio.com{PATH}"),
+            format!("HTTPS://api.twilio.com{PATH}"),
+            format!("//api.twilio.com{PATH}"),
+            format!(" https://api.twilio.com{PATH}"),
+            format!("https://api.twilio.com{PATH} x"),
+            format!("https://api.twilio.com{PATH}\r\nHost: evil.example"),
+            format!("https://API.Twilio.com{PATH}"),
+            format!("https://api.twilio.com.{PATH}"),
+            format!("https://api.twilio.com.evil.example{PATH}"),
+            format!("https://evil.example/api.twilio.com{PATH}"),
+            format!("https://evil.example?api.twilio.com{PATH}"),
+            format!("https://evil.example#@api.twilio.com{PATH}"),
+            format!("https://xapi.twilio.com{PATH}"),
+            format!("https://evil.twilio.com{PATH}"),
+            format!("https://evil.twil.io{PATH}"),
+            format!("https://api.twilio.com@evil.example{PATH}"),
+            format!("https://user@api.twilio.com{PATH}"),
+            format!("https://user:pass@api.twilio.com{PATH}"),
+            format!("https://api.twilio.com:443{PATH}"),
+            format!("https://api.twilio.com:8443{PATH}"),
+            format!("https://api.twilio.com:@evil.example{PATH}"),
+            format!("https:\\\\api.twilio.com{PATH}"),
+            format!("https://evil.example\\@api.twilio.com{PATH}"),
+            format!("https://api.twilio.com\\.evil.example{PATH}"),
+            format!("https://api.twilio.com\t.evil.example{PATH}"),
+            format!("https://аpi.twilio.com{PATH}"),
+            format!("https://api。twilio。com{PATH}"),
+            format!("https://api%2etwilio.com{PATH}"),
+            format!("https://[api.twilio.com]{PATH}"),
+            format!("https:///api.twilio.com{PATH}"),
+            format!("https:api.twilio.com{PATH}"),
+            format!("javascript://api.twilio.com{PATH}"),
+        ] {
+            assert!(!is_at_twilio(&url), "{url:?}");
+        }
+    }
 
     #[test]
     fn web_urls_are_absolute_with_a_host() {

@@ -98,6 +98,8 @@ pub struct ElementSpec {
     pub destination: Option<Destination>,
     /// Whether its text is what a Dial reaches.
     pub dials: bool,
+    /// Whether its text may be a URL of a recording or a picture that the request brings.
+    pub relays: bool,
     /// Whether it must be the only child of its parent.
     pub alone: bool,
     /// Twilio's error number when it is not.

@@ -246,7 +246,7 @@ fn string(text: &str, indent: usize) -> String {
 }
 
 /// A text on one line: in quotes, or in apostrophes when it has quotes or backslashes itself.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let needs_escapes = text.contains('\'') || text.contains(char::is_control);
     if text.contains(['"', '\\']) && !needs_escapes {
         format!("'{text}'")

@@ -371,7 +371,12 @@ impl Importer<'_> {
                 self.notes.say(at, format!("{text:?} is now {address:?}"));
                 return address;
             }
-            Some(Destination::Number | Destination::Sender | Destination::Address) => {
+            Some(
+                Destination::Number
+                | Destination::Caller
+                | Destination::Sender
+                | Destination::Address,
+            ) => {
                 if let Some(number) = with_country_code(&text) {
                     self.notes.say(at, format!("{text:?} is now {number}"));
                     return number;
@@ -649,7 +654,7 @@ mod tests {
             "2:41: this XML cannot be read: unknown entity reference 'nbsp'"
         );
         let document = DocumentText::new(text);
-        for word in ["Response", "b=2", "&c", "Foo"] {
+        for word in ["Response", "b=2", "c=3", "Foo"] {
             let place = text.find(word).expect(word);
             let at = document.xml.find(word).expect(word);
             assert_eq!(

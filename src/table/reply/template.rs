@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::table::directory::{BoundRow, Directory};
 use crate::twilio::number::E164;
 use crate::twilio::request::Request;
+use crate::twilio::twiml_value::is_at_twilio;
 
 /// What a URL may carry as it is; everything else that a request brings is percent-encoded.
 ///
@@ -35,6 +36,8 @@ pub enum Piece {
     Literal(String),
     /// `{{ … }}`
     Field(Field),
+    /// The URL of a recording or a picture that is in the parameter of this name; nothing unless it is at Twilio.
+    Relayed(String),
     /// Our own number when it is a phone number, else nothing.
     OwnNumber,
     /// The URL that was asked, without its query: what a relative URL `?step=…` is completed with.
@@ -188,6 +191,24 @@ impl Text {
         }
     }
 
+    /// The name of the parameter it stands for, when it is one parameter and nothing else.
+    pub(crate) fn plain_parameter(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [
+                Piece::Field(Field {
+                    source: FieldValue::Parameter(name),
+                    filters,
+                }),
+            ] if filters.is_empty() => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether a parameter of the request is part of it.
+    pub(crate) fn has_parameter(&self) -> bool {
+        self.fields().flat_map(Field::parameters).next().is_some()
+    }
+
     /// The text with its places filled in.
     pub(crate) fn fill<'t>(&'t self, scope: &Scope<'_>, encoding: Encoding) -> Cow<'t, str> {
         if let Some(literal) = self.literal() {
@@ -209,6 +230,10 @@ impl Text {
                         filled.extend(utf8_percent_encode(&field.filled(scope), NOT_UNRESERVED));
                     }
                 },
+                Piece::Relayed(name) => {
+                    let url = scope.request.value(name);
+                    filled.push_str(if is_at_twilio(&url) { &url } else { "" });
+                }
                 Piece::OwnNumber => {
                     if let Ok(number) = scope.request.own_number().parse::<E164>() {
                         filled.push_str(number.as_str());
