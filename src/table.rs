@@ -11,6 +11,7 @@ pub mod guard;
 mod index;
 pub mod intercept;
 pub(crate) mod problems;
+pub mod reason;
 pub mod reply;
 pub mod schedule;
 pub mod twiml;
