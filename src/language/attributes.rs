@@ -87,7 +87,9 @@ fn unknown_attribute(reader: &mut Reader<'_>, element: ElementKind<'_>, key: &Ke
     let otherwise = match children.find(has_it) {
         Some(child) => {
             let child = child.tag;
-            format!("it is an attribute of `{child}`: {tag} = [ {{ {child} = \"…\", {name} = … }} ]")
+            format!(
+                "it is an attribute of `{child}`: {tag} = [ {{ {child} = \"…\", {name} = … }} ]"
+            )
         }
         None if known.is_empty() => format!("`{tag}` has no attributes; remove it"),
         None if known.len() == 1 => format!("the only attribute of `{tag}` is `{}`", known[0]),
@@ -108,13 +110,14 @@ pub(super) fn twiml_name_help<'n>(
     known: Vec<&'n str>,
     otherwise: String,
 ) -> (String, Option<&'n str>) {
-    let mut same = known.iter().filter(|known| known.eq_ignore_ascii_case(name));
-    if let Some(known) = same.next() {
-        let help = format!("write `{known}`: the letter case counts");
-        return (help, Some(known));
-    }
     let fix = spelling::unmistakable(name, known.iter().copied());
-    (did_you_mean('`', name, known, otherwise), fix)
+    let help = match fix {
+        Some(known) if known.eq_ignore_ascii_case(name) => {
+            format!("write `{known}`: the letter case counts")
+        }
+        _ => did_you_mean('`', name, known, otherwise),
+    };
+    (help, fix)
 }
 
 /// The value of an attribute, checked as far as it does not depend on the request.
@@ -162,7 +165,14 @@ fn attribute_value(
         && let Err(error) = spec.check(literal)
     {
         let of = format!("`{name}` of `{}`", element.tag);
-        bad_value(reader.problems, &of, (name, spec), literal, &error, value.span());
+        bad_value(
+            reader.problems,
+            &of,
+            (name, spec),
+            literal,
+            &error,
+            value.span(),
+        );
     }
     Some(text)
 }
@@ -221,7 +231,10 @@ fn value_help(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueErro
         }
         ValueError::NotBoolean => "write true or false".to_owned(),
         ValueError::NotInteger => format!("write {name} = {}", spec.min.unwrap_or(1)),
-        ValueError::OutOfRange { min: Some(min), max: Some(max) } => {
+        ValueError::OutOfRange {
+            min: Some(min),
+            max: Some(max),
+        } => {
             format!("write a number from {min} to {max}, or leave `{name}` out")
         }
         ValueError::OutOfRange { .. } => {
@@ -303,14 +316,21 @@ pub(super) fn defaults(
             })
             .collect();
         let Some(first) = kinds.first() else {
-            let elements = Channel::ALL.into_iter().flat_map(vocabulary::element_names);
+            let elements: Vec<&str> = Channel::ALL
+                .into_iter()
+                .flat_map(vocabulary::element_names)
+                .collect();
+            let fix = spelling::unmistakable(name, elements.iter().copied());
             let help = match nearest(name, elements) {
                 Some(near) => format!("write [defaults.{near}]"),
                 None => "name an element, such as [defaults.Say]".to_owned(),
             };
             let message = format!("TwiML has no element `{name}`");
             let problems = &mut *reader.problems;
-            problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
+            let error = problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
+            if let Some(name) = fix {
+                error.replacement(toml_key(name));
+            }
             continue;
         };
         let Some(table) = reader.problems.table(value, "a table of attributes") else {
@@ -340,7 +360,8 @@ pub(super) fn add_defaults(
     let (tag, spec) = (kind.tag, kind.spec);
     let element = &mut written.element;
     // A voice speaks its own languages: an element that sets one of the two does not get the other from elsewhere.
-    let sets_voice = spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
+    let sets_voice =
+        spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
     for (default, place) in names.defaults.get(tag).into_iter().flatten() {
         let name = &*default.name;
         let is_pair = sets_voice && matches!(name, "voice" | "language");

@@ -1,6 +1,8 @@
 //! Documents that are not the main one of a call: what the dialled party hears before the two are joined, and what is
 //! heard while waiting. Twilio takes only some verbs there.
 
+use hashbrown::HashMap;
+
 use super::elements::Written;
 use super::names::{Owner, Reader, StepVerb, Uses};
 use crate::table::diagnostic::{Check, Severity};
@@ -38,11 +40,15 @@ pub(super) fn note_verbs(reader: &mut Reader<'_>, verbs: &[Written<'_>]) {
 
 /// Reports the verbs that the documents behind URLs may not have.
 pub(super) fn check(problems: &mut Problems, uses: &Uses) {
+    let mut verbs: HashMap<&str, Vec<&StepVerb>> = HashMap::new();
+    for verb in &uses.verbs {
+        verbs.entry(&verb.step).or_default().push(verb);
+    }
     for reference in uses.steps.iter().filter(|reference| reference.is_ours) {
         let Some((of, document)) = &reference.document else {
             continue;
         };
-        let verbs = uses.verbs.iter().filter(|verb| verb.step == reference.step);
+        let verbs = verbs.get(&*reference.step).into_iter().flatten();
         for StepVerb { tag, span, .. } in verbs {
             let is_refused = document.never.contains(tag);
             let is_known = document.verbs.is_empty() || document.verbs.contains(tag);
@@ -51,13 +57,21 @@ pub(super) fn check(problems: &mut Problems, uses: &Uses) {
                 continue;
             }
             let is_error = is_refused || document.is_error;
-            let severity = if is_error { Severity::Error } else { Severity::Warning };
+            let severity = if is_error {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
             let (line, _) = file.position(reference.span.start);
-            let message = format!("Twilio takes no `{tag}` in the document for {of} in line {line}");
+            let message =
+                format!("Twilio takes no `{tag}` in the document for {of} in line {line}");
             let help = if document.verbs.is_empty() {
                 "give that URL a step of its own".to_owned()
             } else {
-                format!("it takes {}; give that URL a step of its own", listed(&document.verbs))
+                format!(
+                    "it takes {}; give that URL a step of its own",
+                    listed(&document.verbs)
+                )
             };
             let diagnostic = problems.add(severity, &WRONG_DOCUMENT, span, message, help);
             diagnostic.error_number = document.error.filter(|_| is_error);

@@ -4,9 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::attributes::{
-    add_defaults, attribute, check_of, toml_key, twiml_name_help, url_help,
-};
+use super::attributes::{add_defaults, attribute, check_of, toml_key, twiml_name_help, url_help};
 use super::documents::note_verbs;
 use super::extra::ElementKind;
 use super::names::{Fixed, Owner, Reader, Rule};

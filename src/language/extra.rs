@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::{DeTable, DeValue};
 
+use super::attributes::{toml_key, twiml_name_help};
 use super::settings::UNKNOWN_ELEMENT;
 use super::shape;
 use crate::table::problems::{BAD_NAME, Key, Problems, Value, did_you_mean};
@@ -142,14 +143,12 @@ impl<'n> ElementKind<'n> {
 
     /// Whether it may hold text.
     pub(super) fn takes_text(&self) -> bool {
-        self.extra
-            .map_or(self.spec.text, |extra| extra.takes_text)
+        self.extra.map_or(self.spec.text, |extra| extra.takes_text)
     }
 
     /// Whether text and children may stand side by side in it.
     pub(super) fn mixes(&self) -> bool {
-        self.extra
-            .map_or(self.spec.mixed, |extra| extra.takes_text)
+        self.extra.map_or(self.spec.mixed, |extra| extra.takes_text)
     }
 }
 
@@ -167,7 +166,8 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
         let is_known = known.contains(&tag);
         let names = match value.get_ref() {
             DeValue::Table(_) if is_known => {
-                let message = format!("TwiML has `{tag}` already, so only its attributes can be new");
+                let message =
+                    format!("TwiML has `{tag}` already, so only its attributes can be new");
                 let help = format!("write {tag} = [\"newAttribute\"] below [extra]");
                 problems.error(&BAD_NAME, key.span(), message, help);
                 continue;
@@ -183,14 +183,19 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
             }
             _ if !is_known => {
                 let otherwise = format!("if it is new, write [extra.{tag}] with its `parents`");
-                let help = did_you_mean('`', tag, known.iter().copied(), otherwise);
+                let (help, fix) = twiml_name_help(tag, known.clone(), otherwise);
                 let message = format!("TwiML has no element `{tag}`");
-                problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
+                let error = problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
+                if let Some(name) = fix {
+                    error.replacement(toml_key(name));
+                }
                 continue;
             }
             _ => names(problems, value, "attributes", tag),
         };
-        extra.attributes.insert(tag.to_owned(), names.into_iter().collect());
+        extra
+            .attributes
+            .insert(tag.to_owned(), names.into_iter().collect());
     }
     extra
 }
@@ -254,7 +259,8 @@ fn bad_name(problems: &mut Problems, key: &Key<'_>, what: &str) {
     problems.error(&BAD_NAME, key.span(), message, NAME_HELP);
 }
 
-const NAME_HELP: &str = "a name begins with a letter and has only letters, digits, `-`, `_` and `:`";
+const NAME_HELP: &str =
+    "a name begins with a letter and has only letters, digits, `-`, `_` and `:`";
 
 /// Whether a text can be the name of an element or an attribute.
 fn is_name(name: &str) -> bool {

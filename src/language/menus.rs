@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use hashbrown::HashMap;
+
 use super::elements::Written;
 use super::names::Reader;
 use super::rules::{ACTION, literal};
@@ -42,7 +44,10 @@ const KEYS: &str = "0123456789*#";
 /// Notes a Gather whose keys go to a step.
 pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
     let element = &written.element;
-    let Some((_, place)) = written.attribute(ACTION).filter(|_| element.tag == "Gather") else {
+    let Some((_, place)) = written
+        .attribute(ACTION)
+        .filter(|_| element.tag == "Gather")
+    else {
         return;
     };
     let mut steps = reader.uses.steps.iter();
@@ -51,7 +56,9 @@ pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
         Some(_) => literal(element, name).map(str::to_owned),
         None => Some(default.to_owned()),
     };
-    let (Some(step), Some(input), Some(last)) = (step, value("input", "dtmf"), value("finishOnKey", "#")) else {
+    let (Some(step), Some(input), Some(last)) =
+        (step, value("input", "dtmf"), value("finishOnKey", "#"))
+    else {
         return;
     };
     if !input.split(' ').any(|word| word == "dtmf") {
@@ -68,31 +75,42 @@ pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
 
 /// Reports the keys of menus that no route of their step can answer.
 pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
+    if menus.is_empty() {
+        return;
+    }
+    let mut answering: HashMap<&str, Vec<&Route>> = HashMap::new();
+    for route in table.routes().iter().filter(|route| route.voice.is_some()) {
+        answering.entry(route.step()).or_default().push(route);
+    }
+    // The keys that nothing answers, by step and keys: many menus may lead to one step.
+    let mut unanswered: HashMap<(&str, &str), Vec<char>> = HashMap::new();
     for menu in menus {
-        let answering: Vec<&Route> = table
-            .routes()
-            .iter()
-            .filter(|route| route.step() == menu.step && route.voice.is_some())
-            .collect();
+        // Without any route the step itself is reported.
+        let Some(routes) = answering.get(&*menu.step) else {
+            continue;
+        };
         let is_answered = |key: &char| {
             let key = Key(key.to_string());
-            answering.iter().any(|route| may_match(route, &key))
+            routes.iter().any(|route| may_match(route, &key))
         };
-        let missing: Vec<char> = menu.keys.chars().filter(|key| !is_answered(key)).collect();
-        // Without any route the step itself is reported.
-        if missing.is_empty() || answering.is_empty() {
+        let find = || menu.keys.chars().filter(|key| !is_answered(key)).collect();
+        let missing = unanswered
+            .entry((&menu.step, &menu.keys))
+            .or_insert_with(find);
+        if missing.is_empty() {
             continue;
         }
         let step = &menu.step;
         let keys = if missing.len() == menu.keys.len() {
             "other digits than its conditions name".to_owned()
         } else {
-            spelled(&missing)
+            spelled(missing)
         };
         let message = format!(
             "no route with step = \"{step}\" answers {keys}: callers who press that hear [default]"
         );
-        let help = format!("add a last route with step = \"{step}\" and without a condition on `Digits`");
+        let help =
+            format!("add a last route with step = \"{step}\" and without a condition on `Digits`");
         problems.warn(&UNANSWERED_KEY, &menu.span, message, help);
     }
 }
@@ -101,7 +119,9 @@ pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
 fn may_match(route: &Route, key: &Key) -> bool {
     let alternatives = &route.when.alternatives;
     let holds = any(alternatives, |alternative| {
-        all(&alternative.conditions, |condition| condition.holds_always(&key))
+        all(&alternative.conditions, |condition| {
+            condition.holds_always(&key)
+        })
     });
     alternatives.is_empty() || holds != Some(false)
 }
@@ -111,7 +131,9 @@ fn spelled(keys: &[char]) -> String {
     let mut runs: Vec<(char, char)> = Vec::new();
     for key in keys {
         match runs.last_mut() {
-            Some((_, last)) if key.is_ascii_digit() && *last as u32 + 1 == *key as u32 => *last = *key,
+            Some((_, last)) if key.is_ascii_digit() && *last as u32 + 1 == *key as u32 => {
+                *last = *key
+            }
             _ => runs.push((*key, *key)),
         }
     }
@@ -123,7 +145,11 @@ fn spelled(keys: &[char]) -> String {
         })
         .collect();
     let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
-    let keys = if keys.len() == 1 { "the key" } else { "the keys" };
+    let keys = if keys.len() == 1 {
+        "the key"
+    } else {
+        "the keys"
+    };
     format!("{keys} {}", listed(&runs))
 }
 

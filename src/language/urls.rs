@@ -63,7 +63,9 @@ pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<
             let message = format!("`?{name}=` leads to no step: the letter case counts");
             let place = text.find(name).map(|start| start..start + name.len());
             let problems = &mut *reader.problems;
-            let span = place.map_or(slot.span.clone(), |place| place_in(problems, slot, text, &place));
+            let span = place.map_or(slot.span.clone(), |place| {
+                place_in(problems, slot, text, &place)
+            });
             let is_exact = span != slot.span;
             let error = problems.error(&WRONG_CASE, span, message, "write `step`");
             if is_exact {
@@ -99,7 +101,9 @@ fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
     let Some(wanted) = wanted(slot).filter(|_| !page.contains(FILLED)) else {
         return false;
     };
-    let name = page.strip_prefix('/').map(|name| name.strip_suffix('/').unwrap_or(name));
+    let name = page
+        .strip_prefix('/')
+        .map(|name| name.strip_suffix('/').unwrap_or(name));
     let webhook = name.and_then(Webhook::from_name);
     let is_of_table = page.is_empty() || webhook.is_some_and(Webhook::wants_document);
     let page = if page.is_empty() { "?…" } else { page };
@@ -123,6 +127,8 @@ fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
             "write the whole URL of the file: \"https://example.com/…\"",
         ),
     };
-    reader.problems.warn(&UNANSWERED_URL, &slot.span, message, help);
+    reader
+        .problems
+        .warn(&UNANSWERED_URL, &slot.span, message, help);
     false
 }

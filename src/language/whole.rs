@@ -5,11 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::{HashMap, HashSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
 use super::names::{
-    ABSENT_PARAMETER, CellCheck, Fixed, Names, StepReference, Uses, VoiceCells,
+    ABSENT_PARAMETER, CellCheck, Fixed, Names, Rule, StepReference, Uses, VoiceCells,
 };
 use super::rules::{VOICE_LANGUAGE, voice_mismatch};
 use super::values::check_keys;
@@ -273,14 +274,18 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         "{} in line {line} of the table takes it from `{}.{title}`",
         check.place, check.directory
     );
+    let is_about_stars = matches!(check.rule, Rule::WholeKey);
+    let may_be_prefix = file.directory.key_columns() == [check.column];
     let bad = file
         .directory
         .cells(check.column)
         // An empty cell leaves its attribute or element out.
         .filter(|(_, cell)| check.is_required || !cell.is_empty())
+        // A prefix is judged once.
+        .filter(|(_, cell)| is_about_stars || !may_be_prefix || !cell.ends_with('*'))
         .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
     for (row, error) in bad.take(MOST_BAD_CELLS) {
-        let (file, span) = file.place(row, check.column + 1);
+        let (file, span) = file.place(row, check.column);
         if problems.has_reported(&BAD_CELL, &file, &span) {
             continue;
         }
@@ -296,12 +301,18 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
 
 /// Checks that in every row a voice speaks the language that stands beside it.
 fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
+    // Each pair of columns once, and each pair of values, however many routes and rows have it.
+    let mut seen = HashSet::new();
+    let mut mismatches: HashMap<(&str, &str), Option<(String, String)>> = HashMap::new();
     for VoiceCells {
         voice,
         language,
         span,
     } in &uses.voices
     {
+        if !seen.insert((voice, language)) {
+            continue;
+        }
         let ((Fixed::Column(name, column), Fixed::Literal(_)) | (_, Fixed::Column(name, column))) =
             (voice, language)
         else {
@@ -311,18 +322,22 @@ fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
             continue;
         };
         let directory = &file.directory;
-        let in_row = |fixed, row| match fixed {
-            &Fixed::Literal(ref literal) => Some(literal.as_str()),
-            Fixed::Column(other, column) => {
-                (other == name).then(|| directory.cell(row, *column))
-            }
-        };
         let (line, _) = problems.file().position(span.start);
         let wrong = directory.cells(*column).filter_map(|(row, _)| {
-            let (voice, language) = (in_row(voice, row)?, in_row(language, row)?);
+            let in_row = |fixed| match fixed {
+                &Fixed::Literal(ref literal) => Some(literal.as_str()),
+                Fixed::Column(other, column) => {
+                    (other == name).then(|| directory.cell(row, *column))
+                }
+            };
+            let pair = (in_row(voice)?, in_row(language)?);
             // An empty cell leaves its attribute out.
-            let is_said = !voice.is_empty() && !language.is_empty();
-            Some((row, voice_mismatch(voice, language).filter(|_| is_said)?))
+            if pair.0.is_empty() || pair.1.is_empty() {
+                return None;
+            }
+            let mismatch = mismatches.entry(pair);
+            let mismatch = mismatch.or_insert_with(|| voice_mismatch(pair.0, pair.1));
+            Some((row, mismatch.clone()?))
         });
         for (row, (message, help)) in wrong.take(MOST_BAD_CELLS) {
             let (file, place) = file.place(row, column + 1);
@@ -353,7 +368,8 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
                 "directory" => (
                     format!("no condition looks into \"{name}\""),
                     format!(
-                        "write when = {{ Called = {{ in = \"{name}\" }} }}, or take the section out"
+                        "write when = {{ {} }}, or take the section out",
+                        names.example_condition(name)
                     ),
                 ),
                 "schedule" => (

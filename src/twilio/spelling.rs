@@ -10,15 +10,15 @@ pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
     near.map(|(_, candidate)| candidate)
 }
 
-/// The name that a misspelt one stands for without doubt: it is one or two letters away, and no other is as near.
+/// The name that a misspelt one stands for without doubt: it is two letters away at most, and no other is as near.
 #[must_use]
 pub fn unmistakable<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
     let mut near: Vec<_> = near(name, names).collect();
     near.sort_unstable();
     near.dedup();
     match near.as_slice() {
-        [(1..=2, candidate)] => Some(candidate),
-        [(one @ 1..=2, candidate), (other, _), ..] if one < other => Some(candidate),
+        [(..=2, candidate)] => Some(candidate),
+        [(one @ ..=2, candidate), (other, _), ..] if one < other => Some(candidate),
         _ => None,
     }
 }
@@ -31,7 +31,8 @@ fn near<'n>(
     let folded = name.to_ascii_lowercase();
     names.into_iter().filter_map(move |candidate| {
         let most = candidate.len().max(folded.len()) / 3;
-        let may_be_near = folded.len() <= LONGEST_NAME && candidate.len().abs_diff(folded.len()) <= most;
+        let may_be_near =
+            folded.len() <= LONGEST_NAME && candidate.len().abs_diff(folded.len()) <= most;
         let distance = || strsim::damerau_levenshtein(&folded, &candidate.to_ascii_lowercase());
         let distance = may_be_near.then(distance)?;
         (distance <= most).then_some((distance, candidate))
@@ -53,6 +54,7 @@ mod tests {
     fn a_name_is_unmistakable_when_no_other_is_as_near() {
         let names = ["timeout", "timeLimit", "trim", "trim", "track"];
         for (name, meant) in [
+            ("timeOut", Some("timeout")),
             ("timout", Some("timeout")),
             ("trimm", Some("trim")),
             ("timeoutxx", Some("timeout")),

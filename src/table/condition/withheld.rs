@@ -42,7 +42,7 @@ fn read(reading: &mut Reading<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<B
 
 impl Kind for Withheld {
     fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
-        let is_it = match (&seen.value, seen.withheld) {
+        let is_it = match (seen.value(), seen.withheld) {
             (Known::Whole(value), _) => match seen.channel {
                 Some(channel) => is_withheld(value, channel),
                 None => {
