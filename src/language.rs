@@ -8,11 +8,15 @@ mod checks;
 mod conditions;
 mod coverage;
 mod dead_routes;
+mod dialling;
 mod directories;
 mod directory_file;
+mod documents;
 mod drawing;
 mod elements;
+mod extra;
 pub mod import;
+mod menus;
 mod names;
 mod routes;
 mod rules;
@@ -21,9 +25,11 @@ pub mod schema;
 mod sessions;
 mod settings;
 mod shape;
+mod stray_markup;
 mod syntax;
 mod table_tests;
 mod texts;
+mod urls;
 mod values;
 mod whole;
 
@@ -128,6 +134,9 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
     let waiting = whole::waiting_steps(&uses);
     let rules = (limits, waiting);
     let table = table(&names, &mut problems, routes, intercepts, default, rules);
+    if let Some(table) = &table {
+        menus::check(table, &uses.menus, &mut problems);
+    }
 
     // The tests in the file.
     let (failed_tests, tests) = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
@@ -154,7 +163,7 @@ fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &d
         ..Names::default()
     };
     names.own_parameters = settings::parameters(problems, file.get("parameters"));
-    names.extra = settings::extra(problems, file.get("extra"));
+    names.extra = extra::extra(problems, file.get("extra"));
     (names.schedules, names.passing) = schedules::schedules(problems, file.get("schedule"));
     names.directories = directories::directories(problems, file.get("directory"), files);
     // From here on texts refer to directories, and elements to defaults.

@@ -282,7 +282,7 @@ impl Route {
     }
 
     /// The step that it answers; empty for requests without one.
-    fn step(&self) -> &str {
+    pub(crate) fn step(&self) -> &str {
         self.step.as_deref().unwrap_or_default()
     }
 }

@@ -4,18 +4,21 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::attributes::{add_defaults, attribute, check_of, twiml_name_help, url_help};
-use super::names::{Owner, Reader, Rule};
+use super::attributes::{add_defaults, attribute, check_of, toml_key, twiml_name_help, url_help};
+use super::documents::note_verbs;
+use super::extra::ElementKind;
+use super::names::{Fixed, Owner, Reader, Rule};
 use super::rules::{check_default_verb, check_element, check_flow};
 use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{Slot, template};
 use super::values::NUMBER_HELP;
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Key, Problems, Value, entries, listed};
-use crate::table::reply::{Element, Node};
+use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::{self, ElementSpec, RESPONSE, ValueError};
+use crate::twilio::twiml_value::number_meant;
+use crate::twilio::vocabulary::{self, Destination, ElementSpec, RESPONSE, ValueError};
 
 pub(super) static TWO_ELEMENTS: Check = Check::new(
     "two-elements",
@@ -43,6 +46,25 @@ array, or `""` for an element without content."#,
     r#"voice = [ { Hangup = "now" } ]     # { Hangup = "" }"#,
 );
 
+/// An element with the places of its parts in the file.
+pub(super) struct Written<'v> {
+    pub element: Element,
+    /// Where its name stands.
+    pub name: Range<usize>,
+    /// Where the value of each of its attributes stands: of those that come from `[defaults.X]`, there; of those that
+    /// nobody wrote, `name`.
+    pub values: Vec<Range<usize>>,
+    pub content: &'v Value<'v>,
+}
+
+impl Written<'_> {
+    /// An attribute and the place of its value.
+    pub(super) fn attribute(&self, name: &str) -> Option<(&Attribute, &Range<usize>)> {
+        let mut attributes = self.element.attributes.iter().zip(&self.values);
+        attributes.find(|(attribute, _)| attribute.name == name)
+    }
+}
+
 /// The verbs of a `voice` or `message`; none when it is no array.
 pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel) -> Vec<Element> {
     reader.channel = channel;
@@ -52,64 +74,81 @@ pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel
     };
     let problems = &mut *reader.problems;
     let array = problems.array(value, "an array of elements", example);
-    let response = vocabulary::response(channel);
-    let mut verbs: Vec<(Element, Range<usize>)> = Vec::new();
+    let response = ElementKind::twiml(vocabulary::response(channel));
+    let mut verbs: Vec<Written<'_>> = Vec::new();
+    let mut has_waited = false;
     for item in array.unwrap_or_default() {
         let wanted = "an element, such as { Say = \"…\" },";
+        let known = reader.uses.steps.len();
         if let Some(table) = reader.problems.table(item, wanted) {
             verbs.extend(element(reader, table, item.span(), response));
         }
+        for step in &mut reader.uses.steps[known..] {
+            step.is_followed_at_once &= !has_waited;
+        }
+        has_waited |= verbs.last().is_some_and(|verb| verb.element.spec.waits);
     }
     check_flow(reader.problems, &verbs);
-    verbs.into_iter().map(|(element, _)| element).collect()
+    note_verbs(reader, &verbs);
+    verbs.into_iter().map(|verb| verb.element).collect()
 }
 
-/// One element with the place of its name; `None` after an error about it.
-fn element(
+/// One element with its places; `None` after an error about it.
+fn element<'v>(
     reader: &mut Reader<'_>,
-    table: &DeTable<'_>,
+    table: &'v DeTable<'v>,
     span: Range<usize>,
-    parent: &'static ElementSpec,
-) -> Option<(Element, Range<usize>)> {
+    parent: ElementKind<'_>,
+) -> Option<Written<'v>> {
+    let names = reader.names;
     let entries = entries(table);
+    let is_element = |name: &str| is_twiml(name) || names.extra.has_element(name);
     let mut elements = entries.iter().filter(|(key, _)| is_element(key.get_ref()));
     let Some((key, content)) = elements.next() else {
         unknown_element(reader, &entries, span, parent);
         return None;
     };
-    let spec = vocabulary::child_of(reader.channel, parent, key.get_ref());
+    let kind = names.extra.child_of(reader.channel, parent, key.get_ref());
     if let Some((second, _)) = elements.next() {
-        two_elements(reader.problems, key, second, spec);
+        two_elements(reader.problems, key, second, kind.map(|kind| kind.spec));
         return None;
     }
-    let Some(spec) = spec else {
+    let Some(kind) = kind else {
         misplaced_element(reader, key.get_ref(), key.span(), parent);
         return None;
     };
     let before = reader.problems.count();
-    let mut element = Element {
-        spec,
-        attributes: Vec::new(),
-        content: Vec::new(),
+    let mut written = Written {
+        element: Element {
+            tag: kind.name(),
+            spec: kind.spec,
+            attributes: Vec::new(),
+            content: Vec::new(),
+        },
+        name: key.span(),
+        values: Vec::new(),
+        content,
     };
     for (other, value) in &entries {
-        if other.span() != key.span() {
-            let attribute = attribute(reader, spec, other, value);
-            element.attributes.extend(attribute);
+        if other.span() != key.span()
+            && let Some(attribute) = attribute(reader, kind, other, value)
+        {
+            written.element.attributes.push(attribute);
+            written.values.push(value.span());
         }
     }
     if reader.owner == Owner::Default {
-        check_default_verb(reader.problems, spec, &entries, &key.span());
+        check_default_verb(reader.problems, kind.spec, &entries, &key.span());
     }
-    element.content = nodes(reader, spec, content);
-    add_defaults(reader, &mut element, &key.span());
+    written.element.content = nodes(reader, kind, content);
+    add_defaults(reader, kind, &mut written);
     // A text that could not be read leaves nothing behind; why has been reported, perhaps elsewhere.
     let is_there = !matches!(content.get_ref(), DeValue::String(text) if text.is_empty());
-    let is_lost = is_there && element.content.is_empty() && !content.get_ref().is_array();
+    let is_lost = is_there && written.element.content.is_empty() && !content.get_ref().is_array();
     if reader.problems.errors_since(before) == 0 && !is_lost {
-        check_element(reader.problems, &element, &key.span(), content, parent);
+        check_element(reader, &written, parent);
     }
-    Some((element, key.span()))
+    Some(written)
 }
 
 fn two_elements(
@@ -133,9 +172,9 @@ fn unknown_element(
     reader: &mut Reader<'_>,
     entries: &[(&Key<'_>, &Value<'_>)],
     span: Range<usize>,
-    parent: &'static ElementSpec,
+    parent: ElementKind<'_>,
 ) {
-    let children: Vec<&str> = parent.child_names().collect();
+    let children = reader.names.extra.child_names(parent);
     let near = |name| nearest(name, children.iter().copied());
     let otherwise = format!("{} takes {}", named(parent), listed(&children));
     // The misspelt one is the key that is like an element's name, else the first: the rest are its attributes.
@@ -155,10 +194,13 @@ fn unknown_element(
         Some(near) => vec![near],
         None => vocabulary::element_names(reader.channel),
     };
-    let help = twiml_name_help(name, known, otherwise);
+    let (help, fix) = twiml_name_help(name, known, otherwise);
     let message = format!("TwiML has no element `{name}`");
     let problems = &mut *reader.problems;
-    problems.twilio_error(12200, &UNKNOWN_ELEMENT, key.span(), message, help);
+    let error = problems.twilio_error(12200, &UNKNOWN_ELEMENT, key.span(), message, help);
+    if let Some(name) = fix {
+        error.replacement(toml_key(name));
+    }
 }
 
 /// Reports an element that does not work any more; `false` when it is not one.
@@ -181,13 +223,17 @@ fn misplaced_element(
     reader: &mut Reader<'_>,
     name: &str,
     span: Range<usize>,
-    parent: &'static ElementSpec,
+    parent: ElementKind<'_>,
 ) {
     if gone_element(reader, name, &span) {
         return;
     }
+    let mut parents = reader.names.extra.parents(reader.channel, name);
+    if parents.is_empty() && reader.names.extra.has_element(name) {
+        // That it has none has been reported.
+        return;
+    }
     let problems = &mut *reader.problems;
-    let mut parents = vocabulary::parents(reader.channel, name);
     if parents.is_empty() {
         let (answers, other, number) = match reader.channel {
             Channel::Voice => ("texts, not calls", Channel::Message, 12200),
@@ -198,7 +244,7 @@ fn misplaced_element(
         problems.twilio_error(number, &WRONG_CHANNEL, span, message, help);
         return;
     }
-    let number = parent.nesting_error.unwrap_or(12200);
+    let number = parent.spec.nesting_error.unwrap_or(12200);
     let message = format!("`{name}` cannot stand in {}", named(parent));
     for parent in parents.iter_mut().filter(|tag| **tag == RESPONSE) {
         *parent = "the reply itself";
@@ -208,32 +254,32 @@ fn misplaced_element(
 }
 
 /// The text and the children of an element.
-fn nodes(reader: &mut Reader<'_>, spec: &'static ElementSpec, value: &Value<'_>) -> Vec<Node> {
+fn nodes(reader: &mut Reader<'_>, kind: ElementKind<'_>, value: &Value<'_>) -> Vec<Node> {
     match value.get_ref() {
         DeValue::String(text) if text.is_empty() => Vec::new(),
-        DeValue::String(_) if !spec.text => {
-            let children: Vec<&str> = spec.child_names().collect();
+        DeValue::String(_) if !kind.takes_text() => {
+            let children = reader.names.extra.child_names(kind);
             let help = if children.is_empty() {
-                format!("write {{ {} = \"\" }}", spec.tag)
+                format!("write {{ {} = \"\" }}", kind.tag)
             } else {
                 let children = listed(&children);
-                format!("write {{ {} = [ … ] }} with {children}", spec.tag)
+                format!("write {{ {} = [ … ] }} with {children}", kind.tag)
             };
-            let message = format!("`{}` holds no text", spec.tag);
+            let message = format!("`{}` holds no text", kind.tag);
             let problems = &mut *reader.problems;
             problems.twilio_error(12200, &UNEXPECTED_TEXT, value.span(), message, help);
             Vec::new()
         }
         DeValue::String(text) => {
-            let node = text_content(reader, spec, text, value);
+            let node = text_content(reader, kind, text, value);
             node.into_iter().collect()
         }
         DeValue::Array(array) => array
             .iter()
-            .filter_map(|item| child(reader, spec, item))
+            .filter_map(|item| child(reader, kind, item))
             .collect(),
         _ => {
-            let otherwise = format!("write {{ {} = \"…\" }}", spec.tag);
+            let otherwise = format!("write {{ {} = \"…\" }}", kind.tag);
             let problems = &mut *reader.problems;
             let nodes = problems.no_text(value, "a text or an array", otherwise);
             nodes.unwrap_or_default()
@@ -242,14 +288,14 @@ fn nodes(reader: &mut Reader<'_>, spec: &'static ElementSpec, value: &Value<'_>)
 }
 
 /// One item of the array that an element holds.
-fn child(reader: &mut Reader<'_>, spec: &'static ElementSpec, item: &Value<'_>) -> Option<Node> {
+fn child(reader: &mut Reader<'_>, kind: ElementKind<'_>, item: &Value<'_>) -> Option<Node> {
     match item.get_ref() {
-        DeValue::String(text) if spec.mixed => text_content(reader, spec, text, item),
+        DeValue::String(text) if kind.mixes() => text_content(reader, kind, text, item),
         DeValue::String(_) => {
-            let tag = spec.tag;
-            let help = match spec.main_child {
+            let tag = kind.tag;
+            let help = match kind.spec.main_child {
                 Some(child) => format!("write {{ {child} = \"…\" }}"),
-                None if spec.text => {
+                None if kind.takes_text() => {
                     format!("write {{ {tag} = \"…\" }} without brackets, or children only")
                 }
                 None => format!("`{tag}` holds elements only"),
@@ -261,61 +307,90 @@ fn child(reader: &mut Reader<'_>, spec: &'static ElementSpec, item: &Value<'_>) 
         }
         _ => {
             let table = reader.problems.table(item, "an element")?;
-            let (element, _) = element(reader, table, item.span(), spec)?;
-            Some(Node::Element(element))
+            let child = element(reader, table, item.span(), kind)?;
+            Some(Node::Element(child.element))
         }
     }
 }
 
 fn text_content(
     reader: &mut Reader<'_>,
-    spec: &'static ElementSpec,
+    kind: ElementKind<'_>,
     text: &str,
     value: &Value<'_>,
 ) -> Option<Node> {
+    let spec = kind.spec;
     let slot = Slot {
-        element: spec.tag,
+        element: kind.tag,
         attribute: None,
         destination: spec.destination,
         rule: spec.destination.map(Rule::Destination),
         dials: spec.dials,
+        takes_ssml: kind.mixes(),
         relays: spec.relays,
         span: value.span(),
     };
     let text = template(reader, text, &slot)?;
+    if spec.caller == Some(Destination::Number)
+        && let Some(dialled) = Fixed::of(&text)
+    {
+        reader.uses.telephones.push((dialled, value.span()));
+    }
     if let (Some(destination), Some(literal)) = (spec.destination, text.literal())
         && let Err(error) = destination.check(literal)
     {
-        bad_text(reader.problems, spec, &error, value.span());
+        bad_text(reader.problems, spec, literal, &error, value.span());
     }
     Some(Node::Text(text))
 }
 
-fn bad_text(problems: &mut Problems, spec: &ElementSpec, error: &ValueError, span: Range<usize>) {
-    let (help, number) = match error {
-        ValueError::Url(error) => (url_help(error), Some(11100)),
-        ValueError::Number(_) => (NUMBER_HELP, Some(13223)),
-        ValueError::NotSip => ("write it as sip:user@example.com", None),
-        _ => ("write a name", None),
+/// Reports the text of an element that leads nowhere as it is written.
+fn bad_text(
+    problems: &mut Problems,
+    spec: &ElementSpec,
+    literal: &str,
+    error: &ValueError,
+    span: Range<usize>,
+) {
+    let number = spec.errors.first().copied();
+    let (help, number, fix) = match error {
+        ValueError::Url(error) => (url_help(error).to_owned(), number.or(Some(11100)), None),
+        ValueError::Number(_) => match number_meant(literal) {
+            // Twilio takes a number of the US without its country code; that we ask for it is our own rule.
+            Some((meant, is_american)) => (
+                format!("write \"{meant}\""),
+                number.filter(|_| !is_american),
+                Some(meant.to_string()),
+            ),
+            None => (NUMBER_HELP.to_owned(), number, None),
+        },
+        ValueError::NotSip if literal.contains('@') && !literal.contains([':', ' ']) => {
+            let meant = format!("sip:{literal}");
+            (format!("write \"{meant}\""), number, Some(meant))
+        }
+        ValueError::NotSip => ("write it as sip:user@example.com".to_owned(), number, None),
+        _ => ("write a name".to_owned(), number, None),
     };
-    let number = spec.errors.first().copied().or(number);
-    let message = format!("the text of `{}` is wrong: {error}", spec.tag);
-    problems.twilio_error(number, check_of(error), span, message, help);
+    let message = format!("`{}` cannot lead to \"{literal}\": {error}", spec.tag);
+    let diagnostic = problems.twilio_error(number, check_of(error), span, message, help);
+    if let Some(fix) = fix {
+        diagnostic.replacement(format!("\"{fix}\""));
+    }
 }
 
 /// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.
-fn is_element(name: &str) -> bool {
+fn is_twiml(name: &str) -> bool {
     Channel::ALL
         .into_iter()
         .any(|channel| vocabulary::elements_named(channel, name).next().is_some())
 }
 
 /// An element's name for a sentence.
-fn named(spec: &ElementSpec) -> String {
-    if spec.tag == RESPONSE {
+fn named(kind: ElementKind<'_>) -> String {
+    if kind.tag == RESPONSE {
         "a reply".to_owned()
     } else {
-        format!("`{}`", spec.tag)
+        format!("`{}`", kind.tag)
     }
 }
 
@@ -329,7 +404,7 @@ mod tests {
             for name in vocabulary::element_names(channel) {
                 for spec in vocabulary::elements_named(channel, name) {
                     for attribute in spec.attribute_names() {
-                        assert!(!is_element(attribute), "{attribute} of {name}");
+                        assert!(!is_twiml(attribute), "{attribute} of {name}");
                     }
                 }
             }

@@ -7,16 +7,19 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::directory_file::DirectoryFile;
+use super::extra::{ElementKind, Extra};
+use super::menus::Menu;
 use super::schedules::Passing;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
 use crate::table::problems::{Problems, Value, did_you_mean};
+use crate::table::reply::template::Text;
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, NameProblem};
 use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::{AttributeSpec, Destination, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{AttributeSpec, Destination, DocumentSpec, ValueError};
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
     "unknown-parameter",
@@ -107,16 +110,16 @@ pub(super) enum Owner {
 pub(super) struct Names {
     /// The operator's own query fields, from `parameters`.
     pub own_parameters: BTreeSet<String>,
-    /// The attributes of `[extra]` by element.
-    pub extra: BTreeMap<String, Vec<String>>,
+    /// What `[extra]` adds to TwiML.
+    pub extra: Extra,
     /// The directories; `None` for one that could not be read at all.
     pub directories: BTreeMap<String, Option<DirectoryFile>>,
     /// The schedules; `None` for one with an error in it.
     pub schedules: BTreeMap<String, Option<Arc<Schedule>>>,
     /// The spans of schedules that pass.
     pub passing: Vec<Passing>,
-    /// The attributes of `[defaults.X]` by element.
-    pub defaults: BTreeMap<&'static str, Vec<Attribute>>,
+    /// The attributes of `[defaults.X]` by element, each with the place of its value.
+    pub defaults: BTreeMap<String, Vec<(Attribute, Range<usize>)>>,
     /// The replies; `None` for one that could not be read at all.
     pub replies: BTreeMap<String, Option<NamedReply>>,
     /// Where the first route of each name has it.
@@ -136,6 +139,8 @@ pub(super) struct NamedReply {
     pub needs_private: bool,
     /// The directories whose columns it uses: a route that names it must choose their rows.
     pub directories: Vec<String>,
+    /// The telephones that it dials.
+    pub telephones: Vec<(Fixed, Range<usize>)>,
 }
 
 impl Names {
@@ -151,15 +156,10 @@ impl Names {
         shared.unwrap_or_else(|| name.into())
     }
 
-    /// Whether an element has an attribute because `[extra]` says so.
-    pub(super) fn is_extra(&self, element: &str, attribute: &str) -> bool {
-        let extra = self.extra.get(element);
-        extra.is_some_and(|names| names.iter().any(|name| name == attribute))
-    }
-
     /// Whether an element has an attribute: TwiML's own, or one of `[extra]`.
-    pub(super) fn takes(&self, spec: &ElementSpec, attribute: &str) -> bool {
-        spec.attribute(attribute).is_some() || self.is_extra(spec.tag, attribute)
+    pub(super) fn takes(&self, element: ElementKind<'_>, attribute: &str) -> bool {
+        element.spec.attribute(attribute).is_some()
+            || self.extra.has_attribute(element.tag, attribute)
     }
 
     /// Reports a parameter that we do not know, or whose letter case is wrong, so that it `never_is` there.
@@ -306,6 +306,14 @@ pub(super) struct Uses {
     pub steps: Vec<StepReference>,
     /// Whether a URL leads to a step that only a request knows.
     pub leads_anywhere: bool,
+    /// The telephones that are dialled, with their places.
+    pub telephones: Vec<(Fixed, Range<usize>)>,
+    /// The voices and languages that the rows of a directory bring together.
+    pub voices: Vec<VoiceCells>,
+    /// The Gathers that send keys to a step.
+    pub menus: Vec<Menu>,
+    /// The verbs of routes with a step.
+    pub verbs: Vec<StepVerb>,
 }
 
 impl Uses {
@@ -328,7 +336,47 @@ impl Uses {
         self.follow_ups.extend(other.follow_ups);
         self.steps.extend(other.steps);
         self.leads_anywhere |= other.leads_anywhere;
+        self.telephones.extend(other.telephones);
+        self.voices.extend(other.voices);
+        self.menus.extend(other.menus);
+        self.verbs.extend(other.verbs);
     }
+}
+
+/// What a text of a reply is before there is a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Fixed {
+    /// The same for every request.
+    Literal(String),
+    /// The column of this directory and position, and nothing else.
+    Column(String, usize),
+}
+
+impl Fixed {
+    /// What a text is; `None` when it depends on the request.
+    pub(super) fn of(text: &Text) -> Option<Self> {
+        if let Some(literal) = text.literal() {
+            return Some(Self::Literal(literal.to_owned()));
+        }
+        let (directory, column) = text.plain_column()?;
+        Some(Self::Column(directory.name().to_owned(), column))
+    }
+}
+
+/// A verb of a route with a step.
+#[derive(Debug)]
+pub(super) struct StepVerb {
+    pub step: String,
+    pub tag: &'static str,
+    pub span: Range<usize>,
+}
+
+/// A voice and a language of one element, of which at least one is a column.
+#[derive(Debug)]
+pub(super) struct VoiceCells {
+    pub voice: Fixed,
+    pub language: Fixed,
+    pub span: Range<usize>,
 }
 
 /// A place that every cell of a column must be able to fill.
@@ -352,6 +400,11 @@ pub(super) enum Rule {
 }
 
 impl Rule {
+    /// Whether there is nothing to check.
+    pub(super) fn takes_anything(self) -> bool {
+        matches!(self, Self::Attribute(spec) if spec.takes_anything)
+    }
+
     pub(super) fn check(self, value: &str) -> Result<(), ValueError> {
         match self {
             Self::Attribute(spec) => spec.check(value),
@@ -381,6 +434,13 @@ pub(super) struct StepReference {
     pub span: Range<usize>,
     /// Whether it comes back to this service: it is completed from the URL that was asked.
     pub is_ours: bool,
+    /// Whether it is followed at once: a Redirect's, with nothing before it that waits for the caller or for somebody
+    /// who is dialled.
+    pub is_followed_at_once: bool,
+    /// What the document behind it may hold, when not everything, and the attribute's name for a sentence.
+    pub document: Option<(String, &'static DocumentSpec)>,
+    /// The channel of its reply.
+    pub channel: Channel,
     /// The element that it stands in.
     pub element: String,
     /// The kinds of requests that come there; none when that is not known.

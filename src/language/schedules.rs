@@ -235,7 +235,12 @@ pub(super) fn named_schedules(
         let Some(name) = problems.text(item, "the name of a schedule") else {
             continue;
         };
-        if let Some(schedule) = known.get(name) {
+        if name.contains("{{") {
+            let message =
+                "a schedule is chosen when the table is read, so a template cannot name it";
+            let help = "write a route for each schedule, such as during = \"office\", with a condition on the column";
+            problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
+        } else if let Some(schedule) = known.get(name) {
             reader.uses.schedules.insert(name.to_owned());
             schedules.extend(schedule.clone());
         } else {

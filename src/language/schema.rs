@@ -162,14 +162,21 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
             step
         }
         KeyKind::Defaults => reference("defaults"),
-        KeyKind::Extra => json!({
-            "type": "object",
-            "propertyNames": reference("element"),
-            "additionalProperties": {
+        KeyKind::Extra => {
+            let element = self::section(&shape::EXTRA_ELEMENT);
+            let attributes = json!({
                 "type": "array",
                 "items": { "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_:-]*$" },
-            },
-        }),
+            });
+            json!({
+                "type": "object",
+                "additionalProperties": {
+                    "if": { "type": "object" },
+                    "then": element,
+                    "else": attributes,
+                },
+            })
+        }
     }
 }
 

@@ -84,6 +84,7 @@ fn session_text(
         destination,
         rule: destination.map(|_| Rule::Destination(Destination::Number)),
         dials: false,
+        takes_ssml: false,
         relays: false,
         span: value.span(),
     };

@@ -1,16 +1,14 @@
-//! `parameters`, `[extra]` and `[loop_guard]`: what an operator adds to or changes of our own rules.
+//! `parameters` and `[loop_guard]`: what an operator adds to or changes of our own rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
 use super::shape;
 use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_RELAYS, MOST_REPLIES};
-use crate::table::problems::{BAD_NAME, Problems, Value, did_you_mean, integer};
+use crate::table::problems::{Problems, Value, integer};
 use crate::table::schedule::parse_seconds;
-use crate::twilio::channel::Channel;
-use crate::twilio::vocabulary;
 
 pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
     "unknown-element",
@@ -37,44 +35,6 @@ pub(super) fn parameters(problems: &mut Problems, value: Option<&Value<'_>>) -> 
         .filter_map(|item| problems.text(item, "the name of a query field"))
         .map(str::to_owned)
         .collect()
-}
-
-/// The attributes that elements have besides those that TwiML is known to have.
-pub(super) fn extra(
-    problems: &mut Problems,
-    section: Option<&Value<'_>>,
-) -> BTreeMap<String, Vec<String>> {
-    let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let known = Channel::ALL.into_iter();
-    let known: Vec<&str> = known.flat_map(vocabulary::element_names).collect();
-    for (key, value) in problems.entries(section, "a table of elements") {
-        let element = key.get_ref().as_ref();
-        if !known.contains(&element) {
-            let otherwise = "name an element of TwiML's";
-            let help = did_you_mean('`', element, known.iter().copied(), otherwise);
-            let message = format!("TwiML has no element `{element}`");
-            problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
-            continue;
-        }
-        let help = format!("write {element} = [\"newAttribute\"]");
-        let attributes = problems.array(value, "an array of attributes", &help);
-        for item in attributes.unwrap_or_default() {
-            let Some(name) = problems.text(item, "the name of an attribute") else {
-                continue;
-            };
-            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte);
-            let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic());
-            if begins_well && name.bytes().all(is_word) {
-                let names = extra.entry(element.to_owned()).or_default();
-                names.push(name.to_owned());
-            } else {
-                let message = format!("\"{name}\" cannot be the name of an attribute");
-                let help = "a name begins with a letter and has only letters, digits, - _ and :";
-                problems.error(&BAD_NAME, item.span(), message, help);
-            }
-        }
-    }
-    extra
 }
 
 /// What the guards allow; the defaults where the section does not say otherwise.

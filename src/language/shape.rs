@@ -61,7 +61,7 @@ pub(super) enum KeyKind {
     RequestWith(&'static Section),
     /// Attributes by element.
     Defaults,
-    /// Names of attributes by element.
+    /// New attributes and elements by element.
     Extra,
 }
 
@@ -124,7 +124,16 @@ pub(super) static FILE: Section = Section::of(&[
     key("intercept", KeyKind::Array(&KeyKind::Section(&INTERCEPT)),
         "Which interactions of Proxy sessions are blocked. The first that matches decides; without one the interaction passes."),
     key("extra", KeyKind::Extra,
-        "Attributes that Twilio has added since, by element: Dial = [\"newAttribute\"]. `check` accepts them; this schema cannot know them."),
+        "What Twilio has added since: attributes by element, Dial = [\"newAttribute\"], and whole elements, [extra.NewNoun]. `check` accepts any value there; this schema cannot know them."),
+]);
+
+/// `[extra.NAME]`
+#[rustfmt::skip]
+pub(super) static EXTRA_ELEMENT: Section = Section::of(&[
+    required("parents", KeyKind::Array(&KeyKind::Text), "The elements that it stands in; Response for a verb."),
+    key("attributes", KeyKind::Array(&KeyKind::Text), "The names of its attributes."),
+    key("children", KeyKind::Array(&KeyKind::Text), "The elements that may stand in it."),
+    key("text", KeyKind::Boolean, "Whether it may hold text."),
 ]);
 
 #[rustfmt::skip]

@@ -268,11 +268,14 @@ impl Condition {
         self.demand.holds(&self.subject.seen(facts, Some(now)))
     }
 
+    /// Whether it holds at every moment, or at none; `None` when it depends on the moment or on what is not known.
+    pub(crate) fn holds_always<'f>(&self, facts: &impl Facts<'f>) -> Option<bool> {
+        self.demand.holds(&self.subject.seen(facts, None))
+    }
+
     /// Whether the result for a whole request depends on its moment.
     pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
-        self.demand
-            .holds(&self.subject.seen(request, None))
-            .is_none()
+        self.holds_always(request).is_none()
     }
 }
 
