@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 use jiff::Timestamp;
 
 use crate::table::answer::Answer;
-use crate::table::dialogue::{Conversation, End, Input, Line, Person, Question, Sent, notes, script};
+use crate::table::dialogue::{
+    Conversation, End, Input, Line, Person, Question, Sent, notes, script,
+};
 use crate::table::reason::reason;
 use crate::table::{Miss, Table};
 use crate::twilio::request::{Form, Request};

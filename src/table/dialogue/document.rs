@@ -499,7 +499,9 @@ impl Question {
                 fields,
                 &[("RecordingUrl", RECORDING), (outcome, self.asking.usual)],
             )),
-            "Enqueue" if told().all(|name| self.is_of("waitUrl", name)) && self.wait_url().is_some() => {
+            "Enqueue"
+                if told().all(|name| self.is_of("waitUrl", name)) && self.wait_url().is_some() =>
+            {
                 let place = [
                     ("QueuePosition", "1"),
                     ("CurrentQueueSize", "1"),
