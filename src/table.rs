@@ -10,9 +10,11 @@ pub mod guard;
 mod index;
 pub mod intercept;
 pub(crate) mod problems;
+pub(crate) mod remedy;
 pub mod reply;
 pub mod schedule;
 pub mod twiml;
+pub(crate) mod visible;
 pub mod when;
 
 use bytes::Bytes;

@@ -1,10 +1,12 @@
 //! `check`: every diagnostic of a table.
 
+mod fixes;
+
 use std::path::PathBuf;
 
 use anyhow::Result;
 
-use super::load_table::{DirectoryLimit, count, drawn};
+use super::load_table::{DirectoryLimit, MOST_PRINTED, count, drawn};
 use super::output::{self, counted};
 use super::{Format, Outcome};
 use crate::language::{self, Compiled};
@@ -23,6 +25,9 @@ pub(super) struct Arguments {
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
+    /// Mend what can be mended without doubt, in the table and in its CSV files
+    #[arg(long)]
+    fix: bool,
     /// Show which routes and conditions no test reaches
     #[arg(long)]
     coverage: bool,
@@ -44,7 +49,20 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let file = table_file::read(&arguments.file)?;
     let beside = Beside::table(&arguments.file, arguments.limit.max_directory);
-    let (compiled, diagnostics) = match language::compile(&file, &beside) {
+    let (file, result, mended) = if arguments.fix {
+        let mended = language::mend(&file, &beside);
+        let changes = fixes::write(&arguments.file, &file.text, &mended)?;
+        match arguments.format {
+            Format::Human if !changes.is_empty() => output::print_coloured(&changes),
+            Format::Human => {}
+            Format::Json => output::complain(&changes),
+        }
+        (mended.table, mended.result, mended.count)
+    } else {
+        let result = language::compile(&file, &beside);
+        (file, result, 0)
+    };
+    let (compiled, diagnostics) = match result {
         Ok(mut compiled) => {
             // A failed test is an error here like any other.
             let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
@@ -56,15 +74,26 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     match arguments.format {
         Format::Json => {
-            for diagnostic in &diagnostics {
+            for diagnostic in diagnostics.iter().take(MOST_PRINTED) {
                 output::print(&diagnostic.to_json());
+            }
+            let all = counted_all(&diagnostics);
+            let left = all - diagnostics.len().min(MOST_PRINTED) as u64;
+            if left > 0 {
+                let left = counted(left, "more diagnostic");
+                output::complain(&format!("and {left}, not printed"));
             }
         }
         Format::Human => {
             if !diagnostics.is_empty() {
                 output::print_coloured(&drawn(&diagnostics));
             }
-            output::print(&summary(&file.name, compiled.as_ref(), &diagnostics));
+            output::print(&summary(
+                &file.name,
+                compiled.as_ref(),
+                &diagnostics,
+                mended,
+            ));
         }
     }
     let is_good = if arguments.deny_warnings {
@@ -104,7 +133,12 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
 }
 
 /// What the table has, if it compiled, and how much is wrong with it.
-fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) -> String {
+fn summary(
+    name: &str,
+    compiled: Option<&Compiled>,
+    diagnostics: &[Diagnostic],
+    mended: usize,
+) -> String {
     let mut counts = Vec::new();
     if let Some(compiled) = compiled {
         let table = &compiled.table;
@@ -124,5 +158,24 @@ fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) 
     if diagnostics.is_empty() {
         counts.push("nothing wrong".to_owned());
     }
-    format!("{name}: {}", counts.join(", "))
+    let mendable = diagnostics.iter().filter(|one| one.fix.is_some()).count();
+    let end = match (mended, mendable) {
+        (0, 0) => String::new(),
+        (0, mendable) if mendable as u64 == counted_all(diagnostics) && mendable > 1 => {
+            "; `check --fix` can mend all of them".to_owned()
+        }
+        (0, 1) if diagnostics.len() == 1 => "; `check --fix` can mend it".to_owned(),
+        (0, mendable) => format!("; `check --fix` can mend {mendable} of them"),
+        (mended, _) => format!("; {} mended", counted(mended as u64, "mistake")),
+    };
+    format!("{name}: {}{end}", counts.join(", "))
+}
+
+/// How many diagnostics there are, with those that are not listed one by one.
+fn counted_all(diagnostics: &[Diagnostic]) -> u64 {
+    let severities = [Severity::Error, Severity::Warning];
+    severities
+        .map(|severity| count(diagnostics, severity))
+        .iter()
+        .sum()
 }

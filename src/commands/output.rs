@@ -6,6 +6,9 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::table::visible::is_plain;
+pub(super) use crate::table::visible::shown;
+
 /// Writes a line of a result byte for byte. A closed pipe ends the output, not the program.
 pub(super) fn print(text: &str) {
     write(io::stdout().lock(), text);
@@ -55,20 +58,6 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// A text from outside, safe to print: characters that are invisible, or change the direction of others, are escaped
-/// (`\u{202e}`).
-pub(super) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_plain(character) {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_unicode());
-        }
-    }
-    shown
-}
-
 /// A value as JSON, with every character escaped that could affect a terminal.
 pub(super) fn json(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).expect("it is texts, numbers and words");
@@ -84,11 +73,6 @@ pub(super) fn json(value: &impl Serialize) -> String {
         }
     }
     safe
-}
-
-/// Whether a character is visible and nothing else. Rust knows which are not: its `Debug` escapes them.
-fn is_plain(character: char) -> bool {
-    matches!(character, ' '..='~') || character.escape_debug().len() == 1
 }
 
 #[cfg(test)]
@@ -127,28 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_is_written_out() {
-        for (text, seen) in [
-            ("ride-ended", "ride-ended"),
-            ("\"<script>'&\\", "\"<script>'&\\"),
-            ("+141•••••00", "+141•••••00"),
-            (
-                "\u{1b}[31m\u{9b}1m\u{7}\r\n\0",
-                "\\u{1b}[31m\\u{9b}1m\\u{7}\\u{d}\\u{a}\\u{0}",
-            ),
-            (
-                "\u{202e}gnp.exe\u{2066}\u{200f}",
-                "\\u{202e}gnp.exe\\u{2066}\\u{200f}",
-            ),
-            ("\u{200b}\u{feff}\u{2028}", "\\u{200b}\\u{feff}\\u{2028}"),
-            (
-                "Z\u{e9}ro \u{65e5}\u{672c} \u{1f695}",
-                "Z\u{e9}ro \u{65e5}\u{672c} \u{1f695}",
-            ),
-            ("z\u{301}\u{301}", "z\\u{301}\\u{301}"),
-        ] {
-            assert_eq!(shown(text), seen);
-        }
+    fn json_affects_no_terminal() {
         let text = "\u{202e}\u{9b}\u{e0001}\u{e9}\"\\\n";
         let json = json(&text);
         assert!(json.is_ascii() || json.chars().all(is_plain), "{json}");

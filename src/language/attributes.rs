@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::names::{Names, Owner, Reader, Rule, Uses};
 use super::rules::advise_against;
@@ -12,14 +12,12 @@ use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{BAD_URL, FRAGILE_DEFAULT, Slot, template};
 use super::values::BAD_NUMBER;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, did_you_mean, entries, listed, one_of};
+use crate::table::problems::{Key, Problems, Value, entries};
+use crate::table::remedy::{Remedy, did_you_mean, listed, one_of};
 use crate::table::reply::template::{Field, FieldValue, Piece, Text};
 use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::channel::Channel;
-use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::{
-    self, AttributeSpec, ElementSpec, UrlError, ValueError, ValueType,
-};
+use crate::twilio::vocabulary::{self, AttributeSpec, ElementSpec, UrlError, ValueError};
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
     "unknown-attribute",
@@ -43,10 +41,11 @@ account, or that Twilio has replaced with another.",
     r#"voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna""#,
 );
 
-/// One attribute; `None` after an error about it.
+/// One attribute of the element that `table` is; `None` after an error about it.
 pub(super) fn attribute(
     reader: &mut Reader<'_>,
     element: &'static ElementSpec,
+    table: &DeTable<'_>,
     key: &Key<'_>,
     value: &Value<'_>,
 ) -> Option<Attribute> {
@@ -61,10 +60,12 @@ pub(super) fn attribute(
         _ => {
             let known: Vec<&str> = element.attribute_names().collect();
             let otherwise = format!("{} has {}", element.tag, listed(&known));
-            let help = twiml_name_help(written, known, otherwise);
+            let remedy = twiml_name_remedy(written, known, otherwise);
             let message = format!("`{}` has no attribute `{written}`", element.tag);
             let problems = &mut *reader.problems;
-            problems.twilio_error(12200, &UNKNOWN_ATTRIBUTE, key.span(), message, help);
+            problems
+                .twilio_error(12200, &UNKNOWN_ATTRIBUTE, key.span(), message, remedy)
+                .unless_taken(|name| table.contains_key(name));
             return None;
         }
     };
@@ -77,9 +78,9 @@ pub(super) fn attribute(
 }
 
 /// [`did_you_mean`] for a name of TwiML's, where another letter case is easily overlooked.
-pub(super) fn twiml_name_help(name: &str, known: Vec<&str>, otherwise: String) -> String {
+pub(super) fn twiml_name_remedy(name: &str, known: Vec<&str>, otherwise: String) -> Remedy {
     match known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => format!("write `{known}`: the letter case counts"),
+        Some(known) => Remedy::word(format!("write `{known}`: letter case matters"), *known),
         None => did_you_mean('`', name, known, otherwise),
     }
 }
@@ -112,15 +113,15 @@ fn attribute_value(
         DeValue::Boolean(boolean) if spec.takes_booleans() => {
             Text::new(vec![Piece::Literal(boolean.to_string())])
         }
-        found => {
-            let wanted = spec.wanted();
-            let help = match found {
-                DeValue::Integer(number) if spec.kind != ValueType::Boolean => {
-                    format!("write {name} = \"{}\"", number.as_str())
-                }
-                _ => format!("`{name}` takes {wanted}"),
+        _ => {
+            let expected = spec.expected();
+            let problems = &mut *reader.problems;
+            let digits = problems.digits(value);
+            let remedy = match digits.filter(|digits| spec.check(digits).is_ok()) {
+                Some(digits) => Remedy::write(name, format!("\"{digits}\"")),
+                None => format!("`{name}` takes {expected}").into(),
             };
-            return reader.problems.wrong_type(value, wanted, help);
+            return problems.wrong_type(value, expected, remedy);
         }
     };
     if let Some(literal) = text.literal()
@@ -143,33 +144,41 @@ fn bad_value(
 ) {
     let what = format!("`{name}` of `{}`", element.tag);
     let known = &spec.values;
-    let help = match error {
+    let spaced = literal.replace([',', ';', '|'], " ");
+    let spaced = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    let remedy: Remedy = match error {
+        ValueError::NotAmong { .. } if spec.check(&spaced).is_ok() => {
+            let help = format!("separate the values with spaces: \"{spaced}\"");
+            Remedy::word(help, spaced)
+        }
         ValueError::NotAmong { .. } if known.len() <= 15 => one_of(literal, known),
         ValueError::NotAmong { .. } => {
             let (count, first) = (known.len(), known[0]);
             let otherwise = format!("TwiML knows {count} values, such as \"{first}\"");
             did_you_mean('"', literal, known.iter().copied(), otherwise)
         }
-        ValueError::Number(_) => "write the number as +15005550006".to_owned(),
-        ValueError::Url(error) => url_help(error).to_owned(),
-        ValueError::BadCharacter { .. } => "take that character out".to_owned(),
-        ValueError::TooLong { .. } => "shorten it".to_owned(),
-        ValueError::Unusual { usual } => format!("write at most {usual}, or ask Twilio for more"),
-        ValueError::Outdated { instead } => format!("write {instead}"),
-        _ => format!("write such a value, or leave `{name}` out"),
+        ValueError::Number(_) => "write the number as +15005550006".into(),
+        ValueError::Url(error) => url_help(error).into(),
+        ValueError::BadCharacter { .. } => "remove that character".into(),
+        ValueError::TooLong { .. } => "shorten it".into(),
+        ValueError::Unusual { usual } => {
+            format!("write at most {usual}, or ask Twilio for more").into()
+        }
+        ValueError::Outdated { instead } => format!("write {instead}").into(),
+        _ => format!("write such a value, or leave `{name}` out").into(),
     };
     if error.is_suspicion() {
         let message = match error {
             ValueError::NotAmong { .. } => format!("{what} is not known to be \"{literal}\""),
             _ => format!("{what} should not be \"{literal}\": {error}"),
         };
-        let warning = problems.warn(&UNUSUAL_VALUE, span, message, help);
+        let warning = problems.warn(&UNUSUAL_VALUE, span, message, remedy);
         warning.error_number = spec.errors.first().copied();
     } else {
         let of_url = matches!(error, ValueError::Url(_)).then_some(11100);
         let number = spec.errors.first().copied().or(of_url);
         let message = format!("{what} cannot be \"{literal}\": {error}");
-        problems.twilio_error(number, check_of(error), span, message, help);
+        problems.twilio_error(number, check_of(error), span, message, remedy);
     }
 }
 
@@ -207,7 +216,9 @@ pub(super) fn defaults(
 ) -> BTreeMap<&'static str, Vec<Attribute>> {
     let mut reader = Reader::new(names, problems, Owner::Defaults);
     let mut defaults: BTreeMap<&str, Vec<Attribute>> = BTreeMap::new();
-    for (key, value) in reader.problems.entries(section, "a table of elements") {
+    let elements = reader.problems.entries(section, "a table of elements");
+    let is_there = |name: &str| elements.iter().any(|(key, _)| key.get_ref() == name);
+    for (key, value) in &elements {
         let name = key.get_ref().as_ref();
         // Some elements differ from channel to channel.
         let specs: Vec<(Channel, &'static ElementSpec)> = Channel::ALL
@@ -218,13 +229,13 @@ pub(super) fn defaults(
             .collect();
         let Some(first) = specs.first() else {
             let elements = Channel::ALL.into_iter().flat_map(vocabulary::element_names);
-            let help = match nearest(name, elements) {
-                Some(near) => format!("write [defaults.{near}]"),
-                None => "name an element, such as [defaults.Say]".to_owned(),
-            };
+            let otherwise = "name an element, such as [defaults.Say]";
+            let remedy = did_you_mean('`', name, elements, otherwise);
             let message = format!("TwiML has no element `{name}`");
             let problems = &mut *reader.problems;
-            problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
+            problems
+                .error(&UNKNOWN_ELEMENT, key.span(), message, remedy)
+                .unless_taken(|name| is_there(name));
             continue;
         };
         let Some(table) = reader.problems.table(value, "a table of attributes") else {
@@ -236,7 +247,7 @@ pub(super) fn defaults(
             let taken = all.find(|(_, spec)| names.takes(spec, key.get_ref()));
             let (channel, spec) = *taken.unwrap_or(first);
             reader.channel = channel;
-            found.extend(attribute(&mut reader, spec, key, value));
+            found.extend(attribute(&mut reader, spec, table, key, value));
         }
     }
     uses.add(reader.uses);

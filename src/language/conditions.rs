@@ -9,16 +9,15 @@ use super::directory_file::{DirectoryFile, unknown_column};
 use super::names::{Names, Owner, Reader, check_session, unbound};
 use super::shape;
 use super::values::check_value;
-use super::whole::{BAD_CELL, MOST_BAD_CELLS};
+use super::whole::BAD_CELL;
 use crate::table::condition::{
     BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject,
     folded, folds,
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
-use crate::table::problems::{
-    Key, Problems, UNKNOWN_KEY, Value, choice, did_you_mean, entries, listed,
-};
+use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, entries};
+use crate::table::remedy::{Remedy, choice, did_you_mean, listed};
 use crate::table::when::Alternative;
 use crate::twilio::parameters;
 
@@ -76,7 +75,7 @@ fn alternative(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Alternative {
         .collect();
     let mut conditions: Vec<Condition> = entries
         .iter()
-        .filter_map(|(key, value)| condition(reader, key, value, &bindings))
+        .filter_map(|(key, value)| condition(reader, table, key, value, &bindings))
         .collect();
     conditions.shrink_to_fit();
     Alternative {
@@ -97,6 +96,7 @@ fn binding(names: &Names, parameter: &str, value: &Value<'_>) -> Option<Binding>
 
 fn condition(
     reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
     key: &Key<'_>,
     value: &Value<'_>,
     bindings: &[Binding],
@@ -117,7 +117,7 @@ fn condition(
     if let Some((directory, column)) = name.split_once('.')
         && names.directories.contains_key(directory)
     {
-        let subject = column_subject(reader, directory, column, &key.span(), bindings);
+        let subject = column_subject(reader, table, (directory, column), &key.span(), bindings);
         let demand = demand(reader, name, value);
         return Some(Condition {
             subject: subject?,
@@ -129,18 +129,18 @@ fn condition(
         && parameters::check_name(name).is_some()
     {
         let message = format!("a column of \"{name}\" is named without quotes");
-        let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
-        return problems.refuse(&BAD_CONDITION, key.span(), message, help);
+        return without_quotes(problems, &key.span(), message, name);
     }
     if let Some((first, _)) = name.split_once('.')
         && !parameters::is_json(first)
         && !names.own_parameters.contains(name)
     {
-        names.unknown_directory(problems, first, &key.span());
+        let place = problems.within(&key.span(), name).first(first.len());
+        names.unknown_directory(problems, first, place);
         return None;
     }
     let is_intercept = reader.owner == Owner::Intercept;
-    names.check_matched_parameter(problems, name, &key.span(), is_intercept);
+    names.check_matched_parameter(problems, table, key, is_intercept);
     let help = "test it in the route that leads here, and give each outcome a step of its own";
     check_session(reader, name, &key.span(), help);
     let demand = demand(reader, name, value)?;
@@ -153,15 +153,20 @@ fn condition(
 /// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
 fn column_subject(
     reader: &mut Reader<'_>,
-    directory: &str,
-    column: &str,
+    table: &DeTable<'_>,
+    (directory, column): (&str, &str),
     span: &Range<usize>,
     bindings: &[Binding],
 ) -> Option<Subject> {
     let file = reader.names.directories.get(directory)?.as_ref()?;
     let found = &file.directory;
     let Some(position) = found.column(column) else {
-        unknown_column(reader.problems, found, column, span);
+        let place = reader
+            .problems
+            .within(span, &format!("{directory}.{column}"));
+        let place = place.last(column.len());
+        let unknown = unknown_column(reader.problems, found, column, place);
+        unknown.unless_taken(|column| table.contains_key(&*format!("{directory}.{column}")));
         return None;
     };
     let mut choosing = bindings
@@ -192,16 +197,12 @@ fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<D
             Some(Demand::AnyOf(demands.collect()))
         }
         DeValue::Table(table) => table_demand(reader, subject, table, value.span()),
-        found => {
-            let help = match found {
-                DeValue::Integer(number) => {
-                    format!("parameters are texts: write \"{}\"", number.as_str())
-                }
-                _ => format!(
-                    "write {subject} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
-                ),
-            };
-            problems.wrong_type(value, "a text, an array or a table", help)
+        _ => {
+            let expected = "a string, an array or a table";
+            let help = format!(
+                "write {subject} = \"…\", an array of strings, or a table such as {{ not = \"…\" }}"
+            );
+            problems.no_text(value, expected, help)
         }
     }
 }
@@ -236,7 +237,7 @@ fn table_demand(
         } else if let Some(kind) = KINDS.iter().find(|kind| kind.key == name) {
             demands.extend(keyed_demand(reader, kind, subject, key, value).map(Demand::Is));
         } else {
-            unknown_condition(reader.problems, subject, name, key.span());
+            unknown_condition(reader.problems, subject, table, key);
         }
     }
     match demands.len() {
@@ -270,7 +271,7 @@ fn keyed_demand(
         problems: reader.problems,
         directory: &mut |problems, name, value| {
             if !names.directories.contains_key(name) {
-                names.unknown_directory(problems, name, &value.span());
+                names.unknown_directory(problems, name, value.span());
                 return None;
             }
             reader.uses.directories.insert(name.to_owned());
@@ -291,28 +292,62 @@ fn check_cells(
     let (line, _) = problems.file().position(key.span().start);
     let cells = file.directory.cells(column);
     let bad = cells.filter_map(|(row, cell)| Some((row, check(cell).err()?)));
-    for (row, message) in bad.take(MOST_BAD_CELLS) {
+    for (row, message) in bad {
         let (file, span) = file.place(row, column + 1);
-        if problems.has_reported(&BAD_CELL, &file, &span) {
-            continue;
+        if !problems.has_reported(&BAD_CELL, &file, &span) {
+            let help = format!("the condition on `{subject}` in line {line} of the table reads it");
+            problems.error(&BAD_CELL, (file, span), message, help);
         }
-        let help = format!("the condition on `{subject}` in line {line} of the table reads it");
-        problems.error(&BAD_CELL, span, message, help).file = file;
     }
 }
 
-fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: Range<usize>) {
+fn unknown_condition(
+    problems: &mut Problems,
+    parameter: &str,
+    table: &DeTable<'_>,
+    key_place: &Key<'_>,
+) {
+    let (key, span) = (key_place.get_ref().as_ref(), key_place.span());
     if parameters::is_json(parameter) {
         let message = format!("`{key}` inside `{parameter}` is named without quotes");
-        let help = format!("write the dotted name in quotes: \"{parameter}.{key}\" = …");
-        problems.error(&BAD_CONDITION, span, message, help);
+        let start = span.start.saturating_sub(parameter.len() + 1);
+        let is_dotted = problems.source(start..span.end) == format!("{parameter}.{key}");
+        let span = if is_dotted { start..span.end } else { span };
+        without_quotes::<()>(problems, &span, message, parameter);
         return;
     }
     let keys = condition_keys();
     let otherwise = format!("a condition has {}", listed(&keys));
-    let help = did_you_mean('`', key, keys, otherwise);
+    let remedy = did_you_mean('`', key, keys, otherwise);
     let message = format!("a condition has no key `{key}`");
-    problems.error(&UNKNOWN_KEY, span, message, help);
+    let unknown = problems.error(&UNKNOWN_KEY, key_place.span(), message, remedy);
+    unknown.unless_taken(|name| table.contains_key(name));
+}
+
+/// The error for a dotted name that begins at a place and has no quotes.
+fn without_quotes<T>(
+    problems: &mut Problems,
+    span: &Range<usize>,
+    message: String,
+    first: &str,
+) -> Option<T> {
+    let rest = problems.source(span.start..problems.file().text.len());
+    let is_name = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    let name = rest.split(|character| !is_name(character)).next();
+    let remedy = match name.filter(|name| name.contains('.') && !name.ends_with('.')) {
+        Some(name) => Remedy::source(
+            format!("write the dotted name in quotes: \"{name}\" = …"),
+            format!("\"{name}\""),
+        ),
+        None => format!("write the dotted name in quotes: \"{first}.NAME\" = …").into(),
+    };
+    let end = span.start + name.map_or(0, str::len);
+    let place = if remedy.text.is_some() {
+        span.start..end
+    } else {
+        span.clone()
+    };
+    problems.refuse(&BAD_CONDITION, place, message, remedy)
 }
 
 /// The keys that the table of a condition may have, in alphabetical order.

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use toml::de::DeValue;
+
 use super::directory_file::{DirectoryFile, Files, NUMBER, Rows, csv_file, unknown_column};
-use super::shape;
-use crate::table::problems::{BAD_NAME, Key, MISSING_KEY, Problems, Value, entries, listed};
+use crate::table::problems::{BAD_NAME, Key, MISSING_KEY, Problems, Value, entries};
+use crate::table::remedy::listed;
 
 /// The directories by name; `None` for one that could not be read at all.
 pub(super) fn directories(
@@ -36,7 +38,6 @@ fn directory(
     let table = problems.table(value, "a directory")?;
     let name = header.get_ref().as_ref();
     let section = format!("[directory.{name}]");
-    problems.unknown_keys(table, &section, &shape::DIRECTORY.keys());
     let mut sources = vec!["numbers", "rows", "file"];
     sources.retain(|key| table.contains_key(*key));
     let [source] = *sources else {
@@ -52,7 +53,7 @@ fn directory(
         return problems.refuse(&MISSING_KEY, header.span(), message, help);
     };
     let key = match table.get("key") {
-        Some(key) => problems.text(key, "the name of a column")?,
+        Some(key) => problems.name(key, "the name of a column")?,
         None => NUMBER,
     };
     let value = &table[source];
@@ -63,9 +64,9 @@ fn directory(
     }?;
     if let Some(value) = table.get("public") {
         let help = "write public = [\"phone\"]";
-        let columns = problems.array(value, "an array of columns", help);
+        let columns = problems.array(value, "an array of columns", help, DeValue::is_str);
         for item in columns.unwrap_or_default() {
-            if let Some(column) = problems.text(item, "the name of a column") {
+            if let Some(column) = problems.name(item, "the name of a column") {
                 if directory.directory.column(column).is_none() {
                     unknown_column(problems, &directory.directory, column, &item.span());
                 }
@@ -78,12 +79,12 @@ fn directory(
 
 fn numbers(problems: &mut Problems, name: &str, value: &Value<'_>) -> Option<DirectoryFile> {
     let help = "write numbers = [\"+15005550006\", \"+1415*\"]";
-    let numbers = problems.array(value, "an array of numbers", help)?;
+    let numbers = problems.array(value, "an array of numbers", help, DeValue::is_str)?;
     let mut rows = Rows::new(name, NUMBER, Vec::new(), problems.file());
     let mut cells = Vec::new();
     for item in numbers {
         if let Some(key) = problems.text(item, "a number or a prefix ending in `*`") {
-            rows.add(problems, key, &[], || item.span());
+            rows.add(problems, item.span().start, key, &[], || item.span());
             cells.push(item.span());
         }
     }
@@ -97,7 +98,9 @@ fn rows(
     value: &Value<'_>,
 ) -> Option<DirectoryFile> {
     let help = format!("write rows = [ {{ {key} = \"…\", name = \"…\" }} ]");
-    let array = problems.array(value, "an array of rows", &help)?.iter();
+    let array = problems
+        .array(value, "an array of rows", &help, DeValue::is_table)?
+        .iter();
     let tables = array.filter_map(|row| Some((problems.table(row, "a row")?, row.span())));
     let tables: Vec<_> = tables.collect();
     let mut columns: Vec<String> = Vec::new();
@@ -112,7 +115,7 @@ fn rows(
     let help = format!("write {key} = \"…\" in it, or name another key column: key = \"…\"");
     for (table, row) in tables {
         let found = problems.required(table, key, "this row", row.clone(), &help);
-        let found = found.and_then(|key| Some((problems.text(key, "a text")?, key.span())));
+        let found = found.and_then(|key| Some((problems.text(key, "a string")?, key.span())));
         let Some((key, place)) = found else {
             continue;
         };
@@ -121,10 +124,10 @@ fn rows(
         for column in &columns {
             let cell = table.get(column.as_str());
             places.push(cell.map_or(row.clone(), Value::span));
-            let text = cell.and_then(|cell| problems.text(cell, "a text"));
+            let text = cell.and_then(|cell| problems.text(cell, "a string"));
             cells.push(text.unwrap_or_default());
         }
-        rows.add(problems, key, &cells, || place.clone());
+        rows.add(problems, row.start, key, &cells, || place.clone());
     }
     Some(rows.in_table(places))
 }

@@ -4,14 +4,16 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::attributes::{add_defaults, attribute, check_of, twiml_name_help, url_help};
+use super::attributes::{add_defaults, attribute, check_of, twiml_name_remedy, url_help};
+use super::element_remedies::{dialled_noun, table_remedy, text_remedy};
 use super::names::{Owner, Reader, Rule};
 use super::rules::{check_default_verb, check_element, check_flow};
 use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{Slot, template};
 use super::values::NUMBER_HELP;
-use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, entries, listed};
+use crate::table::diagnostic::{Check, Diagnostic};
+use crate::table::problems::{Key, Problems, Value, entries};
+use crate::table::remedy::{Remedy, listed, quoted};
 use crate::table::reply::{Element, Node};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
@@ -47,16 +49,35 @@ array, or `""` for an element without content."#,
 pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel) -> Vec<Element> {
     reader.channel = channel;
     let example = match channel {
-        Channel::Voice => "write an array of elements: [ { Say = \"…\" } ]",
-        Channel::Message => "write an array of elements: [ { Message = \"…\" } ]",
+        Channel::Voice => "Say",
+        Channel::Message => "Message",
     };
+    let help = format!("write an array of elements: [ {{ {example} = \"…\" }} ]");
     let problems = &mut *reader.problems;
-    let array = problems.array(value, "an array of elements", example);
+    let array = match value.get_ref() {
+        DeValue::String(text) if !text.is_empty() => {
+            let text = problems.source(value.span());
+            let new = format!("[ {{ {example} = {text} }} ]");
+            problems.wrong_type(value, "an array of elements", Remedy::source(help, new))
+        }
+        _ => problems.array(value, "an array of elements", &help, DeValue::is_table),
+    };
     let response = vocabulary::response(channel);
     let mut verbs: Vec<(Element, Range<usize>)> = Vec::new();
     for item in array.unwrap_or_default() {
-        let wanted = "an element, such as { Say = \"…\" },";
-        if let Some(table) = reader.problems.table(item, wanted) {
+        let problems = &mut *reader.problems;
+        let table = if let DeValue::String(text) = item.get_ref() {
+            // The name of an element alone, or what is said.
+            let spec = vocabulary::child_of(channel, response, text);
+            let new = match spec.filter(|spec| !spec.needs_content) {
+                Some(spec) => format!("{{ {} = \"\" }}", spec.tag),
+                None => format!("{{ {example} = {} }}", problems.source(item.span())),
+            };
+            problems.wrong_type(item, "an element", Remedy::write("", new))
+        } else {
+            problems.table(item, "an element such as { Say = \"…\" }")
+        };
+        if let Some(table) = table {
             verbs.extend(element(reader, table, item.span(), response));
         }
     }
@@ -79,11 +100,21 @@ fn element(
     };
     let spec = vocabulary::child_of(reader.channel, parent, key.get_ref());
     if let Some((second, _)) = elements.next() {
-        two_elements(reader.problems, key, second, spec);
+        let ends = (entries.len() == 2).then(|| content.span().end..second.span().start);
+        let second_spec = vocabulary::child_of(reader.channel, parent, second.get_ref());
+        let error = two_elements(reader.problems, key, second, spec);
+        // One that may stand in the other may be meant to.
+        if let (Some(between), Some(spec), Some(_)) = (ends, spec, second_spec)
+            && spec.child_names().all(|child| child != second.get_ref())
+            && error.file.text[span.clone()].starts_with('{')
+            && error.help.starts_with(APART)
+        {
+            error.fix(between, " }, { ");
+        }
         return None;
     }
     let Some(spec) = spec else {
-        misplaced_element(reader, key.get_ref(), key.span(), parent);
+        misplaced_element(reader, key, &span, parent);
         return None;
     };
     let before = reader.problems.count();
@@ -94,14 +125,14 @@ fn element(
     };
     for (other, value) in &entries {
         if other.span() != key.span() {
-            let attribute = attribute(reader, spec, other, value);
+            let attribute = attribute(reader, spec, table, other, value);
             element.attributes.extend(attribute);
         }
     }
     if reader.owner == Owner::Default {
         check_default_verb(reader.problems, spec, &entries, &key.span());
     }
-    element.content = nodes(reader, spec, content);
+    element.content = nodes(reader, spec, (table, &span), content);
     add_defaults(reader, &mut element, &key.span());
     // A text that could not be read leaves nothing behind; why has been reported, perhaps elsewhere.
     let is_there = !matches!(content.get_ref(), DeValue::String(text) if text.is_empty());
@@ -112,21 +143,24 @@ fn element(
     Some((element, key.span()))
 }
 
-fn two_elements(
-    problems: &mut Problems,
+/// What to do about two elements in one table.
+const APART: &str = "give each element a table of its own: { … }, { … }";
+
+fn two_elements<'p>(
+    problems: &'p mut Problems,
     first: &Key<'_>,
     second: &Key<'_>,
     spec: Option<&ElementSpec>,
-) {
+) -> &'p mut Diagnostic {
     let (first, name) = (first.get_ref(), second.get_ref());
     let message = format!("`{first}` and `{name}` in one table");
     let attributes = spec.into_iter().flat_map(ElementSpec::attribute_names);
     let meant = attributes.filter(|attribute| attribute.starts_with(&**name));
     let help = match meant.min() {
         Some(attribute) => format!("did you mean the attribute `{attribute}`?"),
-        None => "give each element a table of its own: [ { … }, { … } ]".to_owned(),
+        None => APART.to_owned(),
     };
-    problems.error(&TWO_ELEMENTS, second.span(), message, help);
+    problems.error(&TWO_ELEMENTS, second.span(), message, help)
 }
 
 fn unknown_element(
@@ -142,7 +176,7 @@ fn unknown_element(
     let mut keys = entries.iter().map(|(key, _)| *key);
     let misspelt = keys.find(|key| near(key.get_ref()).is_some());
     let Some(key) = misspelt.or(entries.first().map(|(key, _)| *key)) else {
-        let message = "an empty table is no element";
+        let message = "an empty table is not an element";
         let problems = &mut *reader.problems;
         problems.error(&UNKNOWN_ELEMENT, span, message, otherwise);
         return;
@@ -151,14 +185,10 @@ fn unknown_element(
     if gone_element(reader, name, &key.span()) {
         return;
     }
-    let known = match near(name) {
-        Some(near) => vec![near],
-        None => vocabulary::element_names(reader.channel),
-    };
-    let help = twiml_name_help(name, known, otherwise);
+    let remedy = twiml_name_remedy(name, children, otherwise);
     let message = format!("TwiML has no element `{name}`");
     let problems = &mut *reader.problems;
-    problems.twilio_error(12200, &UNKNOWN_ELEMENT, key.span(), message, help);
+    problems.twilio_error(12200, &UNKNOWN_ELEMENT, key.span(), message, remedy);
 }
 
 /// Reports an element that does not work any more; `false` when it is not one.
@@ -169,7 +199,7 @@ fn gone_element(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) -> boo
     let message = format!("TwiML has no element `{name}` here: {}", status.why);
     let help = match status.instead {
         Some(instead) => format!("write `{instead}`"),
-        None => "take it out".to_owned(),
+        None => "remove it".to_owned(),
     };
     let number = (reader.channel == Channel::Voice).then_some(12200);
     let problems = &mut *reader.problems;
@@ -179,15 +209,19 @@ fn gone_element(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) -> boo
 
 fn misplaced_element(
     reader: &mut Reader<'_>,
-    name: &str,
-    span: Range<usize>,
+    key: &Key<'_>,
+    whole: &Range<usize>,
     parent: &'static ElementSpec,
 ) {
+    let (name, span) = (key.get_ref().as_ref(), key.span());
     if gone_element(reader, name, &span) {
         return;
     }
     let problems = &mut *reader.problems;
     let mut parents = vocabulary::parents(reader.channel, name);
+    let within = parents
+        .first()
+        .and_then(|tag| vocabulary::child_of(reader.channel, parent, tag));
     if parents.is_empty() {
         let (answers, other, number) = match reader.channel {
             Channel::Voice => ("texts, not calls", Channel::Message, 12200),
@@ -203,25 +237,34 @@ fn misplaced_element(
     for parent in parents.iter_mut().filter(|tag| **tag == RESPONSE) {
         *parent = "the reply itself";
     }
-    let help = format!("it stands in {}", listed(&parents).replace('`', ""));
-    problems.twilio_error(number, &WRONG_PLACE, span, message, help);
+    let help = format!("it belongs in {}", listed(&parents).replace('`', ""));
+    let error = problems.twilio_error(number, &WRONG_PLACE, span, message, help);
+    if let ([_], Some(within)) = (&*parents, within)
+        && (within.dials || within.main_child == Some(name))
+        && let element = &error.file.text[whole.clone()]
+        && element.starts_with('{')
+    {
+        let new = format!("{{ {} = [ {element} ] }}", within.tag);
+        error.fix(whole, new);
+    }
 }
 
 /// The text and the children of an element.
-fn nodes(reader: &mut Reader<'_>, spec: &'static ElementSpec, value: &Value<'_>) -> Vec<Node> {
+///
+/// `whole` is the table of the element, and where it stands.
+fn nodes(
+    reader: &mut Reader<'_>,
+    spec: &'static ElementSpec,
+    whole: (&DeTable<'_>, &Range<usize>),
+    value: &Value<'_>,
+) -> Vec<Node> {
     match value.get_ref() {
         DeValue::String(text) if text.is_empty() => Vec::new(),
-        DeValue::String(_) if !spec.text => {
-            let children: Vec<&str> = spec.child_names().collect();
-            let help = if children.is_empty() {
-                format!("write {{ {} = \"\" }}", spec.tag)
-            } else {
-                let children = listed(&children);
-                format!("write {{ {} = [ … ] }} with {children}", spec.tag)
-            };
-            let message = format!("`{}` holds no text", spec.tag);
+        DeValue::String(text) if !spec.text => {
+            let remedy = text_remedy(reader, spec, whole, text, value);
+            let message = format!("`{}` does not take text", spec.tag);
             let problems = &mut *reader.problems;
-            problems.twilio_error(12200, &UNEXPECTED_TEXT, value.span(), message, help);
+            problems.twilio_error(12200, &UNEXPECTED_TEXT, value.span(), message, remedy);
             Vec::new()
         }
         DeValue::String(text) => {
@@ -230,33 +273,48 @@ fn nodes(reader: &mut Reader<'_>, spec: &'static ElementSpec, value: &Value<'_>)
         }
         DeValue::Array(array) => array
             .iter()
-            .filter_map(|item| child(reader, spec, item))
+            .filter_map(|item| child(reader, spec, item, (array.len() == 1).then(|| value.span())))
             .collect(),
         _ => {
-            let otherwise = format!("write {{ {} = \"…\" }}", spec.tag);
+            let remedy = table_remedy(reader, spec, whole, value);
             let problems = &mut *reader.problems;
-            let nodes = problems.no_text(value, "a text or an array", otherwise);
+            let nodes = problems.wrong_type(value, "a string or an array", remedy);
             nodes.unwrap_or_default()
         }
     }
 }
 
-/// One item of the array that an element holds.
-fn child(reader: &mut Reader<'_>, spec: &'static ElementSpec, item: &Value<'_>) -> Option<Node> {
+/// One item of the array that an element holds; `alone` is the array's place, when it is the only one.
+fn child(
+    reader: &mut Reader<'_>,
+    spec: &'static ElementSpec,
+    item: &Value<'_>,
+    alone: Option<Range<usize>>,
+) -> Option<Node> {
     match item.get_ref() {
         DeValue::String(text) if spec.mixed => text_content(reader, spec, text, item),
-        DeValue::String(_) => {
+        DeValue::String(text) => {
             let tag = spec.tag;
-            let help = match spec.main_child {
-                Some(child) => format!("write {{ {child} = \"…\" }}"),
-                None if spec.text => {
-                    format!("write {{ {tag} = \"…\" }} without brackets, or children only")
-                }
-                None => format!("`{tag}` holds elements only"),
+            let source = reader.problems.source(item.span()).to_owned();
+            let noun = dialled_noun(reader.channel, spec, text);
+            let says = spec.child_names().find(|child| *child == "Say");
+            let remedy = if let Some((noun, text)) = noun {
+                Remedy::write("", format!("{{ {noun} = {} }}", quoted(text)))
+            } else if let Some(child) = spec.main_child.or(says) {
+                Remedy::write("", format!("{{ {child} = {source} }}"))
+            } else if spec.text {
+                format!("write {{ {tag} = \"…\" }} without brackets, or children only").into()
+            } else {
+                format!("`{tag}` holds elements only").into()
             };
+            let is_without = remedy.text.is_none() && spec.text;
             let message = format!("`{tag}` does not mix text with elements");
             let problems = &mut *reader.problems;
-            problems.twilio_error(12200, &UNEXPECTED_TEXT, item.span(), message, help);
+            let error =
+                problems.twilio_error(12200, &UNEXPECTED_TEXT, item.span(), message, remedy);
+            if let Some(array) = alone.filter(|_| is_without) {
+                error.fix(array, source);
+            }
             None
         }
         _ => {
@@ -285,12 +343,18 @@ fn text_content(
     if let (Some(destination), Some(literal)) = (spec.destination, text.literal())
         && let Err(error) = destination.check(literal)
     {
-        bad_text(reader.problems, spec, &error, value.span());
+        bad_text(reader, spec, &error, literal, value.span());
     }
     Some(Node::Text(text))
 }
 
-fn bad_text(problems: &mut Problems, spec: &ElementSpec, error: &ValueError, span: Range<usize>) {
+fn bad_text(
+    reader: &mut Reader<'_>,
+    spec: &ElementSpec,
+    error: &ValueError,
+    text: &str,
+    span: Range<usize>,
+) {
     let (help, number) = match error {
         ValueError::Url(error) => (url_help(error), Some(11100)),
         ValueError::Number(_) => (NUMBER_HELP, Some(13223)),
@@ -299,7 +363,14 @@ fn bad_text(problems: &mut Problems, spec: &ElementSpec, error: &ValueError, spa
     };
     let number = spec.errors.first().copied().or(number);
     let message = format!("the text of `{}` is wrong: {error}", spec.tag);
-    problems.twilio_error(number, check_of(error), span, message, help);
+    let remedy = match dialled_noun(reader.channel, spec, text) {
+        Some((noun, text)) => {
+            Remedy::write(spec.tag, format!("[ {{ {noun} = {} }} ]", quoted(text)))
+        }
+        None => help.into(),
+    };
+    let problems = &mut *reader.problems;
+    problems.twilio_error(number, check_of(error), span, message, remedy);
 }
 
 /// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.

@@ -5,16 +5,17 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
+use toml::de::DeTable;
 
 use super::directory_file::DirectoryFile;
 use super::values::WRONG_CASE;
-use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, did_you_mean};
+use crate::table::diagnostic::{Check, Diagnostic};
+use crate::table::problems::{Key, Place, Problems, Value};
+use crate::table::remedy::{Remedy, did_you_mean};
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, NameProblem};
-use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::{AttributeSpec, Destination, ElementSpec, ValueError};
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
@@ -148,61 +149,62 @@ impl Names {
     }
 
     /// Reports a parameter that no webhook sends, or whose letter case is wrong, so that it `never_is` there.
-    pub(super) fn check_parameter(
+    pub(super) fn check_parameter<'p>(
         &self,
-        problems: &mut Problems,
+        problems: &'p mut Problems,
         name: &str,
-        span: &Range<usize>,
+        place: impl Into<Place>,
         never_is: &str,
-    ) {
+    ) -> Option<&'p mut Diagnostic> {
         if self.own_parameters.contains(name) {
-            return;
+            return None;
         }
-        match parameters::check_name(name) {
-            None => {}
-            Some(NameProblem::Case(known)) => {
+        match parameters::check_name(name)? {
+            NameProblem::Case(known) => {
                 let message = format!(
                     "Twilio spells `{name}` as `{known}`; in another letter case it {never_is}"
                 );
-                problems.error(&WRONG_CASE, span, message, format!("write `{known}`"));
+                let remedy = Remedy::word(format!("write `{known}`"), known);
+                Some(problems.error(&WRONG_CASE, place, message, remedy))
             }
-            Some(NameProblem::Unknown(near)) => {
+            NameProblem::Unknown(near) => {
                 let own = self.own_parameters.iter().map(String::as_str);
-                let help = match near.or_else(|| nearest(name, own)) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => format!(
-                        "if it is a query field of your own, add it: parameters = [\"{name}\"]"
-                    ),
-                };
+                let twilio = near.into_iter().flat_map(|_| parameters::all());
+                let otherwise = format!(
+                    "if it is a query field of your own, add it: parameters = [\"{name}\"]"
+                );
+                let remedy =
+                    did_you_mean('`', name, twilio, did_you_mean('`', name, own, otherwise));
                 let message = format!("no webhook of Twilio's sends `{name}`");
-                problems.warn(&UNKNOWN_PARAMETER, span, message, help);
+                Some(problems.warn(&UNKNOWN_PARAMETER, place, message, remedy))
             }
         }
     }
 
-    /// [`check_parameter`](Self::check_parameter) where a value is compared; for an intercept also one that Twilio sends
-    /// elsewhere, but not with an interaction.
+    /// [`check_parameter`](Self::check_parameter) for a key of `table`, whose value is compared; for an intercept also one
+    /// that Twilio sends elsewhere, but not with an interaction.
     pub(super) fn check_matched_parameter(
         &self,
         problems: &mut Problems,
-        name: &str,
-        span: &Range<usize>,
+        table: &DeTable<'_>,
+        key: &Key<'_>,
         is_intercept: bool,
     ) {
-        self.check_parameter(problems, name, span, "never matches");
-        if !is_intercept
-            || self.own_parameters.contains(name)
-            || parameters::check_name(name).is_some()
-            || parameters::is_of_intercept(name)
+        let (name, span) = (key.get_ref().as_ref(), key.span());
+        if let Some(wrong) = self.check_parameter(problems, name, &span, "never matches") {
+            return wrong.unless_taken(|name| table.contains_key(name));
+        }
+        if !is_intercept || self.own_parameters.contains(name) || parameters::is_of_intercept(name)
         {
             return;
         }
         let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
         let otherwise =
             "Proxy sends interactionType, interactionData and what its webhooks page lists";
-        let help = did_you_mean('`', name, sent, otherwise);
-        let message = format!("Proxy sends no `{name}` with an interaction");
-        problems.warn(&UNKNOWN_PARAMETER, span, message, help);
+        let remedy = did_you_mean('`', name, sent, otherwise);
+        let message = format!("Proxy does not send `{name}` with an interaction");
+        let warning = problems.warn(&UNKNOWN_PARAMETER, span, message, remedy);
+        warning.unless_taken(|name| table.contains_key(name));
     }
 
     /// The error for a directory that the table does not have.
@@ -210,10 +212,10 @@ impl Names {
         &self,
         problems: &mut Problems,
         name: &str,
-        span: &Range<usize>,
+        place: impl Into<Place>,
     ) {
         let known = self.directories.keys();
-        problems.unknown_section(&UNKNOWN_DIRECTORY, "directory", name, known, span);
+        problems.unknown_section(&UNKNOWN_DIRECTORY, "directory", name, known, place);
     }
 }
 

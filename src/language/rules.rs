@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use super::texts::FRAGILE_DEFAULT;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, choice};
+use crate::table::problems::{Key, Problems, Value};
+use crate::table::remedy::choice;
 use crate::table::reply::template::Piece;
 use crate::table::reply::{Element, Node};
 use crate::table::twiml;

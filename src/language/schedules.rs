@@ -9,9 +9,9 @@ use jiff::tz::{TimeZone, db};
 use toml::de::{DeTable, DeValue};
 
 use super::names::Reader;
-use super::shape;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, did_you_mean};
+use crate::table::problems::{Problems, Value};
+use crate::table::remedy::{Remedy, did_you_mean};
 use crate::table::schedule::{Schedule, Span};
 
 pub(super) static BAD_SCHEDULE: Check = Check::new(
@@ -58,7 +58,6 @@ fn schedule(
     let before = problems.count();
     let table = problems.table(value, "a schedule")?;
     let section = format!("[schedule.{name}]");
-    problems.unknown_keys(table, &section, &shape::SCHEDULE.keys());
     let zone = zone(problems, table, &section, &place);
     let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
     let open = problems.required(table, "open", &section, place.clone(), help)?;
@@ -89,7 +88,7 @@ fn zone(
 ) -> Option<TimeZone> {
     let help = "write timezone = \"America/New_York\"";
     let value = problems.required(table, "timezone", section, place.clone(), help)?;
-    let name = problems.text(value, "the name of a time zone")?;
+    let name = problems.name(value, "the name of a time zone")?;
     if let Ok(zone) = TimeZone::get(name) {
         return Some(zone);
     }
@@ -102,7 +101,9 @@ fn zone(
 
 fn spans(problems: &mut Problems, value: &Value<'_>) -> Vec<Span> {
     let help = "write an array: [\"Mon-Fri 09:00-17:30\"]";
-    let array = problems.array(value, "an array of spans", help);
+    let array = problems.array(value, "an array of spans", help, |item| {
+        item.is_str() || matches!(item, DeValue::Datetime(_))
+    });
     let items = array.unwrap_or_default().iter();
     items.filter_map(|item| span(problems, item)).collect()
 }
@@ -117,17 +118,81 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
             let date = Date::new(date.year.try_into().ok()?, month, day);
             Some(Span::on(date.ok()?))
         });
-        let message = "this is no day of the calendar without hours";
+        let message = "this is not a date without hours";
         return span.or_else(|| problems.refuse(&BAD_SCHEDULE, item.span(), message, help));
     }
-    let text = problems.text(item, "a span")?;
+    let text = problems.name(item, "a span")?;
     match text.parse() {
         Ok(span) => Some(span),
         Err(error) => {
-            let message = format!("\"{text}\" is no span: {error}");
-            problems.refuse(&BAD_SCHEDULE, item.span(), message, help)
+            let message = format!("\"{text}\" is not a span: {error}");
+            let remedy = match meant(text) {
+                Some(meant) => Remedy::word(format!("did you mean \"{meant}\"?"), meant),
+                None => help.into(),
+            };
+            problems.refuse(&BAD_SCHEDULE, item.span(), message, remedy)
         }
     }
+}
+
+/// The span that is meant, where only its form is wrong: another dash or space, the whole name of a day, hours without
+/// minutes.
+fn meant(text: &str) -> Option<String> {
+    let plain: String = text
+        .chars()
+        .map(|character| match character {
+            '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+            space if space.is_whitespace() => ' ',
+            other => other,
+        })
+        .collect();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    let joined = words.join(" ").replace(" - ", "-").replace(" .. ", "..");
+    let word = |word: &str| {
+        let ends: Vec<String> = word
+            .split('-')
+            .map(|end| day(end).or(hour(end)).unwrap_or(end.to_owned()))
+            .collect();
+        ends.join("-")
+    };
+    // Digits and a hyphen alone may be a date.
+    let mut meant: Vec<String> = joined.split(' ').map(str::to_owned).collect();
+    let is_first = meant.len() == 1;
+    for part in &mut meant {
+        if !is_first
+            || part.contains(|character: char| character == ':' || character.is_alphabetic())
+        {
+            *part = word(part);
+        }
+    }
+    let meant = meant.join(" ");
+    meant.parse::<Span>().is_ok().then_some(meant)
+}
+
+/// `Mon` for `monday`.
+fn day(text: &str) -> Option<String> {
+    let names = [
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ];
+    let text = text.to_lowercase();
+    let is_name = |name: &&str| text.len() >= 3 && name.to_lowercase().starts_with(&text);
+    names
+        .iter()
+        .find(|name| is_name(name))
+        .map(|name| name[..3].to_owned())
+}
+
+/// `09:00` for `9` or `9:00`.
+fn hour(text: &str) -> Option<String> {
+    let (hour, minute) = text.split_once(':').unwrap_or((text, "00"));
+    let hour: u8 = hour.parse().ok()?;
+    (hour <= 24 && minute.len() == 2).then(|| format!("{hour:02}:{minute}"))
 }
 
 /// The schedules that a `during` or `outside` names.
@@ -144,7 +209,7 @@ pub(super) fn named_schedules(
     let problems = &mut *reader.problems;
     let mut schedules = Vec::new();
     for item in items {
-        let Some(name) = problems.text(item, "the name of a schedule") else {
+        let Some(name) = problems.name(item, "the name of a schedule") else {
             continue;
         };
         if let Some(schedule) = known.get(name) {

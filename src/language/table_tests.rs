@@ -7,12 +7,12 @@ use jiff::Timestamp;
 use toml::de::DeTable;
 
 use super::names::Names;
-use super::shape;
 use crate::table::answer::{Asked, answer};
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::guard::{LOOP_GUARD, LoopGuard};
 use crate::table::intercept::{BLOCK, PASS};
-use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, entries};
+use crate::table::problems::{DUPLICATE_NAME, Problems, Value, entries};
+use crate::table::remedy::{did_you_mean, one_of};
 use crate::table::schedule::parse_moment;
 use crate::table::when::{Mismatch, When};
 use crate::table::{DEFAULT, Miss, Table, twiml};
@@ -99,7 +99,6 @@ fn test_case<'v>(
     whole: &Value<'_>,
     taken: &mut BTreeSet<&'v str>,
 ) -> Option<TableTest<'v>> {
-    problems.unknown_keys(test, "a test", &shape::TEST.keys());
     let help = "write name = \"…\": it says which test has failed";
     let name = problems.required(test, "name", "a test", whole.span(), help)?;
     let place = name.span();
@@ -133,7 +132,8 @@ fn test_case<'v>(
     let step = test.get("step");
     let step = step.and_then(|step| problems.text(step, "the name of a step"));
     let contains = test.get("contains");
-    let contains = contains.and_then(|value| Some((problems.text(value, "a text")?, value.span())));
+    let contains =
+        contains.and_then(|value| Some((problems.text(value, "a string")?, value.span())));
     let at = test.get("at").and_then(|at| test_moment(problems, at));
     if problems.errors_since(count) > 0 {
         return None;
@@ -157,15 +157,15 @@ fn expected<'v>(
     value: &'v Value<'_>,
     webhook: Webhook,
 ) -> Option<&'v str> {
-    let (message, help) = if webhook == Webhook::Intercept {
-        let expect = problems.text(value, "\"block\" or \"pass\"")?;
+    let (message, remedy) = if webhook == Webhook::Intercept {
+        let expect = problems.name(value, "\"block\" or \"pass\"")?;
         if [BLOCK, PASS].contains(&expect) {
             return Some(expect);
         }
         let message = format!("no intercept does \"{expect}\"");
-        (message, "write \"block\" or \"pass\"".to_owned())
+        (message, one_of(expect, &[BLOCK, PASS]))
     } else {
-        let expect = problems.text(value, "the name of a route")?;
+        let expect = problems.name(value, "the name of a route")?;
         if names.routes.contains_key(expect) || [DEFAULT, LOOP_GUARD].contains(&expect) {
             return Some(expect);
         }
@@ -176,10 +176,11 @@ fn expected<'v>(
             _ => "name a route, or write \"default\" or \"loop-guard\"",
         };
         let known = routes.iter().map(|(name, _)| name.as_str());
-        let help = did_you_mean('"', expect, known, otherwise);
-        (format!("there is no route \"{expect}\""), help)
+        let known = known.chain([DEFAULT, LOOP_GUARD]);
+        let remedy = did_you_mean('"', expect, known, otherwise);
+        (format!("there is no route \"{expect}\""), remedy)
     };
-    problems.refuse(&BAD_TEST, value.span(), message, help)
+    problems.refuse(&BAD_TEST, value.span(), message, remedy)
 }
 
 fn test_request(
@@ -196,18 +197,21 @@ fn test_request(
     let mut pairs = Vec::new();
     for (key, value) in entries(fields) {
         let name = key.get_ref().as_ref();
-        names.check_matched_parameter(problems, name, &key.span(), is_intercept);
-        pairs.push((name.to_owned(), problems.text(value, "a text")?.to_owned()));
+        names.check_matched_parameter(problems, fields, key, is_intercept);
+        pairs.push((
+            name.to_owned(),
+            problems.text(value, "a string")?.to_owned(),
+        ));
     }
     Some(pairs.into_iter().collect())
 }
 
 fn test_channel(problems: &mut Problems, value: &Value<'_>) -> Option<Channel> {
-    let text = problems.text(value, "\"voice\" or \"message\"")?;
+    let text = problems.name(value, "\"voice\" or \"message\"")?;
     Channel::from_name(text).or_else(|| {
         let message = format!("there is no channel \"{text}\"");
-        let help = "write \"voice\" or \"message\"";
-        problems.refuse(&BAD_TEST, value.span(), message, help)
+        let channels = Channel::ALL.map(Channel::as_str);
+        problems.refuse(&BAD_TEST, value.span(), message, one_of(text, &channels))
     })
 }
 
@@ -215,21 +219,21 @@ fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> 
     let Some(value) = test.get("webhook") else {
         return Some(Webhook::OutOfSession);
     };
-    let text = problems.text(value, "the name of a webhook")?;
+    let text = problems.name(value, "the name of a webhook")?;
     let webhook = Webhook::from_name(text)
         .filter(|webhook| webhook.wants_document() || *webhook == Webhook::Intercept);
     webhook.or_else(|| {
         let message = format!("a test cannot ask a webhook \"{text}\"");
-        let help = "write \"out-of-session\", \"webhook\" or \"intercept\"";
-        problems.refuse(&BAD_TEST, value.span(), message, help)
+        let webhooks = ["out-of-session", "webhook", "intercept"];
+        problems.refuse(&BAD_TEST, value.span(), message, one_of(text, &webhooks))
     })
 }
 
 fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> {
-    let text = problems.moment(value, "a moment", WRITE_AT)?;
+    let text = problems.moment(value, "a date and time", WRITE_AT)?;
     parse_moment(&text).or_else(|| {
         let help = "write it with its zone or offset: \"2026-12-24T12:00[America/New_York]\"";
-        let message = format!("\"{text}\" is no moment in time");
+        let message = format!("\"{text}\" is not a date and time");
         problems.refuse(&BAD_TEST, value.span(), message, help)
     })
 }

@@ -6,7 +6,8 @@ use std::ops::Range;
 use super::directory_file::unknown_column;
 use super::names::{CellCheck, Owner, Reader, Rule, StepReference, Uses, check_session};
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, did_you_mean, listed};
+use crate::table::problems::Problems;
+use crate::table::remedy::{Remedy, did_you_mean, listed};
 use crate::table::reply::template::{
     FILTERS, Field, FieldValue, Piece, TemplateError, TemplateErrorKind, Text,
 };
@@ -138,31 +139,29 @@ pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> 
 }
 
 fn bad_template(problems: &mut Problems, text: &str, error: &TemplateError, slot: &Slot<'_>) {
-    let help = match &error.kind {
+    let remedy: Remedy = match &error.kind {
         TemplateErrorKind::UnknownFilter(name) => did_you_mean(
             '`',
             name,
             FILTERS,
             format!("there are {}", listed(&FILTERS)),
         ),
-        TemplateErrorKind::Unclosed => {
-            "close it with }}; for two braces write {{ \"{{\" }}".to_owned()
-        }
+        TemplateErrorKind::Unclosed => "close it with }}; for two braces write {{ \"{{\" }}".into(),
         TemplateErrorKind::DefaultWithout => {
-            "write default(\"a text\") or default(Parameter)".to_owned()
+            "write default(\"a text\") or default(Parameter)".into()
         }
-        _ => "write {{ Name }} or {{ Name | filter }}".to_owned(),
+        _ => "write {{ Name }} or {{ Name | filter }}".into(),
     };
     // The fault's own place, when the text stands in the file letter for letter.
-    let place = match problems.file().text[slot.span.clone()].find(text) {
+    let place = match problems.source(slot.span.clone()).find(text) {
         Some(offset) => {
             let start = slot.span.start + offset;
-            start + error.span.start..start + error.span.end
+            (start + error.span.start..start + error.span.end).into()
         }
-        None => slot.span.clone(),
+        None => problems.within(&slot.span, text),
     };
     let number = (slot.destination == Some(Destination::Url)).then_some(11300);
-    problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), help);
+    problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), remedy);
 }
 
 /// Puts columns in the place of the dotted names that stand for them; `false` when one stands for no column, which is
@@ -184,14 +183,18 @@ fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>
                     *value = FieldValue::Column { directory, column };
                     continue;
                 }
-                unknown_column(reader.problems, &directory, column, span);
+                let place = reader.problems.within(span, name).last(column.len());
+                unknown_column(reader.problems, &directory, column, place);
             }
             // What is wrong with it has been reported.
             Some(None) => {}
             None if parameters::is_json(first) || names.own_parameters.contains(&**name) => {
                 continue;
             }
-            None => names.unknown_directory(reader.problems, first, span),
+            None => {
+                let place = reader.problems.within(span, name).first(first.len());
+                names.unknown_directory(reader.problems, first, place);
+            }
         }
         is_right = false;
     }
@@ -223,7 +226,8 @@ fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
 /// Reports a parameter of a template that is always empty, or that no webhook sends.
 fn check_parameter(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) {
     let names = reader.names;
-    names.check_parameter(reader.problems, name, span, "is always empty");
+    let place = reader.problems.within(span, name);
+    names.check_parameter(reader.problems, name, place, "is always empty");
     check_session(reader, name, span, "say it in the reply that leads here");
 }
 

@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::{Problems, one_of};
+use crate::table::problems::Problems;
+use crate::table::remedy::one_of;
 use crate::twilio::number::E164;
 use crate::twilio::parameters::{self, Parameter, ParameterKind};
 

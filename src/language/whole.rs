@@ -11,8 +11,8 @@ use super::attributes::UNUSUAL_VALUE;
 use super::names::{CellCheck, Names, StepReference, Uses};
 use super::shape;
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::{Problems, did_you_mean, entries};
-use crate::twilio::spelling::nearest;
+use crate::table::problems::{Problems, entries};
+use crate::table::remedy::did_you_mean;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
     "missing-default",
@@ -67,22 +67,16 @@ out, or declare that everybody may know it: `public = ["phone"]` in the director
     r#"voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." } ]"#,
 );
 
-/// The most cells of one column that are reported for one place: more of them are one mistake.
-pub(super) const MOST_BAD_CELLS: usize = 20;
-
 pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
     check_steps(problems, uses);
     check_columns(names, problems, uses);
-    let misspelt = || file.keys().filter(|key| !shape::FILE.has(key.get_ref()));
-    if !file.contains_key("default")
-        && !misspelt().any(|key| nearest(key.get_ref(), ["default"]).is_some())
-    {
+    if !file.contains_key("default") {
         let help = "add [default] with voice = [ { Say = \"…\" } ]: what everybody else hears";
         let end = problems.file().text.len();
         let message = "the file has no [default]";
         problems.error(&MISSING_DEFAULT, end..end, message, help);
     }
-    if misspelt().next().is_none() {
+    if file.keys().all(|key| shape::FILE.has(key.get_ref())) {
         // A section that could not be read may use what no other does.
         check_unused(names, problems, file, uses);
     }
@@ -98,9 +92,10 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
             continue;
         }
         let otherwise = format!("add a route with step = \"{step}\"");
-        let help = did_you_mean('"', step, steps.iter().copied(), otherwise);
+        let remedy = did_you_mean('"', step, steps.iter().copied(), otherwise);
         let message = format!("no route has step = \"{step}\"");
-        problems.error(&UNKNOWN_STEP, &reference.span, message, help);
+        let place = problems.within(&reference.span, &format!("step={step}"));
+        problems.error(&UNKNOWN_STEP, place.last(step.len()), message, remedy);
     }
     let led_to = uses.steps.iter().map(|reference| reference.step.as_str());
     // A step that is led to, and later one that has been reported.
@@ -193,15 +188,15 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         // An empty cell leaves its attribute or element out.
         .filter(|(_, cell)| check.is_required || !cell.is_empty())
         .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
-    for (row, error) in bad.take(MOST_BAD_CELLS) {
-        let (file, span) = file.place(row, check.column + 1);
+    for (row, error) in bad {
+        let place = file.place(row, check.column + 1);
         let (severity, check, must) = if error.is_suspicion() {
             (Severity::Warning, &UNUSUAL_VALUE, "may not")
         } else {
             (Severity::Error, &BAD_CELL, "cannot")
         };
         let message = format!("this cell {must} stand there: {error}");
-        problems.add(severity, check, span, message, &help).file = file;
+        problems.add(severity, check, place, message, &*help);
     }
 }
 
@@ -221,20 +216,20 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
             }
             let (message, help) = match section {
                 "directory" => (
-                    format!("no condition looks into \"{name}\""),
+                    format!("directory \"{name}\" is never used"),
                     format!(
-                        "write when = {{ Called = {{ in = \"{name}\" }} }}, or take the section out"
+                        "write when = {{ Called = {{ in = \"{name}\" }} }}, or remove the section"
                     ),
                 ),
                 "schedule" => (
-                    format!("no route is open by \"{name}\""),
-                    format!("write during = \"{name}\" in a route, or take the section out"),
+                    format!("schedule \"{name}\" is never used"),
+                    format!("write during = \"{name}\" in a route, or remove the section"),
                 ),
                 // What is wrong with one that could not be read has been reported.
                 _ if !matches!(names.replies.get(name), Some(Some(_))) => continue,
                 _ => (
-                    format!("no route has reply = \"{name}\""),
-                    "take the section out, or use it".to_owned(),
+                    format!("reply \"{name}\" is never used"),
+                    format!("write reply = \"{name}\" in a route, or remove the section"),
                 ),
             };
             problems.warn(&UNUSED, key.span(), message, help);

@@ -67,7 +67,7 @@ fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Where a file is that a table names.
-pub(super) fn beside(table: &Path, written: &str) -> PathBuf {
+pub(crate) fn beside(table: &Path, written: &str) -> PathBuf {
     table.parent().unwrap_or(Path::new("")).join(written)
 }
 

@@ -80,23 +80,32 @@ pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
     let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics
         .iter()
         .partition(|diagnostic| diagnostic.severity == Severity::Error);
-    for diagnostic in errors.into_iter().chain(warnings).take(MOST_LOGGED) {
+    let folded = language::folded(errors.into_iter().chain(warnings));
+    for one in folded.iter().take(MOST_LOGGED) {
+        let diagnostic = one.diagnostic;
         let (line, column) = diagnostic.file.position(diagnostic.span.start);
         let code = diagnostic.check.code;
         let file = diagnostic.file.name.as_str();
         let help = shown(&diagnostic.help);
         let message = shown(&diagnostic.message);
         let error_number = diagnostic.error_number;
+        let more = (one.more > 0).then_some(one.more);
         match diagnostic.severity {
             Severity::Error => {
-                error!(file, line, column, code, help, error_number, "{message}");
+                error!(
+                    file,
+                    line, column, code, help, error_number, more, "{message}"
+                );
             }
             Severity::Warning => {
-                warn!(file, line, column, code, help, error_number, "{message}");
+                warn!(
+                    file,
+                    line, column, code, help, error_number, more, "{message}"
+                );
             }
         }
     }
-    let more = diagnostics.len().saturating_sub(MOST_LOGGED);
+    let more = folded.len().saturating_sub(MOST_LOGGED);
     if more > 0 {
         warn!(more, "more is wrong; `check` shows all of it");
     }
