@@ -16,7 +16,9 @@ use twiml_responder::table::answer::{Asked, answer};
 use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 use twiml_responder::twilio::signature::secrets::Secrets;
-use twiml_responder::twilio::signature::{Algorithm, Content, Secret, Signed, sign, verify};
+use twiml_responder::twilio::signature::{
+    Algorithm, Content, Secret, Signed, Signer, sign, verify,
+};
 
 use crate::support::{TOKEN, URL, body, compiled, form, table, template};
 
@@ -90,6 +92,7 @@ fn run_part(part: &str, times: usize) {
             }
             "signature" => {
                 let signed = Signed {
+                    signer: Signer::Twilio,
                     signature: Some(&signature),
                     settings: None,
                     account_sid: form.first("AccountSid").unwrap_or_default(),

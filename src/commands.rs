@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 yes, 1 no, 2 could not do it. Results go to standard output, everything else to standard error.
 
+mod call;
 mod check;
 mod explain;
 mod import;
@@ -71,6 +72,8 @@ enum Command {
     Check(check::Arguments),
     /// Show which route answers a request, why, and with what
     Explain(explain::Arguments),
+    /// Call or text the table from the terminal
+    Call(call::Arguments),
     /// Turn existing TwiML into a route
     Import(import::Arguments),
     /// Show which recorded requests another table answers differently
@@ -117,6 +120,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Call(arguments) => call::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -9,12 +9,16 @@ mod conditions;
 mod coverage;
 mod dead_routes;
 mod directories;
+mod dialling;
 mod directory_file;
+mod documents;
 mod drawing;
 mod element_remedies;
 mod elements;
 mod fixes;
+mod extra;
 pub mod import;
+mod menus;
 mod names;
 mod routes;
 mod rules;
@@ -23,20 +27,24 @@ pub mod schema;
 mod sessions;
 mod settings;
 mod shape;
+mod stray_markup;
 mod syntax;
 mod table_tests;
 mod texts;
+mod urls;
 mod values;
 mod whole;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::{SignedDuration, Timestamp};
 use toml::de::DeTable;
 
 use self::directory_file::Places;
 use self::names::{Names, Uses, first_places};
+use self::schedules::Passing;
 use self::table_tests::RanTest;
 use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
@@ -50,6 +58,7 @@ pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
 pub use self::drawing::{Shown, folded};
 pub use self::fixes::{Mended, fixed, mend};
+pub use self::values::never_sent;
 
 /// A table that may go live, and what was found about it.
 #[derive(Debug)]
@@ -64,6 +73,7 @@ pub struct Compiled {
     /// How many rows each directory file has, by the path that the table has for it.
     pub rows: BTreeMap<String, usize>,
     tests: Vec<RanTest>,
+    passing: Vec<Passing>,
 }
 
 impl Compiled {
@@ -71,6 +81,16 @@ impl Compiled {
     #[must_use]
     pub fn tests(&self) -> usize {
         self.tests.len()
+    }
+
+    /// Warnings about the days of schedules that have passed more than a month before this moment, in no order: last week's
+    /// holiday is no mistake. The table is compiled without a clock, so that it is the same at every hour.
+    #[must_use]
+    pub fn passed_days(&self, now: Timestamp) -> Vec<Diagnostic> {
+        const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);
+        let passed = self.passing.iter();
+        let passed = passed.filter(|passing| now.duration_since(passing.end) >= MONTH);
+        passed.map(|passing| passing.warning.clone()).collect()
     }
 
     /// What the tests reach. Looks at every route for every test, which is why a table is compiled without it.
@@ -113,9 +133,15 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 
     // The table as a whole.
     whole::check(&names, &mut problems, file, &uses);
-    let is_toml = repaired.is_none();
-    let table = is_toml.then(|| table(&names, &mut problems, routes, intercepts, default, limits));
-    let table = table.flatten();
+    let rules = (limits, whole::waiting_steps(&uses));
+    let table = if repaired.is_none() {
+        table(&names, &mut problems, routes, intercepts, default, rules)
+    } else {
+        None
+    };
+    if let Some(table) = &table {
+        menus::check(table, &uses.menus, &mut problems);
+    }
 
     // The tests in the file.
     let (failed_tests, tests) = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
@@ -126,6 +152,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
             failed_tests,
             rows: names.rows(),
             tests,
+            passing: names.passing,
         }),
         _ => {
             let mut found = problems.into_sorted();
@@ -147,8 +174,8 @@ fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &d
         ..Names::default()
     };
     names.own_parameters = settings::parameters(problems, file.get("parameters"));
-    names.extra = settings::extra(problems, file.get("extra"));
-    names.schedules = schedules::schedules(problems, file.get("schedule"));
+    names.extra = extra::extra(problems, file.get("extra"));
+    (names.schedules, names.passing) = schedules::schedules(problems, file.get("schedule"));
     names.directories = directories::directories(problems, file.get("directory"), files);
     // From here on texts refer to directories, and elements to defaults.
     names.defaults = attributes::defaults(&names, problems, uses, file.get("defaults"));
@@ -163,7 +190,7 @@ fn table(
     routes: Vec<(Route, Range<usize>)>,
     intercepts: Vec<(Intercept, Range<usize>)>,
     default: Option<DefaultReplies>,
-    limits: Limits,
+    (limits, waiting_steps): (Limits, BTreeSet<Box<str>>),
 ) -> Option<Table> {
     if problems.has_errors() {
         // What could not be read would be missing from a proof that a route never answers.
@@ -171,7 +198,8 @@ fn table(
     }
     let (routes, places): (_, Vec<_>) = routes.into_iter().unzip();
     let (intercepts, intercept_places): (_, Vec<_>) = intercepts.into_iter().unzip();
-    let table = Table::new(routes, intercepts, default?, limits);
+    let mut table = Table::new(routes, intercepts, default?, limits);
+    table.waiting_steps = waiting_steps;
     let files = names.directories.iter().filter_map(|(name, directory)| {
         let places = &directory.as_ref()?.places;
         matches!(places, Places::Csv { .. }).then_some(name.as_str())

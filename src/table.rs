@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod condition;
 pub mod diagnostic;
+pub mod dialogue;
 pub mod directory;
 pub mod guard;
 mod index;
@@ -17,6 +18,8 @@ pub mod twiml;
 pub(crate) mod visible;
 pub mod when;
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -24,7 +27,7 @@ use self::directory::BoundRow;
 use self::guard::Limits;
 use self::index::Index;
 use self::intercept::Intercept;
-use self::reply::{EMPTY_DOCUMENT, Reply};
+use self::reply::{EMPTY_DOCUMENT, Reply, Sends};
 use self::when::{Mismatch, When};
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::Facts;
@@ -43,6 +46,8 @@ pub struct Table {
     pub intercepts: Vec<Intercept>,
     /// What the guards allow.
     pub limits: Limits,
+    /// The steps that one call asks again and again without going in circles, because it waits there.
+    pub waiting_steps: BTreeSet<Box<str>>,
 }
 
 /// What `[default]` answers: there is always something for both channels.
@@ -71,7 +76,7 @@ impl DefaultReply {
         Self {
             reply: Reply::Ready {
                 document: document.clone(),
-                sends: false,
+                sends: Sends::Nothing,
             },
             plain: document,
         }
@@ -136,6 +141,7 @@ impl Table {
             default,
             intercepts,
             limits,
+            waiting_steps: BTreeSet::new(),
         }
     }
 
@@ -278,7 +284,7 @@ impl Route {
     }
 
     /// The step that it answers; empty for requests without one.
-    fn step(&self) -> &str {
+    pub(crate) fn step(&self) -> &str {
         self.step.as_deref().unwrap_or_default()
     }
 }

@@ -8,7 +8,9 @@ use twiml_responder::table::guard::LoopGuard;
 use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::request::{Form, Request, Webhook, sample};
 use twiml_responder::twilio::signature::secrets::Secrets;
-use twiml_responder::twilio::signature::{Algorithm, Content, Secret, Signed, sign, verify};
+use twiml_responder::twilio::signature::{
+    Algorithm, Content, Secret, Signed, Signer, sign, verify,
+};
 
 const URL: &str = "https://example.com/out-of-session";
 
@@ -36,6 +38,7 @@ fn a_static_reply_takes_three_allocations() {
     let mut request = || {
         let (form, query) = (Form::parse(body.as_bytes()), Form::parse(b""));
         let signed = Signed {
+            signer: Signer::Twilio,
             signature: Some(&signature),
             settings: None,
             account_sid: form.first("AccountSid").unwrap_or_default(),

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use annotate_snippets::Renderer;
+use jiff::Timestamp;
 use proptest::prelude::*;
 use twiml_responder::language::{CHECKS, Files, NoFiles, compile, fixed, mend};
 use twiml_responder::table::diagnostic::{Diagnostic, File, Severity};
@@ -58,10 +59,17 @@ impl Files for Changed<'_> {
     }
 }
 
-/// Everything that is said about a table: all of a bad one's diagnostics, a good one's warnings and failed tests.
+/// The moment at which days of schedules have passed: 2026-06-01T12:00:00Z.
+const NOW: Timestamp = Timestamp::constant(1_780_315_200, 0);
+
+/// Everything that is said about a table: all of a bad one's diagnostics, a good one's warnings, passed days and failed
+/// tests.
 fn diagnostics(text: &str, files: &dyn Files) -> Vec<Diagnostic> {
     match compile(&file(text), files) {
-        Ok(compiled) => [compiled.warnings, compiled.failed_tests].concat(),
+        Ok(compiled) => {
+            let passed = compiled.passed_days(NOW);
+            [compiled.warnings, passed, compiled.failed_tests].concat()
+        }
         Err(diagnostics) => diagnostics,
     }
 }

@@ -5,9 +5,10 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
-use twiml_responder::table::answer::{Asked, answer};
+use twiml_responder::table::answer::{Answer, Asked, answer};
 use twiml_responder::table::diagnostic::File;
-use twiml_responder::table::guard::{LOOP_GUARD, LoopGuard};
+use twiml_responder::table::guard::{GuardReason, LOOP_GUARD, LoopGuard};
+use twiml_responder::table::reply::Sends;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
 /// By what a retry is known.
@@ -51,10 +52,19 @@ fn text() -> impl Strategy<Value = Text> {
         .prop_map(|(pair, known, later)| Text { pair, known, later })
 }
 
-fn table(replies: usize) -> Table {
+/// A table that answers the sender, or passes texts on to somebody else, so many times.
+fn table(most: usize, relays: bool) -> Table {
+    let (limit, other, to) = if relays {
+        ("relays", "replies", ", to = \"{{ others.phone }}\"")
+    } else {
+        ("replies", "relays", "")
+    };
     let text = format!(
-        "[loop_guard]\nreplies = {replies}\nper = \"{PER}s\"\n\
-         [default]\nvoice = []\nmessage = [{{ Message = \"Thanks!\" }}]\n"
+        "[loop_guard]\n{limit} = {most}\n{other} = 1\nper = \"{PER}s\"\n\
+         [directory.others]\nrows = [{{ number = \"*\", phone = \"+14155550199\" }}]\n\
+         [[route]]\nname = \"texts\"\nwhen = {{ To = {{ in = \"others\" }} }}\n\
+         message = [{{ Message = \"{{{{ Body }}}}\"{to} }}]\n\
+         [default]\nvoice = []\n"
     );
     compiled(&text)
 }
@@ -96,8 +106,9 @@ fn is_answered(
     };
     let answer = answer(table, guard, &asked);
     assert_eq!(answer.route == LOOP_GUARD, answer.guarded.is_some());
-    assert_eq!(answer.sends, answer.guarded.is_none());
-    answer.sends
+    let sends = answer.sends != Sends::Nothing;
+    assert_eq!(sends, answer.guarded.is_none());
+    sends
 }
 
 /// What a pair was told: when, to which text, and whether it was answered. Retries are not in it.
@@ -108,9 +119,10 @@ proptest! {
     #[test]
     fn no_pair_ever_gets_more_and_none_gets_less(
         replies in 1..5_usize,
+        relays in any::<bool>(),
         texts in prop::collection::vec(text(), 1..32),
     ) {
-        let (table, guard) = (table(replies), LoopGuard::new());
+        let (table, guard) = (table(replies, relays), LoopGuard::new());
         let per = SignedDuration::from_secs(PER);
         let mut told: [Told; 3] = Default::default();
         let mut now: Timestamp = "2026-11-20T17:00:00.5Z".parse().expect("a moment");
@@ -167,5 +179,102 @@ proptest! {
                 prop_assert_eq!(route, if is_over { LOOP_GUARD } else { "default" }, "{} of {:?}", place, visits);
             }
         }
+    }
+}
+
+/// Two people, or two machines, who write to each other through a number of ours.
+const RELAY: &str = r#"
+[directory.parties]
+rows = [
+  { number = "+14155550100", other = "+14155550101" },
+  { number = "+14155550101", other = "+14155550100" },
+  { number = "+14155550102", other = "+14155550102" },
+]
+[[route]]
+name = "relay"
+when = { From = { in = "parties" } }
+message = [ { Message = "{{ Body }}", to = "{{ parties.other }}" } ]
+[[route]]
+name = "forward"
+when = { Body = "forward" }
+message = [ { Message = "{{ From }} wrote", to = "+14155550199" } ]
+[[route]]
+name = "both"
+when = { Body = "both" }
+message = [ { Message = "{{ From }} wrote", to = "+14155550199" }, { Message = "Thanks!" } ]
+[default]
+voice = []
+message = [ { Message = "Who are you?" } ]
+"#;
+
+/// A document for a text to our number.
+fn texted<'t>(
+    table: &'t Table,
+    guard: &LoopGuard,
+    from: &str,
+    body: &str,
+    sid: usize,
+) -> Answer<'t> {
+    let sid = format!("SM{sid}");
+    let pairs = [
+        ("MessageSid", &*sid),
+        ("To", "+15005550006"),
+        ("From", from),
+        ("Body", body),
+    ];
+    let (body, query) = (pairs.into_iter().collect(), Form::default());
+    let request = Request::new(Webhook::Plain, &body, &query);
+    let asked = Asked {
+        request: &request,
+        url: "https://example.com/webhook",
+        token: "",
+        now: Timestamp::UNIX_EPOCH,
+    };
+    answer(table, guard, &asked)
+}
+
+#[test]
+fn two_people_write_to_each_other_and_two_machines_come_to_an_end() {
+    let (table, guard) = (compiled(RELAY), LoopGuard::new());
+    let parties = ["+14155550100", "+14155550101"];
+    // Each answers what the other has just written.
+    let mut relayed = 0;
+    while relayed < 1000 {
+        let answer = texted(&table, &guard, parties[relayed % 2], "hello", relayed);
+        if let Some(reason) = answer.guarded {
+            assert_eq!(
+                (reason, answer.sends),
+                (GuardReason::Relays(60), Sends::Nothing)
+            );
+            break;
+        }
+        assert_eq!((answer.route, answer.sends), ("relay", Sends::Relay));
+        relayed += 1;
+    }
+    assert_eq!(relayed, 120, "sixty of each");
+    // Somebody else's texts are not counted with theirs, nor are answers to them.
+    let other = texted(&table, &guard, "+14155550105", "hello", 2000);
+    assert_eq!((other.route, other.sends), ("default", Sends::Reply));
+}
+
+#[test]
+fn what_goes_to_the_sender_as_well_is_a_reply() {
+    let table = compiled(RELAY);
+    for (from, body, sends, most) in [
+        ("+14155550105", "forward", Sends::Relay, 60),
+        ("+14155550105", "both", Sends::Reply, 3),
+        // A party who is its own other.
+        ("+14155550102", "hello", Sends::Reply, 3),
+        // Our own phone writes to itself.
+        ("+14155550199", "forward", Sends::Reply, 3),
+    ] {
+        let guard = LoopGuard::new();
+        assert_eq!(
+            texted(&table, &guard, from, body, 0).sends,
+            sends,
+            "{from} {body}"
+        );
+        let sent = (1..100).filter(|n| texted(&table, &guard, from, body, *n).guarded.is_none());
+        assert_eq!(sent.count(), most - 1, "{from} {body}");
     }
 }

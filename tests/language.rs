@@ -380,6 +380,49 @@ fn rows_of_a_file_and_rows_in_place_answer_alike() {
     }
 }
 
+// What people say and type.
+
+#[test]
+fn what_people_say_is_compared_without_case_and_closing_punctuation() {
+    let table = table(
+        "[directory.words]\nkey = \"word\"\nrows = [{ word = \"Opening hours?\" }, { word = \"lost*\" }]\n\
+         [[route]]\nname = \"sales\"\nstep = \"said\"\nwhen = { SpeechResult = \"sales\" }\nvoice = []\n\
+         [[route]]\nname = \"support\"\nstep = \"said\"\nwhen = { SpeechResult = [\"Support!\", \"Help.\"] }\nvoice = []\n\
+         [[route]]\nname = \"billing\"\nstep = \"said\"\nwhen = { SpeechResult = \"*Bill*\" }\nvoice = []\n\
+         [[route]]\nname = \"exactly\"\nstep = \"said\"\nwhen = { SpeechResult = { regex = \"^Yes( please)?$\" } }\nvoice = []\n\
+         [[route]]\nname = \"word\"\nstep = \"said\"\nwhen = { SpeechResult = { in = \"words\" } }\nvoice = []\n\
+         [[route]]\nname = \"nothing\"\nstep = \"said\"\nwhen = { SpeechResult = { present = false } }\nvoice = []\n\
+         [[route]]\nname = \"text\"\nstep = \"said\"\nwhen = { TranscriptionText = \"CALL ME\" }\nvoice = []\n\
+         [[route]]\nname = \"start\"\nvoice = [{ Gather = \"\", input = \"speech\", action = \"?step=said\" }]\n",
+    );
+    let route = |pairs: &[(&str, &str)]| call(pairs).step("said").route(&table);
+    for (said, answers) in [
+        ("Sales.", "sales"),
+        (" SALES! ", "sales"),
+        ("sales", "sales"),
+        ("Sales. Please.", "default"),
+        ("support", "support"),
+        ("help?", "support"),
+        ("My bills.", "billing"),
+        ("yes please.", "exactly"),
+        ("Yes, please.", "default"),
+        ("opening hours", "word"),
+        ("Lost property.", "word"),
+        ("", "nothing"),
+        ("...", "nothing"),
+    ] {
+        let text = ("TranscriptionText", "Sales.");
+        assert_eq!(route(&[("SpeechResult", said), text]), answers, "{said:?}");
+    }
+    let text = ("TranscriptionText", "Call me.");
+    assert_eq!(route(&[("SpeechResult", "x"), text]), "text");
+    // What is typed keeps its punctuation, and everything else is compared letter for letter.
+    assert_eq!(
+        route(&[("SpeechResult", "x"), ("StableSpeechResult", "Sales.")]),
+        "default"
+    );
+}
+
 // Schedules.
 
 const HOURS: &str = "\
@@ -885,24 +928,32 @@ fn machines_get_no_answer() {
 }
 
 #[test]
-fn every_opt_out_word_is_known_in_any_case_and_only_alone() {
+fn every_opt_out_word_is_known_in_every_spelling_and_only_alone() {
     let table = talker("");
     let silenced = |body: &str| is_silenced(&text(&[("Body", body)]).answered(&table));
     for word in OPT_OUT_WORDS {
         let lower = word.to_lowercase();
         let mixed: String = word[..1].chars().chain(lower[1..].chars()).collect();
+        let spaced: String = word.chars().flat_map(|letter| [letter, ' ']).collect();
+        let full_width = |letter| char::from_u32(u32::from(letter) + 0xfee0);
+        let full_width: String = word.chars().filter_map(full_width).collect();
         for body in [
             word,
             &lower,
             &mixed,
+            &spaced,
+            &full_width,
             &format!(" {lower}\r\n"),
             &format!("\t{word} "),
+            &format!("{mixed}."),
+            &format!("\"{word}\"!!"),
+            &format!("«\u{a0}{lower}\u{a0}»"),
         ] {
             assert!(silenced(body), "{body:?}");
         }
         for body in [
             format!("{word} it"),
-            format!("{word}."),
+            format!("{word}.it"),
             format!("please {lower}"),
             format!("{word}S"),
         ] {
@@ -910,7 +961,30 @@ fn every_opt_out_word_is_known_in_any_case_and_only_alone() {
             assert!(!silenced(&body), "{body:?}");
         }
     }
-    for body in ["", "ST OP", "STOPPEN", "stop all", "hello"] {
+    for body in [
+        "ST OP",
+        "stop all",
+        "OPT OUT",
+        "Opt-out",
+        "opt–out",
+        "Arrêt",
+        "ARRÊTÉ",
+        "arre\u{302}te\u{301}",
+        "Début.",
+    ] {
+        assert!(silenced(body), "{body:?}");
+    }
+    let long = format!("STOP{}", " ".repeat(1500));
+    assert!(silenced(&long));
+    for body in [
+        "",
+        "...",
+        "STOPPEN",
+        "hello",
+        "yes",
+        "please stop calling me",
+        &format!("S{}TOP", " ".repeat(1500)),
+    ] {
         assert!(!silenced(body), "{body:?}");
     }
 }
@@ -1011,6 +1085,56 @@ fn a_call_that_comes_back_too_often_gets_the_default() {
         )])),
         100
     );
+}
+
+#[test]
+fn a_call_that_waits_is_not_counted_where_only_a_wait_url_leads() {
+    const WAIT: &str = "[[route]]\nname = \"in\"\nwhen = { Digits = \"0\" }\nvoice = [{ Enqueue = \"q\", waitUrl = \"?step=wait\", action = \"?step=left\" }]\n\
+         [[route]]\nname = \"room\"\nwhen = { Digits = \"1\" }\n\
+         voice = [{ Dial = [{ Conference = \"c\", waitUrl = \"/webhook?step=room\" }] }]\n\
+         [[route]]\nname = \"left\"\nstep = \"left\"\nvoice = []\n";
+    const ON_HOLD: &str = "{ Say = \"Please hold.\" }";
+    for (elsewhere, hold, counted) in [
+        ("", ON_HOLD, false),
+        // At once, and so without end.
+        ("", "{ Redirect = \"?step=wait\" }", true),
+        (
+            "[[route]]\nname = \"menu\"\nwhen = { Digits = \"2\" }\nvoice = [{ Gather = \"\", action = \"?step=wait\" }]\n",
+            ON_HOLD,
+            true,
+        ),
+        (
+            "[[route]]\nname = \"menu\"\nwhen = { Digits = \"2\" }\nvoice = [{ Gather = \"\", action = \"https://example.com/webhook?step=wait\" }]\n",
+            ON_HOLD,
+            true,
+        ),
+        (
+            "[[route]]\nname = \"menu\"\nwhen = { Digits = \"2\" }\nvoice = [{ Gather = \"\", action = \"?step={{ Digits }}\" }]\n",
+            ON_HOLD,
+            true,
+        ),
+    ] {
+        let table = table(&format!(
+            "{elsewhere}{WAIT}\
+             [[route]]\nname = \"hold\"\nstep = \"wait\"\nvoice = [{hold}]\n\
+             [[route]]\nname = \"alone\"\nstep = \"room\"\nvoice = [{{ Say = \"You are alone.\" }}]\n"
+        ));
+        for (step, is_counted) in [
+            ("wait", counted),
+            ("room", elsewhere.contains("{{")),
+            ("left", true),
+            ("", true),
+        ] {
+            let guard = LoopGuard::new();
+            let asked = call(&[]).step(step);
+            let last = (0..40).map(|_| asked.heard(&table, &guard).route).last();
+            assert_eq!(
+                last.as_deref() == Some(LOOP_GUARD),
+                is_counted,
+                "{step:?} {elsewhere}{hold}"
+            );
+        }
+    }
 }
 
 #[test]

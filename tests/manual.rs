@@ -48,6 +48,24 @@ fn the_manual_page_has_every_command_and_option() {
 }
 
 #[test]
+fn the_page_of_commands_has_the_help_of_each() {
+    const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/commands.md");
+    let page = std::fs::read_to_string(PAGE).expect("docs/commands.md is there");
+    let introduction = page.split("\n## ").next().unwrap_or_default().trim_end();
+    let sections = commands().into_iter().map(|command| {
+        let help = printed(&[&command, "--help"]);
+        format!("\n## {command}\n\n```text\n{}\n```\n", help.trim_end())
+    });
+    let written = format!("{introduction}\n{}", sections.collect::<String>());
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(PAGE, written).expect("the folder can be written");
+    } else {
+        let advice = "UPDATE=1 cargo test --test manual writes docs/commands.md";
+        assert!(page == written, "{advice}");
+    }
+}
+
+#[test]
 fn every_shell_completes_every_command_and_option() {
     let commands = commands();
     for shell in SHELLS {

@@ -11,6 +11,7 @@ use twiml_responder::service::metrics::{Metrics, RouteCounters};
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, AnswerKind};
 use twiml_responder::table::diagnostic::File;
+use twiml_responder::table::reply::Sends;
 use twiml_responder::twilio::channel::Channel;
 
 /// A table of routes with these names, in this order.
@@ -51,7 +52,7 @@ fn answer(metrics: &Metrics, routes: &RouteCounters, table: &Table, position: us
         position: Some(position),
         body: bytes::Bytes::new(),
         kind: AnswerKind::Document,
-        sends: false,
+        sends: Sends::Nothing,
         cut_texts: 0,
         failure: None,
         guarded: None,

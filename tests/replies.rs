@@ -641,14 +641,6 @@ fn an_element_whose_text_comes_out_empty_is_left_out() {
             "<Response><Gather action=\"https://example.com:8443/next\"/></Response>",
         ),
         (
-            "{ Dial = \"{{ Caller }}\" }, { Say = \"Nobody.\" }",
-            "<Response><Say>Nobody.</Say></Response>",
-        ),
-        (
-            "{ Dial = [{ Number = \"{{ Caller }}\" }, { Number = \"+15005550009\" }] }",
-            "<Response><Dial><Number>+15005550009</Number></Dial></Response>",
-        ),
-        (
             "{ Pause = \"\" }, { Say = \"a\", voice = \"{{ campaign }}\" }",
             "<Response><Pause/><Say>a</Say></Response>",
         ),
@@ -667,6 +659,218 @@ fn an_element_whose_text_comes_out_empty_is_left_out() {
     );
 }
 
+/// A table that sends or says this for the row of the number that was called, which has cells or none.
+fn of_row(reply: &str) -> Table {
+    table(&format!(
+        "[directory.d]\nrows = [\n\
+         {{ number = \"+15005550001\", phone = \"+14155550101\", page = \"https://example.com/a\" }},\n\
+         {{ number = \"+15005550002\", phone = \"\", page = \"\" }}]\n\
+         [[route]]\nname = \"route\"\nwhen = {{ Called = {{ in = \"d\" }} }}\n{reply}\n"
+    ))
+}
+
+#[test]
+fn an_empty_cell_leaves_out_what_it_leads_to() {
+    let (full, empty) = ([("Called", "+15005550001")], [("Called", "+15005550002")]);
+    for (verbs, with_cell, without) in [
+        (
+            "{ Dial = \"{{ d.phone }}\", callerId = \"+15005550001\" }, { Say = \"Nobody.\" }",
+            "<Dial callerId=\"+15005550001\">+14155550101</Dial><Say>Nobody.</Say>",
+            "<Say>Nobody.</Say>",
+        ),
+        (
+            "{ Dial = [{ Number = \"{{ d.phone }}\" }, { Number = \"+15005550009\" }], callerId = \"+15005550001\" }",
+            "<Dial callerId=\"+15005550001\"><Number>+14155550101</Number><Number>+15005550009</Number></Dial>",
+            "<Dial callerId=\"+15005550001\"><Number>+15005550009</Number></Dial>",
+        ),
+        (
+            "{ Play = \"{{ d.page }}\" }, { Hangup = \"\" }",
+            "<Play>https://example.com/a</Play><Hangup/>",
+            "<Hangup/>",
+        ),
+        (
+            "{ Record = \"\", action = \"{{ d.page }}\" }",
+            "<Record action=\"https://example.com/a\"/>",
+            "<Record/>",
+        ),
+    ] {
+        let table = of_row(&format!("voice = [{verbs}]"));
+        assert_eq!(
+            said(&table, &full),
+            format!("<Response>{with_cell}</Response>")
+        );
+        assert_eq!(
+            said(&table, &empty),
+            format!("<Response>{without}</Response>")
+        );
+    }
+    let table = of_row(
+        "message = [{ Message = \"a\", to = \"{{ d.phone }}\" }, { Message = \"b\", from = \"{{ d.phone }}\" }]",
+    );
+    assert_eq!(
+        sent(&table, &full),
+        "<Response><Message to=\"+14155550101\">a</Message><Message from=\"+14155550101\">b</Message></Response>"
+    );
+    assert_eq!(
+        sent(&table, &empty),
+        "<Response><Message>b</Message></Response>"
+    );
+    // What is too long is found all the same.
+    let text = "a".repeat(1601);
+    let file = format!(
+        "[[route]]\nname = \"route\"\nmessage = [{{ Message = \"{text}\", to = \"{{{{ Caller }}}}\" }}]\n{DEFAULT}"
+    );
+    let diagnostics = compile(&File::new("responses.toml", file), &NoFiles).expect_err("too long");
+    assert!(
+        diagnostics
+            .iter()
+            .any(|found| found.check.code == "too-long")
+    );
+}
+
+#[test]
+fn a_request_that_does_not_say_whom_to_reach_gives_the_default() {
+    const DEFAULT_SAID: &str = "<Response><Say>This is the default.</Say></Response>";
+    const DEFAULT_SENT: &str = "<Response><Message>This is the default.</Message></Response>";
+    for dial in [
+        "{ Dial = \"{{ Caller }}\" }, { Say = \"Nobody.\" }",
+        "{ Dial = [{ Number = \"+15005550009\" }, { Number = \"{{ Caller }}\" }] }",
+        "{ Dial = [{ Client = \"{{ Caller }}\" }] }",
+        "{ Dial = [{ Number = \"{{ d.phone | default(Caller) }}\" }] }",
+    ] {
+        let table = of_row(&format!("voice = [{dial}]"));
+        let answer = answered(&table, &[("CallSid", "CA1"), ("Called", "+15005550002")]);
+        assert_eq!(
+            answer.failure.as_ref().map(|(route, _)| *route),
+            Some("route"),
+            "{dial}"
+        );
+        assert_eq!(
+            (answer.route, &*document(&answer)),
+            ("default", DEFAULT_SAID)
+        );
+    }
+    for to in [
+        "{{ Caller }}",
+        "{{ From | lower }}",
+        "{{ d.phone | default(From) }}",
+    ] {
+        let table = of_row(&format!("message = [{{ Message = \"a\", to = \"{to}\" }}]"));
+        let answer = answered(&table, &[("MessageSid", "SM1"), ("Called", "+15005550002")]);
+        assert_eq!(
+            answer
+                .failure
+                .as_ref()
+                .map(|(_, error)| error.to_string())
+                .as_deref(),
+            Some("the value for to of Message cannot stand there: a number is empty")
+        );
+        assert_eq!(
+            (answer.route, &*document(&answer)),
+            ("default", DEFAULT_SENT)
+        );
+    }
+}
+
+// What people send and say is passed on.
+
+const AT_TWILIO: &str =
+    "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000001";
+
+/// A table that passes a text on, with up to ten pictures.
+fn relay() -> Table {
+    let media = (0..10).map(|n| format!("{{ Media = \"{{{{ MediaUrl{n} }}}}\" }}"));
+    let media = media.collect::<Vec<_>>().join(", ");
+    of_row(&format!(
+        "message = [{{ Message = [{{ Body = \"{{{{ Body }}}}\" }}, {media}], to = \"{{{{ d.phone }}}}\" }}]"
+    ))
+}
+
+#[test]
+fn a_text_is_passed_on_with_all_of_its_pictures_and_nothing_that_is_not_there() {
+    let table = relay();
+    let urls: Vec<(String, String)> = (0..10)
+        .map(|n| {
+            (
+                format!("MediaUrl{n}"),
+                format!("{AT_TWILIO}/Messages/MM1/Media/ME{n}"),
+            )
+        })
+        .collect();
+    for pictures in 0..=10 {
+        for body in ["", "Look & see"] {
+            let mut pairs = vec![("Called", "+15005550001"), ("Body", body)];
+            let urls = urls[..pictures].iter();
+            pairs.extend(urls.clone().map(|(name, url)| (&**name, &**url)));
+            let mut content: String = urls
+                .map(|(_, url)| format!("<Media>{url}</Media>"))
+                .collect();
+            if !body.is_empty() {
+                content.insert_str(0, "<Body>Look &amp; see</Body>");
+            }
+            let message = match &*content {
+                "" => "<Response/>".to_owned(),
+                some => {
+                    format!("<Response><Message to=\"+14155550101\">{some}</Message></Response>")
+                }
+            };
+            assert_eq!(
+                sent(&table, &pairs),
+                message,
+                "{pictures} pictures, {body:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn only_what_is_at_twilio_is_passed_on() {
+    let path = AT_TWILIO.trim_start_matches("https://api.twilio.com");
+    let (relay, play) = (
+        relay(),
+        of_row("voice = [{ Play = \"{{ RecordingUrl }}\" }, { Hangup = \"\" }]"),
+    );
+    for (origin, is_passed_on) in [
+        ("https://api.twilio.com", true),
+        ("https://api.dublin.ie1.twilio.com", true),
+        ("https://api.sydney.au1.twilio.com", true),
+        ("https://api.twilio.com.evil.example", false),
+        ("https://api.twilio.com@evil.example", false),
+        ("https://user:pass@api.twilio.com", false),
+        ("https://api.twilio.com:443", false),
+        ("https://api.twilio.com\\@evil.example", false),
+        ("https:\\\\api.twilio.com", false),
+        ("https://API.TWILIO.COM", false),
+        ("HTTPS://api.twilio.com", false),
+        ("http://api.twilio.com", false),
+        ("https://evil.example/?https://api.twilio.com", false),
+        ("//api.twilio.com", false),
+        ("", false),
+    ] {
+        let url = format!("{origin}{path}/Recordings/RE1");
+        let called = ("Called", "+15005550001");
+        let passed = sent(&relay, &[called, ("Body", "a"), ("MediaUrl3", &url)]);
+        let media = if is_passed_on {
+            format!("<Media>{url}</Media>")
+        } else {
+            String::new()
+        };
+        let message = format!("<Message to=\"+14155550101\"><Body>a</Body>{media}</Message>");
+        assert_eq!(passed, format!("<Response>{message}</Response>"), "{url}");
+        let played = said(&play, &[called, ("RecordingUrl", &url)]);
+        let recording = if is_passed_on {
+            format!("<Play>{url}</Play>")
+        } else {
+            String::new()
+        };
+        assert_eq!(
+            played,
+            format!("<Response>{recording}<Hangup/></Response>"),
+            "{url}"
+        );
+    }
+}
+
 #[test]
 fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
     for (verbs, pairs, message) in [
@@ -678,7 +882,7 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
         (
             "{ Dial = \"+15005550009\", callerId = \"{{ Caller }}\" }",
             [("Caller", "(anonymous)")],
-            "the value for callerId of Dial cannot stand there: a number begins with `+` and its country code",
+            "the value for callerId of Dial cannot stand there: it must be a number, or letters, digits and + - _ . @ : only",
         ),
         (
             "{ Gather = [{ Say = \"{{ SpeechResult }}\", loop = \"{{ Digits }}\" }], action = \"/next\" }",
@@ -688,7 +892,7 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
         (
             "{ Dial = \"+15005550009\", ringTone = \"{{ Digits }}\" }",
             [("Digits", "#")],
-            "the value for ringTone of Dial cannot stand there: it is not one of the values that TwiML knows",
+            "the value for ringTone of Dial cannot stand there: it is not one of the values that TwiML allows",
         ),
         (
             "{ Dial = [{ Client = \"{{ Caller }}\" }] }",

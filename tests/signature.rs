@@ -8,7 +8,7 @@ use twiml_responder::twilio::request::Form;
 use twiml_responder::twilio::signature::diagnosis::{Hints, diagnose};
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{
-    Algorithm, Content, Failure, Secret, Signed, sign, verify,
+    Algorithm, Content, Failure, Secret, Signed, Signer, sign, verify,
 };
 
 /// Collected from the libraries' tests and recomputed with two of them; `_meta` says which.
@@ -22,8 +22,12 @@ const REFUSED_HERE: [&str; 1] = [
 ];
 
 fn vectors() -> Vec<Value> {
+    vectors_of("vectors")
+}
+
+fn vectors_of(kind: &str) -> Vec<Value> {
     let file: Value = serde_json::from_str(VECTORS).expect("the vectors are JSON");
-    file["vectors"]
+    file[kind]
         .as_array()
         .expect("the vectors are an array")
         .clone()
@@ -64,6 +68,7 @@ fn check(wanted: &str) {
         None => Content::Bytes(text(&vector, "body").as_bytes()),
     };
     let signed = Signed {
+        signer: Signer::Twilio,
         signature: Some(text(&vector, "signature")),
         settings: None,
         account_sid: "",
@@ -155,6 +160,51 @@ vectors! {
     docs_security_page
 }
 
+#[test]
+fn signalwires_signatures_are_accepted_with_its_keys_alone() {
+    let vectors = vectors_of("signalwire");
+    assert_eq!(vectors.len(), 3);
+    for vector in &vectors {
+        let form = form(vector).expect("a form");
+        let key = text(vector, "token");
+        let verdict = |signer, file: &str, settings| {
+            let signed = Signed {
+                signer,
+                signature: Some(text(vector, "signature")),
+                settings,
+                account_sid: form.first("AccountSid").unwrap_or_default(),
+                content: Content::Form(&form),
+            };
+            let secrets = Secrets::parse(file).expect(file);
+            verify(&secrets, &[text(vector, "url")], &signed)
+        };
+        let signalwires = format!("signalwire {key}");
+        let with_others = format!("0123456789abcdef\nsignalwire other\n{signalwires}");
+        // The header with Twilio's settings is Twilio's.
+        for settings in [None, Some("key=x,algorithm=HMAC_SHA256")] {
+            for file in [&signalwires, &with_others] {
+                let accepted = verdict(Signer::SignalWire, file, settings);
+                assert_eq!(accepted, Ok(0), "{}", text(vector, "id"));
+            }
+        }
+        let as_token = format!("0{key}\nwebhooks_sharedkey_1 {key}");
+        for (signer, file) in [
+            (Signer::Twilio, &signalwires),
+            (Signer::Twilio, &with_others),
+            (Signer::SignalWire, &as_token),
+            (Signer::SignalWire, &format!("signalwire {key}0")),
+        ] {
+            assert_eq!(verdict(signer, file, None), Err(Failure::Mismatch));
+        }
+        let named = Some("key=webhooks_sharedkey_1");
+        assert_eq!(verdict(Signer::Twilio, &as_token, named), Ok(0));
+        assert_eq!(
+            verdict(Signer::SignalWire, &as_token, named),
+            Err(Failure::Mismatch)
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn a_form_is_signed_as_its_sorted_pairs_behind_the_url(
@@ -185,6 +235,7 @@ proptest! {
         let signature = sign(&Secret::new("token"), Algorithm::HmacSha1, &url, Content::Form(&form));
         let secrets = Secrets::parse("token").expect("a token");
         let verdict = |form| verify(&secrets, &[url.as_str()], &Signed {
+            signer: Signer::Twilio,
             signature: Some(&signature),
             settings: None,
             account_sid: "",
@@ -202,16 +253,20 @@ proptest! {
         url in "\\PC{0,30}|https?://\\PC{0,30}",
         body in prop::collection::vec(any::<u8>(), 0..40),
     ) {
-        let secrets = Secrets::parse("token\nwebhooks_sharedkey_1 secret").expect("two secrets");
+        let file = "token\nwebhooks_sharedkey_1 secret\nsignalwire key";
+        let secrets = Secrets::parse(file).expect("three secrets");
         let form = Form::parse(&body);
         for content in [Content::Form(&form), Content::Query, Content::Bytes(&body)] {
-            let signed = Signed {
-                signature: Some(&signature),
-                settings: settings.as_deref(),
-                account_sid: "",
-                content,
-            };
-            prop_assert!(verify(&secrets, &[&url], &signed).is_err());
+            for signer in [Signer::Twilio, Signer::SignalWire] {
+                let signed = Signed {
+                    signer,
+                    signature: Some(&signature),
+                    settings: settings.as_deref(),
+                    account_sid: "",
+                    content,
+                };
+                prop_assert!(verify(&secrets, &[&url], &signed).is_err());
+            }
         }
     }
 
@@ -226,6 +281,7 @@ proptest! {
         let token = Secret::new("token-of-ours");
         let signature = sign(&token, Algorithm::HmacSha1, "https://example.com/", Content::Form(&form));
         let signed = Signed {
+            signer: Signer::Twilio,
             signature: Some(&signature),
             settings: None,
             account_sid: "",

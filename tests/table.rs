@@ -146,8 +146,8 @@ fn the_sample_table_answers_as_its_comments_say() {
         ),
         (
             call(&[ride, rider, ("Digits", "2")]).at_step("lost"),
-            "default",
-            "not in use",
+            "other-key",
+            "That key is not in use.",
         ),
         (
             call(&[ride, rider, ("Digits", "1")]),
@@ -302,8 +302,8 @@ fn a_text_is_met_exactly_or_with_stars() {
         &[("+14155550100", true), ("+1415", true), ("+1414", false)],
     );
     condition(
-        "{ SpeechResult = \"*lost*bag*\" }",
-        "SpeechResult",
+        "{ CallerName = \"*lost*bag*\" }",
+        "CallerName",
         &[
             ("I lost my bag.", true),
             ("lostbag", true),
@@ -343,8 +343,8 @@ fn the_keys_of_a_condition_hold_as_they_are_named() {
         ],
     );
     condition(
-        "{ SpeechResult = { regex = '\\bbag\\b' } }",
-        "SpeechResult",
+        "{ CallerName = { regex = '\\bbag\\b' } }",
+        "CallerName",
         &[("my bag!", true), ("baggage", false), ("BAG", false)],
     );
     condition(

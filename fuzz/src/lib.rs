@@ -22,7 +22,7 @@ use twiml_responder::twilio::signature::diagnosis::{Hints, diagnose};
 use twiml_responder::twilio::signature::public_url::PublicUrl;
 use twiml_responder::twilio::signature::secrets::Secrets;
 use twiml_responder::twilio::signature::{
-    Algorithm, Content, Failure, Secret, Signed, sign, verify,
+    Algorithm, Content, Failure, Secret, Signed, Signer, sign, verify,
 };
 use twiml_responder::twilio::vocabulary::{self, ElementSpec};
 
@@ -229,6 +229,7 @@ pub fn url(bytes: &[u8]) {
     // Whatever the texts are, the search for a reason ends.
     let candidates = [public, asked];
     let about = |signature| Signed {
+        signer: Signer::Twilio,
         signature: Some(signature),
         settings: None,
         account_sid: "",

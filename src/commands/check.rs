@@ -5,6 +5,7 @@ mod fixes;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use jiff::Timestamp;
 
 use super::load_table::{DirectoryLimit, MOST_PRINTED, count, drawn};
 use super::output::{self, counted};
@@ -67,6 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             // A failed test is an error here like any other.
             let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
             diagnostics.append(&mut compiled.warnings);
+            diagnostics.append(&mut compiled.passed_days(Timestamp::now()));
             language::sort(&mut diagnostics, &file);
             (Some(compiled), diagnostics)
         }

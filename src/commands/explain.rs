@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::load_table::{DirectoryLimit, load_table};
-use super::request_fields::{RequestFields, webhook_parser};
+use super::request_fields::{RequestFields, moment, webhook_parser};
 use super::{Format, Outcome, output};
 use crate::table::answer::{Answer, AnswerKind, Asked, answer};
 use crate::table::condition::{Condition, Subject};
 use crate::table::guard::{Limits, LoopGuard};
 use crate::table::intercept::{Intercept, PASS};
-use crate::table::schedule::{Schedule, parse_moment};
+use crate::table::reply::Sends;
+use crate::table::schedule::Schedule;
 use crate::table::twiml;
 use crate::table::when::{Mismatch, When};
 use crate::table::{Miss, Table};
@@ -55,12 +56,6 @@ pub(super) struct Arguments {
     limit: DirectoryLimit,
     #[command(flatten)]
     fields: RequestFields,
-}
-
-fn moment(text: &str) -> Result<Timestamp, String> {
-    parse_moment(text).ok_or_else(|| {
-        "write it with its zone or offset: 2026-12-24T12:00[America/New_York]".to_owned()
-    })
 }
 
 /// What `--format json` prints.
@@ -277,11 +272,16 @@ fn print_route(request: &Request<'_>, answer: &Answer<'_>, tried: &[Tried<'_>], 
     }
     if let Some(verdict) = answer.guarded {
         note(format!("the guard answers instead: {verdict}"));
-    } else if request.channel() == Channel::Message && answer.sends && limits.replies > 0 {
-        note(format!(
-            "the guard allows {} such answers in {} s",
-            limits.replies, limits.per_seconds
-        ));
+    } else if request.channel() == Channel::Message {
+        let (most, what) = match answer.sends {
+            Sends::Nothing => (0, ""),
+            Sends::Reply => (limits.replies, "such answers"),
+            Sends::Relay => (limits.relays, "relayed texts of these two numbers"),
+        };
+        if most > 0 {
+            let seconds = limits.per_seconds;
+            note(format!("the guard allows {most} {what} in {seconds} s"));
+        }
     }
     if request.value("Caller").is_empty() {
         note("no Caller is given, so the caller counts as withheld".to_owned());

@@ -24,6 +24,12 @@ pub(super) fn complain(text: &str) {
     write(anstream::stderr().lock(), text);
 }
 
+/// Writes the beginning of a line, behind which somebody is to type.
+pub(super) fn prompt(text: &str) {
+    let mut to = io::stdout().lock();
+    let _: io::Result<()> = write!(to, "{text}").and_then(|()| to.flush());
+}
+
 fn write(mut to: impl Write, text: &str) {
     // If even this fails, there is no one left to tell.
     let _: io::Result<()> = writeln!(to, "{text}").and_then(|()| to.flush());

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::Timestamp;
 
+use crate::table::schedule::parse_moment;
 use crate::twilio::request::{Form, Webhook};
 
 /// The fields of a request.
@@ -40,6 +42,13 @@ fn pair(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE, such as Called=+15005550006".to_owned()),
     }
+}
+
+/// The moment that an option names.
+pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+    parse_moment(text).ok_or_else(|| {
+        "write it with its zone or offset: 2026-12-24T12:00[America/New_York]".to_owned()
+    })
 }
 
 /// The parser of an option that names one of these webhooks.

@@ -9,7 +9,7 @@ use super::secret_sources::{SecretSources, TOKEN_VARIABLE};
 use super::{Outcome, output};
 use crate::twilio::request::Form;
 use crate::twilio::signature::diagnosis::{Hints, diagnose};
-use crate::twilio::signature::{Content, Signed, verify};
+use crate::twilio::signature::{Content, Signed, Signer, verify};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -25,6 +25,9 @@ pub(super) struct Arguments {
     /// The header X-Twilio-Signature
     #[arg(long, value_name = "SIGNATURE")]
     signature: String,
+    /// The signature is that of X-SignalWire-Signature
+    #[arg(long)]
+    signalwire: bool,
     /// The header X-Twilio-Webhooks-Signature-Settings
     #[arg(long, value_name = "HEADER")]
     settings: Option<String>,
@@ -54,6 +57,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut forms = form.iter().chain([&query]);
     let account_sid = forms.find_map(|form| form.first("AccountSid"));
     let signed = Signed {
+        signer: if arguments.signalwire {
+            Signer::SignalWire
+        } else {
+            Signer::Twilio
+        },
         signature: Some(&arguments.signature),
         settings: arguments.settings.as_deref(),
         account_sid: account_sid.unwrap_or_default(),

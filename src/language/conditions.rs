@@ -3,23 +3,25 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
 use super::directory_file::{DirectoryFile, unknown_column};
-use super::names::{Names, Owner, Reader, check_session, unbound};
+use super::names::{ABSENT_PARAMETER, FollowUp, Names, Owner, Reader, check_session, unbound};
 use super::shape;
-use super::values::check_value;
+use super::values::check_condition;
 use super::whole::BAD_CELL;
 use crate::table::condition::{
     BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject,
-    folded, folds,
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::Directory;
 use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, entries};
 use crate::table::remedy::{Remedy, choice, did_you_mean, listed};
 use crate::table::when::Alternative;
-use crate::twilio::parameters;
+use crate::twilio::channel::Channel;
+use crate::twilio::parameters::{self, Comparison};
+use crate::twilio::request::{Form, Request, Webhook};
 
 pub(super) static MISPLACED_KEY: Check = Check::new(
     "misplaced-key",
@@ -140,14 +142,50 @@ fn condition(
         return None;
     }
     let is_intercept = reader.owner == Owner::Intercept;
-    names.check_matched_parameter(problems, table, key, is_intercept);
+    let is_there = |name: &str| table.contains_key(name);
+    names.check_matched_parameter(problems, key, is_there, is_intercept);
     let help = "test it in the route that leads here, and give each outcome a step of its own";
     check_session(reader, name, &key.span(), help);
     let demand = demand(reader, name, value)?;
-    Some(Condition {
+    let condition = Condition {
         subject: Subject::Parameter(names.parameter(name)),
         demand,
-    })
+    };
+    check_presence(reader, name, &condition, &key.span());
+    Some(condition)
+}
+
+/// Reports a condition that an absent parameter cannot meet, where the parameter is always absent.
+fn check_presence(reader: &mut Reader<'_>, name: &str, condition: &Condition, span: &Range<usize>) {
+    let nothing = Form::default();
+    let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
+    let is_own = reader.names.own_parameters.contains(name);
+    if is_own || condition.holds(&request, Timestamp::UNIX_EPOCH) != Some(false) {
+        return;
+    }
+    if let Some(channel) = reader.only_channel
+        && !parameters::may_come_with(name, channel)
+    {
+        let (one, others) = match channel {
+            Channel::Voice => ("a call", "texts"),
+            Channel::Message => ("a text", "calls"),
+        };
+        let message = format!("{one} never has `{name}`, and this route has no reply to {others}");
+        let other = Channel::ALL.into_iter().find(|other| *other != channel);
+        let key = other.map_or("voice", Channel::as_str);
+        let help = format!("take the condition out, or write {key} = [ … ]");
+        let problems = &mut *reader.problems;
+        problems.warn(&ABSENT_PARAMETER, span, message, help);
+    } else if let Some(kinds) = parameters::follow_ups_with(name)
+        && matches!(reader.owner, Owner::Route { in_step: true, .. })
+    {
+        reader.uses.follow_ups.push(FollowUp {
+            step: String::new(),
+            parameter: name.to_owned(),
+            kinds,
+            span: span.clone(),
+        });
+    }
 }
 
 /// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
@@ -212,14 +250,10 @@ fn text_demand(reader: &mut Reader<'_>, subject: &str, text: &str, span: Range<u
         let help = "write what the value must be; a template fills in texts of a reply only";
         let message = "conditions take no templates";
         reader.problems.error(&BAD_CONDITION, &span, message, help);
-    }
-    let is_own = reader.names.own_parameters.contains(subject);
-    check_value(reader.problems, subject, is_own, text, span);
-    if folds(subject) {
-        Demand::text(&folded(text))
     } else {
-        Demand::text(text)
+        check_condition(reader.names, reader.problems, subject, text, span);
     }
+    Demand::text(&Comparison::of(subject).folded(text))
 }
 
 fn table_demand(
@@ -267,14 +301,15 @@ fn keyed_demand(
     }
     let mut reading = Reading {
         subject,
-        folds: folds(subject),
+        comparison: Comparison::of(subject),
         problems: reader.problems,
         directory: &mut |problems, name, value| {
             if !names.directories.contains_key(name) {
                 names.unknown_directory(problems, name, value.span());
                 return None;
             }
-            reader.uses.directories.insert(name.to_owned());
+            let looked_up = reader.uses.directories.entry(name.to_owned());
+            looked_up.or_default().insert(subject.to_owned());
             directory_for(names, subject, name)
         },
     };
@@ -357,14 +392,8 @@ fn condition_keys() -> Vec<&'static str> {
     keys
 }
 
-/// A directory as a parameter looks into it: for one that is compared without regard to case, so are its keys.
+/// A directory as a parameter looks into it: its keys are compared as the parameter is.
 fn directory_for(names: &Names, parameter: &str, name: &str) -> Option<Arc<Directory>> {
     let file = names.directories.get(name)?.as_ref()?;
-    let folds = folds(parameter);
-    let directory = if folds {
-        file.folded()
-    } else {
-        &file.directory
-    };
-    Some(Arc::clone(directory))
+    Some(Arc::clone(file.compared(Comparison::of(parameter))))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::table_tests::RanTest;
+use super::table_tests::{RanRequest, RanTest};
 use crate::table::condition::Condition;
 use crate::table::when::When;
 use crate::table::{Miss, Table};
@@ -53,12 +53,14 @@ pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
     let intercepts = table.intercepts.iter();
     let intercepts = intercepts.map(|one| Reached::new(&one.name, &one.when));
     let mut intercepts: Vec<_> = intercepts.collect();
-    for test in tests {
-        let request = Request::new(test.webhook, &test.body, &test.query);
-        if test.webhook == Webhook::Intercept {
-            let verdicts = table.intercept_verdicts(&request, test.now);
+    let requests = tests.iter();
+    let requests = requests.flat_map(|test| test.requests.iter().map(|ran| (ran, test.now)));
+    for (RanRequest { sent, decided_by }, now) in requests {
+        let request = Request::new(sent.webhook, &sent.body, &sent.query);
+        if sent.webhook == Webhook::Intercept {
+            let verdicts = table.intercept_verdicts(&request, now);
             for (reached, (_, miss)) in intercepts.iter_mut().zip(verdicts) {
-                reached.follow(&request, test.now);
+                reached.follow(&request, now);
                 if miss.is_none() {
                     reached.decides = true;
                     break;
@@ -66,14 +68,14 @@ pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
             }
             continue;
         }
-        for (reached, (_, miss)) in routes.iter_mut().zip(table.verdicts(&request, test.now)) {
+        for (reached, (_, miss)) in routes.iter_mut().zip(table.verdicts(&request, now)) {
             match miss {
                 Some(Miss::Step(_) | Miss::Silent(_) | Miss::ProxyOnly) => {}
-                Some(_) => reached.follow(&request, test.now),
+                Some(_) => reached.follow(&request, now),
                 None => {
-                    reached.follow(&request, test.now);
+                    reached.follow(&request, now);
                     // Another answers when this one cannot be written.
-                    reached.decides |= *reached.name == test.decided_by;
+                    reached.decides |= *reached.name == *decided_by;
                     break;
                 }
             }

@@ -343,6 +343,7 @@ impl Search<'_> {
         demand.holds(&Seen {
             value,
             is_cell: self.is_cell,
+            channel: None,
             withheld: None,
             now: None,
         })

@@ -6,11 +6,11 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::values::{BAD_NUMBER, number_fault};
 use crate::table::diagnostic::{Check, Diagnostic, File};
 use crate::table::directory::{AddError, Directory, Row};
 use crate::table::problems::{DUPLICATE_NAME, Place, Problems, Value};
 use crate::table::remedy::{Remedy, did_you_mean, listed};
+use crate::twilio::parameters::Comparison;
 use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_KEY: Check = Check::new(
@@ -85,11 +85,15 @@ impl Files for NoFiles {
 #[derive(Debug)]
 pub(super) struct DirectoryFile {
     pub directory: Arc<Directory>,
+    /// The name of the column of its keys.
+    pub key: String,
     /// The columns that callers may hear or read although they are dialled.
     pub public: Vec<String>,
     pub places: Places,
-    /// The directory for parameters that are compared without regard to case.
-    folded: OnceCell<Arc<Directory>>,
+    /// The directory for parameters that people type.
+    typed: OnceCell<Arc<Directory>>,
+    /// The directory for parameters that people say.
+    spoken: OnceCell<Arc<Directory>>,
 }
 
 /// Where the cells of a directory stand.
@@ -110,12 +114,14 @@ pub(super) enum Places {
 }
 
 impl DirectoryFile {
-    fn new(directory: Directory, places: Places) -> Self {
+    fn new(directory: Directory, key: String, places: Places) -> Self {
         Self {
             directory: Arc::new(directory),
+            key,
             public: Vec::new(),
             places,
-            folded: OnceCell::new(),
+            typed: OnceCell::new(),
+            spoken: OnceCell::new(),
         }
     }
 
@@ -127,10 +133,14 @@ impl DirectoryFile {
         }
     }
 
-    /// The directory with its keys folded, made when it is first asked for.
-    pub(super) fn folded(&self) -> &Arc<Directory> {
-        self.folded
-            .get_or_init(|| Arc::new(self.directory.folded()))
+    /// The directory with its keys in the form in which values are compared, made when it is first asked for.
+    pub(super) fn compared(&self, comparison: Comparison) -> &Arc<Directory> {
+        let folded = match comparison {
+            Comparison::Exact => return &self.directory,
+            Comparison::Typed => &self.typed,
+            Comparison::Spoken => &self.spoken,
+        };
+        folded.get_or_init(|| Arc::new(self.directory.folded(comparison)))
     }
 
     /// Where a cell stands; `position` 0 is the key.
@@ -199,8 +209,8 @@ pub(super) fn unknown_column<'p>(
 /// A directory while its rows are read.
 pub(super) struct Rows {
     directory: Directory,
-    /// Whether its keys are numbers.
-    is_number: bool,
+    /// The column of its keys.
+    key: String,
     /// The file in which the rows stand.
     file: Arc<File>,
     /// Where each row begins.
@@ -212,7 +222,7 @@ impl Rows {
     pub(super) fn new(name: &str, key: &str, columns: Vec<String>, file: &Arc<File>) -> Self {
         Self {
             directory: Directory::new(name, columns),
-            is_number: key == NUMBER,
+            key: key.to_owned(),
             file: Arc::clone(file),
             starts: Vec::new(),
         }
@@ -238,10 +248,6 @@ impl Rows {
             let help = "write a whole value, or the beginning of values and `*`";
             let message = "`*` may only end a key";
             problems.error(&BAD_KEY, (file, place()), message, help);
-        } else if self.is_number
-            && let Some((severity, message, help)) = number_fault(key)
-        {
-            problems.add(severity, &BAD_NUMBER, (file, place()), message, help);
         }
         let (check, message, help) = match added {
             Ok(()) => return,
@@ -271,7 +277,7 @@ impl Rows {
             file: self.file,
             cells,
         };
-        DirectoryFile::new(self.directory, places)
+        DirectoryFile::new(self.directory, self.key, places)
     }
 }
 
@@ -340,7 +346,7 @@ pub(super) fn csv_file(
         records: rows.starts,
         fields: std::iter::once(key_field).chain(others).collect(),
     };
-    Some(DirectoryFile::new(rows.directory, places))
+    Some(DirectoryFile::new(rows.directory, rows.key, places))
 }
 
 fn csv_text(

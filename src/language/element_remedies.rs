@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
+use super::extra::ElementKind;
 use super::names::Reader;
 use super::values::NUMBER_HELP;
 use crate::table::problems::{Key, Value, entries};
@@ -14,17 +15,17 @@ use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueType};
 /// The remedy for a text in an element that takes none: it is the value of an attribute, or belongs into a child.
 pub(super) fn text_remedy(
     reader: &Reader<'_>,
-    spec: &ElementSpec,
+    kind: ElementKind<'_>,
     whole: (&DeTable<'_>, &Range<usize>),
     text: &str,
     value: &Value<'_>,
 ) -> Remedy {
-    let tag = spec.tag;
+    let (tag, spec) = (kind.tag, kind.spec);
     let source = reader.problems.source(value.span());
     if let Some(name) = attribute_for(spec, whole.0, text) {
         return empty_with(reader, tag, whole, &[format!("{name} = {source}")]);
     }
-    let children: Vec<&str> = spec.child_names().collect();
+    let children = reader.names.extra.child_names(kind);
     let child = match *children {
         [] if !spec.needs_content => return Remedy::write(tag, "\"\""),
         [only] => Some(only),
@@ -59,21 +60,21 @@ fn attribute_for(spec: &ElementSpec, table: &DeTable<'_>, value: &str) -> Option
 /// The remedy for the content of an element that is neither a string nor an array.
 pub(super) fn table_remedy(
     reader: &Reader<'_>,
-    spec: &'static ElementSpec,
+    kind: ElementKind<'_>,
     whole: (&DeTable<'_>, &Range<usize>),
     value: &Value<'_>,
 ) -> Remedy {
-    let tag = spec.tag;
+    let (tag, spec) = (kind.tag, kind.spec);
     let otherwise = || Remedy::from(format!("write {{ {tag} = \"…\" }}"));
     match value.get_ref() {
         DeValue::Table(content) => {
             let is_inline = reader.problems.source(value.span()).starts_with('{');
-            let remedy = content_remedy(reader, spec, whole, content);
+            let remedy = content_remedy(reader, kind, whole, content);
             remedy.filter(|_| is_inline).unwrap_or_else(otherwise)
         }
         DeValue::Boolean(true) if !spec.needs_content => Remedy::write(tag, "\"\""),
         _ => match reader.problems.digits(value) {
-            Some(digits) if spec.text => match spec.destination.map(|to| to.check(&digits)) {
+            Some(digits) if kind.takes_text() => match spec.destination.map(|to| to.check(&digits)) {
                 None | Some(Ok(())) => Remedy::write(tag, format!("\"{digits}\"")),
                 Some(Err(_)) if spec.dials => NUMBER_HELP.into(),
                 Some(Err(_)) => otherwise(),
@@ -91,7 +92,7 @@ pub(super) fn table_remedy(
 /// `Record = { maxLength = 60 }`, where there are only attributes.
 fn content_remedy(
     reader: &Reader<'_>,
-    spec: &'static ElementSpec,
+    kind: ElementKind<'_>,
     whole: (&DeTable<'_>, &Range<usize>),
     content: &DeTable<'_>,
 ) -> Option<Remedy> {
@@ -99,8 +100,9 @@ fn content_remedy(
         let span = key.span().start..value.span().end;
         reader.problems.source(span).to_owned()
     };
-    let child = |key: &Key<'_>| vocabulary::child_of(reader.channel, spec, key.get_ref());
-    let takes = |spec: &ElementSpec, key: &Key<'_>| reader.names.takes(spec, key.get_ref());
+    let names = reader.names;
+    let child = |key: &Key<'_>| names.extra.child_of(reader.channel, kind, key.get_ref());
+    let takes = |kind: ElementKind<'_>, key: &Key<'_>| names.takes(kind, key.get_ref());
     let (children, others): (Vec<_>, Vec<_>) = entries(content)
         .into_iter()
         .partition(|(key, _)| child(key).is_some());
@@ -110,14 +112,14 @@ fn content_remedy(
     });
     let are_free = own
         .iter()
-        .all(|(key, _)| takes(spec, key) && !whole.0.contains_key(&**key.get_ref()));
+        .all(|(key, _)| takes(kind, key) && !whole.0.contains_key(&**key.get_ref()));
     if !are_free || (children.len() > 1 && !of_child.is_empty()) {
         return None;
     }
     let own: Vec<String> = own.iter().map(source).collect();
     if children.is_empty() {
-        let is_enough = !own.is_empty() && !spec.needs_content;
-        return is_enough.then(|| empty_with(reader, spec.tag, whole, &own));
+        let is_enough = !own.is_empty() && !kind.spec.needs_content;
+        return is_enough.then(|| empty_with(reader, kind.tag, whole, &own));
     }
     let of_child = of_child
         .iter()
@@ -129,7 +131,7 @@ fn content_remedy(
         .map(|child| format!("{{ {child}{of_child} }}"))
         .collect();
     let array = format!("[ {} ]", children.join(", "));
-    Some(with(reader, spec.tag, whole, array, &own))
+    Some(with(reader, kind.tag, whole, array, &own))
 }
 
 /// The remedy `TAG = "", NAME = VALUE`.

@@ -5,23 +5,26 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use hashbrown::{HashMap, HashSet};
-use toml::de::DeTable;
 
 use super::directory_file::DirectoryFile;
+use super::extra::{ElementKind, Extra};
+use super::menus::Menu;
+use super::schedules::Passing;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::problems::{Key, Place, Problems, Value};
 use crate::table::remedy::{Remedy, did_you_mean};
+use crate::table::reply::template::Text;
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, NameProblem};
-use crate::twilio::vocabulary::{AttributeSpec, Destination, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{AttributeSpec, Destination, DocumentSpec, ValueError};
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
     "unknown-parameter",
-    "A parameter that no Twilio webhook is known to send. If it is a field of your own in the URL that you gave Twilio, or
-one that Twilio has added since, list it.",
+    "A parameter that we do not know. If it is a field of your own in the URL that you gave Twilio, or one that Twilio has
+added since, list it.",
     r#"parameters = ["campaign"]"#,
 );
 
@@ -48,6 +51,15 @@ and give each outcome a step of its own.",
 when = { sessionStatus = "closed" }"#,
 );
 
+pub(super) static ABSENT_PARAMETER: Check = Check::new(
+    "absent-parameter",
+    "A condition on a parameter that is not in the requests that come to its route: the text of a message in a route that
+answers only calls, or the keys of a `Gather` in a step to which only a `Dial` leads. The condition never holds. Take it out,
+or test it in the route whose requests have it.",
+    r#"when = { Body = "help" }
+voice = [ { Say = "Hello." } ]     # only a text has a Body"#,
+);
+
 /// What one part of the table is read with: a route, a named reply or the defaults.
 pub(super) struct Reader<'r> {
     pub names: &'r Names,
@@ -57,6 +69,8 @@ pub(super) struct Reader<'r> {
     pub owner: Owner,
     /// The channel that the elements now being read answer.
     pub channel: Channel,
+    /// The only channel that the route answers whose conditions are being read; `None` when there are more, or none.
+    pub only_channel: Option<Channel>,
 }
 
 impl<'r> Reader<'r> {
@@ -67,6 +81,7 @@ impl<'r> Reader<'r> {
             uses: Uses::default(),
             owner,
             channel: Channel::Voice,
+            only_channel: None,
         }
     }
 }
@@ -95,14 +110,16 @@ pub(super) enum Owner {
 pub(super) struct Names {
     /// The operator's own query fields, from `parameters`.
     pub own_parameters: BTreeSet<String>,
-    /// The attributes of `[extra]` by element.
-    pub extra: BTreeMap<String, Vec<String>>,
+    /// What `[extra]` adds to TwiML.
+    pub extra: Extra,
     /// The directories; `None` for one that could not be read at all.
     pub directories: BTreeMap<String, Option<DirectoryFile>>,
     /// The schedules; `None` for one with an error in it.
     pub schedules: BTreeMap<String, Option<Arc<Schedule>>>,
-    /// The attributes of `[defaults.X]` by element.
-    pub defaults: BTreeMap<&'static str, Vec<Attribute>>,
+    /// The spans of schedules that pass.
+    pub passing: Vec<Passing>,
+    /// The attributes of `[defaults.X]` by element, each with the place of its value.
+    pub defaults: BTreeMap<String, Vec<(Attribute, Range<usize>)>>,
     /// The replies; `None` for one that could not be read at all.
     pub replies: BTreeMap<String, Option<NamedReply>>,
     /// Where the first route of each name has it.
@@ -122,6 +139,8 @@ pub(super) struct NamedReply {
     pub needs_private: bool,
     /// The directories whose columns it uses: a route that names it must choose their rows.
     pub directories: Vec<String>,
+    /// The telephones that it dials.
+    pub telephones: Vec<(Fixed, Range<usize>)>,
 }
 
 impl Names {
@@ -137,18 +156,13 @@ impl Names {
         shared.unwrap_or_else(|| name.into())
     }
 
-    /// Whether an element has an attribute because `[extra]` says so.
-    pub(super) fn is_extra(&self, element: &str, attribute: &str) -> bool {
-        let extra = self.extra.get(element);
-        extra.is_some_and(|names| names.iter().any(|name| name == attribute))
-    }
-
     /// Whether an element has an attribute: TwiML's own, or one of `[extra]`.
-    pub(super) fn takes(&self, spec: &ElementSpec, attribute: &str) -> bool {
-        spec.attribute(attribute).is_some() || self.is_extra(spec.tag, attribute)
+    pub(super) fn takes(&self, element: ElementKind<'_>, attribute: &str) -> bool {
+        element.spec.attribute(attribute).is_some()
+            || self.extra.has_attribute(element.tag, attribute)
     }
 
-    /// Reports a parameter that no webhook sends, or whose letter case is wrong, so that it `never_is` there.
+    /// Reports a parameter that we do not know, or whose letter case is wrong, so that it `never_is` there.
     pub(super) fn check_parameter<'p>(
         &self,
         problems: &'p mut Problems,
@@ -171,28 +185,28 @@ impl Names {
                 let own = self.own_parameters.iter().map(String::as_str);
                 let twilio = near.into_iter().flat_map(|_| parameters::all());
                 let otherwise = format!(
-                    "if it is a query field of your own, add it: parameters = [\"{name}\"]"
+                    "if it is a query field of your own, add parameters = [\"{name}\"]"
                 );
                 let remedy =
                     did_you_mean('`', name, twilio, did_you_mean('`', name, own, otherwise));
-                let message = format!("no webhook of Twilio's sends `{name}`");
+                let message = format!("`{name}` is not a parameter that we know");
                 Some(problems.warn(&UNKNOWN_PARAMETER, place, message, remedy))
             }
         }
     }
 
-    /// [`check_parameter`](Self::check_parameter) for a key of `table`, whose value is compared; for an intercept also one
-    /// that Twilio sends elsewhere, but not with an interaction.
+    /// [`check_parameter`](Self::check_parameter) for a key of a table, whose value is compared; for an intercept also one
+    /// that Twilio sends elsewhere, but not with an interaction. `is_there` knows the keys of the table.
     pub(super) fn check_matched_parameter(
         &self,
         problems: &mut Problems,
-        table: &DeTable<'_>,
         key: &Key<'_>,
+        is_there: impl Fn(&str) -> bool,
         is_intercept: bool,
     ) {
         let (name, span) = (key.get_ref().as_ref(), key.span());
         if let Some(wrong) = self.check_parameter(problems, name, &span, "never matches") {
-            return wrong.unless_taken(|name| table.contains_key(name));
+            return wrong.unless_taken(is_there);
         }
         if !is_intercept || self.own_parameters.contains(name) || parameters::is_of_intercept(name)
         {
@@ -204,7 +218,7 @@ impl Names {
         let remedy = did_you_mean('`', name, sent, otherwise);
         let message = format!("Proxy does not send `{name}` with an interaction");
         let warning = problems.warn(&UNKNOWN_PARAMETER, span, message, remedy);
-        warning.unless_taken(|name| table.contains_key(name));
+        warning.unless_taken(is_there);
     }
 
     /// The error for a directory that the table does not have.
@@ -254,8 +268,8 @@ pub(super) fn first_places(section: Option<&Value<'_>>) -> HashMap<String, usize
 /// What a part of the table uses and answers, for the checks over the whole table.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
-    /// The directories that conditions look into.
-    pub directories: BTreeSet<String>,
+    /// The directories that conditions look into, each with the parameters by which they do.
+    pub directories: BTreeMap<String, BTreeSet<String>>,
     /// The schedules of `during` and `outside`.
     pub schedules: BTreeSet<String>,
     /// The replies that routes name.
@@ -273,16 +287,29 @@ pub(super) struct Uses {
     pub cells: Vec<CellCheck>,
     /// The steps that routes answer, with their places.
     pub answered: Vec<(String, Range<usize>)>,
+    /// What routes with a step ask of parameters that only come after certain elements.
+    pub follow_ups: Vec<FollowUp>,
     /// The URLs that have a step in their query.
     pub steps: Vec<StepReference>,
     /// Whether a URL leads to a step that only a request knows.
     pub leads_anywhere: bool,
+    /// The telephones that are dialled, with their places.
+    pub telephones: Vec<(Fixed, Range<usize>)>,
+    /// The voices and languages that the rows of a directory bring together.
+    pub voices: Vec<VoiceCells>,
+    /// The Gathers that send keys to a step.
+    pub menus: Vec<Menu>,
+    /// The verbs of routes with a step.
+    pub verbs: Vec<StepVerb>,
 }
 
 impl Uses {
     /// Adds what a later part uses.
     pub(super) fn add(&mut self, other: Self) {
-        self.directories.extend(other.directories);
+        for (directory, parameters) in other.directories {
+            let all = self.directories.entry(directory).or_default();
+            all.extend(parameters);
+        }
         self.schedules.extend(other.schedules);
         self.replies.extend(other.replies);
         for (directory, place) in other.rows {
@@ -293,9 +320,50 @@ impl Uses {
         self.told.extend(other.told);
         self.cells.extend(other.cells);
         self.answered.extend(other.answered);
+        self.follow_ups.extend(other.follow_ups);
         self.steps.extend(other.steps);
         self.leads_anywhere |= other.leads_anywhere;
+        self.telephones.extend(other.telephones);
+        self.voices.extend(other.voices);
+        self.menus.extend(other.menus);
+        self.verbs.extend(other.verbs);
     }
+}
+
+/// What a text of a reply is before there is a request.
+#[derive(Debug, Clone)]
+pub(super) enum Fixed {
+    /// The same for every request.
+    Literal(String),
+    /// The column of this directory and position, and nothing else.
+    Column(String, usize),
+}
+
+impl Fixed {
+    /// What a text is; `None` when it depends on the request.
+    pub(super) fn of(text: &Text) -> Option<Self> {
+        if let Some(literal) = text.literal() {
+            return Some(Self::Literal(literal.to_owned()));
+        }
+        let (directory, column) = text.plain_column()?;
+        Some(Self::Column(directory.name().to_owned(), column))
+    }
+}
+
+/// A verb of a route with a step.
+#[derive(Debug)]
+pub(super) struct StepVerb {
+    pub step: String,
+    pub tag: &'static str,
+    pub span: Range<usize>,
+}
+
+/// A voice and a language of one element, of which at least one is a column.
+#[derive(Debug)]
+pub(super) struct VoiceCells {
+    pub voice: Fixed,
+    pub language: Fixed,
+    pub span: Range<usize>,
 }
 
 /// A place that every cell of a column must be able to fill.
@@ -319,12 +387,28 @@ pub(super) enum Rule {
 }
 
 impl Rule {
+    /// Whether there is nothing to check.
+    pub(super) fn takes_anything(self) -> bool {
+        matches!(self, Self::Attribute(spec) if spec.takes_anything)
+    }
+
     pub(super) fn check(self, value: &str) -> Result<(), ValueError> {
         match self {
             Self::Attribute(spec) => spec.check(value),
             Self::Destination(destination) => destination.check(value),
         }
     }
+}
+
+/// A condition, in a route with a step, that holds only for a parameter that no call or text begins with.
+#[derive(Debug)]
+pub(super) struct FollowUp {
+    /// The step of the route.
+    pub step: String,
+    pub parameter: String,
+    /// The kinds of requests that carry it.
+    pub kinds: Vec<&'static str>,
+    pub span: Range<usize>,
 }
 
 /// A URL of a reply that has a step in its query.
@@ -337,6 +421,15 @@ pub(super) struct StepReference {
     pub span: Range<usize>,
     /// Whether it comes back to this service: it is completed from the URL that was asked.
     pub is_ours: bool,
-    /// Whether it is a Redirect's, which is followed at once.
-    pub is_redirect: bool,
+    /// Whether it is followed at once: a Redirect's, with nothing before it that waits for the caller or for somebody
+    /// who is dialled.
+    pub is_followed_at_once: bool,
+    /// What the document behind it may hold, when not everything, and the attribute's name for a sentence.
+    pub document: Option<(String, &'static DocumentSpec)>,
+    /// The channel of its reply.
+    pub channel: Channel,
+    /// The element that it stands in.
+    pub element: String,
+    /// The kinds of requests that come there; none when that is not known.
+    pub kinds: Vec<&'static str>,
 }

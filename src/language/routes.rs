@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use toml::de::{DeTable, DeValue};
 
 use super::conditions::when;
+use super::dialling::check_dialled;
 use super::elements::verbs;
 use super::names::{NamedReply, Names, Owner, Reader, Uses, unbound};
 use super::rules::TOO_LONG;
@@ -92,12 +93,28 @@ fn route(
         private: problems.flag(table, "private"),
         in_step: step.is_some(),
     };
+    let count = problems.count();
     let mut reader = Reader::new(names, problems, owner);
-    let when = when_of(&mut reader, table);
     let [voice, message] = route_replies(&mut reader, table, whole);
+    // A reply that could not be read may answer the other channel.
+    if reader.problems.errors_since(count) == 0 {
+        reader.only_channel = match (&voice, &message) {
+            (Some(_), None) => Some(Channel::Voice),
+            (None, Some(_)) => Some(Channel::Message),
+            _ => None,
+        };
+    }
+    let when = when_of(&mut reader, table);
     check_bound(reader.problems, &when.alternatives, &reader.uses);
+    check_dialled(names, reader.problems, &when.alternatives, &reader.uses);
     for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
+    }
+    for verb in &mut reader.uses.verbs {
+        step.unwrap_or_default().clone_into(&mut verb.step);
+    }
+    for follow_up in &mut reader.uses.follow_ups {
+        step.unwrap_or_default().clone_into(&mut follow_up.step);
     }
     uses.add(reader.uses);
     Route {
@@ -246,6 +263,8 @@ fn reply_named(
     for directory in &reply.directories {
         reader.uses.rows.insert(directory.clone(), value.span());
     }
+    let telephones = reply.telephones.iter().cloned();
+    reader.uses.telephones.extend(telephones);
     let may_dial = matches!(reader.owner, Owner::Route { private: true, .. });
     if reply.needs_private && !may_dial {
         let message = format!("[reply.{name}] dials the other party's real number");
@@ -346,6 +365,7 @@ fn named_reply(
         message,
         needs_private: reader.uses.needs_private,
         directories: reader.uses.rows.keys().cloned().collect(),
+        telephones: reader.uses.telephones.clone(),
     })
 }
 

@@ -1,18 +1,24 @@
 //! `[schedule.NAME]`, and `during` and `outside` of a route.
 
+mod spans;
+mod zones;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::tz::{TimeZone, db};
+use jiff::tz::TimeZone;
 use toml::de::{DeTable, DeValue};
 
+use self::spans::mended;
 use super::names::Reader;
-use crate::table::diagnostic::Check;
+use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::problems::{Problems, Value};
-use crate::table::remedy::{Remedy, did_you_mean};
+use crate::table::remedy::Remedy;
 use crate::table::schedule::{Schedule, Span};
+use crate::twilio::characters::{first_odd, named, plain};
 
 pub(super) static BAD_SCHEDULE: Check = Check::new(
     "bad-schedule",
@@ -35,22 +41,47 @@ could ever answer. Write the hours when somebody is there.",
 closed = ["Sat"]"#,
 );
 
-/// The schedules by name; `None` for one with an error in it.
+pub(super) static FIXED_ZONE: Check = Check::new(
+    "fixed-zone",
+    "A time zone whose clocks never change, although those of the places where people use its name do: in summer the schedule
+would be an hour off. Write the zone of a place.",
+    r#"timezone = "EST"     # "America/New_York""#,
+);
+
+pub(super) static IDLE_SPAN: Check = Check::new(
+    "idle-span",
+    "A span that changes nothing: its days passed more than a month ago, for which `check` looks at the clock, or another span of
+the same list covers it. Correct the span, or take it out.",
+    r#"closed = ["2020-12-24"]     # "12-24" is every year"#,
+);
+
+/// A span that changes nothing once its last day has passed.
+#[derive(Debug)]
+pub(super) struct Passing {
+    /// When its last day ends.
+    pub end: Timestamp,
+    /// What to say from then on.
+    pub warning: Diagnostic,
+}
+
+/// The schedules by name, `None` for one with an error in it; and the spans of theirs that pass.
 pub(super) fn schedules(
     problems: &mut Problems,
     section: Option<&Value<'_>>,
-) -> BTreeMap<String, Option<Arc<Schedule>>> {
+) -> (BTreeMap<String, Option<Arc<Schedule>>>, Vec<Passing>) {
     let mut schedules = BTreeMap::new();
+    let mut passing = Vec::new();
     for (key, value) in problems.entries(section, "a table of schedules") {
         let name = key.get_ref().as_ref();
-        let schedule = schedule(problems, name, key.span(), value).map(Arc::new);
+        let schedule = schedule(problems, &mut passing, name, key.span(), value).map(Arc::new);
         schedules.insert(name.to_owned(), schedule);
     }
-    schedules
+    (schedules, passing)
 }
 
 fn schedule(
     problems: &mut Problems,
+    passing: &mut Vec<Passing>,
     name: &str,
     place: Range<usize>,
     value: &Value<'_>,
@@ -61,13 +92,22 @@ fn schedule(
     let zone = zone(problems, table, &section, &place);
     let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
     let open = problems.required(table, "open", &section, place.clone(), help)?;
-    let open = spans(problems, open);
-    let closed = table.get("closed").map(|closed| spans(problems, closed));
+    let open = read_spans(problems, open);
+    let closed = table.get("closed");
+    let closed = closed.map_or(Vec::new(), |closed| read_spans(problems, closed));
+    let zone = zone?;
+    for (span, place) in open.iter().chain(&closed) {
+        if let Some(end) = span.end(&zone) {
+            let warning = passed(problems, place.clone());
+            passing.push(Passing { end, warning });
+        }
+    }
+    let spans = |read: Vec<(Span, Range<usize>)>| read.into_iter().map(|(span, _)| span).collect();
     let schedule = Schedule {
         name: name.to_owned(),
-        zone: zone?,
-        open,
-        closed: closed.unwrap_or_default(),
+        zone,
+        open: spans(open),
+        closed: spans(closed),
     };
     if problems.errors_since(before) > 0 {
         return None;
@@ -89,23 +129,53 @@ fn zone(
     let help = "write timezone = \"America/New_York\"";
     let value = problems.required(table, "timezone", section, place.clone(), help)?;
     let name = problems.name(value, "the name of a time zone")?;
-    if let Ok(zone) = TimeZone::get(name) {
-        return Some(zone);
+    let Ok(zone) = TimeZone::get(name) else {
+        let message = format!("there is no time zone \"{name}\"");
+        return problems.refuse(&BAD_SCHEDULE, value.span(), message, zones::remedy(name));
+    };
+    if let Some((with, without)) = zones::instead_of_fixed(name) {
+        let message = format!("the clocks of the zone \"{name}\" never change to summer time");
+        let help = format!("write \"{with}\", or \"{without}\" if the clocks do not change there");
+        problems.warn(&FIXED_ZONE, value.span(), message, help);
     }
-    let names: Vec<String> = db().available().map(|name| name.to_string()).collect();
-    let otherwise = "write an IANA name, such as \"America/New_York\"";
-    let help = did_you_mean('"', name, names.iter().map(String::as_str), otherwise);
-    let message = format!("there is no time zone \"{name}\"");
-    problems.refuse(&BAD_SCHEDULE, value.span(), message, help)
+    Some(zone)
 }
 
-fn spans(problems: &mut Problems, value: &Value<'_>) -> Vec<Span> {
+/// The spans of a list, with their places. Reports those that another of them covers.
+fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<usize>)> {
     let help = "write an array: [\"Mon-Fri 09:00-17:30\"]";
     let array = problems.array(value, "an array of spans", help, |item| {
         item.is_str() || matches!(item, DeValue::Datetime(_))
     });
-    let items = array.unwrap_or_default().iter();
-    items.filter_map(|item| span(problems, item)).collect()
+    let mut spans: Vec<(Span, Range<usize>)> = Vec::new();
+    for item in array.unwrap_or_default() {
+        spans.extend(span(problems, item).map(|span| (span, item.span())));
+    }
+    for (position, (span, place)) in spans.iter().enumerate() {
+        let mut others = spans.iter().enumerate();
+        // Of two that are the same the second changes nothing.
+        let covering = others.find(|(other, (covering, _))| {
+            *other != position
+                && covering.covers(span)
+                && (*other < position || !span.covers(covering))
+        });
+        if let Some((_, (_, first))) = covering {
+            let (line, column) = problems.file().position(first.start);
+            let message = format!(
+                "this span changes nothing: the one in line {line}, column {column} covers it"
+            );
+            problems.warn(&IDLE_SPAN, place, message, "remove it");
+        }
+    }
+    spans
+}
+
+/// The warning for a span that has passed.
+fn passed(problems: &Problems, place: Range<usize>) -> Diagnostic {
+    let help = "remove it, correct the year, or leave the year out for every year: \"12-25\"";
+    let message = "this day has passed, so it changes nothing";
+    let mut warnings = Problems::new(problems.file());
+    warnings.warn(&IDLE_SPAN, place, message, help).clone()
 }
 
 fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
@@ -125,74 +195,24 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
     match text.parse() {
         Ok(span) => Some(span),
         Err(error) => {
-            let message = format!("\"{text}\" is not a span: {error}");
-            let remedy = match meant(text) {
-                Some(meant) => Remedy::word(format!("did you mean \"{meant}\"?"), meant),
+            let message = match first_odd(text) {
+                Some(odd) if mended(text).is_some() => {
+                    let place = match &*plain(&odd.to_string()) {
+                        "-" => " where a hyphen belongs",
+                        " " => " where a space belongs",
+                        _ => "",
+                    };
+                    format!("\"{text}\" is not a span: it has {}{place}", named(odd))
+                }
+                _ => format!("\"{text}\" is not a span: {error}"),
+            };
+            let remedy = match mended(text) {
+                Some(mended) => Remedy::word(format!("write \"{mended}\""), mended),
                 None => help.into(),
             };
             problems.refuse(&BAD_SCHEDULE, item.span(), message, remedy)
         }
     }
-}
-
-/// The span that is meant, where only its form is wrong: another dash or space, the whole name of a day, hours without
-/// minutes.
-fn meant(text: &str) -> Option<String> {
-    let plain: String = text
-        .chars()
-        .map(|character| match character {
-            '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
-            space if space.is_whitespace() => ' ',
-            other => other,
-        })
-        .collect();
-    let words: Vec<&str> = plain.split_whitespace().collect();
-    let joined = words.join(" ").replace(" - ", "-").replace(" .. ", "..");
-    let word = |word: &str| {
-        let ends: Vec<String> = word
-            .split('-')
-            .map(|end| day(end).or(hour(end)).unwrap_or(end.to_owned()))
-            .collect();
-        ends.join("-")
-    };
-    // Digits and a hyphen alone may be a date.
-    let mut meant: Vec<String> = joined.split(' ').map(str::to_owned).collect();
-    let is_first = meant.len() == 1;
-    for part in &mut meant {
-        if !is_first
-            || part.contains(|character: char| character == ':' || character.is_alphabetic())
-        {
-            *part = word(part);
-        }
-    }
-    let meant = meant.join(" ");
-    meant.parse::<Span>().is_ok().then_some(meant)
-}
-
-/// `Mon` for `monday`.
-fn day(text: &str) -> Option<String> {
-    let names = [
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-    ];
-    let text = text.to_lowercase();
-    let is_name = |name: &&str| text.len() >= 3 && name.to_lowercase().starts_with(&text);
-    names
-        .iter()
-        .find(|name| is_name(name))
-        .map(|name| name[..3].to_owned())
-}
-
-/// `09:00` for `9` or `9:00`.
-fn hour(text: &str) -> Option<String> {
-    let (hour, minute) = text.split_once(':').unwrap_or((text, "00"));
-    let hour: u8 = hour.parse().ok()?;
-    (hour <= 24 && minute.len() == 2).then(|| format!("{hour:02}:{minute}"))
 }
 
 /// The schedules that a `during` or `outside` names.
@@ -212,7 +232,11 @@ pub(super) fn named_schedules(
         let Some(name) = problems.name(item, "the name of a schedule") else {
             continue;
         };
-        if let Some(schedule) = known.get(name) {
+        if name.contains("{{") {
+            let message = "a schedule is chosen when the table is read, so a template cannot name it";
+            let help = "write a route for each schedule, such as during = \"office\", with a condition on the column";
+            problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
+        } else if let Some(schedule) = known.get(name) {
             reader.uses.schedules.insert(name.to_owned());
             schedules.extend(schedule.clone());
         } else {

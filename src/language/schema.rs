@@ -149,21 +149,44 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
             when["items"] = not_ours;
             json!({ "allOf": [reference("when"), when] })
         }
-        KeyKind::Request => json!({
-            "type": "object",
-            "properties": parameters(|_| json!({ "type": "string" })),
-            "additionalProperties": { "type": "string" },
-        }),
+        KeyKind::Request => request(),
+        KeyKind::RequestWith(own) => {
+            let mut step = section(own);
+            let request = request();
+            if let (Some(known), Value::Object(parameters)) =
+                (step["properties"].as_object_mut(), &request["properties"])
+            {
+                known.extend(parameters.clone());
+            }
+            step["additionalProperties"] = request["additionalProperties"].clone();
+            step
+        }
         KeyKind::Defaults => reference("defaults"),
-        KeyKind::Extra => json!({
-            "type": "object",
-            "propertyNames": reference("element"),
-            "additionalProperties": {
+        KeyKind::Extra => {
+            let element = self::section(&shape::EXTRA_ELEMENT);
+            let attributes = json!({
                 "type": "array",
                 "items": { "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_:-]*$" },
-            },
-        }),
+            });
+            json!({
+                "type": "object",
+                "additionalProperties": {
+                    "if": { "type": "object" },
+                    "then": element,
+                    "else": attributes,
+                },
+            })
+        }
     }
+}
+
+/// The parameters of a request.
+fn request() -> Value {
+    json!({
+        "type": "object",
+        "properties": parameters(|_| json!({ "type": "string" })),
+        "additionalProperties": { "type": "string" },
+    })
 }
 
 /// A condition on parameters like this one, whose literal texts have this form.

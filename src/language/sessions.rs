@@ -82,7 +82,9 @@ fn session_text(
         attribute: Some(field),
         destination,
         rule: destination.map(|_| Rule::Destination(Destination::Number)),
-        dials: field == PARTICIPANT,
+        dials: false,
+        takes_ssml: false,
+        relays: false,
         span: value.span(),
     };
     let text = template(reader, raw, &slot)?;

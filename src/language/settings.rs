@@ -1,16 +1,14 @@
-//! `parameters`, `[extra]` and `[loop_guard]`: what an operator adds to or changes of our own rules.
+//! `parameters` and `[loop_guard]`: what an operator adds to or changes of our own rules.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
 use crate::table::diagnostic::Check;
-use crate::table::guard::{Limits, MOST_REPLIES};
-use crate::table::problems::{BAD_NAME, Problems, Value, integer};
-use crate::table::remedy::{Remedy, did_you_mean};
+use crate::table::guard::{Limits, MOST_RELAYS, MOST_REPLIES};
+use crate::table::problems::{Problems, Value, integer};
+use crate::table::remedy::Remedy;
 use crate::table::schedule::parse_seconds;
-use crate::twilio::channel::Channel;
-use crate::twilio::vocabulary;
 
 pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
     "unknown-element",
@@ -21,8 +19,8 @@ small letters.",
 
 pub(super) static BAD_LIMIT: Check = Check::new(
     "bad-limit",
-    "A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `per` is `1s` to `24h`. Write 0 for `replies` or
-`same_call` to switch that guard off.",
+    "A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `relays` 0 to 300, `per` is `1s` to `24h`. Write 0 for
+`replies`, `relays` or `same_call` to switch that guard off.",
     r#"[loop_guard]
 per = "10 minutes"     # per = "10m""#,
 );
@@ -40,48 +38,6 @@ pub(super) fn parameters(problems: &mut Problems, value: Option<&Value<'_>>) -> 
         .collect()
 }
 
-/// The attributes that elements have besides those that TwiML is known to have.
-pub(super) fn extra(
-    problems: &mut Problems,
-    section: Option<&Value<'_>>,
-) -> BTreeMap<String, Vec<String>> {
-    let mut extra: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let known = Channel::ALL.into_iter();
-    let known: Vec<&str> = known.flat_map(vocabulary::element_names).collect();
-    let elements = problems.entries(section, "a table of elements");
-    let is_there = |name: &str| elements.iter().any(|(key, _)| key.get_ref() == name);
-    for (key, value) in &elements {
-        let element = key.get_ref().as_ref();
-        if !known.contains(&element) {
-            let otherwise = "name an element of TwiML's";
-            let remedy = did_you_mean('`', element, known.iter().copied(), otherwise);
-            let message = format!("TwiML has no element `{element}`");
-            problems
-                .error(&UNKNOWN_ELEMENT, key.span(), message, remedy)
-                .unless_taken(|name| is_there(name));
-            continue;
-        }
-        let help = format!("write {element} = [\"newAttribute\"]");
-        let attributes = problems.array(value, "an array of attributes", &help, DeValue::is_str);
-        for item in attributes.unwrap_or_default() {
-            let Some(name) = problems.name(item, "the name of an attribute") else {
-                continue;
-            };
-            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_:".contains(&byte);
-            let begins_well = name.starts_with(|first: char| first.is_ascii_alphabetic());
-            if begins_well && name.bytes().all(is_word) {
-                let names = extra.entry(element.to_owned()).or_default();
-                names.push(name.to_owned());
-            } else {
-                let message = format!("\"{name}\" cannot be the name of an attribute");
-                let help = "a name begins with a letter and has only letters, digits, - _ and :";
-                problems.error(&BAD_NAME, item.span(), message, help);
-            }
-        }
-    }
-    extra
-}
-
 /// What the guards allow; the defaults where the section does not say otherwise.
 pub(super) fn limits(problems: &mut Problems, section: Option<&Value<'_>>) -> Limits {
     let defaults = Limits::default();
@@ -91,6 +47,7 @@ pub(super) fn limits(problems: &mut Problems, section: Option<&Value<'_>>) -> Li
     };
     Limits {
         replies: count(problems, table, "replies", MOST_REPLIES).unwrap_or(defaults.replies),
+        relays: count(problems, table, "relays", MOST_RELAYS).unwrap_or(defaults.relays),
         per_seconds: seconds(problems, table).unwrap_or(defaults.per_seconds),
         same_call: count(problems, table, "same_call", u32::MAX).unwrap_or(defaults.same_call),
     }

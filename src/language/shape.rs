@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::table::DEFAULT;
-use crate::table::guard::{LOOP_GUARD, MOST_REPLIES};
+use crate::table::guard::{LOOP_GUARD, MOST_RELAYS, MOST_REPLIES};
 use crate::table::intercept::{BLOCK, PASS};
 use crate::table::problems::{Problems, UNKNOWN_KEY};
 use crate::table::remedy::{NewText, did_you_mean, listed};
@@ -62,9 +62,11 @@ pub(super) enum KeyKind {
     When,
     /// The parameters of a request.
     Request,
+    /// The keys of this section, and the parameters of a request beside them.
+    RequestWith(&'static Section),
     /// Attributes by element.
     Defaults,
-    /// Names of attributes by element.
+    /// New attributes and elements by element.
     Extra,
 }
 
@@ -178,6 +180,14 @@ impl KeyKind {
                     }
                 }
             }
+            (Self::Extra, DeValue::Table(elements)) => {
+                for (key, value) in elements.iter_mut() {
+                    if let DeValue::Table(table) = value.get_mut() {
+                        let what = format!("[extra.{}]", key.get_ref());
+                        EXTRA_ELEMENT.correct(problems, table, &what);
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -223,7 +233,16 @@ pub(super) static FILE: Section = Section::of(&[
     key("intercept", KeyKind::Array(&KeyKind::Section(&INTERCEPT)),
         "Which interactions of Proxy sessions are blocked. The first that matches decides; without one the interaction passes."),
     key("extra", KeyKind::Extra,
-        "Attributes that Twilio has added since, by element: Dial = [\"newAttribute\"]. `check` accepts them; this schema cannot know them."),
+        "What Twilio has added since: attributes by element, Dial = [\"newAttribute\"], and whole elements, [extra.NewNoun]. `check` accepts any value there; this schema cannot know them."),
+]);
+
+/// `[extra.NAME]`
+#[rustfmt::skip]
+pub(super) static EXTRA_ELEMENT: Section = Section::of(&[
+    required("parents", KeyKind::Array(&KeyKind::Text), "The elements that it stands in; Response for a verb."),
+    key("attributes", KeyKind::Array(&KeyKind::Text), "The names of its attributes."),
+    key("children", KeyKind::Array(&KeyKind::Text), "The elements that may stand in it."),
+    key("text", KeyKind::Boolean, "Whether it may hold text."),
 ]);
 
 #[rustfmt::skip]
@@ -327,8 +346,17 @@ pub(super) static TEST: Section = Section::of(&[
     key("contains", KeyKind::Text, "A text that the document must contain."),
     key("channel", KeyKind::Word(&["voice", "message"]), "Needed only where the parameters do not tell it."),
     key("step", KeyKind::Text, "The request comes back with this step."),
+    key("steps", KeyKind::Array(&KeyKind::RequestWith(&STEP)),
+        "What follows in the same call, or the next texts. Each request goes where the answer before it leads."),
     key("at", KeyKind::Moment, "The moment of the request: 2026-12-24T12:00[America/New_York]."),
     key("webhook", KeyKind::Word(&["out-of-session", "webhook", "intercept"]), "The webhook that is asked."),
+]);
+
+/// One of a test's `steps`
+#[rustfmt::skip]
+pub(super) static STEP: Section = Section::of(&[
+    required("expect", KeyKind::Text, "The route that must answer, `default` or `loop-guard`."),
+    key("contains", KeyKind::Text, "A text that the document must contain."),
 ]);
 
 /// `[loop_guard]`
@@ -336,6 +364,8 @@ pub(super) static TEST: Section = Section::of(&[
 pub(super) static LIMITS: Section = Section::of(&[
     key("replies", KeyKind::Count(MOST_REPLIES),
         "How many documents with a Message one pair of numbers gets within `per`. Without it: 3. 0 switches the limit off."),
+    key("relays", KeyKind::Count(MOST_RELAYS),
+        "How many documents whose Messages all go to somebody else (`to`) it gets in the same time. Without it: 60. 0 switches the limit off."),
     key("per", KeyKind::Duration,
         "The time in which they are counted, such as 10m, from 1s to 24h. A bare number is seconds. Without it: 10m."),
     key("same_call", KeyKind::Count(u32::MAX),

@@ -7,11 +7,14 @@ use jiff::Timestamp;
 use toml::de::DeTable;
 
 use super::names::Names;
-use crate::table::answer::{Asked, answer};
+use super::shape;
+use super::values::check_request;
+use crate::table::answer::Answer;
 use crate::table::diagnostic::{Check, Diagnostic};
-use crate::table::guard::{LOOP_GUARD, LoopGuard};
+use crate::table::dialogue::{Conversation, Sent, Stuck};
+use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, PASS};
-use crate::table::problems::{DUPLICATE_NAME, Problems, Value, entries};
+use crate::table::problems::{DUPLICATE_NAME, Key, Problems, Value, entries};
 use crate::table::remedy::{did_you_mean, one_of};
 use crate::table::schedule::parse_moment;
 use crate::table::when::{Mismatch, When};
@@ -28,8 +31,9 @@ does not exist. Write a moment with its time zone or offset.",
 
 pub(super) static FAILED_TEST: Check = Check::new(
     "failed-test",
-    "A `[[test]]` whose request does not get the answer that it expects. It keeps an edit from going live, but not the
-service from starting. `explain` with the same request shows why; then correct the table or the test.",
+    "A `[[test]]` whose request does not get the answer that it expects, or with a step to which the answer before it does
+not lead. It keeps an edit from going live, but not the service from starting. `explain` with the same request shows why,
+`call` lets you walk through the steps; then correct the table or the test.",
     r#"request = { Called = "+15005550006" }
 expect = "ride-ended""#,
 );
@@ -46,28 +50,40 @@ const NOON: Timestamp = Timestamp::constant(1_767_268_800, 0);
 
 const WRITE_AT: &str = "write at = \"2026-12-24T12:00[America/New_York]\"";
 
-/// Where a test's request comes to.
-const URL: &str = "https://self.invalid/out-of-session";
-
-/// A test that was run: its request, when it came, and which route answered it, or which intercept decided.
+/// A test that was run: when, and its requests up to the first that did not get what is expected.
 #[derive(Debug)]
 pub(super) struct RanTest {
-    pub body: Form,
-    pub query: Form,
-    pub webhook: Webhook,
     pub now: Timestamp,
+    pub requests: Vec<RanRequest>,
+}
+
+/// A request of a test, and which route answered it, or which intercept decided.
+#[derive(Debug)]
+pub(super) struct RanRequest {
+    pub sent: Sent,
     pub decided_by: String,
 }
 
 /// One `[[test]]`, read.
 struct TableTest<'t> {
-    body: Form,
-    query: Form,
-    webhook: Webhook,
+    first: Sent,
     at: Option<Timestamp>,
-    expect: &'t str,
-    expect_place: Range<usize>,
+    expected: Expected<'t>,
+    steps: Vec<TestStep<'t>>,
+    place: Range<usize>,
+}
+
+/// What a request of a test must get.
+struct Expected<'t> {
+    outcome: &'t str,
+    place: Range<usize>,
     contains: Option<(&'t str, Range<usize>)>,
+}
+
+/// One of the `steps`: what somebody does, and what they must get.
+struct TestStep<'t> {
+    fields: Form,
+    expected: Expected<'t>,
     place: Range<usize>,
 }
 
@@ -108,14 +124,8 @@ fn test_case<'v>(
         problems.error(&DUPLICATE_NAME, name.span(), message, "choose another name");
     }
     let webhook = test_webhook(problems, test)?;
-    let help = match webhook {
-        Webhook::Intercept => "write expect = \"block\" or \"pass\"",
-        _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
-    };
-    let expect = problems.required(test, "expect", "a test", place.clone(), help)?;
-    let expect_place = expect.span();
-    let expect = expected(names, problems, expect, webhook)?;
-    for key in ["contains", "step"] {
+    let expected = expected(names, problems, test, ("a test", place.clone()), webhook)?;
+    for key in ["contains", "step", "steps"] {
         if webhook == Webhook::Intercept
             && let Some(value) = test.get(key)
         {
@@ -131,27 +141,83 @@ fn test_case<'v>(
         .unwrap_or_else(|| sample::channel(&given, webhook, false));
     let step = test.get("step");
     let step = step.and_then(|step| problems.text(step, "the name of a step"));
-    let contains = test.get("contains");
-    let contains =
-        contains.and_then(|value| Some((problems.text(value, "a string")?, value.span())));
+    let steps = test_steps(names, problems, test.get("steps"));
     let at = test.get("at").and_then(|at| test_moment(problems, at));
     if problems.errors_since(count) > 0 {
         return None;
     }
     Some(TableTest {
-        body: sample::filled(&given, channel, webhook),
-        query: step.iter().map(|step| ("step", *step)).collect(),
-        webhook,
+        first: Sent {
+            body: sample::filled(&given, channel, webhook),
+            query: step.iter().map(|step| ("step", *step)).collect(),
+            webhook,
+        },
         at,
-        expect,
-        expect_place,
-        contains,
+        expected,
+        steps,
         place,
     })
 }
 
-/// What a test expects, when something of that name can be the outcome.
+/// The steps of a test.
+fn test_steps<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    value: Option<&'v Value<'_>>,
+) -> Vec<TestStep<'v>> {
+    let help = "write steps = [ { Digits = \"1\", expect = \"ROUTE\" } ]";
+    let steps = problems.tables(value, ("an array of steps", help), "a step");
+    let mut read = Vec::new();
+    for (step, whole) in steps {
+        let own = shape::STEP.keys();
+        let fields = entries(step)
+            .into_iter()
+            .filter(|(key, _)| !own.contains(&key.get_ref().as_ref()));
+        let fields = test_fields(names, problems, fields, false);
+        let expected = expected(
+            names,
+            problems,
+            step,
+            ("a step", whole.span()),
+            Webhook::Plain,
+        );
+        if let (Some(fields), Some(expected)) = (fields, expected) {
+            let place = whole.span();
+            read.push(TestStep {
+                fields,
+                expected,
+                place,
+            });
+        }
+    }
+    read
+}
+
+/// What a test or a step expects, of which `what` is the name in a message and the place.
 fn expected<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    table: &'v DeTable<'_>,
+    (what, place): (&str, Range<usize>),
+    webhook: Webhook,
+) -> Option<Expected<'v>> {
+    let help = match webhook {
+        Webhook::Intercept => "write expect = \"block\" or \"pass\"",
+        _ => "write expect = \"ROUTE\", \"default\" or \"loop-guard\"",
+    };
+    let expect = problems.required(table, "expect", what, place, help)?;
+    let outcome = outcome(names, problems, expect, webhook)?;
+    let contains = table.get("contains");
+    let contains = contains.and_then(|value| Some((problems.text(value, "a string")?, value.span())));
+    Some(Expected {
+        outcome,
+        place: expect.span(),
+        contains,
+    })
+}
+
+/// The outcome that is expected, when something of that name can be one.
+fn outcome<'v>(
     names: &Names,
     problems: &mut Problems,
     value: &'v Value<'_>,
@@ -193,15 +259,30 @@ fn test_request(
         return Some(Form::default());
     };
     let fields = problems.table(value, "a table of parameters")?;
-    let is_intercept = webhook == Webhook::Intercept;
+    test_fields(
+        names,
+        problems,
+        entries(fields),
+        webhook == Webhook::Intercept,
+    )
+}
+
+/// The parameters of a request of a test.
+fn test_fields<'v>(
+    names: &Names,
+    problems: &mut Problems,
+    fields: impl IntoIterator<Item = (&'v Key<'v>, &'v Value<'v>)>,
+    is_intercept: bool,
+) -> Option<Form> {
+    let fields: Vec<_> = fields.into_iter().collect();
+    let is_there = |name: &str| fields.iter().any(|(key, _)| key.get_ref() == name);
     let mut pairs = Vec::new();
-    for (key, value) in entries(fields) {
+    for (key, value) in &fields {
         let name = key.get_ref().as_ref();
-        names.check_matched_parameter(problems, fields, key, is_intercept);
-        pairs.push((
-            name.to_owned(),
-            problems.text(value, "a string")?.to_owned(),
-        ));
+        names.check_matched_parameter(problems, key, is_there, is_intercept);
+        let text = problems.text(value, "a string")?;
+        check_request(names, problems, name, text, value.span());
+        pairs.push((name.to_owned(), text.to_owned()));
     }
     Some(pairs.into_iter().collect())
 }
@@ -245,34 +326,37 @@ fn run_test(
     test: TableTest<'_>,
     table: &Table,
 ) -> RanTest {
-    let request = Request::new(test.webhook, &test.body, &test.query);
     let now = test.at.unwrap_or(NOON);
-    if test.at.is_none() && depends_on_the_hour(table, &request, now) {
-        let message = "this test's answer depends on the hour";
-        problems.warn(&TEST_NEEDS_TIME, test.place.clone(), message, WRITE_AT);
-    }
-    let decided_by = match test.webhook {
-        Webhook::Intercept => run_interception(failures, &test, &request, table, now),
-        _ => run_answer(failures, &test, &request, table, now),
+    let requests = if test.first.webhook == Webhook::Intercept {
+        vec![run_interception(failures, &test, table, now)]
+    } else {
+        run_dialogue(failures, &test, table, now)
     };
-    RanTest {
-        body: test.body,
-        query: test.query,
-        webhook: test.webhook,
-        now,
-        decided_by,
+    let depends = |ran: &RanRequest| {
+        let Sent {
+            webhook,
+            body,
+            query,
+        } = &ran.sent;
+        depends_on_the_hour(table, &Request::new(*webhook, body, query), now)
+    };
+    if test.at.is_none() && requests.iter().any(depends) {
+        let message = "this test's answer depends on the hour";
+        problems.warn(&TEST_NEEDS_TIME, test.place, message, WRITE_AT);
     }
+    RanTest { now, requests }
 }
 
 /// Runs a test of the intercepts, and tells which of them decides.
 fn run_interception(
     failures: &mut Problems,
     test: &TableTest<'_>,
-    request: &Request<'_>,
     table: &Table,
     now: Timestamp,
-) -> String {
-    let (decided_by, what, by) = match table.intercept(request, now) {
+) -> RanRequest {
+    let sent = test.first.clone();
+    let request = Request::new(sent.webhook, &sent.body, &sent.query);
+    let (decided_by, what, by) = match table.intercept(&request, now) {
         Some(intercept) => {
             let (name, what) = (&*intercept.name, intercept.outcome());
             (name, what, format!("\"{name}\" says \"{what}\""))
@@ -283,53 +367,120 @@ fn run_interception(
             format!("no intercept fits, so it is \"{PASS}\""),
         ),
     };
-    if what != test.expect {
-        let message = format!("{by}, not \"{}\"", test.expect);
+    let Expected { outcome, place, .. } = &test.expected;
+    if what != *outcome {
+        let message = format!("{by}, not \"{outcome}\"");
         let help = "`explain --webhook intercept` with this request shows why";
-        failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
+        failures.error(&FAILED_TEST, place, message, help);
     }
-    decided_by.to_owned()
+    RanRequest {
+        decided_by: decided_by.to_owned(),
+        sent,
+    }
 }
 
-/// Runs a test of the routes, and tells which of them answers.
-fn run_answer(
+/// Runs a test of the routes: its request, then its steps, each led by the answer before it, up to the first that does not
+/// get what is expected.
+fn run_dialogue(
     failures: &mut Problems,
     test: &TableTest<'_>,
-    request: &Request<'_>,
     table: &Table,
     now: Timestamp,
-) -> String {
-    let asked = Asked {
-        request,
-        url: URL,
-        token: "",
-        now,
-    };
-    let answer = answer(table, &LoopGuard::new(), &asked);
-    let route = answer.route.to_owned();
-    if route != test.expect {
+) -> Vec<RanRequest> {
+    let mut conversation = Conversation::new(table, test.first.clone(), now);
+    let mut requests = Vec::new();
+    let mut next = Some((test.first.clone(), &test.expected));
+    let mut steps = (1..).zip(&test.steps);
+    // What a message about a step begins with.
+    let mut which = String::new();
+    while let Some((sent, expected)) = next.take() {
+        let answer = conversation.ask(sent.clone());
+        let is_right = check_answer(failures, &sent.body, &answer, expected, &which);
+        requests.push(RanRequest {
+            decided_by: answer.route.to_owned(),
+            sent,
+        });
+        let Some((number, step)) = steps.next().filter(|_| is_right) else {
+            break;
+        };
+        which = format!("step {number}: ");
+        match conversation.follow(&step.fields) {
+            Ok(sent) => next = Some((sent, &step.expected)),
+            Err(stuck) => {
+                let (message, help) = explained(&stuck, answer.route);
+                let message = which + &message;
+                failures.error(&FAILED_TEST, &step.place, message, help);
+                break;
+            }
+        }
+    }
+    requests
+}
+
+/// Why a step cannot be sent after the answer of this route, and what to do.
+fn explained(stuck: &Stuck, route: &str) -> (String, String) {
+    let call = "`call` with this test's request shows where each answer leads";
+    match stuck {
+        Stuck::NothingWaits(Some(name)) => (
+            format!("nothing in the answer of \"{route}\" waits for `{name}`"),
+            call.to_owned(),
+        ),
+        Stuck::NothingWaits(None) => (
+            format!("nothing follows the answer of \"{route}\""),
+            "take the step out, or give it what somebody does next, such as Digits or Body"
+                .to_owned(),
+        ),
+        Stuck::Before("Redirect") => (
+            format!("the answer of \"{route}\" redirects before that"),
+            "add a step { expect = \"ROUTE\" } for the request of the Redirect".to_owned(),
+        ),
+        Stuck::Before(tag) => (
+            format!("the answer of \"{route}\" comes to a `{tag}` before that"),
+            format!("add a step for the request that comes after the `{tag}`"),
+        ),
+        Stuck::Elsewhere(url) => (
+            format!("the answer of \"{route}\" leads to {url}, which this table does not answer"),
+            "end the steps here".to_owned(),
+        ),
+    }
+}
+
+/// Whether an answer is what is expected. When it is not, why is added to the failures.
+fn check_answer(
+    failures: &mut Problems,
+    body: &Form,
+    answer: &Answer<'_>,
+    expected: &Expected<'_>,
+    which: &str,
+) -> bool {
+    let route = answer.route;
+    if route != expected.outcome {
         let message = match &answer.failure {
             Some((route, error)) => {
-                format!("\"{route}\" cannot be written ({error}), so \"default\" answers")
+                format!("{which}\"{route}\" cannot be written ({error}), so \"default\" answers")
             }
-            None => format!("\"{route}\" answers, not \"{}\"", test.expect),
+            None => format!("{which}\"{route}\" answers, not \"{}\"", expected.outcome),
         };
-        let is_there = |name: &&str| test.body.first(name).is_some();
+        let is_there = |name: &&str| body.first(name).is_some();
         let help = if ["Caller", "From"].iter().any(is_there) {
             "`explain` with this request shows why"
         } else {
             "`explain` with this request shows why; without a Caller the caller counts as withheld"
         };
-        failures.error(&FAILED_TEST, test.expect_place.clone(), message, help);
-    } else if let Some((wanted, place)) = &test.contains {
-        let document = String::from_utf8_lossy(&answer.body);
-        if !document.contains(wanted) && !twiml::unescaped(&document).contains(wanted) {
-            let message = format!("the answer of \"{route}\" does not contain this text");
-            let help = format!("it is: {document}");
-            failures.error(&FAILED_TEST, place.clone(), message, help);
-        }
+        failures.error(&FAILED_TEST, &expected.place, message, help);
+        return false;
     }
-    route
+    let Some((wanted, place)) = &expected.contains else {
+        return true;
+    };
+    let document = String::from_utf8_lossy(&answer.body);
+    let is_there = document.contains(wanted) || twiml::unescaped(&document).contains(wanted);
+    if !is_there {
+        let message = format!("{which}the answer of \"{route}\" does not contain this text");
+        let help = format!("it is: {document}");
+        failures.error(&FAILED_TEST, place, message, help);
+    }
+    is_there
 }
 
 /// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.

@@ -4,9 +4,10 @@
 use std::ops::Range;
 
 use super::directory_file::unknown_column;
-use super::names::{CellCheck, Owner, Reader, Rule, StepReference, Uses, check_session};
+use super::names::{CellCheck, Owner, Reader, Rule, Uses, check_session};
+use super::{stray_markup, urls};
 use crate::table::diagnostic::Check;
-use crate::table::problems::Problems;
+use crate::table::problems::{Place, Problems};
 use crate::table::remedy::{Remedy, did_you_mean, listed};
 use crate::table::reply::template::{
     FILTERS, Field, FieldValue, Piece, TemplateError, TemplateErrorKind, Text,
@@ -41,7 +42,8 @@ one that begins with `?` or `/`, which is completed from the URL that Twilio req
 pub(super) static OPEN_DESTINATION: Check = Check::new(
     "open-destination",
     "A stranger would choose what is dialled, messaged or fetched, at your expense or against your servers. Write it out,
-or take it from a directory; after the `?` of a URL any parameter may stand.",
+or take it from a directory; after the `?` of a URL any parameter may stand. A whole `Media` or `Play` may be
+`{{ MediaUrl0 }}` to `{{ MediaUrl9 }}` or `{{ RecordingUrl }}`: only URLs at Twilio are passed on.",
     r#"voice = [ { Dial = "{{ Digits }}" } ]"#,
 );
 
@@ -81,12 +83,16 @@ pub(super) struct Slot<'s> {
     pub rule: Option<Rule>,
     /// Whether it is what a Dial reaches.
     pub dials: bool,
+    /// Whether SSML tags may stand beside it.
+    pub takes_ssml: bool,
+    /// Whether it may be the URL of a recording or a picture that the request brings.
+    pub relays: bool,
     pub span: Range<usize>,
 }
 
 impl Slot<'_> {
     /// Its name for a sentence.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self.attribute {
             Some(attribute) => format!("`{attribute}` of `{}`", self.element),
             None => format!("`{}`", self.element),
@@ -118,12 +124,14 @@ pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> 
         check_parameter(reader, name, &slot.span);
         check_private(reader, name, slot);
     }
+    stray_markup::check(reader.names, reader.problems, text, slot);
     match slot.destination {
         Some(Destination::Url) => url(reader, &mut parsed, text, slot),
         Some(destination) => check_destination(reader.problems, &parsed, destination, slot),
         None => {}
     }
-    if let Some(rule) = slot.rule
+    let rule = slot.rule.filter(|rule| !rule.takes_anything());
+    if let Some(rule) = rule
         && let Some((directory, column)) = parsed.plain_column()
     {
         reader.uses.cells.push(CellCheck {
@@ -152,16 +160,25 @@ fn bad_template(problems: &mut Problems, text: &str, error: &TemplateError, slot
         }
         _ => "write {{ Name }} or {{ Name | filter }}".into(),
     };
-    // The fault's own place, when the text stands in the file letter for letter.
-    let place = match problems.source(slot.span.clone()).find(text) {
-        Some(offset) => {
-            let start = slot.span.start + offset;
-            (start + error.span.start..start + error.span.end).into()
-        }
-        None => problems.within(&slot.span, text),
-    };
+    let place = place_in(problems, slot, text, &error.span);
     let number = (slot.destination == Some(Destination::Url)).then_some(11300);
     problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), remedy);
+}
+
+/// The place of a part of a text in the file, when the text stands there letter for letter; else that of the whole text.
+pub(super) fn place_in(
+    problems: &Problems,
+    slot: &Slot<'_>,
+    text: &str,
+    part: &Range<usize>,
+) -> Place {
+    match problems.source(slot.span.clone()).find(text) {
+        Some(offset) => {
+            let start = slot.span.start + offset;
+            (start + part.start..start + part.end).into()
+        }
+        None => Place::wide(&slot.span),
+    }
 }
 
 /// Puts columns in the place of the dotted names that stand for them; `false` when one stands for no column, which is
@@ -260,8 +277,20 @@ fn check_private(reader: &mut Reader<'_>, name: &str, slot: &Slot<'_>) {
     problems.error(&PRIVATE_NUMBER, &slot.span, message, help);
 }
 
-/// The parameters that decide where a text leads, but for those that [`check_private`] judges.
-fn deciding<'f>(fields: impl Iterator<Item = &'f Field>) -> impl Iterator<Item = &'f str> {
+/// The parameters that decide where a text leads, but for those that [`check_private`] judges. Behind the `?` of a URL
+/// nothing decides that any more.
+fn deciding<'t>(text: &'t Text, destination: Destination) -> impl Iterator<Item = &'t str> {
+    let has_query = matches!(destination, Destination::Url | Destination::Sip);
+    let mut in_query = false;
+    let fields = text.pieces().iter().filter_map(move |piece| match piece {
+        Piece::Literal(literal) => {
+            in_query |= has_query && literal.contains('?');
+            in_query &= !literal.contains('#');
+            None
+        }
+        Piece::Field(field) if !in_query => Some(field),
+        _ => None,
+    });
     let names = fields.flat_map(Field::parameters);
     names.filter(|name| !parameters::get(name).private)
 }
@@ -273,15 +302,16 @@ fn check_destination(
     destination: Destination,
     slot: &Slot<'_>,
 ) {
-    for name in deciding(text.fields()) {
+    for name in deciding(text, destination) {
         let is_caller = matches!(name, "Caller" | "From");
         match destination {
-            Destination::Sender | Destination::Caller if is_own_number(name) => {}
+            Destination::Sender | Destination::Caller | Destination::Room
+                if is_own_number(name) => {}
+            Destination::Room if name == "CallSid" => {}
             Destination::Caller if is_caller => {
                 let message = "the party that is dialled sees the caller's real number";
                 let help = "leave callerId out: then our own number is shown";
-                let warning = problems.warn(&SHOWN_CALLER, &slot.span, message, help);
-                warning.error_number = Some(13214);
+                problems.warn(&SHOWN_CALLER, &slot.span, message, help);
             }
             _ if is_caller && (slot.dials || destination == Destination::Address) => {
                 let message = format!("`{name}` decides whom this reaches, at your expense");
@@ -299,40 +329,40 @@ fn is_own_number(parameter: &str) -> bool {
 
 fn open_destination(problems: &mut Problems, name: &str, slot: &Slot<'_>) {
     let place = slot.name();
-    let message = if is_own_number(name) {
-        format!("`{name}` is our own number: {place} would lead back to where the call came from")
-    } else {
+    let message = if !is_own_number(name) {
         format!("`{name}` would let a stranger choose where {place} leads")
+    } else if slot.dials && slot.destination == Some(Destination::Number) {
+        format!("`{name}` is the number that was called: {place} would dial it again")
+    } else {
+        format!("`{name}` comes with the request, and no request may decide where {place} leads")
     };
     let help = match slot.destination {
+        Some(Destination::Url) if slot.relays && parameters::get(name).relayed => {
+            "write {{ NAME }} alone, without a filter and without anything around it"
+        }
         Some(Destination::Url) => "write the URL out; parameters may stand after its `?`",
         Some(Destination::Sender | Destination::Caller) => {
             "write the number out, or use {{ Called }}"
         }
+        Some(Destination::Room) => "write the name out, or use {{ Called }} or {{ CallSid }}",
         _ => "write it out, or take it from a directory",
-    };
+    }
+    .replace("NAME", name);
     problems.error(&OPEN_DESTINATION, &slot.span, message, help);
 }
 
 /// Checks a URL, notes the step that it leads to, and completes one that begins with `?` or `/`.
 fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
-    let before = reader.problems.count();
-    let mut in_query = false;
-    for piece in text.pieces() {
-        match piece {
-            Piece::Literal(literal) => {
-                in_query |= literal.contains('?');
-                in_query &= !literal.contains('#');
-            }
-            Piece::Field(field) if !in_query => {
-                for name in deciding(std::iter::once(field)) {
-                    open_destination(reader.problems, name, slot);
-                }
-            }
-            _ => {}
-        }
+    let is_relayed = |name: &&str| slot.relays && parameters::get(name).relayed;
+    if let Some(name) = text.plain_parameter().filter(is_relayed) {
+        *text = Text::new(vec![Piece::Relayed(name.to_owned())]);
+        return;
     }
-    if reader.problems.count() > before {
+    let deciding: Vec<String> = deciding(text, Destination::Url).map(str::to_owned).collect();
+    for name in &deciding {
+        open_destination(reader.problems, name, slot);
+    }
+    if !deciding.is_empty() {
         return;
     }
     let pieces = text.pieces().iter().map(|piece| match piece {
@@ -340,7 +370,7 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
         _ => FILLED,
     });
     let url: String = pieces.collect();
-    use_step(&mut reader.uses, &url, slot);
+    urls::check(reader, raw, &url, slot);
     let base = if raw.starts_with('?') {
         text.prepend(Piece::PageUrl);
         "https://self.invalid"
@@ -355,38 +385,19 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
         return;
     }
     let sample = base.to_owned() + &url.replace(FILLED, "x");
-    let is_socket =
-        matches!(slot.rule, Some(Rule::Attribute(spec)) if spec.kind == ValueType::Websocket);
-    if let Err(error) = check_url(&sample, is_socket) {
+    let (is_socket, takes_anything) = match slot.rule {
+        Some(Rule::Attribute(spec)) => (spec.kind == ValueType::Websocket, spec.takes_anything),
+        _ => (false, false),
+    };
+    if let Err(error) = check_url(&sample, is_socket)
+        && !takes_anything
+    {
         let help = "write an absolute URL, or one that begins with ? or /";
-        let message = format!("this is no URL that Twilio could use: {error}");
+        let message = format!("Twilio cannot use this URL: {error}");
         let problems = &mut *reader.problems;
         problems.twilio_error(11100, &BAD_URL, &slot.span, message, help);
     }
 }
 
 /// Stands for what a request fills in; no URL has this character.
-const FILLED: &str = "\u{0}";
-
-/// Notes which step a URL such as `?step=lost` leads to.
-fn use_step(uses: &mut Uses, url: &str, slot: &Slot<'_>) {
-    let Some((page, query)) = url.split_once('?') else {
-        return;
-    };
-    let query = query.split('#').next().unwrap_or_default();
-    let mut fields = query.split('&');
-    let step = fields.find_map(|field| field.strip_prefix("step="));
-    let step = step.unwrap_or_default();
-    let is_ours = page.is_empty();
-    if step.contains(FILLED) {
-        uses.leads_anywhere = true;
-    } else if is_ours || !step.is_empty() {
-        uses.steps.push(StepReference {
-            step: step.to_owned(),
-            from: None,
-            span: slot.span.clone(),
-            is_ours,
-            is_redirect: slot.element == "Redirect",
-        });
-    }
-}
+pub(super) const FILLED: &str = "\u{0}";

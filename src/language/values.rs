@@ -1,17 +1,29 @@
-//! The values of conditions and keys: words, countries and numbers as Twilio sends them.
+//! The values of Twilio's parameters: which one never has, wherever it stands, and what was probably meant.
+//!
+//! One function, [`judge`], knows what a parameter's values look like, from `parameters.json`. A condition, an item of an array,
+//! the key of a directory and the request of a test all ask it. A parameter of the operator's own may have any value.
+
+mod number;
+mod word;
 
 use std::ops::Range;
 
+use regex::Regex;
+
+use super::directory_file::{DirectoryFile, NUMBER};
+use super::names::{Names, Uses};
+use crate::table::condition::like::Pattern;
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::Problems;
-use crate::table::remedy::one_of;
-use crate::twilio::number::E164;
-use crate::twilio::parameters::{self, Parameter, ParameterKind};
+use crate::table::problems::{Place, Problems};
+use crate::table::remedy::{Remedy, quoted};
+use crate::twilio::characters::{first_odd, named, plain};
+use crate::twilio::parameters::{self, ParameterKind};
 
 pub(super) static BAD_NUMBER: Check = Check::new(
     "bad-number",
-    "A number that Twilio never sends or cannot dial: blanks or dashes in it, a letter, no `+`, more than 15 digits. Write
-it in E.164, `+` and the country code first. In a condition or a directory a missing `+` is only a warning.",
+    "A number that Twilio never sends or cannot dial: spaces, dashes, letters or characters that cannot be seen in it, no `+`, a
+`tel:` or an apostrophe before it, more than 15 digits, or what a spreadsheet makes of a number. Write it in E.164: `+` and
+the country code first. A prefix begins with them, too. What only looks wrong is a warning: a network may send it.",
     r#"when = { Called = "+1 500 555 0006" }     # "+15005550006""#,
 );
 
@@ -24,107 +36,288 @@ help line says.",
 
 pub(super) static UNKNOWN_VALUE: Check = Check::new(
     "unknown-value",
-    "A value that the parameter is not known to have: a session status, a direction, a country. Twilio may send new words,
-so an unknown word is a warning; a country that is not two capital letters can never match and is an error.",
+    r#"A value that the parameter is not known to have: a session status, a direction, a country, a SID, a key of the telephone.
+Twilio may send new words, so most of these are warnings; a country that is not two capital letters can never match and is
+an error. In a string only `*` has a meaning: a regular expression is written `{ regex = '…' }`, and the star key of a
+telephone `{ regex = '^\*$' }`."#,
     r#"when = { CallerCountry = "Germany" }     # "DE""#,
 );
 
 /// The help for a number that cannot be read.
 pub(super) const NUMBER_HELP: &str = "write the number as +15005550006, without spaces or dashes";
 
-/// Reports a value that the parameter never has. One of the operator's own may have any word.
-pub(super) fn check_value(
-    problems: &mut Problems,
-    parameter: &str,
-    is_own: bool,
-    text: &str,
-    span: Range<usize>,
-) {
-    if parameters::is_number(parameter) {
-        if let Some((severity, message, help)) = number_fault(text) {
-            problems.add(severity, &BAD_NUMBER, span, message, help);
+/// Where a value stands, and so what a `*` in it means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// In a condition: any run of characters.
+    Condition,
+    /// As the key of a directory: at its end, any run of characters.
+    Key,
+    /// In a request: the star key of a telephone.
+    Request,
+}
+
+/// What is wrong with a value.
+#[derive(Debug)]
+pub(super) struct Fault {
+    check: &'static Check,
+    severity: Severity,
+    message: String,
+    help: String,
+    /// The value that was meant, where there is no doubt.
+    meant: Option<String>,
+    /// The condition that was meant, in TOML, where there is no doubt and no single value says it.
+    condition: Option<String>,
+}
+
+impl Fault {
+    fn error(check: &'static Check, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            check,
+            severity: Severity::Error,
+            message: message.into(),
+            help: help.into(),
+            meant: None,
+            condition: None,
         }
-        return;
     }
-    if text.is_empty() || text.contains('*') {
-        return;
+
+    fn warning(check: &'static Check, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(check, message, help)
+        }
+    }
+
+    /// The same with the value that was meant.
+    fn meant(mut self, value: impl Into<String>) -> Self {
+        self.meant = Some(value.into());
+        self
+    }
+
+    /// Adds it about a string of the table or a cell of another file.
+    fn report(self, problems: &mut Problems, place: impl Into<Place>) {
+        let remedy = match (self.condition, self.meant) {
+            (Some(condition), _) => Remedy::source(self.help, condition),
+            (None, Some(meant)) => Remedy::word(self.help, meant),
+            (None, None) => self.help.into(),
+        };
+        problems.add(self.severity, self.check, place, self.message, remedy);
+    }
+}
+
+/// What is wrong with a value that the parameter never has; `None` for one that it may have.
+pub(super) fn judge(parameter: &str, text: &str, standing: Standing) -> Option<Fault> {
+    if text.is_empty() {
+        return None;
     }
     let known = parameters::get(parameter);
-    if !known.values.is_empty() && !known.open && !is_own {
-        return check_word(problems, parameter, text, span, known);
+    let kind = known.kind;
+    let is_free = matches!(kind, ParameterKind::Text | ParameterKind::Json);
+    if is_regex(text, kind) && !(is_free && standing == Standing::Request) {
+        return Some(regex_fault(text, standing));
     }
-    let is_code = |text: &str| text.len() == 2 && text.bytes().all(|b| b.is_ascii_uppercase());
-    if known.kind == ParameterKind::Country && !is_code(text) {
-        let upper = text.to_ascii_uppercase();
-        let message = format!("`{parameter}` is two capital letters, never \"{text}\"");
-        if is_code(&upper) {
-            problems.error(&WRONG_CASE, span, message, format!("write \"{upper}\""));
-        } else {
-            let help = "write the ISO 3166 code, such as \"US\"";
-            problems.error(&UNKNOWN_VALUE, span, message, help);
-        }
+    let value = Value {
+        parameter,
+        text,
+        standing,
+    };
+    match kind {
+        ParameterKind::Number => number::fault(text, standing),
+        ParameterKind::Text
+        | ParameterKind::Json
+        | ParameterKind::Address
+        | ParameterKind::Version => None,
+        _ => value.odd_fault().or_else(|| value.word_fault(known)),
     }
 }
 
-fn check_word(
+/// A value and where it stands.
+struct Value<'v> {
+    parameter: &'v str,
+    text: &'v str,
+    standing: Standing,
+}
+
+impl Value<'_> {
+    /// The value as a pattern; `None` when it stands for itself alone.
+    fn pattern(&self) -> Option<Pattern> {
+        let has_meaning = self.standing != Standing::Request;
+        has_meaning.then(|| Pattern::parse(self.text)).flatten()
+    }
+
+    /// Whether it is this word, or matches it.
+    fn is(&self, word: &str) -> bool {
+        match self.pattern() {
+            Some(pattern) => pattern.matches(word),
+            None => self.text == word,
+        }
+    }
+
+    /// The parts of it that must stand in a value: what is between the `*` of a pattern.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        let is_pattern = self.standing != Standing::Request;
+        self.text
+            .split(move |character| is_pattern && character == '*')
+    }
+
+    /// What its value begins with.
+    fn start(&self) -> &str {
+        self.parts().next().unwrap_or_default()
+    }
+
+    /// Blanks around it and characters that are not what they look like: a value of this kind has none.
+    fn odd_fault(&self) -> Option<Fault> {
+        let Self {
+            parameter, text, ..
+        } = self;
+        let meant = plain(text).trim().to_owned();
+        if meant == *text {
+            return None;
+        }
+        let message = match first_odd(text) {
+            Some(odd) => format!("`{parameter}` never contains {}", named(odd)),
+            None => format!("`{parameter}` never begins or ends with a space"),
+        };
+        let mut fault = Fault::warning(&UNKNOWN_VALUE, message, format!("write \"{meant}\""));
+        if parameters::get(parameter).kind == ParameterKind::Country {
+            fault.severity = Severity::Error;
+        }
+        if meant.is_empty() {
+            fault.help = "for a parameter that is absent write \"\"".to_owned();
+        } else if judge(parameter, &meant, self.standing).is_none() {
+            fault = fault.meant(meant);
+        }
+        Some(fault)
+    }
+}
+
+/// Whether a text is plainly a regular expression that was written as a string.
+fn is_regex(text: &str, kind: ParameterKind) -> bool {
+    let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
+    let has_class = has(&[
+        r"\d", r"\w", r"\s", r"\b", "[0-9]", "[a-z", "[A-Z", "(?:", "(?i)",
+    ]);
+    let is_anchored = text.len() > 1 && (text.starts_with('^') || text.ends_with('$'));
+    let has_operator = has(&["\\", ".*", ".+"]);
+    match kind {
+        // What people write may have any characters.
+        ParameterKind::Text | ParameterKind::Json => {
+            has_class || (text.starts_with('^') && (text.ends_with('$') || has_operator))
+        }
+        // Alternatives of keys are told in words of their own.
+        ParameterKind::Keys => has_class || is_anchored || has_operator,
+        _ => has_class || is_anchored || has_operator || text.contains('|'),
+    }
+}
+
+fn regex_fault(text: &str, standing: Standing) -> Fault {
+    let message =
+        "this looks like a regular expression, but a string is compared letter for letter";
+    let alternatives: Vec<String> = text.split('|').map(quoted).collect();
+    let meant = if !text.contains(['^', '$', '\\', '(', '[', '.']) {
+        Some(format!("[{}]", alternatives.join(", ")))
+    } else if Regex::new(text).is_ok() {
+        Some(format!("{{ regex = {} }}", quoted(text)))
+    } else {
+        None
+    };
+    let help = match standing {
+        Standing::Condition => {
+            format!("write {}", meant.as_deref().unwrap_or("{ regex = '…' }"))
+        }
+        Standing::Key => {
+            "a key is a whole value, or its beginning and `*`; write regular expressions in a condition"
+                .to_owned()
+        }
+        Standing::Request => "write a value as Twilio sends it".to_owned(),
+    };
+    let mut fault = Fault::warning(&UNKNOWN_VALUE, message, help);
+    fault.condition = meant.filter(|_| standing == Standing::Condition);
+    fault
+}
+
+/// Reports the string of a condition when the parameter never has such a value.
+pub(super) fn check_condition(
+    names: &Names,
     problems: &mut Problems,
     parameter: &str,
     text: &str,
     span: Range<usize>,
-    known: &Parameter,
 ) {
-    let words = &*known.values;
-    if words.contains(&text) {
-        return;
+    if let Some(fault) = names.judge(parameter, text, Standing::Condition) {
+        fault.report(problems, span);
     }
-    if let Some(word) = words.iter().find(|word| word.eq_ignore_ascii_case(text))
-        && !known.lenient
-    {
-        let message = format!(
-            "Twilio sends `{parameter}` as \"{word}\"; in another letter case it never matches"
-        );
-        problems.error(&WRONG_CASE, span, message, format!("write \"{word}\""));
-        return;
-    }
-    let message = format!("`{parameter}` is not known to be \"{text}\"");
-    problems.warn(&UNKNOWN_VALUE, span, message, one_of(text, words));
 }
 
-/// What is wrong with a number in a form that Twilio never sends, and what to do about it. Addresses of other kinds pass.
-pub(super) fn number_fault(text: &str) -> Option<(Severity, String, String)> {
-    let error =
-        |message: &str, help: &str| Some((Severity::Error, message.to_owned(), help.to_owned()));
-    if text.trim() != text {
-        let message = "no number of Twilio's begins or ends with a blank";
-        return error(message, "take the blanks at its ends out");
+/// Reports a value in the request of a test when Twilio never sends it. The test runs all the same.
+pub(super) fn check_request(
+    names: &Names,
+    problems: &mut Problems,
+    parameter: &str,
+    text: &str,
+    span: Range<usize>,
+) {
+    if let Some(mut fault) = names.judge(parameter, text, Standing::Request) {
+        fault.severity = Severity::Warning;
+        fault.report(problems, span);
     }
-    let prefix = text.strip_suffix('*');
-    if let Some(digits) = text.strip_prefix('+') {
-        let number = match prefix {
-            Some("+") => return None,
-            // What stands before the `*` must be able to begin a number.
-            Some(prefix) => prefix,
-            None if digits.contains('*') => return None,
-            None => text,
+}
+
+/// Reports the keys of directories that no lookup could find, because none of the parameters by which a directory is
+/// looked up ever has such a value.
+pub(super) fn check_keys(names: &Names, problems: &mut Problems, uses: &Uses) {
+    let number = [("Called".to_owned())].into();
+    for (name, directory) in &names.directories {
+        let Some(file) = directory else {
+            continue;
         };
-        let fault = number.parse::<E164>().err()?;
-        return error(&fault.to_string(), NUMBER_HELP);
-    }
-    let text = prefix.unwrap_or(text);
-    let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-    if is_digits(text) {
-        // A short code has five or six digits; some networks have shorter and longer ones.
-        if text.len() <= 8 {
-            return None;
-        }
-        let help = match text.strip_prefix('1') {
-            Some(rest) if rest.len() == 10 => format!("did you mean \"+{text}\"?"),
-            _ => "numbers come with `+` and their country code: write it so".to_owned(),
+        let parameters = match uses.directories.get(name) {
+            Some(parameters) => parameters,
+            // The column `number` says what its keys are even when nothing looks into the directory.
+            None if file.key == NUMBER => &number,
+            None => continue,
         };
-        return Some((Severity::Warning, "this number has no `+`".to_owned(), help));
+        check_keys_of(names, problems, file, parameters);
     }
-    if is_digits(&text.replace([' ', '(', ')', '-', '.', '/'], "")) {
-        return error("no number of Twilio's has blanks or dashes", NUMBER_HELP);
+}
+
+fn check_keys_of<'p>(
+    names: &Names,
+    problems: &mut Problems,
+    file: &DirectoryFile,
+    parameters: impl IntoIterator<Item = &'p String> + Copy,
+) {
+    for (row, key) in (0..).zip(file.directory.keys()) {
+        // A fault for every parameter by which the directory is looked up; the first is told.
+        let judged = parameters
+            .into_iter()
+            .map(|parameter| names.judge(parameter, key, Standing::Key));
+        let faults: Option<Vec<Fault>> = judged.collect();
+        let Some(fault) = faults.and_then(|faults| faults.into_iter().next()) else {
+            continue;
+        };
+        fault.report(problems, file.place(row, 0));
     }
-    None
+}
+
+impl Names {
+    /// [`judge`], for a parameter that may be the operator's own.
+    fn judge(&self, parameter: &str, text: &str, standing: Standing) -> Option<Fault> {
+        let is_own = self.own_parameters.contains(parameter);
+        (!is_own)
+            .then(|| judge(parameter, text, standing))
+            .flatten()
+    }
+}
+
+/// What is wrong with the values of a request that somebody describes, a line each: those that Twilio never sends.
+#[must_use]
+pub fn never_sent<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Vec<String> {
+    let judged = fields
+        .into_iter()
+        .filter_map(|(name, value)| judge(name, value, Standing::Request));
+    judged
+        .map(|fault| format!("{}; {}", fault.message, fault.help))
+        .collect()
 }

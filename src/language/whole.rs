@@ -8,11 +8,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{CellCheck, Names, StepReference, Uses};
-use super::shape;
+use super::names::{
+    ABSENT_PARAMETER, CellCheck, Fixed, Names, StepReference, Uses, VoiceCells,
+};
+use super::rules::{VOICE_LANGUAGE, voice_mismatch};
+use super::values::check_keys;
+use super::{documents, shape};
 use crate::table::diagnostic::{Check, Severity};
 use crate::table::problems::{Problems, entries};
-use crate::table::remedy::did_you_mean;
+use crate::table::remedy::{choice, did_you_mean};
+use crate::twilio::channel::Channel;
+use crate::twilio::parameters;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
     "missing-default",
@@ -55,7 +61,7 @@ pub(super) static BAD_CELL: Check = Check::new(
     "bad-cell",
     "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a recording
 track that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
-it empty: the attribute or element is left out.",
+it empty: the attribute or element is left out, and so is a whole `Message` whose `to` is empty.",
     "number,phone
 +15005550006,415 555 0101",
 );
@@ -70,6 +76,9 @@ out, or declare that everybody may know it: `public = ["phone"]` in the director
 pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
     check_steps(problems, uses);
     check_columns(names, problems, uses);
+    check_voices(names, problems, uses);
+    documents::check(problems, uses);
+    check_keys(names, problems, uses);
     if !file.contains_key("default") {
         let help = "add [default] with voice = [ { Say = \"…\" } ]: what everybody else hears";
         let end = problems.file().text.len();
@@ -108,14 +117,90 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
         }
     }
     check_redirects(problems, &uses.steps);
+    check_follow_ups(problems, uses);
+}
+
+/// Reports conditions in a step on parameters that no element which leads to the step brings along.
+fn check_follow_ups(problems: &mut Problems, uses: &Uses) {
+    if uses.leads_anywhere {
+        return;
+    }
+    for follow_up in &uses.follow_ups {
+        let Some(coming) = request_kinds(&uses.steps, &follow_up.step) else {
+            continue;
+        };
+        if follow_up.kinds.iter().any(|kind| coming.contains(kind)) {
+            continue;
+        }
+        let leading = uses.steps.iter();
+        let leading = leading.filter(|reference| reference.step == follow_up.step);
+        let elements: BTreeSet<&str> = leading.map(|reference| &*reference.element).collect();
+        let elements: Vec<&str> = elements.into_iter().collect();
+        let (parameter, step) = (&follow_up.parameter, &follow_up.step);
+        let message = format!(
+            "`{parameter}` does not come with a request of the step \"{step}\", to which only {} leads",
+            choice(&elements)
+        );
+        let help = "test it in the step of the element that brings it";
+        problems.warn(&ABSENT_PARAMETER, &follow_up.span, message, help);
+    }
+}
+
+/// The kinds of requests that come to a step; `None` when they are not all known, or there are none.
+fn request_kinds<'u>(references: &'u [StepReference], step: &'u str) -> Option<BTreeSet<&'u str>> {
+    let mut kinds = BTreeSet::new();
+    let mut seen = BTreeSet::from([step]);
+    let mut open = vec![step];
+    while let Some(step) = open.pop() {
+        for reference in references.iter().filter(|reference| reference.step == step) {
+            if reference.kinds.is_empty() {
+                return None;
+            }
+            kinds.extend(&reference.kinds);
+            // What has come with the request before may come again while a queue waits or a document goes on.
+            if matches!(&*reference.element, "Redirect" | "Gather") {
+                let from = reference.from.as_deref()?;
+                if seen.insert(from) {
+                    open.push(from);
+                }
+            }
+        }
+    }
+    (!kinds.is_empty()).then_some(kinds)
+}
+
+/// The steps that only a `waitUrl` leads to: Twilio asks them for as long as somebody waits.
+pub(super) fn waiting_steps(uses: &Uses) -> BTreeSet<Box<str>> {
+    let waits = |reference: &&StepReference| {
+        let mut kinds = reference.kinds.iter();
+        !reference.kinds.is_empty() && kinds.all(|kind| parameters::is_for_waiting(kind))
+    };
+    let (waiting, others): (Vec<_>, Vec<_>) = uses.steps.iter().partition(waits);
+    // A request without a step may be of any call.
+    let only = waiting.into_iter().filter(|reference| {
+        let mut elsewhere = others.iter().map(|other| &other.step);
+        let is_known = !uses.leads_anywhere && !reference.step.is_empty();
+        is_known && !elsewhere.any(|step| *step == reference.step)
+    });
+    only.map(|reference| reference.step.as_str().into())
+        .collect()
 }
 
 /// Redirects from step to step that come back to where they began: the call goes round until Twilio ends it.
 fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
+    // Who waits hears the same document over and over: that is how it is meant.
+    let is_of_waiting = |step: &str| {
+        let mut references = references.iter();
+        references.any(|reference| {
+            let mut kinds = reference.kinds.iter();
+            reference.step == step && kinds.any(|kind| parameters::is_for_waiting(kind))
+        })
+    };
     let redirects = references
         .iter()
-        .filter(|reference| reference.is_ours && reference.is_redirect)
-        .filter_map(|reference| Some((reference.from.as_deref()?, reference)));
+        .filter(|reference| reference.is_ours && reference.is_followed_at_once)
+        .filter_map(|reference| Some((reference.from.as_deref()?, reference)))
+        .filter(|(from, _)| !is_of_waiting(from));
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, reference) in redirects.clone() {
         next.entry(from).or_default().insert(&reference.step);
@@ -145,7 +230,8 @@ fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
             let help =
                 "end one of them with what is said last, or ask for a key before going round again";
             let warning = problems.warn(&REDIRECT_LOOP, &reference.span, message, help);
-            warning.error_number = Some(14106);
+            // Only texts have a limit.
+            warning.error_number = (reference.channel == Channel::Message).then_some(14106);
         }
     }
 }
@@ -190,6 +276,9 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
     for (row, error) in bad {
         let place = file.place(row, check.column + 1);
+        if problems.has_reported(&BAD_CELL, &place.0, &place.1) {
+            continue;
+        }
         let (severity, check, must) = if error.is_suspicion() {
             (Severity::Warning, &UNUSUAL_VALUE, "may not")
         } else {
@@ -200,9 +289,50 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
     }
 }
 
+/// Checks that in every row a voice speaks the language that stands beside it.
+fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
+    for VoiceCells {
+        voice,
+        language,
+        span,
+    } in &uses.voices
+    {
+        let ((Fixed::Column(name, column), Fixed::Literal(_)) | (_, Fixed::Column(name, column))) =
+            (voice, language)
+        else {
+            continue;
+        };
+        let Some(Some(file)) = names.directories.get(name) else {
+            continue;
+        };
+        let directory = &file.directory;
+        let in_row = |fixed, row| match fixed {
+            &Fixed::Literal(ref literal) => Some(literal.as_str()),
+            Fixed::Column(other, column) => {
+                (other == name).then(|| directory.cell(row, *column))
+            }
+        };
+        let (line, _) = problems.file().position(span.start);
+        let wrong = directory.cells(*column).filter_map(|(row, _)| {
+            let (voice, language) = (in_row(voice, row)?, in_row(language, row)?);
+            // An empty cell leaves its attribute out.
+            let is_said = !voice.is_empty() && !language.is_empty();
+            Some((row, voice_mismatch(voice, language).filter(|_| is_said)?))
+        });
+        for (row, (message, help)) in wrong {
+            let (file, place) = file.place(row, column + 1);
+            if !problems.has_reported(&VOICE_LANGUAGE, &file, &place) {
+                let help = format!("{help}; line {line} of the table uses both");
+                problems.warn(&VOICE_LANGUAGE, (file, place), message, help);
+            }
+        }
+    }
+}
+
 fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
+    let directories = uses.directories.keys().cloned().collect();
     let sections = [
-        ("directory", &uses.directories),
+        ("directory", &directories),
         ("schedule", &uses.schedules),
         ("reply", &uses.replies),
     ];

@@ -143,7 +143,11 @@ impl Default for Metrics {
                 "Requests that the loop guard answered, by reason",
                 GuardReason::OF_MACHINES
                     .into_iter()
-                    .chain([GuardReason::Replies(0), GuardReason::SameCall(0)])
+                    .chain([
+                        GuardReason::Replies(0),
+                        GuardReason::Relays(0),
+                        GuardReason::SameCall(0),
+                    ])
                     .map(|verdict| (verdict.word(), vec![("reason", verdict.word())])),
             ),
             interactions: CounterPer::new(

@@ -20,7 +20,7 @@ use crate::service::responder::Snapshot;
 use crate::twilio::request::{Form, Request, Webhook};
 use crate::twilio::signature::diagnosis::diagnose;
 use crate::twilio::signature::secrets::Secrets;
-use crate::twilio::signature::{self, Content, Failure, Signed};
+use crate::twilio::signature::{self, Content, Failure, Signed, Signer};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
@@ -86,8 +86,10 @@ pub(super) async fn receive<'h>(
         // Nobody signs these: knowing the key in the path is enough.
         _ if webhook == Webhook::VoiceWebhooks => String::new(),
         Verification::Signed(secrets) => {
+            let (signer, signature) = signature_of(head);
             let signed = Signed {
-                signature: header(head, "x-twilio-signature"),
+                signer,
+                signature,
                 settings: header(head, "x-twilio-webhooks-signature-settings"),
                 account_sid: account_sid(&form, &query),
                 content,
@@ -105,6 +107,16 @@ pub(super) async fn receive<'h>(
         url,
         token: header(head, "i-twilio-idempotency-token").unwrap_or_default(),
     })
+}
+
+/// The signature of a request, and whose it is. Beside one of Twilio's, however empty, another does not count.
+fn signature_of(head: &Parts) -> (Signer, Option<&str>) {
+    const TWILIO: &str = "x-twilio-signature";
+    let signalwire = header(head, "x-signalwire-signature");
+    if signalwire.is_some() && !head.headers.contains_key(TWILIO) {
+        return (Signer::SignalWire, signalwire);
+    }
+    (Signer::Twilio, header(head, TWILIO))
 }
 
 /// The account that a request names, which only chooses among the secrets; empty when it names none. Proxy's intercepts and

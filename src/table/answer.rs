@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use crate::table::directory::BoundRow;
 use crate::table::guard::{self, GuardReason, LoopGuard};
 use crate::table::reply::template::Scope;
-use crate::table::reply::{EMPTY_DOCUMENT, RenderError, Reply};
+use crate::table::reply::{EMPTY_DOCUMENT, RenderError, Reply, Sends};
 use crate::table::twiml;
 use crate::table::{DEFAULT, Decision, Table};
 use crate::twilio::channel::Channel;
@@ -36,8 +36,8 @@ pub struct Answer<'t> {
     pub body: Bytes,
     /// What the body is.
     pub kind: AnswerKind,
-    /// Whether it sends a text message.
-    pub sends: bool,
+    /// What it sends.
+    pub sends: Sends,
     /// How many texts were cut at a limit of Twilio's.
     pub cut_texts: usize,
     /// The route that matched and why its reply could not be written, when that is why `default` answers.
@@ -59,7 +59,9 @@ pub enum AnswerKind {
 #[must_use]
 pub fn answer<'t>(table: &'t Table, guard: &LoopGuard, asked: &Asked<'_>) -> Answer<'t> {
     let request = asked.request;
-    if let Some(verdict) = guard.same_call(&table.limits, request, asked.token) {
+    if !table.waiting_steps.contains(request.step())
+        && let Some(verdict) = guard.same_call(&table.limits, request, asked.token)
+    {
         return guarded(verdict, default_answer(table, asked));
     }
     let decision = table.decide(request, asked.now);
@@ -69,8 +71,8 @@ pub fn answer<'t>(table: &'t Table, guard: &LoopGuard, asked: &Asked<'_>) -> Ans
     }
     let answer = write(table, &decision, asked);
     if request.channel() == Channel::Message
-        && answer.sends
-        && let Some(verdict) = guard.reply(&table.limits, request, asked.token, asked.now)
+        && let Some(verdict) =
+            guard.sends(&table.limits, answer.sends, request, asked.token, asked.now)
     {
         return guarded(verdict, silence());
     }
@@ -141,7 +143,7 @@ fn silence<'t>() -> Answer<'t> {
         position: None,
         body: Bytes::from_static(EMPTY_DOCUMENT.as_bytes()),
         kind: AnswerKind::Document,
-        sends: false,
+        sends: Sends::Nothing,
         cut_texts: 0,
         failure: None,
         guarded: None,

@@ -27,7 +27,9 @@ use self::like::Pattern;
 use super::diagnostic::Check;
 use super::directory::{Directory, Row};
 use super::problems::{Key, Problems, Value};
+use crate::twilio::channel::Channel;
 use crate::twilio::facts::{Facts, Known};
+use crate::twilio::parameters::Comparison;
 use crate::twilio::request::{Request, Webhook};
 
 pub(crate) static BAD_CONDITION: Check = Check::new(
@@ -95,8 +97,8 @@ pub(crate) type CheckCell = fn(&str) -> Result<(), String>;
 pub(crate) struct Reading<'r> {
     /// The parameter or column that the condition is on, as the table names it.
     pub subject: &'r str,
-    /// Whether [`folds`] holds for it.
-    pub folds: bool,
+    /// How its values are compared.
+    pub comparison: Comparison,
     /// What is wrong.
     pub problems: &'r mut Problems,
     /// Finds a directory by its name, as the subject looks into it; reports an unknown name.
@@ -110,10 +112,12 @@ pub(crate) type FindDirectory<'r> =
 /// What a condition sees: a value, as far as it is known, and the moment of the request.
 #[derive(Debug)]
 pub struct Seen<'a> {
-    /// The value, folded where [`folds`] says so.
+    /// The value in the form in which it is compared.
     pub value: Known<'a>,
     /// Whether it is a cell of a directory, not a parameter.
     pub is_cell: bool,
+    /// Whether a call or a text has it. `None` asks about both.
+    pub channel: Option<Channel>,
     /// Whether the caller is withheld; may be known when the number itself is not.
     pub withheld: Option<bool>,
     /// The moment of the request. `None` asks about every moment: a condition that depends on it answers `None`.
@@ -209,18 +213,6 @@ pub fn not(holds: Option<bool>) -> Option<bool> {
     holds.map(|holds| !holds)
 }
 
-/// Whether a parameter is compared without regard to case and outer blanks: what people type.
-#[must_use]
-pub fn folds(parameter: &str) -> bool {
-    parameter == "Body"
-}
-
-/// A text as [`folds`] compares it.
-#[must_use]
-pub fn folded(text: &str) -> String {
-    text.trim().to_lowercase()
-}
-
 impl<K: Kind + 'static> From<K> for Demand {
     fn from(kind: K) -> Self {
         Self::Is(Box::new(kind))
@@ -276,11 +268,14 @@ impl Condition {
         self.demand.holds(&self.subject.seen(facts, Some(now)))
     }
 
+    /// Whether it holds at every moment, or at none; `None` when it depends on the moment or on what is not known.
+    pub(crate) fn holds_always<'f>(&self, facts: &impl Facts<'f>) -> Option<bool> {
+        self.demand.holds(&self.subject.seen(facts, None))
+    }
+
     /// Whether the result for a whole request depends on its moment.
     pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
-        self.demand
-            .holds(&self.subject.seen(request, None))
-            .is_none()
+        self.holds_always(request).is_none()
     }
 }
 
@@ -307,6 +302,7 @@ impl Subject {
         Seen {
             value: self.compared(facts),
             is_cell: self.column().is_some(),
+            channel: Some(facts.channel()),
             withheld: match self {
                 Self::Parameter(name)
                     if &**name == "Caller" && facts.webhook() != Webhook::VoiceWebhooks =>
@@ -339,12 +335,12 @@ impl Subject {
 
 /// The value of a parameter as conditions compare it.
 fn compared<'a, 'f: 'a>(name: &str, facts: &impl Facts<'f>) -> Known<'a> {
+    let comparison = Comparison::of(name);
     match facts.value(name) {
-        Known::Whole(value) if folds(name) => Known::Whole(Cow::Owned(folded(&value))),
-        known @ Known::Whole(_) => known,
+        known if !comparison.folds() => known,
+        Known::Whole(value) => Known::Whole(Cow::Owned(comparison.folded(&value).into_owned())),
         // Without its outer blanks it may be empty all the same.
-        _ if folds(name) => Known::Nothing,
-        known => known,
+        _ => Known::Nothing,
     }
 }
 

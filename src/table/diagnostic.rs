@@ -111,11 +111,6 @@ impl Diagnostic {
         self
     }
 
-    /// Gives it another text for the very place that it is about.
-    pub(crate) fn replacement(&mut self, text: impl Into<String>) -> &mut Self {
-        self.fix(self.span.clone(), text)
-    }
-
     /// Takes the change of a key back where its table has a key of that name already.
     pub(crate) fn unless_taken(&mut self, has_key: impl Fn(&str) -> bool) {
         let is_free = |fix: &Fix| !has_key(fix.text.trim_matches(['"', '\'']));

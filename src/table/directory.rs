@@ -12,6 +12,7 @@ use hashbrown::{DefaultHashBuilder, HashMap, HashSet, HashTable};
 
 use crate::twilio::facts::Known;
 use crate::twilio::number::masked;
+use crate::twilio::parameters::Comparison;
 
 /// The position of a row in its directory.
 pub type Row = u32;
@@ -198,14 +199,13 @@ impl Directory {
         None
     }
 
-    /// The same with its keys in small letters and without outer blanks, for values that are compared so. Of keys that
-    /// become the same the first stays.
-    pub(crate) fn folded(&self) -> Self {
+    /// The same with its keys in the form in which values are compared. Of keys that become the same the first stays.
+    pub(crate) fn folded(&self, comparison: Comparison) -> Self {
         let mut folded = Self::new(self.name.clone(), self.columns.clone());
         for (row, key) in (0..).zip(self.keys()) {
             let cells = (0..self.columns.len()).map(|column| self.cell(row, column));
             // A key that is there already leads to its first row; this one stays, so that rows keep their numbers.
-            let _ = folded.add(&key.trim().to_lowercase(), cells.collect::<Vec<_>>());
+            let _ = folded.add(&comparison.folded(key), cells.collect::<Vec<_>>());
         }
         folded
     }

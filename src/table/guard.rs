@@ -9,7 +9,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hashbrown::HashMap;
 use jiff::Timestamp;
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
+use crate::table::reply::Sends;
 use crate::twilio::channel::Channel;
 use crate::twilio::number::E164;
 use crate::twilio::request::Request;
@@ -17,30 +20,46 @@ use crate::twilio::request::Request;
 /// The name under which the loop guard answers.
 pub const LOOP_GUARD: &str = "loop-guard";
 
-/// Words with which people and networks switch texts off and on; Twilio answers them itself.
+/// Words with which people and networks switch texts off and on: Twilio and Proxy answer them, so nobody else does. `YES` is
+/// one, too, but people also answer it to questions.
 ///
-/// Source: "Twilio support for opt-out keywords", Twilio help centre, article 223134027.
-pub const OPT_OUT_WORDS: [&str; 10] = [
+/// Source: Twilio's changelog, "Update to FCC's SMS opt-out keywords", 2025-05-14, and its pages on opt-out keywords and on
+/// Proxy's.
+pub const OPT_OUT_WORDS: [&str; 16] = [
     "STOP",
     "STOPALL",
     "UNSUBSCRIBE",
     "CANCEL",
     "END",
     "QUIT",
+    "REVOKE",
+    "OPTOUT",
+    "ARRET",
+    "ARRETE",
+    "ARRETT",
     "START",
     "UNSTOP",
+    "DEBUT",
     "HELP",
     "INFO",
 ];
 
+/// The most bytes of a text that may be one of them: each letter of the longest may be four bytes and have others between.
+const OPT_OUT_MAX_BYTES: usize = 100;
+
 /// The most that [`Limits::replies`] may be: as many as Twilio itself sends between two numbers in half a minute.
 pub const MOST_REPLIES: u32 = 30;
+
+/// The most that [`Limits::relays`] may be. What is remembered of a pair of numbers grows with it.
+pub const MOST_RELAYS: u32 = 300;
 
 /// `[loop_guard]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// How many documents with a Message a pair of numbers gets within [`Limits::per_seconds`]; 0 for no limit.
     pub replies: u32,
+    /// How many documents whose Messages all go to somebody else a pair of numbers gets within the same time; 0 for no limit.
+    pub relays: u32,
     /// The time within which they are counted.
     pub per_seconds: u32,
     /// How often one call may come back; 0 for no limit.
@@ -51,6 +70,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             replies: 3,
+            relays: 60,
             per_seconds: 600,
             same_call: 20,
         }
@@ -70,6 +90,8 @@ pub enum GuardReason {
     OptOutWord,
     /// The pair of numbers has had this many replies.
     Replies(u32),
+    /// As many texts between the pair of numbers have been relayed.
+    Relays(u32),
     /// The call has come back more than this many times.
     SameCall(u32),
 }
@@ -88,6 +110,7 @@ impl GuardReason {
             Self::OptOut => "opt-out",
             Self::OptOutWord => "opt-out-word",
             Self::Replies(_) => "replies",
+            Self::Relays(_) => "relays",
             Self::SameCall(_) => "same-call",
         }
     }
@@ -103,6 +126,12 @@ impl fmt::Display for GuardReason {
                 f.write_str("the text is an opt-out word, which Twilio answers itself")
             }
             Self::Replies(replies) => write!(f, "the two numbers have had {replies} replies"),
+            Self::Relays(relays) => {
+                write!(
+                    f,
+                    "{relays} texts between the two numbers have been relayed"
+                )
+            }
             Self::SameCall(times) => write!(f, "the call has come back more than {times} times"),
         }
     }
@@ -117,11 +146,7 @@ pub fn machine(request: &Request<'_>) -> Option<GuardReason> {
     if !request.value("OptOutType").is_empty() {
         return Some(GuardReason::OptOut);
     }
-    let body = request.value("Body");
-    if OPT_OUT_WORDS
-        .iter()
-        .any(|word| word.eq_ignore_ascii_case(body.trim()))
-    {
+    if is_opt_out_word(&request.value("Body")) {
         return Some(GuardReason::OptOutWord);
     }
     let sender = request.value("Caller");
@@ -136,6 +161,23 @@ pub fn machine(request: &Request<'_>) -> Option<GuardReason> {
     })
 }
 
+/// Whether a text is nothing but one of [`OPT_OUT_WORDS`], in any case and in any form of its letters; blanks, hyphens,
+/// accents and what stands around it do not count: `Stop.`, `OPT-OUT`, `arrêt`.
+fn is_opt_out_word(text: &str) -> bool {
+    let text = text.trim_matches(|around: char| !around.is_alphanumeric());
+    if text.len() > OPT_OUT_MAX_BYTES {
+        return false;
+    }
+    let counts = |letter: &char| {
+        !letter.is_whitespace() && !HYPHENS.contains(letter) && !is_combining_mark(*letter)
+    };
+    let word: String = text.nfkd().filter(counts).collect();
+    OPT_OUT_WORDS.contains(&&*word.to_uppercase())
+}
+
+/// Hyphens and dashes, as Unicode's compatibility forms leave them.
+const HYPHENS: [char; 8] = ['-', '\u{ad}', '‐', '‒', '–', '—', '―', '−'];
+
 /// What the loop guard remembers.
 #[derive(Debug)]
 pub struct LoopGuard {
@@ -148,7 +190,7 @@ const SHARDS: usize = 64;
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// By the hash of two numbers.
+    /// By the hash of two numbers, and of whether texts are relayed.
     pairs: Recent<Vec<Sent>>,
     /// By the hash of a call's SID.
     calls: Recent<Call>,
@@ -163,7 +205,7 @@ struct Recent<T> {
     turn: u64,
 }
 
-/// A reply to a pair of numbers.
+/// A document with a Message for a pair of numbers.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     /// The hash of its token; 0 without one.
@@ -172,9 +214,6 @@ struct Sent {
     time: i64,
     is_suppressed: bool,
 }
-
-/// The most that is remembered of a pair: more than the most replies, so that some that were suppressed are, too.
-const MOST_SENT: usize = 32;
 
 /// How often a call has come.
 #[derive(Debug, Default)]
@@ -190,7 +229,8 @@ impl Default for LoopGuard {
 }
 
 impl LoopGuard {
-    /// A guard that has seen nothing. It takes up to 16 MB as it sees more pairs and calls.
+    /// A guard that has seen nothing. It takes up to 30 MB as it sees more pairs and calls, and in proportion more with
+    /// [`Limits::relays`] above the default.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -223,16 +263,22 @@ impl LoopGuard {
             .then_some(GuardReason::SameCall(limits.same_call))
     }
 
-    /// Counts a document with a Message; a reason when the pair of numbers has had enough. A retry is not counted
+    /// Counts a document by what it sends; a reason when the pair of numbers has had enough of those. A retry is not counted
     /// again, and what was suppressed stays suppressed.
-    pub(crate) fn reply(
+    pub(crate) fn sends(
         &self,
         limits: &Limits,
+        sends: Sends,
         request: &Request<'_>,
         token: &str,
         now: Timestamp,
     ) -> Option<GuardReason> {
-        if limits.replies == 0 {
+        let (most, reason) = match sends {
+            Sends::Nothing => return None,
+            Sends::Reply => (limits.replies, GuardReason::Replies(limits.replies)),
+            Sends::Relay => (limits.relays, GuardReason::Relays(limits.relays)),
+        };
+        if most == 0 {
             return None;
         }
         let token = self.token(if token.is_empty() {
@@ -240,10 +286,12 @@ impl LoopGuard {
         } else {
             token
         });
-        let key = self.hash((request.value("Called"), request.value("Caller")));
+        let pair = (request.value("Called"), request.value("Caller"));
+        let key = self.hash((sends == Sends::Relay, pair));
         let mut shard = self.shard(key);
-        let is_allowed = allows(shard.pairs.get(key), limits, token, now.as_microsecond());
-        (!is_allowed).then_some(GuardReason::Replies(limits.replies))
+        let sent = shard.pairs.get(key);
+        let is_allowed = allows(sent, most, limits.per_seconds, token, now);
+        (!is_allowed).then_some(reason)
     }
 
     fn hash(&self, value: impl Hash) -> u64 {
@@ -284,9 +332,11 @@ impl<T: Default> Recent<T> {
     }
 }
 
-/// Whether one more reply to a pair is allowed at this moment, in microseconds; remembers it.
-fn allows(sent: &mut Vec<Sent>, limits: &Limits, token: u64, now: i64) -> bool {
-    let per = i64::from(limits.per_seconds) * 1_000_000;
+/// Whether one more document for a pair is allowed at this moment, when so many are in so many seconds; remembers it.
+fn allows(sent: &mut Vec<Sent>, most: u32, per_seconds: u32, token: u64, now: Timestamp) -> bool {
+    // Some that were suppressed are remembered, too.
+    let most_kept = most.max(MOST_REPLIES) as usize + 2;
+    let (per, now) = (i64::from(per_seconds) * 1_000_000, now.as_microsecond());
     // A clock that was set back must not count replies of its future for ever.
     let is_recent = |reply: &Sent| (reply.time - now).abs() < per;
     let counts = |reply: &Sent| is_recent(reply) && !reply.is_suppressed;
@@ -296,10 +346,10 @@ fn allows(sent: &mut Vec<Sent>, limits: &Limits, token: u64, now: i64) -> bool {
         return !before.is_suppressed;
     }
     let had = sent.iter().filter(|reply| counts(reply)).count();
-    let is_allowed = had < limits.replies as usize;
-    if sent.len() == MOST_SENT {
+    let is_allowed = had < most as usize;
+    if sent.len() >= most_kept {
         // There is always one that no longer counts.
-        let oldest = (0..MOST_SENT).min_by_key(|at| (counts(&sent[*at]), sent[*at].time));
+        let oldest = (0..sent.len()).min_by_key(|at| (counts(&sent[*at]), sent[*at].time));
         sent.swap_remove(oldest.expect("there are some"));
     }
     sent.push(Sent {
@@ -365,6 +415,11 @@ mod tests {
                 GuardReason::Replies(5),
                 "replies",
                 "the two numbers have had 5 replies",
+            ),
+            (
+                GuardReason::Relays(60),
+                "relays",
+                "60 texts between the two numbers have been relayed",
             ),
             (
                 GuardReason::SameCall(20),

@@ -96,6 +96,14 @@ impl From<(&Arc<File>, Range<usize>)> for Place {
 }
 
 impl Place {
+    /// A place that is more than what is wrong.
+    pub(crate) fn wide(span: &Range<usize>) -> Self {
+        Self {
+            is_wide: true,
+            ..span.into()
+        }
+    }
+
     /// The first so many bytes of it.
     pub(crate) fn first(mut self, length: usize) -> Self {
         if !self.is_wide {
@@ -306,10 +314,7 @@ impl Problems {
         let place = found.clone().find(is_in_braces).or(found.clone().next());
         match place {
             Some((at, _)) => (span.start + at..span.start + at + word.len()).into(),
-            None => Place {
-                is_wide: true,
-                ..span.into()
-            },
+            None => Place::wide(span),
         }
     }
 

@@ -75,6 +75,9 @@ impl NewText {
     }
 }
 
+/// A name that differs in more letters may be meant, but not without doubt.
+const MOST_LETTERS: usize = 2;
+
 /// The remedy for a misspelt name or value: the nearest of those that are known, in these quotes, else `otherwise`.
 pub(crate) fn did_you_mean<'k>(
     quote: char,
@@ -82,18 +85,20 @@ pub(crate) fn did_you_mean<'k>(
     known: impl IntoIterator<Item = &'k str>,
     otherwise: impl Into<Remedy>,
 ) -> Remedy {
-    let near = nearest_all(name, known);
+    let (distance, near) = nearest_all(name, known);
     match *near {
-        [near] => Remedy::word(format!("did you mean {quote}{near}{quote}?"), near),
+        [near] if distance <= MOST_LETTERS => {
+            Remedy::word(format!("did you mean {quote}{near}{quote}?"), near)
+        }
         // More than a few names are near only because they are all alike.
-        [_, _] | [_, _, _] => format!("did you mean {}?", joined(&near, quote, "or")).into(),
+        [_] | [_, _] | [_, _, _] => format!("did you mean {}?", either(quote, &near)).into(),
         _ => otherwise.into(),
     }
 }
 
 /// The remedy for a value that is none of these words.
 pub(crate) fn one_of(text: &str, words: &[&str]) -> Remedy {
-    let otherwise = format!("write {}", joined(words, '"', "or"));
+    let otherwise = format!("write {}", either('"', words));
     did_you_mean('"', text, words.iter().copied(), otherwise)
 }
 
@@ -104,7 +109,12 @@ pub(crate) fn listed(names: &[&str]) -> String {
 
 /// Names to choose from: `` `a`, `b` or `c` ``.
 pub(crate) fn choice(names: &[&str]) -> String {
-    joined(names, '`', "or")
+    either('`', names)
+}
+
+/// Names or values to choose from, in these quotes.
+pub(crate) fn either(quote: char, names: &[&str]) -> String {
+    joined(names, quote, "or")
 }
 
 fn joined(names: &[&str], quote: char, last_word: &str) -> String {

@@ -30,8 +30,8 @@ pub enum Reply {
     Ready {
         /// The document.
         document: Bytes,
-        /// Whether it sends a text message.
-        sends: bool,
+        /// What it sends.
+        sends: Sends,
     },
     /// Elements that are written for each request.
     Template(Arc<[Element]>),
@@ -39,9 +39,23 @@ pub enum Reply {
     Session(Arc<NewSession>),
 }
 
+/// What a document sends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Sends {
+    /// No text.
+    #[default]
+    Nothing,
+    /// Texts to other people only: it passes on what a person wrote.
+    Relay,
+    /// Texts, and one of them at least to the sender.
+    Reply,
+}
+
 /// One TwiML element: a verb, a noun or an SSML tag.
 #[derive(Debug, Clone)]
 pub struct Element {
+    /// Its name in the document.
+    pub tag: Cow<'static, str>,
     /// What TwiML knows of it.
     pub spec: &'static ElementSpec,
     /// Its attributes in the order of the file, then the defaults.
@@ -137,7 +151,7 @@ impl NewSession {
     pub(crate) fn render(&self, scope: &Scope<'_>) -> Result<Bytes, RenderError> {
         let fill = |text: &'_ Text| text.fill(scope, Encoding::Plain).into_owned();
         let wrong = |attribute, error| RenderError::Value {
-            element: "create_session",
+            element: Cow::Borrowed("create_session"),
             attribute: Some(Cow::Borrowed(attribute)),
             error,
         };
@@ -178,7 +192,7 @@ pub enum RenderError {
     /// A value is none that may stand where a template puts it.
     Value {
         /// The element.
-        element: &'static str,
+        element: Cow<'static, str>,
         /// Its attribute; `None` for its text.
         attribute: Option<Cow<'static, str>>,
         /// What is wrong with the value.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use jiff::civil::{Date, DateTime, Weekday};
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::{Timestamp, ToSpan, ZonedDateTime};
 
 /// A named set of spans in one time zone.
 #[derive(Debug, Clone)]
@@ -86,7 +86,7 @@ impl Span {
     }
 
     /// Whether all of another span surely lies in it.
-    fn covers(&self, other: &Self) -> bool {
+    pub(crate) fn covers(&self, other: &Self) -> bool {
         let is_whole_day = self.from == 0 && self.to == DAY;
         let covers_hours = self.from < self.to
             && other.from < other.to
@@ -101,6 +101,17 @@ impl Span {
             }
             (own, others) => own == others && covers_hours,
         }
+    }
+
+    /// When the last of its days ends on the clocks of a zone; `None` when its days come again and again.
+    pub(crate) fn end(&self, zone: &TimeZone) -> Option<Timestamp> {
+        let Days::Dates { last, .. } = self.days else {
+            return None;
+        };
+        let runs_past_midnight = self.to <= self.from;
+        let after = last.checked_add(if runs_past_midnight { 2 } else { 1 }.days());
+        let midnight = after.ok()?.at(0, 0, 0, 0);
+        Some(midnight.to_zoned_datetime(zone.clone()).ok()?.timestamp())
     }
 
     /// Whether a moment of the wall clock lies in it.
@@ -486,6 +497,24 @@ mod tests {
                 is_never,
                 "{open} without {closed}"
             );
+        }
+    }
+
+    #[test]
+    fn a_span_with_its_year_ends() {
+        let zone = TimeZone::get("America/New_York").expect("a zone");
+        for (span, end) in [
+            ("2026-12-24", Some("2026-12-25T05:00:00Z")),
+            ("2026-12-24 09:00-12:00", Some("2026-12-25T05:00:00Z")),
+            ("2026-12-24 22:00-06:00", Some("2026-12-26T05:00:00Z")),
+            ("2026-12-24..2027-07-01", Some("2027-07-02T04:00:00Z")),
+            ("12-24", None),
+            ("Mon-Fri", None),
+            ("22:00-06:00", None),
+        ] {
+            let found = span.parse::<Span>().expect(span).end(&zone);
+            let end = end.map(|end| end.parse().expect("a moment"));
+            assert_eq!(found, end, "{span}");
         }
     }
 

@@ -9,18 +9,19 @@ use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use quick_xml::{Reader, Writer};
 
 use crate::table::reply::template::{Encoding, Piece, Scope, Text};
-use crate::table::reply::{Attribute, DOCUMENT_MAX_BYTES, Element, Node, RenderError, Reply};
-use crate::twilio::channel::Channel;
+use crate::table::reply::{
+    Attribute, DOCUMENT_MAX_BYTES, Element, Node, RenderError, Reply, Sends,
+};
 use crate::twilio::request::{Form, Request, Webhook};
-use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{Destination, ElementSpec, RESPONSE, ValueError};
 
 /// A document for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Document {
     /// The XML, from the declaration to the end of `Response`.
     pub bytes: Bytes,
-    /// Whether it sends a text message.
-    pub sends: bool,
+    /// What it sends.
+    pub sends: Sends,
     /// How many texts were cut at a limit of Twilio's.
     pub cut_texts: usize,
 }
@@ -34,7 +35,12 @@ pub(crate) fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
         return Ok(Reply::Ready {
             // A copy as long as the document, for there may be many of them and they stay.
             document: Bytes::copy_from_slice(&bytes),
-            sends,
+            // There is nothing in it that a person wrote.
+            sends: if sends == Sends::Nothing {
+                sends
+            } else {
+                Sends::Reply
+            },
         });
     }
     match document {
@@ -46,9 +52,14 @@ pub(crate) fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
 
 /// Whether an element's text is over Twilio's limit already before a request fills it in.
 pub(crate) fn is_too_long(element: &Element) -> bool {
+    let mut element = element.clone();
+    // Whom it goes to does not matter.
+    element
+        .attributes
+        .retain(|one| one.value.literal().is_some());
     for_nothing(|scope| {
         let mut filling = Filling::new(scope);
-        filling.element(element).is_ok() && filling.cut_texts > 0
+        filling.element(&element).is_ok() && filling.cut_texts > 0
     })
 }
 
@@ -67,15 +78,21 @@ fn for_nothing<T>(write: impl FnOnce(&Scope<'_>) -> T) -> T {
 pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderError> {
     let mut filling = Filling::new(scope);
     let mut verbs = Vec::with_capacity(elements.len());
-    let mut sends = false;
+    let mut sends = Sends::Nothing;
+    let sender = scope.request.value("Caller");
     for element in elements {
         if let Some(verb) = filling.element(element)? {
-            sends |= element.spec.tag == "Message";
+            if element.spec.sends {
+                let is_to = |(name, _): &&(&str, _)| *name == "to";
+                let to = verb.attributes.iter().find(is_to);
+                let relays = to.is_some_and(|(_, to)| *to != sender);
+                sends = sends.max(if relays { Sends::Relay } else { Sends::Reply });
+            }
             verbs.push(Filled::Element(verb));
         }
     }
     let response = FilledElement {
-        tag: vocabulary::response(Channel::Voice).tag,
+        tag: RESPONSE,
         attributes: Vec::new(),
         content: verbs,
     };
@@ -97,7 +114,7 @@ pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document,
 
 /// An element with its places filled in.
 struct FilledElement<'t> {
-    tag: &'static str,
+    tag: &'t str,
     attributes: Vec<(&'t str, Cow<'t, str>)>,
     content: Vec<Filled<'t>>,
 }
@@ -152,9 +169,12 @@ impl<'s> Filling<'s> {
     ) -> Result<Option<FilledElement<'t>>, RenderError> {
         let spec = element.spec;
         let mut attributes = Vec::with_capacity(element.attributes.len());
+        let mut is_addressed = true;
         for attribute in &element.attributes {
-            if let Some(value) = self.attribute(spec, attribute)? {
-                attributes.push((&*attribute.name, value));
+            match self.attribute(element, attribute)? {
+                Some(value) => attributes.push((&*attribute.name, value)),
+                // A Message without its `to` would go back to the sender.
+                None => is_addressed &= attribute.spec.destination() != Some(Destination::Address),
             }
         }
         let is_outermost = spec.cut && self.room.is_none();
@@ -170,7 +190,7 @@ impl<'s> Filling<'s> {
         let mut content = Vec::with_capacity(element.content.len());
         for node in &element.content {
             match node {
-                Node::Text(text) => content.extend(self.text(spec, text)?.map(Filled::Text)),
+                Node::Text(text) => content.extend(self.text(element, text)?.map(Filled::Text)),
                 Node::Element(child) => content.extend(self.element(child)?.map(Filled::Element)),
             }
         }
@@ -180,8 +200,8 @@ impl<'s> Filling<'s> {
         }
         // A Gather still takes digits when its prompt came out empty; every other element is there for what it holds.
         let came_out_empty = content.is_empty() && !element.content.is_empty() && !spec.stays_empty;
-        Ok((!came_out_empty).then_some(FilledElement {
-            tag: spec.tag,
+        Ok((is_addressed && !came_out_empty).then_some(FilledElement {
+            tag: &element.tag,
             attributes,
             content,
         }))
@@ -189,15 +209,17 @@ impl<'s> Filling<'s> {
 
     fn attribute<'t>(
         &self,
-        spec: &ElementSpec,
+        element: &Element,
         attribute: &'t Attribute,
     ) -> Result<Option<Cow<'t, str>>, RenderError> {
         if let Some(literal) = attribute.value.literal() {
             return Ok(Some(xml_text(Cow::Borrowed(literal))));
         }
-        let encoding = encoding(attribute.spec.destination());
+        let destination = attribute.spec.destination();
+        let encoding = encoding(destination);
         let value = xml_text(attribute.value.fill(self.scope, encoding));
-        if value.is_empty() {
+        let is_lost = destination == Some(Destination::Address) && attribute.value.has_parameter();
+        if value.is_empty() && !is_lost {
             // Without a caller id Twilio would show the caller's real number.
             let own_number = Text::new(vec![Piece::OwnNumber]);
             let own_number = own_number.fill(self.scope, encoding).into_owned();
@@ -206,7 +228,7 @@ impl<'s> Filling<'s> {
         }
         match attribute.spec.check(&value) {
             Err(error) if !error.is_suspicion() => Err(RenderError::Value {
-                element: spec.tag,
+                element: element.tag.clone(),
                 attribute: Some(attribute.name.clone()),
                 error,
             }),
@@ -216,16 +238,19 @@ impl<'s> Filling<'s> {
 
     fn text<'t>(
         &mut self,
-        spec: &ElementSpec,
+        element: &Element,
         text: &'t Text,
     ) -> Result<Option<Cow<'t, str>>, RenderError> {
+        let spec = element.spec;
         let mut value = xml_text(text.fill(self.scope, encoding(spec.destination)));
         if text.literal().is_none() {
-            if value.trim().is_empty() {
+            // An empty cell means nobody; a request that does not say where to go must not lead nowhere in silence.
+            let is_lost = spec.destination.is_some() && text.has_parameter();
+            if value.trim().is_empty() && !is_lost {
                 return Ok(None);
             }
             check_text(spec, &value).map_err(|error| RenderError::Value {
-                element: spec.tag,
+                element: element.tag.clone(),
                 attribute: None,
                 error,
             })?;
@@ -253,10 +278,10 @@ fn check_text(spec: &ElementSpec, value: &str) -> Result<(), ValueError> {
 }
 
 fn encoding(destination: Option<Destination>) -> Encoding {
-    if destination == Some(Destination::Url) {
-        Encoding::Percent
-    } else {
-        Encoding::Plain
+    match destination {
+        Some(Destination::Url) => Encoding::Percent,
+        Some(Destination::Sip) => Encoding::PercentInQuery,
+        _ => Encoding::Plain,
     }
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde_json::Value as Json;
 
 use super::channel::{Channel, Webhook};
-use super::number::{masked, may_begin_withheld, shown_by_mask};
+use super::number::{masked, may_be_withheld, shown_by_mask};
 use super::parameters;
 
 /// What is known of a value.
@@ -167,7 +167,7 @@ impl<'a> Ends<'a> {
     /// Whether the value may be a withheld caller's number.
     #[must_use]
     pub fn may_be_withheld(&self) -> bool {
-        may_begin_withheld(self.start)
+        may_be_withheld(self.start, self.end)
     }
 }
 

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::characters::named;
+use crate::twilio::channel::Channel;
+
 /// A phone number in E.164 form: `+` and 1 to 15 digits, the first not 0.
 ///
 /// Source: ITU-T E.164, <https://www.itu.int/rec/T-REC-E.164>. Does not check that the number is assigned.
@@ -32,8 +35,8 @@ pub enum E164Error {
     NoPlus,
     /// The first digit is 0, which no country code has.
     LeadingZero,
-    /// There is something else than a digit at this byte.
-    NotADigit(usize),
+    /// This character is not a digit.
+    NotADigit(char),
     /// There are this many digits: none, or more than 15.
     Length(usize),
 }
@@ -44,7 +47,7 @@ impl fmt::Display for E164Error {
             Self::Empty => f.write_str("a number is empty"),
             Self::NoPlus => f.write_str("a number begins with `+` and its country code"),
             Self::LeadingZero => f.write_str("no country code begins with 0"),
-            Self::NotADigit(at) => write!(f, "not a digit at byte {at}"),
+            Self::NotADigit(character) => write!(f, "{} is not a digit", named(*character)),
             Self::Length(digits) => write!(f, "a number has 1 to 15 digits, this one has {digits}"),
         }
     }
@@ -60,8 +63,8 @@ impl FromStr for E164 {
             return Err(E164Error::Empty);
         }
         let digits = text.strip_prefix('+').ok_or(E164Error::NoPlus)?;
-        if let Some(at) = digits.bytes().position(|byte| !byte.is_ascii_digit()) {
-            return Err(E164Error::NotADigit(at + 1));
+        if let Some(other) = digits.chars().find(|character| !character.is_ascii_digit()) {
+            return Err(E164Error::NotADigit(other));
         }
         match digits.len() {
             1..=15 if digits.starts_with('0') => Err(E164Error::LeadingZero),
@@ -71,9 +74,7 @@ impl FromStr for E164 {
     }
 }
 
-/// Words that carriers and Twilio send in place of a number that the caller keeps to himself.
-///
-/// Source: "Why am I getting calls from these strange numbers?", Twilio help centre, article 223179988.
+/// Words that stand in place of a number that the caller withholds.
 const WITHHELD_WORDS: [&str; 7] = [
     "anonymous",
     "blocked",
@@ -84,7 +85,10 @@ const WITHHELD_WORDS: [&str; 7] = [
     "withheld",
 ];
 
-/// [`WITHHELD_WORDS`] as they are typed on a keypad: they look like foreign numbers.
+/// [`WITHHELD_WORDS`] as they are typed on a keypad: they look like foreign numbers. Twilio sent these until 2023; other
+/// platforms and SIP trunks still do.
+///
+/// Source: Twilio's changelog of 2022-11-16 and 2023-05-17.
 const WITHHELD_DIGITS: [&str; 7] = [
     "266696687",
     "2562533",
@@ -95,46 +99,69 @@ const WITHHELD_DIGITS: [&str; 7] = [
     "94844353",
 ];
 
-/// Whether a caller's number is withheld: empty, a word such as `anonymous` in any case, such a word
-/// typed on a keypad (`+266696687`), or an anonymous SIP address.
-pub(crate) fn is_withheld(number: &str) -> bool {
+/// Whether a caller's number is withheld: it is empty, spells a word such as ANONYMOUS on a keypad (`+266696687`), or is
+/// an anonymous address; on a call also when it has neither a digit nor a scheme, such as `No Caller ID`. A text from a
+/// sender without digits has a name.
+///
+/// Source: <https://www.twilio.com/docs/voice/twiml#request-parameters>: "a string that contains `anonymous`, `unknown`,
+/// or other descriptions".
+pub(crate) fn is_withheld(number: &str, channel: Channel) -> bool {
     let number = number.trim();
-    let is_word = |text: &str| {
-        WITHHELD_WORDS
-            .iter()
-            .any(|word| word.eq_ignore_ascii_case(text))
-    };
-    if number.is_empty() || is_word(number) {
-        return true;
-    }
-    if WITHHELD_DIGITS.contains(&number.strip_prefix('+').unwrap_or(number)) {
-        return true;
-    }
-    let Some((scheme, address)) = number.split_once(':') else {
-        return false;
-    };
-    if !scheme.eq_ignore_ascii_case("sip") && !scheme.eq_ignore_ascii_case("sips") {
-        return false;
-    }
-    let (user, host) = address.split_once('@').unwrap_or(("", address));
-    let host = host.split([':', ';', '?']).next().unwrap_or_default();
-    let user = user.split([':', ';']).next().unwrap_or_default();
-    is_word(user) || host.eq_ignore_ascii_case("anonymous.invalid")
+    let is_description =
+        channel == Channel::Voice && !number.contains(|c: char| c.is_numeric() || c == ':');
+    number.is_empty() || is_description || is_on_keypad(number) || is_anonymous_address(number)
 }
 
-/// Whether a withheld number may begin so; `false` only when [`is_withheld`] surely holds for no text with this start.
+/// Whether a text is one of the words, or one as it is typed on a keypad, that stand in place of a withheld number: it
+/// identifies nobody.
+pub(crate) fn spells_withheld(text: &str) -> bool {
+    let text = text.trim();
+    is_withheld_word(text) || is_on_keypad(text)
+}
+
+fn is_withheld_word(text: &str) -> bool {
+    let mut words = WITHHELD_WORDS.iter();
+    words.any(|word| word.eq_ignore_ascii_case(text))
+}
+
+fn is_on_keypad(text: &str) -> bool {
+    WITHHELD_DIGITS.contains(&text.strip_prefix('+').unwrap_or(text))
+}
+
+/// Whether an address, `sip:` or without a scheme, has such a word in place of its user, or the host of RFC 3323.
+///
+/// Source: RFC 3323, section 4.1.1.3, <https://www.rfc-editor.org/rfc/rfc3323#section-4.1.1.3>.
+fn is_anonymous_address(address: &str) -> bool {
+    let sip = ["sip:", "sips:"].iter().find_map(|scheme| {
+        let start = address.get(..scheme.len())?;
+        start
+            .eq_ignore_ascii_case(scheme)
+            .then(|| &address[scheme.len()..])
+    });
+    let rest = sip.unwrap_or(address);
+    let (user, host) = rest.split_once('@').unwrap_or(("", rest));
+    let user = user.split([':', ';']).next().unwrap_or_default();
+    let host = host.split([':', ';', '?']).next().unwrap_or_default();
+    spells_withheld(user) || sip.is_some() && host.eq_ignore_ascii_case("anonymous.invalid")
+}
+
+/// Whether a withheld number may begin and end so; `false` only when [`is_withheld`] surely holds for no such text.
 #[must_use]
-pub(crate) fn may_begin_withheld(start: &str) -> bool {
+pub(crate) fn may_be_withheld(start: &str, end: &str) -> bool {
     let start = start.trim_start();
     let agree = |one: &str, other: &str| {
         one.bytes()
             .zip(other.bytes())
             .all(|(one, other)| one.eq_ignore_ascii_case(&other))
     };
+    let begins_like = |word: &&str| agree(start, word);
     let digits = start.strip_prefix('+').unwrap_or(start);
-    agree(start, "sip:")
-        || agree(start, "sips:")
-        || WITHHELD_WORDS.iter().any(|word| agree(start, word))
+    let has_digit_or_scheme = [start, end]
+        .iter()
+        .any(|part| part.contains(|c: char| c.is_numeric() || c == ':'));
+    !has_digit_or_scheme
+        || ["sip:", "sips:"].iter().any(begins_like)
+        || WITHHELD_WORDS.iter().any(begins_like)
         || WITHHELD_DIGITS.iter().any(|word| agree(digits, word))
 }
 
@@ -248,42 +275,60 @@ mod tests {
                 "a number has 1 to 15 digits, this one has 16",
             ),
             ("+0155550100", "no country code begins with 0"),
-            ("+1415555010x", "not a digit at byte 11"),
-            ("+1 415", "not a digit at byte 2"),
-            ("+1٣", "not a digit at byte 2"),
+            ("+1415555010x", "the letter `x` is not a digit"),
+            ("+1 415", "a space is not a digit"),
+            ("+1٣", "the character `٣` is not a digit"),
         ] {
             assert_eq!(text.parse::<E164>().expect_err(text).to_string(), message);
         }
     }
 
+    /// What stands in place of a withheld caller's number, on calls and texts alike.
+    const WITHHELD: [&str; 16] = [
+        "",
+        " \t",
+        "+266696687",
+        "266696687",
+        "+7378742833",
+        "+2562533",
+        "+8656696",
+        "+86282452253",
+        "+7748283",
+        "+94844353",
+        "sip:anonymous@anonymous.invalid",
+        "sip:Anonymous@sip.example.com",
+        "SIPS:unknown@10.0.0.1:5061",
+        "sip:+266696687@example.com",
+        "sip:x@anonymous.invalid;transport=tls",
+        "anonymous@10.0.0.1:5060",
+    ];
+
+    /// The same, where a text would have a sender's name.
+    const DESCRIPTIONS: [&str; 9] = [
+        "anonymous",
+        "Anonymous ",
+        "UNKNOWN",
+        "No Caller ID",
+        "Private Caller",
+        "Out of Area",
+        "UNKNOWN CALLER",
+        "TWILIO",
+        "nicht verfügbar",
+    ];
+
     #[test]
     fn withheld_callers_are_known_in_every_spelling() {
-        for number in [
-            "",
-            " ",
-            "anonymous",
-            "Anonymous",
-            "UNKNOWN",
-            "restricted",
-            "unavailable",
-            "private",
-            "Withheld",
-            "blocked",
-            "+266696687",
-            "266696687",
-            "+7378742833",
-            "+2562533",
-            "+8656696",
-            "+86282452253",
-            "+7748283",
-            "+94844353",
-            "sip:anonymous@anonymous.invalid",
-            "sip:Anonymous@sip.example.com",
-            "SIPS:unknown@10.0.0.1:5061",
-            "sip:x@anonymous.invalid;transport=tls",
-        ] {
-            assert!(is_withheld(number), "{number:?}");
+        for channel in Channel::ALL {
+            for number in WITHHELD {
+                assert!(is_withheld(number, channel), "{number:?}");
+            }
+            for number in DESCRIPTIONS {
+                let is_call = channel == Channel::Voice;
+                assert_eq!(is_withheld(number, channel), is_call, "{number:?}");
+            }
         }
+        assert!(is_withheld("anonymous@anonymous.invalid", Channel::Voice));
+        assert!(is_withheld("anonymous@anonymous.invalid", Channel::Message));
     }
 
     #[test]
@@ -296,33 +341,49 @@ mod tests {
             "12345",
             "client:anonymous",
             "sip:desk@example.com",
+            "sip:anonymous.example.com",
             "whatsapp:+266696687",
-            "TWILIO",
+            "whatsapp:anonymous",
+            "CALLER 9",
             "+86 28",
+            "+１４１５５５５０１００",
         ] {
-            assert!(!is_withheld(number), "{number:?}");
+            for channel in Channel::ALL {
+                assert!(!is_withheld(number, channel), "{number:?}");
+            }
         }
     }
 
     #[test]
-    fn what_a_withheld_number_may_begin_with_is_known() {
-        for number in [
-            "",
-            " Anonymous",
-            "UNKNOWN ",
-            "+266696687",
-            "2562533",
-            "sip:anonymous@anonymous.invalid",
-            "SIPS:unknown@10.0.0.1:5061",
-            "sip:x@anonymous.invalid;transport=tls",
-        ] {
-            assert!(is_withheld(number));
-            for end in 0..=number.len() {
-                assert!(may_begin_withheld(&number[..end]), "{:?}", &number[..end]);
+    fn only_the_words_themselves_name_nobody() {
+        for text in ["Anonymous", "restricted", "+266696687", "2562533"] {
+            assert!(spells_withheld(text), "{text}");
+        }
+        for text in ["John Smith", "", "sip:anonymous@anonymous.invalid"] {
+            assert!(!spells_withheld(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_ends_of_a_withheld_number_never_deny_it() {
+        for number in WITHHELD.iter().chain(&DESCRIPTIONS) {
+            let places: Vec<usize> = number.char_indices().map(|(at, _)| at).collect();
+            for (place, from) in places.iter().enumerate() {
+                for to in &places[place..] {
+                    let (start, end) = (&number[..*from], &number[*to..]);
+                    assert!(may_be_withheld(start, end), "{start:?} {end:?}");
+                }
             }
         }
-        for start in ["+1", "+2664", "client:", "whatsapp:+266", "1", "TW", "sip@"] {
-            assert!(!may_begin_withheld(start), "{start:?}");
+        for (start, end) in [
+            ("+1", "00"),
+            ("+2664", ""),
+            ("client:", ""),
+            ("whatsapp:+266", "87"),
+            ("1", ""),
+            ("TW", "9"),
+        ] {
+            assert!(!may_be_withheld(start, end), "{start:?} {end:?}");
         }
     }
 

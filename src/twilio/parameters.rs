@@ -4,11 +4,13 @@
 //! Messaging and each TwiML verb of <https://www.twilio.com/docs>; the page "Voice Webhooks" of Fone Dynamics. Twilio
 //! adds parameters without notice, so an unknown name is only suspicious.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
 
 /// All parameters that the program knows.
@@ -19,6 +21,9 @@ pub(crate) static PARAMETERS: LazyLock<Parameters> =
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
+    /// The kinds of requests that carry parameters, by the names that [`Parameter::webhooks`] has for them.
+    #[serde(borrow)]
+    webhooks: BTreeMap<&'static str, RequestKind>,
     /// What a table may ask for.
     #[serde(borrow)]
     twilio: BTreeMap<&'static str, Parameter>,
@@ -34,6 +39,22 @@ pub(crate) struct Parameters {
     pub(crate) call_summary: BTreeMap<&'static str, &'static str>,
 }
 
+/// A kind of request.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct RequestKind {
+    /// `voice` or `message`; `None` for what is neither a call nor a text.
+    #[serde(borrow)]
+    channel: Option<&'static str>,
+    /// Whether a call or a text begins with it. The parameters of such a request may come with all that follow it.
+    begins: bool,
+    /// Whether it comes again and again for as long as somebody waits.
+    waits: bool,
+    /// The elements that lead to it, each with the attribute in which the URL stands: `Gather action`.
+    #[serde(borrow)]
+    after: Vec<&'static str>,
+}
+
 /// What is known of one parameter. The default knows nothing.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -45,6 +66,9 @@ pub(crate) struct Parameter {
     pub(crate) values: Vec<&'static str>,
     /// Whether the values come from somebody else and grow, so that another value is not suspicious.
     pub(crate) open: bool,
+    /// The two letters with which a SID begins: one of these.
+    #[serde(borrow)]
+    pub(crate) prefixes: Vec<&'static str>,
     /// The kinds of requests that carry it.
     #[serde(borrow)]
     pub(crate) webhooks: Vec<&'static str>,
@@ -58,6 +82,10 @@ pub(crate) struct Parameter {
     pub(crate) own: Option<OwnWhen>,
     /// The parameter that has the same value where this one is absent.
     pub(crate) alias: Option<&'static str>,
+    /// How a table compares it.
+    pub(crate) comparison: Comparison,
+    /// Whether it is the URL of a recording or a picture that Twilio has of the caller or sender, and that a reply may pass on.
+    pub(crate) relayed: bool,
     /// Its value in a complete sample request; `None` when such a request does without it.
     pub(crate) sample: Option<SampleValue>,
     /// Whether no request of its webhooks is without it.
@@ -81,6 +109,8 @@ pub(crate) enum ParameterKind {
     Enumerated,
     /// Two capital letters; Fone Dynamics sends the country's name as well.
     Country,
+    /// A state or province: two capital letters in the United States and Canada, free text elsewhere.
+    State,
     Integer,
     Boolean,
     /// Keys of a telephone.
@@ -94,6 +124,53 @@ pub(crate) enum ParameterKind {
     #[default]
     Text,
 }
+
+/// How a parameter's value is compared with what the table says.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Comparison {
+    /// Letter for letter.
+    #[default]
+    Exact,
+    /// As people type: case and outer blanks do not count.
+    Typed,
+    /// As a recogniser writes down what people say: closing punctuation does not count either.
+    Spoken,
+}
+
+impl Comparison {
+    /// How this parameter is compared.
+    pub(crate) fn of(parameter: &str) -> Self {
+        // They are few, and this is asked for every condition of every request.
+        static OTHERS: LazyLock<Vec<(&str, Comparison)>> = LazyLock::new(|| {
+            let all = PARAMETERS.with_names();
+            let all = all.map(|(name, parameter)| (name, parameter.comparison));
+            all.filter(|(_, comparison)| comparison.folds()).collect()
+        });
+        let other = OTHERS.iter().find(|(name, _)| *name == parameter);
+        other.map_or(Self::Exact, |(_, comparison)| *comparison)
+    }
+
+    /// Whether different texts can compare as the same.
+    pub(crate) fn folds(self) -> bool {
+        self != Self::Exact
+    }
+
+    /// A text in the form in which it is compared.
+    pub(crate) fn folded(self, text: &str) -> Cow<'_, str> {
+        let counts = match self {
+            Self::Exact => return Cow::Borrowed(text),
+            Self::Typed => text.trim(),
+            Self::Spoken => text
+                .trim_start()
+                .trim_end_matches(|end: char| end.is_whitespace() || CLOSING.contains(end)),
+        };
+        Cow::Owned(counts.to_lowercase())
+    }
+}
+
+/// The punctuation that recognisers put behind words, in the scripts that they write.
+const CLOSING: &str = ".,;:!?…。，、；：！？।॥؟؛،";
 
 /// What a line of the journal may hold of a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -139,7 +216,7 @@ pub(crate) enum SampleValue {
 pub(crate) enum NameProblem {
     /// Twilio spells it like this.
     Case(&'static str),
-    /// No webhook sends it; the nearest that one does send.
+    /// It is not in our list; the nearest that is.
     Unknown(Option<&'static str>),
 }
 
@@ -199,7 +276,7 @@ impl Parameters {
             .filter(|(known, _)| known.eq_ignore_ascii_case(sent))
             .min_by_key(|(_, parameter)| parameter.lenient);
         Some(match in_other_case {
-            Some((_, parameter)) if parameter.lenient => NameProblem::Unknown(None),
+            Some((known, parameter)) if parameter.lenient => NameProblem::Unknown(Some(known)),
             Some((known, _)) => NameProblem::Case(known),
             None => NameProblem::Unknown(nearest(name, self.names())),
         })
@@ -222,7 +299,57 @@ pub(crate) fn get(name: &str) -> &'static Parameter {
     PARAMETERS.find(name).unwrap_or(&UNKNOWN)
 }
 
-/// Checks the name of a parameter; `None` when a webhook of Twilio's sends it.
+/// Whether requests of a channel may carry a parameter, under its own name or its alias. One that is not in our list may
+/// come with any.
+pub(crate) fn may_come_with(name: &str, channel: Channel) -> bool {
+    let kinds = request_kinds(name);
+    kinds.is_empty()
+        || kinds
+            .iter()
+            .filter_map(|kind| PARAMETERS.webhooks.get(kind)?.channel)
+            .any(|of| of == channel.as_str())
+}
+
+/// The kinds of requests that carry a parameter which never comes with the beginning of a call or a text; `None` for any
+/// other.
+pub(crate) fn follow_ups_with(name: &str) -> Option<Vec<&'static str>> {
+    let kinds = request_kinds(name);
+    let begins = |kind: &&str| {
+        PARAMETERS
+            .webhooks
+            .get(kind)
+            .is_some_and(|kind| kind.begins)
+    };
+    (!kinds.is_empty() && !kinds.iter().any(begins)).then_some(kinds)
+}
+
+/// The kinds of requests to which the URL in an element leads, which may be in an attribute: none when that is not known.
+pub(crate) fn follow_ups_of(
+    element: &str,
+    attribute: Option<&str>,
+) -> impl Iterator<Item = &'static str> {
+    let place = attribute.map_or(element.to_owned(), |name| format!("{element} {name}"));
+    let kinds = PARAMETERS.webhooks.iter();
+    kinds.filter_map(move |(name, kind)| kind.after.contains(&&*place).then_some(*name))
+}
+
+/// Whether requests of this kind come again and again for as long as somebody waits.
+pub(crate) fn is_for_waiting(kind: &str) -> bool {
+    PARAMETERS.webhooks.get(kind).is_some_and(|kind| kind.waits)
+}
+
+/// The kinds of requests that carry a parameter or its alias; none when it is not in our list.
+fn request_kinds(name: &str) -> Vec<&'static str> {
+    let known = match name.split_once('.') {
+        Some((first, _)) if is_json(first) => get(first),
+        _ => get(name),
+    };
+    let alias = known.alias.map(|alias| &get(alias).webhooks);
+    let kinds = known.webhooks.iter().chain(alias.into_iter().flatten());
+    kinds.copied().collect()
+}
+
+/// Checks the name of a parameter; `None` when it is in our list.
 pub(crate) fn check_name(name: &str) -> Option<NameProblem> {
     PARAMETERS.check_name(name)
 }
@@ -254,6 +381,7 @@ pub(crate) mod tests {
 
     /// A list with one parameter.
     pub(crate) const INVENTED: &str = r#"{
+        "webhooks": {},
         "twilio": {
             "Invented": {"kind": "enumerated", "values": ["a", "b"], "webhooks": ["voice"], "privacy": "keep", "sample": "a"}
         },
@@ -295,8 +423,8 @@ pub(crate) mod tests {
             ("Cal1ed", NameProblem::Unknown(Some("Called"))),
             ("MediaUrl", NameProblem::Unknown(None)),
             ("campaign", NameProblem::Unknown(None)),
-            // A query field of the operator's own, rather than Twilio's `QueuePosition`.
-            ("queueposition", NameProblem::Unknown(None)),
+            // Perhaps a query field of the operator's own.
+            ("queueposition", NameProblem::Unknown(Some("QueuePosition"))),
             // Only JSON has something inside.
             ("Called.x", NameProblem::Unknown(Some("Called"))),
         ] {
@@ -323,8 +451,73 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn what_people_type_and_say_is_compared_as_they_mean_it() {
+        for (parameter, text, folded) in [
+            ("Called", " Sales. ", " Sales. "),
+            ("Body", " Sales. ", "sales."),
+            ("SpeechResult", " Sales. ", "sales"),
+            ("SpeechResult", "Yes, please!", "yes, please"),
+            ("SpeechResult", "…", ""),
+            ("SpeechResult", "はい。", "はい"),
+            ("TranscriptionText", "Call me back ?! ", "call me back"),
+            ("UnstableSpeechResult", "Sales.", "Sales."),
+        ] {
+            assert_eq!(
+                Comparison::of(parameter).folded(text),
+                folded,
+                "{parameter}"
+            );
+        }
+    }
+
+    #[test]
+    fn names_that_differ_by_letter_case_only_are_both_right() {
+        let mut pairs = Vec::new();
+        for name in all() {
+            assert_eq!(check_name(name), None);
+            pairs.extend(
+                all()
+                    .filter(|other| name < *other && name.eq_ignore_ascii_case(other))
+                    .map(|other| (name, other)),
+            );
+        }
+        assert_eq!(pairs, [("SessionStatus", "sessionStatus")]);
+    }
+
+    #[test]
+    fn requests_carry_the_parameters_of_their_kind() {
+        let on = |name| Channel::ALL.map(|channel| may_come_with(name, channel));
+        assert_eq!(on("CallSid"), [true, false]);
+        assert_eq!(on("Body"), [false, true]);
+        assert_eq!(on("Called"), [true, true]);
+        assert_eq!(on("ToCity"), [true, true]);
+        assert_eq!(on("SipHeader_X-Foo"), [true, false]);
+        assert_eq!(on("ChannelMetadata.type"), [false, true]);
+        assert_eq!(on("campaign"), [true, true]);
+        assert_eq!(follow_ups_with("CallSid"), None);
+        assert_eq!(follow_ups_with("campaign"), None);
+        let digits = follow_ups_with("Digits").expect("keys follow a Gather or a Record");
+        assert_eq!(digits, ["gather-action", "record-action"]);
+        let of = |element, attribute| follow_ups_of(element, attribute).collect::<Vec<_>>();
+        assert_eq!(of("Gather", Some("action")), ["gather-action"]);
+        assert_eq!(of("Redirect", None), ["message", "voice"]);
+        assert!(of("Gather", Some("partialResultCallback")).is_empty());
+    }
+
+    #[test]
     fn the_list_agrees_with_itself() {
+        for parameter in PARAMETERS
+            .twilio
+            .values()
+            .chain(PARAMETERS.families.values())
+        {
+            for webhook in &parameter.webhooks {
+                assert!(PARAMETERS.webhooks.contains_key(webhook), "{webhook}");
+            }
+        }
         for (name, parameter) in PARAMETERS.with_names() {
+            let is_sid = parameter.kind == ParameterKind::Sid;
+            assert!(is_sid || parameter.prefixes.is_empty(), "{name}");
             let is_enumerated = parameter.kind == ParameterKind::Enumerated;
             assert!(is_enumerated || parameter.values.is_empty(), "{name}");
             assert!(

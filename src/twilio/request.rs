@@ -43,7 +43,7 @@ impl<'a> Request<'a> {
             parsed: RefCell::default(),
         };
         request.channel = request.find_channel();
-        request.caller_withheld = is_withheld(&request.value("Caller"));
+        request.caller_withheld = is_withheld(&request.value("Caller"), request.channel);
         request
     }
 

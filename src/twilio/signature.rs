@@ -1,4 +1,4 @@
-//! `X-Twilio-Signature`: is this request really from Twilio?
+//! `X-Twilio-Signature`: is this request really from Twilio? And `X-SignalWire-Signature`, which is made in the same way.
 //!
 //! An HMAC over the URL that Twilio asked and the fields of its form, compared in constant time. The URL is taken
 //! byte for byte: nothing here decodes, normalises or re-encodes one. Nothing signed carries time, so a captured
@@ -134,12 +134,26 @@ pub enum Content<'a> {
     Bytes(&'a [u8]),
 }
 
+/// Who says to have signed a request. The header that carries the signature tells, and so chooses among the secrets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signer {
+    /// Twilio, by `X-Twilio-Signature`.
+    Twilio,
+    /// `SignalWire`, by `X-SignalWire-Signature`, in its dialect of TwiML, cXML.
+    ///
+    /// Source: <https://developer.signalwire.com/compatibility-api/guides/general/webhook-security/>.
+    SignalWire,
+}
+
 /// A request as far as its signature is concerned.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
-    /// The header `X-Twilio-Signature`.
+    /// Whose signature it is.
+    pub signer: Signer,
+    /// The header with the signature.
     pub signature: Option<&'a str>,
-    /// The header `X-Twilio-Webhooks-Signature-Settings`, which webhooks signed with a shared key carry.
+    /// The header `X-Twilio-Webhooks-Signature-Settings`, which webhooks signed with a shared key carry. Counts for Twilio's
+    /// signatures only.
     pub settings: Option<&'a str>,
     /// The parameter `AccountSid`; empty when there is none. Only looked up, never believed.
     pub account_sid: &'a str,
@@ -192,7 +206,8 @@ pub fn sign(secret: &Secret, algorithm: Algorithm, url: &str, content: Content<'
 /// The settings header is not signed, so it chooses only among the secrets that are there. With a `key` the secret
 /// of that shared key alone is tried; a key without a secret fails, it does not fall back to an auth token. Without
 /// one, auth tokens are tried with the `algorithm` it names, as the Python library does: choosing it does not help a
-/// stranger, who would need the token either way. Shared keys are never tried unless they are named.
+/// stranger, who would need the token either way. Shared keys are never tried unless they are named, and `SignalWire`'s keys
+/// are tried for its own signatures alone, as nothing else is.
 ///
 /// # Errors
 ///
@@ -204,7 +219,7 @@ pub fn verify<U: AsRef<str>>(
     signed: &Signed<'_>,
 ) -> Result<usize, Failure> {
     let claim = Claim::of(signed)?;
-    let settings = Settings::parse(signed.settings);
+    let settings = Settings::of(signed);
     let algorithm = settings.algorithm.ok_or(Failure::Mismatch)?;
     // The length of what a stranger sent is not a secret.
     if claim.algorithm != Some(algorithm) {
@@ -212,7 +227,7 @@ pub fn verify<U: AsRef<str>>(
     }
     let is_signed = |url: SignedUrl<'_>| {
         secrets
-            .applying(settings.key, signed.account_sid)
+            .applying(signed.signer, settings.key, signed.account_sid)
             // The body's hash is part of the URL: only when that is Twilio's is the body worth hashing.
             .any(|secret| claim.signs_url(secret, algorithm, url) && claim.signs_body(url))
     };
@@ -319,6 +334,11 @@ struct Settings<'a> {
 }
 
 impl<'a> Settings<'a> {
+    fn of(signed: &Signed<'a>) -> Self {
+        let header = signed.settings;
+        Self::parse(header.filter(|_| signed.signer == Signer::Twilio))
+    }
+
     fn parse(header: Option<&'a str>) -> Self {
         let value_of = |wanted: &str| {
             header?
@@ -363,6 +383,7 @@ mod tests {
 
     fn with<'a>(signature: &'a str, content: Content<'a>) -> Signed<'a> {
         Signed {
+            signer: Signer::Twilio,
             signature: Some(signature),
             settings: None,
             account_sid: "",

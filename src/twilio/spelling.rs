@@ -6,18 +6,22 @@ const LONGEST_NAME: usize = 200;
 /// The nearest of some names to one that is misspelt; `None` when none is near.
 #[must_use]
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    nearest_all(name, names).first().copied()
+    nearest_all(name, names).1.first().copied()
 }
 
-/// The names that are as near to one that is misspelt as no other, each once, in their order; none when none is near.
+/// The names that are as near to one that is misspelt as no other, each once, in their order, and in how many letters they
+/// differ from it; none when none is near.
 #[must_use]
-pub fn nearest_all<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Vec<&'n str> {
+pub fn nearest_all<'n>(
+    name: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> (usize, Vec<&'n str>) {
     let mut found = Vec::new();
+    let mut least = usize::MAX;
     if name.len() > LONGEST_NAME {
-        return found;
+        return (least, found);
     }
     let folded = name.to_ascii_lowercase();
-    let mut least = usize::MAX;
     for candidate in names {
         let most = candidate.len().max(name.len()) / 3;
         if candidate.len().abs_diff(name.len()) > most {
@@ -35,7 +39,7 @@ pub fn nearest_all<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> 
             found.push(candidate);
         }
     }
-    found
+    (least, found)
 }
 
 #[cfg(test)]
@@ -52,9 +56,9 @@ mod tests {
     #[test]
     fn all_names_that_are_equally_near_are_found() {
         let names = ["Caller", "Called", "From", "Called"];
-        assert_eq!(nearest_all("Calle", names), ["Caller", "Called"]);
-        assert_eq!(nearest_all("called", names), ["Called"]);
-        assert_eq!(nearest_all("Zebra", names), [""; 0]);
+        assert_eq!(nearest_all("Calle", names), (1, vec!["Caller", "Called"]));
+        assert_eq!(nearest_all("called", names), (0, vec!["Called"]));
+        assert_eq!(nearest_all("Zebra", names).1, [""; 0]);
     }
 
     #[test]

@@ -16,10 +16,16 @@ pub enum Destination {
     Number,
     /// A `sip:` or `sips:` URI.
     Sip,
-    /// The name of a client, a conference, a queue, or a SID.
+    /// The name of a client, or a SID.
     Name,
+    /// The name of a conference or a queue: a place of our own, which costs nobody anything.
+    Room,
     /// Who a call is from: `callerId`.
     Caller,
+    /// The same where a client is dialled.
+    ClientCaller,
+    /// The same where a SIP address is dialled.
+    SipCaller,
     /// Who a text is from: `from`.
     Sender,
     /// Whom a text goes to: an E.164 number or an address with a scheme.
@@ -49,10 +55,17 @@ impl Destination {
                     _ => Err(ValueError::NotSip),
                 };
             }
-            Self::Name if value.trim().is_empty() => return Err(ValueError::Empty),
-            Self::Name => return Ok(()),
-            // A SIP user or a client has a letter and no blanks.
-            Self::Caller if has_letter && is_all(b"+-_.@:") => return Ok(()),
+            Self::Name | Self::Room if value.trim().is_empty() => return Err(ValueError::Empty),
+            Self::Name | Self::Room => return Ok(()),
+            Self::Caller if !value.is_empty() && is_all(b"+-_.@:") => return Ok(()),
+            Self::Caller => {
+                return Err(ValueError::Form("a number, or letters, digits and + - _ . @ : only"));
+            }
+            Self::SipCaller if !value.is_empty() && is_all(b"+-_.") => return Ok(()),
+            Self::SipCaller => return Err(ValueError::Form("letters, digits and + - _ . only")),
+            Self::ClientCaller if value.strip_prefix("client:").is_some_and(|name| !name.is_empty()) => {
+                return Ok(());
+            }
             // A name, an address with a scheme, or a short code.
             Self::Sender if has_letter && is_all(b"+-_. @:") => return Ok(()),
             Self::Sender
@@ -65,10 +78,31 @@ impl Destination {
                 Some(("messenger" | "rcs" | "client", name)) if !name.is_empty() => return Ok(()),
                 _ => value,
             },
-            Self::Number | Self::Caller | Self::Sender => value,
+            Self::Number | Self::ClientCaller | Self::Sender => value,
         };
         number.parse::<E164>().map(drop).map_err(ValueError::Number)
     }
+}
+
+/// The number that somebody means who writes it without a country code, or with blanks and dashes, and whether Twilio
+/// itself reads it so, as it does with numbers of the US; `None` when there may be doubt.
+///
+/// Source: <https://www.twilio.com/docs/voice/twiml/number>.
+pub(crate) fn number_meant(text: &str) -> Option<(E164, bool)> {
+    let text = text.trim();
+    if !text.bytes().all(|byte| byte.is_ascii_digit() || b"+ ().-/".contains(&byte)) {
+        return None;
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if text.starts_with('+') {
+        // A zero in brackets is only dialled inside the country.
+        let meant = (!text.contains("(0")).then(|| format!("+{digits}"))?;
+        return Some((meant.parse().ok()?, false));
+    }
+    let national = digits.strip_prefix('1').filter(|rest| rest.len() == 10);
+    let national = national.unwrap_or(&digits);
+    let is_american = national.len() == 10 && !national.starts_with(['0', '1']);
+    is_american.then(|| Some((format!("+1{national}").parse().ok()?, true)))?
 }
 
 /// Why a value cannot stand where it stands.
@@ -131,7 +165,7 @@ impl fmt::Display for ValueError {
                 (None, Some(max)) => write!(f, "it must be {max} or less"),
                 (None, None) => f.write_str("it is out of range"),
             },
-            Self::NotAmong { .. } => f.write_str("it is not one of the values that TwiML knows"),
+            Self::NotAmong { .. } => f.write_str("it is not one of the values that TwiML allows"),
             Self::Outdated { instead } => write!(f, "Twilio wants {instead} instead"),
             Self::Unusual { usual } => {
                 write!(
@@ -140,11 +174,12 @@ impl fmt::Display for ValueError {
                 )
             }
             Self::Form(form) => write!(f, "it must be {form}"),
+            Self::TooLong { max: 1 } => f.write_str("it has more than one character"),
             Self::TooLong { max } => write!(f, "it has more than {max} characters"),
             Self::BadCharacter { found, allowed } => {
-                write!(f, "{found:?} cannot stand in it, only {allowed}")
+                write!(f, "it may not contain {found:?}, only {allowed}")
             }
-            Self::NotSip => f.write_str("it is no SIP URI"),
+            Self::NotSip => f.write_str("it is not a SIP address"),
             Self::Number(error) => error.fmt(f),
             Self::Url(error) => error.fmt(f),
         }
@@ -171,11 +206,32 @@ impl fmt::Display for UrlError {
             Self::Empty => f.write_str("it is empty"),
             Self::Scheme { wanted } => write!(f, "it must begin with {wanted}"),
             Self::NoHost => f.write_str("it has no host"),
-            Self::BadCharacter(found) => write!(f, "{found:?} cannot stand in a URL"),
+            Self::BadCharacter(found) => write!(f, "a URL cannot contain {found:?}"),
             Self::Underscore => f.write_str("its host has an underscore, which Twilio refuses"),
-            Self::Port => f.write_str("its port is no number from 1 to 65535"),
+            Self::Port => f.write_str("its port is not a number from 1 to 65535"),
         }
     }
+}
+
+/// The hosts of Twilio's API, which has the recordings and the pictures of calls and texts. Twilio's other hosts carry
+/// what customers have put there, so none is allowed by a pattern.
+///
+/// Source: <https://www.twilio.com/docs/global-infrastructure/using-the-twilio-rest-api-in-a-non-us-region>.
+const API_HOSTS: [&str; 4] = [
+    "api.twilio.com",
+    "api.ashburn.us1.twilio.com",
+    "api.dublin.ie1.twilio.com",
+    "api.sydney.au1.twilio.com",
+];
+
+/// Whether a URL is that of a recording or a picture at Twilio. Compared letter for letter: what Twilio sends has neither
+/// user info nor a port, and is in small letters.
+pub(crate) fn is_at_twilio(url: &str) -> bool {
+    let place = url.strip_prefix("https://");
+    let place = place.and_then(|place| place.split_once('/'));
+    place.is_some_and(|(host, path)| {
+        API_HOSTS.contains(&host) && path.starts_with("2010-04-01/Accounts/AC")
+    }) && check_url(url, false).is_ok()
 }
 
 /// Checks an absolute URL: `https` or `http`, `wss` for a socket.
@@ -226,6 +282,57 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_twilios_own_hosts_have_its_recordings_and_pictures() {
+        const PATH: &str = "/2010-04-01/Accounts/AC0/Recordings/RE0";
+        for host in API_HOSTS {
+            assert!(is_at_twilio(&format!("https://{host}{PATH}")), "{host}");
+        }
+        for url in [
+            String::new(),
+            "https://".to_owned(),
+            "https://api.twilio.com".to_owned(),
+            "https://api.twilio.com/".to_owned(),
+            "https://api.twilio.com/2010-04-01/Accounts/".to_owned(),
+            "https://api.twilio.com//2010-04-01/Accounts/AC0".to_owned(),
+            "https://api.twilio.com/x/../2010-04-01/Accounts/AC0".to_owned(),
+            format!("http://api.twilio.com{PATH}"),
+            format!("HTTPS://api.twilio.com{PATH}"),
+            format!("//api.twilio.com{PATH}"),
+            format!(" https://api.twilio.com{PATH}"),
+            format!("https://api.twilio.com{PATH} x"),
+            format!("https://api.twilio.com{PATH}\r\nHost: evil.example"),
+            format!("https://API.Twilio.com{PATH}"),
+            format!("https://api.twilio.com.{PATH}"),
+            format!("https://api.twilio.com.evil.example{PATH}"),
+            format!("https://evil.example/api.twilio.com{PATH}"),
+            format!("https://evil.example?api.twilio.com{PATH}"),
+            format!("https://evil.example#@api.twilio.com{PATH}"),
+            format!("https://xapi.twilio.com{PATH}"),
+            format!("https://evil.twilio.com{PATH}"),
+            format!("https://evil.twil.io{PATH}"),
+            format!("https://api.twilio.com@evil.example{PATH}"),
+            format!("https://user@api.twilio.com{PATH}"),
+            format!("https://user:pass@api.twilio.com{PATH}"),
+            format!("https://api.twilio.com:443{PATH}"),
+            format!("https://api.twilio.com:8443{PATH}"),
+            format!("https://api.twilio.com:@evil.example{PATH}"),
+            format!("https:\\\\api.twilio.com{PATH}"),
+            format!("https://evil.example\\@api.twilio.com{PATH}"),
+            format!("https://api.twilio.com\\.evil.example{PATH}"),
+            format!("https://api.twilio.com\t.evil.example{PATH}"),
+            format!("https://аpi.twilio.com{PATH}"),
+            format!("https://api。twilio。com{PATH}"),
+            format!("https://api%2etwilio.com{PATH}"),
+            format!("https://[api.twilio.com]{PATH}"),
+            format!("https:///api.twilio.com{PATH}"),
+            format!("https:api.twilio.com{PATH}"),
+            format!("javascript://api.twilio.com{PATH}"),
+        ] {
+            assert!(!is_at_twilio(&url), "{url:?}");
+        }
+    }
+
+    #[test]
     fn web_urls_are_absolute_with_a_host() {
         for url in [
             "https://example.com",
@@ -247,23 +354,23 @@ mod tests {
             ),
             ("https://", "it has no host"),
             ("https:///x", "it has no host"),
-            ("https://example.com/a b", "' ' cannot stand in a URL"),
-            ("https://example.com/{id}", "'{' cannot stand in a URL"),
+            ("https://example.com/a b", "a URL cannot contain ' '"),
+            ("https://example.com/{id}", "a URL cannot contain '{'"),
             (
                 "https://my_host.example",
                 "its host has an underscore, which Twilio refuses",
             ),
             (
                 "https://example.com:0/",
-                "its port is no number from 1 to 65535",
+                "its port is not a number from 1 to 65535",
             ),
             (
                 "https://example.com:99999/",
-                "its port is no number from 1 to 65535",
+                "its port is not a number from 1 to 65535",
             ),
             (
                 "https://example.com:x/",
-                "its port is no number from 1 to 65535",
+                "its port is not a number from 1 to 65535",
             ),
         ] {
             assert_eq!(

@@ -1,14 +1,20 @@
 //! A signed request gets its document, whatever breaks.
 
+use std::sync::Arc;
+
+use twiml_responder::language::{NoFiles, compile};
+use twiml_responder::service::live::Verification;
 use twiml_responder::service::responder::Responder;
 use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, Asked};
+use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::LoopGuard;
+use twiml_responder::twilio::signature::secrets::Secrets;
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::log::Log;
 use crate::wire::server::TestServer;
-use crate::wire::{CALL, DEFAULT, HELLO, signed_service};
+use crate::wire::{CALL, DEFAULT, HELLO, TOKEN, signed_service};
 
 // Section 5's table, a row a test.
 
@@ -42,6 +48,48 @@ async fn the_query_of_a_post_is_signed_and_read() {
     let mut other = asked;
     other.target = "/webhook?step=next&x=~~+%2b".to_owned();
     assert_eq!(server.ask(&other).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_call_that_waits_in_a_queue_does_not_go_in_circles() {
+    const QUEUE: &str = r#"
+[[route]]
+name = "in"
+when = { Called = "+15005550006" }
+voice = [ { Enqueue = "support", waitUrl = "?step=wait", action = "?step=left" } ]
+[[route]]
+name = "hold"
+step = "wait"
+voice = [ { Say = "You are still in the queue." }, { Play = "https://example.com/half-a-minute.mp3" } ]
+[[route]]
+name = "left"
+step = "left"
+voice = [ { Say = "Goodbye." } ]
+[default]
+voice = [ { Say = "This number is not in use. Goodbye." } ]
+"#;
+    let compiled = compile(&File::new("responses.toml", QUEUE), &NoFiles);
+    let table = compiled.expect("a table without a mistake").table;
+    let secrets = Secrets::parse(TOKEN).expect("a token");
+    let service = Responder::new(Arc::new(table), Verification::Signed(secrets));
+    let server = TestServer::start(service).await;
+    let mut client = server.connect().await;
+    let mut ask = async |step: &str, body: &str| {
+        let asked = Ask::post(&format!("/webhook?step={step}"), body).signed_as_asked();
+        client.send(&asked.bytes()).await;
+        let got = client.answer().await;
+        got.header("twiml-route").map(str::to_owned)
+    };
+    for seconds in (30..).step_by(30).take(40) {
+        let body = format!("{CALL}&QueueSid=QU1&QueueTime={seconds}");
+        assert_eq!(ask("wait", &body).await.as_deref(), Some("hold"));
+    }
+    // What else the call asks is counted.
+    for _ in 0..21 {
+        assert_eq!(ask("left", CALL).await.as_deref(), Some("left"));
+    }
+    assert_eq!(ask("left", CALL).await.as_deref(), Some("loop-guard"));
+    assert_eq!(ask("wait", CALL).await.as_deref(), Some("hold"));
 }
 
 #[tokio::test]

@@ -1,8 +1,12 @@
 //! What is refused, how, and that nothing follows it.
 
+use twiml_responder::service::live::Verification;
+use twiml_responder::service::responder::Responder;
+use twiml_responder::twilio::signature::secrets::Secrets;
+
 use crate::wire::ask::{Ask, hello};
 use crate::wire::server::{TestServer, expect_refusal};
-use crate::wire::{CALL, signed_service};
+use crate::wire::{CALL, TOKEN, signed_service, table};
 
 #[tokio::test]
 async fn what_is_not_signed_is_refused() {
@@ -43,6 +47,45 @@ async fn what_is_not_signed_is_refused() {
         ),
     ] {
         expect_refusal(&server, &request.bytes(), 403, text).await;
+    }
+}
+
+#[tokio::test]
+async fn signalwires_header_is_for_its_own_keys_and_yields_to_twilios() {
+    const KEY: &str = "PSK0123456789";
+    let secrets = Secrets::parse(&format!("{TOKEN}\nsignalwire {KEY}")).expect("two secrets");
+    let service = Responder::new(table(), Verification::Signed(secrets));
+    let server = TestServer::start(service).await;
+    let (twilios, signalwires) = ("X-Twilio-Signature", "X-SignalWire-Signature");
+    for target in ["/webhook?a=1", "/out-of-session"] {
+        let asked = Ask::post(target, CALL);
+        let url = format!("http://example.com{target}");
+        let (token, key) = (asked.signature(TOKEN, &url), asked.signature(KEY, &url));
+        let with = |headers: &[(&'static str, &str)]| {
+            let mut asked = asked.clone();
+            for (name, value) in headers {
+                asked = asked.with(name, value);
+            }
+            asked
+        };
+        for headers in [
+            &[(signalwires, &*key)][..],
+            &[(twilios, &token)],
+            &[(twilios, &token), (signalwires, &key)],
+            &[(signalwires, "AAAA"), (twilios, &token)],
+        ] {
+            server.ask(&with(headers)).await.expect_document("hello");
+        }
+        let (missing, mismatch) = ("signature missing", "signature does not match");
+        for (headers, text) in [
+            (&[(signalwires, &*token)][..], mismatch),
+            (&[(twilios, &key)], mismatch),
+            (&[(twilios, "AAAA"), (signalwires, &key)], mismatch),
+            (&[(twilios, ""), (signalwires, &key)], missing),
+            (&[(signalwires, "")], missing),
+        ] {
+            expect_refusal(&server, &with(headers).bytes(), 403, text).await;
+        }
     }
 }
 

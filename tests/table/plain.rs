@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ZonedDateTime};
+use jiff::{SignedDuration, Timestamp, ZonedDateTime};
 use proptest::prelude::*;
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::Table;
@@ -27,6 +27,9 @@ enum Key {
     Regex(usize),
     Present(bool),
     Withheld(bool),
+    /// Places of [`TIMES`].
+    Before(usize),
+    After(usize),
     Not(Test),
 }
 
@@ -36,6 +39,8 @@ pub(crate) enum Subject {
     Parameter(&'static str),
     /// The city in the row that a parameter chooses of a directory.
     City(usize, &'static str),
+    /// The end in that row.
+    Until(usize, &'static str),
 }
 
 #[derive(Debug, Clone)]
@@ -64,9 +69,11 @@ struct Says {
 
 const NUMBERS: [&str; 4] = ["Called", "To", "Caller", "From"];
 
-const OTHERS: [&str; 15] = [
+const OTHERS: [&str; 17] = [
     "Digits",
     "Body",
+    "SpeechResult",
+    "sessionDateEnded",
     "CallerCity",
     "FromCity",
     "CallerZip",
@@ -82,37 +89,88 @@ const OTHERS: [&str; 15] = [
     "interactionData.a",
 ];
 
-/// The directories that random tables have: their keys, each with a city. The first has no rows, and so no cities.
-const DIRECTORIES: [(&str, &[(&str, &str)]); 4] = [
+/// The directories that random tables have: their keys, each with a city and the moment until which it is one. The first has
+/// no rows, and so no cells.
+const DIRECTORIES: [(&str, &[(&str, &str, &str)]); 4] = [
     (
         "rides",
         &[
-            ("+15005550006", ""),
-            ("+1415*", ""),
-            ("+14155550100", ""),
-            ("+14*", ""),
+            ("+15005550006", "", ""),
+            ("+1415*", "", ""),
+            ("+14155550100", "", ""),
+            ("+14*", "", ""),
         ],
     ),
-    ("all", &[("*", "ny"), ("lost", "la"), ("+1*", "")]),
+    (
+        "all",
+        &[
+            ("*", "ny", "2026-11-20"),
+            ("lost", "la", ""),
+            ("+1*", "", "2026-11-20T14:00:00Z"),
+        ],
+    ),
     (
         "words",
         &[
-            ("LOST", "ny"),
-            ("lost", "la"),
-            ("1*", "NY"),
-            ("inbound", "ny"),
-            ("12", "la"),
+            ("LOST", "ny", ""),
+            ("lost", "la", "Fri, 20 Nov 2026 13:00:00 +0100"),
+            ("Lost!", "ny", ""),
+            ("1*", "NY", "2026-12-31"),
+            ("inbound", "ny", "1970-01-01T00:00:00Z"),
+            ("12", "la", "2026-11-20T12:00:00Z"),
         ],
     ),
     (
         "zones",
         &[
-            ("+1*", "ny"),
-            ("+14155550100", "la"),
-            ("+1415*", "NY"),
-            ("anonymous", "la"),
+            ("+1*", "ny", "2026-11-20T15:00:00+01:00"),
+            ("+14155550100", "la", ""),
+            ("+1415*", "NY", "2026-11-21"),
+            ("anonymous", "la", "2026-11-20T14:00:00Z"),
         ],
     ),
+];
+
+/// The moments of the cells above and of the values below, as RFC 3339 in UTC. What is not among them is no moment.
+const MEANT: [(&str, &str); 9] = [
+    ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
+    ("2026-11-20", "2026-11-20T00:00:00Z"),
+    ("2026-11-20T12:00:00Z", "2026-11-20T12:00:00Z"),
+    ("Fri, 20 Nov 2026 13:00:00 +0100", "2026-11-20T12:00:00Z"),
+    ("2026-11-20T14:00:00Z", "2026-11-20T14:00:00Z"),
+    ("2026-11-20T15:00:00+01:00", "2026-11-20T14:00:00Z"),
+    ("2026-11-21", "2026-11-21T00:00:00Z"),
+    ("2026-12-25T15:00:00.5Z", "2026-12-25T15:00:00.5Z"),
+    ("2026-12-31", "2026-12-31T00:00:00Z"),
+];
+
+/// What `before` and `after` compare with: as it is written, and the seconds from now or the moment.
+const TIMES: [(&str, Result<i64, &str>); 7] = [
+    ("now", Ok(0)),
+    ("now-2h", Ok(-7200)),
+    ("now + 30m", Ok(1800)),
+    ("now-1d", Ok(-86_400)),
+    ("2026-11-20", Err("2026-11-20T00:00:00Z")),
+    ("2026-11-20T14:00:00Z", Err("2026-11-20T14:00:00Z")),
+    ("2026-12-31T00:00:00+00:00", Err("2026-12-31T00:00:00Z")),
+];
+
+/// Parameters that may be moments: one of Twilio's, and one of the operator's own.
+const DATED: [&str; 2] = ["sessionDateEnded", "campaign"];
+
+const DATED_VALUES: [&str; 12] = [
+    "",
+    "1970-01-01T00:00:00Z",
+    "2026-11-20",
+    "2026-11-20T12:00:00Z",
+    "Fri, 20 Nov 2026 13:00:00 +0100",
+    "2026-11-20T15:00:00+01:00",
+    "2026-11-21",
+    "2026-12-25T15:00:00.5Z",
+    "2026-11-20 14:00:00",
+    "1795176000",
+    "20.11.2026",
+    "soon",
 ];
 
 const CITIES: [&str; 6] = ["", "*", "ny", "NY", "n*", "la"];
@@ -195,13 +253,15 @@ const REGEXES: [(&str, Meaning); 6] = [
     }),
 ];
 
-const PATTERNS: [&str; 14] = [
+const PATTERNS: [&str; 16] = [
     "",
     "*",
     "lost",
     "LOST",
     "*lost*",
     " Lost ",
+    "Lost?",
+    "*t.",
     "l*t",
     "*o*s*",
     "1",
@@ -212,7 +272,7 @@ const PATTERNS: [&str; 14] = [
     "**",
 ];
 
-const NUMBER_PATTERNS: [&str; 9] = [
+const NUMBER_PATTERNS: [&str; 10] = [
     "",
     "*",
     "+15005550006",
@@ -220,11 +280,12 @@ const NUMBER_PATTERNS: [&str; 9] = [
     "+1*6",
     "anonymous",
     "client:*",
+    "No*",
     "12345",
     "+14155550100",
 ];
 
-const NUMBER_VALUES: [&str; 14] = [
+const NUMBER_VALUES: [&str; 18] = [
     "",
     "+15005550006",
     "+14155550100",
@@ -237,15 +298,26 @@ const NUMBER_VALUES: [&str; 14] = [
     "86282452253",
     "sip:anonymous@anonymous.invalid",
     "sip:x@anonymous.invalid:5061",
+    "anonymous@10.0.0.1:5060",
+    "sip:+2562533@example.com",
+    "No Caller ID",
+    "TWILIO",
     "client:alice",
     "12345",
 ];
 
-const WORD_VALUES: [&str; 15] = [
+const WORD_VALUES: [&str; 22] = [
     "",
     "STOP",
     " help",
     "Stop it",
+    "\"Stop!\"",
+    "opt out",
+    "Arrêt",
+    "REVOKE.",
+    "Lost!",
+    "lost. ",
+    "...",
     "lost",
     "LOST",
     " Lost\n",
@@ -266,14 +338,15 @@ const JSON_VALUES: [&str; 4] = [
     "{\"a.b\":\"1\",\"a\":{}}",
 ];
 
-/// Those of the values above that are a withheld caller's.
+/// Those of the values above that are a withheld caller's on calls and texts. On a call it is also what has neither a digit
+/// nor a colon.
 const WITHHELD: [&str; 8] = [
     "",
-    "anonymous",
-    "Restricted",
     "+266696687",
     "+7378742833",
     "86282452253",
+    "anonymous@10.0.0.1:5060",
+    "sip:+2562533@example.com",
     "sip:x@anonymous.invalid:5061",
     "sip:anonymous@anonymous.invalid",
 ];
@@ -315,9 +388,13 @@ fn keys(parameter: &'static str, inner: BoxedStrategy<Test>) -> impl Strategy<Va
             is_number(parameter),
             any::<bool>().prop_map(Key::Withheld).boxed(),
         ),
+        maybe(DATED.contains(&parameter), moment_key().boxed()),
         maybe(true, inner.prop_map(Key::Not).boxed()),
     )
-        .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].into_iter().flatten().collect::<Vec<_>>())
+        .prop_map(|(a, b, c, d, e, f)| {
+            let keys = [a, b, c, d, e, f];
+            keys.into_iter().flatten().collect::<Vec<_>>()
+        })
         .prop_filter("a condition tests something", |keys| !keys.is_empty())
 }
 
@@ -330,6 +407,25 @@ fn chosen(test: &Test) -> Option<usize> {
         }),
         Test::Text(_) | Test::Any(_) => None,
     }
+}
+
+fn moment_key() -> impl Strategy<Value = Key> {
+    let time = 0..TIMES.len();
+    prop_oneof![
+        time.clone().prop_map(Key::Before),
+        time.prop_map(Key::After)
+    ]
+}
+
+/// A test of the end of a row.
+fn until() -> impl Strategy<Value = Test> {
+    let one = || moment_key().prop_map(|key| Test::All(vec![key]));
+    prop_oneof![
+        3 => one(),
+        1 => one().prop_map(|test| Test::All(vec![Key::Not(test)])),
+        1 => prop::collection::vec(one(), 2).prop_map(Test::Any),
+        1 => any::<bool>().prop_map(|wanted| Test::All(vec![Key::Present(wanted)])),
+    ]
 }
 
 /// A test of a city.
@@ -362,7 +458,8 @@ fn alternative(
         directory.map_or_else(|| (1..DIRECTORIES.len()).boxed(), |one| Just(one).boxed()),
         prop::option::of(any::<bool>()),
         prop::option::weighted(0.6, city()),
-        any::<(prop::sample::Index, prop::sample::Index)>(),
+        prop::option::weighted(0.4, until()),
+        any::<[prop::sample::Index; 3]>(),
     );
     let cell = if directory.is_some() {
         cell.prop_map(Some).boxed()
@@ -370,7 +467,7 @@ fn alternative(
         prop::option::weighted(0.25, cell).boxed()
     };
     (conditions, cell).prop_map(|(mut conditions, cell)| {
-        if let Some((parameter, directory, present, city, (first, second))) = cell {
+        if let Some((parameter, directory, present, city, until, [first, second, third])) = cell {
             // A column needs exactly one condition that chooses the row.
             conditions.retain(|(subject, test)| {
                 *subject != Subject::Parameter(parameter) && chosen(test) != Some(directory)
@@ -384,6 +481,9 @@ fn alternative(
             insert(first, (Subject::Parameter(parameter), choosing));
             if let Some(city) = city {
                 insert(second, (Subject::City(directory, parameter), city));
+            }
+            if let Some(until) = until {
+                insert(third, (Subject::Until(directory, parameter), until));
             }
         }
         conditions
@@ -485,6 +585,7 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
     let pair = prop_oneof![
         6 => of(&NUMBERS, &NUMBER_VALUES),
         8 => of(&others, &WORD_VALUES),
+        2 => of(&DATED, &DATED_VALUES),
         1 => of(&["AddOns", "interactionData"], &JSON_VALUES),
         3 => of(&all, &all_values),
     ];
@@ -545,6 +646,8 @@ fn written_test(wanted: &Test) -> String {
                     Key::Regex(regex) => format!("regex = {}", quoted(REGEXES[*regex].0)),
                     Key::Present(wanted) => format!("present = {wanted}"),
                     Key::Withheld(wanted) => format!("withheld = {wanted}"),
+                    Key::Before(time) => format!("before = {}", quoted(TIMES[*time].0)),
+                    Key::After(time) => format!("after = {}", quoted(TIMES[*time].0)),
                     Key::Not(test) => format!("not = {}", written_test(test)),
                 })
                 .collect();
@@ -558,6 +661,7 @@ impl Subject {
         match self {
             Self::Parameter(name) => name.to_owned(),
             Self::City(directory, _) => format!("{}.city", DIRECTORIES[directory].0),
+            Self::Until(directory, _) => format!("{}.until", DIRECTORIES[directory].0),
         }
     }
 }
@@ -568,9 +672,12 @@ fn head() -> String {
     for (place, (name, rows)) in DIRECTORIES.iter().enumerate() {
         let rows: Vec<String> = rows
             .iter()
-            .map(|(key, city)| match place {
+            .map(|(key, city, until)| match place {
                 0 => quoted(key),
-                _ => format!("{{ number = {}, city = {} }}", quoted(key), quoted(city)),
+                _ => {
+                    let [key, city, until] = [key, city, until].map(|cell| quoted(cell));
+                    format!("{{ number = {key}, city = {city}, until = {until} }}")
+                }
             })
             .collect();
         let key = if place == 0 { "numbers" } else { "rows" };
@@ -801,7 +908,7 @@ impl<'p> Plain<'p> {
         });
         let is_callers = name.starts_with("Caller") || name.starts_with("From");
         let is_geography = is_callers && !is_number(name);
-        if is_geography && WITHHELD.contains(&self.value("Caller").as_str()) {
+        if is_geography && self.is_withheld(&self.value("Caller")) {
             return String::new();
         }
         let own = [Some(name.to_owned()), other_name]
@@ -833,31 +940,60 @@ impl<'p> Plain<'p> {
         }
     }
 
-    /// A parameter's value as it is compared: a Body as people type it.
-    fn compared(&self, parameter: &str) -> String {
-        let value = self.value(parameter);
-        if parameter == "Body" {
-            folded(&value)
-        } else {
-            value
-        }
+    fn is_withheld(&self, number: &str) -> bool {
+        let has_digit_or_scheme = number.contains(|c: char| c.is_ascii_digit() || c == ':');
+        WITHHELD.contains(&number) || self.is_voice() && !has_digit_or_scheme
     }
 
     /// The value that a condition is about.
     fn subject(&self, subject: Subject) -> String {
-        match subject {
-            Subject::Parameter(name) => self.value(name),
-            Subject::City(directory, parameter) => {
-                let value = self.compared(parameter);
-                row(directory, &value, parameter == "Body").unwrap_or_default()
+        let (directory, parameter) = match subject {
+            Subject::Parameter(name) => return self.value(name),
+            Subject::City(directory, parameter) | Subject::Until(directory, parameter) => {
+                (directory, parameter)
             }
-        }
+        };
+        let value = folded(parameter, &self.value(parameter));
+        let cells = row(directory, &value, parameter);
+        let cell = cells.map(|(city, until)| match subject {
+            Subject::Until(..) => until,
+            _ => city,
+        });
+        cell.unwrap_or_default().to_owned()
     }
 
     fn holds(&self, subject: Subject, test: &Test) -> bool {
+        let value = self.subject(subject);
         match subject {
-            Subject::Parameter(name) => passes(&self.compared(name), test, name == "Body"),
-            Subject::City(..) => passes(&self.subject(subject), test, false),
+            Subject::Parameter(name) => self.passes(name, &folded(name, &value), test),
+            Subject::City(..) | Subject::Until(..) => self.passes("", &value, test),
+        }
+    }
+
+    /// Whether a value of a parameter passes, or a cell, which has none.
+    fn passes(&self, parameter: &str, value: &str, test: &Test) -> bool {
+        match test {
+            Test::Text(pattern) => like(&folded(parameter, pattern), value),
+            Test::Any(tests) => tests.iter().any(|test| self.passes(parameter, value, test)),
+            Test::All(keys) => keys.iter().all(|key| match key {
+                Key::In(directory) => row(*directory, value, parameter).is_some(),
+                Key::Regex(regex) => REGEXES[*regex].1(value),
+                Key::Present(wanted) => *wanted != value.is_empty(),
+                Key::Withheld(wanted) => self.is_withheld(value) == *wanted,
+                Key::Before(time) => meant(value).is_some_and(|moment| moment < self.time(*time)),
+                // The end of a row that has none is never over.
+                Key::After(_) if value.is_empty() => parameter.is_empty(),
+                Key::After(time) => meant(value).is_some_and(|moment| moment > self.time(*time)),
+                Key::Not(test) => !self.passes(parameter, value, test),
+            }),
+        }
+    }
+
+    /// The moment of a place of [`TIMES`].
+    fn time(&self, place: usize) -> Timestamp {
+        match TIMES[place].1 {
+            Ok(seconds) => self.now + SignedDuration::from_secs(seconds),
+            Err(moment) => moment.parse().expect("a moment"),
         }
     }
 
@@ -985,9 +1121,10 @@ impl<'p> Plain<'p> {
 
     /// Whether nobody is there to be answered, section 4.4.
     fn is_machine(&self) -> bool {
-        const WORDS: &str = "STOP STOPALL UNSUBSCRIBE CANCEL END QUIT START UNSTOP HELP INFO";
-        let body = self.value("Body").trim().to_uppercase();
-        let is_word = WORDS.split(' ').any(|word| word == body);
+        const WORDS: &str = "STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT ARRET ARRETE ARRETT START UNSTOP DEBUT HELP INFO";
+        let body = self.value("Body").to_uppercase().replace('Ê', "E");
+        let body = body.trim_matches(|around: char| !around.is_alphanumeric());
+        let is_word = WORDS.split(' ').any(|word| word == body.replace(' ', ""));
         let sender = self.value("Caller");
         let is_number = sender.strip_prefix('+').is_some_and(|digits| {
             let is_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -999,39 +1136,38 @@ impl<'p> Plain<'p> {
     }
 }
 
-fn folded(text: &str) -> String {
-    text.trim().to_lowercase()
+/// A text as it is compared for a parameter: a Body as people type it, a SpeechResult as a recogniser writes what they say.
+fn folded(parameter: &str, text: &str) -> String {
+    let mut text = text.to_owned();
+    if ["Body", "SpeechResult"].contains(&parameter) {
+        text = text.trim().to_lowercase();
+    }
+    while parameter == "SpeechResult" && text.ends_with(['.', '!', '?', ' ']) {
+        text.pop();
+    }
+    text
 }
 
-/// The city of the row that a value chooses: of its key, else of the longest prefix, else of `*`.
-fn row(directory: usize, value: &str, folds: bool) -> Option<String> {
+/// City and end of the row that a parameter's value chooses: of its key, else of the longest prefix, else of `*`.
+fn row(directory: usize, value: &str, parameter: &str) -> Option<(&'static str, &'static str)> {
     let rank = |key: &str| {
-        let key = if folds { folded(key) } else { key.to_owned() };
+        let key = folded(parameter, key);
         match key.strip_suffix('*') {
             None => (key == value).then_some(usize::MAX),
             Some(prefix) => value.starts_with(prefix).then_some(prefix.len()),
         }
     };
     let rows = DIRECTORIES[directory].1.iter();
-    let fitting = rows.filter_map(|(key, city)| Some((rank(key)?, *city)));
-    // Of keys that are the same but for their case the first counts.
+    let fitting = rows.filter_map(|(key, city, until)| Some((rank(key)?, (*city, *until))));
+    // Of keys that compare as the same the first counts.
     let best = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
-    best.map(|(_, city)| city.to_owned())
+    best.map(|(_, cells)| cells)
 }
 
-fn passes(value: &str, test: &Test, folds: bool) -> bool {
-    match test {
-        Test::Text(pattern) if folds => like(&folded(pattern), value),
-        Test::Text(pattern) => like(pattern, value),
-        Test::Any(tests) => tests.iter().any(|test| passes(value, test, folds)),
-        Test::All(keys) => keys.iter().all(|key| match key {
-            Key::In(directory) => row(*directory, value, folds).is_some(),
-            Key::Regex(regex) => REGEXES[*regex].1(value),
-            Key::Present(wanted) => *wanted != value.is_empty(),
-            Key::Withheld(wanted) => WITHHELD.contains(&value) == *wanted,
-            Key::Not(test) => !passes(value, test, folds),
-        }),
-    }
+/// The moment that a value is; `None` when it is none.
+fn meant(value: &str) -> Option<Timestamp> {
+    let (_, moment) = MEANT.iter().find(|(written, _)| *written == value)?;
+    Some(moment.parse().expect("a moment"))
 }
 
 /// Whether a text fits a pattern whose `*` stands for anything: every way to share the text out is tried.

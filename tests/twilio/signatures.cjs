@@ -1,10 +1,11 @@
-// Whether Twilio's own Node library takes requests for Twilio's: a JSON object a line in, a word a line out.
-// node signatures.cjs TOKEN < CASES, with the library in NODE_PATH.
+// Whether a provider's own Node library takes requests for the provider's: a JSON object a line in, a word a line out.
+// node signatures.cjs LIBRARY TOKEN < CASES, with the library in NODE_PATH: twilio, or SignalWire's.
 
 const readline = require("node:readline");
-const { validateRequest, validateRequestWithBody } = require("twilio");
 
-const token = process.argv[2];
+const [library, token] = process.argv.slice(2);
+const exported = require(library);
+const { validateRequest, validateRequestWithBody } = exported.RestClient ?? exported;
 readline.createInterface({ input: process.stdin }).on("line", (line) => {
   const { url, signature, pairs, body } = JSON.parse(line);
   let params = Object.create(null);

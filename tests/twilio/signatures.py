@@ -1,10 +1,12 @@
 """Holds the running service against Twilio's own libraries: who takes which random request for Twilio's.
 
-    python tests/twilio/signatures.py BINARY [--cases 3000] [--seed 1] [--node FOLDER]
+    python tests/twilio/signatures.py BINARY [--cases 3000] [--seed 1] [--node FOLDER | --signalwire FOLDER]
 
 URLs, forms and JSON bodies are random, signed by the Python library and then often altered. What the service says must be what
 RequestValidator says, but for the differences that are named below, each of which is counted. With `--node`, a folder in
-which `npm install twilio` was run, Node's library is asked as well. Exit code 1 when anything else differs.
+which `npm install twilio` was run, Node's library is asked as well; with `--signalwire`, one in which
+`npm install @signalwire/compatibility-api` was run, the requests are SignalWire's and its library is asked. Exit code 1 when
+anything else differs.
 """
 
 import argparse
@@ -109,14 +111,14 @@ class Case:
         parameters = self.body.decode() if self.is_json else Fields(self.pairs)
         return RequestValidator(TOKEN).validate(self.url, parameters, self.signature)
 
-    def ours(self, connection):
+    def ours(self, connection, header):
         """What the service says; its whole answer, when that is neither yes nor no."""
         body = self.body if self.is_json else self.form()
         headers = {
             "Host": "inner.example",
             "X-Forwarded-Proto": self.scheme,
             "X-Forwarded-Host": self.host,
-            "X-Twilio-Signature": self.signature,
+            header: self.signature,
             "Content-Type": "application/json" if self.is_json else "application/x-www-form-urlencoded",
         }
         connection.request("POST", self.path + self.query, body, headers)
@@ -149,6 +151,11 @@ class Case:
             return "Node writes a host in lower case"
         return self.differs_from_python() and "Node knows IPv6"
 
+    def differs_from_signalwire(self):
+        if len({name for name, _ in self.pairs}) < len(self.pairs):
+            return "SignalWire takes the values of a repeated name as they come"
+        return self.differs_from_node()
+
 
 def main():
     parser = argparse.ArgumentParser()
@@ -156,6 +163,7 @@ def main():
     parser.add_argument("--cases", type=int, default=3000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--node", type=Path)
+    parser.add_argument("--signalwire", type=Path)
     arguments = parser.parse_args()
     generator = random.Random(arguments.seed)
     checks, known, taken = Checks(), collections.Counter(), 0
@@ -168,26 +176,36 @@ def main():
         checks.check(f"{library} and we agree", fault)
 
     cases, said = [], []
+    header, library, token = "X-Twilio-Signature", "twilio", TOKEN
     with tempfile.TemporaryDirectory() as folder:
-        with Server(checks, arguments.binary, "--journal", f"{folder}/journal", token=TOKEN) as server:
+        options = ["--journal", f"{folder}/journal"]
+        if arguments.signalwire:
+            # What Twilio signs with is there as well, and must not count.
+            header, library, token = "X-SignalWire-Signature", "@signalwire/compatibility-api", OTHER_TOKEN
+            secrets = Path(folder, "secrets")
+            secrets.write_text(f"signalwire {TOKEN}\n")
+            options += ["--auth-token-file", str(secrets)]
+        with Server(checks, arguments.binary, *options, token=token) as server:
             connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
             for _ in range(arguments.cases):
                 case = Case(generator)
-                ours = case.ours(connection)
+                ours = case.ours(connection, header)
                 taken += ours is True
                 held("Python", case, case.python(), ours, case.differs_from_python())
-                if arguments.node:
-                    cases.append(case)
-                    said.append(ours)
-    if arguments.node:
+                cases.append(case)
+                said.append(ours)
+    modules = arguments.node or arguments.signalwire
+    if modules:
         script = Path(__file__).with_name("signatures.cjs")
-        environment = os.environ | {"NODE_PATH": str(arguments.node / "node_modules")}
+        environment = os.environ | {"NODE_PATH": str(modules / "node_modules")}
         lines = "".join(case.for_node() + "\n" for case in cases)
-        node = subprocess.run(["node", script, TOKEN], input=lines, env=environment, capture_output=True, text=True, check=True)
+        command = ["node", script, library, TOKEN]
+        node = subprocess.run(command, input=lines, env=environment, capture_output=True, text=True, check=True)
         for case, theirs, ours in zip(cases, node.stdout.split(), said, strict=True):
-            held("Node", case, theirs == "true", ours, case.differs_from_node())
-    checks.check("a good part is taken for Twilio's, and a good part is not", None if 0.2 < taken / arguments.cases < 0.8 else taken)
-    print(f"{arguments.cases} requests, of which {taken} were taken for Twilio's. Known differences:")
+            difference = case.differs_from_signalwire() if arguments.signalwire else case.differs_from_node()
+            held(f"npm's {library}", case, theirs == "true", ours, difference)
+    checks.check("a good part is accepted, and a good part is not", None if 0.2 < taken / arguments.cases < 0.8 else taken)
+    print(f"{arguments.cases} requests, of which {taken} were accepted. Known differences:")
     print(*(f"{count:8} {what}" for what, count in known.most_common()), sep="\n")
     checks.end("signatures")
 

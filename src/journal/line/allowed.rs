@@ -5,7 +5,7 @@
 
 use jiff::civil::Date;
 
-use crate::twilio::number::{E164, is_withheld};
+use crate::twilio::number::E164;
 use crate::twilio::parameters::{Parameter, ParameterKind, Parameters, Privacy};
 
 /// The longest name that a line has; Twilio's longest has 37 characters.
@@ -111,11 +111,6 @@ pub(crate) fn is_own(number: &str) -> bool {
 
 fn is_digits(text: &str, most: usize) -> bool {
     (1..=most).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Whether a value only says that a number is withheld, and so identifies no person.
-pub(super) fn says_withheld(number: &str) -> bool {
-    !number.contains(':') && is_withheld(number)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{Beyond, Line, LineText, Told};
 use crate::table::guard;
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::is_caller_geography;
-use crate::twilio::number::{E164, is_withheld, masked};
+use crate::twilio::number::{E164, is_withheld, masked, spells_withheld};
 use crate::twilio::parameters::{OwnWhen, PARAMETERS, Parameter, ParameterKind, Privacy};
 use crate::twilio::request::event::Event;
 use crate::twilio::request::{Request, Webhook};
@@ -68,7 +68,7 @@ pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
             rule => rule,
         };
         let may_be_whole =
-            rule == JournalRule::Mask && (own.has(name, value) || allowed::says_withheld(value));
+            rule == JournalRule::Mask && (own.has(name, value) || spells_withheld(value));
         line.add(name.into(), value.into(), rule, may_be_whole, beyond);
     }
     for name in beyond.values.iter().filter(|name| name.contains('.')) {
@@ -122,9 +122,9 @@ fn withheld(request: &Request<'_>) -> Option<bool> {
         _ => "",
     };
     if !caller.is_empty() || request.webhook().wants_document() {
-        Some(is_withheld(&caller))
+        Some(is_withheld(&caller, request.channel()))
     } else if !fone.is_empty() {
-        Some(is_withheld(fone))
+        Some(is_withheld(fone, Channel::Voice))
     } else {
         None
     }

@@ -33,7 +33,7 @@ impl Pattern {
     }
 
     /// Whether a text is made of the pattern's parts with any runs of characters in place of its `*`.
-    fn matches(&self, text: &str) -> bool {
+    pub(crate) fn matches(&self, text: &str) -> bool {
         let between = text
             .strip_prefix(self.start.as_str())
             .and_then(|rest| rest.strip_suffix(self.end.as_str()));

@@ -33,7 +33,7 @@ struct Matches(Regex);
 fn read(reading: &mut Reading<'_>, _: &Key<'_>, value: &Value<'_>) -> Option<Box<dyn Kind>> {
     let text = reading.problems.text(value, "a regular expression")?;
     let built = RegexBuilder::new(text)
-        .case_insensitive(reading.folds)
+        .case_insensitive(reading.comparison.folds())
         .build();
     let error = match built {
         Ok(regex) => return Some(Box::new(Matches(regex))),

@@ -1,4 +1,4 @@
-//! `{ withheld = true }`: the caller keeps the number back.
+//! `{ withheld = true }`: the caller withholds the number.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{Keyed, Kind, Reading, Seen};
 use crate::table::condition::BAD_CONDITION;
 use crate::table::problems::{Key, Value};
+use crate::twilio::channel::Channel;
 use crate::twilio::facts::Known;
 use crate::twilio::number::is_withheld;
 use crate::twilio::parameters;
@@ -15,10 +16,11 @@ pub(super) static KEYED: Keyed = Keyed {
     key: "withheld",
     suits: parameters::is_number,
     read,
-    schema: || json!({ "description": "Whether the caller must keep the number back.", "type": "boolean" }),
+    schema: || json!({ "description": "Whether the caller must withhold the number.", "type": "boolean" }),
     check_cell: None,
-    manual: "`withheld = true` holds when the caller keeps the number back: it is empty, a word such as `anonymous`, such a word \
-             typed on a keypad (`+266696687`), or an anonymous SIP address. It can be asked of numbers only.",
+    manual: "`withheld = true` holds when the caller withholds the number: it is empty, a word such as ANONYMOUS spelt on a \
+             keypad (`+266696687`), an anonymous SIP address or, on a call, anything without a digit and without a scheme \
+             such as `sip:` (`anonymous`, `No Caller ID`). It can be asked of numbers only.",
 };
 
 /// The number is withheld (`true`) or shown (`false`).
@@ -41,7 +43,16 @@ fn read(reading: &mut Reading<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<B
 impl Kind for Withheld {
     fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
         let is_it = match (&seen.value, seen.withheld) {
-            (Known::Whole(value), _) => is_withheld(value),
+            (Known::Whole(value), _) => match seen.channel {
+                Some(channel) => is_withheld(value, channel),
+                None => {
+                    let [of_calls, of_texts] = Channel::ALL.map(|on| is_withheld(value, on));
+                    if of_calls != of_texts {
+                        return None;
+                    }
+                    of_calls
+                }
+            },
             (_, Some(withheld)) => withheld,
             (Known::Ends(ends), None) if !ends.may_be_withheld() => false,
             (_, None) => return None,

@@ -12,6 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use crate::table::directory::{BoundRow, Directory};
 use crate::twilio::number::E164;
 use crate::twilio::request::Request;
+use crate::twilio::twiml_value::is_at_twilio;
 
 /// What a URL may carry as it is; everything else that a request brings is percent-encoded.
 ///
@@ -35,6 +36,8 @@ pub enum Piece {
     Literal(String),
     /// `{{ … }}`
     Field(Field),
+    /// The URL of a recording or a picture that is in the parameter of this name; nothing unless it is at Twilio.
+    Relayed(String),
     /// Our own number when it is a phone number, else nothing.
     OwnNumber,
     /// The URL that was asked, without its query: what a relative URL `?step=…` is completed with.
@@ -102,6 +105,8 @@ pub enum Encoding {
     Plain,
     /// Percent-encoded, for a URL.
     Percent,
+    /// Percent-encoded behind a `?`, for an address that can have parameters.
+    PercentInQuery,
 }
 
 impl Text {
@@ -114,28 +119,32 @@ impl Text {
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
-        let mut at = 0;
-        while let Some(found) = text[at..].find("{{") {
-            let start = at + found;
-            literal.push_str(&text[at..start]);
-            at = start + "{{".len();
-            let mut parser = FieldParser { text, at, start };
-            let field = parser.parse()?;
-            at = parser.at;
-            if let FieldValue::Literal(text) = field.source {
-                literal.push_str(&text);
-                continue;
+        for (place, field) in parts(text)? {
+            match field {
+                None => literal.push_str(&text[place]),
+                Some(Field {
+                    source: FieldValue::Literal(text),
+                    ..
+                }) => literal.push_str(&text),
+                Some(field) => {
+                    if !literal.is_empty() {
+                        pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+                    }
+                    pieces.push(Piece::Field(field));
+                }
             }
-            if !literal.is_empty() {
-                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-            }
-            pieces.push(Piece::Field(field));
         }
-        literal.push_str(&text[at..]);
         if !literal.is_empty() {
             pieces.push(Piece::Literal(literal));
         }
         Ok(Self { pieces })
+    }
+
+    /// The parts of a text of the table that stand outside of every `{{ … }}`.
+    pub(crate) fn outside_of_fields(text: &str) -> Result<Vec<Range<usize>>, TemplateError> {
+        let parts = parts(text)?.into_iter();
+        let outside = parts.filter_map(|(place, field)| field.is_none().then_some(place));
+        Ok(outside.collect())
     }
 
     /// Its pieces, in order; none for the empty text.
@@ -188,6 +197,24 @@ impl Text {
         }
     }
 
+    /// The name of the parameter it stands for, when it is one parameter and nothing else.
+    pub(crate) fn plain_parameter(&self) -> Option<&str> {
+        match self.pieces.as_slice() {
+            [
+                Piece::Field(Field {
+                    source: FieldValue::Parameter(name),
+                    filters,
+                }),
+            ] if filters.is_empty() => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether a parameter of the request is part of it.
+    pub(crate) fn has_parameter(&self) -> bool {
+        self.fields().flat_map(Field::parameters).next().is_some()
+    }
+
     /// The text with its places filled in.
     pub(crate) fn fill<'t>(&'t self, scope: &Scope<'_>, encoding: Encoding) -> Cow<'t, str> {
         if let Some(literal) = self.literal() {
@@ -203,12 +230,23 @@ impl Text {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => filled.push_str(text),
-                Piece::Field(field) => match encoding {
-                    Encoding::Plain => filled.push_str(&field.filled(scope)),
-                    Encoding::Percent => {
-                        filled.extend(utf8_percent_encode(&field.filled(scope), NOT_UNRESERVED));
+                Piece::Field(field) => {
+                    let value = field.filled(scope);
+                    let is_plain = match encoding {
+                        Encoding::Plain => true,
+                        Encoding::Percent => false,
+                        Encoding::PercentInQuery => !filled.contains('?'),
+                    };
+                    if is_plain {
+                        filled.push_str(&value);
+                    } else {
+                        filled.extend(utf8_percent_encode(&value, NOT_UNRESERVED));
                     }
-                },
+                }
+                Piece::Relayed(name) => {
+                    let url = scope.request.value(name);
+                    filled.push_str(if is_at_twilio(&url) { &url } else { "" });
+                }
                 Piece::OwnNumber => {
                     if let Ok(number) = scope.request.own_number().parse::<E164>() {
                         filled.push_str(number.as_str());
@@ -220,6 +258,26 @@ impl Text {
         }
         Cow::Owned(filled)
     }
+}
+
+/// The parts of a text in order: `{{ … }}`, each with what it says, and what stands between them.
+fn parts(text: &str) -> Result<Vec<(Range<usize>, Option<Field>)>, TemplateError> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while let Some(found) = text[at..].find("{{") {
+        let start = at + found;
+        parts.push((at..start, None));
+        let mut parser = FieldParser {
+            text,
+            at: start + "{{".len(),
+            start,
+        };
+        let field = parser.parse()?;
+        at = parser.at;
+        parts.push((start..at, Some(field)));
+    }
+    parts.push((at..text.len(), None));
+    Ok(parts)
 }
 
 /// Scheme, host and port of a URL.

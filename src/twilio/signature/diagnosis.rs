@@ -6,7 +6,7 @@
 use crate::twilio::signature::public_url::PublicUrl;
 use crate::twilio::signature::secrets::{SecretOwner, Secrets};
 use crate::twilio::signature::signed_url::{SignedUrl, split_port};
-use crate::twilio::signature::{Algorithm, Claim, Content, Secret, Settings, Signed};
+use crate::twilio::signature::{Algorithm, Claim, Content, Secret, Settings, Signed, Signer};
 
 // A stranger can send what never matches again and again, so the work is bounded: this many HMACs over at most this
 // many bytes each.
@@ -40,7 +40,7 @@ pub fn diagnose<U: AsRef<str>>(
     signed: &Signed<'_>,
     hints: &Hints<'_>,
 ) -> String {
-    let settings = Settings::parse(signed.settings);
+    let settings = Settings::of(signed);
     let tried: Vec<String> = urls
         .iter()
         .map(|url| match SignedUrl::parse(url.as_ref()) {
@@ -48,7 +48,8 @@ pub fn diagnose<U: AsRef<str>>(
             None => "something that is not a URL".to_owned(),
         })
         .collect();
-    let number = secrets.applying(settings.key, signed.account_sid).count();
+    let applying = secrets.applying(signed.signer, settings.key, signed.account_sid);
+    let number = applying.count();
     let plural = if number == 1 { "" } else { "s" };
     let found = find(secrets, urls, signed, hints).unwrap_or_else(str::to_owned);
     let tried = tried.join(" and ");
@@ -63,9 +64,13 @@ fn find<U: AsRef<str>>(
     hints: &Hints<'_>,
 ) -> Result<String, &'static str> {
     let claim = Claim::of(signed).map_err(|_| "the request has no signature")?;
-    let algorithm = claim
-        .algorithm
-        .ok_or("the signature is not one that Twilio makes")?;
+    let algorithm = claim.algorithm.ok_or(match signed.signer {
+        Signer::Twilio => "the signature is not one that Twilio makes",
+        Signer::SignalWire => {
+            "the signature is not that of a cXML webhook; \
+             one in hexadecimal digits is that of SWML or RELAY: set the number to a cXML webhook"
+        }
+    })?;
     let hinted = hints.hosts.iter().copied().chain(hints.prefix);
     let texts = urls.iter().map(AsRef::as_ref).chain(hinted);
     let url_bytes: usize = texts.map(str::len).sum();
@@ -82,20 +87,31 @@ fn find<U: AsRef<str>>(
     candidates.sort_by_key(|candidate| candidate.differences.len());
     candidates.truncate(MOST_CANDIDATES);
 
-    let settings = Settings::parse(signed.settings);
+    let settings = Settings::of(signed);
+    let signer = signed.signer;
     let (applying, others): (Vec<_>, Vec<_>) = secrets.entries().iter().partition(|(owner, _)| {
-        settings.algorithm == Some(algorithm) && owner.applies(settings.key, signed.account_sid)
+        settings.algorithm == Some(algorithm)
+            && owner.applies(signer, settings.key, signed.account_sid)
     });
-    if let Some(found) = search(&claim, algorithm, &candidates, &applying, &others) {
+    let search = Search {
+        claim: &claim,
+        signer,
+        algorithm,
+        candidates: &candidates,
+    };
+    if let Some(found) = search.first(&applying, &others) {
         return Ok(found);
     }
-    let mut secrets_tried = secrets.applying(settings.key, signed.account_sid);
+    let mut secrets_tried = secrets.applying(signer, settings.key, signed.account_sid);
     Err(if settings.algorithm.is_none() {
         "the settings header names an algorithm that is new to this version"
     } else if secrets_tried.next().is_some() {
         "no other scheme, host, port, path prefix or slash would match; \
          the token is another account's, the host is another, something on the way changes the request, \
          or it is not Twilio's"
+    } else if signer == Signer::SignalWire {
+        "SignalWire has signed the request, and no key of SignalWire's is there; \
+         add a line `signalwire KEY` to the auth token file"
     } else if settings.key.is_some() {
         "the settings header names a shared key without a secret; \
          add a line `webhooks_sharedkey_… SECRET` to the auth token file"
@@ -122,8 +138,20 @@ impl UrlDifference {
 }
 
 /// What it says about a request that it was signed with a secret of this owner, which is not tried for it.
-fn not_asked_for(owner: &SecretOwner) -> UrlDifference {
+fn not_asked_for(owner: &SecretOwner, signer: Signer) -> UrlDifference {
+    if signer == Signer::SignalWire {
+        return UrlDifference::new(
+            "the secret is one of Twilio's, which is not tried for X-SignalWire-Signature",
+            "if it is a signing key of SignalWire's, write `signalwire KEY` in the auth token file",
+        );
+    }
     let secret = match owner {
+        SecretOwner::SignalWire => {
+            return UrlDifference::new(
+                "the secret is a key of SignalWire's, which is tried for X-SignalWire-Signature alone",
+                "if it is an auth token of Twilio's, take `signalwire` off its line in the auth token file",
+            );
+        }
         SecretOwner::AnyAccount => "an auth token".to_owned(),
         SecretOwner::SharedKey(id) => format!("that of {id}"),
         SecretOwner::Account(sid) => {
@@ -140,41 +168,49 @@ fn not_asked_for(owner: &SecretOwner) -> UrlDifference {
     )
 }
 
-/// What the first candidate that matches says; secrets that do not apply to the request are tried last.
-fn search(
-    claim: &Claim<'_>,
+/// What is looked for, and where.
+struct Search<'s> {
+    claim: &'s Claim<'s>,
+    signer: Signer,
     algorithm: Algorithm,
-    candidates: &[Candidate<'_>],
-    applying: &[&(SecretOwner, Secret)],
-    others: &[&(SecretOwner, Secret)],
-) -> Option<String> {
-    let mut checks_left = MOST_CHECKS;
-    for (secrets, are_others) in [(applying, false), (others, true)] {
-        for candidate in candidates {
-            let url = candidate.url();
-            for reading in SignedUrl::parse(&url)?.readings() {
-                for (owner, secret) in secrets {
-                    checks_left = checks_left.checked_sub(1)?;
-                    if !claim.signs_url(secret, algorithm, reading) {
-                        continue;
-                    }
-                    let mut differences = candidate.differences.clone();
-                    differences.extend(are_others.then(|| not_asked_for(owner)));
-                    if !claim.signs_body(reading) {
-                        differences.push(UrlDifference::new(
-                            "bodySHA256 is missing or that of another body",
-                            "find what changes the body or the query on the way",
-                        ));
-                    }
-                    // Without a difference it is what was tried, and the request was not refused for its signature.
-                    if !differences.is_empty() {
-                        return Some(candidate.would_match(reading, &differences));
+    candidates: &'s [Candidate<'s>],
+}
+
+impl Search<'_> {
+    /// What the first candidate that matches says; secrets that do not apply to the request are tried last.
+    fn first(
+        &self,
+        applying: &[&(SecretOwner, Secret)],
+        others: &[&(SecretOwner, Secret)],
+    ) -> Option<String> {
+        let mut checks_left = MOST_CHECKS;
+        for (secrets, are_others) in [(applying, false), (others, true)] {
+            for candidate in self.candidates {
+                let url = candidate.url();
+                for reading in SignedUrl::parse(&url)?.readings() {
+                    for (owner, secret) in secrets {
+                        checks_left = checks_left.checked_sub(1)?;
+                        if !self.claim.signs_url(secret, self.algorithm, reading) {
+                            continue;
+                        }
+                        let mut differences = candidate.differences.clone();
+                        differences.extend(are_others.then(|| not_asked_for(owner, self.signer)));
+                        if !self.claim.signs_body(reading) {
+                            differences.push(UrlDifference::new(
+                                "bodySHA256 is missing or that of another body",
+                                "find what changes the body or the query on the way",
+                            ));
+                        }
+                        // Without a difference it is what was tried, and the request was not refused for its signature.
+                        if !differences.is_empty() {
+                            return Some(candidate.would_match(reading, &differences));
+                        }
                     }
                 }
             }
         }
+        None
     }
-    None
 }
 
 /// A URL that may have been signed in place of one that was tried. That one is among them, with no difference.
@@ -343,6 +379,7 @@ mod tests {
 
     fn signed<'a>(signature: &'a str, content: Content<'a>) -> Signed<'a> {
         Signed {
+            signer: Signer::Twilio,
             signature: Some(signature),
             settings: None,
             account_sid: ACCOUNT,
@@ -611,6 +648,63 @@ mod tests {
             finding(&file, "main", Some("key=webhooks_sharedkey_1"), sha1).contains(
                 "the secret is an auth token, which the settings header does not ask for"
             )
+        );
+    }
+
+    #[test]
+    fn a_secret_of_the_other_provider_is_found() {
+        let form = form();
+        let content = Content::Form(&form);
+        let found = |file: &str, signer, secret: &str| {
+            let secret = Secret::new(secret);
+            let signature = sign(&secret, Algorithm::HmacSha1, "https://h/x", content);
+            let secrets = Secrets::parse(file).expect(file);
+            let request = Signed {
+                signer,
+                // Only Twilio has it.
+                settings: Some("key=x").filter(|_| signer == Signer::SignalWire),
+                ..signed(&signature, content)
+            };
+            assert!(verify(&secrets, &["https://h/x"], &request).is_err());
+            diagnose(&secrets, &["https://h/x"], &request, &Hints::default())
+        };
+        for (file, signer, secret, finding) in [
+            (
+                "one\nsignalwire two",
+                Signer::Twilio,
+                "two",
+                "tried https://h/x with 1 secret: https://h/x would match, \
+                 where the secret is a key of SignalWire's, which is tried for X-SignalWire-Signature alone; \
+                 if it is an auth token of Twilio's, take `signalwire` off its line in the auth token file",
+            ),
+            (
+                "one\nsignalwire two",
+                Signer::SignalWire,
+                "one",
+                "tried https://h/x with 1 secret: https://h/x would match, \
+                 where the secret is one of Twilio's, which is not tried for X-SignalWire-Signature; \
+                 if it is a signing key of SignalWire's, write `signalwire KEY` in the auth token file",
+            ),
+            (
+                "one",
+                Signer::SignalWire,
+                "two",
+                "tried https://h/x with 0 secrets: SignalWire has signed the request, and no key of SignalWire's is there; \
+                 add a line `signalwire KEY` to the auth token file",
+            ),
+        ] {
+            assert_eq!(found(file, signer, secret), finding);
+        }
+        let hexadecimal = "3a1b".repeat(10);
+        let request = Signed {
+            signer: Signer::SignalWire,
+            ..signed(&hexadecimal, content)
+        };
+        let secrets = Secrets::parse("signalwire key").expect("a key");
+        let line = diagnose(&secrets, &["https://h/x"], &request, &Hints::default());
+        assert!(
+            line.ends_with("that of SWML or RELAY: set the number to a cXML webhook"),
+            "{line}"
         );
     }
 

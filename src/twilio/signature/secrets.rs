@@ -4,7 +4,7 @@
 
 use std::fmt;
 
-use crate::twilio::signature::{Algorithm, Secret};
+use crate::twilio::signature::{Algorithm, Secret, Signer};
 
 /// Whose secret it is, which decides for which requests it is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,15 +15,19 @@ pub(super) enum SecretOwner {
     Account(String),
     /// The secret of this `webhooks_sharedkey_…`: tried for requests that name it.
     SharedKey(String),
+    /// A signing key of `SignalWire`'s: tried for all of its requests, and for no other.
+    SignalWire,
 }
 
 impl SecretOwner {
     /// Whether a request is tried with this secret; `key` is the shared key that it names.
-    pub(super) fn applies(&self, key: Option<&str>, account_sid: &str) -> bool {
+    pub(super) fn applies(&self, signer: Signer, key: Option<&str>, account_sid: &str) -> bool {
+        let is_twilios = signer == Signer::Twilio;
         match self {
-            Self::AnyAccount => key.is_none(),
-            Self::Account(sid) => key.is_none() && sid == account_sid,
-            Self::SharedKey(id) => key == Some(id),
+            Self::AnyAccount => is_twilios && key.is_none(),
+            Self::Account(sid) => is_twilios && key.is_none() && sid == account_sid,
+            Self::SharedKey(id) => is_twilios && key == Some(id),
+            Self::SignalWire => signer == Signer::SignalWire,
         }
     }
 }
@@ -35,7 +39,8 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    /// Reads a file with a secret a line: `TOKEN`, `AC… TOKEN` for a sub-account, or `webhooks_sharedkey_… SECRET`.
+    /// Reads a file with a secret a line: `TOKEN`, `AC… TOKEN` for a sub-account, `webhooks_sharedkey_… SECRET`, or
+    /// `signalwire KEY`.
     ///
     /// Empty lines, lines that begin with `#`, blanks around a line, CRLF and a byte order mark do not count.
     ///
@@ -96,12 +101,13 @@ impl Secrets {
     /// The secrets that are tried for a request; `key` is the shared key that it names.
     pub(super) fn applying(
         &self,
+        signer: Signer,
         key: Option<&str>,
         account_sid: &str,
     ) -> impl Iterator<Item = &Secret> {
         self.entries
             .iter()
-            .filter(move |(owner, _)| owner.applies(key, account_sid))
+            .filter(move |(owner, _)| owner.applies(signer, key, account_sid))
             .map(|(_, secret)| secret)
     }
 
@@ -116,8 +122,11 @@ impl Secrets {
 /// Source: Twilio, "Sign webhooks with shared keys", public beta of September 2026.
 const SHARED_KEY: &str = "webhooks_sharedkey_";
 
-const WORDS: &str =
-    "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`";
+/// What stands before a signing key of `SignalWire`'s, and how these begin.
+const SIGNALWIRE: &str = "signalwire";
+const SIGNING_KEY: &str = "PSK";
+
+const WORDS: &str = "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`";
 
 fn read_line(line: &str) -> Result<(SecretOwner, Secret), &'static str> {
     let mut words = line.split_whitespace();
@@ -137,7 +146,9 @@ fn read_line(line: &str) -> Result<(SecretOwner, Secret), &'static str> {
     let Some(secret) = second else {
         return read_word(first);
     };
-    let owner = if is_sid(secret, "AC") || secret.starts_with(SHARED_KEY) {
+    let owner = if first == SIGNALWIRE {
+        SecretOwner::SignalWire
+    } else if is_sid(secret, "AC") || secret.starts_with(SHARED_KEY) {
         return Err("the secret stands first; write `AC… TOKEN` or `webhooks_sharedkey_… SECRET`");
     } else if is_sid(first, "AC") {
         SecretOwner::Account(first.to_owned())
@@ -161,6 +172,9 @@ fn read_word(word: &str) -> Result<(SecretOwner, Secret), &'static str> {
     }
     if word.starts_with(SHARED_KEY) {
         return Err("the id of a shared key is no secret; write `webhooks_sharedkey_… SECRET`");
+    }
+    if word == SIGNALWIRE || word.starts_with(SIGNING_KEY) {
+        return Err("a signing key of SignalWire's has a word before it; write `signalwire KEY`");
     }
     // Auth tokens are hexadecimal digits, so these come from a line of shell or of an environment file.
     if word.contains(['=', '"', '\'']) {
@@ -317,7 +331,7 @@ mod tests {
     fn a_file_holds_a_secret_a_line() {
         let text = format!(
             "\u{feff}# ours\r\n\r\n  0123456789abcdef0123456789abcdef \r\n{ACCOUNT}\tsub\r\n\
-             webhooks_sharedkey_1  s3cret+/=\r\n   # the end"
+             webhooks_sharedkey_1  s3cret+/=\r\nsignalwire PSK0123\r\n   # the end"
         );
         assert_eq!(
             owners(&text),
@@ -325,6 +339,7 @@ mod tests {
                 SecretOwner::AnyAccount,
                 SecretOwner::Account(ACCOUNT.to_owned()),
                 SecretOwner::SharedKey("webhooks_sharedkey_1".to_owned()),
+                SecretOwner::SignalWire,
             ]
         );
         assert_eq!(owners("12345"), [SecretOwner::AnyAccount]);
@@ -349,6 +364,14 @@ mod tests {
             (
                 "webhooks_sharedkey_1",
                 "the id of a shared key is no secret; write `webhooks_sharedkey_… SECRET`",
+            ),
+            (
+                "signalwire",
+                "a signing key of SignalWire's has a word before it; write `signalwire KEY`",
+            ),
+            (
+                "PSKhunter2",
+                "a signing key of SignalWire's has a word before it; write `signalwire KEY`",
             ),
             (
                 short,
@@ -384,15 +407,15 @@ mod tests {
             ),
             (
                 "main hunter2",
-                "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`",
+                "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
             ),
             (
                 "webhooks_sharedkey_ hunter2",
-                "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`",
+                "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
             ),
             (
                 &format!("{ACCOUNT} hunter2 hunter3"),
-                "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`",
+                "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
             ),
         ] {
             let error = Secrets::parse(&format!("# ours\ntoken\n{line}")).expect_err(line);
@@ -418,7 +441,7 @@ mod tests {
         assert_eq!(secrets.add_token(" 12345\n"), Ok(()));
         assert_eq!(secrets.len(), 1);
         let empty = "a secret is empty; write the account's auth token";
-        let words = "not the words of a secret; write `TOKEN`, `AC… TOKEN` or `webhooks_sharedkey_… SECRET`";
+        let words = "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`";
         for (token, message) in [
             ("", empty),
             (" \n", empty),

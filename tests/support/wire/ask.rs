@@ -58,13 +58,18 @@ impl Ask {
 
     /// Signed as Twilio does when it asks this URL.
     pub fn signed(self, url: &str) -> Self {
+        let signature = self.signature(TOKEN, url);
+        self.with("X-Twilio-Signature", &signature)
+    }
+
+    /// The signature with this secret over this URL.
+    pub fn signature(&self, secret: &str, url: &str) -> String {
         let form = Form::parse(&self.body);
         let content = match self.method {
             "GET" => Content::Query,
             _ => Content::Form(&form),
         };
-        let signature = sign(&Secret::new(TOKEN), Algorithm::HmacSha1, url, content);
-        self.with("X-Twilio-Signature", &signature)
+        sign(&Secret::new(secret), Algorithm::HmacSha1, url, content)
     }
 
     /// Signed over `http://example.com` and the target.

@@ -21,6 +21,7 @@ use twiml_responder::table::Table;
 use twiml_responder::table::answer::{Answer, AnswerKind, Asked};
 use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::guard::LoopGuard;
+use twiml_responder::table::reply::Sends;
 use twiml_responder::twilio::signature::secrets::Secrets;
 
 pub const TOKEN: &str = "2bd9e9638872de601313dc77410d3b23";
@@ -98,7 +99,7 @@ pub fn long_winded_service() -> Responder {
             position: None,
             body: Bytes::from(vec![b'a'; LONG_DOCUMENT]),
             kind: AnswerKind::Document,
-            sends: false,
+            sends: Sends::Nothing,
             cut_texts: 0,
             failure: None,
             guarded: None,
