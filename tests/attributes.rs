@@ -34,7 +34,10 @@ fn every_voice_speaks_some_language_without_a_word() {
     // All languages at once: each is a line, and those that a voice does not speak get a word.
     let mut mute = Vec::new();
     for voice in values("voice") {
-        let lines: String = values("language").iter().map(|one| verbs(voice, one)).collect();
+        let lines: String = values("language")
+            .iter()
+            .map(|one| verbs(voice, one))
+            .collect();
         let text = format!("[[route]]\nname = \"voices\"\nvoice = [\n{lines}]\n{DEFAULT}");
         if diagnostics(&text).len() >= values("language").len() {
             mute.push(*voice);
@@ -51,7 +54,10 @@ fn what_public_projects_show_passes_without_a_word() {
     for entry in fs::read_dir(folder).expect("the folder is there") {
         let path = entry.expect("an entry").path();
         let text = fs::read_to_string(&path).expect("a table in UTF-8");
-        let said: Vec<String> = diagnostics(&text).iter().map(|one| one.message.clone()).collect();
+        let said: Vec<String> = diagnostics(&text)
+            .iter()
+            .map(|one| one.message.clone())
+            .collect();
         assert!(said.is_empty(), "{}: {said:#?}", path.display());
         count += 1;
     }
@@ -61,24 +67,60 @@ fn what_public_projects_show_passes_without_a_word() {
 #[test]
 fn what_is_misspelt_beyond_doubt_is_mended_by_its_fix() {
     for (written, mended) in [
-        ("{ Dial = \"+15005550006\", timeOut = 20 }", Some("{ Dial = \"+15005550006\", timeout = 20 }")),
-        ("{ Dial = \"+15005550006\", timout = 20 }", Some("{ Dial = \"+15005550006\", timeout = 20 }")),
+        (
+            "{ Dial = \"+15005550006\", timeOut = 20 }",
+            Some("{ Dial = \"+15005550006\", timeout = 20 }"),
+        ),
+        (
+            "{ Dial = \"+15005550006\", timout = 20 }",
+            Some("{ Dial = \"+15005550006\", timeout = 20 }"),
+        ),
         ("{ say = \"Hello.\" }", Some("{ Say = \"Hello.\" }")),
         ("{ Hangpu = \"\" }", Some("{ Hangup = \"\" }")),
-        ("{ Say = [{ lang = \"a\", \"XML:lang\" = \"de-DE\" }] }", Some("{ Say = [{ lang = \"a\", \"xml:lang\" = \"de-DE\" }] }")),
-        ("{ Reject = \"\", reason = \"Busy\" }", Some("{ Reject = \"\", reason = \"busy\" }")),
-        ("{ Dial = \"+15005550006\", answerOnBridge = \"True\" }", Some("{ Dial = \"+15005550006\", answerOnBridge = \"true\" }")),
-        ("{ Say = \"Hello.\", voice = \"polly.joanna\" }", Some("{ Say = \"Hello.\", voice = \"Polly.Joanna\" }")),
+        (
+            "{ Say = [{ lang = \"a\", \"XML:lang\" = \"de-DE\" }] }",
+            Some("{ Say = [{ lang = \"a\", \"xml:lang\" = \"de-DE\" }] }"),
+        ),
+        (
+            "{ Reject = \"\", reason = \"Busy\" }",
+            Some("{ Reject = \"\", reason = \"busy\" }"),
+        ),
+        (
+            "{ Dial = \"+15005550006\", answerOnBridge = \"True\" }",
+            Some("{ Dial = \"+15005550006\", answerOnBridge = \"true\" }"),
+        ),
+        (
+            "{ Say = \"Hello.\", voice = \"polly.joanna\" }",
+            Some("{ Say = \"Hello.\", voice = \"Polly.Joanna\" }"),
+        ),
         (
             "{ Gather = \"\", input = \"DTMF,speech\", action = \"https://example.com/a\" }",
             Some("{ Gather = \"\", input = \"dtmf speech\", action = \"https://example.com/a\" }"),
         ),
-        ("{ Dial = \"(500) 555-0006\" }", Some("{ Dial = \"+15005550006\" }")),
-        ("{ Dial = \"+49 30 123456\" }", Some("{ Dial = \"+4930123456\" }")),
-        ("{ Dial = [{ Sip = \"desk@example.com\" }] }", Some("{ Dial = [{ Sip = \"sip:desk@example.com\" }] }")),
-        ("{ Say = \"Hello { CallerCity }.\" }", Some("{ Say = \"Hello {{ CallerCity }}.\" }")),
-        ("{ Say = \"Acme &amp; Sons\" }", Some("{ Say = \"Acme & Sons\" }")),
-        ("{ Redirect = \"?Step=a\" }", Some("{ Redirect = \"?step=a\" }")),
+        (
+            "{ Dial = \"(500) 555-0006\" }",
+            Some("{ Dial = \"+15005550006\" }"),
+        ),
+        (
+            "{ Dial = \"+49 30 123456\" }",
+            Some("{ Dial = \"+4930123456\" }"),
+        ),
+        (
+            "{ Dial = [{ Sip = \"desk@example.com\" }] }",
+            Some("{ Dial = [{ Sip = \"sip:desk@example.com\" }] }"),
+        ),
+        (
+            "{ Say = \"Hello { CallerCity }.\" }",
+            Some("{ Say = \"Hello {{ CallerCity }}.\" }"),
+        ),
+        (
+            "{ Say = \"Acme &amp; Sons\" }",
+            Some("{ Say = \"Acme & Sons\" }"),
+        ),
+        (
+            "{ Redirect = \"?Step=a\" }",
+            Some("{ Redirect = \"?step=a\" }"),
+        ),
         // Here somebody has to decide.
         ("{ Dial = \"+15005550006\", colour = 1 }", None),
         ("{ Dial = \"+44 (0)20 7946 0018\" }", None),
@@ -87,12 +129,19 @@ fn what_is_misspelt_beyond_doubt_is_mended_by_its_fix() {
         ("{ Say = \"Hello { name }.\" }", None),
         ("{ Say = \"Hello { CallerCity }, \\u0041cme.\" }", None),
     ] {
-        let table = |verb: &str| format!("[[route]]\nname = \"a\"\nvoice = [{verb}]\n[[route]]\nname = \"b\"\nstep = \"a\"\nvoice = []\n{DEFAULT}");
+        let table = |verb: &str| {
+            format!(
+                "[[route]]\nname = \"a\"\nvoice = [{verb}]\n[[route]]\nname = \"b\"\nstep = \"a\"\nvoice = []\n{DEFAULT}"
+            )
+        };
         let text = table(written);
         let found = diagnostics(&text);
         let fixes: Vec<&Fix> = found.iter().filter_map(|one| one.fix.as_ref()).collect();
         let Some(mended) = mended else {
-            assert!(!found.is_empty() && fixes.is_empty(), "{written}: {found:?}");
+            assert!(
+                !found.is_empty() && fixes.is_empty(),
+                "{written}: {found:?}"
+            );
             continue;
         };
         let [fix] = fixes.as_slice() else {

@@ -445,7 +445,7 @@ const MENDABLE: &[(&str, &str)] = &[
 
 /// Routes with one mistake each that only people can mend.
 const UNMENDABLE: &[&str] = &[
-    "name = \"#\"\nvoice = [ { Dial = \"5005550006\" } ]",
+    "name = \"#\"\nvoice = [ { Dial = \"the shop\" } ]",
     "name = \"#\"\ncolour = \"red\"\nvoice = []",
     "name = \"#\"\nwhen = { Body = { regex = \"(\" } }\nmessage = []",
     "name = \"#\"\nvoice = [ { Say = \"a\", loop = } ]",

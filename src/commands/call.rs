@@ -13,9 +13,9 @@ use super::Outcome;
 use super::load_table::{DirectoryLimit, load_table};
 use super::output::{self, shown};
 use super::request_fields::{RequestFields, moment, webhook_parser};
-use crate::table::remedy::quoted;
 use crate::table::answer::Answer;
 use crate::table::dialogue::{self, Conversation, End, Input, Line, Person, Question, Sent};
+use crate::table::remedy::quoted;
 use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
 

@@ -93,7 +93,9 @@ fn unknown_attribute(
     let otherwise = match children.find(has_it) {
         Some(child) => {
             let child = child.tag;
-            format!("it is an attribute of `{child}`: {tag} = [ {{ {child} = \"…\", {name} = … }} ]")
+            format!(
+                "it is an attribute of `{child}`: {tag} = [ {{ {child} = \"…\", {name} = … }} ]"
+            )
         }
         None if known.is_empty() => format!("`{tag}` has no attributes; remove it"),
         None if known.len() == 1 => format!("the only attribute of `{tag}` is `{}`", known[0]),
@@ -160,7 +162,14 @@ fn attribute_value(
         && let Err(error) = spec.check(literal)
     {
         let of = format!("`{name}` of `{}`", element.tag);
-        bad_value(reader.problems, &of, (name, spec), literal, &error, value.span());
+        bad_value(
+            reader.problems,
+            &of,
+            (name, spec),
+            literal,
+            &error,
+            value.span(),
+        );
     }
     Some(text)
 }
@@ -210,14 +219,21 @@ fn value_remedy(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueEr
             let otherwise = match spec.likely(literal).as_slice() {
                 [] if values.len() <= 15 => return one_of(literal, values),
                 [] if *open => OPEN_LIST_HELP.to_owned(),
-                [] => format!("write one of {} values, such as \"{}\"", values.len(), values[0]),
+                [] => format!(
+                    "write one of {} values, such as \"{}\"",
+                    values.len(),
+                    values[0]
+                ),
                 likely => format!("did you mean {}?", either('"', likely)),
             };
             return did_you_mean('"', literal, values.iter().copied(), otherwise);
         }
         ValueError::NotBoolean => "write true or false".to_owned(),
         ValueError::NotInteger => format!("write {name} = {}", spec.min.unwrap_or(1)),
-        ValueError::OutOfRange { min: Some(min), max: Some(max) } => {
+        ValueError::OutOfRange {
+            min: Some(min),
+            max: Some(max),
+        } => {
             format!("write a number from {min} to {max}, or leave `{name}` out")
         }
         ValueError::OutOfRange { .. } => {
@@ -324,7 +340,8 @@ pub(super) fn add_defaults(
     let (tag, spec) = (kind.tag, kind.spec);
     let element = &mut written.element;
     // A voice speaks its own languages: an element that sets one of the two does not get the other from elsewhere.
-    let sets_voice = spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
+    let sets_voice =
+        spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
     for (default, place) in names.defaults.get(tag).into_iter().flatten() {
         let name = &*default.name;
         let is_pair = sets_voice && matches!(name, "voice" | "language");

@@ -1,9 +1,9 @@
 //! Every check of a table, by the file that makes it.
 
 use super::{
-    attributes, conditions, dead_routes, dialling, directory_file, documents, elements, menus, names, routes,
-    rules, schedules, sessions, settings, stray_markup, syntax, table_tests, texts, urls, values,
-    whole,
+    attributes, conditions, dead_routes, dialling, directory_file, documents, elements, menus,
+    names, routes, rules, schedules, sessions, settings, stray_markup, syntax, table_tests, texts,
+    urls, values, whole,
 };
 use crate::table::condition;
 use crate::table::diagnostic::Check;

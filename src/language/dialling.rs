@@ -54,8 +54,9 @@ pub(super) fn check_caller_id(reader: &mut Reader<'_>, written: &Written<'_>) {
                         Destination::ClientCaller => ("a client", "write a number, or client:NAME"),
                         _ => ("a phone number", NUMBER_HELP),
                     };
-                    let message =
-                        format!("`callerId` cannot be \"{literal}\" where {whom} is dialled: {error}");
+                    let message = format!(
+                        "`callerId` cannot be \"{literal}\" where {whom} is dialled: {error}"
+                    );
                     problems.twilio_error(13214, &BAD_NUMBER, place, message, help);
                 }
             }
@@ -142,9 +143,8 @@ fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
     };
     let on = |wanted: fn(&str) -> bool| {
         let conditions = alternative.conditions.iter();
-        let on_it = conditions.filter(move |one| {
-            one.subject.column().is_none() && wanted(one.subject.parameter())
-        });
+        let on_it = conditions
+            .filter(move |one| one.subject.column().is_none() && wanted(one.subject.parameter()));
         on_it.map(|one| &one.demand)
     };
     // On an outbound request the number that is called is the other party's.

@@ -52,13 +52,21 @@ pub(super) fn check(problems: &mut Problems, uses: &Uses) {
                 continue;
             }
             let is_error = is_refused || document.is_error;
-            let severity = if is_error { Severity::Error } else { Severity::Warning };
+            let severity = if is_error {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
             let (line, _) = file.position(reference.span.start);
-            let message = format!("Twilio takes no `{tag}` in the document for {of} in line {line}");
+            let message =
+                format!("Twilio takes no `{tag}` in the document for {of} in line {line}");
             let help = if document.verbs.is_empty() {
                 "give that URL a step of its own".to_owned()
             } else {
-                format!("it takes {}; give that URL a step of its own", listed(&document.verbs))
+                format!(
+                    "it takes {}; give that URL a step of its own",
+                    listed(&document.verbs)
+                )
             };
             let diagnostic = problems.add(severity, &WRONG_DOCUMENT, span, message, help);
             diagnostic.error_number = document.error.filter(|_| is_error);

@@ -74,7 +74,8 @@ pub(super) fn table_remedy(
         }
         DeValue::Boolean(true) if !spec.needs_content => Remedy::write(tag, "\"\""),
         _ => match reader.problems.digits(value) {
-            Some(digits) if kind.takes_text() => match spec.destination.map(|to| to.check(&digits)) {
+            Some(digits) if kind.takes_text() => match spec.destination.map(|to| to.check(&digits))
+            {
                 None | Some(Ok(())) => Remedy::write(tag, format!("\"{digits}\"")),
                 Some(Err(_)) if spec.dials => NUMBER_HELP.into(),
                 Some(Err(_)) => otherwise(),

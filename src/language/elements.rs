@@ -4,9 +4,7 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::attributes::{
-    add_defaults, attribute, check_of, twiml_name_remedy, url_help,
-};
+use super::attributes::{add_defaults, attribute, check_of, twiml_name_remedy, url_help};
 use super::documents::note_verbs;
 use super::element_remedies::{dialled_noun, table_remedy, text_remedy};
 use super::extra::ElementKind;
@@ -144,8 +142,12 @@ fn element<'v>(
         let is_inline = reader.problems.source(span).starts_with('{');
         let are_apart = entries.len() == 2
             && is_inline
-            && names.extra.child_of(reader.channel, parent, second.get_ref()).is_some()
-            && kind.is_some_and(|kind| !names.extra.child_names(kind).contains(&&**second.get_ref()));
+            && names
+                .extra
+                .child_of(reader.channel, parent, second.get_ref())
+                .is_some()
+            && kind
+                .is_some_and(|kind| !names.extra.child_names(kind).contains(&&**second.get_ref()));
         let error = two_elements(reader.problems, key, second, kind.map(|kind| kind.spec));
         // One that may stand in the other may be meant to.
         if are_apart && error.help == APART {

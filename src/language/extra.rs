@@ -142,14 +142,12 @@ impl<'n> ElementKind<'n> {
 
     /// Whether it may hold text.
     pub(super) fn takes_text(&self) -> bool {
-        self.extra
-            .map_or(self.spec.text, |extra| extra.takes_text)
+        self.extra.map_or(self.spec.text, |extra| extra.takes_text)
     }
 
     /// Whether text and children may stand side by side in it.
     pub(super) fn mixes(&self) -> bool {
-        self.extra
-            .map_or(self.spec.mixed, |extra| extra.takes_text)
+        self.extra.map_or(self.spec.mixed, |extra| extra.takes_text)
     }
 }
 
@@ -168,7 +166,8 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
         let is_known = known.contains(&tag);
         let names = match value.get_ref() {
             DeValue::Table(_) if is_known => {
-                let message = format!("TwiML has `{tag}` already, so only its attributes can be new");
+                let message =
+                    format!("TwiML has `{tag}` already, so only its attributes can be new");
                 let help = format!("write {tag} = [\"newAttribute\"] below [extra]");
                 problems.error(&BAD_NAME, key.span(), message, help);
                 continue;
@@ -193,7 +192,9 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
             }
             _ => names(problems, value, "attributes", tag),
         };
-        extra.attributes.insert(tag.to_owned(), names.into_iter().collect());
+        extra
+            .attributes
+            .insert(tag.to_owned(), names.into_iter().collect());
     }
     extra
 }
@@ -257,7 +258,8 @@ fn bad_name(problems: &mut Problems, key: &Key<'_>, what: &str) {
     problems.error(&BAD_NAME, key.span(), message, NAME_HELP);
 }
 
-const NAME_HELP: &str = "a name begins with a letter and has only letters, digits, `-`, `_` and `:`";
+const NAME_HELP: &str =
+    "a name begins with a letter and has only letters, digits, `-`, `_` and `:`";
 
 /// Whether a text can be the name of an element or an attribute.
 fn is_name(name: &str) -> bool {

@@ -43,7 +43,10 @@ const KEYS: &str = "0123456789*#";
 /// Notes a Gather whose keys go to a step.
 pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
     let element = &written.element;
-    let Some((_, place)) = written.attribute(ACTION).filter(|_| element.tag == "Gather") else {
+    let Some((_, place)) = written
+        .attribute(ACTION)
+        .filter(|_| element.tag == "Gather")
+    else {
         return;
     };
     let mut steps = reader.uses.steps.iter();
@@ -52,7 +55,9 @@ pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
         Some(_) => literal(element, name).map(str::to_owned),
         None => Some(default.to_owned()),
     };
-    let (Some(step), Some(input), Some(last)) = (step, value("input", "dtmf"), value("finishOnKey", "#")) else {
+    let (Some(step), Some(input), Some(last)) =
+        (step, value("input", "dtmf"), value("finishOnKey", "#"))
+    else {
         return;
     };
     if !input.split(' ').any(|word| word == "dtmf") {
@@ -93,7 +98,8 @@ pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
         let message = format!(
             "no route with step = \"{step}\" answers {keys}: callers who press that hear [default]"
         );
-        let help = format!("add a last route with step = \"{step}\" and without a condition on `Digits`");
+        let help =
+            format!("add a last route with step = \"{step}\" and without a condition on `Digits`");
         problems.warn(&UNANSWERED_KEY, &menu.span, message, help);
     }
 }
@@ -102,7 +108,9 @@ pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
 fn may_match(route: &Route, key: &Key) -> bool {
     let alternatives = &route.when.alternatives;
     let holds = any(alternatives, |alternative| {
-        all(&alternative.conditions, |condition| condition.holds_always(&key))
+        all(&alternative.conditions, |condition| {
+            condition.holds_always(&key)
+        })
     });
     alternatives.is_empty() || holds != Some(false)
 }
@@ -112,7 +120,9 @@ fn spelled(keys: &[char]) -> String {
     let mut runs: Vec<(char, char)> = Vec::new();
     for key in keys {
         match runs.last_mut() {
-            Some((_, last)) if key.is_ascii_digit() && *last as u32 + 1 == *key as u32 => *last = *key,
+            Some((_, last)) if key.is_ascii_digit() && *last as u32 + 1 == *key as u32 => {
+                *last = *key
+            }
             _ => runs.push((*key, *key)),
         }
     }
@@ -124,7 +134,11 @@ fn spelled(keys: &[char]) -> String {
         })
         .collect();
     let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
-    let keys = if keys.len() == 1 { "the key" } else { "the keys" };
+    let keys = if keys.len() == 1 {
+        "the key"
+    } else {
+        "the keys"
+    };
     format!("{keys} {}", listed(&runs))
 }
 

@@ -13,12 +13,13 @@ use super::schedules::Passing;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::problems::{Key, Place, Problems, Value};
-use crate::table::remedy::{Remedy, did_you_mean};
+use crate::table::remedy::{NewText, Remedy, did_you_mean};
 use crate::table::reply::template::Text;
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, NameProblem};
+use crate::twilio::spelling::nearest_all;
 use crate::twilio::vocabulary::{AttributeSpec, Destination, DocumentSpec, ValueError};
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
@@ -184,9 +185,8 @@ impl Names {
             NameProblem::Unknown(near) => {
                 let own = self.own_parameters.iter().map(String::as_str);
                 let twilio = near.into_iter().flat_map(|_| parameters::all());
-                let otherwise = format!(
-                    "if it is a query field of your own, add parameters = [\"{name}\"]"
-                );
+                let otherwise =
+                    format!("if it is a query field of your own, add parameters = [\"{name}\"]");
                 let remedy =
                     did_you_mean('`', name, twilio, did_you_mean('`', name, own, otherwise));
                 let message = format!("`{name}` is not a parameter that we know");

@@ -169,7 +169,9 @@ fn check_combinations(problems: &mut Problems, written: &Written<'_>) {
         if !has_children || !is_meant {
             continue;
         }
-        let place = combination.attributes().find_map(|name| written.attribute(name));
+        let place = combination
+            .attributes()
+            .find_map(|name| written.attribute(name));
         let place = place.map_or(&written.name, |(_, place)| place);
         let (check, message) = (&CONFLICTING_VALUES, combination.why);
         let diagnostic = if combination.is_error {
@@ -237,7 +239,10 @@ fn check_voice(reader: &mut Reader<'_>, written: &Written<'_>) {
     let (Some((voice, _)), Some((language, place))) = (voice, language) else {
         return;
     };
-    if written.element.spec.spoken_max.is_none() || voice.spec.takes_anything || language.spec.takes_anything {
+    if written.element.spec.spoken_max.is_none()
+        || voice.spec.takes_anything
+        || language.spec.takes_anything
+    {
         return;
     }
     match (voice.value.literal(), language.value.literal()) {
@@ -250,7 +255,11 @@ fn check_voice(reader: &mut Reader<'_>, written: &Written<'_>) {
             let [voice, language] = [voice, language].map(|one| Fixed::of(&one.value));
             if let (Some(voice), Some(language)) = (voice, language) {
                 let span = place.clone();
-                reader.uses.voices.push(VoiceCells { voice, language, span });
+                reader.uses.voices.push(VoiceCells {
+                    voice,
+                    language,
+                    span,
+                });
             }
         }
     }

@@ -233,7 +233,8 @@ pub(super) fn named_schedules(
             continue;
         };
         if name.contains("{{") {
-            let message = "a schedule is chosen when the table is read, so a template cannot name it";
+            let message =
+                "a schedule is chosen when the table is read, so a template cannot name it";
             let help = "write a route for each schedule, such as during = \"office\", with a condition on the column";
             problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
         } else if let Some(schedule) = known.get(name) {

@@ -51,7 +51,9 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
             let place = range.start + whole.start()..range.start + whole.end();
             Some(Found {
                 text: whole.as_str().to_owned(),
-                name: captures.get(1).map_or_else(String::new, |name| name.as_str().to_owned()),
+                name: captures
+                    .get(1)
+                    .map_or_else(String::new, |name| name.as_str().to_owned()),
                 filter: filter(&captures),
                 place,
             })
@@ -64,7 +66,10 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
     }
     let is_told = slot.attribute.is_none() && slot.destination.is_none();
     if is_told && let Some(found) = found(&TAG) {
-        let message = format!("`{}` is not a tag here: it is spoken or sent as it is", found.text);
+        let message = format!(
+            "`{}` is not a tag here: it is spoken or sent as it is",
+            found.text
+        );
         let say = vocabulary::elements_named(Channel::Voice, SAY).next();
         let tag = say.and_then(|say| vocabulary::child_of(Channel::Voice, say, &found.name));
         let help = match tag.filter(|_| slot.takes_ssml) {
@@ -79,12 +84,19 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
     }
     if let Some(found) = found(&ENTITY) {
         let meant = unescaped(&found.text);
-        let message = format!("`{}` is escaped once more and comes out as it is", found.text);
+        let message = format!(
+            "`{}` is escaped once more and comes out as it is",
+            found.text
+        );
         let help = format!("write `{meant}`");
         let place = place_in(problems, slot, text, &found.place);
         // A quote or a control character would need an escape of TOML's.
         let is_plain = matches!(&*meant, "&" | "<" | ">");
-        let remedy = if is_plain { Remedy::source(help, meant) } else { help.into() };
+        let remedy = if is_plain {
+            Remedy::source(help, meant)
+        } else {
+            help.into()
+        };
         problems.warn(&STRAY_MARKUP, place, message, remedy);
     }
 }
@@ -101,7 +113,11 @@ struct Found {
 
 fn filter(captures: &Captures<'_>) -> String {
     let filter = captures.get(2).map_or("", |filter| filter.as_str().trim());
-    if filter.is_empty() { String::new() } else { format!(" {filter}") }
+    if filter.is_empty() {
+        String::new()
+    } else {
+        format!(" {filter}")
+    }
 }
 
 fn braces(names: &Names, problems: &mut Problems, text: &str, slot: &Slot<'_>, found: &Found) {
@@ -110,11 +126,13 @@ fn braces(names: &Names, problems: &mut Problems, text: &str, slot: &Slot<'_>, f
         let directory = names.directories.get(directory).and_then(Option::as_ref);
         directory.is_some_and(|file| file.directory.column(column).is_some())
     });
-    let is_name = is_column
-        || names.own_parameters.contains(name)
-        || parameters::check_name(name).is_none();
+    let is_name =
+        is_column || names.own_parameters.contains(name) || parameters::check_name(name).is_none();
     let template = format!("{{{{ {name}{} }}}}", found.filter);
-    let message = format!("`{}` is not a template: it is spoken or sent as it is", found.text);
+    let message = format!(
+        "`{}` is not a template: it is spoken or sent as it is",
+        found.text
+    );
     let remedy = if is_name {
         Remedy::write("", template)
     } else {

@@ -208,7 +208,8 @@ fn expected<'v>(
     let expect = problems.required(table, "expect", what, place, help)?;
     let outcome = outcome(names, problems, expect, webhook)?;
     let contains = table.get("contains");
-    let contains = contains.and_then(|value| Some((problems.text(value, "a string")?, value.span())));
+    let contains =
+        contains.and_then(|value| Some((problems.text(value, "a string")?, value.span())));
     Some(Expected {
         outcome,
         place: expect.span(),

@@ -358,7 +358,9 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
         *text = Text::new(vec![Piece::Relayed(name.to_owned())]);
         return;
     }
-    let deciding: Vec<String> = deciding(text, Destination::Url).map(str::to_owned).collect();
+    let deciding: Vec<String> = deciding(text, Destination::Url)
+        .map(str::to_owned)
+        .collect();
     for name in &deciding {
         open_destination(reader.problems, name, slot);
     }

@@ -101,7 +101,9 @@ fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
     let Some(wanted) = wanted(slot).filter(|_| !page.contains(FILLED)) else {
         return false;
     };
-    let name = page.strip_prefix('/').map(|name| name.strip_suffix('/').unwrap_or(name));
+    let name = page
+        .strip_prefix('/')
+        .map(|name| name.strip_suffix('/').unwrap_or(name));
     let webhook = name.and_then(Webhook::from_name);
     let is_of_table = page.is_empty() || webhook.is_some_and(Webhook::wants_document);
     let page = if page.is_empty() { "?…" } else { page };
@@ -125,6 +127,8 @@ fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
             "write the whole URL of the file: \"https://example.com/…\"",
         ),
     };
-    reader.problems.warn(&UNANSWERED_URL, &slot.span, message, help);
+    reader
+        .problems
+        .warn(&UNANSWERED_URL, &slot.span, message, help);
     false
 }

@@ -8,9 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{
-    ABSENT_PARAMETER, CellCheck, Fixed, Names, StepReference, Uses, VoiceCells,
-};
+use super::names::{ABSENT_PARAMETER, CellCheck, Fixed, Names, StepReference, Uses, VoiceCells};
 use super::rules::{VOICE_LANGUAGE, voice_mismatch};
 use super::values::check_keys;
 use super::{documents, shape};
@@ -308,9 +306,7 @@ fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
         let directory = &file.directory;
         let in_row = |fixed, row| match fixed {
             &Fixed::Literal(ref literal) => Some(literal.as_str()),
-            Fixed::Column(other, column) => {
-                (other == name).then(|| directory.cell(row, *column))
-            }
+            Fixed::Column(other, column) => (other == name).then(|| directory.cell(row, *column)),
         };
         let (line, _) = problems.file().position(span.start);
         let wrong = directory.cells(*column).filter_map(|(row, _)| {

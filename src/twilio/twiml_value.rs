@@ -59,11 +59,17 @@ impl Destination {
             Self::Name | Self::Room => return Ok(()),
             Self::Caller if !value.is_empty() && is_all(b"+-_.@:") => return Ok(()),
             Self::Caller => {
-                return Err(ValueError::Form("a number, or letters, digits and + - _ . @ : only"));
+                return Err(ValueError::Form(
+                    "a number, or letters, digits and + - _ . @ : only",
+                ));
             }
             Self::SipCaller if !value.is_empty() && is_all(b"+-_.") => return Ok(()),
             Self::SipCaller => return Err(ValueError::Form("letters, digits and + - _ . only")),
-            Self::ClientCaller if value.strip_prefix("client:").is_some_and(|name| !name.is_empty()) => {
+            Self::ClientCaller
+                if value
+                    .strip_prefix("client:")
+                    .is_some_and(|name| !name.is_empty()) =>
+            {
                 return Ok(());
             }
             // A name, an address with a scheme, or a short code.
@@ -90,7 +96,10 @@ impl Destination {
 /// Source: <https://www.twilio.com/docs/voice/twiml/number>.
 pub(crate) fn number_meant(text: &str) -> Option<(E164, bool)> {
     let text = text.trim();
-    if !text.bytes().all(|byte| byte.is_ascii_digit() || b"+ ().-/".contains(&byte)) {
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"+ ().-/".contains(&byte))
+    {
         return None;
     }
     let digits: String = text.chars().filter(char::is_ascii_digit).collect();

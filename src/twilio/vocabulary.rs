@@ -546,17 +546,32 @@ impl AttributeSpec {
     /// else those that contain it.
     pub(crate) fn likely(&self, value: &str) -> Vec<&'static str> {
         const MOST: usize = 20;
-        let language = |value: &str| value.split(['-', '_']).next().unwrap_or_default().to_lowercase();
+        let language = |value: &str| {
+            value
+                .split(['-', '_'])
+                .next()
+                .unwrap_or_default()
+                .to_lowercase()
+        };
         let (wanted, text) = (language(value), value.to_lowercase());
         let values = self.values.iter().copied();
         let mut likely: Vec<&str> = match wanted.len() {
-            2..=3 => values.clone().filter(|known| language(known) == wanted).collect(),
+            2..=3 => values
+                .clone()
+                .filter(|known| language(known) == wanted)
+                .collect(),
             _ => Vec::new(),
         };
         if likely.is_empty() && text.len() > 2 {
-            likely = values.filter(|known| known.to_lowercase().contains(&text)).collect();
+            likely = values
+                .filter(|known| known.to_lowercase().contains(&text))
+                .collect();
         }
-        if likely.len() > MOST { Vec::new() } else { likely }
+        if likely.len() > MOST {
+            Vec::new()
+        } else {
+            likely
+        }
     }
 
     /// Checks a finished value, templates resolved.
