@@ -13,12 +13,11 @@ use std::time::Duration;
 use std::{env, process};
 
 use anyhow::{Context, Result, anyhow};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::load_table::show_errors;
 use super::{COULD_NOT, Outcome};
@@ -27,21 +26,28 @@ use crate::service::journal_files::JournalSettings;
 use crate::service::journal_writer::Journal;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::{Decrypt, Listener};
-use crate::service::live::Verification;
+use crate::service::live::{Access, Verification};
 use crate::service::metrics::Metrics;
-use crate::service::reload::{self, Companion, First, Problem, Setup, TableFiles};
+use crate::service::platform::hide_memory;
+use crate::service::reload::{self, First, Part, Problem, PutInUse, Setup, TableFiles, Watched};
 use crate::service::responder::Responder;
 use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
+use crate::service::table_file::ReadFile;
 use crate::table::Table;
 
+use self::options::AccessOptions;
 pub(super) use self::options::Arguments;
 
 /// How long the end of the service waits for the last lines of the journal.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
-    let outcome = serve(arguments);
+    let outcome = if arguments.check {
+        check(arguments)
+    } else {
+        serve(arguments)
+    };
     log::flush();
     outcome
 }
@@ -50,8 +56,8 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is only one thread.
     let sockets = Sockets::take()?;
     // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
-    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let access = arguments.access.read()?;
+    let hidden = hide_memory();
+    let (secrets, access) = secrets(arguments.access)?;
     let is_unsigned = matches!(access.verification, Verification::AllowUnsigned);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -92,12 +98,11 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         ..HttpLimits::default()
     };
     let files_of_tls = arguments.tls_cert.zip(arguments.tls_key);
-    let (tls, companion) = tls(files_of_tls, &service.metrics)?.unzip();
-    let access = arguments.access;
+    let (tls, certificate) = tls(files_of_tls, &service.metrics)?.unzip();
     let setup = Setup {
         files,
-        access: Box::new(move || access.read().map_err(|error| format!("{error:#}"))),
-        companion,
+        secrets,
+        certificate,
         live: Arc::clone(&service.live),
         metrics: Arc::clone(&service.metrics),
         is_ending: Arc::clone(&service.is_ending),
@@ -151,6 +156,33 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
+/// The secrets, and their files, which are watched.
+fn secrets(access: AccessOptions) -> Result<(Watched<Access>, Access)> {
+    let read = move |file: ReadFile<'_>| access.read(file).map_err(|error| format!("{error:#}"));
+    Watched::first(Part::Secrets, read).map_err(anyhow::Error::msg)
+}
+
+/// Whether a reload would put everything in use. The log says what is wrong as it does after a reload: without lines of the
+/// table, and with numbers masked.
+fn check(arguments: Arguments) -> Result<Outcome> {
+    let metrics = Arc::default();
+    log::start(arguments.log, arguments.log_level, &metrics)?;
+    let files = TableFiles {
+        table: arguments.config,
+        max_directory: arguments.limit.max_directory,
+        state_dir: None,
+    };
+    let secrets = secrets(arguments.access).inspect_err(|error| error!("{error:#}"));
+    let certificate = tls(arguments.tls_cert.zip(arguments.tls_key), &metrics)
+        .inspect_err(|error| error!("{error:#}"));
+    let is_table_good = reload::is_good(&files, arguments.show_numbers);
+    let is_good = is_table_good && secrets.is_ok() && certificate.is_ok();
+    if is_good {
+        info!("everything is good");
+    }
+    Ok(Outcome::from(is_good))
+}
+
 /// The folder for the last good copy that systemd gives.
 fn state_directory() -> Option<PathBuf> {
     let given = env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty())?;
@@ -184,30 +216,32 @@ fn begin_journal(
         .context("cannot start the thread that writes the journal")
 }
 
-/// TLS, if the options ask for it, and what reads its certificate again with every reload.
-type Tls = Option<(Arc<dyn Decrypt>, Companion)>;
+/// TLS, if the options ask for it, and its certificate.
+type Tls = Option<(Arc<dyn Decrypt>, Watched<PutInUse>)>;
 
 #[cfg(feature = "tls")]
 fn tls(files: Option<(PathBuf, PathBuf)>, metrics: &Arc<Metrics>) -> Result<Tls> {
     use crate::service::tls::{Certificates, TlsFiles};
+    use jiff::Timestamp;
 
     let Some((certificate, key)) = files else {
         return Ok(None);
     };
     let files = TlsFiles { certificate, key };
-    let now = jiff::Timestamp::now;
-    let certificates = Arc::new(Certificates::read(files, now()).map_err(anyhow::Error::msg)?);
+    let read = move |file: ReadFile<'_>| files.read(Timestamp::now(), file);
+    let first = Watched::first(Part::Certificate, read).map_err(anyhow::Error::msg)?;
+    let (watched, first) = first;
+    let certificates = Arc::new(Certificates::new(first));
     metrics.certificate_expires(certificates.expires());
     let (tls, metrics) = (Arc::clone(&certificates), Arc::clone(metrics));
-    let companion: Companion = Box::new(move || {
-        let fresh = certificates.read_again(now())?;
+    let watched = watched.map(move |fresh| {
         let (certificates, metrics) = (Arc::clone(&certificates), Arc::clone(&metrics));
-        Ok(Box::new(move || {
+        Box::new(move || {
             certificates.put(fresh);
             metrics.certificate_expires(certificates.expires());
-        }))
+        }) as PutInUse
     });
-    Ok(Some((tls, companion)))
+    Ok(Some((tls, watched)))
 }
 
 #[cfg(not(feature = "tls"))]

@@ -109,9 +109,8 @@ pub(super) fn check_dialled(
                     }
                     alternatives.iter().any(|one| is_pinned_to(one, cell))
                 };
-                let numbers = directory.cells(*column);
-                let numbers = numbers.filter(|(_, cell)| is_number(cell));
-                let rows = numbers.filter(dials_itself);
+                let rows = directory.cells(*column).filter(dials_itself);
+                let rows = rows.filter(|(_, cell)| is_number(cell));
                 for (row, number) in rows {
                     let (file, span) = file.place(row, column + 1);
                     if !problems.has_reported(&DIALS_ITSELF, &file, &span) {

@@ -1,6 +1,8 @@
 //! Documents that are not the main one of a call: what the dialled party hears before the two are joined, and what is
 //! heard while waiting. Twilio takes only some verbs there.
 
+use hashbrown::HashMap;
+
 use super::elements::Written;
 use super::names::{Owner, Reader, StepVerb, Uses};
 use crate::table::diagnostic::{Check, Severity};
@@ -39,11 +41,15 @@ pub(super) fn note_verbs(reader: &mut Reader<'_>, verbs: &[Written<'_>]) {
 
 /// Reports the verbs that the documents behind URLs may not have.
 pub(super) fn check(problems: &mut Problems, uses: &Uses) {
+    let mut verbs: HashMap<&str, Vec<&StepVerb>> = HashMap::new();
+    for verb in &uses.verbs {
+        verbs.entry(&verb.step).or_default().push(verb);
+    }
     for reference in uses.steps.iter().filter(|reference| reference.is_ours) {
         let Some((of, document)) = &reference.document else {
             continue;
         };
-        let verbs = uses.verbs.iter().filter(|verb| verb.step == reference.step);
+        let verbs = verbs.get(&*reference.step).into_iter().flatten();
         for StepVerb { tag, span, .. } in verbs {
             let is_refused = document.never.contains(tag);
             let is_known = document.verbs.is_empty() || document.verbs.contains(tag);

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::{DeTable, DeValue};
 
+use super::attributes::twiml_name_remedy;
 use super::settings::UNKNOWN_ELEMENT;
 use crate::table::problems::{BAD_NAME, Key, Problems, Value};
 use crate::table::remedy::did_you_mean;
@@ -183,7 +184,7 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
             }
             _ if !is_known => {
                 let otherwise = format!("if it is new, write [extra.{tag}] with its `parents`");
-                let remedy = did_you_mean('`', tag, known.iter().copied(), otherwise);
+                let remedy = twiml_name_remedy(tag, &known, otherwise);
                 let message = format!("TwiML has no element `{tag}`");
                 problems
                     .error(&UNKNOWN_ELEMENT, key.span(), message, remedy)

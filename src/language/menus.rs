@@ -4,6 +4,8 @@
 
 use std::ops::Range;
 
+use hashbrown::HashMap;
+
 use super::elements::Written;
 use super::names::Reader;
 use super::rules::{ACTION, literal};
@@ -74,26 +76,36 @@ pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
 
 /// Reports the keys of menus that no route of their step can answer.
 pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
+    if menus.is_empty() {
+        return;
+    }
+    let mut answering: HashMap<&str, Vec<&Route>> = HashMap::new();
+    for route in table.routes().iter().filter(|route| route.voice.is_some()) {
+        answering.entry(route.step()).or_default().push(route);
+    }
+    // The keys that nothing answers, by step and keys: many menus may lead to one step.
+    let mut unanswered: HashMap<(&str, &str), Vec<char>> = HashMap::new();
     for menu in menus {
-        let answering: Vec<&Route> = table
-            .routes()
-            .iter()
-            .filter(|route| route.step() == menu.step && route.voice.is_some())
-            .collect();
+        // Without any route the step itself is reported.
+        let Some(routes) = answering.get(&*menu.step) else {
+            continue;
+        };
         let is_answered = |key: &char| {
             let key = Key(key.to_string());
-            answering.iter().any(|route| may_match(route, &key))
+            routes.iter().any(|route| may_match(route, &key))
         };
-        let missing: Vec<char> = menu.keys.chars().filter(|key| !is_answered(key)).collect();
-        // Without any route the step itself is reported.
-        if missing.is_empty() || answering.is_empty() {
+        let find = || menu.keys.chars().filter(|key| !is_answered(key)).collect();
+        let missing = unanswered
+            .entry((&menu.step, &menu.keys))
+            .or_insert_with(find);
+        if missing.is_empty() {
             continue;
         }
         let step = &menu.step;
         let keys = if missing.len() == menu.keys.len() {
             "other digits than its conditions name".to_owned()
         } else {
-            spelled(&missing)
+            spelled(missing)
         };
         let message = format!(
             "no route with step = \"{step}\" answers {keys}: callers who press that hear [default]"

@@ -43,6 +43,10 @@ static ENTITY: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Reports what in a text would come out as it stands although it is meant as markup.
 pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &Slot<'_>) {
+    // Most texts have nothing of the kind.
+    if !text.contains(['{', '<', '&']) {
+        return;
+    }
     let outside = Text::outside_of_fields(text).unwrap_or_default();
     let found = |pattern: &Regex| {
         outside.iter().find_map(|range| {

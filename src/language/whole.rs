@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::{HashMap, HashSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
@@ -289,12 +290,18 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
 
 /// Checks that in every row a voice speaks the language that stands beside it.
 fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
+    // Each pair of columns once, and each pair of values, however many routes and rows have it.
+    let mut seen = HashSet::new();
+    let mut mismatches: HashMap<(&str, &str), Option<(String, String)>> = HashMap::new();
     for VoiceCells {
         voice,
         language,
         span,
     } in &uses.voices
     {
+        if !seen.insert((voice, language)) {
+            continue;
+        }
         let ((Fixed::Column(name, column), Fixed::Literal(_)) | (_, Fixed::Column(name, column))) =
             (voice, language)
         else {
@@ -304,16 +311,22 @@ fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
             continue;
         };
         let directory = &file.directory;
-        let in_row = |fixed, row| match fixed {
-            &Fixed::Literal(ref literal) => Some(literal.as_str()),
-            Fixed::Column(other, column) => (other == name).then(|| directory.cell(row, *column)),
-        };
         let (line, _) = problems.file().position(span.start);
         let wrong = directory.cells(*column).filter_map(|(row, _)| {
-            let (voice, language) = (in_row(voice, row)?, in_row(language, row)?);
+            let in_row = |fixed| match fixed {
+                &Fixed::Literal(ref literal) => Some(literal.as_str()),
+                Fixed::Column(other, column) => {
+                    (other == name).then(|| directory.cell(row, *column))
+                }
+            };
+            let pair = (in_row(voice)?, in_row(language)?);
             // An empty cell leaves its attribute out.
-            let is_said = !voice.is_empty() && !language.is_empty();
-            Some((row, voice_mismatch(voice, language).filter(|_| is_said)?))
+            if pair.0.is_empty() || pair.1.is_empty() {
+                return None;
+            }
+            let mismatch = mismatches.entry(pair);
+            let mismatch = mismatch.or_insert_with(|| voice_mismatch(pair.0, pair.1));
+            Some((row, mismatch.clone()?))
         });
         for (row, (message, help)) in wrong {
             let (file, place) = file.place(row, column + 1);

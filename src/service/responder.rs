@@ -74,7 +74,7 @@ impl Responder {
     #[must_use]
     pub fn new(table: Arc<Table>, access: impl Into<Access>) -> Self {
         let metrics = Arc::new(Metrics::default());
-        let live = Live::new(table, access.into(), &metrics);
+        let live = Live::new(table, Arc::new(access.into()), &metrics);
         Self {
             live: Arc::new(ArcSwap::from_pointee(live)),
             out_of_session: OutOfSessionPath("/out-of-session".to_owned()),

@@ -198,7 +198,8 @@ impl<'de> Deserialize<'de> for Pattern {
 
 /// How many characters each kind of voice speaks in one element, and how many bytes of percent-encoded text.
 ///
-/// Source: <https://www.twilio.com/docs/api/errors/13521>.
+/// Source: <https://www.twilio.com/docs/api/errors/13521>; of its own voices the page on text-to-speech says 4,000, not
+/// 4,096, <https://www.twilio.com/docs/voice/twiml/say/text-speech>.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SpokenMax {

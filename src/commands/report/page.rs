@@ -16,6 +16,12 @@ use crate::journal::figures::{Count, Figures, Quiet};
 
 const STYLE: &str = include_str!("page.css");
 
+/// What the page is about.
+const TITLE: &str = "Calls and texts";
+
+/// The most days of the chart: as many as a quarter of a year has.
+const DAYS_MAX: usize = 92;
+
 /// The most rows of a section, and the most quiet numbers.
 const ROWS_MAX: usize = 50;
 
@@ -26,13 +32,17 @@ const ROW: &str = r#"th scope="row""#;
 
 /// The page of these figures.
 pub(super) fn page(figures: &Figures, zone: &TimeZone) -> String {
+    let title = match sheet::period(figures, zone) {
+        period if period.is_empty() => TITLE.to_owned(),
+        period => format!("{TITLE}, {period}"),
+    };
     let heading = sheet::heading(figures, zone);
-    let html = [head(&heading), body(figures, &heading)];
+    let html = [head(&title), body(figures, &title, &heading)];
     let Html(html) = element(r#"html lang="en""#, html);
     ["<!DOCTYPE html>\n", &html, "\n"].concat()
 }
 
-fn head(heading: &str) -> Html {
+fn head(title: &str) -> Html {
     let hash = STANDARD.encode(Sha256::digest(STYLE));
     let policy = format!(
         "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
@@ -46,15 +56,18 @@ fn head(heading: &str) -> Html {
     ];
     let named =
         named.map(|(name, content)| Html(format!(r#"<meta name="{name}" content="{content}"/>"#)));
-    let title = text_in("title", &format!("Calls and texts: {heading}"));
+    let title = text_in("title", title);
     let style = element("style", [Html(STYLE.to_owned())]);
     let parts = [Html(r#"<meta charset="utf-8"/>"#.to_owned()), Html(policy)];
     let parts = parts.into_iter().chain(named).chain([title, style]);
     element("head", parts)
 }
 
-fn body(figures: &Figures, heading: &str) -> Html {
-    let header = [text_in("h1", "Calls and texts"), text_in("p", heading)];
+fn body(figures: &Figures, title: &str, heading: &str) -> Html {
+    // A date is not to be broken at its dashes.
+    let words = title.split(' ');
+    let words = words.flat_map(|word| [text_in(r#"span class="whole""#, word), text(" ")]);
+    let header = [element("h1", words), text_in("p", heading)];
     let mut body = vec![element("header", header)];
     if figures.lines + figures.unreadable > 0 {
         body.push(element("main", main(figures)));
@@ -74,7 +87,7 @@ fn main(figures: &Figures) -> Vec<Html> {
     let mut sections = Vec::new();
     if figures.answers() > 0 {
         main.push(when(figures));
-        sections.push(section(sheet::table(&figures.numbers)));
+        sections.push(section(sheet::numbers(figures)));
         sections.push(section(sheet::routes(figures)));
     }
     let pinned = figures.quiet.as_ref().filter(|quiet| quiet.pinned > 0);
@@ -98,7 +111,23 @@ fn when(figures: &Figures) -> Html {
     let hours = [
         text_in("h3", "By hour of the day"),
         legend(&["calls", "texts"]),
-        Html(charts::columns(&figures.hours)),
+        Html(charts::hours(&figures.hours)),
+    ];
+    let days = figures.days(DAYS_MAX);
+    let earlier = days
+        .first()
+        .map_or(0, |first| figures.before(first.day).all());
+    let earlier = (earlier > 0).then(|| {
+        let earlier = format!(
+            "The last {DAYS_MAX} days; {} came earlier.",
+            figure(earlier)
+        );
+        text_in(NOTE, &earlier)
+    });
+    let by_day = [
+        text_in("h3", "By day"),
+        legend(&["calls", "texts"]),
+        Html(charts::days(&days)),
     ];
     let weekdays = [
         text_in("h3", "By weekday"),
@@ -114,6 +143,7 @@ fn when(figures: &Figures) -> Html {
     let parts = [
         text_in("h2", "When"),
         text_in(NOTE, &format!("On the clock of {}.", figures.timezone)),
+        element("div", by_day.into_iter().chain(earlier)),
         text_in("h3", "By weekday and hour"),
         Html(cells),
         text_in(NOTE, &scale),
@@ -153,9 +183,7 @@ fn swatch(class: &'static str) -> Html {
 fn section(mut of: SheetTable) -> Html {
     of.cut(ROWS_MAX);
     let mut parts = vec![text_in("h2", of.title)];
-    if !of.note.is_empty() {
-        parts.push(text_in(NOTE, of.note));
-    }
+    parts.extend(of.notes.iter().map(|note| text_in(NOTE, note)));
     parts.push(table(&of));
     element("section", parts)
 }
@@ -170,7 +198,8 @@ fn table(of: &SheetTable) -> Html {
     }
     let longest = of.longest();
     let rows = of.rows.iter().map(|row| {
-        let mut name = vec![text(&row.label)];
+        let mark = row.mark.map(|mark| text_in("mark", mark));
+        let mut name: Vec<Html> = [text(&row.label)].into_iter().chain(mark).collect();
         let tag = if row.is_rest {
             r#"tr class="rest""#
         } else {

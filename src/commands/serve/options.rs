@@ -1,6 +1,6 @@
 //! The options of `serve`, in the order of `--help`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -11,12 +11,13 @@ use tracing_subscriber::filter::Targets;
 
 use crate::commands::Format;
 use crate::commands::load_table::{DirectoryLimit, size};
-use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
+use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use crate::journal::line::Beyond;
 use crate::service::journal_files::JournalSettings;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
 use crate::service::responder::OutOfSessionPath;
+use crate::service::table_file::ReadFile;
 use crate::table::schedule::parse_seconds;
 use crate::twilio::signature::public_url::PublicUrl;
 
@@ -94,6 +95,9 @@ pub(in crate::commands) struct Arguments {
     /// Do not mask numbers in the log
     #[arg(long)]
     pub show_numbers: bool,
+    /// Check table, secrets and certificate, log what is wrong, and exit
+    #[arg(long)]
+    pub check: bool,
 }
 
 /// Who gets answers.
@@ -110,10 +114,8 @@ pub(super) struct AccessOptions {
 
 impl AccessOptions {
     /// Reads the secrets and keys. The service does not run until the operator has decided whether signatures are checked.
-    pub(super) fn read(&self) -> Result<Access> {
-        refuse_pipes(&self.secrets.auth_token_file)?;
-        refuse_pipes(&self.keys.voice_webhooks_key_file)?;
-        let secrets = self.secrets.read()?;
+    pub(super) fn read(&self, file: ReadFile<'_>) -> Result<Access> {
+        let secrets = self.secrets.read(file)?;
         let verification = match (secrets.is_empty(), self.allow_unsigned) {
             (false, false) => Verification::Signed(secrets),
             (true, true) => Verification::AllowUnsigned,
@@ -128,7 +130,7 @@ impl AccessOptions {
         };
         Ok(Access {
             verification,
-            voice_webhooks: self.keys.read()?,
+            voice_webhooks: self.keys.read(file)?,
         })
     }
 }
@@ -136,7 +138,7 @@ impl AccessOptions {
 /// What the journal stores, and where.
 #[derive(Debug, Args)]
 pub(super) struct JournalOptions {
-    /// Folder to keep a journal of all answers in
+    /// Folder to keep a journal of all answers in; - for standard output
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
     /// Parameter whose value is stored as well
@@ -169,8 +171,9 @@ impl JournalOptions {
     /// `None` without a journal.
     pub(super) fn into_settings(self) -> Option<JournalSettings> {
         let names = self.journal_values.into_iter();
+        let place = self.journal?;
         Some(JournalSettings {
-            folder: self.journal?,
+            folder: (place != Path::new("-")).then_some(place),
             beyond: Beyond {
                 values: names.filter(|name| !name.is_empty()).collect(),
                 numbers: self.journal_numbers == Numbers::Full,

@@ -57,8 +57,8 @@ where
 
 /// The longest duration of each bucket, in microseconds; a last bucket has no limit. Usual values lie below a tenth of a
 /// millisecond.
-const BOUNDS: [u32; 12] = [
-    5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 1_000_000,
+const BOUNDS: [u32; 13] = [
+    5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 1_000_000, 10_000_000,
 ];
 
 /// How many durations fell into each bucket. A scrape reads one bucket after the other, so a value that comes meanwhile

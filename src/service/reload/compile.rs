@@ -67,6 +67,37 @@ pub(super) fn compile(
     (recorder.into_sources(), result)
 }
 
+/// The table as a reload takes it: one whose tests fail does not go live.
+pub(super) fn compile_tested(files: &TableFiles) -> (Sources, Result<Compiled, Problem>) {
+    let (sources, compiled) = compile(files, None);
+    let tested = compiled.and_then(|mut compiled| {
+        if compiled.failed_tests.is_empty() {
+            return Ok(compiled);
+        }
+        for failed in &mut compiled.failed_tests {
+            failed.severity = Severity::Error;
+        }
+        let name = files.table.display().to_string();
+        Err(Problem::Diagnostics(name, compiled.failed_tests))
+    });
+    (sources, tested)
+}
+
+/// Whether a reload would put this table in use. Logs what is wrong with it, as a reload does.
+#[must_use]
+pub fn is_good(files: &TableFiles, show_numbers: bool) -> bool {
+    match compile_tested(files).1 {
+        Ok(compiled) => {
+            log(&compiled.warnings, show_numbers);
+            true
+        }
+        Err(problem) => {
+            problem.log(show_numbers);
+            false
+        }
+    }
+}
+
 /// Logs diagnostics, an event each, without the lines of the file; `show_numbers` leaves numbers unmasked.
 pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
     let shown = |text: &str| {
