@@ -6,10 +6,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::extra::ElementKind;
 use super::names::Reader;
-use super::values::NUMBER_HELP;
 use crate::table::problems::{Key, Value, entries};
 use crate::table::remedy::{Remedy, listed};
 use crate::twilio::channel::Channel;
+use crate::twilio::twiml_value::number_meant;
 use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueType};
 
 /// The remedy for a text in an element that takes none: it is the value of an attribute, or belongs into a child.
@@ -65,27 +65,40 @@ pub(super) fn table_remedy(
     value: &Value<'_>,
 ) -> Remedy {
     let (tag, spec) = (kind.tag, kind.spec);
-    let otherwise = || Remedy::from(format!("write {{ {tag} = \"…\" }}"));
-    match value.get_ref() {
-        DeValue::Table(content) => {
+    let otherwise = if kind.takes_text() {
+        format!("write {{ {tag} = \"…\" }}")
+    } else if spec.needs_content {
+        format!("write {{ {tag} = [ … ] }}")
+    } else {
+        format!("write {{ {tag} = \"\" }}")
+    };
+    let digits = reader.problems.digits(value);
+    match (value.get_ref(), digits) {
+        (DeValue::Table(content), _) => {
             let is_inline = reader.problems.source(value.span()).starts_with('{');
-            let remedy = content_remedy(reader, kind, whole, content);
-            remedy.filter(|_| is_inline).unwrap_or_else(otherwise)
+            match content_remedy(reader, kind, whole, content) {
+                Some(remedy) if is_inline => remedy,
+                Some(remedy) => remedy.help.into(),
+                None => otherwise.into(),
+            }
         }
-        DeValue::Boolean(true) if !spec.needs_content => Remedy::write(tag, "\"\""),
-        _ => match reader.problems.digits(value) {
-            Some(digits) if kind.takes_text() => match spec.destination.map(|to| to.check(&digits))
-            {
-                None | Some(Ok(())) => Remedy::write(tag, format!("\"{digits}\"")),
-                Some(Err(_)) if spec.dials => NUMBER_HELP.into(),
-                Some(Err(_)) => otherwise(),
-            },
-            Some(digits) => match attribute_for(spec, whole.0, &digits) {
-                Some(name) => empty_with(reader, tag, whole, &[format!("{name} = {digits}")]),
-                None => otherwise(),
-            },
-            None => otherwise(),
+        (DeValue::Boolean(true), _) if !spec.needs_content => Remedy::write(tag, "\"\""),
+        (_, Some(digits)) if kind.takes_text() => {
+            let meant = match spec.destination {
+                Some(Destination::Number) => number_meant(&digits).map(|(meant, _)| meant.to_string()),
+                Some(destination) => destination.check(&digits).is_ok().then_some(digits),
+                None => Some(digits),
+            };
+            match meant {
+                Some(meant) => Remedy::write(tag, format!("\"{meant}\"")),
+                None => otherwise.into(),
+            }
+        }
+        (_, Some(digits)) => match attribute_for(spec, whole.0, &digits) {
+            Some(name) => empty_with(reader, tag, whole, &[format!("{name} = {digits}")]),
+            None => otherwise.into(),
         },
+        _ => otherwise.into(),
     }
 }
 

@@ -321,9 +321,8 @@ impl Repairing<'_> {
             };
             let mut lines = self.text.lines();
             let headers = lines.clone().filter(|line| is_header(line, &single));
-            let may_repeat = matches!(key.kind, KeyKind::Array(KeyKind::Section(_)));
             let repeats = headers.count() > 1 || lines.any(|line| is_header(line, &double));
-            if !may_repeat || !repeats {
+            if !may_repeat(key.name) || !repeats {
                 continue;
             }
             let mut start = 0;
@@ -351,6 +350,13 @@ impl Repairing<'_> {
             }
         }
     }
+}
+
+/// Whether the file may have several sections of this name, each below two brackets.
+fn may_repeat(name: &str) -> bool {
+    let mut keys = shape::FILE.keys.iter();
+    let key = keys.find(|key| key.name == name);
+    key.is_some_and(|key| matches!(key.kind, KeyKind::Array(KeyKind::Section(_))))
 }
 
 /// The repairs after which a part can be read beyond the line with the mistake at `at`; each is in the text after those

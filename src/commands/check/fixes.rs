@@ -116,6 +116,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_file_that_has_changed_since_is_left_alone() {
+        let name = format!("twiml-responder-fixes-{}", std::process::id());
+        let folder = std::env::temp_dir().join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join("a.toml");
+        fs::write(&path, "a = 2\n").expect("a file");
+        let error = replace(&path, b"a = 1\n", b"a = 3\n").expect_err("it has changed");
+        assert!(format!("{error:#}").ends_with(": it has changed since it was read"), "{error:#}");
+        replace(&path, b"a = 2\n", b"a = 3\n").expect("it has not");
+        let left = fs::read_dir(&folder).expect("a folder").count();
+        assert_eq!((left, fs::read(&path).expect("the file")), (1, b"a = 3\n".to_vec()));
+        fs::remove_dir_all(folder).expect("it is there");
+    }
+
+    #[test]
     fn only_changed_lines_are_shown() {
         let old = "a = 1\r\nb = 2\r\n\tc\u{1b} = 3\r\nd\r\n";
         let new = "a = 1\r\nb = 3\r\n\tc = 3\r\nd\r\n";

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use super::may_repeat;
 use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary;
 
@@ -79,7 +80,7 @@ const RULES: &[Rule] = &[
     rule(r#"=\s*(?<bad>(?:"[^"]*"|\{[^{}]*\})(?:\s*,\s*(?:"[^"]*"|\{[^{}]*\}))+)\s*(?:#.*)?$"#, "[ $bad ]",
         "several values need brackets around them", "write [ $bad ]"),
     rule(r#"=\s*(?<bad>\{[^\[\]]*\})\s*\]"#, "[ $bad", "this array has no opening bracket", "write `[` before it"),
-    rule(r"(?<bad>\s*[,;])\s*(?:#.*)?$", "", "nothing stands behind a value at the end of its line", "remove it"),
+    rule(r"(?<bad>\s*[,;])\s*(?:#.*)?$", "", "expected the end of the line after this value", "remove it"),
     rule(r#"[=\[,]\s*(?<bad>[^\s"'\[\]{}=#,][^"'\[\]{}=#,]*?)\s*(?:$|[#,\]}])"#, r#""$bad""#,
         "this string has no quotes", r#"write "$bad""#),
     rule(r#"[=\[,]\s*(?<bad>[^\s"'\[\]{}=#,][^"'\[\]{}=#,]*")"#, r#""$bad"#, "this string has no opening quote", r#"write "$bad"#),
@@ -100,8 +101,14 @@ const RULES: &[Rule] = &[
     rule(r"^\s*(?<bad>//+|--+|;+|/\*)", "#", "a comment begins with `#`", "write `#`"),
     rule(r#"^\s*(?<bad>\[\[\s*(?<inner>[\w."-]+)\s*\]?)\s*(?:#.*)?$"#, "[[$inner]]", HEADER, "write [[$inner]]"),
     rule(r#"^\s*(?<bad>\[\s*(?<inner>[\w."-]+)\s*\]\])\s*(?:#.*)?$"#, "[[$inner]]", HEADER, "write [[$inner]]"),
-    rule(r#"^\s*(?<bad>\[\s*(?<inner>[\w."-]+))\s*(?:#.*)?$"#, "[$inner]", HEADER, "write [$inner]"),
+    rule(r#"^\s*(?<bad>\[\s*(?<inner>[\w."-]+))\s*(?:#.*)?$"#, SINGLE, HEADER, "write [$inner]"),
 ];
+
+/// What a header becomes that lacks its bracket.
+const SINGLE: &str = "[$inner]";
+
+/// The same for a section that may come again.
+static DOUBLE: Rule = rule("", "[[$inner]]", HEADER, "write [[$inner]]");
 
 /// The name of an element alone where it needs a value, in a table or in an array.
 const ELEMENT: &str = r"(?<open>[\[{,])\s*(?<bad>[A-Z][A-Za-z]*)\s*[,\]}]";
@@ -235,6 +242,10 @@ pub(super) fn repairs(text: &str, at: usize) -> Vec<Repair> {
                 text
             };
             let bad = bad(&captures, line_start);
+            let mut rule = *rule;
+            if rule.new == SINGLE && may_repeat(&captures["inner"]) {
+                rule = &DOUBLE;
+            }
             Some(Repair {
                 old: bad.clone(),
                 new: expanded(rule.new),

@@ -33,7 +33,8 @@ impl Problem {
             Self::Diagnostics(_, diagnostics) => diagnostics
                 .iter()
                 .filter(|diagnostic| diagnostic.severity == Severity::Error)
-                .count(),
+                .map(|diagnostic| 1 + diagnostic.more)
+                .sum(),
             Self::Unusable(_) => 1,
         }
     }
