@@ -92,6 +92,7 @@ fn changed_lines(name: &str, old: &str, new: &str) -> String {
         let text = shown(
             &change
                 .value()
+                .trim_start_matches('\u{feff}')
                 .trim_end_matches(['\r', '\n'])
                 .replace('\t', "    "),
         );
