@@ -11,6 +11,7 @@ pub mod guard;
 mod index;
 pub mod intercept;
 pub(crate) mod problems;
+pub mod reason;
 pub(crate) mod remedy;
 pub mod reply;
 pub mod schedule;
@@ -22,6 +23,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+
+use smallvec::smallvec;
 
 use self::directory::BoundRow;
 use self::guard::Limits;
@@ -198,11 +201,15 @@ impl Table {
         let conditions = route.when.alternatives.first();
         let conditions = conditions.map_or(&[][..], |first| &first.conditions);
         let positions = self.index.candidates_for(|subject| match subject {
-            None => Some(route.step()),
-            Some(subject) => {
-                let mut on_it = conditions.iter().filter(|one| one.subject == *subject);
-                on_it.find_map(|condition| condition.demand.start())
-            }
+            None => Some(smallvec![route.step()]),
+            Some(subject) => conditions.iter().find_map(|condition| {
+                let places = condition.subject.places_of(subject)?;
+                let start = condition.demand.start()?;
+                places
+                    .iter()
+                    .map(|place| start.get(*place).copied())
+                    .collect()
+            }),
         });
         positions.map(|position| (position, &self.routes[position]))
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::journal::pinned::OWN;
 use crate::table::Table;
-use crate::table::condition::{Condition, Demand, Passing};
+use crate::table::condition::{Condition, Demand, Passing, Subject};
 use crate::table::directory::Directory;
 use crate::table::when::Alternative;
 use crate::twilio::request::{Form, Request, Webhook};
@@ -35,7 +35,7 @@ impl<'t> TableView<'t> {
     /// The name that a directory has for a number of our own.
     pub(crate) fn name_of(&self, number: &str) -> Option<&str> {
         let mut names = self.directories.iter().filter_map(|(directory, column)| {
-            let name = directory.cell(directory.row(number)?, *column);
+            let name = directory.cell(directory.row(&[number])?, *column);
             Some(name).filter(|name| !name.is_empty())
         });
         names.next()
@@ -65,7 +65,8 @@ impl<'t> TableView<'t> {
         let intercepts = intercepts.flat_map(|intercept| &intercept.when.alternatives);
         let of_intercepts = intercepts.flat_map(|alternative| &alternative.conditions);
         let all = conditions(self.table).chain(of_intercepts);
-        all.map(|condition| condition.subject.parameter()).collect()
+        let names = all.flat_map(|condition| condition.subject.parameters());
+        names.map(|name| &**name).collect()
     }
 }
 
@@ -78,7 +79,10 @@ fn conditions(table: &Table) -> impl Iterator<Item = &Condition> {
 
 /// Whether a condition is on our own number itself, not on a column beside it.
 fn is_on_own(condition: &Condition) -> bool {
-    condition.subject.column().is_none() && OWN.contains(&condition.subject.parameter())
+    match &condition.subject {
+        Subject::Parameters(names) => matches!(&*names.0, [name] if OWN.contains(&&**name)),
+        Subject::Column { .. } => false,
+    }
 }
 
 fn add_named<'t>(demand: &'t Demand, to: &mut Vec<(&'t Directory, usize)>) {

@@ -1,13 +1,13 @@
 //! The rows of a directory with the places of their cells, and the CSV file in which they may stand: a first line with the
 //! names of the columns, then a row a line.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::table::diagnostic::{Check, Diagnostic, File};
-use crate::table::directory::{AddError, Directory, Row};
+use crate::table::directory::{AddError, Directory, Row, prefix};
 use crate::table::problems::{DUPLICATE_NAME, Place, Problems, Value};
 use crate::table::remedy::{Remedy, did_you_mean, listed};
 use crate::twilio::parameters::Comparison;
@@ -16,7 +16,8 @@ use crate::twilio::spelling::nearest;
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
     "A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
-the beginning of values and `*`, or `*` alone for all others.",
+the beginning of values and `*`, or `*` alone for all others. Where several columns make the key, it is always whole:
+each of their cells is a value, and none has a `*`.",
     r#"numbers = ["+1*500"]"#,
 );
 
@@ -47,7 +48,7 @@ quotes around a cell that holds a comma itself.",
 pub(super) static UNKNOWN_COLUMN: Check = Check::absence(
     "unknown-column",
     "A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
-of the first line, letter for letter. The key is not a column, because it is the parameter's value.",
+of the first line, letter for letter.",
     r#"voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`"#,
 );
 
@@ -85,43 +86,36 @@ impl Files for NoFiles {
 #[derive(Debug)]
 pub(super) struct DirectoryFile {
     pub directory: Arc<Directory>,
-    /// The name of the column of its keys.
-    pub key: String,
     /// The columns that callers may hear or read although they are dialled.
     pub public: Vec<String>,
     pub places: Places,
-    /// The directory for parameters that people type.
-    typed: OnceCell<Arc<Directory>>,
-    /// The directory for parameters that people say.
-    spoken: OnceCell<Arc<Directory>>,
+    /// The directory with its key in another form, by how its columns are compared.
+    folded: RefCell<Vec<(Vec<Comparison>, Arc<Directory>)>>,
 }
 
 /// Where the cells of a directory stand.
 #[derive(Debug)]
 pub(super) enum Places {
-    /// In the table: a place for each cell, the key first; an absent cell has that of its row.
+    /// In the table: a place for each cell; an absent cell has that of its row.
     Table {
         file: Arc<File>,
         cells: Vec<Range<usize>>,
         width: usize,
     },
-    /// In a CSV file: where each record begins, and which field of a record each column is.
+    /// In a CSV file: where each record begins.
     Csv {
         file: Arc<File>,
         records: Vec<usize>,
-        fields: Vec<usize>,
     },
 }
 
 impl DirectoryFile {
-    fn new(directory: Directory, key: String, places: Places) -> Self {
+    fn new(directory: Directory, places: Places) -> Self {
         Self {
             directory: Arc::new(directory),
-            key,
             public: Vec::new(),
             places,
-            typed: OnceCell::new(),
-            spoken: OnceCell::new(),
+            folded: RefCell::default(),
         }
     }
 
@@ -133,31 +127,30 @@ impl DirectoryFile {
         }
     }
 
-    /// The directory with its keys in the form in which values are compared, made when it is first asked for.
-    pub(super) fn compared(&self, comparison: Comparison) -> &Arc<Directory> {
-        let folded = match comparison {
-            Comparison::Exact => return &self.directory,
-            Comparison::Typed => &self.typed,
-            Comparison::Spoken => &self.spoken,
-        };
-        folded.get_or_init(|| Arc::new(self.directory.folded(comparison)))
+    /// The directory with its key in the form in which values are compared, made when it is first asked for.
+    pub(super) fn compared(&self, comparisons: Vec<Comparison>) -> Arc<Directory> {
+        if !comparisons.iter().any(|comparison| comparison.folds()) {
+            return Arc::clone(&self.directory);
+        }
+        let mut folded = self.folded.borrow_mut();
+        if let Some((_, directory)) = folded.iter().find(|(known, _)| *known == comparisons) {
+            return Arc::clone(directory);
+        }
+        let directory = Arc::new(self.directory.folded(&comparisons));
+        folded.push((comparisons, Arc::clone(&directory)));
+        directory
     }
 
-    /// Where a cell stands; `position` 0 is the key.
-    pub(super) fn place(&self, row: Row, position: usize) -> (Arc<File>, Range<usize>) {
+    /// Where a cell stands.
+    pub(super) fn place(&self, row: Row, column: usize) -> (Arc<File>, Range<usize>) {
         let row = row as usize;
         let (file, place) = match &self.places {
             Places::Table { file, cells, width } => {
-                (file, cells.get(row * width + position).cloned())
+                (file, cells.get(row * width + column).cloned())
             }
-            Places::Csv {
-                file,
-                records,
-                fields,
-            } => {
-                let place = records.get(row).zip(fields.get(position));
-                let place = place.map(|(start, wanted)| field(&file.text, *start, *wanted));
-                (file, place)
+            Places::Csv { file, records } => {
+                let start = records.get(row);
+                (file, start.map(|start| field(&file.text, *start, column)))
             }
         };
         (Arc::clone(file), place.unwrap_or_default())
@@ -195,11 +188,7 @@ pub(super) fn unknown_column<'p>(
     place: impl Into<Place>,
 ) -> &'p mut Diagnostic {
     let columns: Vec<&str> = directory.columns().iter().map(String::as_str).collect();
-    let otherwise = if columns.is_empty() {
-        "it has no columns besides its key".to_owned()
-    } else {
-        format!("besides its key it has {}", listed(&columns))
-    };
+    let otherwise = format!("it has {}", listed(&columns));
     let remedy = did_you_mean('`', column, columns, otherwise);
     let name = directory.name();
     let message = format!("directory \"{name}\" has no column `{column}`");
@@ -209,8 +198,6 @@ pub(super) fn unknown_column<'p>(
 /// A directory while its rows are read.
 pub(super) struct Rows {
     directory: Directory,
-    /// The column of its keys.
-    key: String,
     /// The file in which the rows stand.
     file: Arc<File>,
     /// Where each row begins.
@@ -218,40 +205,36 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// A directory without rows; `key` is the column of its keys.
-    pub(super) fn new(name: &str, key: &str, columns: Vec<String>, file: &Arc<File>) -> Self {
+    /// A directory without rows; `key` are the positions of the columns that make its key.
+    pub(super) fn new(name: &str, columns: Vec<String>, key: Vec<usize>, file: &Arc<File>) -> Self {
         Self {
-            directory: Directory::new(name, columns),
-            key: key.to_owned(),
+            directory: Directory::new(name, columns, key),
             file: Arc::clone(file),
             starts: Vec::new(),
         }
     }
 
-    /// Adds a row that begins at a byte, and reports a key that cannot be looked up or is there already.
+    /// Adds a row that begins at a byte, and reports a key that cannot be looked up or is there already. `place` is where the
+    /// cell of a column stands.
     pub(super) fn add(
         &mut self,
         problems: &mut Problems,
         start: usize,
-        key: &str,
         cells: &[&str],
-        place: impl Fn() -> Range<usize>,
+        place: impl Fn(usize) -> Range<usize>,
     ) {
-        let added = self.directory.add(key, cells.iter().copied());
+        let added = self.directory.add(cells.iter().copied());
         self.starts.push(start);
-        let file = &self.file;
-        if key.is_empty() {
-            let help =
-                "write a whole value, the beginning of values and `*`, or `*` for all others";
-            problems.error(&BAD_KEY, (file, place()), "an empty key", help);
-        } else if key.strip_suffix('*').unwrap_or(key).contains('*') {
-            let help = "write a whole value, or the beginning of values and `*`";
-            let message = "`*` may only end a key";
-            problems.error(&BAD_KEY, (file, place()), message, help);
+        for column in self.directory.key_columns() {
+            self.check_key(problems, cells[*column], || place(*column));
         }
+        let key = self.directory.key_columns();
+        let place = || place(key[0]);
+        let file = &self.file;
         let (check, message, help) = match added {
             Ok(()) => return,
             Err(AddError::Duplicate(first)) => {
+                let key = self.directory.key(first).join(", ");
                 let line = |at: usize| file.position(at).0;
                 let first = line(self.starts[first as usize]);
                 let message = if first == line(start) {
@@ -270,14 +253,35 @@ impl Rows {
         problems.error(check, (file, place()), message, help);
     }
 
+    fn check_key(&self, problems: &mut Problems, cell: &str, place: impl Fn() -> Range<usize>) {
+        let is_alone = self.directory.key_columns().len() == 1;
+        let mut bad_key = |message, help| {
+            problems.error(&BAD_KEY, (&self.file, place()), message, help);
+        };
+        if cell.is_empty() {
+            let help = if is_alone {
+                "write a whole value, the beginning of values and `*`, or `*` for all others"
+            } else {
+                "write a whole value"
+            };
+            bad_key("an empty key", help);
+        } else if !is_alone && cell.contains('*') {
+            let message = "a key of several columns cannot have a `*`";
+            bad_key(message, "write a row for each whole value");
+        } else if prefix(&[cell]).unwrap_or(cell).contains('*') {
+            let help = "write a whole value, or the beginning of values and `*`";
+            bad_key("`*` may only end a key", help);
+        }
+    }
+
     /// The directory, when its cells stand in the table.
     pub(super) fn in_table(self, cells: Vec<Range<usize>>) -> DirectoryFile {
         let places = Places::Table {
-            width: self.directory.columns().len() + 1,
+            width: self.directory.columns().len(),
             file: self.file,
             cells,
         };
-        DirectoryFile::new(self.directory, self.key, places)
+        DirectoryFile::new(self.directory, places)
     }
 }
 
@@ -286,21 +290,17 @@ pub(super) fn csv_file(
     problems: &mut Problems,
     files: &dyn Files,
     name: &str,
-    key: &str,
+    key: &[&str],
     value: &Value<'_>,
 ) -> Option<DirectoryFile> {
     let path = problems.name(value, "the name of a file")?;
     let file = csv_text(problems, files, path, value)?;
-    let (titles, key_field) = titles(problems, &file, key, value)?;
+    let (titles, key) = titles(problems, &file, key, value)?;
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .from_reader(file.text.as_bytes());
-    // A column without a name cannot be asked for.
-    let others =
-        (0..titles.len()).filter(|field| *field != key_field && !titles[*field].is_empty());
-    let others: Vec<usize> = others.collect();
-    let columns = others.iter().map(|field| titles[*field].clone()).collect();
-    let mut rows = Rows::new(name, key, columns, &file);
+    let width = titles.len();
+    let mut rows = Rows::new(name, titles, key, &file);
     // Room for all rows at once: to make room again and again takes longer than to read them.
     let count = file.text.matches('\n').count();
     rows.directory.reserve(count, file.text.len());
@@ -326,27 +326,24 @@ pub(super) fn csv_file(
         if record.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
-        let (found, wanted) = (record.len(), titles.len());
-        if found < wanted || record.iter().skip(wanted).any(|cell| !cell.is_empty()) {
+        let found = record.len();
+        if found < width || record.iter().skip(width).any(|cell| !cell.is_empty()) {
             let place = start..field(&file.text, start, found - 1).end;
             let cells = if found == 1 { "cell" } else { "cells" };
-            let message = format!("this row has {found} {cells}, the first line has {wanted}");
+            let message = format!("this row has {found} {cells}, the first line has {width}");
             let help =
                 "write a comma for each empty cell, and quotes around a cell that holds a comma";
             problems.error(&BAD_ROW, (&file, place), message, help);
             continue;
         }
-        let cells: Vec<&str> = others.iter().map(|field| &record[*field]).collect();
-        rows.add(problems, start, &record[key_field], &cells, || {
-            field(&file.text, start, key_field)
-        });
+        let cells: Vec<&str> = record.iter().take(width).collect();
+        rows.add(problems, start, &cells, |column| field(&file.text, start, column));
     }
     let places = Places::Csv {
         file,
         records: rows.starts,
-        fields: std::iter::once(key_field).chain(others).collect(),
     };
-    Some(DirectoryFile::new(rows.directory, rows.key, places))
+    Some(DirectoryFile::new(rows.directory, places))
 }
 
 fn csv_text(
@@ -385,14 +382,14 @@ fn csv_text(
     }
 }
 
-/// The names of the columns in the first line, and which of them is the key. A file that does not name it may be any file,
-/// and hold a secret: then nothing of it is shown.
+/// The names of the columns in the first line, and which of them make the key. A file that does not name those may be any
+/// file, and hold a secret: then nothing of it is shown.
 fn titles(
     problems: &mut Problems,
     file: &Arc<File>,
-    key: &str,
+    key: &[&str],
     value: &Value<'_>,
-) -> Option<(Vec<String>, usize)> {
+) -> Option<(Vec<String>, Vec<usize>)> {
     let name = &file.name;
     let start = file.text.len() - file.text.trim_start_matches(['\r', '\n']).len();
     let line = first_line(&file.text, start);
@@ -402,7 +399,8 @@ fn titles(
         return problems.refuse(&BAD_FILE, value.span(), message, help);
     }
     let titles = cells(&file.text[line.clone()], b',');
-    let Some(key_field) = titles.iter().position(|title| title == key) else {
+    let has_key = |titles: &[String]| key.iter().all(|key| titles.iter().any(|title| title == key));
+    if !has_key(&titles) {
         let separators = [
             (b';', "semicolons"),
             (b'\t', "tabs"),
@@ -410,8 +408,7 @@ fn titles(
         ];
         let header = &file.text[line.clone()];
         let mut others = separators.iter();
-        let other = others
-            .find(|(separator, _)| cells(header, *separator).iter().any(|title| title == key));
+        let other = others.find(|(separator, _)| has_key(&cells(header, *separator)));
         if let Some((separator, noun)) = other {
             let message = format!("the cells of {name} are separated by {noun}, not commas");
             let help = "separate them with commas";
@@ -421,20 +418,27 @@ fn titles(
             }
             return None;
         }
+    }
+    let mut fields = Vec::with_capacity(key.len());
+    for key in key {
+        if let Some(position) = titles.iter().position(|title| title == key) {
+            fields.push(position);
+            continue;
+        }
         let message = format!("{name} has no column `{key}`");
         if let Some(near) = nearest(key, titles.iter().map(String::as_str)) {
             let place = titles.iter().position(|title| title == near);
             let place = field(&file.text, start, place.unwrap_or_default());
             let help =
                 format!("write `{key}` for `{near}`, or name another key column: key = \"…\"");
-            let remedy = Remedy::word(help, key);
+            let remedy = Remedy::word(help, *key);
             return problems.refuse(&UNKNOWN_COLUMN, (file, place), message, remedy);
         }
         let help = format!(
             "name the columns in its first line, such as {key},name, or name another key column: key = \"…\""
         );
         return problems.refuse(&UNKNOWN_COLUMN, value.span(), message, help);
-    };
+    }
     for (position, title) in titles.iter().enumerate() {
         if !title.is_empty() && titles[..position].contains(title) {
             let message = format!("the column `{title}` is there twice");
@@ -443,7 +447,7 @@ fn titles(
             problems.error(&DUPLICATE_NAME, (file, place), message, help);
         }
     }
-    Some((titles, key_field))
+    Some((titles, fields))
 }
 
 /// The cells of a line, without blanks at their ends.

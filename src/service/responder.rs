@@ -130,6 +130,14 @@ impl Pulse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfSessionPath(pub(super) String);
 
+impl OutOfSessionPath {
+    /// The path; empty for `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for OutOfSessionPath {
     type Err = String;
 
