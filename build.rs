@@ -1,4 +1,4 @@
-//! Tells `--version` for which target the program is built, and from which commit. Works without git.
+//! Tells `--version` and `/metrics` for which target the program is built, from which commit, and by which Rust. Works without git.
 
 use std::env;
 use std::path::Path;
@@ -16,6 +16,9 @@ fn main() {
     let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let given = env::var(COMMIT).ok().filter(|commit| !commit.is_empty());
     let commit = given.or_else(|| if is_release { head() } else { None });
+    let revision = commit.as_deref().unwrap_or_default();
+    println!("cargo:rustc-env=BUILT_REVISION={revision}");
+    println!("cargo:rustc-env=BUILT_BY={}", rust().unwrap_or_default());
     let commit = commit.map_or(String::new(), |commit| format!("commit {commit}, "));
     println!("cargo:rustc-env=BUILT_FROM={commit}");
 }
@@ -34,6 +37,14 @@ fn head() -> Option<String> {
         }
     }
     Some(commit.to_owned())
+}
+
+/// The version of the compiler, such as `1.95.0`.
+fn rust() -> Option<String> {
+    let compiler = env::var_os("RUSTC")?;
+    let output = Command::new(compiler).arg("--version").output().ok()?;
+    let told = String::from_utf8(output.stdout).ok()?;
+    Some(told.split(' ').nth(1)?.to_owned())
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

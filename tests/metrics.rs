@@ -149,7 +149,7 @@ fn names(text: &str) -> BTreeSet<String> {
 
 /// The labels of a metric with their values; of a label whose values are not a fixed set, only the name.
 fn labels(text: &str, metric: &str) -> String {
-    const OPEN: [&str; 3] = ["hash", "route", "version"];
+    const OPEN: [&str; 5] = ["hash", "revision", "route", "rust", "version"];
     let mut labels: Vec<(&str, BTreeSet<&str>)> = Vec::new();
     let samples = text.lines().filter_map(|line| {
         line.strip_prefix(metric)?

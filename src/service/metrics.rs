@@ -108,8 +108,12 @@ impl Default for Metrics {
         let to = registry.sub_registry_with_prefix(PREFIX);
         to.register(
             "build",
-            "1, with the version of the program",
-            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+            "1, with the version of the program, the commit that a release was built from, and the Rust that built it",
+            Info::new([
+                ("version", env!("CARGO_PKG_VERSION")),
+                ("revision", env!("BUILT_REVISION")),
+                ("rust", env!("BUILT_BY")),
+            ]),
         );
         let counter = |counted: &PlainCounter| {
             let help = counted.get_documentation().unwrap_or_default();
