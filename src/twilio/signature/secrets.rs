@@ -52,8 +52,9 @@ impl Secrets {
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let none = "holds no secret; write the account's auth token on a line";
         let mut secrets = Self::default();
-        let lines = read_lines(text, none, read_line)?;
-        lines.into_iter().for_each(|line| secrets.push(line));
+        for line in read_lines(text, none, read_line)? {
+            secrets.push(line);
+        }
         Ok(secrets)
     }
 
