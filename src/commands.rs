@@ -5,11 +5,13 @@
 mod call;
 mod check;
 mod explain;
+mod http_client;
 mod import;
 mod init;
 mod load_table;
 mod man;
 mod output;
+mod ready;
 mod recorded_lines;
 mod replay;
 mod report;
@@ -108,6 +110,8 @@ enum Command {
     Call(call::Arguments),
     /// Turn existing TwiML into a route
     Import(import::Arguments),
+    /// Ask a running service whether it is ready
+    Ready(ready::Arguments),
     /// Show which recorded requests another table answers differently
     Replay(replay::Arguments),
     /// Count requests by number, route, hour and weekday
@@ -206,6 +210,7 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(&arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Ready(arguments) => ready::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Schema => print_schema(),

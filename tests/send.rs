@@ -1,4 +1,5 @@
-//! `send`: what it posts for every webhook is what its sender would, and the running service takes it.
+//! `send`: what it posts for every webhook is what its sender would, and the running service takes it. And `ready`, which
+//! asks as containers do.
 
 mod support;
 
@@ -313,4 +314,36 @@ fn events_are_an_array_whose_hash_is_signed() {
         }
     }
     assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn ready_says_whether_the_service_should_get_requests() {
+    let folder = Folder::new("ready");
+    let table = folder.write("responses.toml", TABLE);
+    let table = table.display().to_string();
+    let socket = folder.path().join("admin.sock");
+    let admin = format!("unix:{}", socket.display());
+    let ready = |option: &str, value: &str| run(program().args(["ready", option, value]));
+    let service = Service::start(
+        &["--table", &table, "--admin", &admin, "--health"],
+        &[("TWILIO_AUTH_TOKEN", TOKEN)],
+    );
+    let url = format!("http://{}", service.address);
+    service.wait_for("health and metrics on ", 1);
+    assert_eq!(ready("--admin", &admin), ran(0, "ok\n", ""));
+    assert_eq!(ready("--url", &url), ran(0, "ok\n", ""));
+    // An answer that is none of health's.
+    let other = ready("--url", &format!("{url}/other"));
+    assert_eq!((other.code, other.stderr.as_str()), (Some(1), ""));
+    folder.write("responses.toml", "[default");
+    service.wait_for("the reload failed", 1);
+    assert_eq!(ready("--url", &url), ran(0, "degraded\n", ""));
+    service.stop("-TERM");
+    let nobody = ready("--url", &url);
+    assert_eq!(nobody.code, Some(2), "{}", nobody.stdout);
+    assert!(
+        nobody.stderr.starts_with("error: cannot connect to "),
+        "{}",
+        nobody.stderr
+    );
 }

@@ -1,17 +1,17 @@
 //! `send`: posts a complete, signed request to a running service, as Twilio or Fone Dynamics would.
 
+use std::fs;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::http::uri::InvalidUri;
 use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
+use super::http_client::{Peer, exchange};
 use super::request_fields::{RequestFields, warn_of_names, webhook_parser};
 use super::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use super::{Outcome, output};
@@ -78,18 +78,8 @@ impl FromStr for ServiceUrl {
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let webhook = webhook(arguments)?;
     let (address, request) = request(arguments, webhook)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the client")?;
-    let posting = async { tokio::time::timeout(DEADLINE, post(&address, request)).await };
-    let Ok(answer) = runtime.block_on(posting) else {
-        bail!(
-            "the service at {address} did not answer within {} s, which is as long as Twilio waits",
-            DEADLINE.as_secs()
-        );
-    };
-    let answer = answer?;
+    let late = ", which is as long as Twilio waits";
+    let answer = exchange(&Peer::Tcp(address), request, DEADLINE, late)?;
     print(&answer);
     // A refusal has status 403, too, but it names no route.
     let is_blocked = webhook == Webhook::Intercept
@@ -171,7 +161,11 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
             None => format!("http://{authority}{path_and_query}"),
         };
         let account_sid = form.first("AccountSid").unwrap_or_default();
-        if let Some(secret) = arguments.secrets.read()?.token_for(account_sid) {
+        if let Some(secret) = arguments
+            .secrets
+            .read(&|path| fs::read(path))?
+            .token_for(account_sid)
+        {
             let signature = sign(secret, Algorithm::HmacSha1, &signed_url, content);
             request = request.header("X-Twilio-Signature", signature);
         } else {
@@ -197,7 +191,7 @@ fn path_and_query(arguments: &Arguments, webhook: Webhook, body: &[u8]) -> Resul
         path += name;
     }
     if webhook == Webhook::VoiceWebhooks && path.trim_end_matches('/').ends_with(name) {
-        let Some(key) = arguments.keys.first()? else {
+        let Some(key) = arguments.keys.first(&|path| fs::read(path))? else {
             bail!("there is no key: name its file with --voice-webhooks-key-file");
         };
         path = format!("{}/{key}", path.trim_end_matches('/'));
@@ -239,24 +233,6 @@ fn idempotency_token() -> String {
 fn nanoseconds() -> u128 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.unwrap_or_default().as_nanos()
-}
-
-async fn post(address: &str, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
-    let stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("cannot connect to {address}; is the service running there?"))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .with_context(|| format!("cannot speak HTTP with {address}"))?;
-    tokio::spawn(connection);
-    let response = sender.send_request(request).await.with_context(|| {
-        format!("the service at {address} closed the connection without an answer")
-    })?;
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await;
-    let body =
-        body.with_context(|| format!("the service at {address} did not finish its answer"))?;
-    Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
 fn print(answer: &Response<Bytes>) {

@@ -13,35 +13,42 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::load_table::show_errors;
 use super::{COULD_NOT, Outcome};
 use crate::service::connection::HttpLimits;
 use crate::service::journal_files::JournalSettings;
 use crate::service::journal_writer::Journal;
+use crate::service::last_hour::MINUTE;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::{Decrypt, Listener};
-use crate::service::live::Verification;
+use crate::service::live::{Access, Verification};
 use crate::service::metrics::Metrics;
-use crate::service::reload::{self, Companion, First, Problem, Setup, TableFiles};
+use crate::service::platform::hide_memory;
+use crate::service::reload::{self, First, Part, Problem, PutInUse, Setup, TableFiles, Watched};
 use crate::service::responder::Responder;
 use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
+use crate::service::table_file::ReadFile;
 use crate::table::Table;
 
+use self::options::AccessOptions;
 pub(super) use self::options::Arguments;
 
 /// How long the end of the service waits for the last lines of the journal.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
-    let outcome = serve(arguments);
+    let outcome = if arguments.check {
+        check(arguments)
+    } else {
+        serve(arguments)
+    };
     log::flush();
     outcome
 }
@@ -50,9 +57,9 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is only one thread.
     let sockets = Sockets::take()?;
     // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
-    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
+    let hidden = hide_memory();
     arguments.urls.check()?;
-    let access = arguments.access.read()?;
+    let (secrets, access) = secrets(arguments.access)?;
     let unusual_tokens = match &access.verification {
         Verification::Signed(secrets) => Some(secrets.unusual()),
         Verification::AllowUnsigned => None,
@@ -96,12 +103,11 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     service.journal = journal;
     let limits = arguments.limits.of_http();
     let files_of_tls = listening.tls_cert.zip(listening.tls_key);
-    let (tls, companion) = tls(files_of_tls, &service.metrics)?.unzip();
-    let access = arguments.access;
+    let (tls, certificate) = tls(files_of_tls, &service.metrics)?.unzip();
     let setup = Setup {
         files,
-        access: Box::new(move || access.read().map_err(|error| format!("{error:#}"))),
-        companion,
+        secrets,
+        certificate,
         live: Arc::clone(&service.live),
         metrics: Arc::clone(&service.metrics),
         is_ending: Arc::clone(&service.is_ending),
@@ -120,6 +126,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         }
         let reloads = reload::start(setup, first)
             .context("cannot start the thread that reloads the table")?;
+        service.state = Some(reloads.state.clone());
         let service = Arc::new(service);
         let admin = listeners(inherited_admin, listening.admin.as_slice(), mode).await?;
         let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
@@ -161,6 +168,36 @@ fn ignore(name: &'static str, kind: SignalKind) -> Result<()> {
     Ok(())
 }
 
+/// The secrets, and their files, which are watched.
+fn secrets(access: AccessOptions) -> Result<(Watched<Access>, Access)> {
+    let read = move |file: ReadFile<'_>| access.read(file).map_err(|error| format!("{error:#}"));
+    Watched::first(Part::Secrets, read).map_err(anyhow::Error::msg)
+}
+
+/// Whether a reload would put everything in use. The log says what is wrong as it does after a reload: without lines of the
+/// table, and with numbers masked.
+fn check(arguments: Arguments) -> Result<Outcome> {
+    let metrics = Arc::default();
+    let show_numbers = arguments.log.show_numbers;
+    log::start(arguments.log.log, arguments.log.log_level, &metrics)?;
+    let files = TableFiles {
+        state_dir: None,
+        ..arguments.table.into_files()
+    };
+    let urls = arguments.urls.check();
+    let urls = urls.inspect_err(|error| error!("{error:#}"));
+    let secrets = secrets(arguments.access).inspect_err(|error| error!("{error:#}"));
+    let listening = arguments.listening;
+    let certificate = tls(listening.tls_cert.zip(listening.tls_key), &metrics)
+        .inspect_err(|error| error!("{error:#}"));
+    let is_table_good = reload::is_good(&files, show_numbers);
+    let is_good = is_table_good && urls.is_ok() && secrets.is_ok() && certificate.is_ok();
+    if is_good {
+        info!("everything is good");
+    }
+    Ok(Outcome::from(is_good))
+}
+
 /// The table, or its last good copy; without one, standard error says what is wrong. Warnings are for the service's log.
 fn first_table(files: &TableFiles) -> Result<(Table, First)> {
     let shown = |problem| match problem {
@@ -187,30 +224,32 @@ fn begin_journal(
         .context("cannot start the thread that writes the journal")
 }
 
-/// TLS, if the options ask for it, and what reads its certificate again with every reload.
-type Tls = Option<(Arc<dyn Decrypt>, Companion)>;
+/// TLS, if the options ask for it, and its certificate.
+type Tls = Option<(Arc<dyn Decrypt>, Watched<PutInUse>)>;
 
 #[cfg(feature = "tls")]
 fn tls(files: Option<(PathBuf, PathBuf)>, metrics: &Arc<Metrics>) -> Result<Tls> {
     use crate::service::tls::{Certificates, TlsFiles};
+    use jiff::Timestamp;
 
     let Some((certificate, key)) = files else {
         return Ok(None);
     };
     let files = TlsFiles { certificate, key };
-    let now = jiff::Timestamp::now;
-    let certificates = Arc::new(Certificates::read(files, now()).map_err(anyhow::Error::msg)?);
+    let read = move |file: ReadFile<'_>| files.read(Timestamp::now(), file);
+    let first = Watched::first(Part::Certificate, read).map_err(anyhow::Error::msg)?;
+    let (watched, first) = first;
+    let certificates = Arc::new(Certificates::new(first));
     metrics.certificate_expires(certificates.expires());
     let (tls, metrics) = (Arc::clone(&certificates), Arc::clone(metrics));
-    let companion: Companion = Box::new(move || {
-        let fresh = certificates.read_again(now())?;
+    let watched = watched.map(move |fresh| {
         let (certificates, metrics) = (Arc::clone(&certificates), Arc::clone(&metrics));
-        Ok(Box::new(move || {
+        Box::new(move || {
             certificates.put(fresh);
             metrics.certificate_expires(certificates.expires());
-        }))
+        }) as PutInUse
     });
-    Ok(Some((tls, companion)))
+    Ok(Some((tls, watched)))
 }
 
 #[cfg(not(feature = "tls"))]
@@ -255,6 +294,9 @@ fn start_admin(
             .context("cannot find out the address of the admin listener")?;
         info!("health and metrics on {address}");
     }
+    if !listeners.is_empty() {
+        tokio::spawn(count_minutes(Arc::clone(&service)));
+    }
     let (end, is_ended) = oneshot::channel();
     let is_ended = async {
         let _ = is_ended.await;
@@ -262,6 +304,14 @@ fn start_admin(
     let limits = HttpLimits::admin();
     let running = server::run(Purpose::Admin, listeners, service, limits, is_ended);
     Ok((end, tokio::spawn(running)))
+}
+
+/// Lets the page tell the answers of the last hour.
+async fn count_minutes(service: Arc<Responder>) {
+    loop {
+        sleep(MINUTE).await;
+        service.minute_is_over();
+    }
 }
 
 /// Logs where the service listens: the operator may have left the choice of a port to the system.

@@ -1,5 +1,6 @@
 //! `verify`: whether a signature matches, and if not, why.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -36,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let secrets = arguments.secrets.read()?;
+    let secrets = arguments.secrets.read(&|path| fs::read(path))?;
     if secrets.is_empty() {
         bail!("there is no secret to verify with: set {TOKEN_VARIABLE} or --auth-token-file");
     }

@@ -1,8 +1,9 @@
 //! Every check of a table, by the file that makes it.
 
 use super::{
-    attributes, conditions, dead_routes, directory_file, elements, names, routes, rules, schedules,
-    sessions, settings, syntax, table_tests, texts, values, whole,
+    attributes, conditions, dead_routes, dialling, directory_file, documents, elements, menus,
+    names, routes, rules, schedules, sessions, settings, stray_markup, syntax, table_tests, texts,
+    urls, values, whole,
 };
 use crate::table::condition;
 use crate::table::diagnostic::Check;
@@ -21,15 +22,18 @@ pub const CHECKS: &[&Check] = &[
     &texts::CALLER_DESTINATION,
     &texts::PRIVATE_NUMBER,
     &texts::SHOWN_CALLER,
+    &dialling::DIALS_ITSELF,
     &directory_file::BAD_KEY,
     &directory_file::DUPLICATE_KEY,
     &directory_file::BAD_FILE,
     &directory_file::BAD_ROW,
     &directory_file::UNKNOWN_COLUMN,
+    &documents::WRONG_DOCUMENT,
     &elements::TWO_ELEMENTS,
     &elements::WRONG_CHANNEL,
     &elements::WRONG_PLACE,
     &elements::UNEXPECTED_TEXT,
+    &menus::UNANSWERED_KEY,
     &names::UNKNOWN_PARAMETER,
     &names::UNKNOWN_DIRECTORY,
     &names::UNBOUND_DIRECTORY,
@@ -52,6 +56,7 @@ pub const CHECKS: &[&Check] = &[
     &rules::LATE_REJECT,
     &rules::MISSING_ATTRIBUTE,
     &rules::VOICE_LANGUAGE,
+    &rules::CONFLICTING_VALUES,
     &rules::DEPRECATED,
     &schedules::BAD_SCHEDULE,
     &schedules::UNKNOWN_SCHEDULE,
@@ -62,12 +67,14 @@ pub const CHECKS: &[&Check] = &[
     &sessions::USED_NAME,
     &settings::UNKNOWN_ELEMENT,
     &settings::BAD_LIMIT,
+    &stray_markup::STRAY_MARKUP,
     &syntax::TOML_SYNTAX,
     &table_tests::BAD_TEST,
     &table_tests::FAILED_TEST,
     &table_tests::TEST_NEEDS_TIME,
     &texts::FRAGILE_DEFAULT,
     &texts::BAD_TEMPLATE,
+    &urls::UNANSWERED_URL,
     &values::BAD_NUMBER,
     &values::WRONG_CASE,
     &values::UNKNOWN_VALUE,

@@ -10,15 +10,15 @@ use super::directory_file::{DirectoryFile, unknown_column};
 use super::names::{ABSENT_PARAMETER, FollowUp, Names, Owner, Reader, check_session, unbound};
 use super::shape;
 use super::values::check_condition;
-use super::whole::{BAD_CELL, MOST_BAD_CELLS};
+use super::whole::BAD_CELL;
 use crate::table::condition::{
-    BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject,
+    BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Parameters, Reading,
+    Subject, is_one,
 };
 use crate::table::diagnostic::Check;
-use crate::table::directory::Directory;
-use crate::table::problems::{
-    Key, Problems, UNKNOWN_KEY, Value, choice, did_you_mean, entries, listed,
-};
+use crate::table::directory::{Directory, MOST_KEY_COLUMNS};
+use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, entries};
+use crate::table::remedy::{Remedy, choice, did_you_mean, listed};
 use crate::table::when::Alternative;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, Comparison};
@@ -78,7 +78,7 @@ fn alternative(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Alternative {
         .collect();
     let mut conditions: Vec<Condition> = entries
         .iter()
-        .filter_map(|(key, value)| condition(reader, key, value, &bindings))
+        .filter_map(|(key, value)| condition(reader, table, key, value, &bindings))
         .collect();
     conditions.shrink_to_fit();
     Alternative {
@@ -88,17 +88,27 @@ fn alternative(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Alternative {
 }
 
 /// The directory whose row a condition chooses: that of a plain `in`.
-fn binding(names: &Names, parameter: &str, value: &Value<'_>) -> Option<Binding> {
+fn binding(names: &Names, subject: &str, value: &Value<'_>) -> Option<Binding> {
     let name = value.get_ref().as_table()?.get("in")?.get_ref().as_str()?;
-    let directory = directory_for(names, parameter, name)?;
+    let directory = directory_for(names, subject, name)?;
     Some(Binding {
-        parameter: names.parameter(parameter),
+        parameters: parameters_of(names, subject),
         directory,
     })
 }
 
+/// The parameters in the key of a condition: one, or several with commas between them.
+fn parts(subject: &str) -> impl Iterator<Item = &str> {
+    subject.split(',').map(str::trim)
+}
+
+fn parameters_of(names: &Names, subject: &str) -> Parameters {
+    Parameters(parts(subject).map(|name| names.parameter(name)).collect())
+}
+
 fn condition(
     reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
     key: &Key<'_>,
     value: &Value<'_>,
     bindings: &[Binding],
@@ -119,7 +129,7 @@ fn condition(
     if let Some((directory, column)) = name.split_once('.')
         && names.directories.contains_key(directory)
     {
-        let subject = column_subject(reader, directory, column, &key.span(), bindings);
+        let subject = column_subject(reader, table, (directory, column), &key.span(), bindings);
         let demand = demand(reader, name, value);
         return Some(Condition {
             subject: subject?,
@@ -131,81 +141,145 @@ fn condition(
         && parameters::check_name(name).is_some()
     {
         let message = format!("a column of \"{name}\" is named without quotes");
-        let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
-        return problems.refuse(&BAD_CONDITION, key.span(), message, help);
+        return without_quotes(problems, &key.span(), message, name);
     }
-    if let Some((first, _)) = name.split_once('.')
-        && !parameters::is_json(first)
-        && !names.own_parameters.contains(name)
-    {
-        names.unknown_directory(problems, first, &key.span());
+    if !check_parameters(reader, table, key) {
         return None;
     }
-    let is_intercept = reader.owner == Owner::Intercept;
-    names.check_matched_parameter(problems, name, &key.span(), is_intercept);
-    let help = "test it in the route that leads here, and give each outcome a step of its own";
-    check_session(reader, name, &key.span(), help);
-    let demand = demand(reader, name, value)?;
     let condition = Condition {
-        subject: Subject::Parameter(names.parameter(name)),
-        demand,
+        subject: Subject::Parameters(parameters_of(names, name)),
+        demand: demand(reader, name, value)?,
     };
-    check_presence(reader, name, &condition, &key.span());
+    check_presence(reader, key, &condition);
     Some(condition)
 }
 
 /// Reports a condition that an absent parameter cannot meet, where the parameter is always absent.
-fn check_presence(reader: &mut Reader<'_>, name: &str, condition: &Condition, span: &Range<usize>) {
+fn check_presence(reader: &mut Reader<'_>, key: &Key<'_>, condition: &Condition) {
     let nothing = Form::default();
     let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
-    let is_own = reader.names.own_parameters.contains(name);
-    if is_own || condition.holds(&request, Timestamp::UNIX_EPOCH) != Some(false) {
+    if condition.holds(&request, Timestamp::UNIX_EPOCH) != Some(false) {
         return;
     }
-    if let Some(channel) = reader.only_channel
-        && !parameters::may_come_with(name, channel)
-    {
-        let (one, others) = match channel {
-            Channel::Voice => ("a call", "texts"),
-            Channel::Message => ("a text", "calls"),
-        };
-        let message = format!("{one} never has `{name}`, and this route has no reply to {others}");
-        let other = Channel::ALL.into_iter().find(|other| *other != channel);
-        let key = other.map_or("voice", Channel::as_str);
-        let help = format!("take the condition out, or write {key} = [ … ]");
-        let problems = &mut *reader.problems;
-        problems.warn(&ABSENT_PARAMETER, span, message, help);
-    } else if let Some(kinds) = parameters::follow_ups_with(name)
-        && matches!(reader.owner, Owner::Route { in_step: true, .. })
-    {
-        reader.uses.follow_ups.push(FollowUp {
-            step: String::new(),
-            parameter: name.to_owned(),
-            kinds,
-            span: span.clone(),
-        });
+    for (position, name) in parts(key.get_ref()).enumerate() {
+        if reader.names.own_parameters.contains(name) {
+            continue;
+        }
+        let span = place_of_part(reader.problems, key, position);
+        if let Some(channel) = reader.only_channel
+            && !parameters::may_come_with(name, channel)
+        {
+            let (one, others) = match channel {
+                Channel::Voice => ("a call", "texts"),
+                Channel::Message => ("a text", "calls"),
+            };
+            let message =
+                format!("{one} never has `{name}`, and this route has no reply to {others}");
+            let other = Channel::ALL.into_iter().find(|other| *other != channel);
+            let key = other.map_or("voice", Channel::as_str);
+            let help = format!("take the condition out, or write {key} = [ … ]");
+            let problems = &mut *reader.problems;
+            problems.warn(&ABSENT_PARAMETER, span, message, help);
+        } else if let Some(kinds) = parameters::follow_ups_with(name)
+            && matches!(reader.owner, Owner::Route { in_step: true, .. })
+        {
+            reader.uses.follow_ups.push(FollowUp {
+                step: String::new(),
+                parameter: name.to_owned(),
+                kinds,
+                span,
+            });
+        }
     }
+}
+
+/// Reports what is wrong with the parameters that a condition names; `false` when it cannot be on them at all.
+fn check_parameters(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &Key<'_>) -> bool {
+    let names = reader.names;
+    let several: Vec<&str> = parts(key.get_ref()).collect();
+    let is_right = several.len() <= MOST_KEY_COLUMNS && !several.contains(&"");
+    if several.len() > 1 && !is_right {
+        let message = format!(
+            "expected 2 to {MOST_KEY_COLUMNS} parameters in `{}`",
+            key.get_ref()
+        );
+        let help = "write \"Called, Caller\" = { in = \"DIRECTORY\" }";
+        let problems = &mut *reader.problems;
+        problems.error(&BAD_CONDITION, key.span(), message, help);
+        return false;
+    }
+    for (position, name) in several.iter().copied().enumerate() {
+        let span = &place_of_part(reader.problems, key, position);
+        if several[..position].contains(&name) {
+            let message = format!("the condition names `{name}` twice");
+            let help = "name each parameter once";
+            reader.problems.error(&BAD_CONDITION, span, message, help);
+            return false;
+        }
+        if let Some((first, _)) = name.split_once('.')
+            && !parameters::is_json(first)
+            && !names.own_parameters.contains(name)
+        {
+            if names.directories.contains_key(first) {
+                let message = format!("`{name}` is a column: rows are looked up by parameters");
+                let help = "write \"Called, Caller\" = { in = \"DIRECTORY\" }";
+                reader.problems.error(&BAD_CONDITION, span, message, help);
+            } else {
+                let place = reader.problems.within(span, name).first(first.len());
+                names.unknown_directory(reader.problems, first, place);
+            }
+            return false;
+        }
+        let is_intercept = reader.owner == Owner::Intercept;
+        let is_there = |name: &str| table.contains_key(name);
+        names.check_matched_parameter(reader.problems, (name, span), is_there, is_intercept);
+        let help = "test it in the route that leads here, and give each outcome a step of its own";
+        check_session(reader, name, span, help);
+    }
+    true
+}
+
+/// Where one of several parameters stands in the key of a condition; the whole key when it is the only one.
+fn place_of_part(problems: &Problems, key: &Key<'_>, position: usize) -> Range<usize> {
+    let whole = key.span();
+    let mut pieces = key.get_ref().split(',');
+    let before = pieces.by_ref().take(position).map(|piece| piece.len() + 1);
+    let before: usize = before.sum();
+    let Some(piece) = pieces.next().filter(|_| !is_one(key.get_ref())) else {
+        return whole;
+    };
+    // In a key with escapes it is not found letter for letter.
+    let Some(offset) = problems.file().text[whole.clone()].find(&**key.get_ref()) else {
+        return whole;
+    };
+    let start = whole.start + offset + before + piece.len() - piece.trim_start().len();
+    start..start + piece.trim().len()
 }
 
 /// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
 fn column_subject(
     reader: &mut Reader<'_>,
-    directory: &str,
-    column: &str,
+    table: &DeTable<'_>,
+    (directory, column): (&str, &str),
     span: &Range<usize>,
     bindings: &[Binding],
 ) -> Option<Subject> {
     let file = reader.names.directories.get(directory)?.as_ref()?;
     let found = &file.directory;
     let Some(position) = found.column(column) else {
-        unknown_column(reader.problems, found, column, span);
+        let place = reader
+            .problems
+            .within(span, &format!("{directory}.{column}"));
+        let place = place.last(column.len());
+        let unknown = unknown_column(reader.problems, found, column, place);
+        unknown.unless_taken(|column| table.contains_key(&*format!("{directory}.{column}")));
         return None;
     };
     let mut choosing = bindings
         .iter()
         .filter(|binding| binding.directory.name() == directory);
     let (Some(binding), None) = (choosing.next(), choosing.next()) else {
-        unbound(reader.problems, directory, span);
+        unbound(reader.names, reader.problems, directory, span);
         return None;
     };
     Some(Subject::Column {
@@ -217,6 +291,11 @@ fn column_subject(
 fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<Demand> {
     let problems = &mut *reader.problems;
     match value.get_ref() {
+        DeValue::String(_) if !is_one(subject) => {
+            let help = "write { in = \"DIRECTORY\" }, or a condition for each parameter";
+            let message = "several parameters cannot be compared with one value";
+            problems.refuse(&BAD_CONDITION, value.span(), message, help)
+        }
         DeValue::String(text) => Some(text_demand(reader, subject, text, value.span())),
         DeValue::Array(array) if array.is_empty() => {
             let help = "name at least one value, or leave the condition out";
@@ -229,16 +308,12 @@ fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<D
             Some(Demand::AnyOf(demands.collect()))
         }
         DeValue::Table(table) => table_demand(reader, subject, table, value.span()),
-        found => {
-            let help = match found {
-                DeValue::Integer(number) => {
-                    format!("parameters are texts: write \"{}\"", number.as_str())
-                }
-                _ => format!(
-                    "write {subject} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
-                ),
-            };
-            problems.wrong_type(value, "a text, an array or a table", help)
+        _ => {
+            let expected = "a string, an array or a table";
+            let help = format!(
+                "write {subject} = \"…\", an array of strings, or a table such as {{ not = \"…\" }}"
+            );
+            problems.no_text(value, expected, help)
         }
     }
 }
@@ -267,9 +342,16 @@ fn table_demand(
             let demand = demand(reader, subject, value);
             demands.extend(demand.map(|demand| Demand::Not(Box::new(demand))));
         } else if let Some(kind) = KINDS.iter().find(|kind| kind.key == name) {
+            if !is_one(subject) && !(kind.suits)(subject) {
+                let message = format!("`{name}` tests one parameter, not several");
+                let help = "write { in = \"DIRECTORY\" }, or a condition for each parameter";
+                let problems = &mut *reader.problems;
+                problems.error(&BAD_CONDITION, key.span(), message, help);
+                continue;
+            }
             demands.extend(keyed_demand(reader, kind, subject, key, value).map(Demand::Is));
         } else {
-            unknown_condition(reader.problems, subject, name, key.span());
+            unknown_condition(reader.problems, subject, table, key);
         }
     }
     match demands.len() {
@@ -303,12 +385,17 @@ fn keyed_demand(
         problems: reader.problems,
         directory: &mut |problems, name, value| {
             if !names.directories.contains_key(name) {
-                names.unknown_directory(problems, name, &value.span());
+                names.unknown_directory(problems, name, value.span());
                 return None;
             }
             let looked_up = reader.uses.directories.entry(name.to_owned());
-            looked_up.or_default().insert(subject.to_owned());
-            directory_for(names, subject, name)
+            let parameters = parts(subject).map(str::to_owned).collect();
+            looked_up.or_default().insert(parameters);
+            let directory = directory_for(names, subject, name);
+            if directory.is_none() {
+                other_key(names, problems, subject, name, &value.span());
+            }
+            directory
         },
     };
     (kind.read)(&mut reading, key, value)
@@ -325,28 +412,62 @@ fn check_cells(
     let (line, _) = problems.file().position(key.span().start);
     let cells = file.directory.cells(column);
     let bad = cells.filter_map(|(row, cell)| Some((row, check(cell).err()?)));
-    for (row, message) in bad.take(MOST_BAD_CELLS) {
-        let (file, span) = file.place(row, column + 1);
-        if problems.has_reported(&BAD_CELL, &file, &span) {
-            continue;
+    for (row, message) in bad {
+        let (file, span) = file.place(row, column);
+        if !problems.has_reported(&BAD_CELL, &file, &span) {
+            let help = format!("the condition on `{subject}` in line {line} of the table reads it");
+            problems.error(&BAD_CELL, (file, span), message, help);
         }
-        let help = format!("the condition on `{subject}` in line {line} of the table reads it");
-        problems.error(&BAD_CELL, span, message, help).file = file;
     }
 }
 
-fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: Range<usize>) {
+fn unknown_condition(
+    problems: &mut Problems,
+    parameter: &str,
+    table: &DeTable<'_>,
+    key_place: &Key<'_>,
+) {
+    let (key, span) = (key_place.get_ref().as_ref(), key_place.span());
     if parameters::is_json(parameter) {
         let message = format!("`{key}` inside `{parameter}` is named without quotes");
-        let help = format!("write the dotted name in quotes: \"{parameter}.{key}\" = …");
-        problems.error(&BAD_CONDITION, span, message, help);
+        let start = span.start.saturating_sub(parameter.len() + 1);
+        let is_dotted = problems.source(start..span.end) == format!("{parameter}.{key}");
+        let span = if is_dotted { start..span.end } else { span };
+        without_quotes::<()>(problems, &span, message, parameter);
         return;
     }
     let keys = condition_keys();
     let otherwise = format!("a condition has {}", listed(&keys));
-    let help = did_you_mean('`', key, keys, otherwise);
+    let remedy = did_you_mean('`', key, keys, otherwise);
     let message = format!("a condition has no key `{key}`");
-    problems.error(&UNKNOWN_KEY, span, message, help);
+    let unknown = problems.error(&UNKNOWN_KEY, key_place.span(), message, remedy);
+    unknown.unless_taken(|name| table.contains_key(name));
+}
+
+/// The error for a dotted name that begins at a place and has no quotes.
+fn without_quotes<T>(
+    problems: &mut Problems,
+    span: &Range<usize>,
+    message: String,
+    first: &str,
+) -> Option<T> {
+    let rest = problems.source(span.start..problems.file().text.len());
+    let is_name = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    let name = rest.split(|character| !is_name(character)).next();
+    let remedy = match name.filter(|name| name.contains('.') && !name.ends_with('.')) {
+        Some(name) => Remedy::source(
+            format!("write the dotted name in quotes: \"{name}\" = …"),
+            format!("\"{name}\""),
+        ),
+        None => format!("write the dotted name in quotes: \"{first}.NAME\" = …").into(),
+    };
+    let end = span.start + name.map_or(0, str::len);
+    let place = if remedy.text.is_some() {
+        span.start..end
+    } else {
+        span.clone()
+    };
+    problems.refuse(&BAD_CONDITION, place, message, remedy)
 }
 
 /// The keys that the table of a condition may have, in alphabetical order.
@@ -356,8 +477,39 @@ fn condition_keys() -> Vec<&'static str> {
     keys
 }
 
-/// A directory as a parameter looks into it: its keys are compared as the parameter is.
-fn directory_for(names: &Names, parameter: &str, name: &str) -> Option<Arc<Directory>> {
+/// A directory as parameters look into it: each column of its key is compared as the parameter is. `None` when its key has
+/// another number of columns, or when it could not be read at all.
+fn directory_for(names: &Names, subject: &str, name: &str) -> Option<Arc<Directory>> {
     let file = names.directories.get(name)?.as_ref()?;
-    Some(Arc::clone(file.compared(Comparison::of(parameter))))
+    let comparisons: Vec<Comparison> = parts(subject).map(Comparison::of).collect();
+    (file.directory.key_columns().len() == comparisons.len()).then(|| file.compared(comparisons))
+}
+
+/// Reports that a directory's key has another number of columns than a condition names parameters.
+fn other_key(
+    names: &Names,
+    problems: &mut Problems,
+    subject: &str,
+    name: &str,
+    span: &Range<usize>,
+) {
+    let Some(Some(file)) = names.directories.get(name) else {
+        return;
+    };
+    let key = file.directory.key_columns().iter();
+    let key: Vec<&str> = key
+        .map(|column| &*file.directory.columns()[*column])
+        .collect();
+    let named = match parts(subject).count() {
+        1 => "1 parameter".to_owned(),
+        several => format!("{several} parameters"),
+    };
+    let noun = if key.len() == 1 { "column" } else { "columns" };
+    let key = listed(&key);
+    let message = format!("\"{name}\" has the key {noun} {key}, but the condition names {named}");
+    let help = format!(
+        "name one parameter for each: {}",
+        names.example_condition(name)
+    );
+    problems.error(&BAD_CONDITION, span, message, help);
 }

@@ -13,7 +13,6 @@ use std::ops::Range;
 
 use roxmltree::Node;
 
-pub(crate) use self::draft::quoted;
 use self::draft::{Draft, Place};
 use self::xml::{DocumentText, Importer, tag};
 use crate::language::{self, NoFiles};
@@ -177,8 +176,7 @@ fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
             vocabulary::child_of(channel, vocabulary::response(channel), verb).is_some()
         });
         match (voice, message) {
-            // Sms is a verb for calls today, and answered texts before there was Message.
-            (true, false) if verb != "Sms" => return Channel::Voice,
+            (true, false) => return Channel::Voice,
             (false, true) => return Channel::Message,
             _ => {}
         }

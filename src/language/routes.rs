@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use toml::de::{DeTable, DeValue};
 
 use super::conditions::when;
+use super::dialling::check_dialled;
 use super::elements::verbs;
 use super::names::{NamedReply, Names, Owner, Reader, Uses, unbound};
 use super::rules::TOO_LONG;
@@ -85,7 +86,6 @@ fn route(
     table: &DeTable<'_>,
     whole: &Value<'_>,
 ) -> Route {
-    problems.unknown_keys(table, "a route", &shape::ROUTE.keys());
     let taken = [DEFAULT, LOOP_GUARD];
     let name = decider_name(names, problems, table, whole, "a route", &taken);
     let step = step(problems, uses, table);
@@ -105,9 +105,13 @@ fn route(
         };
     }
     let when = when_of(&mut reader, table);
-    check_bound(reader.problems, &when.alternatives, &reader.uses);
+    check_bound(names, reader.problems, &when.alternatives, &reader.uses);
+    check_dialled(names, reader.problems, &when.alternatives, &reader.uses);
     for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
+    }
+    for verb in &mut reader.uses.verbs {
+        step.unwrap_or_default().clone_into(&mut verb.step);
     }
     for follow_up in &mut reader.uses.follow_ups {
         step.unwrap_or_default().clone_into(&mut follow_up.step);
@@ -247,7 +251,7 @@ fn reply_named(
             problems.error(&UNKNOWN_KEY, own.span(), message, help);
         }
     }
-    let name = problems.text(value, "the name of a reply")?;
+    let name = problems.name(value, "the name of a reply")?;
     let replies = &reader.names.replies;
     let Some(reply) = replies.get(name) else {
         problems.unknown_section(&UNKNOWN_REPLY, "reply", name, replies.keys(), value.span());
@@ -259,6 +263,8 @@ fn reply_named(
     for directory in &reply.directories {
         reader.uses.rows.insert(directory.clone(), value.span());
     }
+    let telephones = reply.telephones.iter().cloned();
+    reader.uses.telephones.extend(telephones);
     let may_dial = matches!(reader.owner, Owner::Route { private: true, .. });
     if reply.needs_private && !may_dial {
         let message = format!("[reply.{name}] dials the other party's real number");
@@ -269,7 +275,7 @@ fn reply_named(
 }
 
 /// A reply that uses a directory's columns needs exactly one row of it in every table of `when`.
-fn check_bound(problems: &mut Problems, alternatives: &[Alternative], uses: &Uses) {
+fn check_bound(names: &Names, problems: &mut Problems, alternatives: &[Alternative], uses: &Uses) {
     for (directory, span) in &uses.rows {
         let has_one = |alternative: &Alternative| {
             let bindings = alternative.bindings.iter();
@@ -277,7 +283,7 @@ fn check_bound(problems: &mut Problems, alternatives: &[Alternative], uses: &Use
             chosen.count() == 1
         };
         if alternatives.is_empty() || !alternatives.iter().all(has_one) {
-            unbound(problems, directory, span);
+            unbound(names, problems, directory, span);
         }
     }
 }
@@ -306,7 +312,6 @@ fn intercept(
     whole: &Value<'_>,
 ) -> Intercept {
     let what = "an intercept";
-    problems.unknown_keys(table, what, &shape::INTERCEPT.keys());
     let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
     let name = decider_name(names, problems, table, whole, what, &taken);
     let mut reader = Reader::new(names, problems, Owner::Intercept);
@@ -349,12 +354,9 @@ fn named_reply(
     value: &Value<'_>,
 ) -> Option<NamedReply> {
     let table = reader.problems.table(value, "a reply")?;
-    let section = format!("[reply.{name}]");
-    let problems = &mut *reader.problems;
-    problems.unknown_keys(table, &section, &shape::REPLY.keys());
     let [voice, message] = Channel::ALL.map(|channel| reply_on(reader, table, channel));
     if voice.is_none() && message.is_none() {
-        let message = format!("{section} says nothing");
+        let message = format!("[reply.{name}] says nothing");
         let help = "write voice = [ … ], message = [ … ] or both";
         reader.problems.error(&SILENT_ROUTE, place, message, help);
     }
@@ -363,6 +365,7 @@ fn named_reply(
         message,
         needs_private: reader.uses.needs_private,
         directories: reader.uses.rows.keys().cloned().collect(),
+        telephones: reader.uses.telephones.clone(),
     })
 }
 
@@ -389,7 +392,6 @@ pub(super) fn default_replies(
 ) -> Option<DefaultReplies> {
     let value = section?;
     let table = problems.table(value, "a table with `voice` and `message`")?;
-    problems.unknown_keys(table, "[default]", &shape::LAST.keys());
     let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
     let says_nothing = "[default] says nothing to a caller";
     match table.get("voice").map(|voice| (voice, voice.get_ref())) {

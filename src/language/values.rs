@@ -7,17 +7,17 @@ mod number;
 mod word;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use regex::Regex;
 
 use super::directory_file::{DirectoryFile, NUMBER};
-use super::import::quoted;
 use super::names::{Names, Uses};
 use crate::table::condition::like::Pattern;
-use crate::table::diagnostic::{Check, Diagnostic, Fix, Severity};
-use crate::table::problems::Problems;
+use crate::table::diagnostic::{Check, Severity};
+use crate::table::problems::{Place, Problems};
+use crate::table::remedy::{Remedy, quoted};
 use crate::twilio::characters::{first_odd, named, plain};
+use crate::twilio::number::is_e164;
 use crate::twilio::parameters::{self, ParameterKind};
 
 pub(super) static BAD_NUMBER: Check = Check::new(
@@ -46,9 +46,6 @@ telephone `{ regex = '^\*$' }`."#,
 
 /// The help for a number that cannot be read.
 pub(super) const NUMBER_HELP: &str = "write the number as +15005550006, without spaces or dashes";
-
-/// The most keys of one file beside the table that are reported: more of them are one mistake.
-const MOST_BAD_KEYS: usize = 20;
 
 /// Where a value stands, and so what a `*` in it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,14 +96,14 @@ impl Fault {
         self
     }
 
-    /// Adds it about a string of the table's own file.
-    fn report(self, problems: &mut Problems, span: Range<usize>) -> &mut Diagnostic {
-        let diagnostic = problems.add(self.severity, self.check, span, self.message, self.help);
-        let meant = self.meant.as_deref().map(quoted);
-        if let Some(text) = self.condition.or(meant) {
-            diagnostic.replacement(text);
-        }
-        diagnostic
+    /// Adds it about a string of the table or a cell of another file.
+    fn report(self, problems: &mut Problems, place: impl Into<Place>) {
+        let remedy = match (self.condition, self.meant) {
+            (Some(condition), _) => Remedy::source(self.help, condition),
+            (None, Some(meant)) => Remedy::word(self.help, meant),
+            (None, None) => self.help.into(),
+        };
+        problems.add(self.severity, self.check, place, self.message, remedy);
     }
 }
 
@@ -271,49 +268,50 @@ pub(super) fn check_request(
 /// Reports the keys of directories that no lookup could find, because none of the parameters by which a directory is
 /// looked up ever has such a value.
 pub(super) fn check_keys(names: &Names, problems: &mut Problems, uses: &Uses) {
-    let number = [("Called".to_owned())].into();
     for (name, directory) in &names.directories {
         let Some(file) = directory else {
             continue;
         };
-        let parameters = match uses.directories.get(name) {
-            Some(parameters) => parameters,
-            // The column `number` says what its keys are even when nothing looks into the directory.
-            None if file.key == NUMBER => &number,
-            None => continue,
-        };
-        check_keys_of(names, problems, file, parameters);
+        let key = file.directory.key_columns();
+        for (position, column) in key.iter().enumerate() {
+            let parameters: Vec<&str> = match uses.directories.get(name) {
+                Some(lookups) => {
+                    let lookups = lookups.iter().filter(|names| names.len() == key.len());
+                    lookups.map(|names| &*names[position]).collect()
+                }
+                // The column `number` says what its cells are even when nothing looks into the directory.
+                None if file.directory.columns()[*column] == NUMBER => vec!["Called"],
+                None => continue,
+            };
+            check_keys_of(names, problems, file, *column, &parameters);
+        }
     }
 }
 
-fn check_keys_of<'p>(
+fn check_keys_of(
     names: &Names,
     problems: &mut Problems,
     file: &DirectoryFile,
-    parameters: impl IntoIterator<Item = &'p String> + Copy,
+    column: usize,
+    parameters: &[&str],
 ) {
-    let mut reported = 0;
-    for (row, key) in (0..).zip(file.directory.keys()) {
+    let are_numbers = parameters.iter().all(|parameter| {
+        parameters::is_number(parameter) && !names.own_parameters.contains(*parameter)
+    });
+    for (row, cell) in file.directory.cells(column) {
+        // Most of a million keys are numbers as Twilio sends them.
+        if are_numbers && is_e164(cell) {
+            continue;
+        }
         // A fault for every parameter by which the directory is looked up; the first is told.
         let judged = parameters
-            .into_iter()
-            .map(|parameter| names.judge(parameter, key, Standing::Key));
+            .iter()
+            .map(|parameter| names.judge(parameter, cell, Standing::Key));
         let faults: Option<Vec<Fault>> = judged.collect();
         let Some(fault) = faults.and_then(|faults| faults.into_iter().next()) else {
             continue;
         };
-        let (place_file, span) = file.place(row, 0);
-        let is_beside = !Arc::ptr_eq(&place_file, problems.file());
-        if is_beside && reported == MOST_BAD_KEYS {
-            break;
-        }
-        reported += 1;
-        let meant = fault.meant.clone();
-        let diagnostic = fault.report(problems, span.clone());
-        if is_beside {
-            diagnostic.file = place_file;
-            diagnostic.fix = meant.map(|text| Fix { span, text });
-        }
+        fault.report(problems, file.place(row, column));
     }
 }
 

@@ -1,6 +1,7 @@
 //! One request, from its head to its response. Read this file from the top: each step stands below the one before it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -31,7 +32,7 @@ use crate::twilio::signature::secrets::MIN_KEY;
 
 /// Answers a request. Never fails: a request that gets no answer gets a refusal.
 pub(super) async fn respond(
-    responder: &Responder,
+    responder: &Arc<Responder>,
     connection: &Connection,
     request: hyper::Request<Incoming>,
 ) -> Response<Full<Bytes>> {
@@ -46,10 +47,11 @@ pub(super) async fn respond(
         Some(webhook) => receive(&snapshot, connection, webhook, &head, &mut body).await,
         None => Err(Refusal::Path),
     };
+    let end;
     let mut response = match received {
         Ok(received) => {
             let answer = answer(&snapshot, &received).await;
-            let end = Instant::now();
+            end = Instant::now();
             record(&snapshot, &head, received, &answer, micros(begin, end));
             // A GET may carry a body, which means nothing and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
@@ -62,6 +64,7 @@ pub(super) async fn respond(
         Err(refusal) => {
             responder.metrics.refusals.count(refusal);
             let response = refusal.response(webhook);
+            end = Instant::now();
             // These have a warning already, which says more.
             let is_logged = matches!(
                 refusal,
@@ -74,13 +77,15 @@ pub(super) async fn respond(
                     refusal = <&str>::from(refusal),
                     path,
                     status = response.status().as_u16(),
-                    microseconds = micros(begin, Instant::now()),
+                    microseconds = micros(begin, end),
+                    trace_id = trace_id(&head),
                     "refused"
                 );
             }
             response
         }
     };
+    responder.metrics.ended(end.duration_since(begin));
     // From the version of the response hyper decides whether an HTTP/1.0 connection stays open.
     *response.version_mut() = head.version;
     response
@@ -301,6 +306,7 @@ fn record(
             region = header(head, "x-home-region").filter(|region| is_region(region)),
             caller = number("Caller"),
             called = number("Called"),
+            trace_id = trace_id(head),
             "answered"
         );
     }));
@@ -380,6 +386,22 @@ fn is_sid(text: &str) -> bool {
     text.len() == 34
         && kind.iter().all(u8::is_ascii_uppercase)
         && rest.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// The trace that a proxy or a load balancer counts this request to; `None` when it names none, or not as it should.
+///
+/// Source: <https://www.w3.org/TR/trace-context/#traceparent-header>.
+fn trace_id(head: &Parts) -> Option<&str> {
+    let mut parts = header(head, "traceparent")?.split('-');
+    let mut hexadecimal = |digits: usize| {
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let part = parts.next()?;
+        (part.len() == digits && part.bytes().all(is_digit)).then_some(part)
+    };
+    let (version, trace_id) = (hexadecimal(2)?, hexadecimal(32)?);
+    let (_parent, _flags) = (hexadecimal(16)?, hexadecimal(2)?);
+    let is_one = version != "ff" && trace_id.bytes().any(|byte| byte != b'0');
+    is_one.then_some(trace_id)
 }
 
 /// Whether a text can be the name of a region, such as `us1`.

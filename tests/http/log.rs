@@ -8,6 +8,9 @@ use crate::wire::log::Log;
 use crate::wire::server::TestServer;
 use crate::wire::{CALL, TOKEN, signed_service, unsigned_service};
 
+/// The example of the specification.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 #[tokio::test]
 async fn a_request_is_one_line_without_numbers() {
     let log = Log::default();
@@ -15,6 +18,7 @@ async fn a_request_is_one_line_without_numbers() {
     let server = TestServer::start(signed_service()).await;
     let request = Ask::post("/webhook?token=s3cret", &format!("{CALL}&Body=private"))
         .with("X-Home-Region", "us1")
+        .with("traceparent", TRACE)
         .signed_as_asked();
     server.ask(&request).await.expect_document("hello");
     let line = log.line("answered");
@@ -29,6 +33,7 @@ async fn a_request_is_one_line_without_numbers() {
         "region=\"us1\"",
         "caller=\"+141•••••00\"",
         "called=\"+150•••••01\"",
+        "trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"",
     ] {
         assert!(line.contains(part), "{part} in {line}");
     }
@@ -153,6 +158,30 @@ async fn the_port_and_the_prefix_that_a_proxy_has_taken_away_are_found() {
             line.contains("would match") && line.ends_with(&remedy),
             "{line}"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_trace_is_logged_only_when_it_is_one() {
+    let log = Log::default();
+    let _guard = log.listen();
+    let server = TestServer::start(unsigned_service()).await;
+    for (trace, is_one) in [
+        (TRACE.to_owned(), true),
+        (format!("{TRACE}-later"), true),
+        (TRACE.replace("00-", "ff-"), false),
+        (TRACE.replace("4bf9", "4BF9"), false),
+        (TRACE.replace("4bf9", "x\" "), false),
+        (TRACE.replace("-01", ""), false),
+        (format!("00-{:032}-00f067aa0ba902b7-01", 0), false),
+    ] {
+        let before = log.text().len();
+        server
+            .ask(&Ask::get("/other").with("traceparent", &trace))
+            .await;
+        let line = log.text()[before..].to_owned();
+        assert!(line.contains("refusal=\"path\""), "{line}");
+        assert_eq!(line.contains("trace_id="), is_one, "{trace}: {line}");
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::env;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -13,7 +13,7 @@ use tracing_subscriber::filter::Targets;
 
 use crate::commands::Format;
 use crate::commands::load_table::{TableArgument, size};
-use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
+use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use crate::journal::line::Beyond;
 use crate::service::connection::HttpLimits;
 use crate::service::journal_files::JournalSettings;
@@ -21,6 +21,7 @@ use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
 use crate::service::reload::TableFiles;
 use crate::service::responder::OutOfSessionPath;
+use crate::service::table_file::ReadFile;
 use crate::table::schedule::parse_seconds;
 use crate::twilio::request::Webhook;
 use crate::twilio::signature::public_url::PublicUrl;
@@ -31,6 +32,9 @@ use crate::twilio::signature::public_url::PublicUrl;
     after_help = "--listen, --public-url, --trusted-proxy and the files of secrets and keys may be repeated."
 )]
 pub(in crate::commands) struct Arguments {
+    /// Check table, secrets and certificate, log what is wrong, and exit
+    #[arg(long)]
+    pub(super) check: bool,
     #[command(flatten)]
     pub(super) table: TableOptions,
     #[command(flatten)]
@@ -199,10 +203,8 @@ pub(super) struct AccessOptions {
 
 impl AccessOptions {
     /// Reads the secrets and keys. The service does not run until the operator has decided whether signatures are checked.
-    pub(super) fn read(&self) -> Result<Access> {
-        refuse_pipes(&self.secrets.auth_token_file)?;
-        refuse_pipes(&self.keys.voice_webhooks_key_file)?;
-        let secrets = self.secrets.read()?;
+    pub(super) fn read(&self, file: ReadFile<'_>) -> Result<Access> {
+        let secrets = self.secrets.read(file)?;
         let verification = match (secrets.is_empty(), self.allow_unsigned) {
             (false, false) => Verification::Signed(secrets),
             (true, true) => Verification::AllowUnsigned,
@@ -217,7 +219,7 @@ impl AccessOptions {
         };
         Ok(Access {
             verification,
-            voice_webhooks: self.keys.read()?,
+            voice_webhooks: self.keys.read(file)?,
         })
     }
 }
@@ -226,7 +228,7 @@ impl AccessOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Journal")]
 pub(super) struct JournalOptions {
-    /// Keep a journal of all answers in this folder
+    /// Keep a journal of all answers in this folder; - writes it to standard output
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
     /// Store the value of this parameter as well
@@ -259,8 +261,9 @@ impl JournalOptions {
     /// `None` without a journal.
     pub(super) fn into_settings(self) -> Option<JournalSettings> {
         let names = self.journal_values.into_iter();
+        let place = self.journal?;
         Some(JournalSettings {
-            folder: self.journal?,
+            folder: (place != Path::new("-")).then_some(place),
             beyond: Beyond {
                 values: names.filter(|name| !name.is_empty()).collect(),
                 numbers: self.journal_numbers == Numbers::Full,

@@ -212,9 +212,11 @@ fn destination(destination: Destination) -> Option<String> {
         Destination::Number => E164.to_owned(),
         Destination::Sip => r"sips?:\S+".to_owned(),
         Destination::Sender => format!("{E164}|[0-9]{{5,6}}|{name}*[A-Za-z]{name}*"),
-        Destination::Caller => format!("{E164}|{name}*[A-Za-z]{name}*"),
+        Destination::Caller => "[A-Za-z0-9+_.@:-]+".to_owned(),
+        Destination::ClientCaller => format!("{E164}|client:.+"),
+        Destination::SipCaller => "[A-Za-z0-9+_.-]+".to_owned(),
         Destination::Address => format!("(whatsapp:)?{E164}|(messenger|rcs|client):.+"),
-        Destination::Name => return None,
+        Destination::Name | Destination::Room => return None,
     };
     Some(whole(&pattern))
 }
