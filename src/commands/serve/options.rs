@@ -307,3 +307,22 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         .filter(|number| *number > 0)
         .ok_or_else(|| "write a whole number, at least 1".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_address_is_a_network_of_one() {
+        for (text, shown) in [
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+        ] {
+            assert_eq!(network(text).map(|it| it.to_string()), Ok(shown.to_owned()));
+        }
+        for text in ["", "proxy", "192.0.2", "10.0.0.0/33"] {
+            assert!(network(text).is_err(), "{text}");
+        }
+    }
+}
