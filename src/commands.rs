@@ -283,7 +283,11 @@ mod tests {
         for command in command.get_subcommands() {
             for argument in command.get_arguments() {
                 let has_variable = argument.get_env().is_some();
-                assert!(has_variable || argument.get_long().is_none(), "{argument}");
+                assert!(
+                    has_variable || argument.get_long().is_none(),
+                    "{:?}",
+                    argument.get_long()
+                );
             }
         }
     }
@@ -293,6 +297,7 @@ mod tests {
         for command in command().get_subcommands() {
             let mut sentences = BTreeSet::new();
             for argument in command.get_arguments() {
+                let name = argument.get_id();
                 let help = argument.get_help().map(ToString::to_string);
                 let help = help.unwrap_or_default();
                 // What to do: a verb, and what with.
@@ -300,17 +305,9 @@ mod tests {
                 let is_verb = first.starts_with(|first: char| first.is_ascii_uppercase())
                     && !["A", "An", "The", "How", "Where", "Which", "File", "Folder"]
                         .contains(&first);
-                assert!(
-                    is_verb && help.split(' ').count() >= 3,
-                    "{}: {help}",
-                    argument.get_id()
-                );
-                assert!(!help.ends_with('.'), "{}: {help}", argument.get_id());
-                assert!(
-                    sentences.insert(help.clone()),
-                    "{}: {help}",
-                    argument.get_id()
-                );
+                assert!(is_verb && help.split(' ').count() >= 3, "{name}: {help}");
+                assert!(!help.ends_with('.'), "{name}: {help}");
+                assert!(sentences.insert(help.clone()), "{name}: {help}");
             }
         }
     }

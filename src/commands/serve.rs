@@ -6,11 +6,11 @@ mod log;
 mod options;
 
 use std::path::PathBuf;
+use std::process;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
-use std::{env, process};
 
 use anyhow::{Context, Result, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -53,10 +53,6 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
-#[expect(
-    clippy::too_many_lines,
-    reason = "the parts of the service are put together in one place"
-)]
 fn serve(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is only one thread.
     let sockets = Sockets::take()?;
@@ -73,18 +69,13 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         .build()
         .context("cannot start the threads of the service")?;
     // Before anything takes long: until there is a listener for it, each of these would end the process.
-    let (mut hangups, user_signals) = {
+    let mut hangups = {
         let _entered = runtime.enter();
-        let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
-        let first = signal(SignalKind::user_defined1()).context("cannot listen for SIGUSR1")?;
-        let second = signal(SignalKind::user_defined2()).context("cannot listen for SIGUSR2")?;
-        (hangups, [("SIGUSR1", first), ("SIGUSR2", second)])
+        ignore("SIGUSR1", SignalKind::user_defined1())?;
+        ignore("SIGUSR2", SignalKind::user_defined2())?;
+        signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?
     };
-    let files = TableFiles {
-        table: arguments.table.file.path().to_owned(),
-        max_directory: arguments.table.file.option.limit.max_directory,
-        state_dir: arguments.table.state_dir.or_else(state_directory),
-    };
+    let files = arguments.table.into_files();
     let (table, first) = first_table(&files)?;
     let routes = table.routes().len();
     let (listening, urls) = (arguments.listening, arguments.urls);
@@ -100,10 +91,8 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     log::start(arguments.log.log, arguments.log.log_level, &service.metrics)?;
     log::log_panics();
     if let Some(tokens @ 1..) = unusual_tokens {
-        warn!(
-            tokens,
-            "an auth token is not 32 hexadecimal digits, as Twilio's are: it may be cut or mistyped"
-        );
+        let what = "an auth token is not 32 hexadecimal digits, as Twilio's are";
+        warn!(tokens, "{what}: it may be cut or mistyped");
     }
     if let Err(error) = hidden {
         warn!(%error, "a core dump of this process would contain its secrets");
@@ -112,11 +101,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     let journal = journal.map(|settings| begin_journal(settings, &service.metrics));
     let (journal, closing) = journal.transpose()?.unzip();
     service.journal = journal;
-    let limits = HttpLimits {
-        max_connections: arguments.limits.max_connections,
-        max_body_bytes: arguments.limits.max_body,
-        ..HttpLimits::default()
-    };
+    let limits = arguments.limits.of_http();
     let files_of_tls = listening.tls_cert.zip(listening.tls_key);
     let (tls, certificate) = tls(files_of_tls, &service.metrics)?.unzip();
     let setup = Setup {
@@ -133,13 +118,8 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let (webhooks, inherited_admin) = sockets.listen()?;
         let mode = listening.socket_mode;
-        let mut webhooks = listeners(webhooks, &listening.listen, mode).await?;
-        if let Some(tls) = tls {
-            let plain = webhooks.into_iter();
-            webhooks = plain
-                .map(|listener| listener.with_tls(Arc::clone(&tls)))
-                .collect();
-        }
+        let webhooks = listeners(webhooks, &listening.listen, mode).await?;
+        let webhooks = encrypted(webhooks, tls.as_ref());
         log_addresses(&webhooks, routes);
         if unusual_tokens.is_none() {
             warn!("signatures are not checked: any process on this machine gets an answer");
@@ -158,13 +138,6 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
             }
         });
         let is_ending = Arc::clone(&service.is_ending);
-        for (name, mut signals) in user_signals {
-            tokio::spawn(async move {
-                while signals.recv().await.is_some() {
-                    info!("{name} changes nothing; SIGHUP asks for a reload");
-                }
-            });
-        }
         let shutdown = async move {
             first_signal(terminate, interrupt).await;
             keep_accepting(&is_ending, arguments.limits.drain_delay, limits.drain).await;
@@ -184,6 +157,17 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
+/// Keeps a signal from ending the process: from now on it is only logged.
+fn ignore(name: &'static str, kind: SignalKind) -> Result<()> {
+    let mut signals = signal(kind).with_context(|| format!("cannot listen for {name}"))?;
+    tokio::spawn(async move {
+        while signals.recv().await.is_some() {
+            info!("{name} changes nothing; SIGHUP asks for a reload");
+        }
+    });
+    Ok(())
+}
+
 /// The secrets, and their files, which are watched.
 fn secrets(access: AccessOptions) -> Result<(Watched<Access>, Access)> {
     let read = move |file: ReadFile<'_>| access.read(file).map_err(|error| format!("{error:#}"));
@@ -197,9 +181,8 @@ fn check(arguments: Arguments) -> Result<Outcome> {
     let show_numbers = arguments.log.show_numbers;
     log::start(arguments.log.log, arguments.log.log_level, &metrics)?;
     let files = TableFiles {
-        table: arguments.table.file.path().to_owned(),
-        max_directory: arguments.table.file.option.limit.max_directory,
         state_dir: None,
+        ..arguments.table.into_files()
     };
     let urls = arguments.urls.check();
     let urls = urls.inspect_err(|error| error!("{error:#}"));
@@ -213,13 +196,6 @@ fn check(arguments: Arguments) -> Result<Outcome> {
         info!("everything is good");
     }
     Ok(Outcome::from(is_good))
-}
-
-/// The folder for the last good copy that systemd gives.
-fn state_directory() -> Option<PathBuf> {
-    let given = env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty())?;
-    // systemd gives all folders of a unit, separated by colons.
-    env::split_paths(&given).next()
 }
 
 /// The table, or its last good copy; without one, standard error says what is wrong. Warnings are for the service's log.
@@ -296,6 +272,15 @@ async fn listeners(
     } else {
         Ok(inherited)
     }
+}
+
+/// The listeners with TLS, where there is any.
+fn encrypted(listeners: Vec<Listener>, tls: Option<&Arc<dyn Decrypt>>) -> Vec<Listener> {
+    let with_tls = |listener: Listener| match tls {
+        Some(tls) => listener.with_tls(Arc::clone(tls)),
+        None => listener,
+    };
+    listeners.into_iter().map(with_tls).collect()
 }
 
 /// Answers on the admin listeners until the sender is dropped.

@@ -74,6 +74,11 @@ name = "nobody hears this"
 request = { Caller = "+14155550142" }
 expect = "route"
 contains = "something else"
+
+[[test]]
+name = "nobody gets this"
+request = { Caller = "+14155550142" }
+expect = "default"
 "#;
 
 #[test]
@@ -81,11 +86,13 @@ fn a_failed_test_keeps_an_edit_from_going_live_but_not_a_service_from_starting()
     let failing = format!("{}{FAILING}", table("one"));
     let world = World::new("test", &[("responses.toml", &failing)]);
     assert_eq!(world.says(), "one");
-    let line = world.service.wait_for("code=\"failed-test\"", 1);
-    assert!(line.contains("WARN"), "{line}");
-    world.write("responses.toml", &format!("{}{FAILING}", table("two")));
     let line = world.service.wait_for("code=\"failed-test\"", 2);
-    assert!(line.contains("ERROR"), "{line}");
+    // It explains itself.
+    let why = "\"route\" answers, not \"default\", because \"route\" matches";
+    assert!(line.contains("WARN") && line.contains(why), "{line}");
+    world.write("responses.toml", &format!("{}{FAILING}", table("two")));
+    let line = world.service.wait_for("code=\"failed-test\"", 4);
+    assert!(line.contains("ERROR") && line.contains(why), "{line}");
     world.service.wait_for(FAILED, 1);
     assert_eq!(world.says(), "one");
     world.write("responses.toml", &table("three"));

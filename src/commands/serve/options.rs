@@ -1,5 +1,6 @@
 //! The options of `serve`, in the order of `--help`.
 
+use std::env;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -14,9 +15,11 @@ use crate::commands::Format;
 use crate::commands::load_table::{TableArgument, size};
 use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use crate::journal::line::Beyond;
+use crate::service::connection::HttpLimits;
 use crate::service::journal_files::JournalSettings;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
+use crate::service::reload::TableFiles;
 use crate::service::responder::OutOfSessionPath;
 use crate::service::table_file::ReadFile;
 use crate::table::schedule::parse_seconds;
@@ -57,6 +60,24 @@ pub(super) struct TableOptions {
     /// Keep a copy of the last good table in this folder
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
+}
+
+impl TableOptions {
+    /// The files of the table, and where its last good copy is.
+    pub(super) fn into_files(self) -> TableFiles {
+        TableFiles {
+            table: self.file.path().to_owned(),
+            max_directory: self.file.option.limit.max_directory,
+            state_dir: self.state_dir.or_else(state_directory),
+        }
+    }
+}
+
+/// The folder for the last good copy that systemd gives.
+fn state_directory() -> Option<PathBuf> {
+    let given = env::var_os("STATE_DIRECTORY").filter(|given| !given.is_empty())?;
+    // systemd gives all folders of a unit, separated by colons.
+    env::split_paths(&given).next()
 }
 
 /// Where the service is reached.
@@ -133,6 +154,17 @@ pub(super) struct LimitOptions {
     /// Keep accepting connections for this long after SIGTERM
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub drain_delay: Duration,
+}
+
+impl LimitOptions {
+    /// Those of the webhook listeners.
+    pub(super) fn of_http(&self) -> HttpLimits {
+        HttpLimits {
+            max_connections: self.max_connections,
+            max_body_bytes: self.max_body,
+            ..HttpLimits::default()
+        }
+    }
 }
 
 /// What the service logs, and how.
@@ -274,4 +306,23 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         .ok()
         .filter(|number| *number > 0)
         .ok_or_else(|| "write a whole number, at least 1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lone_address_is_a_network_of_one() {
+        for (text, shown) in [
+            ("192.0.2.7", "192.0.2.7/32"),
+            ("2001:db8::1", "2001:db8::1/128"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+        ] {
+            assert_eq!(network(text).map(|it| it.to_string()), Ok(shown.to_owned()));
+        }
+        for text in ["", "proxy", "192.0.2", "10.0.0.0/33"] {
+            assert!(network(text).is_err(), "{text}");
+        }
+    }
 }

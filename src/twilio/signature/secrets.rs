@@ -52,8 +52,7 @@ impl Secrets {
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let none = "holds no secret; write the account's auth token on a line";
         let mut secrets = Self::default();
-        let lines = read_lines(text, none, read_line)?;
-        for line in lines {
+        for line in read_lines(text, none, read_line)? {
             secrets.push(line);
         }
         Ok(secrets)
