@@ -83,7 +83,9 @@ responses.toml: 1 route, nothing wrong; 5 mistakes mended
     assert_eq!(text("responses.toml"), table);
     let sellers = "\u{feff}number,name\r\n+15005550006,Ann; Jr.\r\n,\r\n";
     assert_eq!(text("lists/sellers.csv"), sellers);
-    let mode = fs::metadata(path("responses.toml")).expect("metadata").mode();
+    let mode = fs::metadata(path("responses.toml"))
+        .expect("metadata")
+        .mode();
     assert_eq!(mode & 0o777, 0o640);
     assert_eq!(names(folder.path()), ["lists", "responses.toml"]);
     assert_eq!(names(&path("lists")), ["sellers.csv"]);
@@ -98,8 +100,16 @@ fn what_is_not_beyond_doubt_is_left_and_told() {
     );
     let ran = check(&folder, &["--fix"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stdout);
-    assert!(ran.stdout.contains("`colour` is not an attribute of `Say`"), "{}", ran.stdout);
-    assert!(ran.stdout.ends_with("; 2 mistakes mended\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("`colour` is not an attribute of `Say`"),
+        "{}",
+        ran.stdout
+    );
+    assert!(
+        ran.stdout.ends_with("; 2 mistakes mended\n"),
+        "{}",
+        ran.stdout
+    );
     assert_eq!(
         fs::read_to_string(table).expect("the table"),
         "[default]\nvoice = [ { Say = \"Hi.\", loop = 2, colour = \"red\" }, { Reject = \"\", reason = \"busy\" } ]\n"
@@ -109,7 +119,10 @@ fn what_is_not_beyond_doubt_is_left_and_told() {
 #[test]
 fn a_table_without_mistakes_is_not_written() {
     let folder = Folder::new("fix-none");
-    let table = folder.write("responses.toml", "[default]\nvoice = [ { Say = \"Hi.\" } ]\n");
+    let table = folder.write(
+        "responses.toml",
+        "[default]\nvoice = [ { Say = \"Hi.\" } ]\n",
+    );
     let inode = || fs::metadata(&table).expect("metadata").ino();
     let before = inode();
     let ran = check(&folder, &["--fix"]);
@@ -134,7 +147,10 @@ fn a_link_stays_a_link() {
 #[test]
 fn lines_of_json_stay_lines_of_json() {
     let folder = mistakes("fix-json");
-    let table = TABLE.replace("message = []", "message = [ { Message = \"Hi.\", colour = \"red\" } ]");
+    let table = TABLE.replace(
+        "message = []",
+        "message = [ { Message = \"Hi.\", colour = \"red\" } ]",
+    );
     folder.write("responses.toml", &table);
     let ran = check(&folder, &["--fix", "--format", "json"]);
     assert_eq!(ran.code, Some(1));
@@ -152,14 +168,26 @@ fn a_thousand_diagnostics_are_printed_and_the_rest_is_counted() {
     let default = "[default]\nvoice = [ { Say = \"Hi.\" } ]\n";
     folder.write("responses.toml", &format!("{wrong}{default}"));
     let ran = check(&folder, &["--format", "json"]);
-    assert_eq!(ran.stdout.matches("\"code\":\"unknown-key\"").count(), 1_000);
-    assert!(ran.stderr.contains("and 200 more diagnostics"), "{}", ran.stderr);
+    assert_eq!(
+        ran.stdout.matches("\"code\":\"unknown-key\"").count(),
+        1_000
+    );
+    assert!(
+        ran.stderr.contains("and 200 more diagnostics"),
+        "{}",
+        ran.stderr
+    );
     let ran = check(&folder, &[]);
     assert_eq!(ran.stdout.matches("error[unknown-key]").count(), 5);
     assert!(
-        ran.stdout.contains("= note: and 1195 more like it, in lines 6, 7, 8"),
+        ran.stdout
+            .contains("= note: and 1195 more like it, in lines 6, 7, 8"),
         "{}",
         ran.stdout
     );
-    assert!(ran.stdout.contains("responses.toml: 1,200 errors\n"), "{}", ran.stdout);
+    assert!(
+        ran.stdout.contains("responses.toml: 1,200 errors\n"),
+        "{}",
+        ran.stdout
+    );
 }

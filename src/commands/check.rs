@@ -147,7 +147,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let checked: Vec<Checked> = checked.collect::<Result<_>>()?;
     let found = || {
         let tables = checked.iter();
-        let all = tables.flat_map(|table| table.diagnostics.iter().map(move |found| (table, found)));
+        let all =
+            tables.flat_map(|table| table.diagnostics.iter().map(move |found| (table, found)));
         all.take(MOST_PRINTED)
     };
     match arguments.format {
@@ -167,7 +168,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             output::print(&output::json(&sarif::log(found)));
         }
     }
-    let all: u64 = checked.iter().map(|table| counted_all(&table.diagnostics)).sum();
+    let all: u64 = checked
+        .iter()
+        .map(|table| counted_all(&table.diagnostics))
+        .sum();
     let left = all - found().count() as u64;
     if arguments.format != CheckFormat::Human && left > 0 {
         let left = counted(left, "more diagnostic");

@@ -169,7 +169,9 @@ fn rows(
             let text = cell.and_then(|cell| problems.text(cell, "a string"));
             cells.push(text.unwrap_or_default());
         }
-        rows.add(problems, row.start, &cells, |column| places[first + column].clone());
+        rows.add(problems, row.start, &cells, |column| {
+            places[first + column].clone()
+        });
     }
     Some(rows.in_table(places))
 }

@@ -337,7 +337,9 @@ pub(super) fn csv_file(
             continue;
         }
         let cells: Vec<&str> = record.iter().take(width).collect();
-        rows.add(problems, start, &cells, |column| field(&file.text, start, column));
+        rows.add(problems, start, &cells, |column| {
+            field(&file.text, start, column)
+        });
     }
     let places = Places::Csv {
         file,
@@ -399,7 +401,10 @@ fn titles(
         return problems.refuse(&BAD_FILE, value.span(), message, help);
     }
     let titles = cells(&file.text[line.clone()], b',');
-    let has_key = |titles: &[String]| key.iter().all(|key| titles.iter().any(|title| title == key));
+    let has_key = |titles: &[String]| {
+        key.iter()
+            .all(|key| titles.iter().any(|title| title == key))
+    };
     if !has_key(&titles) {
         let separators = [
             (b';', "semicolons"),

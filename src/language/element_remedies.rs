@@ -85,7 +85,9 @@ pub(super) fn table_remedy(
         (DeValue::Boolean(true), _) if !spec.needs_content => Remedy::write(tag, "\"\""),
         (_, Some(digits)) if kind.takes_text() => {
             let meant = match spec.destination {
-                Some(Destination::Number) => number_meant(&digits).map(|(meant, _)| meant.to_string()),
+                Some(Destination::Number) => {
+                    number_meant(&digits).map(|(meant, _)| meant.to_string())
+                }
                 Some(destination) => destination.check(&digits).is_ok().then_some(digits),
                 None => Some(digits),
             };

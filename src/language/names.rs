@@ -186,8 +186,7 @@ impl Names {
                 let own = self.own_parameters.iter().map(String::as_str);
                 let twilio = near.into_iter().flat_map(|_| parameters::all());
                 let list = format!("parameters = [\"{name}\"]");
-                let mut remedy =
-                    did_you_mean('`', name, twilio, did_you_mean('`', name, own, ""));
+                let mut remedy = did_you_mean('`', name, twilio, did_you_mean('`', name, own, ""));
                 if remedy.help.is_empty() {
                     remedy.help = format!("if it is a query field of your own, add {list}");
                 } else {
@@ -195,9 +194,9 @@ impl Names {
                 }
                 // The less it is like the other, the likelier it is one of the operator's own.
                 let is_one_letter = |near: &str| nearest_all(name, [near]).0 == 1;
-                remedy.text = remedy.text.filter(
-                    |text| matches!(text, NewText::Word(near) if is_one_letter(near)),
-                );
+                remedy.text = remedy
+                    .text
+                    .filter(|text| matches!(text, NewText::Word(near) if is_one_letter(near)));
                 let message = format!("`{name}` is not a parameter that we know");
                 Some(problems.warn(&UNKNOWN_PARAMETER, place, message, remedy))
             }

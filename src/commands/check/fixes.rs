@@ -124,10 +124,16 @@ mod tests {
         let path = folder.join("a.toml");
         fs::write(&path, "a = 2\n").expect("a file");
         let error = replace(&path, b"a = 1\n", b"a = 3\n").expect_err("it has changed");
-        assert!(format!("{error:#}").ends_with(": it has changed since it was read"), "{error:#}");
+        assert!(
+            format!("{error:#}").ends_with(": it has changed since it was read"),
+            "{error:#}"
+        );
         replace(&path, b"a = 2\n", b"a = 3\n").expect("it has not");
         let left = fs::read_dir(&folder).expect("a folder").count();
-        assert_eq!((left, fs::read(&path).expect("the file")), (1, b"a = 3\n".to_vec()));
+        assert_eq!(
+            (left, fs::read(&path).expect("the file")),
+            (1, b"a = 3\n".to_vec())
+        );
         fs::remove_dir_all(folder).expect("it is there");
     }
 
