@@ -850,6 +850,7 @@ fn help_fits_a_screen() {
         &["explain"],
         &["init"],
         &["import"],
+        &["call"],
         &["send"],
         &["verify"],
         &["replay"],
@@ -861,7 +862,7 @@ fn help_fits_a_screen() {
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
         let lines = ran.stdout.lines().count();
         // The service has the most options, in seven groups.
-        let screen = if *command == ["serve"] { 62 } else { 30 };
+        let screen = if *command == ["serve"] { 62 } else { 32 };
         assert!(
             lines <= screen,
             "{command:?} has {lines} lines:\n{}",
@@ -960,7 +961,7 @@ fn routes_of_other_steps_and_channels_are_one_line() {
     ];
     let text = |more: &[&str]| with(&[&text[..], more].concat()).stdout;
     let folded = "\
-no   2 routes of other steps or channels; --all shows them
+no   3 routes of other steps or channels; --all shows them
 no   ride-ended    sessionStatus is absent, expected \"closed\"
 yes  lost-by-text
 ";
@@ -969,11 +970,12 @@ yes  lost-by-text
 no   withheld-caller  it has no `message`
 no   ride-ended       sessionStatus is absent, expected \"closed\"
 no   lost-property    it answers step \"lost\" only
+no   other-key        it answers step \"lost\" only
 yes  lost-by-text
 ";
     assert!(text(&["--all"]).starts_with(all), "{}", text(&["--all"]));
     let json = text(&["--format", "json"]);
-    assert_eq!(json.matches("\"matched\"").count(), 4, "{json}");
+    assert_eq!(json.matches("\"matched\"").count(), 5, "{json}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::load_table::{TableOption, load_table};
 use super::output::{self, shown};
 use super::request_fields::{RequestFields, moment, warn_of_names, webhook_parser};
 use crate::table::answer::Answer;
-use crate::table::dialogue::{self, Conversation, End, Input, Line, Person, Question, Sent};
+use crate::table::dialogue::{self, Conversation, End, Input, Line, Person, Question, Sent, notes};
 use crate::table::remedy::quoted;
 use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
@@ -237,14 +237,7 @@ fn in_brackets(parts: &[String]) -> String {
 
 impl Person for Telephone {
     fn is_answered(&mut self, sent: &Sent, answer: &Answer<'_>) {
-        let mut why = Vec::new();
-        why.extend(answer.guarded.map(|reason| reason.to_string()));
-        why.extend(
-            answer
-                .failure
-                .as_ref()
-                .map(|(route, error)| format!("the reply of {route} cannot be written: {error}")),
-        );
+        let mut why = notes(answer);
         let request = Request::new(sent.webhook, &sent.body, &sent.query);
         if self.steps.is_empty() && request.value("Caller").is_empty() {
             why.push("no Caller is given, so the caller counts as withheld".to_owned());

@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
+pub(super) use crate::service::html::figure;
 use crate::table::visible::is_plain;
 pub(super) use crate::table::visible::shown;
 
@@ -49,19 +50,6 @@ pub(super) fn prompt(text: &str) {
 fn write(mut to: impl Write, text: &str) {
     // If even this fails, there is no one left to tell.
     let _: io::Result<()> = writeln!(to, "{text}").and_then(|()| to.flush());
-}
-
-/// A figure with separators between thousands: `12,345`.
-pub(super) fn figure(figure: u64) -> String {
-    let mut text = figure.to_string();
-    let digits = text.len();
-    for at in (1..digits)
-        .filter(|at| (digits - at).is_multiple_of(3))
-        .rev()
-    {
-        text.insert(at, ',');
-    }
-    text
 }
 
 /// A figure with its noun: `1 call`, `2 calls`.

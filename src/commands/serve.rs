@@ -24,6 +24,7 @@ use super::{COULD_NOT, Outcome};
 use crate::service::connection::HttpLimits;
 use crate::service::journal_files::JournalSettings;
 use crate::service::journal_writer::Journal;
+use crate::service::last_hour::MINUTE;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::{Decrypt, Listener};
 use crate::service::live::{Access, Verification};
@@ -141,6 +142,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         }
         let reloads = reload::start(setup, first)
             .context("cannot start the thread that reloads the table")?;
+        service.state = Some(reloads.state.clone());
         let service = Arc::new(service);
         let admin = listeners(inherited_admin, listening.admin.as_slice(), mode).await?;
         let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
@@ -303,6 +305,9 @@ fn start_admin(
             .context("cannot find out the address of the admin listener")?;
         info!("health and metrics on {address}");
     }
+    if !listeners.is_empty() {
+        tokio::spawn(count_minutes(Arc::clone(&service)));
+    }
     let (end, is_ended) = oneshot::channel();
     let is_ended = async {
         let _ = is_ended.await;
@@ -310,6 +315,14 @@ fn start_admin(
     let limits = HttpLimits::admin();
     let running = server::run(Purpose::Admin, listeners, service, limits, is_ended);
     Ok((end, tokio::spawn(running)))
+}
+
+/// Lets the page tell the answers of the last hour.
+async fn count_minutes(service: Arc<Responder>) {
+    loop {
+        sleep(MINUTE).await;
+        service.minute_is_over();
+    }
 }
 
 /// Logs where the service listens: the operator may have left the choice of a port to the system.

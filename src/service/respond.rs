@@ -1,6 +1,7 @@
 //! One request, from its head to its response. Read this file from the top: each step stands below the one before it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -31,7 +32,7 @@ use crate::twilio::signature::secrets::MIN_KEY;
 
 /// Answers a request. Never fails: a request that gets no answer gets a refusal.
 pub(super) async fn respond(
-    responder: &Responder,
+    responder: &Arc<Responder>,
     connection: &Connection,
     request: hyper::Request<Incoming>,
 ) -> Response<Full<Bytes>> {

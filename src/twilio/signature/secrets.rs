@@ -92,6 +92,39 @@ impl Secrets {
         self.unusual += others.unusual;
     }
 
+    /// How many there are of each kind, in words: `2 auth tokens and 1 shared key`.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let count = |is_of: fn(&SecretOwner) -> bool| {
+            let owners = self.entries.iter().map(|(owner, _)| owner);
+            owners.filter(|owner| is_of(owner)).count()
+        };
+        let kinds = [
+            (
+                count(|owner| matches!(owner, SecretOwner::AnyAccount)),
+                "auth token",
+            ),
+            (
+                count(|owner| matches!(owner, SecretOwner::Account(_))),
+                "sub-account's auth token",
+            ),
+            (
+                count(|owner| matches!(owner, SecretOwner::SharedKey(_))),
+                "shared key",
+            ),
+            (
+                count(|owner| matches!(owner, SecretOwner::SignalWire)),
+                "SignalWire key",
+            ),
+        ];
+        let kinds = kinds.into_iter().filter(|(count, _)| *count > 0);
+        let kinds = kinds.map(|(count, kind)| {
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{count} {kind}{plural}")
+        });
+        kinds.collect::<Vec<_>>().join(" and ")
+    }
+
     /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -282,6 +315,11 @@ impl PathKeys {
     /// Adds the keys of another file.
     pub(crate) fn extend(&mut self, others: Self) {
         self.keys.extend(others.keys);
+    }
+
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
     }
 
     /// Whether a text is one of the keys. The time that takes tells nothing about them but how many there are.
