@@ -215,6 +215,12 @@ pub(super) fn words(said: &str) -> (String, String) {
     }
 }
 
+/// The rules with their patterns.
+static PATTERNS: LazyLock<Vec<(Regex, &Rule)>> = LazyLock::new(|| {
+    let compiled = |rule: &'static Rule| (pattern(rule.pattern), rule);
+    RULES.iter().map(compiled).collect()
+});
+
 /// Whatever may mend the mistake at a byte of a text, the likeliest first.
 pub(super) fn repairs(text: &str, at: usize) -> Vec<Repair> {
     static PATTERNS: LazyLock<Vec<(Regex, &Rule)>> = LazyLock::new(|| {
@@ -360,7 +366,6 @@ fn scanned(text: &str) -> (Vec<(usize, char)>, usize) {
                 skip = at + end.len();
                 quote = None;
             }
-            (Some(_), _) => {}
             (None, _) if is_comment => {}
             (None, '#') => is_comment = true,
             (None, '"' | '\'') => {
