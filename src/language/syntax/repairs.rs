@@ -223,10 +223,6 @@ static PATTERNS: LazyLock<Vec<(Regex, &Rule)>> = LazyLock::new(|| {
 
 /// Whatever may mend the mistake at a byte of a text, the likeliest first.
 pub(super) fn repairs(text: &str, at: usize) -> Vec<Repair> {
-    static PATTERNS: LazyLock<Vec<(Regex, &Rule)>> = LazyLock::new(|| {
-        let compiled = |rule: &'static Rule| (pattern(rule.pattern), rule);
-        RULES.iter().map(compiled).collect()
-    });
     let (open, end) = scanned(&text[..at]);
     let mut found = Vec::from_iter(comma(text, end));
     let line_start = text[..at].rfind('\n').map_or(0, |line_feed| line_feed + 1);
