@@ -27,7 +27,6 @@ pub(super) fn text_remedy(
     }
     let children = reader.names.extra.child_names(kind);
     let child = match *children {
-        [] if !spec.needs_content => return Remedy::write(tag, "\"\""),
         [only] => Some(only),
         _ => children.iter().copied().find(|child| *child == "Say"),
     };
@@ -39,6 +38,7 @@ pub(super) fn text_remedy(
     });
     match child {
         Some(child) => Remedy::write(tag, format!("[ {{ {child} = {source} }} ]")),
+        None if !spec.needs_content => Remedy::write(tag, "\"\""),
         None => format!("write {{ {tag} = [ … ] }} with {}", listed(&children)).into(),
     }
 }

@@ -187,13 +187,10 @@ impl Names {
                 let twilio = near.into_iter().flat_map(|_| parameters::all());
                 let list = format!("parameters = [\"{name}\"]");
                 let mut remedy = did_you_mean('`', name, twilio, did_you_mean('`', name, own, ""));
-                if remedy.help.is_empty() {
-                    remedy.help = format!("if it is a query field of your own, add {list}");
-                } else {
-                    remedy
-                        .help
-                        .extend([" If it is a query field of your own: ", list.as_str()]);
-                }
+                remedy.help = match &*remedy.help {
+                    "" => format!("if it is a query field of your own, add {list}"),
+                    near => format!("{near} If it is a query field of your own: {list}"),
+                };
                 // The less it is like the other, the likelier it is one of the operator's own.
                 let is_one_letter = |near: &str| nearest_all(name, [near]).0 == 1;
                 remedy.text = remedy

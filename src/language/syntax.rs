@@ -73,7 +73,7 @@ impl Repaired {
     /// Puts what was found in the mended text into its place in the original, together with what is no TOML.
     pub(super) fn restore(&self, found: &mut Vec<Diagnostic>) {
         if !self.blanked.is_empty() {
-            // What is missing may stand in what could not be read; what is only misspelt does not.
+            // What is missing may stand in what could not be read; what is only misspelt is there.
             found.retain(|diagnostic| !diagnostic.check.is_absence || diagnostic.fix.is_some());
         }
         let is_ours = |diagnostic: &&mut Diagnostic| Arc::ptr_eq(&diagnostic.file, &self.file);
@@ -313,40 +313,28 @@ impl Repairing<'_> {
     /// Reports and repairs the headers of sections that may come again, such as `[route]` for `[[route]]`, where a section
     /// does come again.
     fn add_brackets(&mut self) {
-        for key in shape::FILE.keys {
+        for key in shape::FILE.keys.iter().filter(|key| may_repeat(key.name)) {
             let (single, double) = (format!("[{}]", key.name), format!("[[{}]]", key.name));
-            let is_header = |line: &str, header: &str| {
-                let rest = line.trim_start().strip_prefix(header).map(str::trim_start);
-                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
+            let headers = |header: &str| -> Vec<usize> {
+                let found = self.text.match_indices(header).map(|(at, _)| at);
+                let begins_line = |at: &usize| *at == 0 || self.text[..*at].ends_with('\n');
+                found.filter(begins_line).collect()
             };
-            let mut lines = self.text.lines();
-            let headers = lines.clone().filter(|line| is_header(line, &single));
-            let repeats = headers.count() > 1 || lines.any(|line| is_header(line, &double));
-            if !may_repeat(key.name) || !repeats {
+            let wrong = headers(&single);
+            if wrong.len() + headers(&double).len() < 2 {
                 continue;
             }
-            let mut start = 0;
-            while start < self.text.len() && self.errors.len() < MOST {
-                let end = self.text[start..]
-                    .find('\n')
-                    .map_or(self.text.len(), |at| start + at + 1);
-                let line = &self.text[start..end];
-                let at = start + line.len() - line.trim_start().len();
-                if is_header(line, &single) {
-                    let old = at..at + single.len();
-                    let repair = Repair {
-                        old: old.clone(),
-                        new: double.clone(),
-                        place: old,
-                        message: format!("{single} can come only once"),
-                        help: format!("write {double}, with two brackets, above each {}", key.name),
-                        closes_line: false,
-                    };
-                    self.apply(0, repair);
-                    start = end + double.len() - single.len();
-                } else {
-                    start = end;
-                }
+            for (before, at) in wrong.into_iter().enumerate() {
+                let at = at + before * (double.len() - single.len());
+                let repair = Repair {
+                    old: at..at + single.len(),
+                    new: double.clone(),
+                    place: at..at + single.len(),
+                    message: format!("{single} can come only once"),
+                    help: format!("write {double}, with two brackets, above each {}", key.name),
+                    closes_line: false,
+                };
+                self.apply(0, repair);
             }
         }
     }

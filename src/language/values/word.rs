@@ -105,11 +105,8 @@ impl Value<'_> {
         let message = format!(
             "`{parameter}` is two capital letters in the United States and Canada, never \"{text}\""
         );
-        Some(Fault::warning(
-            &UNKNOWN_VALUE,
-            message,
-            format!("write \"{code}\""),
-        ))
+        let fault = Fault::warning(&UNKNOWN_VALUE, message, format!("write \"{code}\""));
+        Some(fault.meant(code))
     }
 
     fn sid_fault(&self, known: &Parameter) -> Option<Fault> {
