@@ -10,7 +10,9 @@ pub mod directory;
 pub mod guard;
 mod index;
 pub mod intercept;
+pub mod preview;
 pub(crate) mod problems;
+pub mod reason;
 pub mod reply;
 pub mod schedule;
 pub mod twiml;
@@ -20,6 +22,8 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use jiff::Timestamp;
+
+use smallvec::smallvec;
 
 use self::directory::BoundRow;
 use self::guard::Limits;
@@ -158,6 +162,17 @@ impl Table {
         }
     }
 
+    /// The parameters that conditions of routes and intercepts ask for, by the names under which they stand there.
+    #[must_use]
+    pub fn asked(&self) -> BTreeSet<&str> {
+        let routes = self.routes.iter().map(|route| &route.when);
+        let whens = routes.chain(self.intercepts.iter().map(|intercept| &intercept.when));
+        let alternatives = whens.flat_map(|when| &when.alternatives);
+        let conditions = alternatives.flat_map(|alternative| &alternative.conditions);
+        let names = conditions.flat_map(|condition| condition.subject.parameters());
+        names.map(|name| &**name).collect()
+    }
+
     /// Every route in file order with why it does not answer; `None` means that it would.
     pub fn verdicts<'t>(
         &'t self,
@@ -196,11 +211,15 @@ impl Table {
         let conditions = route.when.alternatives.first();
         let conditions = conditions.map_or(&[][..], |first| &first.conditions);
         let positions = self.index.candidates_for(|subject| match subject {
-            None => Some(route.step()),
-            Some(subject) => {
-                let mut on_it = conditions.iter().filter(|one| one.subject == *subject);
-                on_it.find_map(|condition| condition.demand.start())
-            }
+            None => Some(smallvec![route.step()]),
+            Some(subject) => conditions.iter().find_map(|condition| {
+                let places = condition.subject.places_of(subject)?;
+                let start = condition.demand.start()?;
+                places
+                    .iter()
+                    .map(|place| start.get(*place).copied())
+                    .collect()
+            }),
         });
         positions.map(|position| (position, &self.routes[position]))
     }

@@ -14,14 +14,16 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{self, KeyKind, Section};
 use crate::table::condition::KINDS;
+use crate::table::directory::MOST_KEY_COLUMNS;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, ParameterKind};
 use crate::twilio::vocabulary;
 
 /// The forms of conditions, each with a parameter that has it, and what a literal value may look like: any text; an E.164
 /// number, the beginning of one, or an address of another kind; two capital letters, or a pattern.
-const CONDITIONS: [(&str, &str, Option<&str>); 3] = [
+const CONDITIONS: [(&str, &str, Option<&str>); 4] = [
     ("condition", "", None),
+    ("condition.several", "Called, Caller", None),
     (
         "condition.number",
         "Called",
@@ -42,6 +44,7 @@ pub fn schema() -> Value {
     for (name, example, pattern) in CONDITIONS {
         definitions.insert(name.to_owned(), condition(name, example, pattern));
     }
+    definitions["condition.several"]["type"] = json!(["array", "object"]);
     let conditions = json!({
         "type": "object",
         "properties": parameters(|kind| match kind {
@@ -49,6 +52,8 @@ pub fn schema() -> Value {
             ParameterKind::Country => reference("condition.country"),
             _ => reference("condition"),
         }),
+        // Several parameters can only be looked up in a directory.
+        "patternProperties": { ",": reference("condition.several") },
         "additionalProperties": reference("condition"),
     });
     definitions.insert("conditions".to_owned(), conditions);
@@ -123,6 +128,13 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
         KeyKind::Names => {
             json!({ "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1 })
         }
+        KeyKind::Columns => json!({
+            "type": ["string", "array"],
+            "items": { "type": "string" },
+            "minItems": 1,
+            "maxItems": MOST_KEY_COLUMNS,
+            "uniqueItems": true,
+        }),
         KeyKind::Boolean => json!({ "type": "boolean" }),
         KeyKind::Count(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
         KeyKind::Duration => json!({

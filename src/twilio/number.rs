@@ -203,6 +203,12 @@ pub(crate) fn shown_by_mask(characters: usize) -> (usize, usize) {
 /// A text in which every number of five digits or more is [`masked`], however its digits are parted.
 #[must_use]
 pub fn with_numbers_masked(text: &str) -> String {
+    with_other_numbers_masked(text, "")
+}
+
+/// [`with_numbers_masked`], but for one number, which is our own.
+#[must_use]
+pub fn with_other_numbers_masked(text: &str, own: &str) -> String {
     const SHORTEST: usize = 5;
     let parts = |character: char| " \u{a0}-‐‑–.()/_".contains(character);
     let characters: Vec<char> = text.chars().collect();
@@ -221,8 +227,8 @@ pub fn with_numbers_masked(text: &str) -> String {
             }
             next += 1;
         }
-        if digits >= SHORTEST {
-            let number: String = characters[at..end].iter().collect();
+        let number: String = characters[at..end].iter().collect();
+        if digits >= SHORTEST && number != own {
             result.push_str(&masked(&number));
         } else {
             end = end.max(at + 1);
@@ -260,6 +266,21 @@ mod tests {
             ("rooms 415   12 34", "rooms 415   12 34"),
         ] {
             assert_eq!(with_numbers_masked(text), shown, "{text}");
+        }
+    }
+
+    #[test]
+    fn our_own_number_is_not_masked() {
+        let masked = |text| with_other_numbers_masked(text, "+15005550006");
+        assert_eq!(
+            masked("+15005550006 dials +14155550123, not +15005550007"),
+            "+15005550006 dials +141•••••23, not +150•••••07"
+        );
+        assert_eq!(with_other_numbers_masked("+14155550123", ""), "+141•••••23");
+        // A part of a number is not ours.
+        for own in ["1", "55501", "+1", "4155550123"] {
+            let masked = with_other_numbers_masked("+14155550123", own);
+            assert_eq!(masked, "+141•••••23", "{own}");
         }
     }
 
