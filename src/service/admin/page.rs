@@ -272,7 +272,11 @@ impl Page<'_> {
                 }
                 Subject::Column { .. } => false,
             };
-            if is_own { words } else { self.masked(&words, "") }
+            if is_own {
+                words
+            } else {
+                self.masked(&words, "")
+            }
         });
         let mut conditions: Vec<String> = step.into_iter().chain(when).collect();
         if conditions.is_empty() {
