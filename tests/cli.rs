@@ -998,11 +998,15 @@ fn explain_names_a_parameter_in_the_wrong_letter_case() {
             "called=+15005550006",
             "SessionStatus=closed",
             "sessionstatus=closed",
-            "Caled=x"
+            "Caled=x",
+            "CallerCountry=UK",
+            "Digits=*"
         ]),
         "warning: Twilio spells `called` as `Called`, and the letter case counts\n\
+         warning: `SessionStatus` is never \"closed\", but `sessionStatus` is; did you mean `sessionStatus`? It is another parameter\n\
          warning: Twilio spells `sessionstatus` as `sessionStatus`, and the letter case counts\n\
-         warning: no webhook of Twilio's sends `Caled`; did you mean `Called`?\n"
+         warning: `Caled` is not a parameter that we know; did you mean `Called`?\n\
+         warning: no country has the ISO 3166 code \"UK\"; write \"GB\"\n"
     );
     assert_eq!(explain(&["Called=+15005550006", "campagin=a"]), "");
 }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use super::Outcome;
 use super::load_table::{TableOption, load_table};
 use super::output::{self, shown};
-use super::request_fields::{RequestFields, moment, warn_of_names, webhook_parser};
+use super::request_fields::{RequestFields, moment, warn_of_fields, webhook_parser};
 use crate::table::answer::Answer;
 use crate::table::dialogue::{self, Conversation, End, Input, Line, Person, Question, Sent, notes};
 use crate::table::remedy::quoted;
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut given = arguments.fields.form()?;
     let compiled = load_table(&arguments.table.table, arguments.table.limit)?;
-    warn_of_names(&given, Some(&compiled.own_parameters));
+    warn_of_fields(&given, Some(&compiled.own_parameters));
     let table = compiled.table;
     let webhook = arguments.webhook;
     let channel = sample::channel(&given, webhook, arguments.message);

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::load_table::{TableOption, load_table};
 use super::output::counted;
-use super::request_fields::{RequestFields, moment, warn_of_names, webhook_parser};
+use super::request_fields::{RequestFields, moment, warn_of_fields, webhook_parser};
 use super::{Format, Outcome, output};
 use crate::language::Compiled;
 use crate::table::answer::{Answer, AnswerKind, Asked, answer};
@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     if let Some(name) = &arguments.test {
         return explain_test(arguments, &compiled, name);
     }
-    warn_of_names(&given, Some(&compiled.own_parameters));
+    warn_of_fields(&given, Some(&compiled.own_parameters));
     let webhook = arguments.webhook;
     let channel = sample::channel(&given, webhook, arguments.message);
     let body = sample::filled(&given, channel, webhook);

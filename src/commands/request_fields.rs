@@ -10,6 +10,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
 use super::output;
+use crate::language::never_sent;
 use crate::table::schedule::parse_moment;
 use crate::twilio::parameters::{NameProblem, check_name};
 use crate::twilio::request::{Form, Webhook};
@@ -40,19 +41,23 @@ impl RequestFields {
     }
 }
 
-/// Warns of each field that Twilio spells in another letter case, and beside a table also of each that looks misspelt and
-/// is none of the operator's own.
-pub(super) fn warn_of_names(form: &Form, own: Option<&BTreeSet<String>>) {
-    let others = form.pairs().map(|(name, _)| name);
-    for name in others.filter(|name| own.is_none_or(|own| !own.contains(*name))) {
+/// Warns of each field that Twilio spells in another letter case or never sends with this value, and beside a table also of
+/// each that looks misspelt and is none of the operator's own.
+pub(super) fn warn_of_fields(form: &Form, own: Option<&BTreeSet<String>>) {
+    let is_other = |name: &str| own.is_none_or(|own| !own.contains(name));
+    for (name, value) in form.pairs().filter(|(name, _)| is_other(name)) {
         let problem = match check_name(name) {
             Some(NameProblem::Case(known)) => {
                 format!("Twilio spells `{name}` as `{known}`, and the letter case counts")
             }
             Some(NameProblem::Unknown(Some(near))) if own.is_some() => {
-                format!("no webhook of Twilio's sends `{name}`; did you mean `{near}`?")
+                format!("`{name}` is not a parameter that we know; did you mean `{near}`?")
             }
-            _ => continue,
+            Some(NameProblem::Unknown(_)) => continue,
+            None => match never_sent(name, value) {
+                Some(problem) => problem,
+                None => continue,
+            },
         };
         output::complain(&format!("warning: {}", output::shown(&problem)));
     }

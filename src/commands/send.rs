@@ -12,7 +12,7 @@ use hyper::http::uri::InvalidUri;
 use hyper::{Request, Response, StatusCode, Uri};
 
 use super::http_client::{Peer, exchange};
-use super::request_fields::{RequestFields, warn_of_names, webhook_parser};
+use super::request_fields::{RequestFields, warn_of_fields, webhook_parser};
 use super::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use super::{Outcome, output};
 use crate::table::twiml;
@@ -126,7 +126,7 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
         );
     };
     let given = arguments.fields.form()?;
-    warn_of_names(&given, None);
+    warn_of_fields(&given, None);
     let channel = sample::channel(&given, webhook, arguments.message);
     let form = sample::complete(&with_own_sid(&given, channel, webhook), channel, webhook);
     let (media_type, body) = if webhook == Webhook::Events {

@@ -325,13 +325,9 @@ impl Names {
     }
 }
 
-/// What is wrong with the values of a request that somebody describes, a line each: those that Twilio never sends.
+/// What is wrong with a value that Twilio never sends as this parameter, and what to write; `None` for one that it may send.
 #[must_use]
-pub fn never_sent<'f>(fields: impl IntoIterator<Item = (&'f str, &'f str)>) -> Vec<String> {
-    let judged = fields
-        .into_iter()
-        .filter_map(|(name, value)| judge(name, value, Standing::Request));
-    judged
-        .map(|fault| format!("{}; {}", fault.message, fault.help))
-        .collect()
+pub fn never_sent(parameter: &str, value: &str) -> Option<String> {
+    let fault = judge(parameter, value, Standing::Request)?;
+    Some(format!("{}; {}", fault.message, fault.help))
 }

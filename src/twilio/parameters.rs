@@ -354,6 +354,11 @@ pub(crate) fn check_name(name: &str) -> Option<NameProblem> {
     PARAMETERS.check_name(name)
 }
 
+/// Another parameter whose name differs by letter case only, as `sessionStatus` does from `SessionStatus`.
+pub(crate) fn in_other_case(name: &str) -> Option<&'static str> {
+    all().find(|other| *other != name && other.eq_ignore_ascii_case(name))
+}
+
 /// The names of all parameters of Twilio's, but for families.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     PARAMETERS.names()

@@ -7,7 +7,7 @@ use super::{Fault, Standing, UNKNOWN_VALUE, Value, WRONG_CASE, quoted};
 use crate::table::diagnostic::Severity;
 use crate::table::remedy::{NewText, Remedy, one_of};
 use crate::twilio::characters::named;
-use crate::twilio::parameters::{Parameter, ParameterKind};
+use crate::twilio::parameters::{self, Parameter, ParameterKind};
 use crate::twilio::places;
 
 /// What Twilio sends as the `Digits` of a Record that ended because the caller hung up.
@@ -45,6 +45,14 @@ impl Value<'_> {
                 fault.severity = Severity::Error;
             }
             return Some(fault);
+        }
+        if let Some(other) = parameters::in_other_case(self.parameter)
+            && parameters::get(other).values.contains(&self.text)
+        {
+            let (parameter, text) = (self.parameter, self.text);
+            let message = format!("`{parameter}` is never \"{text}\", but `{other}` is");
+            let help = format!("did you mean `{other}`? It is another parameter");
+            return Some(Fault::warning(&WRONG_CASE, message, help));
         }
         if known.open {
             return None;
