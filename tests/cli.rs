@@ -554,7 +554,7 @@ fn the_tables_with_tests_are_right_and_tested_whole() {
         ),
         (
             "tests/tables/dialogues/responses.toml",
-            ": 21 routes, 11 tests, nothing wrong\n11 tests, 100 % of routes and conditions reached\n",
+            ": 22 routes, 12 tests, nothing wrong\n12 tests, 100 % of routes and conditions reached\n",
         ),
     ] {
         let coverage = ["--deny-warnings", "--coverage", "--fail-under", "100"];
