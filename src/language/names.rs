@@ -12,6 +12,7 @@ use super::menus::Menu;
 use super::schedules::Passing;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
+use crate::table::directory::{Directory, Row};
 use crate::table::problems::{Problems, Value, did_you_mean};
 use crate::table::reply::template::Text;
 use crate::table::reply::{Attribute, Reply};
@@ -378,6 +379,16 @@ impl Fixed {
         }
         let (directory, column) = text.plain_column()?;
         Some(Self::Column(directory.name().to_owned(), column))
+    }
+
+    /// What it is in a row of a directory; `None` when it is a column of another one.
+    pub(super) fn in_row<'a>(&'a self, directory: &'a Directory, row: Row) -> Option<&'a str> {
+        match self {
+            Self::Literal(literal) => Some(literal),
+            Self::Column(name, column) => {
+                (name == directory.name()).then(|| directory.cell(row, *column))
+            }
+        }
     }
 }
 

@@ -324,13 +324,10 @@ fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
         let directory = &file.directory;
         let (line, _) = problems.file().position(span.start);
         let wrong = directory.cells(*column).filter_map(|(row, _)| {
-            let in_row = |fixed| match fixed {
-                &Fixed::Literal(ref literal) => Some(literal.as_str()),
-                Fixed::Column(other, column) => {
-                    (other == name).then(|| directory.cell(row, *column))
-                }
-            };
-            let pair = (in_row(voice)?, in_row(language)?);
+            let pair = (
+                voice.in_row(directory, row)?,
+                language.in_row(directory, row)?,
+            );
             // An empty cell leaves its attribute out.
             if pair.0.is_empty() || pair.1.is_empty() {
                 return None;
