@@ -10,7 +10,9 @@ pub mod directory;
 pub mod guard;
 mod index;
 pub mod intercept;
+pub mod preview;
 pub(crate) mod problems;
+pub mod reason;
 pub mod reply;
 pub mod schedule;
 pub mod twiml;
@@ -158,6 +160,17 @@ impl Table {
             Channel::Voice => &self.default.voice,
             Channel::Message => &self.default.message,
         }
+    }
+
+    /// The parameters that conditions of routes and intercepts ask for, by the names under which they stand there.
+    #[must_use]
+    pub fn asked(&self) -> BTreeSet<&str> {
+        let routes = self.routes.iter().map(|route| &route.when);
+        let whens = routes.chain(self.intercepts.iter().map(|intercept| &intercept.when));
+        let alternatives = whens.flat_map(|when| &when.alternatives);
+        let conditions = alternatives.flat_map(|alternative| &alternative.conditions);
+        let names = conditions.flat_map(|condition| condition.subject.parameters());
+        names.map(|name| &**name).collect()
     }
 
     /// Every route in file order with why it does not answer; `None` means that it would.

@@ -38,12 +38,11 @@ pub(crate) struct Counter<'t> {
 impl<'t> Counter<'t> {
     /// Days and hours are those of this zone's wall clock. With a table more is known of its numbers.
     pub(crate) fn new(zone: TimeZone, table: Option<&'t Table>) -> Self {
-        let view = table.map(TableView::of);
         Self {
             figures: Figures::new(zone.iana_name().unwrap_or("UTC")),
             zone,
-            asked: view.as_ref().map(TableView::asked).unwrap_or_default(),
-            table: view,
+            asked: table.map(Table::asked).unwrap_or_default(),
+            table: table.map(TableView::of),
             pinned: table.map(Pinned::of),
             latest: Latest::default(),
             hasher: RandomState::new(),

@@ -1,6 +1,5 @@
-//! What a table adds to the figures: names for numbers, which routes are for a number, and which parameters it asks for.
+//! What a table adds to the figures: names for numbers, and which routes are for a number.
 
-use std::collections::BTreeSet;
 use std::ptr;
 
 use jiff::Timestamp;
@@ -57,16 +56,6 @@ impl<'t> TableView<'t> {
             .filter(|route| route.when.alternatives.iter().any(is_for))
             .map(|route| &*route.name)
             .collect()
-    }
-
-    /// The parameters that conditions of routes and intercepts ask for, by the names that `--journal-values` takes.
-    pub(crate) fn asked(&self) -> BTreeSet<&'t str> {
-        let intercepts = self.table.intercepts.iter();
-        let intercepts = intercepts.flat_map(|intercept| &intercept.when.alternatives);
-        let of_intercepts = intercepts.flat_map(|alternative| &alternative.conditions);
-        let all = conditions(self.table).chain(of_intercepts);
-        let names = all.flat_map(|condition| condition.subject.parameters());
-        names.map(|name| &**name).collect()
     }
 }
 

@@ -21,6 +21,7 @@ use strum::{EnumMessage, IntoStaticStr, VariantArray};
 
 pub use self::lock_free::RouteCounters;
 use self::lock_free::{CounterPer, Histogram, RoutesByName, variants};
+use crate::service::last_hour::Counts;
 use crate::service::refusal::Refusal;
 use crate::table::Table;
 use crate::table::answer::Answer;
@@ -147,14 +148,7 @@ impl Default for Metrics {
                 to,
                 "guard_answers",
                 "Requests that the loop guard answered, by reason",
-                GuardReason::OF_MACHINES
-                    .into_iter()
-                    .chain([
-                        GuardReason::Replies(0),
-                        GuardReason::Relays(0),
-                        GuardReason::SameCall(0),
-                    ])
-                    .map(|verdict| (verdict.word(), vec![("reason", verdict.word())])),
+                GuardReason::ALL.map(|reason| (reason.word(), vec![("reason", reason.word())])),
             ),
             interactions: CounterPer::new(
                 to,
@@ -266,6 +260,23 @@ impl Metrics {
         self.last_reload_successful.set(1);
         let seconds = now.as_duration().as_secs_f64();
         self.last_reload_success.set(seconds);
+    }
+
+    /// How many answers there were since the start, by the route that answered.
+    #[must_use]
+    pub fn answers(&self) -> Counts {
+        self.answers.counts()
+    }
+
+    /// Until when the certificate in use is valid; `None` without TLS.
+    #[must_use]
+    pub fn certificate_expiry(&self) -> Option<Timestamp> {
+        let seconds = self.certificate_expiry.get(&[])?.get();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it was made from a timestamp"
+        )]
+        Timestamp::from_second(seconds as i64).ok()
     }
 
     /// Whether anything on disk is not in use, because it is bad or waits to be asked for.

@@ -33,7 +33,7 @@ use crate::service::metrics::Metrics;
 use crate::service::{platform, systemd};
 use crate::table::Table;
 
-pub use self::compile::{First, Problem, first, is_good};
+pub use self::compile::{Finding, First, Problem, first, is_good};
 pub use self::sources::TableFiles;
 pub use self::state::{Origin, Part, ReloadOutcome, State};
 pub use self::watched::Watched;
@@ -90,6 +90,10 @@ impl Reloads {
 ///
 /// The system gives no thread.
 pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
+    let warnings = Finding::all(&first.warnings, setup.show_numbers);
+    let problem = first.problem.as_ref();
+    let problem = problem.map(|problem| problem.findings(setup.show_numbers));
+    let findings = [warnings.clone(), problem.unwrap_or_default()].concat();
     let state = State {
         routes: setup.live.load().table.routes().len(),
         hash: first.sources.hash(),
@@ -105,6 +109,7 @@ pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
             Origin::File => Timestamp::now(),
             Origin::LastGood { kept } => kept,
         },
+        findings: findings.clone(),
     };
     let metrics = &setup.metrics;
     metrics.table_was_read(&state.hash, state.succeeded);
@@ -118,6 +123,8 @@ pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
         quiet: QuietFiles::new(&first.attempted),
         attempted: first.attempted,
         table: state.last.clone(),
+        warnings,
+        findings,
         retired: Vec::new(),
         state: publish,
         asks,
@@ -126,10 +133,7 @@ pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
         .name("reload".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            compile::log(&first.warnings, reloader.setup.show_numbers);
-            if let Some(problem) = first.problem {
-                problem.log(reloader.setup.show_numbers);
-            }
+            compile::log(&reloader.findings);
             reloader.run();
         })?;
     Ok(Reloads {
@@ -150,6 +154,10 @@ struct Reloader {
     quiet: QuietFiles,
     /// How the last try to put the table in use went.
     table: ReloadOutcome,
+    /// What only looks wrong with the table in use.
+    warnings: Vec<Finding>,
+    /// What was found when the table was last read.
+    findings: Vec<Finding>,
     /// What was replaced. It is freed here, once the last request has let go of it, since freeing a large table takes
     /// its time.
     retired: Vec<Arc<Live>>,
@@ -294,7 +302,8 @@ impl Reloader {
         let compiled = match compiled {
             Ok(compiled) => compiled,
             Err(problem) => {
-                problem.log(self.setup.show_numbers);
+                self.findings = problem.findings(self.setup.show_numbers);
+                compile::log(&self.findings);
                 self.table = ReloadOutcome::Failed {
                     errors: problem.errors(),
                     parts: vec![Part::Table],
@@ -309,12 +318,14 @@ impl Reloader {
         }
         let table = match compiled {
             Some(compiled) => {
-                compile::log(&compiled.warnings, self.setup.show_numbers);
+                self.warnings = Finding::all(&compiled.warnings, self.setup.show_numbers);
+                compile::log(&self.warnings);
                 self.rows = compiled.rows;
                 Arc::new(compiled.table)
             }
             None => Arc::clone(&self.setup.live.load().table),
         };
+        self.findings.clone_from(&self.warnings);
         for source in &mut sources.0 {
             source.may_be_half_written = false;
         }
@@ -424,6 +435,11 @@ impl Reloader {
             metrics.table_was_read(&hash, now);
         }
         metrics.reloaded(outcome == ReloadOutcome::Good);
+        let certificate = self.setup.certificate.as_ref();
+        let certificate = certificate.and_then(|watched| watched.problem.as_deref());
+        let others = [self.setup.secrets.problem.as_deref(), certificate];
+        let others = others.into_iter().flatten().map(Finding::problem);
+        let findings = self.findings.iter().cloned().chain(others).collect();
         self.state.send_modify(|state| {
             if is_table_live {
                 state.origin = Origin::File;
@@ -431,6 +447,7 @@ impl Reloader {
                 (state.routes, state.hash) = (routes, hash);
             }
             state.last = outcome;
+            state.findings = findings;
             metrics.degraded(state.is_degraded());
         });
         self.log_last_good();

@@ -1,18 +1,12 @@
-//! The page: one file that fetches nothing and runs nothing.
-//!
-//! Every text from outside goes through [`shown`](crate::commands::output::shown) and is escaped. The content security
-//! policy is the second line of defence: nothing is fetched, no script runs, and only our style applies, by its hash.
+//! The page: the figures as one file for a browser.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
-use quick_xml::escape::escape;
-use sha2::{Digest as _, Sha256};
 
 use super::charts;
 use super::sheet::{self, Key, SheetTable, hour_name};
 use crate::commands::output::figure;
 use crate::journal::figures::{Count, Figures, Quiet};
+use crate::service::html::{self, Html, element, text, text_in, void};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -37,33 +31,17 @@ pub(super) fn page(figures: &Figures, zone: &TimeZone) -> String {
         period => format!("{TITLE}, {period}"),
     };
     let heading = sheet::heading(figures, zone);
-    let html = [head(&title), body(figures, &title, &heading)];
-    let Html(html) = element(r#"html lang="en""#, html);
-    ["<!DOCTYPE html>\n", &html, "\n"].concat()
-}
-
-fn head(title: &str) -> Html {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
-    );
-    let policy = format!(r#"<meta http-equiv="Content-Security-Policy" content="{policy}"/>"#);
-    let named = [
-        ("viewport", "width=device-width, initial-scale=1"),
-        ("color-scheme", "light dark"),
-        ("referrer", "no-referrer"),
-        ("robots", "noindex"),
+    // The policy is in the page itself, which comes as a file.
+    let policy = html::policy(STYLE, "form-action 'none'");
+    let policy = [
+        ("http-equiv", "Content-Security-Policy"),
+        ("content", &policy),
     ];
-    let named =
-        named.map(|(name, content)| Html(format!(r#"<meta name="{name}" content="{content}"/>"#)));
-    let title = text_in("title", title);
-    let style = element("style", [Html(STYLE.to_owned())]);
-    let parts = [Html(r#"<meta charset="utf-8"/>"#.to_owned()), Html(policy)];
-    let parts = parts.into_iter().chain(named).chain([title, style]);
-    element("head", parts)
+    let meta = vec![void("meta", &policy)];
+    html::page(&title, STYLE, meta, body(figures, &title, &heading))
 }
 
-fn body(figures: &Figures, title: &str, heading: &str) -> Html {
+fn body(figures: &Figures, title: &str, heading: &str) -> Vec<Html> {
     // A date is not to be broken at its dashes.
     let words = title.split(' ');
     let words = words.flat_map(|word| [text_in(r#"span class="whole""#, word), text(" ")]);
@@ -78,7 +56,7 @@ fn body(figures: &Figures, title: &str, heading: &str) -> Html {
         " from its journal. No caller’s number is on this page."
     );
     body.push(text_in("footer", footer));
-    element("body", body)
+    body
 }
 
 fn main(figures: &Figures) -> Vec<Html> {
@@ -236,24 +214,4 @@ fn quiet(quiet: &Quiet) -> Html {
     let notes = sheet::quiet_notes(quiet).into_iter();
     parts.extend(notes.map(|note| text_in(NOTE, &note)));
     element("section", parts)
-}
-
-/// Elements and texts as they stand in the page.
-struct Html(String);
-
-/// An element with what is in it. The tag has the attributes, which are constants of ours like its name.
-fn element(tag: &'static str, content: impl IntoIterator<Item = Html>) -> Html {
-    let name = tag.split(' ').next().unwrap_or(tag);
-    let mut html = format!("<{tag}>");
-    html.extend(content.into_iter().map(|Html(part)| part));
-    Html(html + "</" + name + ">")
-}
-
-/// An element with a text.
-fn text_in(tag: &'static str, content: &str) -> Html {
-    element(tag, [text(content)])
-}
-
-fn text(text: &str) -> Html {
-    Html(escape(text).into_owned())
 }

@@ -13,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use strum::VariantArray;
 
+use crate::service::last_hour::Counts;
 use crate::table::answer::Answer;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::{DEFAULT, Table};
@@ -149,6 +150,15 @@ impl RoutesByName {
             loop_guard: self.counter(LOOP_GUARD),
             by_name: self.clone(),
         }
+    }
+
+    /// How often each has answered.
+    pub(super) fn counts(&self) -> Counts {
+        let counters = self.locked();
+        let counts = counters.iter();
+        counts
+            .map(|(name, counter)| (name.clone(), counter.get()))
+            .collect()
     }
 
     /// The counter of a name, made when there is none.

@@ -38,11 +38,11 @@ impl Problem {
         }
     }
 
-    /// Logs an event for each diagnostic.
-    pub(super) fn log(&self, show_numbers: bool) {
+    /// What is wrong; `show_numbers` leaves numbers unmasked.
+    pub(super) fn findings(&self, show_numbers: bool) -> Vec<Finding> {
         match self {
-            Self::Diagnostics(_, diagnostics) => log(diagnostics, show_numbers),
-            Self::Unusable(reason) => error!("{reason}"),
+            Self::Diagnostics(_, diagnostics) => Finding::all(diagnostics, show_numbers),
+            Self::Unusable(reason) => vec![Finding::problem(reason)],
         }
     }
 }
@@ -88,49 +88,107 @@ pub(super) fn compile_tested(files: &TableFiles) -> (Sources, Result<Compiled, P
 pub fn is_good(files: &TableFiles, show_numbers: bool) -> bool {
     match compile_tested(files).1 {
         Ok(compiled) => {
-            log(&compiled.warnings, show_numbers);
+            log(&Finding::all(&compiled.warnings, show_numbers));
             true
         }
         Err(problem) => {
-            problem.log(show_numbers);
+            log(&problem.findings(show_numbers));
             false
         }
     }
 }
 
-/// Logs diagnostics, an event each, without the lines of the file; `show_numbers` leaves numbers unmasked.
-pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
-    let shown = |text: &str| {
-        if show_numbers {
-            text.to_owned()
-        } else {
-            with_numbers_masked(text)
+/// Something that is wrong with what is on disk, or that looks wrong: for the log and for people who look from elsewhere.
+/// Has no line of a file in it, and numbers masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether it keeps what is on disk from going live.
+    pub is_error: bool,
+    /// The file, the line and the column; `None` where it is not about a place.
+    pub place: Option<(String, usize, usize)>,
+    /// The code of the check, empty without one.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; may be empty.
+    pub help: String,
+    error_number: Option<u32>,
+}
+
+impl Finding {
+    /// Diagnostics, the errors first, since they say why a table did not go live; `show_numbers` leaves numbers unmasked.
+    pub(super) fn all(diagnostics: &[Diagnostic], show_numbers: bool) -> Vec<Self> {
+        let shown = |text: &str| {
+            if show_numbers {
+                text.to_owned()
+            } else {
+                with_numbers_masked(text)
+            }
+        };
+        let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+        let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics.iter().partition(is_error);
+        let findings = errors.into_iter().chain(warnings).take(MOST_LOGGED);
+        let mut findings: Vec<Self> = findings
+            .map(|diagnostic| {
+                let (line, column) = diagnostic.file.position(diagnostic.span.start);
+                Self {
+                    is_error: is_error(&diagnostic),
+                    place: Some((diagnostic.file.name.clone(), line, column)),
+                    code: diagnostic.check.code,
+                    message: shown(&diagnostic.message),
+                    help: shown(&diagnostic.help),
+                    error_number: diagnostic.error_number,
+                }
+            })
+            .collect();
+        let more = diagnostics.len().saturating_sub(MOST_LOGGED);
+        if more > 0 {
+            let message = format!("{more} more are wrong; `check` shows all of them");
+            findings.push(Self {
+                is_error: false,
+                ..Self::problem(&message)
+            });
         }
-    };
-    // The errors first: they say why the table did not go live.
-    let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics
-        .iter()
-        .partition(|diagnostic| diagnostic.severity == Severity::Error);
-    for diagnostic in errors.into_iter().chain(warnings).take(MOST_LOGGED) {
-        let (line, column) = diagnostic.file.position(diagnostic.span.start);
-        let code = diagnostic.check.code;
-        let file = diagnostic.file.name.as_str();
-        let help = shown(&diagnostic.help);
-        let message = shown(&diagnostic.message);
-        let error_number = diagnostic.error_number;
-        match diagnostic.severity {
-            Severity::Error => {
+        findings
+    }
+
+    /// An error of which only this sentence is known.
+    pub(super) fn problem(message: &str) -> Self {
+        Self {
+            is_error: true,
+            place: None,
+            code: "",
+            message: message.to_owned(),
+            help: String::new(),
+            error_number: None,
+        }
+    }
+
+    /// Logs an event.
+    fn log(&self) {
+        let Self {
+            code,
+            message,
+            help,
+            error_number,
+            ..
+        } = self;
+        match (&self.place, self.is_error) {
+            (Some((file, line, column)), true) => {
                 error!(file, line, column, code, help, error_number, "{message}");
             }
-            Severity::Warning => {
+            (Some((file, line, column)), false) => {
                 warn!(file, line, column, code, help, error_number, "{message}");
             }
+            (None, true) => error!("{message}"),
+            (None, false) => warn!("{message}"),
         }
     }
-    let more = diagnostics.len().saturating_sub(MOST_LOGGED);
-    if more > 0 {
-        warn!(more, "more is wrong; `check` shows all of it");
-    }
+}
+
+/// Logs findings, an event each.
+pub(super) fn log(findings: &[Finding]) {
+    findings.iter().for_each(Finding::log);
 }
 
 /// What is known of the first table of a service.

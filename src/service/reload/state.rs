@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use strum::Display;
 
+use super::compile::Finding;
+
 /// What monitoring, `/readyz` and systemd are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
@@ -19,6 +21,8 @@ pub struct State {
     pub last: ReloadOutcome,
     /// When a table was last put in use, or found to be as it is in use.
     pub succeeded: Timestamp,
+    /// What is wrong with what is on disk, or looks wrong.
+    pub findings: Vec<Finding>,
 }
 
 /// Where a table came from.
