@@ -9,7 +9,8 @@ use super::menus::note_menu;
 use super::names::{Fixed, Reader, VoiceCells};
 use super::texts::FRAGILE_DEFAULT;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, choice};
+use crate::table::problems::{Key, Problems, Value};
+use crate::table::remedy::choice;
 use crate::table::reply::template::Piece;
 use crate::table::reply::{Element, Node};
 use crate::table::twiml;
@@ -253,12 +254,11 @@ fn check_voice(reader: &mut Reader<'_>, written: &Written<'_>) {
     let [voice, language] = [voice, language].map(|one| Fixed::of(&one.value));
     if let (Some(voice), Some(language)) = (voice, language) {
         let span = place.clone();
-        let cells = VoiceCells {
+        reader.uses.voices.push(VoiceCells {
             voice,
             language,
             span,
-        };
-        reader.uses.voices.push(cells);
+        });
     }
 }
 

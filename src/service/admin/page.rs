@@ -166,7 +166,7 @@ impl Page<'_> {
         let urls = self.responder.public_urls.iter().map(ToString::to_string);
         let urls = urls.collect::<Vec<_>>().join(", ");
         let since = self.state.map(|state| self.moment(state.succeeded));
-        let reload = self.state.map(|state| state.to_string());
+        let reload = self.state.map(ToString::to_string);
         let rows = [
             ("In use since", since.unwrap_or_default()),
             ("Table", reload.unwrap_or_default()),
@@ -272,7 +272,11 @@ impl Page<'_> {
                 }
                 Subject::Column { .. } => false,
             };
-            if is_own { words } else { self.masked(&words, "") }
+            if is_own {
+                words
+            } else {
+                self.masked(&words, "")
+            }
         });
         let mut conditions: Vec<String> = step.into_iter().chain(when).collect();
         if conditions.is_empty() {
@@ -348,7 +352,7 @@ impl Page<'_> {
         let acts = "what follows, as in: 1 w 42# busy";
         fields.extend(input("then", ACTS, given(ACTS), acts, &[]));
         fields.push(text_in(r#"button type="submit""#, "Ask"));
-        element(r##"form method="get" action="/#ask""##, fields)
+        element(r#"form method="get" action="/#ask""#, fields)
     }
 
     /// The parameters that the form asks for: the two numbers, the text, and those that conditions ask for.

@@ -260,7 +260,7 @@ impl Text {
     }
 }
 
-/// A part of a text as the table has it: where it stands, and what it says when it is `{{ … }}`.
+/// A part of a text: its place, and what it says when it is `{{ … }}`.
 type Part = (Range<usize>, Option<Field>);
 
 /// The parts of a text in order: `{{ … }}`, each with what it says, and what stands between them.
