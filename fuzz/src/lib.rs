@@ -88,6 +88,10 @@ pub fn table(bytes: &[u8]) {
                 .iter()
                 .chain(&failed_tests)
                 .for_each(check_diagnostic);
+            // What `[extra]` adds to TwiML is not in the vocabulary.
+            if text.contains("extra") {
+                return;
+            }
             for form in [
                 "CallSid=CA1&Called=%2B15005550006",
                 "MessageSid=SM1&To=%2B15005550006&Body=hi",

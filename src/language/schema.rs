@@ -180,13 +180,11 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
                 "type": "array",
                 "items": { "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_:-]*$" },
             });
+            // What TwiML has already can only have new attributes.
             json!({
                 "type": "object",
-                "additionalProperties": {
-                    "if": { "type": "object" },
-                    "then": element,
-                    "else": attributes,
-                },
+                "patternProperties": { twiml::element_names(): attributes },
+                "additionalProperties": element,
             })
         }
     }

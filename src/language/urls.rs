@@ -101,9 +101,8 @@ fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
     let Some(wanted) = wanted(slot).filter(|_| !page.contains(FILLED)) else {
         return false;
     };
-    let name = page
-        .strip_prefix('/')
-        .map(|name| name.strip_suffix('/').unwrap_or(name));
+    // What stands before the name may be a prefix that a reverse proxy takes off.
+    let name = page.strip_suffix('/').unwrap_or(page).rsplit('/').next();
     let webhook = name.and_then(Webhook::from_name);
     let is_of_table = page.is_empty() || webhook.is_some_and(Webhook::wants_document);
     let page = if page.is_empty() { "?…" } else { page };

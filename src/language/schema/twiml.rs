@@ -39,6 +39,15 @@ pub(super) fn define(definitions: &mut Map<String, Value>) {
     definitions.insert("defaults".to_owned(), defaults());
 }
 
+/// A pattern for the names of all elements.
+pub(super) fn element_names() -> String {
+    let channels = Channel::ALL.into_iter();
+    let mut names: Vec<&str> = channels.flat_map(vocabulary::element_names).collect();
+    names.sort_unstable();
+    names.dedup();
+    format!("^({})$", any_of(names, escaped))
+}
+
 /// One element: its content under its own name, beside its attributes.
 fn element(channel: Channel, key: &str, spec: &ElementSpec) -> Value {
     let attributes = spec.attributes.iter();
