@@ -52,7 +52,7 @@ pub(in crate::commands) struct Arguments {
     /// Private key of the certificate in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Address for /livez, /readyz and /metrics
+    /// Address for health, metrics and a page for people
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<ListenAddress>,
     /// Answer /livez and /readyz next to the webhooks, too
