@@ -43,7 +43,6 @@ use toml::de::DeTable;
 use self::directory_file::Places;
 use self::names::{Names, Uses, first_places};
 use self::schedules::Passing;
-use self::table_tests::RanTest;
 use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
 use crate::table::intercept::Intercept;
@@ -54,6 +53,7 @@ use crate::twilio::parameters;
 pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
+pub use self::table_tests::RanTest;
 pub use self::values::never_sent;
 
 /// A table that may go live, and what was found about it.
@@ -68,15 +68,17 @@ pub struct Compiled {
     pub failed_tests: Vec<Diagnostic>,
     /// How many rows each directory file has, by the path that the table has for it.
     pub rows: BTreeMap<String, usize>,
+    /// The operator's own query fields.
+    pub own_parameters: BTreeSet<String>,
     tests: Vec<RanTest>,
     passing: Vec<Passing>,
 }
 
 impl Compiled {
-    /// How many tests the table has.
+    /// Its tests, in the order of the file.
     #[must_use]
-    pub fn tests(&self) -> usize {
-        self.tests.len()
+    pub fn tests(&self) -> &[RanTest] {
+        &self.tests
     }
 
     /// Warnings about the days of schedules that have passed more than a month before this moment, in no order: last week's
@@ -146,6 +148,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
             warnings: problems.into_sorted(),
             failed_tests,
             rows: names.rows(),
+            own_parameters: names.own_parameters,
             tests,
             passing: names.passing,
         }),

@@ -13,6 +13,7 @@ pub mod listen_address;
 pub mod listener;
 pub mod live;
 pub mod metrics;
+mod other_protocol;
 pub(crate) mod platform;
 mod receive;
 mod refusal;

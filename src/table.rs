@@ -23,6 +23,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use smallvec::smallvec;
+
 use self::directory::BoundRow;
 use self::guard::Limits;
 use self::index::Index;
@@ -167,9 +169,8 @@ impl Table {
         let whens = routes.chain(self.intercepts.iter().map(|intercept| &intercept.when));
         let alternatives = whens.flat_map(|when| &when.alternatives);
         let conditions = alternatives.flat_map(|alternative| &alternative.conditions);
-        conditions
-            .map(|condition| condition.subject.parameter())
-            .collect()
+        let names = conditions.flat_map(|condition| condition.subject.parameters());
+        names.map(|name| &**name).collect()
     }
 
     /// Every route in file order with why it does not answer; `None` means that it would.
@@ -210,11 +211,15 @@ impl Table {
         let conditions = route.when.alternatives.first();
         let conditions = conditions.map_or(&[][..], |first| &first.conditions);
         let positions = self.index.candidates_for(|subject| match subject {
-            None => Some(route.step()),
-            Some(subject) => {
-                let mut on_it = conditions.iter().filter(|one| one.subject == *subject);
-                on_it.find_map(|condition| condition.demand.start())
-            }
+            None => Some(smallvec![route.step()]),
+            Some(subject) => conditions.iter().find_map(|condition| {
+                let places = condition.subject.places_of(subject)?;
+                let start = condition.demand.start()?;
+                places
+                    .iter()
+                    .map(|place| start.get(*place).copied())
+                    .collect()
+            }),
         });
         positions.map(|position| (position, &self.routes[position]))
     }

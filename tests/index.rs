@@ -68,10 +68,10 @@ fn directories() -> Vec<Arc<Directory>> {
     ]
     .into_iter()
     .map(|keys| {
-        let mut directory = Directory::new("d", vec!["cell".to_owned()]);
+        let mut directory = Directory::new("d", vec!["key".to_owned(), "cell".to_owned()], vec![0]);
         for (place, key) in keys.iter().enumerate() {
             let cell = VALUES[place % VALUES.len()];
-            directory.add(key, [cell]).expect("keys that differ");
+            directory.add([*key, cell]).expect("keys that differ");
         }
         Arc::new(directory)
     })
@@ -112,13 +112,13 @@ fn subject(
     let parameter = prop::sample::select(parameters.to_vec());
     let binding = (parameter.clone(), directory(all)).prop_map(|(parameter, directory)| {
         Box::new(Binding {
-            parameter: parameter.into(),
+            parameters: parameter.into(),
             directory,
         })
     });
     prop_oneof![
-        6 => parameter.prop_map(|name| Subject::Parameter(name.into())),
-        1 => binding.prop_map(|binding| Subject::Column { binding, column: 0 }),
+        6 => parameter.prop_map(|name| Subject::Parameters(name.into())),
+        1 => binding.prop_map(|binding| Subject::Column { binding, column: 1 }),
     ]
 }
 

@@ -76,7 +76,7 @@ fn the_file_of_options_has_them_all_and_sets_none() {
         assert!(line.is_empty() || line.starts_with('#'), "{line}");
     }
     // What the unit and the sockets decide, and what is for trying things out.
-    let elsewhere: BTreeSet<String> = ["config", "listen", "admin", "state-dir", "allow-unsigned"]
+    let elsewhere: BTreeSet<String> = ["table", "listen", "admin", "state-dir", "allow-unsigned"]
         .into_iter()
         .map(variable)
         .collect();

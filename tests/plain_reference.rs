@@ -126,7 +126,7 @@ async fn ask_all(routes: &[Route], requests: &[Asked]) -> Result<(), TestCaseErr
 fn explained(folder: &Folder, text: &str, asked: &Asked) -> Value {
     let table = folder.write("responses.toml", text);
     let mut command = program();
-    command.args(["explain", "--format", "json", "--config"]);
+    command.args(["explain", "--format", "json", "--table"]);
     command.arg(table);
     command.args(["--webhook", asked.webhook.as_str(), "--at", asked.moment]);
     let mut steps = asked.query.iter().filter(|(name, _)| *name == "step");
@@ -151,13 +151,25 @@ fn tells(reason: &str, why: &Why, plain: &Plain<'_>) -> bool {
         Why::Session => reason.starts_with("it opens a session"),
         Why::Conditions(failing) => {
             let told: Vec<&str> = reason.split("; and ").collect();
-            let is_told = |(told, (subject, value)): (&&str, &(String, String))| {
-                let is = match value.as_str() {
-                    "" => format!("{subject} is absent"),
-                    value => format!("{subject} is {value:?}"),
-                };
-                let rest = told.strip_prefix(&*is).unwrap_or_default();
-                rest.starts_with(", expected ") || rest.starts_with(" (read from ")
+            let is_told = |(told, (subject, values)): (&&str, &(String, Vec<String>))| {
+                let rest = told.strip_prefix(&format!("{subject} is "));
+                let mut rest = rest.unwrap_or_default();
+                let are_told = values.iter().all(|value| {
+                    let is = match value.as_str() {
+                        "" => "absent".to_owned(),
+                        value => format!("{value:?}"),
+                    };
+                    let Some(after) = rest.strip_prefix(&*is) else {
+                        return false;
+                    };
+                    let alias = after.strip_prefix(" (read from ");
+                    let after = alias
+                        .and_then(|alias| alias.split_once(')'))
+                        .map_or(after, |of| of.1);
+                    rest = after.strip_prefix(", ").unwrap_or_default();
+                    true
+                });
+                are_told && rest.starts_with("expected ")
             };
             told.len() == failing.len() && told.iter().zip(failing).all(is_told)
         }

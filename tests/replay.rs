@@ -406,13 +406,7 @@ fn an_edit_is_tried_on_what_the_service_has_recorded() {
         path.to_str().expect("UTF-8").to_owned()
     };
     let (table, journal) = (path("t.toml"), path("journal"));
-    let arguments = [
-        "--allow-unsigned",
-        "--config",
-        &table,
-        "--journal",
-        &journal,
-    ];
+    let arguments = ["--allow-unsigned", "--table", &table, "--journal", &journal];
     let service = Service::start(&arguments, &[]);
     for (target, form) in [
         (

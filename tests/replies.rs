@@ -800,13 +800,13 @@ fn a_text_is_passed_on_with_all_of_its_pictures_and_nothing_that_is_not_there() 
     for pictures in 0..=10 {
         for body in ["", "Look & see"] {
             let mut pairs = vec![("Called", "+15005550001"), ("Body", body)];
-            let urls = urls[..pictures].iter();
-            pairs.extend(urls.clone().map(|(name, url)| (&**name, &**url)));
-            let mut content: String = urls
-                .map(|(_, url)| format!("<Media>{url}</Media>"))
-                .collect();
+            let mut content = String::new();
             if !body.is_empty() {
-                content.insert_str(0, "<Body>Look &amp; see</Body>");
+                content.push_str("<Body>Look &amp; see</Body>");
+            }
+            for (name, url) in &urls[..pictures] {
+                pairs.push((name, url));
+                content.extend(["<Media>", url, "</Media>"]);
             }
             let message = match &*content {
                 "" => "<Response/>".to_owned(),

@@ -5,6 +5,7 @@
 #[path = "table/plain.rs"]
 mod plain;
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use jiff::Timestamp;
@@ -615,8 +616,9 @@ fn named(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) ->
             let failing = when
                 .failing(request, now)
                 .map(|condition| {
-                    let value = condition.subject.value(request).into_owned();
-                    (condition.subject.to_string(), value)
+                    let values = condition.subject.values(request).into_iter();
+                    let values = values.map(Cow::into_owned).collect();
+                    (condition.subject.to_string(), values)
                 })
                 .collect::<Vec<_>>();
             assert_eq!(first.subject.to_string(), failing[0].0);

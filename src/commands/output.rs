@@ -1,25 +1,40 @@
-//! Writing to the terminal, and figures and texts as people read them. Colours appear only on a terminal, and a reader
-//! that has gone away is no error.
+//! Writing to the terminal, and figures and texts as people read them. Colours appear only on a terminal unless `--color`
+//! says otherwise, and a reader that has gone away is no error.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
 use crate::service::html::is_plain;
 pub(super) use crate::service::html::{figure, shown};
+/// Decides for all that is written from here on whether it has colours.
+pub(super) fn color(choice: clap::ColorChoice) {
+    let choice = match choice {
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// Whether standard error has colours.
+pub(super) fn complains_in_color() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
 
 /// Writes a line of a result byte for byte. A closed pipe ends the output, not the program.
 pub(super) fn print(text: &str) {
     write(io::stdout().lock(), text);
 }
 
-/// Writes a line of a result, with its colours if standard output is a terminal.
+/// Writes a line of a result, with its colours if standard output has any.
 pub(super) fn print_coloured(text: &str) {
     write(anstream::stdout().lock(), text);
 }
 
-/// Writes a line to standard error, with its colours if that is a terminal.
+/// Writes a line to standard error, with its colours if that has any.
 pub(super) fn complain(text: &str) {
     write(anstream::stderr().lock(), text);
 }

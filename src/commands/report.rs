@@ -23,20 +23,23 @@ use crate::table::Table;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The folder of the journal
+    /// Read the requests from the journal in this folder
     #[arg(long, value_name = "DIR")]
     journal: PathBuf,
-    /// The table, for names and for numbers that never came [default: responses.toml, if there]
-    #[arg(long, value_name = "FILE")]
+    /// Take names, and numbers that never came, from this table [default: responses.toml, if there]
+    #[arg(short, long, value_name = "FILE")]
     table: Option<PathBuf>,
-    /// Write a page for a browser, too
+    /// List the numbers of this table that nobody asked for, as with --table
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Write the report to this file as well, as a page for a browser
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// The zone of hours and weekdays, as in Europe/Berlin
+    /// Count hours and weekdays in this zone, such as Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
     timezone: TimeZone,
-    /// How to print
-    #[arg(long, value_enum, default_value = "human")]
+    /// Print as human or json
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "human")]
     format: Format,
     #[command(flatten)]
     limit: DirectoryLimit,
@@ -47,7 +50,8 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let table = table(arguments.table.as_deref(), arguments.limit)?;
+    let path = arguments.file.as_ref().or(arguments.table.as_ref());
+    let table = table(path.map(PathBuf::as_path), arguments.limit)?;
     let counter = Counter::new(arguments.timezone.clone(), table.as_ref());
     let figures = count(counter, &arguments.journal)?;
     if let Some(path) = &arguments.html {

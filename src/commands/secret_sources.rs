@@ -18,7 +18,7 @@ const CREDENTIAL: &str = "twilio-auth-token";
 /// Where the secrets are that requests are signed with.
 #[derive(Debug, clap::Args)]
 pub(super) struct SecretSources {
-    /// File with one secret per line: TOKEN, or AC… TOKEN
+    /// Read secrets from this file: TOKEN or AC… TOKEN per line
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     pub(super) auth_token_file: Vec<PathBuf>,
 }
@@ -46,7 +46,7 @@ impl SecretSources {
 /// Where the keys are that stand in the path of the voice webhooks.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeySources {
-    /// File with the keys of /voice-webhooks/KEY, one per line
+    /// Read keys of /voice-webhooks/KEY from this file, one per line
     #[arg(long, value_name = "FILE", value_delimiter = ',')]
     pub(super) voice_webhooks_key_file: Vec<PathBuf>,
 }

@@ -58,34 +58,49 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     let sockets = Sockets::take()?;
     // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
     let hidden = hide_memory();
+    arguments.urls.check()?;
     let (secrets, access) = secrets(arguments.access)?;
-    let is_unsigned = matches!(access.verification, Verification::AllowUnsigned);
+    let unusual_tokens = match &access.verification {
+        Verification::Signed(secrets) => Some(secrets.unusual()),
+        Verification::AllowUnsigned => None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the service")?;
-    // Before anything takes long: until there is a listener for it, SIGHUP would end the process.
-    let mut hangups = {
+    // Before anything takes long: until there is a listener for it, each of these would end the process.
+    let (mut hangups, user_signals) = {
         let _entered = runtime.enter();
-        signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?
+        let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+        let first = signal(SignalKind::user_defined1()).context("cannot listen for SIGUSR1")?;
+        let second = signal(SignalKind::user_defined2()).context("cannot listen for SIGUSR2")?;
+        (hangups, [("SIGUSR1", first), ("SIGUSR2", second)])
     };
     let files = TableFiles {
-        table: arguments.config,
-        max_directory: arguments.limit.max_directory,
-        state_dir: arguments.state_dir.or_else(state_directory),
+        table: arguments.table.file.path().to_owned(),
+        max_directory: arguments.table.file.option.limit.max_directory,
+        state_dir: arguments.table.state_dir.or_else(state_directory),
     };
     let (table, first) = first_table(&files)?;
     let routes = table.routes().len();
+    let (listening, urls) = (arguments.listening, arguments.urls);
+    let show_numbers = arguments.log.show_numbers;
     let mut service = Responder {
-        out_of_session: arguments.path,
-        public_urls: arguments.public_url,
-        trusted_proxies: arguments.trusted_proxy,
-        show_numbers: arguments.show_numbers,
-        has_health_paths: arguments.health,
+        out_of_session: urls.path,
+        public_urls: urls.public_url,
+        trusted_proxies: urls.trusted_proxy,
+        show_numbers,
+        has_health_paths: listening.health,
         ..Responder::new(Arc::new(table), access)
     };
-    log::start(arguments.log, arguments.log_level, &service.metrics)?;
+    log::start(arguments.log.log, arguments.log.log_level, &service.metrics)?;
     log::log_panics();
+    if let Some(tokens @ 1..) = unusual_tokens {
+        warn!(
+            tokens,
+            "an auth token is not 32 hexadecimal digits, as Twilio's are: it may be cut or mistyped"
+        );
+    }
     if let Err(error) = hidden {
         warn!(%error, "a core dump of this process would contain its secrets");
     }
@@ -94,11 +109,11 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     let (journal, closing) = journal.transpose()?.unzip();
     service.journal = journal;
     let limits = HttpLimits {
-        max_connections: arguments.max_connections,
-        max_body_bytes: arguments.max_body,
+        max_connections: arguments.limits.max_connections,
+        max_body_bytes: arguments.limits.max_body,
         ..HttpLimits::default()
     };
-    let files_of_tls = arguments.tls_cert.zip(arguments.tls_key);
+    let files_of_tls = listening.tls_cert.zip(listening.tls_key);
     let (tls, certificate) = tls(files_of_tls, &service.metrics)?.unzip();
     let setup = Setup {
         files,
@@ -107,14 +122,14 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         live: Arc::clone(&service.live),
         metrics: Arc::clone(&service.metrics),
         is_ending: Arc::clone(&service.is_ending),
-        show_numbers: arguments.show_numbers,
+        show_numbers,
     };
     let outcome = runtime.block_on(async {
         let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let (webhooks, inherited_admin) = sockets.listen()?;
-        let mode = arguments.socket_mode;
-        let mut webhooks = listeners(webhooks, &arguments.listen, mode).await?;
+        let mode = listening.socket_mode;
+        let mut webhooks = listeners(webhooks, &listening.listen, mode).await?;
         if let Some(tls) = tls {
             let plain = webhooks.into_iter();
             webhooks = plain
@@ -122,14 +137,14 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
                 .collect();
         }
         log_addresses(&webhooks, routes);
-        if is_unsigned {
+        if unusual_tokens.is_none() {
             warn!("signatures are not checked: any process on this machine gets an answer");
         }
         let reloads = reload::start(setup, first)
             .context("cannot start the thread that reloads the table")?;
         service.state = Some(reloads.state.clone());
         let service = Arc::new(service);
-        let admin = listeners(inherited_admin, arguments.admin.as_slice(), mode).await?;
+        let admin = listeners(inherited_admin, listening.admin.as_slice(), mode).await?;
         let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
         systemd::ready(&*reloads.state.borrow());
         tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
@@ -139,9 +154,16 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
             }
         });
         let is_ending = Arc::clone(&service.is_ending);
+        for (name, mut signals) in user_signals {
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    info!("{name} changes nothing; SIGHUP asks for a reload");
+                }
+            });
+        }
         let shutdown = async move {
             first_signal(terminate, interrupt).await;
-            keep_accepting(&is_ending, arguments.drain_delay, limits.drain).await;
+            keep_accepting(&is_ending, arguments.limits.drain_delay, limits.drain).await;
         };
         let cut_off = server::run(Purpose::Webhooks, webhooks, service, limits, shutdown).await;
         // The admin listener stays until now, so that the drain can be watched.
@@ -168,17 +190,21 @@ fn secrets(access: AccessOptions) -> Result<(Watched<Access>, Access)> {
 /// table, and with numbers masked.
 fn check(arguments: Arguments) -> Result<Outcome> {
     let metrics = Arc::default();
-    log::start(arguments.log, arguments.log_level, &metrics)?;
+    let show_numbers = arguments.log.show_numbers;
+    log::start(arguments.log.log, arguments.log.log_level, &metrics)?;
     let files = TableFiles {
-        table: arguments.config,
-        max_directory: arguments.limit.max_directory,
+        table: arguments.table.file.path().to_owned(),
+        max_directory: arguments.table.file.option.limit.max_directory,
         state_dir: None,
     };
+    let urls = arguments.urls.check();
+    let urls = urls.inspect_err(|error| error!("{error:#}"));
     let secrets = secrets(arguments.access).inspect_err(|error| error!("{error:#}"));
-    let certificate = tls(arguments.tls_cert.zip(arguments.tls_key), &metrics)
+    let listening = arguments.listening;
+    let certificate = tls(listening.tls_cert.zip(listening.tls_key), &metrics)
         .inspect_err(|error| error!("{error:#}"));
-    let is_table_good = reload::is_good(&files, arguments.show_numbers);
-    let is_good = is_table_good && secrets.is_ok() && certificate.is_ok();
+    let is_table_good = reload::is_good(&files, show_numbers);
+    let is_good = is_table_good && urls.is_ok() && secrets.is_ok() && certificate.is_ok();
     if is_good {
         info!("everything is good");
     }

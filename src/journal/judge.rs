@@ -11,7 +11,7 @@ use crate::table::guard::{GuardReason, LOOP_GUARD};
 use crate::table::intercept::PASS;
 use crate::table::when::When;
 use crate::table::{DEFAULT, Route, Table};
-use crate::twilio::facts::Facts;
+use crate::twilio::facts::{Facts, Known};
 use crate::twilio::request::Webhook;
 use jiff::Timestamp;
 
@@ -160,7 +160,11 @@ fn missing<'j>(open: &[&'j When], request: &'j Recorded<'j>, moment: Timestamp) 
     let unknown = alternatives.filter(|alternative| alternative.holds(request, moment).is_none());
     for condition in unknown.flat_map(|alternative| &alternative.conditions) {
         if condition.holds(request, moment).is_none() {
-            add(request.kept_as(condition.subject.parameter()));
+            for name in condition.subject.parameters() {
+                if !matches!(request.value(name), Known::Whole(_)) {
+                    add(request.kept_as(name));
+                }
+            }
         }
     }
     if request.webhook() != Webhook::Intercept && request.step().is_none() {

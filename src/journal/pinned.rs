@@ -6,6 +6,7 @@ use crate::journal::figures::{DISTINCT_MAX, Quiet};
 use crate::journal::line::{self, Line};
 use crate::table::Table;
 use crate::table::condition::{Demand, Passing, Subject};
+use crate::table::directory::prefix;
 use crate::table::reply::Reply;
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::Known;
@@ -46,10 +47,10 @@ impl Pinned {
         for route in table.routes() {
             let alternatives = &route.when.alternatives;
             for condition in alternatives.iter().flat_map(|either| &either.conditions) {
-                if let Subject::Parameter(name) = &condition.subject
-                    && OWN.contains(&&**name)
+                if let Subject::Parameters(names) = &condition.subject
+                    && let Some(place) = names.0.iter().position(|name| OWN.contains(&&**name))
                 {
-                    pinned.add_demand(&condition.demand);
+                    pinned.add_demand(&condition.demand, place);
                 }
             }
             for channel in Channel::ALL {
@@ -65,18 +66,21 @@ impl Pinned {
         pinned
     }
 
-    fn add_demand(&mut self, demand: &Demand) {
+    /// Adds what a demand asks of the value at this place among those that it is on.
+    fn add_demand(&mut self, demand: &Demand, place: usize) {
         match demand {
             Demand::AnyOf(demands) | Demand::AllOf(demands) => {
-                demands.iter().for_each(|demand| self.add_demand(demand));
+                demands
+                    .iter()
+                    .for_each(|demand| self.add_demand(demand, place));
             }
             Demand::Not(_) => {}
             Demand::Is(kind) => match kind.passing() {
                 Passing::Known(Known::Whole(number)) => self.add(&number),
                 Passing::Known(_) => {}
                 Passing::KeyOf(directory) => {
-                    let whole = directory.keys().filter(|key| !key.ends_with('*'));
-                    whole.for_each(|key| self.add(key));
+                    let whole = directory.keys().filter(|key| prefix(key).is_none());
+                    whole.for_each(|key| self.add(key[place]));
                 }
             },
         }

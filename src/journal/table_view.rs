@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use crate::journal::pinned::OWN;
 use crate::table::Table;
-use crate::table::condition::{Condition, Demand, Passing};
+use crate::table::condition::{Condition, Demand, Passing, Subject};
 use crate::table::directory::Directory;
 use crate::table::when::Alternative;
 use crate::twilio::request::{Form, Request, Webhook};
@@ -34,7 +34,7 @@ impl<'t> TableView<'t> {
     /// The name that a directory has for a number of our own.
     pub(crate) fn name_of(&self, number: &str) -> Option<&str> {
         let mut names = self.directories.iter().filter_map(|(directory, column)| {
-            let name = directory.cell(directory.row(number)?, *column);
+            let name = directory.cell(directory.row(&[number])?, *column);
             Some(name).filter(|name| !name.is_empty())
         });
         names.next()
@@ -68,7 +68,10 @@ fn conditions(table: &Table) -> impl Iterator<Item = &Condition> {
 
 /// Whether a condition is on our own number itself, not on a column beside it.
 fn is_on_own(condition: &Condition) -> bool {
-    condition.subject.column().is_none() && OWN.contains(&condition.subject.parameter())
+    match &condition.subject {
+        Subject::Parameters(names) => matches!(&*names.0, [name] if OWN.contains(&&**name)),
+        Subject::Column { .. } => false,
+    }
 }
 
 fn add_named<'t>(demand: &'t Demand, to: &mut Vec<(&'t Directory, usize)>) {

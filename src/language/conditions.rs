@@ -12,10 +12,11 @@ use super::shape;
 use super::values::check_condition;
 use super::whole::{BAD_CELL, MOST_BAD_CELLS};
 use crate::table::condition::{
-    BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Reading, Subject,
+    BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Parameters, Reading,
+    Subject, is_one,
 };
 use crate::table::diagnostic::Check;
-use crate::table::directory::Directory;
+use crate::table::directory::{Directory, MOST_KEY_COLUMNS};
 use crate::table::problems::{
     Key, Problems, UNKNOWN_KEY, Value, choice, did_you_mean, entries, listed,
 };
@@ -88,13 +89,22 @@ fn alternative(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Alternative {
 }
 
 /// The directory whose row a condition chooses: that of a plain `in`.
-fn binding(names: &Names, parameter: &str, value: &Value<'_>) -> Option<Binding> {
+fn binding(names: &Names, subject: &str, value: &Value<'_>) -> Option<Binding> {
     let name = value.get_ref().as_table()?.get("in")?.get_ref().as_str()?;
-    let directory = directory_for(names, parameter, name)?;
+    let directory = directory_for(names, subject, name)?;
     Some(Binding {
-        parameter: names.parameter(parameter),
+        parameters: parameters_of(names, subject),
         directory,
     })
+}
+
+/// The parameters in the key of a condition: one, or several with commas between them.
+fn parts(subject: &str) -> impl Iterator<Item = &str> {
+    subject.split(',').map(str::trim)
+}
+
+fn parameters_of(names: &Names, subject: &str) -> Parameters {
+    Parameters(parts(subject).map(|name| names.parameter(name)).collect())
 }
 
 fn condition(
@@ -134,57 +144,115 @@ fn condition(
         let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
         return problems.refuse(&BAD_CONDITION, key.span(), message, help);
     }
-    if let Some((first, _)) = name.split_once('.')
-        && !parameters::is_json(first)
-        && !names.own_parameters.contains(name)
-    {
-        names.unknown_directory(problems, first, &key.span());
+    if !check_parameters(reader, key) {
         return None;
     }
-    let is_intercept = reader.owner == Owner::Intercept;
-    names.check_matched_parameter(problems, name, &key.span(), is_intercept);
-    let help = "test it in the route that leads here, and give each outcome a step of its own";
-    check_session(reader, name, &key.span(), help);
-    let demand = demand(reader, name, value)?;
     let condition = Condition {
-        subject: Subject::Parameter(names.parameter(name)),
-        demand,
+        subject: Subject::Parameters(parameters_of(names, name)),
+        demand: demand(reader, name, value)?,
     };
-    check_presence(reader, name, &condition, &key.span());
+    check_presence(reader, key, &condition);
     Some(condition)
 }
 
 /// Reports a condition that an absent parameter cannot meet, where the parameter is always absent.
-fn check_presence(reader: &mut Reader<'_>, name: &str, condition: &Condition, span: &Range<usize>) {
+fn check_presence(reader: &mut Reader<'_>, key: &Key<'_>, condition: &Condition) {
     let nothing = Form::default();
     let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
-    let is_own = reader.names.own_parameters.contains(name);
-    if is_own || condition.holds(&request, Timestamp::UNIX_EPOCH) != Some(false) {
+    if condition.holds(&request, Timestamp::UNIX_EPOCH) != Some(false) {
         return;
     }
-    if let Some(channel) = reader.only_channel
-        && !parameters::may_come_with(name, channel)
-    {
-        let (one, others) = match channel {
-            Channel::Voice => ("a call", "texts"),
-            Channel::Message => ("a text", "calls"),
-        };
-        let message = format!("{one} never has `{name}`, and this route has no reply to {others}");
-        let other = Channel::ALL.into_iter().find(|other| *other != channel);
-        let key = other.map_or("voice", Channel::as_str);
-        let help = format!("take the condition out, or write {key} = [ … ]");
-        let problems = &mut *reader.problems;
-        problems.warn(&ABSENT_PARAMETER, span, message, help);
-    } else if let Some(kinds) = parameters::follow_ups_with(name)
-        && matches!(reader.owner, Owner::Route { in_step: true, .. })
-    {
-        reader.uses.follow_ups.push(FollowUp {
-            step: String::new(),
-            parameter: name.to_owned(),
-            kinds,
-            span: span.clone(),
-        });
+    for (position, name) in parts(key.get_ref()).enumerate() {
+        if reader.names.own_parameters.contains(name) {
+            continue;
+        }
+        let span = place_of_part(reader.problems, key, position);
+        if let Some(channel) = reader.only_channel
+            && !parameters::may_come_with(name, channel)
+        {
+            let (one, others) = match channel {
+                Channel::Voice => ("a call", "texts"),
+                Channel::Message => ("a text", "calls"),
+            };
+            let message =
+                format!("{one} never has `{name}`, and this route has no reply to {others}");
+            let other = Channel::ALL.into_iter().find(|other| *other != channel);
+            let key = other.map_or("voice", Channel::as_str);
+            let help = format!("take the condition out, or write {key} = [ … ]");
+            let problems = &mut *reader.problems;
+            problems.warn(&ABSENT_PARAMETER, span, message, help);
+        } else if let Some(kinds) = parameters::follow_ups_with(name)
+            && matches!(reader.owner, Owner::Route { in_step: true, .. })
+        {
+            reader.uses.follow_ups.push(FollowUp {
+                step: String::new(),
+                parameter: name.to_owned(),
+                kinds,
+                span,
+            });
+        }
     }
+}
+
+/// Reports what is wrong with the parameters that a condition names; `false` when it cannot be on them at all.
+fn check_parameters(reader: &mut Reader<'_>, key: &Key<'_>) -> bool {
+    let names = reader.names;
+    let several: Vec<&str> = parts(key.get_ref()).collect();
+    let is_right = several.len() <= MOST_KEY_COLUMNS && !several.contains(&"");
+    if several.len() > 1 && !is_right {
+        let message = format!(
+            "expected 2 to {MOST_KEY_COLUMNS} parameters in `{}`",
+            key.get_ref()
+        );
+        let help = "write \"Called, Caller\" = { in = \"DIRECTORY\" }";
+        let problems = &mut *reader.problems;
+        problems.error(&BAD_CONDITION, key.span(), message, help);
+        return false;
+    }
+    for (position, name) in several.iter().copied().enumerate() {
+        let span = &place_of_part(reader.problems, key, position);
+        if several[..position].contains(&name) {
+            let message = format!("the condition names `{name}` twice");
+            let help = "name each parameter once";
+            reader.problems.error(&BAD_CONDITION, span, message, help);
+            return false;
+        }
+        if let Some((first, _)) = name.split_once('.')
+            && !parameters::is_json(first)
+            && !names.own_parameters.contains(name)
+        {
+            if names.directories.contains_key(first) {
+                let message = format!("`{name}` is a column: rows are looked up by parameters");
+                let help = "write \"Called, Caller\" = { in = \"DIRECTORY\" }";
+                reader.problems.error(&BAD_CONDITION, span, message, help);
+            } else {
+                names.unknown_directory(reader.problems, first, span);
+            }
+            return false;
+        }
+        let is_intercept = reader.owner == Owner::Intercept;
+        names.check_matched_parameter(reader.problems, name, span, is_intercept);
+        let help = "test it in the route that leads here, and give each outcome a step of its own";
+        check_session(reader, name, span, help);
+    }
+    true
+}
+
+/// Where one of several parameters stands in the key of a condition; the whole key when it is the only one.
+fn place_of_part(problems: &Problems, key: &Key<'_>, position: usize) -> Range<usize> {
+    let whole = key.span();
+    let mut pieces = key.get_ref().split(',');
+    let before = pieces.by_ref().take(position).map(|piece| piece.len() + 1);
+    let before: usize = before.sum();
+    let Some(piece) = pieces.next().filter(|_| !is_one(key.get_ref())) else {
+        return whole;
+    };
+    // In a key with escapes it is not found letter for letter.
+    let Some(offset) = problems.file().text[whole.clone()].find(&**key.get_ref()) else {
+        return whole;
+    };
+    let start = whole.start + offset + before + piece.len() - piece.trim_start().len();
+    start..start + piece.trim().len()
 }
 
 /// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
@@ -205,7 +273,7 @@ fn column_subject(
         .iter()
         .filter(|binding| binding.directory.name() == directory);
     let (Some(binding), None) = (choosing.next(), choosing.next()) else {
-        unbound(reader.problems, directory, span);
+        unbound(reader.names, reader.problems, directory, span);
         return None;
     };
     Some(Subject::Column {
@@ -217,6 +285,11 @@ fn column_subject(
 fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<Demand> {
     let problems = &mut *reader.problems;
     match value.get_ref() {
+        DeValue::String(_) if !is_one(subject) => {
+            let help = "write { in = \"DIRECTORY\" }, or a condition for each parameter";
+            let message = "several parameters cannot be compared with one value";
+            problems.refuse(&BAD_CONDITION, value.span(), message, help)
+        }
         DeValue::String(text) => Some(text_demand(reader, subject, text, value.span())),
         DeValue::Array(array) if array.is_empty() => {
             let help = "name at least one value, or leave the condition out";
@@ -267,6 +340,13 @@ fn table_demand(
             let demand = demand(reader, subject, value);
             demands.extend(demand.map(|demand| Demand::Not(Box::new(demand))));
         } else if let Some(kind) = KINDS.iter().find(|kind| kind.key == name) {
+            if !is_one(subject) && !(kind.suits)(subject) {
+                let message = format!("`{name}` tests one parameter, not several");
+                let help = "write { in = \"DIRECTORY\" }, or a condition for each parameter";
+                let problems = &mut *reader.problems;
+                problems.error(&BAD_CONDITION, key.span(), message, help);
+                continue;
+            }
             demands.extend(keyed_demand(reader, kind, subject, key, value).map(Demand::Is));
         } else {
             unknown_condition(reader.problems, subject, name, key.span());
@@ -307,8 +387,13 @@ fn keyed_demand(
                 return None;
             }
             let looked_up = reader.uses.directories.entry(name.to_owned());
-            looked_up.or_default().insert(subject.to_owned());
-            directory_for(names, subject, name)
+            let parameters = parts(subject).map(str::to_owned).collect();
+            looked_up.or_default().insert(parameters);
+            let directory = directory_for(names, subject, name);
+            if directory.is_none() {
+                other_key(names, problems, subject, name, &value.span());
+            }
+            directory
         },
     };
     (kind.read)(&mut reading, key, value)
@@ -326,7 +411,7 @@ fn check_cells(
     let cells = file.directory.cells(column);
     let bad = cells.filter_map(|(row, cell)| Some((row, check(cell).err()?)));
     for (row, message) in bad.take(MOST_BAD_CELLS) {
-        let (file, span) = file.place(row, column + 1);
+        let (file, span) = file.place(row, column);
         if problems.has_reported(&BAD_CELL, &file, &span) {
             continue;
         }
@@ -356,8 +441,39 @@ fn condition_keys() -> Vec<&'static str> {
     keys
 }
 
-/// A directory as a parameter looks into it: its keys are compared as the parameter is.
-fn directory_for(names: &Names, parameter: &str, name: &str) -> Option<Arc<Directory>> {
+/// A directory as parameters look into it: each column of its key is compared as the parameter is. `None` when its key has
+/// another number of columns, or when it could not be read at all.
+fn directory_for(names: &Names, subject: &str, name: &str) -> Option<Arc<Directory>> {
     let file = names.directories.get(name)?.as_ref()?;
-    Some(Arc::clone(file.compared(Comparison::of(parameter))))
+    let comparisons: Vec<Comparison> = parts(subject).map(Comparison::of).collect();
+    (file.directory.key_columns().len() == comparisons.len()).then(|| file.compared(comparisons))
+}
+
+/// Reports that a directory's key has another number of columns than a condition names parameters.
+fn other_key(
+    names: &Names,
+    problems: &mut Problems,
+    subject: &str,
+    name: &str,
+    span: &Range<usize>,
+) {
+    let Some(Some(file)) = names.directories.get(name) else {
+        return;
+    };
+    let key = file.directory.key_columns().iter();
+    let key: Vec<&str> = key
+        .map(|column| &*file.directory.columns()[*column])
+        .collect();
+    let named = match parts(subject).count() {
+        1 => "1 parameter".to_owned(),
+        several => format!("{several} parameters"),
+    };
+    let noun = if key.len() == 1 { "column" } else { "columns" };
+    let key = listed(&key);
+    let message = format!("\"{name}\" has the key {noun} {key}, but the condition names {named}");
+    let help = format!(
+        "name one parameter for each: {}",
+        names.example_condition(name)
+    );
+    problems.error(&BAD_CONDITION, span, message, help);
 }

@@ -9,9 +9,11 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::table::condition::{Condition, Demand, Kind, Passing, Seen, Subject, all};
+use smallvec::{SmallVec, smallvec};
+
+use crate::table::condition::{Condition, Demand, Kind, Passing, Seen, Subject, Values, all};
 use crate::table::diagnostic::Check;
-use crate::table::directory::Directory;
+use crate::table::directory::{Directory, prefix};
 use crate::table::problems::Problems;
 use crate::table::reply::Reply;
 use crate::table::schedule::Schedule;
@@ -54,10 +56,15 @@ struct Search<'t> {
     steps: usize,
     /// How many have been reported.
     dead: usize,
-    /// Whether the demands at hand are on a cell of a directory.
-    is_cell: bool,
     /// Whether what was shown holds for the rows of such a file only.
     is_of_these_rows: bool,
+}
+
+/// A demand, and what it is on.
+#[derive(Clone, Copy)]
+struct Asked<'t> {
+    demand: &'t Demand,
+    subject: &'t Subject,
 }
 
 /// Reports every route that can never answer, and every intercept that can never decide. `routes` and `intercepts` are the
@@ -72,7 +79,6 @@ pub(super) fn check(
         files,
         steps: MOST_STEPS,
         dead: 0,
-        is_cell: false,
         is_of_these_rows: false,
     };
     for (position, route) in table.routes().iter().enumerate() {
@@ -153,14 +159,11 @@ impl Search<'_> {
         let conditions = &alternative.conditions;
         for (position, condition) in conditions.iter().enumerate() {
             let subject = &condition.subject;
-            self.is_cell = subject.column().is_some();
-            if self.is_impossible(&condition.demand, subject) {
+            if self.is_impossible(condition.into()) {
                 return Some(format!("no request passes what it asks of `{subject}`"));
             }
             let mut before = conditions[..position].iter();
-            if before.any(|other| {
-                other.subject == *subject && self.exclude(&other.demand, &condition.demand)
-            }) {
+            if before.any(|other| self.exclude(other.into(), condition.into())) {
                 return Some(format!(
                     "what it asks of `{subject}` cannot hold beside its other conditions"
                 ));
@@ -209,112 +212,131 @@ impl Search<'_> {
     /// Whether whatever passes the first conditions passes the second ones.
     fn follows(&mut self, given: &[Condition], wanted: &[Condition]) -> bool {
         wanted.iter().all(|wanted| {
-            self.is_cell = wanted.subject.column().is_some();
-            self.any_value_meets(&wanted.demand, &wanted.subject) == Some(true)
-                || given.iter().any(|given| {
-                    given.subject == wanted.subject && self.implies(&given.demand, &wanted.demand)
-                })
+            let wanted = wanted.into();
+            self.any_value_meets(wanted) == Some(true)
+                || given.iter().any(|given| self.implies(given.into(), wanted))
         })
     }
 
-    /// Whether a value that meets one demand meets the other.
-    fn implies(&mut self, given: &Demand, wanted: &Demand) -> bool {
-        if !self.may_go_on() {
+    /// Whether a request that meets one demand meets the other.
+    fn implies(&mut self, given: Asked<'_>, wanted: Asked<'_>) -> bool {
+        if given.places_of(wanted).is_none() && wanted.places_of(given).is_none()
+            || !self.may_go_on()
+        {
             return false;
         }
-        match (given, wanted) {
-            (Demand::AnyOf(given), _) => given.iter().all(|given| self.implies(given, wanted)),
-            (_, Demand::AllOf(wanted)) => wanted.iter().all(|wanted| self.implies(given, wanted)),
-            (Demand::Not(given), Demand::Not(wanted)) => self.implies(wanted, given),
-            (_, Demand::Not(wanted)) => self.exclude(given, wanted),
-            (Demand::AllOf(given), _) => given.iter().any(|given| self.implies(given, wanted)),
-            (_, Demand::AnyOf(some)) if some.iter().any(|some| self.implies(given, some)) => true,
-            (given, wanted) => match (self.of_all_passing(given, wanted), given, wanted) {
-                (None, Demand::Is(given), Demand::Is(wanted)) => is_same_kind(&**given, &**wanted),
+        match (given.demand, wanted.demand) {
+            (Demand::AnyOf(some), _) => some.iter().all(|one| self.implies(given.but(one), wanted)),
+            (_, Demand::AllOf(all)) => all.iter().all(|one| self.implies(given, wanted.but(one))),
+            (Demand::Not(one), Demand::Not(other)) => {
+                self.implies(wanted.but(other), given.but(one))
+            }
+            (_, Demand::Not(not)) => self.exclude(given, wanted.but(not)),
+            (Demand::AllOf(all), _) => all.iter().any(|one| self.implies(given.but(one), wanted)),
+            (_, Demand::AnyOf(some))
+                if some.iter().any(|one| self.implies(given, wanted.but(one))) =>
+            {
+                true
+            }
+            (one, other) => match (self.of_all_passing(given, wanted), one, other) {
+                (None, Demand::Is(one), Demand::Is(other)) => {
+                    given.subject == wanted.subject && is_same_kind(&**one, &**other)
+                }
                 (verdict, ..) => verdict == Some(true),
             },
         }
     }
 
-    /// Whether no value meets both demands.
-    fn exclude(&mut self, one: &Demand, other: &Demand) -> bool {
-        if !self.may_go_on() {
+    /// Whether no request meets both demands.
+    fn exclude(&mut self, one: Asked<'_>, other: Asked<'_>) -> bool {
+        if one.places_of(other).is_none() && other.places_of(one).is_none() || !self.may_go_on() {
             return false;
         }
-        match (one, other) {
-            (Demand::AnyOf(some), other) | (other, Demand::AnyOf(some)) => {
-                some.iter().all(|one| self.exclude(one, other))
-            }
-            (Demand::AllOf(some), other) | (other, Demand::AllOf(some)) => {
-                some.iter().any(|one| self.exclude(one, other))
-            }
-            (Demand::Not(not), other) | (other, Demand::Not(not)) => self.implies(other, not),
-            (one, other) => {
+        match (one.demand, other.demand) {
+            (Demand::AnyOf(some), _) => some.iter().all(|some| self.exclude(one.but(some), other)),
+            (_, Demand::AnyOf(some)) => some.iter().all(|some| self.exclude(one, other.but(some))),
+            (Demand::AllOf(all), _) => all.iter().any(|all| self.exclude(one.but(all), other)),
+            (_, Demand::AllOf(all)) => all.iter().any(|all| self.exclude(one, other.but(all))),
+            (Demand::Not(not), _) => self.implies(other, one.but(not)),
+            (_, Demand::Not(not)) => self.implies(one, other.but(not)),
+            _ => {
                 self.of_all_passing(one, other) == Some(false)
                     || self.of_all_passing(other, one) == Some(false)
             }
         }
     }
 
-    /// Whether no value of a subject meets a demand.
-    fn is_impossible(&mut self, demand: &Demand, subject: &Subject) -> bool {
-        match demand {
-            Demand::AnyOf(some) => some.iter().all(|one| self.is_impossible(one, subject)),
+    /// Whether no request meets a demand.
+    fn is_impossible(&mut self, asked: Asked<'_>) -> bool {
+        match asked.demand {
+            Demand::AnyOf(some) => some.iter().all(|one| self.is_impossible(asked.but(one))),
             Demand::AllOf(some) => some.iter().enumerate().any(|(position, one)| {
-                let mut before = some[..position].iter();
-                self.is_impossible(one, subject) || before.any(|other| self.exclude(other, one))
+                let (one, mut before) = (asked.but(one), some[..position].iter());
+                self.is_impossible(one) || before.any(|other| self.exclude(asked.but(other), one))
             }),
-            Demand::Not(not) => self.any_value_meets(not, subject) == Some(true),
-            Demand::Is(_) => self.any_value_meets(demand, subject) == Some(false),
+            Demand::Not(not) => self.any_value_meets(asked.but(not)) == Some(true),
+            Demand::Is(_) => self.any_value_meets(asked) == Some(false),
         }
     }
 
-    /// Whether all values of a subject meet a demand, or none does; `None` when that cannot be told.
-    fn any_value_meets(&mut self, demand: &Demand, subject: &Subject) -> Option<bool> {
-        let verdict = match subject.column() {
+    /// Whether all requests meet a demand, or none does; `None` when that cannot be told.
+    fn any_value_meets(&mut self, asked: Asked<'_>) -> Option<bool> {
+        let column = asked.subject.column();
+        let verdict = match column {
             Some((directory, column)) if directory.len() <= MOST_KEYS => {
                 self.steps = self.steps.saturating_sub(directory.len());
                 // A request without a row has an empty cell.
                 let cells = directory.cells(column).map(|(_, cell)| cell);
                 let values = cells.map(|cell| Known::Whole(Cow::Borrowed(cell)));
-                self.unanimous(demand, values.chain([ABSENT]))
+                unanimous(asked, values.chain([ABSENT]).map(|value| smallvec![value]))
             }
-            // An absent Direction reads as `inbound`.
-            None if subject.parameter() == "Direction" => self.says(demand, Known::Present),
-            _ => self.says(demand, Known::Nothing),
+            _ => {
+                let names = asked.subject.parameters().iter();
+                let known = names.map(|name| match &**name {
+                    // An absent Direction reads as `inbound`.
+                    "Direction" if column.is_none() => Known::Present,
+                    _ => Known::Nothing,
+                });
+                asked.holds(&known.collect())
+            }
         };
         if verdict.is_some() {
-            self.note(demand);
+            self.note(asked.demand);
             // The next rows may have other cells.
-            self.is_of_these_rows |= self.is_cell;
+            self.is_of_these_rows |= column.is_some();
         }
         verdict
     }
 
-    /// Whether a demand is met by all values that meet another, or by none of them; `None` when that cannot be told.
-    fn of_all_passing(&mut self, given: &Demand, wanted: &Demand) -> Option<bool> {
-        let known = match given {
+    /// Whether a demand is met by all requests that meet another, or by none of them; `None` when that cannot be told.
+    fn of_all_passing(&mut self, given: Asked<'_>, wanted: Asked<'_>) -> Option<bool> {
+        let places = given.places_of(wanted)?;
+        let known = match given.demand {
             Demand::Is(kind) => kind.passing(),
             // What is not absent is present.
-            Demand::Not(demand) if self.says(demand, ABSENT) == Some(true) => {
+            Demand::Not(demand) if given.but(demand).holds(&smallvec![ABSENT]) == Some(true) => {
                 Passing::Known(Known::Present)
             }
             _ => return None,
         };
         let verdict = match known {
-            Passing::Known(known) => self.says(wanted, known)?,
+            Passing::Known(known) => wanted.holds(&smallvec![known])?,
             Passing::KeyOf(directory) if directory.len() <= MOST_KEYS => {
                 self.steps = self.steps.saturating_sub(directory.len());
-                let keys = directory.keys().map(|key| match key.strip_suffix('*') {
-                    Some(prefix) => Known::Ends(Ends::new(prefix, "")),
-                    None => Known::Whole(Cow::Borrowed(key)),
+                let whole = |text| Known::Whole(Cow::Borrowed(text));
+                let keys = directory.keys().map(|key| {
+                    if let Some(prefix) = prefix(&key) {
+                        smallvec![Known::Ends(Ends::new(prefix, ""))]
+                    } else {
+                        places.iter().map(|place| whole(key[*place])).collect()
+                    }
                 });
-                self.unanimous(wanted, keys)?
+                unanimous(wanted, keys)?
             }
             Passing::KeyOf(_) => return None,
         };
-        self.note(given);
-        self.note(wanted);
+        self.note(given.demand);
+        self.note(wanted.demand);
         Some(verdict)
     }
 
@@ -338,32 +360,49 @@ impl Search<'_> {
         directory.is_empty() || self.files.contains(directory.name())
     }
 
-    /// Whether every value of which this is known meets a demand at every moment, or none does.
-    fn says(&self, demand: &Demand, value: Known<'_>) -> Option<bool> {
-        demand.holds(&Seen {
-            value,
-            is_cell: self.is_cell,
+    fn may_go_on(&mut self) -> bool {
+        self.steps = self.steps.saturating_sub(1);
+        self.steps > 0
+    }
+}
+
+impl<'t> Asked<'t> {
+    /// Another demand on the same.
+    fn but(self, demand: &'t Demand) -> Self {
+        Self { demand, ..self }
+    }
+
+    /// Where in the values that it is on those of another are, when it has them all.
+    fn places_of(self, other: Asked<'_>) -> Option<SmallVec<[usize; 2]>> {
+        self.subject.places_of(other.subject)
+    }
+
+    /// Whether every request of which this is known meets it at every moment, or none does.
+    fn holds(self, values: &Values<'_>) -> Option<bool> {
+        self.demand.holds(&Seen {
+            values,
+            is_cell: self.subject.column().is_some(),
             channel: None,
             withheld: None,
             now: None,
         })
     }
+}
 
-    /// What a demand says to all of these values; `None` when it does not say the same to all, or of some cannot tell.
-    fn unanimous<'v>(
-        &self,
-        demand: &Demand,
-        mut values: impl Iterator<Item = Known<'v>>,
-    ) -> Option<bool> {
-        let verdict = self.says(demand, values.next()?)?;
-        let is_the_same = |value| Some(self.says(demand, value)? == verdict);
-        (all(values, is_the_same) == Some(true)).then_some(verdict)
+impl<'t> From<&'t Condition> for Asked<'t> {
+    fn from(condition: &'t Condition) -> Self {
+        Self {
+            demand: &condition.demand,
+            subject: &condition.subject,
+        }
     }
+}
 
-    fn may_go_on(&mut self) -> bool {
-        self.steps = self.steps.saturating_sub(1);
-        self.steps > 0
-    }
+/// What a demand says to all of these values; `None` when it does not say the same to all, or of some cannot tell.
+fn unanimous<'v>(asked: Asked<'_>, mut values: impl Iterator<Item = Values<'v>>) -> Option<bool> {
+    let verdict = asked.holds(&values.next()?)?;
+    let is_the_same = |values| Some(asked.holds(&values)? == verdict);
+    (all(values, is_the_same) == Some(true)).then_some(verdict)
 }
 
 /// Whether two kinds ask the same of a subject.

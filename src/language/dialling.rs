@@ -7,7 +7,7 @@ use super::elements::Written;
 use super::names::{CellCheck, Fixed, Names, Reader, Rule, Uses};
 use super::values::BAD_NUMBER;
 use super::whole::MOST_BAD_CELLS;
-use crate::table::condition::{Demand, Passing, Seen};
+use crate::table::condition::{Demand, Passing, Seen, Subject};
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::problems::Problems;
 use crate::table::reply::Node;
@@ -100,22 +100,21 @@ pub(super) fn check_dialled(
                     continue;
                 };
                 let directory = &file.directory;
-                let is_key = alternatives.iter().any(|one| {
-                    let mut bindings = one.bindings.iter();
-                    bindings.any(|binding| {
-                        binding.directory.name() == name && is_called(&binding.parameter)
-                    })
+                // Where in the key the number that was called is, when the row is chosen by it.
+                let bindings = alternatives.iter().flat_map(|one| &one.bindings);
+                let mut bindings = bindings.filter(|one| one.directory.name() == name);
+                let called = bindings.find_map(|binding| {
+                    let mut parameters = binding.parameters.0.iter();
+                    parameters.position(|parameter| is_called(parameter))
                 });
-                let dials_itself = |(row, cell): &(_, &str)| {
-                    if is_key {
-                        return directory.key(*row) == *cell;
-                    }
-                    alternatives.iter().any(|one| is_pinned_to(one, cell))
+                let dials_itself = |(row, cell): &(_, &str)| match called {
+                    Some(place) => directory.key(*row)[place] == *cell,
+                    None => alternatives.iter().any(|one| is_pinned_to(one, cell)),
                 };
                 let rows = directory.cells(*column).filter(dials_itself);
                 let rows = rows.filter(|(_, cell)| is_number(cell));
                 for (row, number) in rows.take(MOST_BAD_CELLS) {
-                    let (file, span) = file.place(row, column + 1);
+                    let (file, span) = file.place(row, *column);
                     if !problems.has_reported(&DIALS_ITSELF, &file, &span) {
                         report(problems, number, &span).file = file;
                     }
@@ -135,7 +134,7 @@ fn report<'p>(problems: &'p mut Problems, number: &str, span: &Range<usize>) -> 
 fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
     let is_outbound = |demand: &Demand| {
         let inbound = Seen {
-            value: Known::Whole("inbound".into()),
+            values: &[Known::Whole("inbound".into())],
             is_cell: false,
             withheld: None,
             channel: Some(Channel::Voice),
@@ -145,8 +144,10 @@ fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
     };
     let on = |wanted: fn(&str) -> bool| {
         let conditions = alternative.conditions.iter();
-        let on_it = conditions
-            .filter(move |one| one.subject.column().is_none() && wanted(one.subject.parameter()));
+        let on_it = conditions.filter(move |one| match &one.subject {
+            Subject::Parameters(names) => matches!(&*names.0, [name] if wanted(name)),
+            Subject::Column { .. } => false,
+        });
         on_it.map(|one| &one.demand)
     };
     // On an outbound request the number that is called is the other party's.
@@ -166,8 +167,8 @@ fn names_value(demand: &Demand, value: &str) -> bool {
             Passing::Known(Known::Whole(text)) => text == value,
             Passing::Known(_) => false,
             Passing::KeyOf(directory) => directory
-                .row(value)
-                .is_some_and(|row| directory.key(row) == value),
+                .row(&[value])
+                .is_some_and(|row| *directory.key(row) == [value]),
         },
         Demand::AnyOf(some) | Demand::AllOf(some) => some.iter().any(|one| names_value(one, value)),
         Demand::Not(_) => false,

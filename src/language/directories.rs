@@ -2,9 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::directory_file::{DirectoryFile, Files, NUMBER, Rows, csv_file, unknown_column};
+use super::directory_file::{
+    BAD_KEY, DirectoryFile, Files, NUMBER, Rows, csv_file, unknown_column,
+};
 use super::shape;
-use crate::table::problems::{BAD_NAME, Key, MISSING_KEY, Problems, Value, entries, listed};
+use crate::table::directory::MOST_KEY_COLUMNS;
+use crate::table::problems::{
+    BAD_NAME, DUPLICATE_NAME, Key, MISSING_KEY, Problems, Value, entries, listed,
+};
 
 /// The directories by name; `None` for one that could not be read at all.
 pub(super) fn directories(
@@ -52,14 +57,20 @@ fn directory(
         return problems.refuse(&MISSING_KEY, header.span(), message, help);
     };
     let key = match table.get("key") {
-        Some(key) => problems.text(key, "the name of a column")?,
-        None => NUMBER,
+        Some(key) => key_columns(problems, key)?,
+        None => vec![NUMBER],
     };
     let value = &table[source];
     let mut directory = match source {
+        "numbers" if key.len() > 1 => {
+            let help = "write rows = [ { … } ] or file = \"NAME.csv\" for several columns";
+            let message =
+                format!("{section} has one column, `number`, so its key cannot have several");
+            problems.refuse(&BAD_KEY, table["key"].span(), message, help)
+        }
         "numbers" => numbers(problems, name, value),
-        "rows" => rows(problems, name, key, value),
-        _ => csv_file(problems, files, name, key, value),
+        "rows" => rows(problems, name, &key, value),
+        _ => csv_file(problems, files, name, &key, value),
     }?;
     if let Some(value) = table.get("public") {
         let help = "write public = [\"phone\"]";
@@ -76,14 +87,40 @@ fn directory(
     Some(directory)
 }
 
+/// The columns of `key`: the name of one, or an array of several.
+fn key_columns<'v>(problems: &mut Problems, value: &'v Value<'_>) -> Option<Vec<&'v str>> {
+    let Some(array) = value.get_ref().as_array() else {
+        return Some(vec![problems.text(value, "the name of a column")?]);
+    };
+    let mut columns = Vec::new();
+    for item in array {
+        let column = problems.text(item, "the name of a column")?;
+        if columns.contains(&column) {
+            let message = format!("the key names the column `{column}` twice");
+            let help = "name each column once";
+            return problems.refuse(&DUPLICATE_NAME, item.span(), message, help);
+        }
+        columns.push(column);
+    }
+    if !(1..=MOST_KEY_COLUMNS).contains(&columns.len()) {
+        let message = format!(
+            "expected 1 to {MOST_KEY_COLUMNS} columns, found {}",
+            columns.len()
+        );
+        let help = "write key = \"number\" or key = [\"number\", \"party\"]";
+        return problems.refuse(&BAD_KEY, value.span(), message, help);
+    }
+    Some(columns)
+}
+
 fn numbers(problems: &mut Problems, name: &str, value: &Value<'_>) -> Option<DirectoryFile> {
     let help = "write numbers = [\"+15005550006\", \"+1415*\"]";
     let numbers = problems.array(value, "an array of numbers", help)?;
-    let mut rows = Rows::new(name, NUMBER, Vec::new(), problems.file());
+    let mut rows = Rows::new(name, vec![NUMBER.to_owned()], vec![0], problems.file());
     let mut cells = Vec::new();
     for item in numbers {
         if let Some(key) = problems.text(item, "a number or a prefix ending in `*`") {
-            rows.add(problems, key, &[], || item.span());
+            rows.add(problems, &[key], |_| item.span());
             cells.push(item.span());
         }
     }
@@ -93,30 +130,36 @@ fn numbers(problems: &mut Problems, name: &str, value: &Value<'_>) -> Option<Dir
 fn rows(
     problems: &mut Problems,
     name: &str,
-    key: &str,
+    key: &[&str],
     value: &Value<'_>,
 ) -> Option<DirectoryFile> {
-    let help = format!("write rows = [ {{ {key} = \"…\", name = \"…\" }} ]");
+    let cells: Vec<String> = key.iter().map(|key| format!("{key} = \"…\"")).collect();
+    let help = format!("write rows = [ {{ {}, name = \"…\" }} ]", cells.join(", "));
     let array = problems.array(value, "an array of rows", &help)?.iter();
     let tables = array.filter_map(|row| Some((problems.table(row, "a row")?, row.span())));
     let tables: Vec<_> = tables.collect();
-    let mut columns: Vec<String> = Vec::new();
+    let mut columns: Vec<String> = key.iter().map(|key| (*key).to_owned()).collect();
     for (column, _) in tables.iter().flat_map(|(table, _)| entries(table)) {
         let column = column.get_ref().as_ref();
-        if column != key && columns.iter().all(|known| known != column) {
+        if columns.iter().all(|known| known != column) {
             columns.push(column.to_owned());
         }
     }
-    let mut rows = Rows::new(name, key, columns.clone(), problems.file());
+    let positions = (0..key.len()).collect();
+    let mut rows = Rows::new(name, columns.clone(), positions, problems.file());
     let mut places = Vec::new();
-    let help = format!("write {key} = \"…\" in it, or name another key column: key = \"…\"");
     for (table, row) in tables {
-        let found = problems.required(table, key, "this row", row.clone(), &help);
-        let found = found.and_then(|key| Some((problems.text(key, "a text")?, key.span())));
-        let Some((key, place)) = found else {
+        let count = problems.count();
+        for key in key {
+            let help =
+                format!("write {key} = \"…\" in it, or name another key column: key = \"…\"");
+            let cell = problems.required(table, key, "this row", row.clone(), &help);
+            cell.and_then(|cell| problems.text(cell, "a text"));
+        }
+        if problems.errors_since(count) > 0 {
             continue;
-        };
-        places.push(place.clone());
+        }
+        let first = places.len();
         let mut cells = Vec::with_capacity(columns.len());
         for column in &columns {
             let cell = table.get(column.as_str());
@@ -124,7 +167,7 @@ fn rows(
             let text = cell.and_then(|cell| problems.text(cell, "a text"));
             cells.push(text.unwrap_or_default());
         }
-        rows.add(problems, key, &cells, || place.clone());
+        rows.add(problems, &cells, |column| places[first + column].clone());
     }
     Some(rows.in_table(places))
 }

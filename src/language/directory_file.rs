@@ -1,20 +1,21 @@
 //! The rows of a directory with the places of their cells, and the CSV file in which they may stand: a first line with the
 //! names of the columns, then a row a line.
 
-use std::cell::OnceCell;
+use std::cell::RefCell;
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
 use crate::table::diagnostic::{Check, File};
-use crate::table::directory::{AddError, Directory, Row};
+use crate::table::directory::{AddError, Directory, Row, prefix};
 use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, listed};
 use crate::twilio::parameters::Comparison;
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
     "A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
-the beginning of values and `*`, or `*` alone for all others.",
+the beginning of values and `*`, or `*` alone for all others. Where several columns make the key, it is always whole:
+each of their cells is a value, and none has a `*`.",
     r#"numbers = ["+1*500"]"#,
 );
 
@@ -44,7 +45,7 @@ quotes around a cell that holds a comma itself.",
 pub(super) static UNKNOWN_COLUMN: Check = Check::absence(
     "unknown-column",
     "A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
-of the first line, letter for letter. The key is not a column, because it is the parameter's value.",
+of the first line, letter for letter.",
     r#"voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`"#,
 );
 
@@ -82,43 +83,36 @@ impl Files for NoFiles {
 #[derive(Debug)]
 pub(super) struct DirectoryFile {
     pub directory: Arc<Directory>,
-    /// The name of the column of its keys.
-    pub key: String,
     /// The columns that callers may hear or read although they are dialled.
     pub public: Vec<String>,
     pub places: Places,
-    /// The directory for parameters that people type.
-    typed: OnceCell<Arc<Directory>>,
-    /// The directory for parameters that people say.
-    spoken: OnceCell<Arc<Directory>>,
+    /// The directory with its key in another form, by how its columns are compared.
+    folded: RefCell<Vec<(Vec<Comparison>, Arc<Directory>)>>,
 }
 
 /// Where the cells of a directory stand.
 #[derive(Debug)]
 pub(super) enum Places {
-    /// In the table: a place for each cell, the key first; an absent cell has that of its row.
+    /// In the table: a place for each cell; an absent cell has that of its row.
     Table {
         file: Arc<File>,
         cells: Vec<Range<usize>>,
         width: usize,
     },
-    /// In a CSV file: where each record begins, and which field of a record each column is.
+    /// In a CSV file: where each record begins.
     Csv {
         file: Arc<File>,
         records: Vec<usize>,
-        fields: Vec<usize>,
     },
 }
 
 impl DirectoryFile {
-    fn new(directory: Directory, key: String, places: Places) -> Self {
+    fn new(directory: Directory, places: Places) -> Self {
         Self {
             directory: Arc::new(directory),
-            key,
             public: Vec::new(),
             places,
-            typed: OnceCell::new(),
-            spoken: OnceCell::new(),
+            folded: RefCell::default(),
         }
     }
 
@@ -130,31 +124,30 @@ impl DirectoryFile {
         }
     }
 
-    /// The directory with its keys in the form in which values are compared, made when it is first asked for.
-    pub(super) fn compared(&self, comparison: Comparison) -> &Arc<Directory> {
-        let folded = match comparison {
-            Comparison::Exact => return &self.directory,
-            Comparison::Typed => &self.typed,
-            Comparison::Spoken => &self.spoken,
-        };
-        folded.get_or_init(|| Arc::new(self.directory.folded(comparison)))
+    /// The directory with its key in the form in which values are compared, made when it is first asked for.
+    pub(super) fn compared(&self, comparisons: Vec<Comparison>) -> Arc<Directory> {
+        if !comparisons.iter().any(|comparison| comparison.folds()) {
+            return Arc::clone(&self.directory);
+        }
+        let mut folded = self.folded.borrow_mut();
+        if let Some((_, directory)) = folded.iter().find(|(known, _)| *known == comparisons) {
+            return Arc::clone(directory);
+        }
+        let directory = Arc::new(self.directory.folded(&comparisons));
+        folded.push((comparisons, Arc::clone(&directory)));
+        directory
     }
 
-    /// Where a cell stands; `position` 0 is the key.
-    pub(super) fn place(&self, row: Row, position: usize) -> (Arc<File>, Range<usize>) {
+    /// Where a cell stands.
+    pub(super) fn place(&self, row: Row, column: usize) -> (Arc<File>, Range<usize>) {
         let row = row as usize;
         let (file, place) = match &self.places {
             Places::Table { file, cells, width } => {
-                (file, cells.get(row * width + position).cloned())
+                (file, cells.get(row * width + column).cloned())
             }
-            Places::Csv {
-                file,
-                records,
-                fields,
-            } => {
-                let place = records.get(row).zip(fields.get(position));
-                let place = place.map(|(start, wanted)| field(&file.text, *start, *wanted));
-                (file, place)
+            Places::Csv { file, records } => {
+                let start = records.get(row);
+                (file, start.map(|start| field(&file.text, *start, column)))
             }
         };
         (Arc::clone(file), place.unwrap_or_default())
@@ -192,7 +185,7 @@ pub(super) fn unknown_column(
     span: &Range<usize>,
 ) {
     let columns: Vec<&str> = directory.columns().iter().map(String::as_str).collect();
-    let otherwise = format!("beside its key it has {}", listed(&columns));
+    let otherwise = format!("it has {}", listed(&columns));
     let help = did_you_mean('`', column, columns, otherwise);
     let name = directory.name();
     let message = format!("directory \"{name}\" has no column `{column}`");
@@ -202,49 +195,46 @@ pub(super) fn unknown_column(
 /// A directory while its rows are read.
 pub(super) struct Rows {
     directory: Directory,
-    /// The column of its keys.
-    key: String,
     /// The file in which the rows stand.
     file: Arc<File>,
 }
 
 impl Rows {
-    /// A directory without rows; `key` is the column of its keys.
-    pub(super) fn new(name: &str, key: &str, columns: Vec<String>, file: &Arc<File>) -> Self {
+    /// A directory without rows; `key` are the positions of the columns that make its key.
+    pub(super) fn new(name: &str, columns: Vec<String>, key: Vec<usize>, file: &Arc<File>) -> Self {
         Self {
-            directory: Directory::new(name, columns),
-            key: key.to_owned(),
+            directory: Directory::new(name, columns, key),
             file: Arc::clone(file),
         }
     }
 
-    /// Adds a row, and reports a key that cannot be looked up or is there already.
+    /// Adds a row, and reports a key that cannot be looked up or is there already. `place` is where the cell of a column
+    /// stands.
     pub(super) fn add(
         &mut self,
         problems: &mut Problems,
-        key: &str,
         cells: &[&str],
-        place: impl Fn() -> Range<usize>,
+        place: impl Fn(usize) -> Range<usize>,
     ) {
-        let added = self.directory.add(key, cells.iter().copied());
-        let file = &self.file;
-        if problems.count_in(file) >= MOST_BAD_ROWS {
+        let added = self.directory.add(cells.iter().copied());
+        if problems.count_in(&self.file) >= MOST_BAD_ROWS {
             return;
         }
-        if key.is_empty() {
-            let help =
-                "write a whole value, the beginning of values and `*`, or `*` for all others";
-            problems.error(&BAD_KEY, place(), "an empty key", help).file = Arc::clone(file);
-        } else if key.strip_suffix('*').unwrap_or(key).contains('*') {
-            let help = "write a whole value, or the beginning of values and `*`";
-            let message = "a `*` stands only at the end of a key";
-            problems.error(&BAD_KEY, place(), message, help).file = Arc::clone(file);
+        for column in self.directory.key_columns() {
+            self.check_key(problems, cells[*column], || place(*column));
         }
+        let key = self.directory.key_columns();
+        let place = || place(key[0]);
+        let file = &self.file;
         let (check, message, help) = match added {
             Ok(()) => return,
             Err(AddError::Duplicate(first)) => (
                 &DUPLICATE_KEY,
-                format!("{key} is in this directory already, in row {}", first + 1),
+                format!(
+                    "{} is in this directory already, in row {}",
+                    self.directory.key(first).join(", "),
+                    first + 1
+                ),
                 "take one of the two out",
             ),
             Err(AddError::Full) => (
@@ -256,14 +246,36 @@ impl Rows {
         problems.error(check, place(), message, help).file = Arc::clone(file);
     }
 
+    fn check_key(&self, problems: &mut Problems, cell: &str, place: impl Fn() -> Range<usize>) {
+        let is_alone = self.directory.key_columns().len() == 1;
+        let mut bad_key = |message, help| {
+            let file = Arc::clone(&self.file);
+            problems.error(&BAD_KEY, place(), message, help).file = file;
+        };
+        if cell.is_empty() {
+            let help = if is_alone {
+                "write a whole value, the beginning of values and `*`, or `*` for all others"
+            } else {
+                "write a whole value"
+            };
+            bad_key("an empty key", help);
+        } else if !is_alone && cell.contains('*') {
+            let message = "a key of several columns cannot have a `*`";
+            bad_key(message, "write a row for each whole value");
+        } else if prefix(&[cell]).unwrap_or(cell).contains('*') {
+            let help = "write a whole value, or the beginning of values and `*`";
+            bad_key("a `*` stands only at the end of a key", help);
+        }
+    }
+
     /// The directory, when its cells stand in the table.
     pub(super) fn in_table(self, cells: Vec<Range<usize>>) -> DirectoryFile {
         let places = Places::Table {
-            width: self.directory.columns().len() + 1,
+            width: self.directory.columns().len(),
             file: self.file,
             cells,
         };
-        DirectoryFile::new(self.directory, self.key, places)
+        DirectoryFile::new(self.directory, places)
     }
 }
 
@@ -272,7 +284,7 @@ pub(super) fn csv_file(
     problems: &mut Problems,
     files: &dyn Files,
     name: &str,
-    key: &str,
+    key: &[&str],
     value: &Value<'_>,
 ) -> Option<DirectoryFile> {
     let path = problems.text(value, "the name of a file")?;
@@ -288,11 +300,9 @@ pub(super) fn csv_file(
         .flexible(true)
         .from_reader(file.text.as_bytes());
     let titles: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
-    let key_field = key_field(problems, &file, &titles, key)?;
-    let others = (0..titles.len()).filter(|field| *field != key_field);
-    let others: Vec<usize> = others.collect();
-    let columns = others.iter().map(|field| titles[*field].clone()).collect();
-    let mut rows = Rows::new(name, key, columns, &file);
+    let key = key_fields(problems, &file, &titles, key)?;
+    let width = titles.len();
+    let mut rows = Rows::new(name, titles, key, &file);
     // Room for all rows at once: to make room again and again takes longer than to read them.
     let count = file.text.matches('\n').count();
     rows.directory.reserve(count, file.text.len());
@@ -318,11 +328,11 @@ pub(super) fn csv_file(
         if record.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
-        if record.len() != titles.len() {
+        if record.len() != width {
             if problems.count_in(&file) >= MOST_BAD_ROWS {
                 continue;
             }
-            let (found, wanted) = (record.len(), titles.len());
+            let (found, wanted) = (record.len(), width);
             let place = start..field(&file.text, start, found - 1).end;
             let message = format!("this row has {found} cells, the first line has {wanted}");
             let help =
@@ -330,18 +340,12 @@ pub(super) fn csv_file(
             problems.error(&BAD_ROW, place, message, help).file = Arc::clone(&file);
             continue;
         }
-        let cells: Vec<&str> = others.iter().map(|field| &record[*field]).collect();
-        rows.add(problems, &record[key_field], &cells, || {
-            field(&file.text, start, key_field)
-        });
+        let cells: Vec<&str> = record.iter().collect();
+        rows.add(problems, &cells, |column| field(&file.text, start, column));
         records.push(start);
     }
-    let places = Places::Csv {
-        file,
-        records,
-        fields: std::iter::once(key_field).chain(others).collect(),
-    };
-    Some(DirectoryFile::new(rows.directory, rows.key, places))
+    let places = Places::Csv { file, records };
+    Some(DirectoryFile::new(rows.directory, places))
 }
 
 fn csv_text(
@@ -376,13 +380,13 @@ fn csv_text(
     }
 }
 
-/// Which field of a record the key is, by the titles in the first line.
-fn key_field(
+/// Which fields of a record make the key, by the titles in the first line.
+fn key_fields(
     problems: &mut Problems,
     file: &Arc<File>,
     titles: &[String],
-    key: &str,
-) -> Option<usize> {
+    key: &[&str],
+) -> Option<Vec<usize>> {
     let start = file.text.len() - file.text.trim_start_matches(['\r', '\n']).len();
     for (position, title) in titles.iter().enumerate() {
         if titles[..position].contains(title) {
@@ -392,16 +396,21 @@ fn key_field(
             problems.error(&DUPLICATE_NAME, place, message, help).file = Arc::clone(file);
         }
     }
-    let found = titles.iter().position(|title| title == key);
-    if found.is_none() {
-        let message = format!("{} has no column `{key}`", file.name);
-        let line = start..field(&file.text, start, titles.len().saturating_sub(1)).end;
-        let columns: Vec<&str> = titles.iter().map(String::as_str).collect();
-        let columns = listed(&columns);
-        let help = format!("its first line names {columns}; name another key column: key = \"…\"");
-        problems.error(&UNKNOWN_COLUMN, line, message, help).file = Arc::clone(file);
+    let mut fields = Vec::with_capacity(key.len());
+    for column in key {
+        let found = titles.iter().position(|title| title == column);
+        if found.is_none() {
+            let message = format!("{} has no column `{column}`", file.name);
+            let line = start..field(&file.text, start, titles.len().saturating_sub(1)).end;
+            let columns: Vec<&str> = titles.iter().map(String::as_str).collect();
+            let columns = listed(&columns);
+            let help =
+                format!("its first line names {columns}; name another key column: key = \"…\"");
+            problems.error(&UNKNOWN_COLUMN, line, message, help).file = Arc::clone(file);
+        }
+        fields.extend(found);
     }
-    found
+    (fields.len() == key.len()).then_some(fields)
 }
 
 /// The bytes of the line that begins at a byte.

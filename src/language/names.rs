@@ -226,6 +226,20 @@ impl Names {
         problems.warn(&UNKNOWN_PARAMETER, span, message, help);
     }
 
+    /// A condition that looks into a directory, as an example.
+    pub(super) fn example_condition(&self, directory: &str) -> String {
+        let key = match self.directories.get(directory) {
+            Some(Some(file)) => file.directory.key_columns().len(),
+            _ => 1,
+        };
+        match ["Called", "Caller", "Digits", "CallerCountry"].get(..key) {
+            Some(names @ [_, _, ..]) => {
+                format!("\"{}\" = {{ in = \"{directory}\" }}", names.join(", "))
+            }
+            _ => format!("Called = {{ in = \"{directory}\" }}"),
+        }
+    }
+
     /// The error for a directory that the table does not have.
     pub(super) fn unknown_directory(
         &self,
@@ -247,11 +261,15 @@ fn only_place(file: &str, part: &Range<usize>, name: &str) -> Option<Range<usize
 }
 
 /// The error for a directory's column where not exactly one condition chooses the row.
-pub(super) fn unbound(problems: &mut Problems, directory: &str, span: &Range<usize>) {
+pub(super) fn unbound(
+    names: &Names,
+    problems: &mut Problems,
+    directory: &str,
+    span: &Range<usize>,
+) {
+    let example = names.example_condition(directory);
     let message = format!("nothing says which row of \"{directory}\" is meant");
-    let help = format!(
-        "write one condition such as Called = {{ in = \"{directory}\" }} in every table of `when`"
-    );
+    let help = format!("write one condition such as {example} in every table of `when`");
     problems.error(&UNBOUND_DIRECTORY, span, message, help);
 }
 
@@ -282,7 +300,7 @@ pub(super) fn first_places(section: Option<&Value<'_>>) -> HashMap<String, usize
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     /// The directories that conditions look into, each with the parameters by which they do.
-    pub directories: BTreeMap<String, BTreeSet<String>>,
+    pub directories: BTreeMap<String, BTreeSet<Vec<String>>>,
     /// The schedules of `during` and `outside`.
     pub schedules: BTreeSet<String>,
     /// The replies that routes name.
@@ -397,6 +415,8 @@ pub(super) struct CellCheck {
 pub(super) enum Rule {
     Attribute(&'static AttributeSpec),
     Destination(Destination),
+    /// A key that is not the beginning of values, nor `*` for all others.
+    WholeKey,
 }
 
 impl Rule {
@@ -409,6 +429,10 @@ impl Rule {
         match self {
             Self::Attribute(spec) => spec.check(value),
             Self::Destination(destination) => destination.check(value),
+            Self::WholeKey if value.ends_with('*') => {
+                Err(ValueError::Form("one value: with a `*` it stands for many"))
+            }
+            Self::WholeKey => Ok(()),
         }
     }
 }

@@ -106,7 +106,7 @@ fn route(
         };
     }
     let when = when_of(&mut reader, table);
-    check_bound(reader.problems, &when.alternatives, &reader.uses);
+    check_bound(names, reader.problems, &when.alternatives, &reader.uses);
     check_dialled(names, reader.problems, &when.alternatives, &reader.uses);
     for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
@@ -276,7 +276,7 @@ fn reply_named(
 }
 
 /// A reply that uses a directory's columns needs exactly one row of it in every table of `when`.
-fn check_bound(problems: &mut Problems, alternatives: &[Alternative], uses: &Uses) {
+fn check_bound(names: &Names, problems: &mut Problems, alternatives: &[Alternative], uses: &Uses) {
     for (directory, span) in &uses.rows {
         let has_one = |alternative: &Alternative| {
             let bindings = alternative.bindings.iter();
@@ -284,7 +284,7 @@ fn check_bound(problems: &mut Problems, alternatives: &[Alternative], uses: &Use
             chosen.count() == 1
         };
         if alternatives.is_empty() || !alternatives.iter().all(has_one) {
-            unbound(problems, directory, span);
+            unbound(names, problems, directory, span);
         }
     }
 }

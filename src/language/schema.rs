@@ -14,14 +14,16 @@ use serde_json::{Map, Value, json};
 
 use super::shape::{self, KeyKind, Section};
 use crate::table::condition::KINDS;
+use crate::table::directory::MOST_KEY_COLUMNS;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, ParameterKind};
 use crate::twilio::vocabulary;
 
 /// The forms of conditions, each with a parameter that has it, and what a literal value may look like: any text; an E.164
 /// number, the beginning of one, or an address of another kind; two capital letters, or a pattern.
-const CONDITIONS: [(&str, &str, Option<&str>); 3] = [
+const CONDITIONS: [(&str, &str, Option<&str>); 4] = [
     ("condition", "", None),
+    ("condition.several", "Called, Caller", None),
     (
         "condition.number",
         "Called",
@@ -42,6 +44,7 @@ pub fn schema() -> Value {
     for (name, example, pattern) in CONDITIONS {
         definitions.insert(name.to_owned(), condition(name, example, pattern));
     }
+    definitions["condition.several"]["type"] = json!(["array", "object"]);
     let conditions = json!({
         "type": "object",
         "properties": parameters(|kind| match kind {
@@ -49,6 +52,8 @@ pub fn schema() -> Value {
             ParameterKind::Country => reference("condition.country"),
             _ => reference("condition"),
         }),
+        // Several parameters can only be looked up in a directory.
+        "patternProperties": { ",": reference("condition.several") },
         "additionalProperties": reference("condition"),
     });
     definitions.insert("conditions".to_owned(), conditions);
@@ -60,6 +65,12 @@ pub fn schema() -> Value {
         "anyOf": offered([reference("conditions")]),
     });
     definitions.insert("when".to_owned(), when);
+    let request = json!({
+        "type": "object",
+        "properties": parameters(|_| json!({ "type": "string" })),
+        "additionalProperties": { "type": "string" },
+    });
+    definitions.insert("request".to_owned(), request);
     let template = json!({ "type": "string", "pattern": twiml::TEMPLATE });
     definitions.insert("template".to_owned(), template);
     let mut schema = section(&shape::FILE);
@@ -123,6 +134,13 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
         KeyKind::Names => {
             json!({ "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1 })
         }
+        KeyKind::Columns => json!({
+            "type": ["string", "array"],
+            "items": { "type": "string" },
+            "minItems": 1,
+            "maxItems": MOST_KEY_COLUMNS,
+            "uniqueItems": true,
+        }),
         KeyKind::Boolean => json!({ "type": "boolean" }),
         KeyKind::Count(most) => json!({ "type": "integer", "minimum": 0, "maximum": most }),
         KeyKind::Duration => json!({
@@ -149,17 +167,12 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
             when["items"] = not_ours;
             json!({ "allOf": [reference("when"), when] })
         }
-        KeyKind::Request => request(),
+        KeyKind::Request => reference("request"),
         KeyKind::RequestWith(own) => {
-            let mut step = section(own);
-            let request = request();
-            if let (Some(known), Value::Object(parameters)) =
-                (step["properties"].as_object_mut(), &request["properties"])
-            {
-                known.extend(parameters.clone());
-            }
-            step["additionalProperties"] = request["additionalProperties"].clone();
-            step
+            let mut with = section(own);
+            with["allOf"] = json!([reference("request")]);
+            with["additionalProperties"] = true.into();
+            with
         }
         KeyKind::Defaults => reference("defaults"),
         KeyKind::Extra => {
@@ -178,15 +191,6 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
             })
         }
     }
-}
-
-/// The parameters of a request.
-fn request() -> Value {
-    json!({
-        "type": "object",
-        "properties": parameters(|_| json!({ "type": "string" })),
-        "additionalProperties": { "type": "string" },
-    })
 }
 
 /// A condition on parameters like this one, whose literal texts have this form.

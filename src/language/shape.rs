@@ -36,6 +36,8 @@ pub(super) enum KeyKind {
     Name(&'static [&'static str]),
     /// The name of another section, or an array of several.
     Names,
+    /// The name of a column, or an array of several.
+    Columns,
     Boolean,
     /// A whole number from 0 to this.
     Count(u32),
@@ -206,7 +208,8 @@ pub(super) static DIRECTORY: Section = Section {
         key("file", KeyKind::Text, "A CSV file beside the table, with a header."),
         key("rows", KeyKind::Array(&KeyKind::Map(&KeyKind::Text)),
             "Rows in place. A template can use the value of each column."),
-        key("key", KeyKind::Text, "The column to look values up in. Without it: `number`."),
+        key("key", KeyKind::Columns,
+            "The column to look values up in, or up to four that make the key together. Without it: `number`."),
         key("public", KeyKind::Array(&KeyKind::Text),
             "Columns that may be spoken or sent as text although they are dialled."),
     ],

@@ -229,6 +229,16 @@ fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
         let name = directory.name().to_owned();
         let place = uses.rows.entry(name.clone());
         place.or_insert_with(|| slot.span.clone());
+        if directory.key_columns() == [*column] {
+            uses.cells.push(CellCheck {
+                directory: name.clone(),
+                column: *column,
+                rule: Rule::WholeKey,
+                is_required: false,
+                place: slot.name(),
+                span: slot.span.clone(),
+            });
+        }
         if is_told {
             uses.told.push((name, *column, slot.span.clone()));
         } else if is_dialled {

@@ -18,6 +18,7 @@ use crate::table::condition::like::Pattern;
 use crate::table::diagnostic::{Check, Diagnostic, Fix, Severity};
 use crate::table::problems::Problems;
 use crate::twilio::characters::{first_odd, named, plain};
+use crate::twilio::number::is_e164;
 use crate::twilio::parameters::{self, ParameterKind};
 
 pub(super) static BAD_NUMBER: Check = Check::new(
@@ -271,38 +272,51 @@ pub(super) fn check_request(
 /// Reports the keys of directories that no lookup could find, because none of the parameters by which a directory is
 /// looked up ever has such a value.
 pub(super) fn check_keys(names: &Names, problems: &mut Problems, uses: &Uses) {
-    let number = [("Called".to_owned())].into();
     for (name, directory) in &names.directories {
         let Some(file) = directory else {
             continue;
         };
-        let parameters = match uses.directories.get(name) {
-            Some(parameters) => parameters,
-            // The column `number` says what its keys are even when nothing looks into the directory.
-            None if file.key == NUMBER => &number,
-            None => continue,
-        };
-        check_keys_of(names, problems, file, parameters);
+        let key = file.directory.key_columns();
+        for (position, column) in key.iter().enumerate() {
+            let parameters: Vec<&str> = match uses.directories.get(name) {
+                Some(lookups) => {
+                    let lookups = lookups.iter().filter(|names| names.len() == key.len());
+                    lookups.map(|names| &*names[position]).collect()
+                }
+                // The column `number` says what its cells are even when nothing looks into the directory.
+                None if file.directory.columns()[*column] == NUMBER => vec!["Called"],
+                None => continue,
+            };
+            check_keys_of(names, problems, file, *column, &parameters);
+        }
     }
 }
 
-fn check_keys_of<'p>(
+fn check_keys_of(
     names: &Names,
     problems: &mut Problems,
     file: &DirectoryFile,
-    parameters: impl IntoIterator<Item = &'p String> + Copy,
+    column: usize,
+    parameters: &[&str],
 ) {
+    let are_numbers = parameters.iter().all(|parameter| {
+        parameters::is_number(parameter) && !names.own_parameters.contains(*parameter)
+    });
     let mut reported = 0;
-    for (row, key) in (0..).zip(file.directory.keys()) {
+    for (row, cell) in file.directory.cells(column) {
+        // Most of a million keys are numbers as Twilio sends them.
+        if are_numbers && is_e164(cell) {
+            continue;
+        }
         // A fault for every parameter by which the directory is looked up; the first is told.
         let judged = parameters
-            .into_iter()
-            .map(|parameter| names.judge(parameter, key, Standing::Key));
+            .iter()
+            .map(|parameter| names.judge(parameter, cell, Standing::Key));
         let faults: Option<Vec<Fault>> = judged.collect();
         let Some(fault) = faults.and_then(|faults| faults.into_iter().next()) else {
             continue;
         };
-        let (place_file, span) = file.place(row, 0);
+        let (place_file, span) = file.place(row, column);
         let is_beside = !Arc::ptr_eq(&place_file, problems.file());
         if is_beside && reported == MOST_BAD_KEYS {
             break;

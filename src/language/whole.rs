@@ -9,7 +9,9 @@ use hashbrown::{HashMap, HashSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{ABSENT_PARAMETER, CellCheck, Fixed, Names, StepReference, Uses, VoiceCells};
+use super::names::{
+    ABSENT_PARAMETER, CellCheck, Fixed, Names, Rule, StepReference, Uses, VoiceCells,
+};
 use super::rules::{VOICE_LANGUAGE, voice_mismatch};
 use super::values::check_keys;
 use super::{documents, shape};
@@ -272,14 +274,18 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         "{} in line {line} of the table takes it from `{}.{title}`",
         check.place, check.directory
     );
+    let is_about_stars = matches!(check.rule, Rule::WholeKey);
+    let may_be_prefix = file.directory.key_columns() == [check.column];
     let bad = file
         .directory
         .cells(check.column)
         // An empty cell leaves its attribute or element out.
         .filter(|(_, cell)| check.is_required || !cell.is_empty())
+        // A prefix is judged once.
+        .filter(|(_, cell)| is_about_stars || !may_be_prefix || !cell.ends_with('*'))
         .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
     for (row, error) in bad.take(MOST_BAD_CELLS) {
-        let (file, span) = file.place(row, check.column + 1);
+        let (file, span) = file.place(row, check.column);
         if problems.has_reported(&BAD_CELL, &file, &span) {
             continue;
         }
@@ -362,7 +368,8 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
                 "directory" => (
                     format!("no condition looks into \"{name}\""),
                     format!(
-                        "write when = {{ Called = {{ in = \"{name}\" }} }}, or take the section out"
+                        "write when = {{ {} }}, or take the section out",
+                        names.example_condition(name)
                     ),
                 ),
                 "schedule" => (

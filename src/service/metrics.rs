@@ -148,14 +148,7 @@ impl Default for Metrics {
                 to,
                 "guard_answers",
                 "Requests that the loop guard answered, by reason",
-                GuardReason::OF_MACHINES
-                    .into_iter()
-                    .chain([
-                        GuardReason::Replies(0),
-                        GuardReason::Relays(0),
-                        GuardReason::SameCall(0),
-                    ])
-                    .map(|verdict| (verdict.word(), vec![("reason", verdict.word())])),
+                GuardReason::ALL.map(|reason| (reason.word(), vec![("reason", reason.word())])),
             ),
             interactions: CounterPer::new(
                 to,

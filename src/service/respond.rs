@@ -25,9 +25,10 @@ use crate::table::answer::{Answer, AnswerKind, Asked, default_answer, last_resor
 use crate::table::guard::GuardReason;
 use crate::table::intercept::PASS;
 use crate::twilio::channel::Channel;
-use crate::twilio::number::masked;
+use crate::twilio::number::{masked, with_numbers_masked};
 use crate::twilio::request::event::Event;
 use crate::twilio::request::{Request, Webhook};
+use crate::twilio::signature::secrets::MIN_KEY;
 
 /// Answers a request. Never fails: a request that gets no answer gets a refusal.
 pub(super) async fn respond(
@@ -70,9 +71,11 @@ pub(super) async fn respond(
                 Refusal::SignatureMissing | Refusal::SignatureMismatch | Refusal::NotLocal
             );
             if !is_logged {
+                let path = (refusal == Refusal::Path).then(|| logged_path(&head, &snapshot));
                 info!(
                     peer = %connection.peer,
                     refusal = <&str>::from(refusal),
+                    path,
                     status = response.status().as_u16(),
                     microseconds = micros(begin, end),
                     trace_id = trace_id(&head),
@@ -294,7 +297,8 @@ fn record(
         // Nothing else that the client sent is logged.
         info!(
             webhook = received.webhook.as_str(),
-            channel = request.channel().as_str(),
+            // Events are about many calls and texts, or none.
+            channel = (received.webhook != Webhook::Events).then(|| request.channel().as_str()),
             route = answer.route,
             status = answer.status.as_u16(),
             microseconds,
@@ -350,6 +354,30 @@ fn micros(begin: Instant, end: Instant) -> u64 {
 /// The SID of a request; `None` when it is not in the form of a SID, since it could then be anything.
 fn logged_sid<'r>(request: &Request<'r>) -> Option<&'r str> {
     Some(request.sid()).filter(|sid| is_sid(sid))
+}
+
+/// A path where there is no webhook, as far as an operator needs it to find a mistake in a URL: cut, with numbers masked,
+/// and without what may be a key.
+fn logged_path(head: &Parts, snapshot: &Snapshot<'_>) -> String {
+    const MOST: usize = 100;
+    let keyed = Webhook::VoiceWebhooks.as_str();
+    let mut before = "";
+    let segments = head.uri.path().split('/').map(|segment| {
+        let may_be_key = before == keyed || segment.len() >= MIN_KEY;
+        before = segment;
+        if may_be_key { "…" } else { segment }
+    });
+    let path: String = segments.collect::<Vec<_>>().join("/");
+    let mut path = if snapshot.responder.show_numbers {
+        path
+    } else {
+        with_numbers_masked(&path)
+    };
+    if let Some((cut, _)) = path.char_indices().nth(MOST) {
+        path.truncate(cut);
+        path.push('…');
+    }
+    path
 }
 
 /// Whether a text is two capital letters and 32 hexadecimal digits.

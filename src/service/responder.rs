@@ -156,6 +156,14 @@ impl Pulse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfSessionPath(pub(super) String);
 
+impl OutOfSessionPath {
+    /// The path; empty for `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl fmt::Display for OutOfSessionPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "/" } else { &self.0 })

@@ -2,6 +2,7 @@
 
 use std::fs::Metadata;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -19,6 +20,13 @@ pub type ReadFile<'r> = &'r dyn Fn(&Path) -> io::Result<Vec<u8>>;
 pub(crate) fn read(path: &Path) -> io::Result<Arc<File>> {
     let bytes = fs::File::open(path).and_then(|file| whole(&file, MAX_TABLE));
     decode(path, bytes)
+}
+
+/// Reads standard input as a table's file of this name. An error is a whole sentence.
+pub(crate) fn read_standard_input(name: &Path) -> io::Result<Arc<File>> {
+    let input = io::stdin().as_fd().try_clone_to_owned();
+    let bytes = input.and_then(|input| whole(&fs::File::from(input), MAX_TABLE));
+    decode(name, bytes)
 }
 
 /// The table in what was read of a file. An error is a whole sentence.
@@ -70,7 +78,7 @@ fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Where a file is that a table names.
-pub(super) fn beside(table: &Path, written: &str) -> PathBuf {
+pub(crate) fn beside(table: &Path, written: &str) -> PathBuf {
     table.parent().unwrap_or(Path::new("")).join(written)
 }
 

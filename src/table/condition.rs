@@ -21,11 +21,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::Value as Json;
+use smallvec::{SmallVec, smallvec};
 
 use self::exact::Exact;
 use self::like::Pattern;
 use super::diagnostic::Check;
-use super::directory::{Directory, Row};
+use super::directory::{Directory, Key as RowKey, Row, prefix, whole};
 use super::problems::{Key, Problems, Value};
 use crate::twilio::channel::Channel;
 use crate::twilio::facts::{Facts, Known};
@@ -78,7 +79,7 @@ pub trait Kind: fmt::Debug + fmt::Display + Send + Sync {
 pub(crate) struct Keyed {
     /// Its key in the table of a condition.
     pub key: &'static str,
-    /// Whether it can be asked of this parameter; it can be asked of every column.
+    /// Whether it can be asked of this parameter, or of these with commas between them; it can be asked of every column.
     pub suits: fn(&str) -> bool,
     /// Reads the value behind the key; `None` after an error about it.
     pub read: fn(&mut Reading<'_>, &Key<'_>, &Value<'_>) -> Option<Box<dyn Kind>>,
@@ -112,8 +113,8 @@ pub(crate) type FindDirectory<'r> =
 /// What a condition sees: a value, as far as it is known, and the moment of the request.
 #[derive(Debug)]
 pub struct Seen<'a> {
-    /// The value in the form in which it is compared.
-    pub value: Known<'a>,
+    /// The values in the form in which they are compared: one, but where a directory is looked up by several.
+    pub values: &'a [Known<'a>],
     /// Whether it is a cell of a directory, not a parameter.
     pub is_cell: bool,
     /// Whether a call or a text has it. `None` asks about both.
@@ -124,12 +125,15 @@ pub struct Seen<'a> {
     pub now: Option<Timestamp>,
 }
 
+/// What is known of the values that a condition is on.
+pub type Values<'a> = SmallVec<[Known<'a>; 2]>;
+
 /// What is known of the values for which a condition holds.
 #[derive(Debug)]
 pub enum Passing<'t> {
     /// This is known of each of them.
     Known(Known<'t>),
-    /// Each has a row in this directory.
+    /// Each has a row in this directory, or all of them together do.
     KeyOf(&'t Arc<Directory>),
 }
 
@@ -146,7 +150,8 @@ pub enum Demand {
     Not(Box<Demand>),
 }
 
-/// One entry of `when`: a value of the request and what it must be.
+/// One entry of `when`: a value of the request and what it must be, or values and the directory that must have a row for
+/// them.
 #[derive(Debug)]
 pub struct Condition {
     /// What the condition is on.
@@ -158,22 +163,26 @@ pub struct Condition {
 /// What a condition is on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Subject {
-    /// The parameter of this name.
-    Parameter(Arc<str>),
+    /// The parameters of these names.
+    Parameters(Parameters),
     /// A cell of the row that a directory has for the request.
     Column {
-        /// Which directory, and which parameter chooses its row.
+        /// Which directory, and which parameters choose its row.
         binding: Box<Binding>,
         /// The position of the column.
         column: usize,
     },
 }
 
-/// A directory whose row is chosen by the value of a parameter.
+/// The names of the parameters that a condition is on: one, or those by which a directory is looked up together.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Parameters(pub SmallVec<[Arc<str>; 1]>);
+
+/// A directory whose row is chosen by the values of parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Binding {
-    /// The parameter's name.
-    pub parameter: Arc<str>,
+    /// The parameters' names, one for each column of the directory's key.
+    pub parameters: Parameters,
     /// The directory.
     pub directory: Arc<Directory>,
 }
@@ -213,6 +222,11 @@ pub fn not(holds: Option<bool>) -> Option<bool> {
     holds.map(|holds| !holds)
 }
 
+/// Whether a condition names one parameter, not several with commas between them.
+pub(crate) fn is_one(subject: &str) -> bool {
+    !subject.contains(',')
+}
+
 impl<K: Kind + 'static> From<K> for Demand {
     fn from(kind: K) -> Self {
         Self::Is(Box::new(kind))
@@ -241,17 +255,24 @@ impl Demand {
     }
 }
 
+impl<'a> Seen<'a> {
+    /// The value. Of several values nothing is asked but whether a directory has them.
+    pub(crate) fn value(&self) -> &'a Known<'a> {
+        self.values.first().unwrap_or(&Known::Nothing)
+    }
+}
+
 impl Demand {
-    /// The beginning of some value that meets it, if known.
-    pub(crate) fn start(&self) -> Option<&str> {
+    /// The beginnings of some values that meet it, if known.
+    pub(crate) fn start(&self) -> Option<RowKey<'_>> {
         match self {
             Self::Is(kind) => match kind.passing() {
-                Passing::Known(Known::Whole(Cow::Borrowed(text))) => Some(text),
-                Passing::Known(Known::Ends(ends)) => Some(ends.start),
+                Passing::Known(Known::Whole(Cow::Borrowed(text))) => Some(smallvec![text]),
+                Passing::Known(Known::Ends(ends)) => Some(smallvec![ends.start]),
                 Passing::Known(_) => None,
                 Passing::KeyOf(directory) => {
                     let key = directory.keys().next()?;
-                    Some(key.strip_suffix('*').unwrap_or(key))
+                    Some(prefix(&key).map_or(key, |prefix| smallvec![prefix]))
                 }
             },
             Self::AnyOf(demands) => demands.first()?.start(),
@@ -265,71 +286,98 @@ impl Condition {
     /// Whether it holds for a request; `None` when what is known of the request does not tell.
     #[must_use]
     pub fn holds<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
-        self.demand.holds(&self.subject.seen(facts, Some(now)))
+        self.holds_at(facts, Some(now))
     }
 
     /// Whether it holds at every moment, or at none; `None` when it depends on the moment or on what is not known.
     pub(crate) fn holds_always<'f>(&self, facts: &impl Facts<'f>) -> Option<bool> {
-        self.demand.holds(&self.subject.seen(facts, None))
+        self.holds_at(facts, None)
     }
 
     /// Whether the result for a whole request depends on its moment.
     pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
         self.holds_always(request).is_none()
     }
+
+    fn holds_at<'f>(&self, facts: &impl Facts<'f>, now: Option<Timestamp>) -> Option<bool> {
+        let names = self.subject.parameters();
+        let is_cell = self.subject.column().is_some();
+        let is_caller = !is_cell && names.iter().any(|name| &**name == "Caller");
+        self.demand.holds(&Seen {
+            values: &self.subject.compared(facts),
+            is_cell,
+            channel: Some(facts.channel()),
+            withheld: if is_caller && facts.webhook() != Webhook::VoiceWebhooks {
+                facts.caller_withheld()
+            } else {
+                None
+            },
+            now,
+        })
+    }
 }
 
 impl Subject {
-    /// The value of a whole request; empty when it is absent, or when the directory has no row for the request.
+    /// The values of a whole request; empty when absent, or when the directory has no row for the request.
     #[must_use]
-    pub fn value<'a>(&'a self, request: &'a Request<'_>) -> Cow<'a, str> {
-        let known = match self {
-            Self::Parameter(name) => Facts::value(request, name),
-            Self::Column { binding, column } => binding.cell(*column, request),
+    pub fn values<'a>(&'a self, request: &'a Request<'_>) -> Vec<Cow<'a, str>> {
+        let known: Values<'_> = match self {
+            Self::Parameters(Parameters(names)) => {
+                let values = names.iter().map(|name| Facts::value(request, name));
+                values.collect()
+            }
+            Self::Column { binding, column } => smallvec![binding.cell(*column, request)],
         };
-        known.whole().unwrap_or_default()
+        let values = known.into_iter().map(Known::whole);
+        values.map(Option::unwrap_or_default).collect()
     }
 
-    /// The value of a request as conditions compare it; empty when it is absent, or when the directory has no row.
-    pub(crate) fn compared<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>) -> Known<'a> {
+    /// The values of a request as conditions compare them; empty when absent, or when the directory has no row.
+    pub(crate) fn compared<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>) -> Values<'a> {
         match self {
-            Self::Parameter(name) => compared(name, facts),
-            Self::Column { binding, column } => binding.cell(*column, facts),
+            Self::Parameters(names) => names.compared(facts),
+            Self::Column { binding, column } => smallvec![binding.cell(*column, facts)],
         }
     }
 
-    fn seen<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>, now: Option<Timestamp>) -> Seen<'a> {
-        Seen {
-            value: self.compared(facts),
-            is_cell: self.column().is_some(),
-            channel: Some(facts.channel()),
-            withheld: match self {
-                Self::Parameter(name)
-                    if &**name == "Caller" && facts.webhook() != Webhook::VoiceWebhooks =>
-                {
-                    facts.caller_withheld()
-                }
-                _ => None,
-            },
-            now,
-        }
-    }
-
-    /// The parameter whose value decides.
+    /// The parameters whose values decide.
     #[must_use]
-    pub fn parameter(&self) -> &str {
+    pub fn parameters(&self) -> &[Arc<str>] {
         match self {
-            Self::Parameter(name) => name,
-            Self::Column { binding, .. } => &binding.parameter,
+            Self::Parameters(names) => &names.0,
+            Self::Column { binding, .. } => &binding.parameters.0,
         }
     }
 
-    /// The directory and the column that it is a cell of; `None` for a parameter.
+    /// Where in its own values those of another subject are, when it has them all.
+    pub(crate) fn places_of(&self, other: &Self) -> Option<SmallVec<[usize; 2]>> {
+        match (self, other) {
+            (Self::Parameters(Parameters(own)), Self::Parameters(Parameters(others))) => {
+                let place = |name| own.iter().position(|own| own == name);
+                others.iter().map(place).collect()
+            }
+            _ => (self == other).then(|| smallvec![0]),
+        }
+    }
+
+    /// The directory and the column that it is a cell of; `None` for parameters.
     pub(crate) fn column(&self) -> Option<(&Arc<Directory>, usize)> {
         match self {
-            Self::Parameter(_) => None,
+            Self::Parameters(_) => None,
             Self::Column { binding, column } => Some((&binding.directory, *column)),
         }
+    }
+}
+
+impl Parameters {
+    fn compared<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>) -> Values<'a> {
+        self.0.iter().map(|name| compared(name, facts)).collect()
+    }
+}
+
+impl From<&str> for Parameters {
+    fn from(name: &str) -> Self {
+        Self(smallvec![name.into()])
     }
 }
 
@@ -347,17 +395,17 @@ fn compared<'a, 'f: 'a>(name: &str, facts: &impl Facts<'f>) -> Known<'a> {
 impl Binding {
     /// The row that a request chooses; `None` when the directory has none for it, or when that is not known.
     pub(crate) fn row<'f>(&self, facts: &impl Facts<'f>) -> Option<Row> {
-        let value = compared(&self.parameter, facts).whole()?;
-        self.directory.row(&value)
+        self.directory
+            .row(&whole(&self.parameters.compared(facts))?)
     }
 
     /// A cell of that row.
     fn cell<'a, 'f: 'a>(&'a self, column: usize, facts: &impl Facts<'f>) -> Known<'a> {
-        let value = compared(&self.parameter, facts);
-        let row = match &value {
-            Known::Whole(value) => self.directory.row(value),
-            known if self.directory.has(known) == Some(false) => None,
-            _ => return Known::Nothing,
+        let key = self.parameters.compared(facts);
+        let row = match whole(&key) {
+            Some(key) => self.directory.row(&key),
+            None if self.directory.has(&key) == Some(false) => None,
+            None => return Known::Nothing,
         };
         let cell = row.map_or("", |row| self.directory.cell(row, column));
         Known::Whole(Cow::Borrowed(cell))
@@ -367,12 +415,18 @@ impl Binding {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Parameter(name) => f.write_str(name),
+            Self::Parameters(names) => names.fmt(f),
             Self::Column { binding, column } => {
                 let directory = &binding.directory;
                 write!(f, "{}.{}", directory.name(), directory.columns()[*column])
             }
         }
+    }
+}
+
+impl fmt::Display for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(", "))
     }
 }
 

@@ -13,11 +13,11 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use hashbrown::HashMap;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 
 use super::Route;
 use super::condition::{Condition, Demand, Passing, Subject};
-use super::directory::Directory;
+use super::directory::{Directory, Key, prefix, whole};
 use crate::twilio::facts::{Facts, Known};
 
 /// The position of a route in the file.
@@ -120,12 +120,16 @@ impl Index {
     pub(super) fn candidates<'f>(&self, facts: &impl Facts<'f>) -> Candidates<'_> {
         let mut lists = Lists::from_slice(&[&self.others]);
         for shelf in &self.shelves {
-            let value = match &shelf.subject {
-                None => facts.step().map(Cow::Borrowed),
-                Some(subject) => subject.compared(facts).whole(),
+            let known = match &shelf.subject {
+                None => smallvec![
+                    facts
+                        .step()
+                        .map_or(Known::Nothing, |step| Known::Whole(step.into()))
+                ],
+                Some(subject) => subject.compared(facts),
             };
-            match value {
-                Some(value) => shelf.find(&value, &mut lists),
+            match whole(&known) {
+                Some(key) => shelf.find(&key, &mut lists),
                 None => lists.push(&shelf.all),
             }
         }
@@ -136,12 +140,12 @@ impl Index {
     /// subject (`None` is the step), how the values begin that the other answers; `None` when it answers any.
     pub(super) fn candidates_for<'v>(
         &self,
-        start: impl Fn(Option<&Subject>) -> Option<&'v str>,
+        start: impl Fn(Option<&Subject>) -> Option<Key<'v>>,
     ) -> Candidates<'_> {
         let mut lists = Lists::from_slice(&[&self.others]);
         for shelf in &self.shelves {
             if let Some(start) = start(shelf.subject.as_ref()) {
-                shelf.find(start, &mut lists);
+                shelf.find(&start, &mut lists);
             }
         }
         Candidates { lists }
@@ -185,15 +189,17 @@ impl Shelf {
         }
     }
 
-    /// Adds the lists of the routes that are pinned to a value.
-    fn find<'i>(&'i self, value: &str, lists: &mut Lists<'i>) {
-        lists.extend(self.texts.get(value).map(Vec::as_slice));
-        for length in &self.prefix_lengths {
-            let prefix = value.get(..*length);
-            lists.extend(prefix.and_then(|prefix| Some(self.prefixes.get(prefix)?.as_slice())));
+    /// Adds the lists of the routes that are pinned to a value, or to several together.
+    fn find<'i>(&'i self, key: &[&str], lists: &mut Lists<'i>) {
+        if let [value] = key {
+            lists.extend(self.texts.get(*value).map(Vec::as_slice));
+            for length in &self.prefix_lengths {
+                let prefix = value.get(..*length);
+                lists.extend(prefix.and_then(|prefix| Some(self.prefixes.get(prefix)?.as_slice())));
+            }
         }
         for (directory, routes) in &self.directories {
-            if directory.row(value).is_some() {
+            if directory.row(key).is_some() {
                 lists.push(routes);
             }
         }
@@ -242,11 +248,12 @@ fn pinned_to(demand: &Demand) -> Option<Vec<PinnedTo<'_>>> {
             Some(vec![PinnedTo::Prefix(ends.start)])
         }
         Passing::KeyOf(directory) if directory.has_all_from("") => None,
-        Passing::KeyOf(directory) if directory.len() <= MOST_KEYS => {
-            let keys = directory.keys();
-            let pinned = keys.map(|key| match key.strip_suffix('*') {
+        Passing::KeyOf(directory)
+            if directory.len() <= MOST_KEYS && directory.key_columns().len() == 1 =>
+        {
+            let pinned = directory.keys().map(|key| match prefix(&key) {
                 Some(prefix) => PinnedTo::Prefix(prefix),
-                None => PinnedTo::Text(key),
+                None => PinnedTo::Text(key[0]),
             });
             Some(pinned.collect())
         }
@@ -270,7 +277,7 @@ mod tests {
     /// A route that asks this of `Called`, and whether the request has a `Body` when it is one of the even ones.
     fn route(number: usize, demand: Demand) -> Route {
         let condition = |name: &str, demand| Condition {
-            subject: Subject::Parameter(name.into()),
+            subject: Subject::Parameters(name.into()),
             demand,
         };
         let mut conditions = vec![condition("Called", demand)];
@@ -314,11 +321,10 @@ mod tests {
     #[test]
     fn only_routes_that_may_answer_are_looked_at() {
         let directory = |rows: usize, prefix: &str| {
-            let mut directory = Directory::new("d", Vec::new());
+            let mut directory = Directory::new("d", vec!["number".to_owned()], vec![0]);
             for row in 0..rows {
-                directory
-                    .add(&format!("{prefix}{row:04}"), [])
-                    .expect("a new key");
+                let key = format!("{prefix}{row:04}");
+                directory.add([key.as_str()]).expect("a new key");
             }
             Demand::from(Inside(Arc::new(directory)))
         };
@@ -357,8 +363,8 @@ mod tests {
         let mut routes: Vec<Route> = (0..20)
             .map(|n| route(2 * n + 1, exactly(format!("+1{n:04}"))))
             .collect();
-        let mut all = Directory::new("all", Vec::new());
-        all.add("*", []).expect("a new key");
+        let mut all = Directory::new("all", vec!["number".to_owned()], vec![0]);
+        all.add(["*"]).expect("a new key");
         routes.push(route(41, present(true)));
         routes.push(route(43, Demand::from(Inside(Arc::new(all)))));
         routes.push(route(45, Demand::text("*9")));

@@ -36,18 +36,22 @@ pub fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestam
 /// A condition that fails, with the value that it found.
 fn failure(condition: &Condition, request: &Request<'_>) -> String {
     let Condition { subject, demand } = condition;
-    let value = subject.value(request);
-    let is = if value.is_empty() {
-        "absent".to_owned()
-    } else {
-        format!("{value:?}")
+    let names = match subject {
+        Subject::Parameters(names) => &names.0[..],
+        Subject::Column { .. } => &[],
     };
-    let alias = match subject {
-        Subject::Parameter(name) => request.alias_used(name),
-        Subject::Column { .. } => None,
-    };
-    let alias = alias.map_or(String::new(), |alias| format!(" (read from {alias})"));
-    format!("{subject} is {is}{alias}, expected {demand}")
+    let mut aliases = names.iter().map(|name| request.alias_used(name));
+    let values = subject.values(request).into_iter().map(|value| {
+        let alias = aliases.next().flatten();
+        let alias = alias.map_or(String::new(), |alias| format!(" (read from {alias})"));
+        if value.is_empty() {
+            format!("absent{alias}")
+        } else {
+            format!("{value:?}{alias}")
+        }
+    });
+    let values: Vec<String> = values.collect();
+    format!("{subject} is {}, expected {demand}", values.join(", "))
 }
 
 /// Whether a schedule is open or closed, with the date and time in its zone.

@@ -96,6 +96,17 @@ impl<'a> Known<'a> {
         }
     }
 
+    /// Whether the value may be this one.
+    #[must_use]
+    pub fn may_be(&self, value: &str) -> bool {
+        match self {
+            Self::Whole(known) => known == value,
+            Self::Ends(ends) => ends.fit(value),
+            Self::Present => !value.is_empty(),
+            Self::Nothing => true,
+        }
+    }
+
     /// What the mask of a number tells; [`Known::Present`] when the text is no mask.
     #[must_use]
     pub fn of_mask(text: &'a str) -> Self {

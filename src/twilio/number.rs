@@ -26,6 +26,15 @@ impl fmt::Display for E164 {
     }
 }
 
+/// Whether a text is an [`E164`] number.
+pub(crate) fn is_e164(text: &str) -> bool {
+    text.strip_prefix('+').is_some_and(|digits| {
+        (1..=15).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 /// Why a text is not an [`E164`] number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum E164Error {
@@ -279,6 +288,7 @@ mod tests {
     fn e164_accepts_one_to_fifteen_digits() {
         for text in ["+1", "+14155550100", "+123456789012345"] {
             assert_eq!(text.parse::<E164>().expect(text).to_string(), text);
+            assert!(is_e164(text));
         }
     }
 
@@ -301,6 +311,7 @@ mod tests {
             ("+1٣", "the character `٣` is not a digit"),
         ] {
             assert_eq!(text.parse::<E164>().expect_err(text).to_string(), message);
+            assert!(!is_e164(text));
         }
     }
 

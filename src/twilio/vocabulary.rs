@@ -575,6 +575,32 @@ impl AttributeSpec {
         }
     }
 
+    /// A value that is known but for its letter case, as TwiML writes it; `None` for every other.
+    pub(crate) fn in_known_case(&self, value: &str) -> Option<String> {
+        let words = match self.kind {
+            ValueType::Boolean => &["true", "false"][..],
+            _ => &self.values,
+        };
+        let is_known = |part: &str| words.contains(&part);
+        let in_case = |part| {
+            let mut words = words.iter();
+            words.find(|word| word.eq_ignore_ascii_case(part))
+        };
+        let parts: Vec<&str> = if self.list {
+            value.split_ascii_whitespace().collect()
+        } else {
+            vec![value]
+        };
+        if parts.iter().all(|part| is_known(part)) {
+            return None;
+        }
+        let known: Option<Vec<&str>> = parts
+            .into_iter()
+            .map(|part| in_case(part).copied())
+            .collect();
+        known.map(|parts| parts.join(" "))
+    }
+
     /// Checks a finished value, templates resolved.
     ///
     /// # Errors
@@ -668,6 +694,24 @@ pub(crate) mod tests {
         let done = act();
         OTHER.set(None);
         done
+    }
+
+    #[test]
+    fn a_value_in_another_letter_case_is_found_as_it_is_written() {
+        for (element, name, value, known) in [
+            ("Gather", "method", "get", Some("GET")),
+            ("Gather", "method", "GET", None),
+            ("Gather", "method", "PUT", None),
+            ("Gather", "input", "DTMF  speech", Some("dtmf speech")),
+            ("Gather", "input", "dtmf", None),
+            ("Say", "language", "EN-gb", Some("en-GB")),
+            ("Dial", "hangupOnStar", "True", Some("true")),
+            ("Dial", "hangupOnStar", "yes", None),
+            ("Dial", "action", "HTTPS://h/", None),
+        ] {
+            let attribute = attribute(Channel::Voice, element, name);
+            assert_eq!(attribute.in_known_case(value).as_deref(), known, "{value}");
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ class Held:
         # systemd's protocol: the descriptors begin with 3, and LISTEN_PID is the process that they are for.
         self.process = subprocess.Popen(
             ["bash", "-c", f'LISTEN_PID=$$ exec "$@" 3<&{self.socket.fileno()}', "bash", self.binary, "serve"]
-            + ["--config", str(TABLE), *self.options],
+            + ["--table", str(TABLE), *self.options],
             env=environment,
             pass_fds=[self.socket.fileno()],
             stderr=self.log,

@@ -148,7 +148,7 @@ def main(archive):
             while not list(state.glob("last-good-*")) and time.monotonic() < end:
                 time.sleep(0.05)
             holds("the last good table", list(state.glob("last-good-*")), container.said())
-            code, said = container.run(["/usr/bin/twiml-responder", "explain", "--config",
+            code, said = container.run(["/usr/bin/twiml-responder", "explain", "--table",
                                         "/etc/twiml-responder/responses.toml", "--at", "2026-12-24T12:00[America/New_York]"])
             holds("time zones are inside", code == 0, said)
             answer, code = drained(container)

@@ -25,7 +25,7 @@ PACKAGING = Path(__file__).parents[2] / "packaging"
 HOST = "twilio.example.com"
 BASE = f"https://{HOST}"
 PATH = "/out-of-session"
-KEY = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
+KEY = "5f0c1d9a7be2463e8a4471d06c93b2fe"
 
 
 def free_port():

@@ -38,7 +38,7 @@ class Pod:
         self.log = (folder / "log").open("w+")
         self.process = subprocess.Popen(
             [binary, "serve", "--listen", f"127.0.0.1:{self.port}", "--admin", f"127.0.0.1:{self.admin}",
-             "--config", str(folder / "responses.toml"), "--auth-token-file", str(folder / "auth-token"),
+             "--table", str(folder / "responses.toml"), "--auth-token-file", str(folder / "auth-token"),
              "--public-url", BASE, "--drain-delay", f"{DRAIN_DELAY}s", "--journal", "-"],
             env=environment, stdout=subprocess.DEVNULL, stderr=self.log)
         self.wait_until(lambda: self.ready() == 200)

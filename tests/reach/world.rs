@@ -25,6 +25,8 @@ struct Alternative {
     conditions: Vec<(&'static str, Test)>,
     /// A parameter that chooses a row of a directory, and what a cell of it must be.
     cell: Option<(&'static str, &'static str, Test)>,
+    /// Two parameters, and whether they are the key of a directory.
+    pair: Option<(&'static str, Test)>,
 }
 
 #[derive(Debug, Clone)]
@@ -142,6 +144,11 @@ const PARAMETERS: [Parameter; 11] = [
     },
 ];
 
+/// The parameters by which directories with two key columns are looked up.
+const PAIRS: [&str; 2] = ["Called, Caller", "Caller, Called"];
+
+const PAIR_DIRECTORIES: [&str; 3] = ["pairs", "mirrors", "one"];
+
 const CITIES: [&str; 5] = ["", "ny", "la", "n*", "other"];
 
 const SECTIONS: &str = "\
@@ -162,6 +169,22 @@ rows = [{ word = \"1\", city = \"ny\" }, { word = \"2\", city = \"la\" }, { word
 [directory.hints]
 key = \"word\"
 rows = [{ word = \"1*\", city = \"ny\" }, { word = \"12\", city = \"la\" }, { word = \"*\", city = \"la\" }]
+[directory.pairs]
+key = [\"number\", \"party\"]
+rows = [
+  { number = \"+15005550006\", party = \"+14155550100\" },
+  { number = \"+15005550006\", party = \"+12\" },
+]
+[directory.mirrors]
+key = [\"party\", \"number\"]
+rows = [
+  { number = \"+15005550006\", party = \"+14155550100\" },
+  { number = \"+15005550006\", party = \"+12\" },
+  { number = \"+14155550100\", party = \"+12\" },
+]
+[directory.one]
+key = [\"number\", \"party\"]
+rows = [{ number = \"+14155550100\", party = \"+14155550109\" }]
 [schedule.morning]
 timezone = \"UTC\"
 open = [\"00:00-12:00\"]
@@ -239,6 +262,17 @@ fn city() -> impl Strategy<Value = Test> {
     ]
 }
 
+/// A test of two parameters.
+fn paired() -> impl Strategy<Value = Test> {
+    let key = prop::sample::select(&PAIR_DIRECTORIES[..]).prop_map(|name| vec![Key::In(name)]);
+    key.prop_map(Test::All).prop_recursive(2, 4, 2, |inner| {
+        prop_oneof![
+            1 => prop::collection::vec(inner.clone(), 1..3).prop_map(Test::Any),
+            1 => inner.prop_map(|test| Test::All(vec![Key::Not(test)])),
+        ]
+    })
+}
+
 fn alternative(parameters: Vec<usize>) -> impl Strategy<Value = Alternative> {
     let conditions = prop::sample::subsequence(parameters.clone(), 0..=parameters.len().min(3))
         .prop_flat_map(|chosen| {
@@ -248,6 +282,7 @@ fn alternative(parameters: Vec<usize>) -> impl Strategy<Value = Alternative> {
             });
             conditions.collect::<Vec<_>>()
         });
+    let is_one_number = matches!(parameters[..], [place] if PARAMETERS[place].is_number);
     let choosing: Vec<usize> = parameters
         .into_iter()
         .filter(|place| !PARAMETERS[*place].directories.is_empty())
@@ -271,12 +306,22 @@ fn alternative(parameters: Vec<usize>) -> impl Strategy<Value = Alternative> {
         });
         prop::option::weighted(0.2, cell).boxed()
     };
-    (conditions, cell).prop_map(|(mut conditions, cell)| {
+    let pair = (prop::sample::select(&PAIRS[..]), paired());
+    let pair = if is_one_number {
+        prop::option::weighted(0.4, pair).boxed()
+    } else {
+        Just(None).boxed()
+    };
+    (conditions, cell, pair).prop_map(|(mut conditions, cell, pair)| {
         if let Some((parameter, directory, _)) = &cell {
             // A column needs exactly one condition that chooses the row.
             conditions.retain(|(name, test)| name != parameter && !chooses(test, directory));
         }
-        Alternative { conditions, cell }
+        Alternative {
+            conditions,
+            cell,
+            pair,
+        }
     })
 }
 
@@ -374,6 +419,9 @@ impl Alternative {
             conditions.push(format!("{parameter} = {{ in = \"{directory}\" }}"));
             conditions.push(format!("\"{directory}.city\" = {}", written_test(city)));
         }
+        if let Some((names, test)) = &self.pair {
+            conditions.push(format!("\"{names}\" = {}", written_test(test)));
+        }
         format!("{{ {} }}", conditions.join(", "))
     }
 
@@ -459,6 +507,10 @@ pub(crate) fn requests(routes: &[Route]) -> Vec<Vec<(&'static str, &'static str)
             names.push(other);
         }
     }
+    // Other names for the two numbers of a pair would make too many requests.
+    let alternatives = routes.iter().flat_map(|route| &route.alternatives);
+    let pairs = alternatives.filter_map(|alternative| alternative.pair.as_ref());
+    names.extend(pairs.flat_map(|(names, _)| names.split(", ")));
     names.sort_unstable();
     names.dedup();
     let mut requests = vec![Vec::new()];

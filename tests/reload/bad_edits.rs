@@ -115,7 +115,7 @@ fn what_a_reload_would_refuse_is_logged_before_it_with_numbers_masked() {
         folder.write("responses.toml", table);
         folder.write("token", token_text);
         let files = [
-            "--config",
+            "--table",
             text(&table_file),
             "--auth-token-file",
             text(&token),

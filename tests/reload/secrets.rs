@@ -40,7 +40,7 @@ fn world(name: &str) -> World {
 fn on(folder: Folder) -> World {
     let table = folder.path().join("responses.toml");
     let token = folder.path().join("token");
-    let arguments = ["--config", text(&table), "--auth-token-file", text(&token)];
+    let arguments = ["--table", text(&table), "--auth-token-file", text(&token)];
     let service = Service::start(&arguments, &[]);
     World { folder, service }
 }

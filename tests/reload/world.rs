@@ -121,7 +121,7 @@ pub fn folder(name: &str, files: &[(&str, &str)]) -> Folder {
 pub fn serve(folder: &Folder, arguments: &[&str]) -> Service {
     let table = folder.path().join("responses.toml");
     let table = text(&table);
-    let arguments = [&["--config", table, "--allow-unsigned"], arguments].concat();
+    let arguments = [&["--table", table, "--allow-unsigned"], arguments].concat();
     Service::start(&arguments, &[])
 }
 

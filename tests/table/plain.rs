@@ -27,6 +27,8 @@ enum Key {
     Regex(usize),
     Present(bool),
     Withheld(bool),
+    /// The two parameters are a key of [`PAIRS`].
+    Paired,
     /// Places of [`TIMES`].
     Before(usize),
     After(usize),
@@ -37,6 +39,10 @@ enum Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     Parameter(&'static str),
+    /// Two parameters, by which [`PAIRS`] is looked up.
+    Pair([&'static str; 2]),
+    /// The city in the row that these choose.
+    PairCity([&'static str; 2]),
     /// The city in the row that a parameter chooses of a directory.
     City(usize, &'static str),
     /// The end in that row.
@@ -89,9 +95,12 @@ const OTHERS: [&str; 17] = [
     "interactionData.a",
 ];
 
+/// Key, city, and the end.
+type DirectoryRow = (&'static str, &'static str, &'static str);
+
 /// The directories that random tables have: their keys, each with a city and the moment until which it is one. The first has
 /// no rows, and so no cells.
-const DIRECTORIES: [(&str, &[(&str, &str, &str)]); 4] = [
+const DIRECTORIES: [(&str, &[DirectoryRow]); 4] = [
     (
         "rides",
         &[
@@ -129,6 +138,23 @@ const DIRECTORIES: [(&str, &[(&str, &str, &str)]); 4] = [
             ("anonymous", "la", "2026-11-20T14:00:00Z"),
         ],
     ),
+];
+
+/// The directory with two key columns that random tables have: its keys, each with a city.
+const PAIRS: [([&str; 2], &str); 6] = [
+    (["+15005550006", "+14155550100"], "ny"),
+    (["+14155550100", "+15005550006"], "la"),
+    (["+15005550006", "anonymous"], ""),
+    (["+14155550100", "+14155550100"], "NY"),
+    (["Lost", "+15005550006"], "ny"),
+    (["12345", "client:alice"], "la"),
+];
+
+const PAIRED: [[&str; 2]; 4] = [
+    ["Called", "Caller"],
+    ["Caller", "Called"],
+    ["From", "To"],
+    ["Body", "Called"],
 ];
 
 /// The moments of the cells above and of the values below, as RFC 3339 in UTC. What is not among them is no moment.
@@ -409,6 +435,17 @@ fn chosen(test: &Test) -> Option<usize> {
     }
 }
 
+/// A test of two parameters.
+fn paired() -> impl Strategy<Value = Test> {
+    let paired = || Test::All(vec![Key::Paired]);
+    prop_oneof![
+        4 => Just(paired()),
+        1 => Just(Test::All(vec![Key::Not(paired())])),
+        1 => Just(Test::Any(vec![paired()])),
+        1 => Just(Test::All(vec![Key::Not(Test::All(vec![Key::Not(paired())]))])),
+    ]
+}
+
 fn moment_key() -> impl Strategy<Value = Key> {
     let time = 0..TIMES.len();
     prop_oneof![
@@ -466,7 +503,31 @@ fn alternative(
     } else {
         prop::option::weighted(0.25, cell).boxed()
     };
-    (conditions, cell).prop_map(|(mut conditions, cell)| {
+    let pair = (
+        prop::sample::select(&PAIRED[..]),
+        paired(),
+        city(),
+        any::<(prop::sample::Index, prop::sample::Index)>(),
+    );
+    let has_pair = parameters.iter().any(|name| is_number(name));
+    let pair = if has_pair {
+        prop::option::weighted(0.3, pair).boxed()
+    } else {
+        Just(None).boxed()
+    };
+    (conditions, cell, pair).prop_map(|(mut conditions, cell, pair)| {
+        if let Some((names, paired, city, (first, second))) = pair {
+            // Only a plain `in` chooses a row.
+            let chooses = matches!(&paired, Test::All(keys) if matches!(keys[..], [Key::Paired]));
+            let mut insert = |at: prop::sample::Index, condition| {
+                let at = at.index(conditions.len() + 1);
+                conditions.insert(at, condition);
+            };
+            insert(first, (Subject::Pair(names), paired));
+            if chooses {
+                insert(second, (Subject::PairCity(names), city));
+            }
+        }
         if let Some((parameter, directory, present, city, until, [first, second, third])) = cell {
             // A column needs exactly one condition that chooses the row.
             conditions.retain(|(subject, test)| {
@@ -646,6 +707,7 @@ fn written_test(wanted: &Test) -> String {
                     Key::Regex(regex) => format!("regex = {}", quoted(REGEXES[*regex].0)),
                     Key::Present(wanted) => format!("present = {wanted}"),
                     Key::Withheld(wanted) => format!("withheld = {wanted}"),
+                    Key::Paired => "in = \"pairs\"".to_owned(),
                     Key::Before(time) => format!("before = {}", quoted(TIMES[*time].0)),
                     Key::After(time) => format!("after = {}", quoted(TIMES[*time].0)),
                     Key::Not(test) => format!("not = {}", written_test(test)),
@@ -660,6 +722,8 @@ impl Subject {
     pub(crate) fn written(self) -> String {
         match self {
             Self::Parameter(name) => name.to_owned(),
+            Self::Pair(names) => names.join(", "),
+            Self::PairCity(_) => "pairs.city".to_owned(),
             Self::City(directory, _) => format!("{}.city", DIRECTORIES[directory].0),
             Self::Until(directory, _) => format!("{}.until", DIRECTORIES[directory].0),
         }
@@ -672,17 +736,28 @@ fn head() -> String {
     for (place, (name, rows)) in DIRECTORIES.iter().enumerate() {
         let rows: Vec<String> = rows
             .iter()
-            .map(|(key, city, until)| match place {
-                0 => quoted(key),
-                _ => {
-                    let [key, city, until] = [key, city, until].map(|cell| quoted(cell));
-                    format!("{{ number = {key}, city = {city}, until = {until} }}")
+            .map(|(key, city, until)| {
+                let [key, city, until] = [key, city, until].map(|cell| quoted(cell));
+                if place == 0 {
+                    return key;
                 }
+                format!("{{ number = {key}, city = {city}, until = {until} }}")
             })
             .collect();
         let key = if place == 0 { "numbers" } else { "rows" };
         writeln!(text, "[directory.{name}]\n{key} = [{}]", rows.join(", ")).expect(TAKES_ALL);
     }
+    text.push_str("[directory.pairs]\nkey = [\"number\", \"party\"]\nrows = [\n");
+    for ([number, party], city) in PAIRS {
+        let cells = [number, party, city].map(quoted);
+        let [number, party, city] = cells;
+        writeln!(
+            text,
+            "{{ city = {city}, party = {party}, number = {number} }},"
+        )
+        .expect(TAKES_ALL);
+    }
+    text.push_str("]\n");
     for (name, zone, spans, _) in SCHEDULES {
         writeln!(text, "[schedule.{name}]\ntimezone = \"{zone}\"\n{spans}").expect(TAKES_ALL);
     }
@@ -850,8 +925,8 @@ pub(crate) enum Why {
     Channel,
     /// It opens a session, which only Proxy's own webhook can.
     Session,
-    /// The first failing condition of each table of `when`, with the value that it found.
-    Conditions(Vec<(String, String)>),
+    /// The first failing condition of each table of `when`, with the values that it found.
+    Conditions(Vec<(String, Vec<String>)>),
     /// None of `during` is open.
     Closed,
     /// One of `outside` is open: the first.
@@ -945,28 +1020,41 @@ impl<'p> Plain<'p> {
         WITHHELD.contains(&number) || self.is_voice() && !has_digit_or_scheme
     }
 
-    /// The value that a condition is about.
-    fn subject(&self, subject: Subject) -> String {
-        let (directory, parameter) = match subject {
-            Subject::Parameter(name) => return self.value(name),
-            Subject::City(directory, parameter) | Subject::Until(directory, parameter) => {
-                (directory, parameter)
-            }
-        };
+    /// The values that a condition is about.
+    fn subject(&self, subject: Subject) -> Vec<String> {
+        match subject {
+            Subject::Parameter(name) => vec![self.value(name)],
+            Subject::Pair(names) => names.map(|name| self.value(name)).to_vec(),
+            Subject::PairCity(names) => vec![self.pair(names).unwrap_or_default().to_owned()],
+            Subject::City(directory, parameter) => vec![self.cells(directory, parameter).0],
+            Subject::Until(directory, parameter) => vec![self.cells(directory, parameter).1],
+        }
+    }
+
+    /// The cells of the row that a parameter chooses.
+    fn cells(&self, directory: usize, parameter: &str) -> (String, String) {
         let value = folded(parameter, &self.value(parameter));
-        let cells = row(directory, &value, parameter);
-        let cell = cells.map(|(city, until)| match subject {
-            Subject::Until(..) => until,
-            _ => city,
+        let (city, until) = row(directory, &value, parameter).unwrap_or_default();
+        (city.to_owned(), until.to_owned())
+    }
+
+    /// The city in the row of two parameters.
+    fn pair(&self, names: [&str; 2]) -> Option<&'static str> {
+        let found = PAIRS.iter().find(|(key, _)| {
+            let mut parts = names.iter().zip(key);
+            parts.all(|(name, key)| folded(name, &self.value(name)) == folded(name, key))
         });
-        cell.unwrap_or_default().to_owned()
+        found.map(|(_, city)| *city)
     }
 
     fn holds(&self, subject: Subject, test: &Test) -> bool {
-        let value = self.subject(subject);
+        let values = self.subject(subject);
         match subject {
-            Subject::Parameter(name) => self.passes(name, &folded(name, &value), test),
-            Subject::City(..) | Subject::Until(..) => self.passes("", &value, test),
+            Subject::Parameter(name) => self.passes(name, &folded(name, &values[0]), test),
+            Subject::Pair(names) => is_paired(self.pair(names).is_some(), test),
+            Subject::City(..) | Subject::PairCity(_) | Subject::Until(..) => {
+                self.passes("", &values[0], test)
+            }
         }
     }
 
@@ -984,6 +1072,7 @@ impl<'p> Plain<'p> {
                 // The end of a row that has none is never over.
                 Key::After(_) if value.is_empty() => parameter.is_empty(),
                 Key::After(time) => meant(value).is_some_and(|moment| moment > self.time(*time)),
+                Key::Paired => false,
                 Key::Not(test) => !self.passes(parameter, value, test),
             }),
         }
@@ -999,7 +1088,7 @@ impl<'p> Plain<'p> {
 
     /// Whether conditions hold, at an hour that fits.
     fn conditions(&self, route: &Route) -> Option<Why> {
-        let failing: Option<Vec<(String, String)>> = route
+        let failing: Option<Vec<(String, Vec<String>)>> = route
             .alternatives
             .iter()
             .map(|conditions| {
@@ -1115,7 +1204,7 @@ impl<'p> Plain<'p> {
                 Subject::Parameter(name) if chosen(test) == Some(directory) => Some(*name),
                 _ => None,
             });
-        let city = self.subject(Subject::City(directory, choosing.expect("there is one")));
+        let city = self.cells(directory, choosing.expect("there is one")).0;
         format!("<{verb}>In {city}.</{verb}>")
     }
 
@@ -1136,7 +1225,7 @@ impl<'p> Plain<'p> {
     }
 }
 
-/// A text as it is compared for a parameter: a Body as people type it, a SpeechResult as a recogniser writes what they say.
+/// A text as it is compared for a parameter: a Body as people type it, a `SpeechResult` as a recogniser writes what they say.
 fn folded(parameter: &str, text: &str) -> String {
     let mut text = text.to_owned();
     if ["Body", "SpeechResult"].contains(&parameter) {
@@ -1162,6 +1251,19 @@ fn row(directory: usize, value: &str, parameter: &str) -> Option<(&'static str, 
     // Of keys that compare as the same the first counts.
     let best = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map(|(_, cells)| cells)
+}
+
+/// Whether a test of two parameters holds, when they are or are not a key.
+fn is_paired(is_key: bool, test: &Test) -> bool {
+    match test {
+        Test::Text(_) => false,
+        Test::Any(tests) => tests.iter().any(|test| is_paired(is_key, test)),
+        Test::All(keys) => keys.iter().all(|key| match key {
+            Key::Paired => is_key,
+            Key::Not(test) => !is_paired(is_key, test),
+            _ => false,
+        }),
+    }
 }
 
 /// The moment that a value is; `None` when it is none.

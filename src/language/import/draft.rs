@@ -35,6 +35,8 @@ pub(super) struct DraftElement {
 
 pub(super) struct DraftAttribute {
     pub at: usize,
+    /// Whether it says whom its element is for, which goes to somebody else without it.
+    pub is_recipient: bool,
     pub name: String,
     pub value: String,
     /// Whether TOML writes the value without quotes: a number, true or false.
@@ -47,6 +49,8 @@ pub(super) struct Place {
     pub range: Range<usize>,
     /// Its byte in the document.
     pub at: usize,
+    /// The element that cannot stay without it, because it would go to somebody else: its byte and its tag.
+    pub recipient_of: Option<(usize, &'static str)>,
     /// What a note calls it.
     pub what: String,
 }
@@ -176,7 +180,10 @@ impl DraftWriter {
             } else {
                 self.string(value, indent);
             }
-            self.place(start, attribute.at, format!("`{name}` of <{tag}>"));
+            let what = format!("`{name}` of <{tag}>");
+            self.place(start, attribute.at, what);
+            let place = self.places.last_mut().expect("one was pushed just now");
+            place.recipient_of = attribute.is_recipient.then_some((element.at, tag));
         }
         self.text += " }";
         self.place(start, element.at, format!("<{tag}>"));
@@ -209,7 +216,12 @@ impl DraftWriter {
 
     fn place(&mut self, start: usize, at: usize, what: String) {
         let range = start..self.text.len();
-        self.places.push(Place { range, at, what });
+        self.places.push(Place {
+            range,
+            at,
+            recipient_of: None,
+            what,
+        });
     }
 }
 

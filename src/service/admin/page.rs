@@ -13,7 +13,7 @@ use crate::service::last_hour::Counts;
 use crate::service::live::Verification;
 use crate::service::reload::{Finding, Origin, ReloadOutcome, State};
 use crate::service::responder::{Responder, Snapshot};
-use crate::table::condition::Condition;
+use crate::table::condition::{Condition, Subject};
 use crate::table::dialogue::{End, Line, Sent};
 use crate::table::guard::LOOP_GUARD;
 use crate::table::preview::{Entry, Preview, RouteVerdict, preview};
@@ -264,10 +264,13 @@ impl Page<'_> {
         let when = route.when.words(|condition| {
             let Condition { subject, demand } = condition;
             let words = format!("{subject} is {demand}");
-            match subject.column() {
-                None if ["Called", "To"].contains(&subject.parameter()) => words,
-                _ => self.masked(&words, ""),
-            }
+            let is_own = match subject {
+                Subject::Parameters(names) => {
+                    matches!(&*names.0, [name] if ["Called", "To"].contains(&&**name))
+                }
+                Subject::Column { .. } => false,
+            };
+            if is_own { words } else { self.masked(&words, "") }
         });
         let mut conditions: Vec<String> = step.into_iter().chain(when).collect();
         if conditions.is_empty() {

@@ -12,13 +12,11 @@ pub struct Exact(pub Box<str>);
 
 impl Kind for Exact {
     fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
-        let may_be = match &seen.value {
-            Known::Whole(value) => return Some(*self.0 == **value),
-            Known::Ends(ends) => ends.fit(&self.0),
-            Known::Present => !self.0.is_empty(),
-            Known::Nothing => true,
-        };
-        if may_be { None } else { Some(false) }
+        match seen.value() {
+            Known::Whole(value) => Some(*self.0 == **value),
+            known if known.may_be(&self.0) => None,
+            _ => Some(false),
+        }
     }
 
     fn passing(&self) -> Passing<'_> {

@@ -1,4 +1,4 @@
-//! `{ in = "rides" }`: a directory has a row for the value.
+//! `{ in = "rides" }`: a directory has a row for the value, or for several values together.
 
 use std::fmt;
 use std::sync::Arc;
@@ -17,10 +17,11 @@ pub(super) static KEYED: Keyed = Keyed {
     check_cell: None,
     manual: "`in = \"DIRECTORY\"` holds when the directory has a row for the value: its exact key, else the longest prefix that \
              the value begins with, else `*`. Templates and other conditions of the same table can then use the columns of \
-             that row.",
+             that row. A directory whose key has several columns is looked up by as many parameters, in that order, in one \
+             quoted name: `\"Called, Caller\" = { in = \"sessions\" }`; it has exact keys only.",
 };
 
-/// The directory has a row for the value.
+/// The directory has a row for the values.
 #[derive(Debug)]
 pub struct Inside(pub Arc<Directory>);
 
@@ -32,7 +33,7 @@ fn read(reading: &mut Reading<'_>, _: &Key<'_>, value: &Value<'_>) -> Option<Box
 
 impl Kind for Inside {
     fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
-        self.0.has(&seen.value)
+        self.0.has(seen.values)
     }
 
     fn passing(&self) -> Passing<'_> {

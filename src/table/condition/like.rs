@@ -56,7 +56,7 @@ impl Kind for Pattern {
         if self.start.is_empty() && self.middle.is_empty() && self.end.is_empty() {
             return Some(true);
         }
-        let ends = match &seen.value {
+        let ends = match seen.value() {
             Known::Whole(value) => return Some(self.matches(value)),
             Known::Ends(ends) => ends,
             Known::Present | Known::Nothing => return None,

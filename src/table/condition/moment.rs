@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use super::{BAD_CONDITION, Reading, Seen};
+use super::{BAD_CONDITION, Reading, Seen, is_one};
 use crate::table::problems::{Key, Value};
 use crate::table::schedule::parse_seconds;
 use crate::twilio::facts::Known;
@@ -67,7 +67,7 @@ impl Moment {
         endless: bool,
         compare: impl Fn(Timestamp, Timestamp) -> bool,
     ) -> Option<bool> {
-        let Known::Whole(value) = &seen.value else {
+        let Known::Whole(value) = seen.value() else {
             return None;
         };
         if value.is_empty() {
@@ -108,10 +108,11 @@ impl fmt::Display for Moment {
 /// Whether a parameter may be a date and time: one that Twilio sends as such, or whose value is free.
 pub(super) fn suits(parameter: &str) -> bool {
     let kind = PARAMETERS.of_request(parameter).map(|known| known.kind);
-    matches!(
+    let may_be = matches!(
         kind,
         None | Some(ParameterKind::DateTime | ParameterKind::Text)
-    )
+    );
+    may_be && is_one(parameter)
 }
 
 /// What is wrong with a cell that is compared with a moment. An empty one has no end.

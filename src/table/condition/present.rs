@@ -5,13 +5,13 @@ use std::fmt;
 
 use serde_json::json;
 
-use super::{Keyed, Kind, Passing, Reading, Seen};
+use super::{Keyed, Kind, Passing, Reading, Seen, is_one};
 use crate::table::problems::{Key, Value};
 use crate::twilio::facts::Known;
 
 pub(super) static KEYED: Keyed = Keyed {
     key: "present",
-    suits: |_| true,
+    suits: is_one,
     read,
     schema: || json!({ "description": "Whether the value must be there and not empty.", "type": "boolean" }),
     check_cell: None,
@@ -30,7 +30,7 @@ fn read(reading: &mut Reading<'_>, _: &Key<'_>, value: &Value<'_>) -> Option<Box
 
 impl Kind for Present {
     fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
-        let is_there = match &seen.value {
+        let is_there = match seen.value() {
             Known::Whole(value) => !value.is_empty(),
             Known::Present => true,
             Known::Ends(ends) if ends.are_present() => true,

@@ -5,14 +5,14 @@ use std::fmt;
 use regex::{Regex, RegexBuilder};
 use serde_json::json;
 
-use super::{Keyed, Kind, Reading, Seen};
+use super::{Keyed, Kind, Reading, Seen, is_one};
 use crate::table::condition::BAD_REGEX;
 use crate::table::problems::{Key, Value};
 use crate::twilio::facts::Known;
 
 pub(super) static KEYED: Keyed = Keyed {
     key: "regex",
-    suits: |_| true,
+    suits: is_one,
     read,
     schema: || {
         json!({
@@ -58,7 +58,7 @@ fn read(reading: &mut Reading<'_>, _: &Key<'_>, value: &Value<'_>) -> Option<Box
 
 impl Kind for Matches {
     fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
-        match &seen.value {
+        match seen.value() {
             Known::Whole(value) => Some(self.0.is_match(value)),
             _ => None,
         }
