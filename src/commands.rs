@@ -302,10 +302,15 @@ mod tests {
                         .contains(&first);
                 assert!(
                     is_verb && help.split(' ').count() >= 3,
-                    "{argument}: {help}"
+                    "{}: {help}",
+                    argument.get_id()
                 );
-                assert!(!help.ends_with('.'), "{argument}: {help}");
-                assert!(sentences.insert(help.clone()), "{argument}: {help}");
+                assert!(!help.ends_with('.'), "{}: {help}", argument.get_id());
+                assert!(
+                    sentences.insert(help.clone()),
+                    "{}: {help}",
+                    argument.get_id()
+                );
             }
         }
     }

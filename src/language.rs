@@ -13,8 +13,10 @@ mod directories;
 mod directory_file;
 mod documents;
 mod drawing;
+mod element_remedies;
 mod elements;
 mod extra;
+mod fixes;
 pub mod import;
 mod menus;
 mod names;
@@ -53,6 +55,8 @@ use crate::twilio::parameters;
 pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
+pub use self::drawing::{Shown, folded};
+pub use self::fixes::{Mended, fixed, mend};
 pub use self::table_tests::RanTest;
 pub use self::values::never_sent;
 
@@ -110,17 +114,15 @@ pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
 /// Every diagnostic of the file and of its directory files, warnings included, sorted by place, when at least one of
 /// them is an error.
 pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
-    // The shape: TOML with the place of every value, and everything that is not TOML.
-    let mut problems = Problems::new(file);
-    let blanked;
-    let tree = if let Ok(tree) = DeTable::parse(&file.text) {
-        tree
-    } else {
-        let (text, errors) = syntax::readable(file);
-        problems.add_syntax_errors(errors);
-        blanked = text;
-        DeTable::parse_recoverable(&blanked).0
-    };
+    // The shape: TOML with the place of every value, everything that is not TOML, and keys that do not exist.
+    let (mut tree, errors) = DeTable::parse_recoverable(&file.text);
+    let repaired = (!errors.is_empty()).then(|| syntax::repaired(file));
+    if let Some(repaired) = &repaired {
+        tree = DeTable::parse_recoverable(&repaired.file.text).0;
+    }
+    let mut problems = Problems::new(repaired.as_ref().map_or(file, |repaired| &repaired.file));
+    shape::FILE.correct(&mut problems, tree.get_mut(), shape::THE_FILE);
+    let table_file = file;
     let file = tree.get_ref();
 
     // The meaning: every value through the parser of its type, what others refer to first.
@@ -133,9 +135,12 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 
     // The table as a whole.
     whole::check(&names, &mut problems, file, &uses);
-    let waiting = whole::waiting_steps(&uses);
-    let rules = (limits, waiting);
-    let table = table(&names, &mut problems, routes, intercepts, default, rules);
+    let rules = (limits, whole::waiting_steps(&uses));
+    let table = if repaired.is_none() {
+        table(&names, &mut problems, routes, intercepts, default, rules)
+    } else {
+        None
+    };
     if let Some(table) = &table {
         menus::check(table, &uses.menus, &mut problems);
     }
@@ -152,13 +157,19 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
             tests,
             passing: names.passing,
         }),
-        _ => Err(problems.into_sorted()),
+        _ => {
+            let mut found = problems.into_sorted();
+            if let Some(repaired) = repaired {
+                repaired.restore(&mut found);
+                problems::sort(&mut found, table_file);
+            }
+            Err(found)
+        }
     }
 }
 
 /// What the parts of the file refer to by name.
 fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &dyn Files) -> Names {
-    problems.unknown_keys(file, "the file", &shape::FILE.keys());
     let mut names = Names {
         routes: first_places(file.get("route")),
         intercepts: first_places(file.get("intercept")),

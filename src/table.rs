@@ -13,9 +13,11 @@ pub mod intercept;
 pub mod preview;
 pub(crate) mod problems;
 pub mod reason;
+pub(crate) mod remedy;
 pub mod reply;
 pub mod schedule;
 pub mod twiml;
+pub(crate) mod visible;
 pub mod when;
 
 use std::collections::BTreeSet;

@@ -49,7 +49,7 @@ error[unknown-element]: TwiML has no element `say`
 3 | voice = [ { say = \"x\" } ]
   |             ^^^
   |
-  = help: write `Say`: the letter case counts (Twilio error 12200)
+  = help: write `Say`: letter case matters (Twilio error 12200)
 
 warning[silent-default]: [default] says nothing to a caller
  --> t.toml:6:9
@@ -59,7 +59,7 @@ warning[silent-default]: [default] says nothing to a caller
   |
   = help: write voice = [ { Say = \"…\" } ], so that nobody hears silence
 
-t.toml: 1 error, 1 warning
+t.toml: 1 error, 1 warning; `check --fix` can mend 1 of them
 ";
     assert_eq!(ran_human, ran(1, wanted, ""));
     let ran_json = run(program()
@@ -67,7 +67,7 @@ t.toml: 1 error, 1 warning
         .current_dir(folder.path()));
     let wanted = concat!(
         r#"{"severity":"error","code":"unknown-element","message":"TwiML has no element `say`","file":"t.toml","#,
-        r#""line":3,"column":13,"end_line":3,"end_column":16,"help":"write `Say`: the letter case counts (Twilio error 12200)","fix":{"line":3,"column":13,"end_line":3,"end_column":16,"text":"Say"}}"#,
+        r#""line":3,"column":13,"end_line":3,"end_column":16,"help":"write `Say`: letter case matters (Twilio error 12200)","fix":{"line":3,"column":13,"end_line":3,"end_column":16,"text":"Say"}}"#,
         "\n",
         r#"{"severity":"warning","code":"silent-default","message":"[default] says nothing to a caller","#,
         r#""file":"t.toml","line":6,"column":9,"end_line":6,"end_column":11,"help":"write voice = [ { Say = \"…\" } ], so that nobody hears silence","fix":null}"#,
@@ -676,7 +676,7 @@ fn serve_ends_with_the_diagnostics_of_a_bad_table() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     assert!(
         ran.stderr
-            .starts_with("error[wrong-type]: a text or an array wanted, found an integer\n"),
+            .starts_with("error[wrong-type]: expected a string or an array, found an integer\n"),
         "{}",
         ran.stderr
     );
@@ -961,7 +961,7 @@ fn routes_of_other_steps_and_channels_are_one_line() {
     ];
     let text = |more: &[&str]| with(&[&text[..], more].concat()).stdout;
     let folded = "\
-no   2 routes of other steps or channels; --all shows them
+no   3 routes of other steps or channels; --all shows them
 no   ride-ended    sessionStatus is absent, expected \"closed\"
 yes  lost-by-text
 ";
@@ -970,11 +970,12 @@ yes  lost-by-text
 no   withheld-caller  it has no `message`
 no   ride-ended       sessionStatus is absent, expected \"closed\"
 no   lost-property    it answers step \"lost\" only
+no   other-key        it answers step \"lost\" only
 yes  lost-by-text
 ";
     assert!(text(&["--all"]).starts_with(all), "{}", text(&["--all"]));
     let json = text(&["--format", "json"]);
-    assert_eq!(json.matches("\"matched\"").count(), 4, "{json}");
+    assert_eq!(json.matches("\"matched\"").count(), 5, "{json}");
 }
 
 #[test]

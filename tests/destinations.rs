@@ -130,7 +130,7 @@ fn places(channel: Channel) -> Vec<Place> {
             }
             for name in child.attribute_names() {
                 let (_, attribute) = child.attribute(name).expect("it is its attribute");
-                let is_url = attribute.wanted() == "a URL in quotes";
+                let is_url = attribute.expected() == "a URL in quotes";
                 places.push(Place {
                     path: path.clone(),
                     attribute: Some(name),

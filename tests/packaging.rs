@@ -76,10 +76,17 @@ fn the_file_of_options_has_them_all_and_sets_none() {
         assert!(line.is_empty() || line.starts_with('#'), "{line}");
     }
     // What the unit and the sockets decide, and what is for trying things out.
-    let elsewhere: BTreeSet<String> = ["table", "listen", "admin", "state-dir", "allow-unsigned"]
-        .into_iter()
-        .map(variable)
-        .collect();
+    let elsewhere: BTreeSet<String> = [
+        "table",
+        "listen",
+        "admin",
+        "state-dir",
+        "allow-unsigned",
+        "check",
+    ]
+    .into_iter()
+    .map(variable)
+    .collect();
     let named = variables(&text);
     let missing: Vec<_> = variables_of_serve()
         .into_iter()

@@ -13,9 +13,9 @@ use super::Outcome;
 use super::load_table::{TableOption, load_table};
 use super::output::{self, shown};
 use super::request_fields::{RequestFields, moment, warn_of_names, webhook_parser};
-use crate::language::import::quoted;
 use crate::table::answer::Answer;
 use crate::table::dialogue::{self, Conversation, End, Input, Line, Person, Question, Sent, notes};
+use crate::table::remedy::quoted;
 use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
 

@@ -1,5 +1,6 @@
 //! `check`: every diagnostic of one or more tables, for people and for programs.
 
+mod fixes;
 mod github;
 mod sarif;
 
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::Outcome;
-use super::load_table::{TableOption, count, drawn};
+use super::load_table::{MOST_PRINTED, TableOption, count, drawn};
 use super::output::{self, counted};
 use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside, beside};
@@ -32,6 +33,9 @@ pub(super) struct Arguments {
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
+    /// Mend what is beyond doubt, in the tables and their CSV files
+    #[arg(long)]
+    fix: bool,
     /// Show which routes and conditions no test reaches
     #[arg(long)]
     coverage: bool,
@@ -69,12 +73,19 @@ struct Checked {
     compiled: Option<Compiled>,
     /// Everything that is wrong with it, failed tests included, in the order of the file.
     diagnostics: Vec<Diagnostic>,
+    /// How many mistakes were mended before.
+    mended: usize,
 }
 
 impl Checked {
     /// Checks the table in a file, or on standard input for `-`.
     fn read(path: &Path, arguments: &Arguments) -> Result<Self> {
-        let (file, path) = if path == Path::new("-") {
+        let is_standard_input = path == Path::new("-");
+        anyhow::ensure!(
+            !(is_standard_input && arguments.fix),
+            "standard input cannot be written: give --fix the name of a file"
+        );
+        let (file, path) = if is_standard_input {
             let name = arguments.stdin_name.as_deref();
             let name = name.unwrap_or(Path::new("standard input"));
             (table_file::read_standard_input(name)?, name)
@@ -82,7 +93,20 @@ impl Checked {
             (table_file::read(path)?, path)
         };
         let files = Beside::table(path, arguments.table.limit.max_directory);
-        let (compiled, diagnostics) = match language::compile(&file, &files) {
+        let (file, result, mended) = if arguments.fix {
+            let mended = language::mend(&file, &files);
+            let changes = fixes::write(path, &file.text, &mended)?;
+            match arguments.format {
+                _ if changes.is_empty() => {}
+                CheckFormat::Human => output::print_coloured(&changes),
+                _ => output::complain(&changes),
+            }
+            (mended.table, mended.result, mended.count)
+        } else {
+            let result = language::compile(&file, &files);
+            (file, result, 0)
+        };
+        let (compiled, diagnostics) = match result {
             Ok(mut compiled) => {
                 // A failed test is an error here like any other.
                 let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
@@ -98,6 +122,7 @@ impl Checked {
             path: path.to_owned(),
             compiled,
             diagnostics,
+            mended,
         })
     }
 
@@ -122,7 +147,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let checked: Vec<Checked> = checked.collect::<Result<_>>()?;
     let found = || {
         let tables = checked.iter();
-        tables.flat_map(|table| table.diagnostics.iter().map(move |found| (table, found)))
+        let all =
+            tables.flat_map(|table| table.diagnostics.iter().map(move |found| (table, found)));
+        all.take(MOST_PRINTED)
     };
     match arguments.format {
         CheckFormat::Human => {}
@@ -140,6 +167,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             let found = found().map(|(table, found)| (table.path_of(found), found));
             output::print(&output::json(&sarif::log(found)));
         }
+    }
+    let all: u64 = checked
+        .iter()
+        .map(|table| counted_all(&table.diagnostics))
+        .sum();
+    let left = all - found().count() as u64;
+    if arguments.format != CheckFormat::Human && left > 0 {
+        let left = counted(left, "more diagnostic");
+        output::complain(&format!("and {left}, not printed"));
     }
     let mut outcome = Outcome::Yes;
     for table in &checked {
@@ -166,8 +202,7 @@ fn print(table: &Checked, is_quiet: bool) {
         output::print_coloured(&drawn(&table.diagnostics));
     }
     if !is_quiet {
-        let compiled = table.compiled.as_ref();
-        output::print(&summary(&table.file.name, compiled, &table.diagnostics));
+        output::print(&summary(table));
     }
 }
 
@@ -229,9 +264,10 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
 }
 
 /// What the table has, if it compiled, and how much is wrong with it.
-fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) -> String {
+fn summary(checked: &Checked) -> String {
+    let diagnostics = &*checked.diagnostics;
     let mut counts = Vec::new();
-    if let Some(compiled) = compiled {
+    if let Some(compiled) = &checked.compiled {
         let table = &compiled.table;
         counts.extend([
             (table.routes().len() as u64, "route"),
@@ -249,5 +285,21 @@ fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) 
     if diagnostics.is_empty() {
         counts.push("nothing wrong".to_owned());
     }
-    format!("{name}: {}", counts.join(", "))
+    let all = counted_all(diagnostics);
+    let mendable = diagnostics.iter().filter(|one| one.fix.is_some()).count() as u64;
+    let end = match (checked.mended, mendable) {
+        (0, 0) => String::new(),
+        (0, 1) if all == 1 => "; `check --fix` can mend it".to_owned(),
+        (0, mendable) if mendable == all => "; `check --fix` can mend all of them".to_owned(),
+        (0, mendable) => format!("; `check --fix` can mend {mendable} of them"),
+        (mended, _) => format!("; {} mended", counted(mended as u64, "mistake")),
+    };
+    format!("{}: {}{end}", checked.file.name, counts.join(", "))
+}
+
+/// How many diagnostics there are, with those that are not listed one by one.
+fn counted_all(diagnostics: &[Diagnostic]) -> u64 {
+    let severities = [Severity::Error, Severity::Warning];
+    let counts = severities.map(|severity| count(diagnostics, severity));
+    counts.iter().sum()
 }

@@ -75,18 +75,35 @@ pub(super) fn show_errors(name: &str, diagnostics: &[Diagnostic]) -> Error {
     anyhow!("{name} has {}", output::counted(errors, "error"))
 }
 
-/// How many diagnostics have this severity.
+/// How many diagnostics there are of this severity, with those that are not listed one by one.
 pub(super) fn count(diagnostics: &[Diagnostic], severity: Severity) -> u64 {
-    let severities = diagnostics.iter().map(|diagnostic| diagnostic.severity);
-    severities.filter(|of| *of == severity).count() as u64
+    let severe = diagnostics.iter().filter(|one| one.severity == severity);
+    severe.map(|diagnostic| 1 + diagnostic.more as u64).sum()
 }
 
-/// Diagnostics drawn for a terminal. [`output`] strips the colours elsewhere.
+/// The most diagnostics that are drawn or printed.
+pub(super) const MOST_PRINTED: usize = 1_000;
+
+/// Diagnostics drawn for a terminal: of those that are alike a few. [`output`] strips the colours elsewhere.
 pub(super) fn drawn(diagnostics: &[Diagnostic]) -> String {
     let renderer = Renderer::styled();
-    let drawings = diagnostics.iter();
-    let drawings = drawings.map(|diagnostic| format!("{}\n", diagnostic.draw(&renderer)));
-    drawings.collect::<Vec<_>>().join("\n")
+    let shown = language::folded(diagnostics);
+    let drawings = shown.iter().take(MOST_PRINTED);
+    let mut drawings: Vec<String> = drawings
+        .map(|shown| format!("{}\n", shown.draw(&renderer)))
+        .collect();
+    let left = shown
+        .iter()
+        .skip(MOST_PRINTED)
+        .map(|shown| 1 + shown.more as u64)
+        .sum();
+    if left > 0 {
+        drawings.push(format!(
+            "and {}\n",
+            output::counted(left, "more diagnostic")
+        ));
+    }
+    drawings.join("\n")
 }
 
 /// A number of bytes, perhaps with the letter of a power of 1024 after it.

@@ -7,8 +7,10 @@ use std::io::{self, Write};
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
-use crate::service::html::is_plain;
-pub(super) use crate::service::html::{figure, shown};
+pub(super) use crate::service::html::figure;
+use crate::table::visible::is_plain;
+pub(super) use crate::table::visible::shown;
+
 /// Decides for all that is written from here on whether it has colours.
 pub(super) fn color(choice: clap::ColorChoice) {
     let choice = match choice {
@@ -119,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_is_escaped_in_json() {
+    fn json_affects_no_terminal() {
         let text = "\u{202e}\u{9b}\u{e0001}\u{e9}\"\\\n";
         let json = json(&text);
         assert!(json.is_ascii() || json.chars().all(is_plain), "{json}");

@@ -21,10 +21,10 @@ const READY: &str = "/readyz";
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Where the service answers /readyz [default: its --admin]
+    /// Ask this URL [default: /readyz at --admin]
     #[arg(long, value_name = "URL")]
     url: Option<Uri>,
-    /// The service's --admin
+    /// Ask the listener at this address, which is the --admin of serve
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9480")]
     admin: ListenAddress,
 }

@@ -29,7 +29,7 @@ pub(super) struct Arguments {
     /// Take names, and numbers that never came, from this table [default: responses.toml, if there]
     #[arg(short, long, value_name = "FILE")]
     table: Option<PathBuf>,
-    /// List the numbers of this table that nobody asked for, as with --table
+    /// Take names and numbers from this table, as with --table
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
     /// Write the report to this file as well, as a page for a browser

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::elements::Written;
 use super::extra::ElementKind;
@@ -14,13 +14,13 @@ use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{BAD_URL, FRAGILE_DEFAULT, Slot, template};
 use super::values::BAD_NUMBER;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, choice, did_you_mean, entries, listed};
+use crate::table::problems::{Key, Problems, Value, entries};
+use crate::table::remedy::{Remedy, did_you_mean, either, listed, one_of};
 use crate::table::reply::template::{Field, FieldValue, Piece, Text};
 use crate::table::reply::{Attribute, Node};
 use crate::twilio::channel::Channel;
-use crate::twilio::spelling::{self, nearest};
 use crate::twilio::vocabulary::{
-    self, AttributeSpec, Destination, ElementSpec, UrlError, ValueError, ValueType,
+    self, AttributeSpec, Destination, ElementSpec, UrlError, ValueError,
 };
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
@@ -45,10 +45,11 @@ account, or that Twilio has replaced with another.",
     r#"voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna""#,
 );
 
-/// One attribute; `None` after an error about it.
+/// One attribute of the element that `table` is; `None` after an error about it.
 pub(super) fn attribute(
     reader: &mut Reader<'_>,
     element: ElementKind<'_>,
+    table: &DeTable<'_>,
     key: &Key<'_>,
     value: &Value<'_>,
 ) -> Option<Attribute> {
@@ -63,7 +64,7 @@ pub(super) fn attribute(
         return Some(Attribute { name, spec, value });
     }
     let Some((name, spec)) = known else {
-        unknown_attribute(reader, element, key);
+        unknown_attribute(reader, element, table, key);
         return None;
     };
     if let Some(status) = spec.status {
@@ -75,7 +76,12 @@ pub(super) fn attribute(
     Some(Attribute { name, spec, value })
 }
 
-fn unknown_attribute(reader: &mut Reader<'_>, element: ElementKind<'_>, key: &Key<'_>) {
+fn unknown_attribute(
+    reader: &mut Reader<'_>,
+    element: ElementKind<'_>,
+    table: &DeTable<'_>,
+    key: &Key<'_>,
+) {
     let (name, tag) = (key.get_ref().as_ref(), element.tag);
     let extra = &reader.names.extra;
     let mut known: Vec<&str> = element.spec.attribute_names().collect();
@@ -95,29 +101,20 @@ fn unknown_attribute(reader: &mut Reader<'_>, element: ElementKind<'_>, key: &Ke
         None if known.len() == 1 => format!("the only attribute of `{tag}` is `{}`", known[0]),
         None => format!("the attributes of `{tag}` are {}", listed(&known)),
     };
-    let (help, fix) = twiml_name_help(name, known, otherwise);
+    let remedy = twiml_name_remedy(name, &known, otherwise);
     let message = format!("`{name}` is not an attribute of `{tag}`");
     let problems = &mut *reader.problems;
-    let error = problems.twilio_error(12200, &UNKNOWN_ATTRIBUTE, key.span(), message, help);
-    if let Some(name) = fix {
-        error.replacement(toml_key(name));
-    }
+    problems
+        .twilio_error(12200, &UNKNOWN_ATTRIBUTE, key.span(), message, remedy)
+        .unless_taken(|name| table.contains_key(name));
 }
 
-/// What to do about a misspelt name of TwiML's, and the name that replaces it when there is no doubt which it is.
-pub(super) fn twiml_name_help<'n>(
-    name: &str,
-    known: Vec<&'n str>,
-    otherwise: String,
-) -> (String, Option<&'n str>) {
-    let fix = spelling::unmistakable(name, known.iter().copied());
-    let help = match fix {
-        Some(known) if known.eq_ignore_ascii_case(name) => {
-            format!("write `{known}`: the letter case counts")
-        }
-        _ => did_you_mean('`', name, known, otherwise),
-    };
-    (help, fix)
+/// [`did_you_mean`] for a name of TwiML's, where another letter case is easily overlooked.
+pub(super) fn twiml_name_remedy(name: &str, known: &[&str], otherwise: String) -> Remedy {
+    match known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+        Some(known) => Remedy::word(format!("write `{known}`: letter case matters"), *known),
+        None => did_you_mean('`', name, known.iter().copied(), otherwise),
+    }
 }
 
 /// The value of an attribute, checked as far as it does not depend on the request.
@@ -150,15 +147,15 @@ fn attribute_value(
         DeValue::Boolean(boolean) if spec.takes_booleans() => {
             Text::new(vec![Piece::Literal(boolean.to_string())])
         }
-        found => {
-            let wanted = spec.wanted();
-            let help = match found {
-                DeValue::Integer(number) if spec.kind != ValueType::Boolean => {
-                    format!("write {name} = \"{}\"", number.as_str())
-                }
-                _ => format!("`{name}` takes {wanted}"),
+        _ => {
+            let expected = spec.expected();
+            let problems = &mut *reader.problems;
+            let digits = problems.digits(value);
+            let remedy = match digits.filter(|digits| spec.check(digits).is_ok()) {
+                Some(digits) => Remedy::write(name, format!("\"{digits}\"")),
+                None => format!("`{name}` takes {expected}").into(),
             };
-            return reader.problems.wrong_type(value, wanted, help);
+            return problems.wrong_type(value, expected, remedy);
         }
     };
     if let Some(literal) = text.literal()
@@ -186,13 +183,16 @@ fn bad_value(
     error: &ValueError,
     span: Range<usize>,
 ) {
-    let respelt = spec.respelt(literal);
-    let help = match (error, &respelt) {
-        (_, Some(respelt)) if spec.list && literal.contains(',') => {
-            format!("write \"{respelt}\": separate several values with blanks")
+    let remedy = match spec.respelt(literal) {
+        Some(respelt) => {
+            let why = if spec.list && literal.contains(',') {
+                "separate several values with spaces"
+            } else {
+                "letter case matters"
+            };
+            Remedy::word(format!("write \"{respelt}\": {why}"), respelt)
         }
-        (_, Some(respelt)) => format!("write \"{respelt}\": the letter case counts"),
-        _ => value_help(name, spec, literal, error),
+        None => value_remedy(name, spec, literal, error),
     };
     let of_url = matches!(error, ValueError::Url(_)).then_some(11100);
     let number = spec.errors.first().copied().or(of_url);
@@ -203,31 +203,30 @@ fn bad_value(
             }
             _ => format!("{of} should not be \"{literal}\": {error}"),
         };
-        problems.warn(&UNUSUAL_VALUE, span, message, help)
+        problems.warn(&UNUSUAL_VALUE, span, message, remedy)
     } else {
         let message = format!("{of} cannot be \"{literal}\": {error}");
-        problems.error(check_of(error), span, message, help)
+        problems.error(check_of(error), span, message, remedy)
     };
     diagnostic.error_number = number;
-    if let Some(respelt) = respelt {
-        diagnostic.replacement(format!("\"{respelt}\""));
-    }
 }
 
 /// What to write in the place of a value.
-fn value_help(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueError) -> String {
-    match error {
+fn value_remedy(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueError) -> Remedy {
+    let help = match error {
         ValueError::NotAmong { open } => {
+            let values = &spec.values;
             let otherwise = match spec.likely(literal).as_slice() {
-                [] if spec.values.len() <= 15 => format!("it is one of {}", choice(&spec.values)),
+                [] if values.len() <= 15 => return one_of(literal, values),
                 [] if *open => OPEN_LIST_HELP.to_owned(),
-                [] => {
-                    let (count, first) = (spec.values.len(), spec.values[0]);
-                    format!("it is one of {count} values, such as \"{first}\"")
-                }
-                likely => format!("did you mean {}?", choice_of_texts(likely)),
+                [] => format!(
+                    "write one of {} values, such as \"{}\"",
+                    values.len(),
+                    values[0]
+                ),
+                likely => format!("did you mean {}?", either('"', likely)),
             };
-            did_you_mean('"', literal, spec.values.iter().copied(), otherwise)
+            return did_you_mean('"', literal, values.iter().copied(), otherwise);
         }
         ValueError::NotBoolean => "write true or false".to_owned(),
         ValueError::NotInteger => format!("write {name} = {}", spec.min.unwrap_or(1)),
@@ -250,26 +249,12 @@ fn value_help(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueErro
         ValueError::Outdated { instead } => format!("write {instead}"),
         ValueError::Form(form) => format!("write {form}, or leave `{name}` out"),
         ValueError::Empty | ValueError::NotSip => format!("write a value, or leave `{name}` out"),
-    }
+    };
+    help.into()
 }
 
 const OPEN_LIST_HELP: &str =
     "check its spelling; if Twilio has added it, name the attribute in [extra]";
-
-/// Texts to choose from: `"a", "b" or "c"`.
-fn choice_of_texts(texts: &[&str]) -> String {
-    choice(texts).replace('`', "\"")
-}
-
-/// A name of TwiML's as a key of TOML.
-pub(super) fn toml_key(name: &str) -> String {
-    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if name.bytes().all(is_bare) {
-        name.to_owned()
-    } else {
-        format!("\"{name}\"")
-    }
-}
 
 /// The check that refuses such a value.
 pub(super) fn check_of(error: &ValueError) -> &'static Check {
@@ -305,7 +290,9 @@ pub(super) fn defaults(
 ) -> BTreeMap<String, Vec<(Attribute, Range<usize>)>> {
     let mut reader = Reader::new(names, problems, Owner::Defaults);
     let mut defaults: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for (key, value) in reader.problems.entries(section, "a table of elements") {
+    let sections = reader.problems.entries(section, "a table of elements");
+    let is_there = |name: &str| sections.iter().any(|(key, _)| key.get_ref() == name);
+    for (key, value) in &sections {
         let name = key.get_ref().as_ref();
         // Some elements differ from channel to channel.
         let kinds: Vec<(Channel, ElementKind<'_>)> = Channel::ALL
@@ -316,21 +303,14 @@ pub(super) fn defaults(
             })
             .collect();
         let Some(first) = kinds.first() else {
-            let elements: Vec<&str> = Channel::ALL
-                .into_iter()
-                .flat_map(vocabulary::element_names)
-                .collect();
-            let fix = spelling::unmistakable(name, elements.iter().copied());
-            let help = match nearest(name, elements) {
-                Some(near) => format!("write [defaults.{near}]"),
-                None => "name an element, such as [defaults.Say]".to_owned(),
-            };
+            let elements = Channel::ALL.into_iter().flat_map(vocabulary::element_names);
+            let otherwise = "name an element, such as [defaults.Say]";
+            let remedy = did_you_mean('`', name, elements, otherwise);
             let message = format!("TwiML has no element `{name}`");
             let problems = &mut *reader.problems;
-            let error = problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
-            if let Some(name) = fix {
-                error.replacement(toml_key(name));
-            }
+            problems
+                .error(&UNKNOWN_ELEMENT, key.span(), message, remedy)
+                .unless_taken(|name| is_there(name));
             continue;
         };
         let Some(table) = reader.problems.table(value, "a table of attributes") else {
@@ -342,7 +322,7 @@ pub(super) fn defaults(
             let taken = all.find(|(_, kind)| names.takes(*kind, key.get_ref()));
             let (channel, kind) = *taken.unwrap_or(first);
             reader.channel = channel;
-            let attribute = attribute(&mut reader, kind, key, value);
+            let attribute = attribute(&mut reader, kind, table, key, value);
             found.extend(attribute.map(|attribute| (attribute, value.span())));
         }
     }

@@ -1,15 +1,12 @@
 //! Whom a Dial calls and under which number: a `callerId` that the dialled party cannot be shown, and a number that dials
 //! itself.
 
-use std::ops::Range;
-
 use super::elements::Written;
 use super::names::{CellCheck, Fixed, Names, Reader, Rule, Uses};
 use super::values::BAD_NUMBER;
-use super::whole::MOST_BAD_CELLS;
 use crate::table::condition::{Demand, Passing, Seen, Subject};
-use crate::table::diagnostic::{Check, Diagnostic};
-use crate::table::problems::Problems;
+use crate::table::diagnostic::Check;
+use crate::table::problems::{Place, Problems};
 use crate::table::reply::Node;
 use crate::table::when::Alternative;
 use crate::twilio::channel::Channel;
@@ -113,10 +110,10 @@ pub(super) fn check_dialled(
                 };
                 let rows = directory.cells(*column).filter(dials_itself);
                 let rows = rows.filter(|(_, cell)| is_number(cell));
-                for (row, number) in rows.take(MOST_BAD_CELLS) {
+                for (row, number) in rows {
                     let (file, span) = file.place(row, *column);
                     if !problems.has_reported(&DIALS_ITSELF, &file, &span) {
-                        report(problems, number, &span).file = file;
+                        report(problems, number, (file, span));
                     }
                 }
             }
@@ -124,10 +121,10 @@ pub(super) fn check_dialled(
     }
 }
 
-fn report<'p>(problems: &'p mut Problems, number: &str, span: &Range<usize>) -> &'p mut Diagnostic {
+fn report(problems: &mut Problems, number: &str, place: impl Into<Place>) {
     let message = format!("a call to {number} would dial {number} again, and so on");
     let help = "dial the number of the person or device that should answer";
-    problems.warn(&DIALS_ITSELF, span, message, help)
+    problems.warn(&DIALS_ITSELF, place, message, help);
 }
 
 /// Whether a table of `when` names this very number as the one that is called.

@@ -6,7 +6,8 @@ use hashbrown::HashMap;
 use super::elements::Written;
 use super::names::{Owner, Reader, StepVerb, Uses};
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::{Problems, listed};
+use crate::table::problems::Problems;
+use crate::table::remedy::listed;
 
 pub(super) static WRONG_DOCUMENT: Check = Check::new(
     "wrong-document",

@@ -4,16 +4,18 @@ use std::ops::Range;
 
 use toml::de::{DeTable, DeValue};
 
-use super::attributes::{add_defaults, attribute, check_of, toml_key, twiml_name_help, url_help};
+use super::attributes::{add_defaults, attribute, check_of, twiml_name_remedy, url_help};
 use super::documents::note_verbs;
+use super::element_remedies::{dialled_noun, table_remedy, text_remedy};
 use super::extra::ElementKind;
 use super::names::{Fixed, Owner, Reader, Rule};
 use super::rules::{check_default_verb, check_element, check_flow};
 use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{Slot, template};
 use super::values::NUMBER_HELP;
-use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, entries, listed};
+use crate::table::diagnostic::{Check, Diagnostic};
+use crate::table::problems::{Key, Problems, Value, entries};
+use crate::table::remedy::{Remedy, listed, quoted};
 use crate::table::reply::{Attribute, Element, Node};
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
@@ -69,18 +71,25 @@ impl Written<'_> {
 pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel) -> Vec<Element> {
     reader.channel = channel;
     let example = match channel {
-        Channel::Voice => "write an array of elements: [ { Say = \"…\" } ]",
-        Channel::Message => "write an array of elements: [ { Message = \"…\" } ]",
+        Channel::Voice => "Say",
+        Channel::Message => "Message",
     };
+    let help = format!("write an array of elements: [ {{ {example} = \"…\" }} ]");
     let problems = &mut *reader.problems;
-    let array = problems.array(value, "an array of elements", example);
+    let array = match value.get_ref() {
+        DeValue::String(text) if !text.is_empty() => {
+            let text = problems.source(value.span());
+            let new = format!("[ {{ {example} = {text} }} ]");
+            problems.wrong_type(value, "an array of elements", Remedy::source(help, new))
+        }
+        _ => problems.array(value, "an array of elements", &help, DeValue::is_table),
+    };
     let response = ElementKind::twiml(vocabulary::response(channel));
     let mut verbs: Vec<Written<'_>> = Vec::new();
     let mut has_waited = false;
     for item in array.unwrap_or_default() {
-        let wanted = "an element, such as { Say = \"…\" },";
         let known = reader.uses.steps.len();
-        if let Some(table) = reader.problems.table(item, wanted) {
+        if let Some(table) = verb_table(reader, item, response, example) {
             verbs.extend(element(reader, table, item.span(), response));
         }
         for step in &mut reader.uses.steps[known..] {
@@ -91,6 +100,25 @@ pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel
     check_flow(reader.problems, &verbs);
     note_verbs(reader, &verbs);
     verbs.into_iter().map(|verb| verb.element).collect()
+}
+
+/// The table of a verb. A string in its place is the name of an element, or the text of one like the example.
+fn verb_table<'v, 'i>(
+    reader: &mut Reader<'_>,
+    item: &'v Value<'i>,
+    response: ElementKind<'_>,
+    example: &str,
+) -> Option<&'v DeTable<'i>> {
+    let problems = &mut *reader.problems;
+    let DeValue::String(text) = item.get_ref() else {
+        return problems.table(item, "an element such as { Say = \"…\" }");
+    };
+    let verb = vocabulary::child_of(reader.channel, response.spec, text);
+    let new = match verb.filter(|spec| !spec.needs_content) {
+        Some(spec) => format!("{{ {} = \"\" }}", spec.tag),
+        None => format!("{{ {example} = {} }}", problems.source(item.span())),
+    };
+    problems.wrong_type(item, "an element", Remedy::write("", new))
 }
 
 /// One element with its places; `None` after an error about it.
@@ -110,11 +138,25 @@ fn element<'v>(
     };
     let kind = names.extra.child_of(reader.channel, parent, key.get_ref());
     if let Some((second, _)) = elements.next() {
-        two_elements(reader.problems, key, second, kind.map(|kind| kind.spec));
+        let between = content.span().end..second.span().start;
+        let is_inline = reader.problems.source(span).starts_with('{');
+        let are_apart = entries.len() == 2
+            && is_inline
+            && names
+                .extra
+                .child_of(reader.channel, parent, second.get_ref())
+                .is_some()
+            && kind
+                .is_some_and(|kind| !names.extra.child_names(kind).contains(&&**second.get_ref()));
+        let error = two_elements(reader.problems, key, second, kind.map(|kind| kind.spec));
+        // One that may stand in the other may be meant to.
+        if are_apart && error.help == APART {
+            error.fix(between, " }, { ");
+        }
         return None;
     }
     let Some(kind) = kind else {
-        misplaced_element(reader, key.get_ref(), key.span(), parent);
+        misplaced_element(reader, key, &span, parent);
         return None;
     };
     let before = reader.problems.count();
@@ -131,7 +173,7 @@ fn element<'v>(
     };
     for (other, value) in &entries {
         if other.span() != key.span()
-            && let Some(attribute) = attribute(reader, kind, other, value)
+            && let Some(attribute) = attribute(reader, kind, table, other, value)
         {
             written.element.attributes.push(attribute);
             written.values.push(value.span());
@@ -140,7 +182,7 @@ fn element<'v>(
     if reader.owner == Owner::Default {
         check_default_verb(reader.problems, kind.spec, &entries, &key.span());
     }
-    written.element.content = nodes(reader, kind, content);
+    written.element.content = nodes(reader, kind, (table, &span), content);
     add_defaults(reader, kind, &mut written);
     // A text that could not be read leaves nothing behind; why has been reported, perhaps elsewhere.
     let is_there = !matches!(content.get_ref(), DeValue::String(text) if text.is_empty());
@@ -151,21 +193,24 @@ fn element<'v>(
     Some(written)
 }
 
-fn two_elements(
-    problems: &mut Problems,
+/// What to do about two elements in one table.
+const APART: &str = "give each element a table of its own: { … }, { … }";
+
+fn two_elements<'p>(
+    problems: &'p mut Problems,
     first: &Key<'_>,
     second: &Key<'_>,
     spec: Option<&ElementSpec>,
-) {
+) -> &'p mut Diagnostic {
     let (first, name) = (first.get_ref(), second.get_ref());
     let message = format!("`{first}` and `{name}` in one table");
     let attributes = spec.into_iter().flat_map(ElementSpec::attribute_names);
     let meant = attributes.filter(|attribute| attribute.starts_with(&**name));
     let help = match meant.min() {
         Some(attribute) => format!("did you mean the attribute `{attribute}`?"),
-        None => "give each element a table of its own: [ { … }, { … } ]".to_owned(),
+        None => APART.to_owned(),
     };
-    problems.error(&TWO_ELEMENTS, second.span(), message, help);
+    problems.error(&TWO_ELEMENTS, second.span(), message, help)
 }
 
 fn unknown_element(
@@ -181,7 +226,7 @@ fn unknown_element(
     let mut keys = entries.iter().map(|(key, _)| *key);
     let misspelt = keys.find(|key| near(key.get_ref()).is_some());
     let Some(key) = misspelt.or(entries.first().map(|(key, _)| *key)) else {
-        let message = "an empty table is no element";
+        let message = "an empty table is not an element";
         let problems = &mut *reader.problems;
         problems.error(&UNKNOWN_ELEMENT, span, message, otherwise);
         return;
@@ -190,17 +235,10 @@ fn unknown_element(
     if gone_element(reader, name, &key.span()) {
         return;
     }
-    let known = match near(name) {
-        Some(near) => vec![near],
-        None => vocabulary::element_names(reader.channel),
-    };
-    let (help, fix) = twiml_name_help(name, known, otherwise);
+    let remedy = twiml_name_remedy(name, &children, otherwise);
     let message = format!("TwiML has no element `{name}`");
     let problems = &mut *reader.problems;
-    let error = problems.twilio_error(12200, &UNKNOWN_ELEMENT, key.span(), message, help);
-    if let Some(name) = fix {
-        error.replacement(toml_key(name));
-    }
+    problems.twilio_error(12200, &UNKNOWN_ELEMENT, key.span(), message, remedy);
 }
 
 /// Reports an element that does not work any more; `false` when it is not one.
@@ -211,7 +249,7 @@ fn gone_element(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) -> boo
     let message = format!("TwiML has no element `{name}` here: {}", status.why);
     let help = match status.instead {
         Some(instead) => format!("write `{instead}`"),
-        None => "take it out".to_owned(),
+        None => "remove it".to_owned(),
     };
     let number = (reader.channel == Channel::Voice).then_some(12200);
     let problems = &mut *reader.problems;
@@ -221,10 +259,11 @@ fn gone_element(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) -> boo
 
 fn misplaced_element(
     reader: &mut Reader<'_>,
-    name: &str,
-    span: Range<usize>,
+    key: &Key<'_>,
+    whole: &Range<usize>,
     parent: ElementKind<'_>,
 ) {
+    let (name, span) = (key.get_ref().as_ref(), key.span());
     if gone_element(reader, name, &span) {
         return;
     }
@@ -233,6 +272,10 @@ fn misplaced_element(
         // That it has none has been reported.
         return;
     }
+    let within = match *parents {
+        [only] => vocabulary::child_of(reader.channel, parent.spec, only),
+        _ => None,
+    };
     let problems = &mut *reader.problems;
     if parents.is_empty() {
         let (answers, other, number) = match reader.channel {
@@ -249,25 +292,34 @@ fn misplaced_element(
     for parent in parents.iter_mut().filter(|tag| **tag == RESPONSE) {
         *parent = "the reply itself";
     }
-    let help = format!("it stands in {}", listed(&parents).replace('`', ""));
-    problems.twilio_error(number, &WRONG_PLACE, span, message, help);
+    let help = format!("it belongs in {}", listed(&parents).replace('`', ""));
+    let element = problems.source(whole.clone());
+    // A noun alone is dialled, and a body alone is sent.
+    let within = within.filter(|within| within.dials || within.main_child == Some(name));
+    let new = within.filter(|_| element.starts_with('{'));
+    let new = new.map(|within| format!("{{ {} = [ {element} ] }}", within.tag));
+    let error = problems.twilio_error(number, &WRONG_PLACE, span, message, help);
+    if let Some(new) = new {
+        error.fix(whole, new);
+    }
 }
 
 /// The text and the children of an element.
-fn nodes(reader: &mut Reader<'_>, kind: ElementKind<'_>, value: &Value<'_>) -> Vec<Node> {
+///
+/// `whole` is the table of the element, and where it stands.
+fn nodes(
+    reader: &mut Reader<'_>,
+    kind: ElementKind<'_>,
+    whole: (&DeTable<'_>, &Range<usize>),
+    value: &Value<'_>,
+) -> Vec<Node> {
     match value.get_ref() {
         DeValue::String(text) if text.is_empty() => Vec::new(),
-        DeValue::String(_) if !kind.takes_text() => {
-            let children = reader.names.extra.child_names(kind);
-            let help = if children.is_empty() {
-                format!("write {{ {} = \"\" }}", kind.tag)
-            } else {
-                let children = listed(&children);
-                format!("write {{ {} = [ … ] }} with {children}", kind.tag)
-            };
-            let message = format!("`{}` holds no text", kind.tag);
+        DeValue::String(text) if !kind.takes_text() => {
+            let remedy = text_remedy(reader, kind, whole, text, value);
+            let message = format!("`{}` does not take text", kind.tag);
             let problems = &mut *reader.problems;
-            problems.twilio_error(12200, &UNEXPECTED_TEXT, value.span(), message, help);
+            problems.twilio_error(12200, &UNEXPECTED_TEXT, value.span(), message, remedy);
             Vec::new()
         }
         DeValue::String(text) => {
@@ -276,33 +328,48 @@ fn nodes(reader: &mut Reader<'_>, kind: ElementKind<'_>, value: &Value<'_>) -> V
         }
         DeValue::Array(array) => array
             .iter()
-            .filter_map(|item| child(reader, kind, item))
+            .filter_map(|item| child(reader, kind, item, (array.len() == 1).then(|| value.span())))
             .collect(),
         _ => {
-            let otherwise = format!("write {{ {} = \"…\" }}", kind.tag);
+            let remedy = table_remedy(reader, kind, whole, value);
             let problems = &mut *reader.problems;
-            let nodes = problems.no_text(value, "a text or an array", otherwise);
+            let nodes = problems.wrong_type(value, "a string or an array", remedy);
             nodes.unwrap_or_default()
         }
     }
 }
 
-/// One item of the array that an element holds.
-fn child(reader: &mut Reader<'_>, kind: ElementKind<'_>, item: &Value<'_>) -> Option<Node> {
+/// One item of the array that an element holds; `alone` is the array's place, when it is the only one.
+fn child(
+    reader: &mut Reader<'_>,
+    kind: ElementKind<'_>,
+    item: &Value<'_>,
+    alone: Option<Range<usize>>,
+) -> Option<Node> {
     match item.get_ref() {
         DeValue::String(text) if kind.mixes() => text_content(reader, kind, text, item),
-        DeValue::String(_) => {
-            let tag = kind.tag;
-            let help = match kind.spec.main_child {
-                Some(child) => format!("write {{ {child} = \"…\" }}"),
-                None if kind.takes_text() => {
-                    format!("write {{ {tag} = \"…\" }} without brackets, or children only")
-                }
-                None => format!("`{tag}` holds elements only"),
+        DeValue::String(text) => {
+            let (tag, spec) = (kind.tag, kind.spec);
+            let source = reader.problems.source(item.span()).to_owned();
+            let noun = dialled_noun(reader.channel, spec, text);
+            let says = spec.child_names().find(|child| *child == "Say");
+            let remedy = if let Some((noun, text)) = noun {
+                Remedy::write("", format!("{{ {noun} = {} }}", quoted(text)))
+            } else if let Some(child) = spec.main_child.or(says) {
+                Remedy::write("", format!("{{ {child} = {source} }}"))
+            } else if kind.takes_text() {
+                format!("write {{ {tag} = \"…\" }} without brackets, or children only").into()
+            } else {
+                format!("`{tag}` holds elements only").into()
             };
+            let is_without = remedy.text.is_none() && kind.takes_text();
             let message = format!("`{tag}` does not mix text with elements");
             let problems = &mut *reader.problems;
-            problems.twilio_error(12200, &UNEXPECTED_TEXT, item.span(), message, help);
+            let error =
+                problems.twilio_error(12200, &UNEXPECTED_TEXT, item.span(), message, remedy);
+            if let Some(array) = alone.filter(|_| is_without) {
+                error.fix(array, source);
+            }
             None
         }
         _ => {
@@ -339,43 +406,46 @@ fn text_content(
     if let (Some(destination), Some(literal)) = (spec.destination, text.literal())
         && let Err(error) = destination.check(literal)
     {
-        bad_text(reader.problems, spec, literal, &error, value.span());
+        bad_text(reader, spec, literal, &error, value.span());
     }
     Some(Node::Text(text))
 }
 
 /// Reports the text of an element that leads nowhere as it is written.
 fn bad_text(
-    problems: &mut Problems,
+    reader: &mut Reader<'_>,
     spec: &ElementSpec,
     literal: &str,
     error: &ValueError,
     span: Range<usize>,
 ) {
-    let number = spec.errors.first().copied();
-    let (help, number, fix) = match error {
-        ValueError::Url(error) => (url_help(error).to_owned(), number.or(Some(11100)), None),
-        ValueError::Number(_) => match number_meant(literal) {
-            // Twilio takes a number of the US without its country code; that we ask for it is our own rule.
-            Some((meant, is_american)) => (
-                format!("write \"{meant}\""),
-                number.filter(|_| !is_american),
-                Some(meant.to_string()),
-            ),
-            None => (NUMBER_HELP.to_owned(), number, None),
-        },
-        ValueError::NotSip if literal.contains('@') && !literal.contains([':', ' ']) => {
-            let meant = format!("sip:{literal}");
-            (format!("write \"{meant}\""), number, Some(meant))
+    let mut number = spec.errors.first().copied();
+    let meant = |meant: String| Remedy::word(format!("write \"{meant}\""), meant);
+    let remedy = match (error, dialled_noun(reader.channel, spec, literal)) {
+        (_, Some((noun, text))) => {
+            Remedy::write(spec.tag, format!("[ {{ {noun} = {} }} ]", quoted(text)))
         }
-        ValueError::NotSip => ("write it as sip:user@example.com".to_owned(), number, None),
-        _ => ("write a name".to_owned(), number, None),
+        (ValueError::Url(error), _) => {
+            number = number.or(Some(11100));
+            url_help(error).into()
+        }
+        (ValueError::Number(_), _) => match number_meant(literal) {
+            Some((of, is_american)) => {
+                // Twilio takes a number of the US without its country code; that we ask for it is our own rule.
+                number = number.filter(|_| !is_american);
+                meant(of.to_string())
+            }
+            None => NUMBER_HELP.into(),
+        },
+        (ValueError::NotSip, _) if literal.contains('@') && !literal.contains([':', ' ']) => {
+            meant(format!("sip:{literal}"))
+        }
+        (ValueError::NotSip, _) => "write it as sip:user@example.com".into(),
+        _ => "write a name".into(),
     };
     let message = format!("`{}` cannot lead to \"{literal}\": {error}", spec.tag);
-    let diagnostic = problems.twilio_error(number, check_of(error), span, message, help);
-    if let Some(fix) = fix {
-        diagnostic.replacement(format!("\"{fix}\""));
-    }
+    let problems = &mut *reader.problems;
+    problems.twilio_error(number, check_of(error), span, message, remedy);
 }
 
 /// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.

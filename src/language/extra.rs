@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use toml::de::{DeTable, DeValue};
 
-use super::attributes::{toml_key, twiml_name_help};
+use super::attributes::twiml_name_remedy;
 use super::settings::UNKNOWN_ELEMENT;
-use super::shape;
-use crate::table::problems::{BAD_NAME, Key, Problems, Value, did_you_mean};
+use crate::table::problems::{BAD_NAME, Key, Problems, Value};
+use crate::table::remedy::did_you_mean;
 use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary::{self, ElementSpec, RESPONSE};
 
@@ -161,7 +161,8 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
     let is_table = |value: &Value<'_>| value.get_ref().is_table();
     let new = entries.iter().filter(|(_, value)| is_table(value));
     let new: BTreeSet<&str> = new.map(|(key, _)| key.get_ref().as_ref()).collect();
-    for (key, value) in entries {
+    let is_there = |name: &str| entries.iter().any(|(key, _)| key.get_ref() == name);
+    for (key, value) in &entries {
         let tag = key.get_ref().as_ref();
         let is_known = known.contains(&tag);
         let names = match value.get_ref() {
@@ -183,12 +184,11 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
             }
             _ if !is_known => {
                 let otherwise = format!("if it is new, write [extra.{tag}] with its `parents`");
-                let (help, fix) = twiml_name_help(tag, known.clone(), otherwise);
+                let remedy = twiml_name_remedy(tag, &known, otherwise);
                 let message = format!("TwiML has no element `{tag}`");
-                let error = problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
-                if let Some(name) = fix {
-                    error.replacement(toml_key(name));
-                }
+                problems
+                    .error(&UNKNOWN_ELEMENT, key.span(), message, remedy)
+                    .unless_taken(|name| is_there(name));
                 continue;
             }
             _ => names(problems, value, "attributes", tag),
@@ -208,7 +208,6 @@ fn element(
     (known, new): (&[&str], &BTreeSet<&str>),
 ) -> (ExtraElement, Vec<String>) {
     let section = format!("[extra.{}]", key.get_ref());
-    problems.unknown_keys(table, &section, &shape::EXTRA_ELEMENT.keys());
     let mut array = |name: &str| {
         let value = table.get(name);
         value.map_or_else(Vec::new, |value| names(problems, value, name, name))
@@ -219,9 +218,9 @@ fn element(
         if !is_known && name != RESPONSE {
             let all = known.iter().chain(new).copied().chain([RESPONSE]);
             let otherwise = format!("describe it as well: [extra.{name}]");
-            let help = did_you_mean('`', name, all, otherwise);
+            let remedy = did_you_mean('`', name, all, otherwise);
             let message = format!("{section} names `{name}`, which TwiML does not have");
-            problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
+            problems.error(&UNKNOWN_ELEMENT, key.span(), message, remedy.help);
         }
     }
     let help = "write parents = [\"Start\"], or [\"Response\"] for a verb";
@@ -237,11 +236,12 @@ fn element(
 /// An array of names of elements or attributes.
 fn names(problems: &mut Problems, value: &Value<'_>, what: &str, key: &str) -> Vec<String> {
     let help = format!("write {key} = [\"…\"]");
-    let wanted = format!("an array of {what}");
-    let items = problems.array(value, &wanted, &help).unwrap_or_default();
+    let expected = format!("an array of {what}");
+    let items = problems.array(value, &expected, &help, DeValue::is_str);
+    let items = items.unwrap_or_default();
     let mut names = Vec::new();
     for item in items {
-        let Some(name) = problems.text(item, "a name") else {
+        let Some(name) = problems.name(item, "a name") else {
             continue;
         };
         if is_name(name) {

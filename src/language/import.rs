@@ -13,7 +13,6 @@ use std::ops::Range;
 
 use roxmltree::Node;
 
-pub(crate) use self::draft::quoted;
 use self::draft::{Draft, Place};
 use self::xml::{DocumentText, Importer, tag};
 use crate::language::{self, NoFiles};

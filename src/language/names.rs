@@ -11,14 +11,15 @@ use super::extra::{ElementKind, Extra};
 use super::menus::Menu;
 use super::schedules::Passing;
 use super::values::WRONG_CASE;
-use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, did_you_mean};
+use crate::table::diagnostic::{Check, Diagnostic};
+use crate::table::problems::{Place, Problems, Value};
+use crate::table::remedy::{NewText, Remedy, did_you_mean};
 use crate::table::reply::template::Text;
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, NameProblem};
-use crate::twilio::spelling::nearest;
+use crate::twilio::spelling::nearest_all;
 use crate::twilio::vocabulary::{AttributeSpec, Destination, DocumentSpec, ValueError};
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
@@ -163,67 +164,68 @@ impl Names {
     }
 
     /// Reports a parameter that we do not know, or whose letter case is wrong, so that it `never_is` there.
-    pub(super) fn check_parameter(
+    pub(super) fn check_parameter<'p>(
         &self,
-        problems: &mut Problems,
+        problems: &'p mut Problems,
         name: &str,
-        span: &Range<usize>,
+        place: impl Into<Place>,
         never_is: &str,
-    ) {
+    ) -> Option<&'p mut Diagnostic> {
         if self.own_parameters.contains(name) {
-            return;
+            return None;
         }
-        match parameters::check_name(name) {
-            None => {}
-            Some(NameProblem::Case(known)) => {
+        match parameters::check_name(name)? {
+            NameProblem::Case(known) => {
                 let message = format!(
                     "Twilio spells `{name}` as `{known}`; in another letter case it {never_is}"
                 );
-                let place = only_place(&problems.file().text, span, name);
-                let diagnostic =
-                    problems.error(&WRONG_CASE, span, message, format!("write `{known}`"));
-                if let Some(place) = place {
-                    diagnostic.fix(place, known);
-                }
+                let remedy = Remedy::word(format!("write `{known}`"), known);
+                Some(problems.error(&WRONG_CASE, place, message, remedy))
             }
-            Some(NameProblem::Unknown(near)) => {
+            NameProblem::Unknown(near) => {
                 let own = self.own_parameters.iter().map(String::as_str);
+                let twilio = near.into_iter().flat_map(|_| parameters::all());
                 let list = format!("parameters = [\"{name}\"]");
-                let help = match near.or_else(|| nearest(name, own)) {
-                    Some(near) => {
-                        format!("did you mean `{near}`? If it is a query field of your own: {list}")
-                    }
-                    None => format!("if it is a query field of your own, add {list}"),
-                };
+                let mut remedy = did_you_mean('`', name, twilio, did_you_mean('`', name, own, ""));
+                if remedy.help.is_empty() {
+                    remedy.help = format!("if it is a query field of your own, add {list}");
+                } else {
+                    remedy.help += &format!(" If it is a query field of your own: {list}");
+                }
+                // The less it is like the other, the likelier it is one of the operator's own.
+                let is_one_letter = |near: &str| nearest_all(name, [near]).0 == 1;
+                remedy.text = remedy
+                    .text
+                    .filter(|text| matches!(text, NewText::Word(near) if is_one_letter(near)));
                 let message = format!("`{name}` is not a parameter that we know");
-                problems.warn(&UNKNOWN_PARAMETER, span, message, help);
+                Some(problems.warn(&UNKNOWN_PARAMETER, place, message, remedy))
             }
         }
     }
 
-    /// [`check_parameter`](Self::check_parameter) where a value is compared; for an intercept also one that Twilio sends
-    /// elsewhere, but not with an interaction.
+    /// [`check_parameter`](Self::check_parameter) for a key of a table, whose value is compared; for an intercept also one
+    /// that Twilio sends elsewhere, but not with an interaction. `is_there` knows the keys of the table.
     pub(super) fn check_matched_parameter(
         &self,
         problems: &mut Problems,
-        name: &str,
-        span: &Range<usize>,
+        (name, span): (&str, &Range<usize>),
+        is_there: impl Fn(&str) -> bool,
         is_intercept: bool,
     ) {
-        self.check_parameter(problems, name, span, "never matches");
-        if !is_intercept
-            || self.own_parameters.contains(name)
-            || parameters::check_name(name).is_some()
-            || parameters::is_of_intercept(name)
+        if let Some(wrong) = self.check_parameter(problems, name, span, "never matches") {
+            return wrong.unless_taken(is_there);
+        }
+        if !is_intercept || self.own_parameters.contains(name) || parameters::is_of_intercept(name)
         {
             return;
         }
         let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
         let otherwise =
             "Proxy sends interactionType, interactionData and what its webhooks page lists";
-        let help = did_you_mean('`', name, sent, otherwise);
-        let message = format!("Proxy sends no `{name}` with an interaction");
-        problems.warn(&UNKNOWN_PARAMETER, span, message, help);
+        let remedy = did_you_mean('`', name, sent, otherwise);
+        let message = format!("Proxy does not send `{name}` with an interaction");
+        let warning = problems.warn(&UNKNOWN_PARAMETER, span, message, remedy);
+        warning.unless_taken(is_there);
     }
 
     /// A condition that looks into a directory, as an example.
@@ -245,19 +247,11 @@ impl Names {
         &self,
         problems: &mut Problems,
         name: &str,
-        span: &Range<usize>,
+        place: impl Into<Place>,
     ) {
         let known = self.directories.keys();
-        problems.unknown_section(&UNKNOWN_DIRECTORY, "directory", name, known, span);
+        problems.unknown_section(&UNKNOWN_DIRECTORY, "directory", name, known, place);
     }
-}
-
-/// Where a name stands in a part of the file, when it stands there once.
-fn only_place(file: &str, part: &Range<usize>, name: &str) -> Option<Range<usize>> {
-    let mut places = file[part.clone()].match_indices(name);
-    let (at, _) = places.next()?;
-    let start = part.start + at;
-    places.next().is_none().then(|| start..start + name.len())
 }
 
 /// The error for a directory's column where not exactly one condition chooses the row.

@@ -86,7 +86,6 @@ fn route(
     table: &DeTable<'_>,
     whole: &Value<'_>,
 ) -> Route {
-    problems.unknown_keys(table, "a route", &shape::ROUTE.keys());
     let taken = [DEFAULT, LOOP_GUARD];
     let name = decider_name(names, problems, table, whole, "a route", &taken);
     let step = step(problems, uses, table);
@@ -252,7 +251,7 @@ fn reply_named(
             problems.error(&UNKNOWN_KEY, own.span(), message, help);
         }
     }
-    let name = problems.text(value, "the name of a reply")?;
+    let name = problems.name(value, "the name of a reply")?;
     let replies = &reader.names.replies;
     let Some(reply) = replies.get(name) else {
         problems.unknown_section(&UNKNOWN_REPLY, "reply", name, replies.keys(), value.span());
@@ -313,7 +312,6 @@ fn intercept(
     whole: &Value<'_>,
 ) -> Intercept {
     let what = "an intercept";
-    problems.unknown_keys(table, what, &shape::INTERCEPT.keys());
     let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
     let name = decider_name(names, problems, table, whole, what, &taken);
     let mut reader = Reader::new(names, problems, Owner::Intercept);
@@ -356,12 +354,9 @@ fn named_reply(
     value: &Value<'_>,
 ) -> Option<NamedReply> {
     let table = reader.problems.table(value, "a reply")?;
-    let section = format!("[reply.{name}]");
-    let problems = &mut *reader.problems;
-    problems.unknown_keys(table, &section, &shape::REPLY.keys());
     let [voice, message] = Channel::ALL.map(|channel| reply_on(reader, table, channel));
     if voice.is_none() && message.is_none() {
-        let message = format!("{section} says nothing");
+        let message = format!("[reply.{name}] says nothing");
         let help = "write voice = [ … ], message = [ … ] or both";
         reader.problems.error(&SILENT_ROUTE, place, message, help);
     }
@@ -397,7 +392,6 @@ pub(super) fn default_replies(
 ) -> Option<DefaultReplies> {
     let value = section?;
     let table = problems.table(value, "a table with `voice` and `message`")?;
-    problems.unknown_keys(table, "[default]", &shape::LAST.keys());
     let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
     let says_nothing = "[default] says nothing to a caller";
     match table.get("voice").map(|voice| (voice, voice.get_ref())) {

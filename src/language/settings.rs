@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use toml::de::{DeTable, DeValue};
 
-use super::shape;
 use crate::table::diagnostic::Check;
 use crate::table::guard::{Limits, MOST_RELAYS, MOST_REPLIES};
 use crate::table::problems::{Problems, Value, integer};
+use crate::table::remedy::Remedy;
 use crate::table::schedule::parse_seconds;
 
 pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
@@ -28,7 +28,8 @@ per = "10 minutes"     # per = "10m""#,
 /// The query fields of the operator's own.
 pub(super) fn parameters(problems: &mut Problems, value: Option<&Value<'_>>) -> BTreeSet<String> {
     let help = "write parameters = [\"campaign\"]";
-    let names = value.and_then(|value| problems.array(value, "an array of names", help));
+    let names =
+        value.and_then(|value| problems.array(value, "an array of names", help, DeValue::is_str));
     names
         .unwrap_or_default()
         .iter()
@@ -44,7 +45,6 @@ pub(super) fn limits(problems: &mut Problems, section: Option<&Value<'_>>) -> Li
     let Some(table) = table else {
         return defaults;
     };
-    problems.unknown_keys(table, "[loop_guard]", &shape::LIMITS.keys());
     Limits {
         replies: count(problems, table, "replies", MOST_REPLIES).unwrap_or(defaults.replies),
         relays: count(problems, table, "relays", MOST_RELAYS).unwrap_or(defaults.relays),
@@ -55,26 +55,33 @@ pub(super) fn limits(problems: &mut Problems, section: Option<&Value<'_>>) -> Li
 
 fn seconds(problems: &mut Problems, table: &DeTable<'_>) -> Option<u32> {
     let value = table.get("per")?;
-    let help = "write a time from 1s to 24h, such as per = \"10m\"";
+    let help = "write a duration such as per = \"10m\"";
     let seconds = match value.get_ref() {
         DeValue::String(text) => parse_seconds(text),
         DeValue::Integer(number) => parse_seconds(number.as_str()),
-        _ => return problems.wrong_type(value, "a time", help),
+        _ => return problems.wrong_type(value, "a duration", help),
     };
     let seconds = seconds.filter(|seconds| (1..=86_400).contains(seconds));
-    let message = "this is no time that could be counted in";
+    let message = "`per` must be between 1s and 24h";
     seconds.or_else(|| problems.refuse(&BAD_LIMIT, value.span(), message, help))
 }
 
 fn count(problems: &mut Problems, table: &DeTable<'_>, key: &str, most: u32) -> Option<u32> {
     let value = table.get(key)?;
     let DeValue::Integer(number) = value.get_ref() else {
-        let help = "write a number; 0 switches the guard off";
-        return problems.wrong_type(value, "a whole number", help);
+        let digits = value
+            .get_ref()
+            .as_str()
+            .filter(|text| text.parse::<u32>().is_ok());
+        let remedy = match digits {
+            Some(digits) => Remedy::write(key, digits),
+            None => "write a number; 0 switches the guard off".into(),
+        };
+        return problems.wrong_type(value, "a whole number", remedy);
     };
     let count = integer(number).filter(|count| *count <= most);
     count.or_else(|| {
-        let message = format!("{} is not from 0 to {most}", number.as_str());
+        let message = format!("{} is not between 0 and {most}", number.as_str());
         let help = "write such a number; 0 switches the guard off";
         problems.refuse(&BAD_LIMIT, value.span(), message, help)
     })

@@ -9,6 +9,7 @@ use super::names::Names;
 use super::texts::{Slot, place_in};
 use crate::table::diagnostic::Check;
 use crate::table::problems::Problems;
+use crate::table::remedy::Remedy;
 use crate::table::reply::template::Text;
 use crate::table::twiml::unescaped;
 use crate::twilio::channel::Channel;
@@ -92,13 +93,15 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
             found.text
         );
         let help = format!("write `{meant}`");
-        let span = place_in(problems, slot, text, &found.place);
-        let is_exact = span != slot.span;
-        let warning = problems.warn(&STRAY_MARKUP, span, message, help);
+        let place = place_in(problems, slot, text, &found.place);
         // A quote or a control character would need an escape of TOML's.
-        if is_exact && matches!(&*meant, "&" | "<" | ">") {
-            warning.replacement(meant);
-        }
+        let is_plain = matches!(&*meant, "&" | "<" | ">");
+        let remedy = if is_plain {
+            Remedy::source(help, meant)
+        } else {
+            help.into()
+        };
+        problems.warn(&STRAY_MARKUP, place, message, remedy);
     }
 }
 
@@ -134,15 +137,11 @@ fn braces(names: &Names, problems: &mut Problems, text: &str, slot: &Slot<'_>, f
         "`{}` is not a template: it is spoken or sent as it is",
         found.text
     );
-    let help = if is_name {
-        format!("write {template}")
+    let remedy = if is_name {
+        Remedy::write("", template)
     } else {
-        "a template has two braces and the name of a parameter: {{ CallerCity }}".to_owned()
+        "a template has two braces and the name of a parameter: {{ CallerCity }}".into()
     };
-    let span = place_in(problems, slot, text, &found.place);
-    let is_exact = span != slot.span;
-    let warning = problems.warn(&STRAY_MARKUP, span, message, help);
-    if is_name && is_exact {
-        warning.replacement(template);
-    }
+    let place = place_in(problems, slot, text, &found.place);
+    problems.warn(&STRAY_MARKUP, place, message, remedy);
 }

@@ -14,8 +14,9 @@ use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::dialogue::{Conversation, Sent, Stuck};
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, PASS};
-use crate::table::problems::{DUPLICATE_NAME, Key, Problems, Value, did_you_mean, entries};
+use crate::table::problems::{DUPLICATE_NAME, Key, Problems, Value, entries};
 use crate::table::reason::reason;
+use crate::table::remedy::{did_you_mean, one_of};
 use crate::table::schedule::parse_moment;
 use crate::table::when::{Mismatch, When};
 use crate::table::{DEFAULT, Miss, Table, twiml};
@@ -127,7 +128,6 @@ fn test_case<'v>(
     whole: &Value<'_>,
     taken: &mut BTreeSet<&'v str>,
 ) -> Option<TableTest<'v>> {
-    problems.unknown_keys(test, "a test", &shape::TEST.keys());
     let help = "write name = \"…\": it says which test has failed";
     let name = problems.required(test, "name", "a test", whole.span(), help)?;
     let place = name.span();
@@ -222,7 +222,8 @@ fn expected<'v>(
     let expect = problems.required(table, "expect", what, place, help)?;
     let outcome = outcome(names, problems, expect, webhook)?;
     let contains = table.get("contains");
-    let contains = contains.and_then(|value| Some((problems.text(value, "a text")?, value.span())));
+    let contains =
+        contains.and_then(|value| Some((problems.text(value, "a string")?, value.span())));
     Some(Expected {
         outcome,
         place: expect.span(),
@@ -237,15 +238,15 @@ fn outcome<'v>(
     value: &'v Value<'_>,
     webhook: Webhook,
 ) -> Option<&'v str> {
-    let (message, help) = if webhook == Webhook::Intercept {
-        let expect = problems.text(value, "\"block\" or \"pass\"")?;
+    let (message, remedy) = if webhook == Webhook::Intercept {
+        let expect = problems.name(value, "\"block\" or \"pass\"")?;
         if [BLOCK, PASS].contains(&expect) {
             return Some(expect);
         }
         let message = format!("no intercept does \"{expect}\"");
-        (message, "write \"block\" or \"pass\"".to_owned())
+        (message, one_of(expect, &[BLOCK, PASS]))
     } else {
-        let expect = problems.text(value, "the name of a route")?;
+        let expect = problems.name(value, "the name of a route")?;
         if names.routes.contains_key(expect) || [DEFAULT, LOOP_GUARD].contains(&expect) {
             return Some(expect);
         }
@@ -256,10 +257,11 @@ fn outcome<'v>(
             _ => "name a route, or write \"default\" or \"loop-guard\"",
         };
         let known = routes.iter().map(|(name, _)| name.as_str());
-        let help = did_you_mean('"', expect, known, otherwise);
-        (format!("there is no route \"{expect}\""), help)
+        let known = known.chain([DEFAULT, LOOP_GUARD]);
+        let remedy = did_you_mean('"', expect, known, otherwise);
+        (format!("there is no route \"{expect}\""), remedy)
     };
-    problems.refuse(&BAD_TEST, value.span(), message, help)
+    problems.refuse(&BAD_TEST, value.span(), message, remedy)
 }
 
 fn test_request(
@@ -287,11 +289,13 @@ fn test_fields<'v>(
     fields: impl IntoIterator<Item = (&'v Key<'v>, &'v Value<'v>)>,
     is_intercept: bool,
 ) -> Option<Form> {
+    let fields: Vec<_> = fields.into_iter().collect();
+    let is_there = |name: &str| fields.iter().any(|(key, _)| key.get_ref() == name);
     let mut pairs = Vec::new();
-    for (key, value) in fields {
+    for (key, value) in &fields {
         let name = key.get_ref().as_ref();
-        names.check_matched_parameter(problems, name, &key.span(), is_intercept);
-        let text = problems.text(value, "a text")?;
+        names.check_matched_parameter(problems, (name, &key.span()), is_there, is_intercept);
+        let text = problems.text(value, "a string")?;
         check_request(names, problems, name, text, value.span());
         pairs.push((name.to_owned(), text.to_owned()));
     }
@@ -299,11 +303,11 @@ fn test_fields<'v>(
 }
 
 fn test_channel(problems: &mut Problems, value: &Value<'_>) -> Option<Channel> {
-    let text = problems.text(value, "\"voice\" or \"message\"")?;
+    let text = problems.name(value, "\"voice\" or \"message\"")?;
     Channel::from_name(text).or_else(|| {
         let message = format!("there is no channel \"{text}\"");
-        let help = "write \"voice\" or \"message\"";
-        problems.refuse(&BAD_TEST, value.span(), message, help)
+        let channels = Channel::ALL.map(Channel::as_str);
+        problems.refuse(&BAD_TEST, value.span(), message, one_of(text, &channels))
     })
 }
 
@@ -311,21 +315,21 @@ fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> 
     let Some(value) = test.get("webhook") else {
         return Some(Webhook::OutOfSession);
     };
-    let text = problems.text(value, "the name of a webhook")?;
+    let text = problems.name(value, "the name of a webhook")?;
     let webhook = Webhook::from_name(text)
         .filter(|webhook| webhook.wants_document() || *webhook == Webhook::Intercept);
     webhook.or_else(|| {
         let message = format!("a test cannot ask a webhook \"{text}\"");
-        let help = "write \"out-of-session\", \"webhook\" or \"intercept\"";
-        problems.refuse(&BAD_TEST, value.span(), message, help)
+        let webhooks = ["out-of-session", "webhook", "intercept"];
+        problems.refuse(&BAD_TEST, value.span(), message, one_of(text, &webhooks))
     })
 }
 
 fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> {
-    let text = problems.moment(value, "a moment", WRITE_AT)?;
+    let text = problems.moment(value, "a date and time", WRITE_AT)?;
     parse_moment(&text).or_else(|| {
         let help = "write it with its zone or offset: \"2026-12-24T12:00[America/New_York]\"";
-        let message = format!("\"{text}\" is no moment in time");
+        let message = format!("\"{text}\" is not a date and time");
         problems.refuse(&BAD_TEST, value.span(), message, help)
     })
 }

@@ -7,7 +7,8 @@ use super::directory_file::unknown_column;
 use super::names::{CellCheck, Owner, Reader, Rule, Uses, check_session};
 use super::{stray_markup, urls};
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, did_you_mean, listed};
+use crate::table::problems::{Place, Problems};
+use crate::table::remedy::{Remedy, did_you_mean, listed};
 use crate::table::reply::template::{
     FILTERS, Field, FieldValue, Piece, TemplateError, TemplateErrorKind, Text,
 };
@@ -146,24 +147,22 @@ pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> 
 }
 
 fn bad_template(problems: &mut Problems, text: &str, error: &TemplateError, slot: &Slot<'_>) {
-    let help = match &error.kind {
+    let remedy: Remedy = match &error.kind {
         TemplateErrorKind::UnknownFilter(name) => did_you_mean(
             '`',
             name,
             FILTERS,
             format!("there are {}", listed(&FILTERS)),
         ),
-        TemplateErrorKind::Unclosed => {
-            "close it with }}; for two braces write {{ \"{{\" }}".to_owned()
-        }
+        TemplateErrorKind::Unclosed => "close it with }}; for two braces write {{ \"{{\" }}".into(),
         TemplateErrorKind::DefaultWithout => {
-            "write default(\"a text\") or default(Parameter)".to_owned()
+            "write default(\"a text\") or default(Parameter)".into()
         }
-        _ => "write {{ Name }} or {{ Name | filter }}".to_owned(),
+        _ => "write {{ Name }} or {{ Name | filter }}".into(),
     };
     let place = place_in(problems, slot, text, &error.span);
     let number = (slot.destination == Some(Destination::Url)).then_some(11300);
-    problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), help);
+    problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), remedy);
 }
 
 /// The place of a part of a text in the file, when the text stands there letter for letter; else that of the whole text.
@@ -172,13 +171,13 @@ pub(super) fn place_in(
     slot: &Slot<'_>,
     text: &str,
     part: &Range<usize>,
-) -> Range<usize> {
-    match problems.file().text[slot.span.clone()].find(text) {
+) -> Place {
+    match problems.source(slot.span.clone()).find(text) {
         Some(offset) => {
             let start = slot.span.start + offset;
-            start + part.start..start + part.end
+            (start + part.start..start + part.end).into()
         }
-        None => slot.span.clone(),
+        None => Place::wide(&slot.span),
     }
 }
 
@@ -201,14 +200,18 @@ fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>
                     *value = FieldValue::Column { directory, column };
                     continue;
                 }
-                unknown_column(reader.problems, &directory, column, span);
+                let place = reader.problems.within(span, name).last(column.len());
+                unknown_column(reader.problems, &directory, column, place);
             }
             // What is wrong with it has been reported.
             Some(None) => {}
             None if parameters::is_json(first) || names.own_parameters.contains(&**name) => {
                 continue;
             }
-            None => names.unknown_directory(reader.problems, first, span),
+            None => {
+                let place = reader.problems.within(span, name).first(first.len());
+                names.unknown_directory(reader.problems, first, place);
+            }
         }
         is_right = false;
     }
@@ -250,7 +253,8 @@ fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
 /// Reports a parameter of a template that is always empty, or that no webhook sends.
 fn check_parameter(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) {
     let names = reader.names;
-    names.check_parameter(reader.problems, name, span, "is always empty");
+    let place = reader.problems.within(span, name);
+    names.check_parameter(reader.problems, name, place, "is always empty");
     check_session(reader, name, span, "say it in the reply that leads here");
 }
 

@@ -4,6 +4,8 @@ use super::names::{Reader, Rule, StepReference};
 use super::texts::{FILLED, Slot, place_in};
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
+use crate::table::problems::Place;
+use crate::table::remedy::Remedy;
 use crate::twilio::channel::Webhook;
 use crate::twilio::parameters;
 use crate::twilio::vocabulary::ValueType;
@@ -60,17 +62,15 @@ pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<
             && name.eq_ignore_ascii_case("step")
             && !reader.names.own_parameters.contains(name)
         {
-            let message = format!("`?{name}=` leads to no step: the letter case counts");
+            let message = format!("`?{name}=` leads to no step: letter case matters");
             let place = text.find(name).map(|start| start..start + name.len());
             let problems = &mut *reader.problems;
-            let span = place.map_or(slot.span.clone(), |place| {
-                place_in(problems, slot, text, &place)
-            });
-            let is_exact = span != slot.span;
-            let error = problems.error(&WRONG_CASE, span, message, "write `step`");
-            if is_exact {
-                error.replacement("step");
-            }
+            let place = match place {
+                Some(place) => place_in(problems, slot, text, &place),
+                None => Place::wide(&slot.span),
+            };
+            let remedy = Remedy::word("write `step`", "step");
+            problems.error(&WRONG_CASE, place, message, remedy);
             return;
         }
     }

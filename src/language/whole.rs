@@ -16,10 +16,10 @@ use super::rules::{VOICE_LANGUAGE, voice_mismatch};
 use super::values::check_keys;
 use super::{documents, shape};
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::{Problems, choice, did_you_mean, entries};
+use crate::table::problems::{Problems, entries};
+use crate::table::remedy::{choice, did_you_mean};
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters;
-use crate::twilio::spelling::nearest;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
     "missing-default",
@@ -74,25 +74,19 @@ out, or declare that everybody may know it: `public = ["phone"]` in the director
     r#"voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." } ]"#,
 );
 
-/// The most cells of one column that are reported for one place: more of them are one mistake.
-pub(super) const MOST_BAD_CELLS: usize = 20;
-
 pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
     check_steps(problems, uses);
     check_columns(names, problems, uses);
     check_voices(names, problems, uses);
     documents::check(problems, uses);
     check_keys(names, problems, uses);
-    let misspelt = || file.keys().filter(|key| !shape::FILE.has(key.get_ref()));
-    if !file.contains_key("default")
-        && !misspelt().any(|key| nearest(key.get_ref(), ["default"]).is_some())
-    {
+    if !file.contains_key("default") {
         let help = "add [default] with voice = [ { Say = \"…\" } ]: what everybody else hears";
         let end = problems.file().text.len();
         let message = "the file has no [default]";
         problems.error(&MISSING_DEFAULT, end..end, message, help);
     }
-    if misspelt().next().is_none() {
+    if file.keys().all(|key| shape::FILE.has(key.get_ref())) {
         // A section that could not be read may use what no other does.
         check_unused(names, problems, file, uses);
     }
@@ -108,9 +102,10 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
             continue;
         }
         let otherwise = format!("add a route with step = \"{step}\"");
-        let help = did_you_mean('"', step, steps.iter().copied(), otherwise);
+        let remedy = did_you_mean('"', step, steps.iter().copied(), otherwise);
         let message = format!("no route has step = \"{step}\"");
-        problems.error(&UNKNOWN_STEP, &reference.span, message, help);
+        let place = problems.within(&reference.span, &format!("step={step}"));
+        problems.error(&UNKNOWN_STEP, place.last(step.len()), message, remedy);
     }
     let led_to = uses.steps.iter().map(|reference| reference.step.as_str());
     // A step that is led to, and later one that has been reported.
@@ -284,9 +279,9 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         // A prefix is judged once.
         .filter(|(_, cell)| is_about_stars || !may_be_prefix || !cell.ends_with('*'))
         .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
-    for (row, error) in bad.take(MOST_BAD_CELLS) {
-        let (file, span) = file.place(row, check.column);
-        if problems.has_reported(&BAD_CELL, &file, &span) {
+    for (row, error) in bad {
+        let place = file.place(row, check.column);
+        if problems.has_reported(&BAD_CELL, &place.0, &place.1) {
             continue;
         }
         let (severity, check, must) = if error.is_suspicion() {
@@ -295,7 +290,7 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
             (Severity::Error, &BAD_CELL, "cannot")
         };
         let message = format!("this cell {must} stand there: {error}");
-        problems.add(severity, check, span, message, &help).file = file;
+        problems.add(severity, check, place, message, &*help);
     }
 }
 
@@ -339,11 +334,11 @@ fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
             let mismatch = mismatch.or_insert_with(|| voice_mismatch(pair.0, pair.1));
             Some((row, mismatch.clone()?))
         });
-        for (row, (message, help)) in wrong.take(MOST_BAD_CELLS) {
+        for (row, (message, help)) in wrong {
             let (file, place) = file.place(row, column + 1);
             if !problems.has_reported(&VOICE_LANGUAGE, &file, &place) {
                 let help = format!("{help}; line {line} of the table uses both");
-                problems.warn(&VOICE_LANGUAGE, place, message, help).file = file;
+                problems.warn(&VOICE_LANGUAGE, (file, place), message, help);
             }
         }
     }
@@ -366,21 +361,21 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
             }
             let (message, help) = match section {
                 "directory" => (
-                    format!("no condition looks into \"{name}\""),
+                    format!("directory \"{name}\" is never used"),
                     format!(
-                        "write when = {{ {} }}, or take the section out",
+                        "write when = {{ {} }}, or remove the section",
                         names.example_condition(name)
                     ),
                 ),
                 "schedule" => (
-                    format!("no route is open by \"{name}\""),
-                    format!("write during = \"{name}\" in a route, or take the section out"),
+                    format!("schedule \"{name}\" is never used"),
+                    format!("write during = \"{name}\" in a route, or remove the section"),
                 ),
                 // What is wrong with one that could not be read has been reported.
                 _ if !matches!(names.replies.get(name), Some(Some(_))) => continue,
                 _ => (
-                    format!("no route has reply = \"{name}\""),
-                    "take the section out, or use it".to_owned(),
+                    format!("reply \"{name}\" is never used"),
+                    format!("write reply = \"{name}\" in a route, or remove the section"),
                 ),
             };
             problems.warn(&UNUSED, key.span(), message, help);

@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use quick_xml::escape::escape;
 use sha2::{Digest as _, Sha256};
 
+use crate::table::visible::shown;
+
 /// The style that all pages share; each has one of its own besides.
 const BASE: &str = include_str!("html/base.css");
 
@@ -93,25 +95,6 @@ pub(crate) fn figure(figure: u64) -> String {
         text.insert(at, ',');
     }
     text
-}
-
-/// A text from outside, safe to show: characters that are invisible, or change the direction of others, are escaped
-/// (`\u{202e}`).
-pub(crate) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_plain(character) {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_unicode());
-        }
-    }
-    shown
-}
-
-/// Whether a character is visible and nothing else. Rust knows which are not: its `Debug` escapes them.
-pub(crate) fn is_plain(character: char) -> bool {
-    matches!(character, ' '..='~') || character.escape_debug().len() == 1
 }
 
 #[cfg(test)]

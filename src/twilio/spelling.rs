@@ -6,37 +6,40 @@ const LONGEST_NAME: usize = 200;
 /// The nearest of some names to one that is misspelt; `None` when none is near.
 #[must_use]
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let near = near(name, names).min_by_key(|(distance, _)| *distance);
-    near.map(|(_, candidate)| candidate)
+    nearest_all(name, names).1.first().copied()
 }
 
-/// The name that a misspelt one stands for without doubt: it is two letters away at most, and no other is as near.
+/// The names that are as near to one that is misspelt as no other, each once, in their order, and in how many letters they
+/// differ from it; none when none is near.
 #[must_use]
-pub fn unmistakable<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
-    let mut near: Vec<_> = near(name, names).collect();
-    near.sort_unstable();
-    near.dedup();
-    match near.as_slice() {
-        [(..=2, candidate)] => Some(candidate),
-        [(one @ ..=2, candidate), (other, _), ..] if one < other => Some(candidate),
-        _ => None,
-    }
-}
-
-/// The names that a misspelt one may stand for, each with how many letters are different.
-fn near<'n>(
+pub fn nearest_all<'n>(
     name: &str,
     names: impl IntoIterator<Item = &'n str>,
-) -> impl Iterator<Item = (usize, &'n str)> {
+) -> (usize, Vec<&'n str>) {
+    let mut found = Vec::new();
+    let mut least = usize::MAX;
+    if name.len() > LONGEST_NAME {
+        return (least, found);
+    }
     let folded = name.to_ascii_lowercase();
-    names.into_iter().filter_map(move |candidate| {
-        let most = candidate.len().max(folded.len()) / 3;
-        let may_be_near =
-            folded.len() <= LONGEST_NAME && candidate.len().abs_diff(folded.len()) <= most;
-        let distance = || strsim::damerau_levenshtein(&folded, &candidate.to_ascii_lowercase());
-        let distance = may_be_near.then(distance)?;
-        (distance <= most).then_some((distance, candidate))
-    })
+    for candidate in names {
+        let most = candidate.len().max(name.len()) / 3;
+        if candidate.len().abs_diff(name.len()) > most {
+            continue;
+        }
+        let distance = strsim::damerau_levenshtein(&folded, &candidate.to_ascii_lowercase());
+        if distance > most.min(least) {
+            continue;
+        }
+        if distance < least {
+            found.clear();
+            least = distance;
+        }
+        if !found.contains(&candidate) {
+            found.push(candidate);
+        }
+    }
+    (least, found)
 }
 
 #[cfg(test)]
@@ -51,21 +54,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_unmistakable_when_no_other_is_as_near() {
-        let names = ["timeout", "timeLimit", "trim", "trim", "track"];
-        for (name, meant) in [
-            ("timeOut", Some("timeout")),
-            ("timout", Some("timeout")),
-            ("trimm", Some("trim")),
-            ("timeoutxx", Some("timeout")),
-            ("timeoutxxx", None),
-            ("timeLimits", Some("timeLimit")),
-            ("tram", Some("trim")),
-            ("zebra", None),
-        ] {
-            assert_eq!(unmistakable(name, names), meant, "{name}");
-        }
-        assert_eq!(unmistakable("bat", ["cat", "hat"]), None);
+    fn all_names_that_are_equally_near_are_found() {
+        let names = ["Caller", "Called", "From", "Called"];
+        assert_eq!(nearest_all("Calle", names), (1, vec!["Caller", "Called"]));
+        assert_eq!(nearest_all("called", names), (0, vec!["Called"]));
+        assert_eq!(nearest_all("Zebra", names).1, [""; 0]);
     }
 
     #[test]

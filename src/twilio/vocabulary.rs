@@ -482,12 +482,12 @@ impl AttributeSpec {
 
     /// What a value must be, for a sentence.
     #[must_use]
-    pub fn wanted(&self) -> &'static str {
+    pub fn expected(&self) -> &'static str {
         match self.kind {
             ValueType::Boolean => "true or false",
             ValueType::Integer => "a whole number",
-            ValueType::Enum if self.knows("true") => "true, false or a text in quotes",
-            ValueType::Enum | ValueType::String => "a text in quotes",
+            ValueType::Enum if self.knows("true") => "true, false or a string",
+            ValueType::Enum | ValueType::String => "a string",
             ValueType::Url | ValueType::Websocket => "a URL in quotes",
         }
     }

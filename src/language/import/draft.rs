@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use crate::table::remedy::{escaped, quoted};
 use crate::twilio::channel::Channel;
 
 /// How many columns a line should have at most.
@@ -245,16 +246,6 @@ fn string(text: &str, indent: usize) -> String {
     }
 }
 
-/// A text on one line: in quotes, or in apostrophes when it has quotes or backslashes itself.
-pub(crate) fn quoted(text: &str) -> String {
-    let needs_escapes = text.contains('\'') || text.contains(char::is_control);
-    if text.contains(['"', '\\']) && !needs_escapes {
-        format!("'{text}'")
-    } else {
-        format!("\"{}\"", escaped(text).replace('"', "\\\""))
-    }
-}
-
 /// A text as a multi-line string: each line ends in a backslash, which removes the line break and the indentation
 /// that follow.
 fn folded(text: &str, indent: usize) -> String {
@@ -287,24 +278,6 @@ fn folded(text: &str, indent: usize) -> String {
     let line = |line: &String| format!("\\\n{margin}{}", written(line));
     let lines: String = lines.iter().map(line).collect();
     format!("\"\"\"{lines}{end}\"\"\"")
-}
-
-/// A text with its backslashes and control characters escaped, but not its quotes.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' => escaped += "\\\\",
-            '\n' => escaped += "\\n",
-            '\r' => escaped += "\\r",
-            '\t' => escaped += "\\t",
-            control if control.is_control() => {
-                let _ = write!(escaped, "\\u{:04X}", u32::from(control));
-            }
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -270,7 +270,11 @@ impl Page<'_> {
                 }
                 Subject::Column { .. } => false,
             };
-            if is_own { words } else { self.masked(&words, "") }
+            if is_own {
+                words
+            } else {
+                self.masked(&words, "")
+            }
         });
         let mut conditions: Vec<String> = step.into_iter().chain(when).collect();
         if conditions.is_empty() {
@@ -352,7 +356,7 @@ impl Page<'_> {
             &[],
         ));
         fields.push(text_in(r#"button type="submit""#, "Ask"));
-        element(r##"form method="get" action="/#ask""##, fields)
+        element(r#"form method="get" action="/#ask""#, fields)
     }
 
     /// The parameters that the form asks for: the two numbers, the text, and those that conditions ask for.

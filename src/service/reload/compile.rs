@@ -33,7 +33,8 @@ impl Problem {
             Self::Diagnostics(_, diagnostics) => diagnostics
                 .iter()
                 .filter(|diagnostic| diagnostic.severity == Severity::Error)
-                .count(),
+                .map(|diagnostic| 1 + diagnostic.more)
+                .sum(),
             Self::Unusable(_) => 1,
         }
     }
@@ -112,6 +113,8 @@ pub struct Finding {
     pub message: String,
     /// What to do; may be empty.
     pub help: String,
+    /// How many more like it there are, which are not listed.
+    pub more: Option<usize>,
     error_number: Option<u32>,
 }
 
@@ -127,12 +130,15 @@ impl Finding {
         };
         let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
         let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics.iter().partition(is_error);
-        let findings = errors.into_iter().chain(warnings).take(MOST_LOGGED);
+        let folded = language::folded(errors.into_iter().chain(warnings));
+        let findings = folded.iter().take(MOST_LOGGED);
         let mut findings: Vec<Self> = findings
-            .map(|diagnostic| {
+            .map(|one| {
+                let diagnostic = one.diagnostic;
                 let (line, column) = diagnostic.file.position(diagnostic.span.start);
                 Self {
                     is_error: is_error(&diagnostic),
+                    more: (one.more > 0).then_some(one.more),
                     place: Some((diagnostic.file.name.clone(), line, column)),
                     code: diagnostic.check.code,
                     message: shown(&diagnostic.message),
@@ -141,7 +147,7 @@ impl Finding {
                 }
             })
             .collect();
-        let more = diagnostics.len().saturating_sub(MOST_LOGGED);
+        let more = folded.len().saturating_sub(MOST_LOGGED);
         if more > 0 {
             let message = format!("{more} more are wrong; `check` shows all of them");
             findings.push(Self {
@@ -160,6 +166,7 @@ impl Finding {
             code: "",
             message: message.to_owned(),
             help: String::new(),
+            more: None,
             error_number: None,
         }
     }
@@ -170,15 +177,22 @@ impl Finding {
             code,
             message,
             help,
+            more,
             error_number,
             ..
         } = self;
         match (&self.place, self.is_error) {
             (Some((file, line, column)), true) => {
-                error!(file, line, column, code, help, error_number, "{message}");
+                error!(
+                    file,
+                    line, column, code, help, error_number, more, "{message}"
+                );
             }
             (Some((file, line, column)), false) => {
-                warn!(file, line, column, code, help, error_number, "{message}");
+                warn!(
+                    file,
+                    line, column, code, help, error_number, more, "{message}"
+                );
             }
             (None, true) => error!("{message}"),
             (None, false) => warn!("{message}"),
