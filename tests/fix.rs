@@ -164,7 +164,8 @@ fn lines_of_json_stay_lines_of_json() {
 #[test]
 fn a_thousand_diagnostics_are_printed_and_the_rest_is_counted() {
     let folder = Folder::new("thousand");
-    let wrong: String = (0..1_200).map(|n| format!("wrong{n} = 1\n")).collect();
+    let wrong: Vec<String> = (0..1_200).map(|n| format!("wrong{n} = 1\n")).collect();
+    let wrong = wrong.concat();
     let default = "[default]\nvoice = [ { Say = \"Hi.\" } ]\n";
     folder.write("responses.toml", &format!("{wrong}{default}"));
     let ran = check(&folder, &["--format", "json"]);

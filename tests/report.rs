@@ -140,6 +140,7 @@ fn what_decided_most_often_comes_first_and_a_guard_has_a_reason() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one object, figure by figure")]
 fn json_has_every_figure() {
     let folder = journal("report-figures", &some_of_everything());
     let figures = figures(&folder, &[]);

@@ -1,5 +1,6 @@
 //! A value that a parameter never has is judged the same wherever it stands, and what is written in its place is right.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -73,7 +74,7 @@ fn string(text: &str) -> String {
         match character {
             '"' | '\\' => written.extend(['\\', character]),
             ' '..='~' => written.push(character),
-            other => written.push_str(&format!("\\U{:08X}", u32::from(other))),
+            other => write!(written, "\\U{:08X}", u32::from(other)).expect("a string takes it"),
         }
     }
     written + "\""

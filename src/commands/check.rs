@@ -21,6 +21,10 @@ use crate::service::table_file::{self, Beside, beside};
 use crate::table::diagnostic::{Diagnostic, File, Severity};
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(super) struct Arguments {
     /// Check these tables instead of --table, or - for standard input
     #[arg(value_name = "FILE")]

@@ -53,6 +53,10 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "the parts of the service are put together in one place"
+)]
 fn serve(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is only one thread.
     let sockets = Sockets::take()?;

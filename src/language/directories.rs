@@ -79,7 +79,7 @@ fn directory(
         for item in columns.unwrap_or_default() {
             if let Some(column) = problems.name(item, "the name of a column") {
                 if directory.directory.column(column).is_none() {
-                    unknown_column(problems, &directory.directory, column, &item.span());
+                    unknown_column(problems, &directory.directory, column, item.span());
                 }
                 directory.public.push(column.to_owned());
             }

@@ -147,7 +147,7 @@ fn content_remedy(
         .map(|child| format!("{{ {child}{of_child} }}"))
         .collect();
     let array = format!("[ {} ]", children.join(", "));
-    Some(with(reader, kind.tag, whole, array, &own))
+    Some(with(reader, kind.tag, whole, &array, &own))
 }
 
 /// The remedy `TAG = "", NAME = VALUE`.
@@ -157,7 +157,7 @@ fn empty_with(
     whole: (&DeTable<'_>, &Range<usize>),
     attributes: &[String],
 ) -> Remedy {
-    with(reader, tag, whole, "\"\"".to_owned(), attributes)
+    with(reader, tag, whole, "\"\"", attributes)
 }
 
 /// The remedy `TAG = CONTENT, NAME = VALUE`, as the table of the element is written.
@@ -165,14 +165,14 @@ fn with(
     reader: &Reader<'_>,
     tag: &str,
     (_, span): (&DeTable<'_>, &Range<usize>),
-    content: String,
+    content: &str,
     attributes: &[String],
 ) -> Remedy {
     let all = |separator: &str| {
         let attributes = attributes
             .iter()
             .map(|attribute| separator.to_owned() + attribute);
-        content.clone() + &attributes.collect::<String>()
+        content.to_owned() + &attributes.collect::<String>()
     };
     let is_inline = reader.problems.source(span.clone()).starts_with('{');
     let new = all(if is_inline { ", " } else { "\n" });

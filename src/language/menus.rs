@@ -133,7 +133,7 @@ fn spelled(keys: &[char]) -> String {
     for key in keys {
         match runs.last_mut() {
             Some((_, last)) if key.is_ascii_digit() && *last as u32 + 1 == *key as u32 => {
-                *last = *key
+                *last = *key;
             }
             _ => runs.push((*key, *key)),
         }

@@ -190,7 +190,9 @@ impl Names {
                 if remedy.help.is_empty() {
                     remedy.help = format!("if it is a query field of your own, add {list}");
                 } else {
-                    remedy.help += &format!(" If it is a query field of your own: {list}");
+                    remedy
+                        .help
+                        .extend([" If it is a query field of your own: ", list.as_str()]);
                 }
                 // The less it is like the other, the likelier it is one of the operator's own.
                 let is_one_letter = |near: &str| nearest_all(name, [near]).0 == 1;

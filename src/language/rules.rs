@@ -159,7 +159,7 @@ fn check_combinations(problems: &mut Problems, written: &Written<'_>) {
         let has_child = |wanted: &&str| children(element).any(|child| child.tag == *wanted);
         let has_children = match combination.children.as_slice() {
             [] => true,
-            some => some.iter().any(|child| has_child(&child)),
+            some => some.iter().any(has_child),
         };
         let is_meant = combination.is_found(|name| {
             let (attribute, _) = written.attribute(name)?;
@@ -245,23 +245,20 @@ fn check_voice(reader: &mut Reader<'_>, written: &Written<'_>) {
     {
         return;
     }
-    match (voice.value.literal(), language.value.literal()) {
-        (Some(voice), Some(language)) => {
-            if let Some((message, help)) = voice_mismatch(voice, language) {
-                reader.problems.warn(&VOICE_LANGUAGE, place, message, help);
-            }
+    if let (Some(voice), Some(language)) = (voice.value.literal(), language.value.literal()) {
+        if let Some((message, help)) = voice_mismatch(voice, language) {
+            reader.problems.warn(&VOICE_LANGUAGE, place, message, help);
         }
-        _ => {
-            let [voice, language] = [voice, language].map(|one| Fixed::of(&one.value));
-            if let (Some(voice), Some(language)) = (voice, language) {
-                let span = place.clone();
-                reader.uses.voices.push(VoiceCells {
-                    voice,
-                    language,
-                    span,
-                });
-            }
-        }
+        return;
+    }
+    let [voice, language] = [voice, language].map(|one| Fixed::of(&one.value));
+    if let (Some(voice), Some(language)) = (voice, language) {
+        let span = place.clone();
+        reader.uses.voices.push(VoiceCells {
+            voice,
+            language,
+            span,
+        });
     }
 }
 

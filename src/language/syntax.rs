@@ -402,8 +402,8 @@ fn is_beyond(new: &str, next: usize, at: usize, repair: &Repair) -> bool {
     } else {
         added.end.saturating_sub(1)
     };
-    let between = new.as_bytes().get(added.end..next).unwrap_or_default();
-    let lines = between.iter().filter(|byte| **byte == b'\n').count();
+    let between = new.get(added.end..next).unwrap_or_default();
+    let lines = between.matches('\n').count();
     // A quote that is closed at the end of the line may have been meant to be closed in the next.
     next > old && !(repair.closes_line && lines == 1)
 }

@@ -289,7 +289,7 @@ fn check_private(reader: &mut Reader<'_>, name: &str, slot: &Slot<'_>) {
 
 /// The parameters that decide where a text leads, but for those that [`check_private`] judges. Behind the `?` of a URL
 /// nothing decides that any more.
-fn deciding<'t>(text: &'t Text, destination: Destination) -> impl Iterator<Item = &'t str> {
+fn deciding(text: &Text, destination: Destination) -> impl Iterator<Item = &str> {
     let has_query = matches!(destination, Destination::Url | Destination::Sip);
     let mut in_query = false;
     let fields = text.pieces().iter().filter_map(move |piece| match piece {

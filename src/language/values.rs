@@ -37,10 +37,10 @@ help line says.",
 
 pub(super) static UNKNOWN_VALUE: Check = Check::new(
     "unknown-value",
-    r#"A value that the parameter is not known to have: a session status, a direction, a country, a SID, a key of the telephone.
+    r"A value that the parameter is not known to have: a session status, a direction, a country, a SID, a key of the telephone.
 Twilio may send new words, so most of these are warnings; a country that is not two capital letters can never match and is
 an error. In a string only `*` has a meaning: a regular expression is written `{ regex = '…' }`, and the star key of a
-telephone `{ regex = '^\*$' }`."#,
+telephone `{ regex = '^\*$' }`.",
     r#"when = { CallerCountry = "Germany" }     # "DE""#,
 );
 
@@ -185,7 +185,7 @@ impl Value<'_> {
             fault.severity = Severity::Error;
         }
         if meant.is_empty() {
-            fault.help = "for a parameter that is absent write \"\"".to_owned();
+            "for a parameter that is absent write \"\"".clone_into(&mut fault.help);
         } else if judge(parameter, &meant, self.standing).is_none() {
             fault = fault.meant(meant);
         }

@@ -16,6 +16,7 @@ use super::rules::{VOICE_LANGUAGE, voice_mismatch};
 use super::values::check_keys;
 use super::{documents, shape};
 use crate::table::diagnostic::{Check, Severity};
+use crate::table::directory::{Directory, Row};
 use crate::table::problems::{Problems, entries};
 use crate::table::remedy::{choice, did_you_mean};
 use crate::twilio::channel::Channel;
@@ -319,13 +320,10 @@ fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
         let directory = &file.directory;
         let (line, _) = problems.file().position(span.start);
         let wrong = directory.cells(*column).filter_map(|(row, _)| {
-            let in_row = |fixed| match fixed {
-                &Fixed::Literal(ref literal) => Some(literal.as_str()),
-                Fixed::Column(other, column) => {
-                    (other == name).then(|| directory.cell(row, *column))
-                }
-            };
-            let pair = (in_row(voice)?, in_row(language)?);
+            let pair = (
+                in_row(voice, directory, row)?,
+                in_row(language, directory, row)?,
+            );
             // An empty cell leaves its attribute out.
             if pair.0.is_empty() || pair.1.is_empty() {
                 return None;
@@ -379,6 +377,16 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
                 ),
             };
             problems.warn(&UNUSED, key.span(), message, help);
+        }
+    }
+}
+
+/// What a voice or a language is in a row; `None` when another directory has it.
+fn in_row<'c>(fixed: &'c Fixed, directory: &'c Directory, row: Row) -> Option<&'c str> {
+    match fixed {
+        Fixed::Literal(literal) => Some(literal),
+        Fixed::Column(other, column) => {
+            (other == directory.name()).then(|| directory.cell(row, *column))
         }
     }
 }

@@ -145,7 +145,7 @@ fn is_of_this_machine<B>(request: &Request<B>) -> bool {
     let named = request
         .uri()
         .authority()
-        .map(|authority| authority.as_str());
+        .map(hyper::http::uri::Authority::as_str);
     let (host, more) = (hosts.next(), hosts.next());
     host.and_then(|host| host.to_str().ok())
         .is_some_and(is_known)

@@ -737,7 +737,7 @@ pub(crate) mod tests {
         assert_eq!(response(Channel::Voice).child_names().count(), 20);
         assert_eq!(
             response(Channel::Message).child_names().collect::<Vec<_>>(),
-            ["Message", "Redirect"]
+            ["Message", "Redirect", "Sms"]
         );
     }
 

@@ -37,11 +37,6 @@ pub(super) fn define(definitions: &mut Map<String, Value>) {
         definitions.insert(channel.to_string(), reply);
     }
     definitions.insert("defaults".to_owned(), defaults());
-    let channels = Channel::ALL.into_iter();
-    let mut names: Vec<&str> = channels.flat_map(vocabulary::element_names).collect();
-    names.sort_unstable();
-    names.dedup();
-    definitions.insert("element".to_owned(), json!({ "enum": names }));
 }
 
 /// One element: its content under its own name, beside its attributes.

@@ -75,11 +75,11 @@ const RULES: &[Rule] = &[
     rule(r#"(?:^|[{,])\s*[\w-]+(?<bad>\s+)["'\[{0-9+]"#, " = ", EQUALS, "write `=`"),
     rule(r"\b(?<bad>T(?:rue|RUE))\b", "true", "TOML writes `$bad` in lower case", "write true"),
     rule(r"\b(?<bad>F(?:alse|ALSE))\b", "false", "TOML writes `$bad` in lower case", "write false"),
-    rule(r#"=\s*\[\s*(?<bad>[A-Za-z][\w-]*\s*=\s*[^\[\]{}]*?)\s*\]"#, "{ $bad }",
+    rule(r"=\s*\[\s*(?<bad>[A-Za-z][\w-]*\s*=\s*[^\[\]{}]*?)\s*\]", "{ $bad }",
         "an element in an array needs braces around it", "write { $bad }"),
     rule(r#"=\s*(?<bad>(?:"[^"]*"|\{[^{}]*\})(?:\s*,\s*(?:"[^"]*"|\{[^{}]*\}))+)\s*(?:#.*)?$"#, "[ $bad ]",
         "several values need brackets around them", "write [ $bad ]"),
-    rule(r#"=\s*(?<bad>\{[^\[\]]*\})\s*\]"#, "[ $bad", "this array has no opening bracket", "write `[` before it"),
+    rule(r"=\s*(?<bad>\{[^\[\]]*\})\s*\]", "[ $bad", "this array has no opening bracket", "write `[` before it"),
     rule(r"(?<bad>\s*[,;])\s*(?:#.*)?$", "", "expected the end of the line after this value", "remove it"),
     rule(r#"[=\[,]\s*(?<bad>[^\s"'\[\]{}=#,][^"'\[\]{}=#,]*?)\s*(?:$|[#,\]}])"#, r#""$bad""#,
         "this string has no quotes", r#"write "$bad""#),
@@ -91,9 +91,9 @@ const RULES: &[Rule] = &[
     rule(r#"(?<bad>'(?<inner>[^"\\']*'[^"\\']*))$"#, r#""$inner""#,
         "an apostrophe ends a string in single quotes", r#"write it in double quotes: "$inner""#),
     rule(r#"(?<bad>"[^"\]}]*?)\s*[\]}]"#, r#"$bad""#, UNCLOSED, CLOSE),
-    rule(r#"(?<bad>'[^'\]}]*?)\s*[\]}]"#, "$bad'", UNCLOSED, CLOSE),
+    rule(r"(?<bad>'[^'\]}]*?)\s*[\]}]", "$bad'", UNCLOSED, CLOSE),
     rule(r##"(?<bad>"[^"#]*?)\s*$"##, r#"$bad""#, UNCLOSED, CLOSE),
-    rule(r#"(?<bad>'[^'#]*?)\s*$"#, "$bad'", UNCLOSED, CLOSE),
+    rule(r"(?<bad>'[^'#]*?)\s*$", "$bad'", UNCLOSED, CLOSE),
     // Punctuation.
     rule(r"(?<bad>,\s*),", "", "there is a comma too many here", "remove it"),
     rule(r"[\[{]\s*(?<bad>,\s*)", "", "there is a comma too many here", "remove it"),
@@ -215,6 +215,12 @@ pub(super) fn words(said: &str) -> (String, String) {
     }
 }
 
+/// The rules with their patterns.
+static PATTERNS: LazyLock<Vec<(Regex, &Rule)>> = LazyLock::new(|| {
+    let compiled = |rule: &'static Rule| (pattern(rule.pattern), rule);
+    RULES.iter().map(compiled).collect()
+});
+
 /// Whatever may mend the mistake at a byte of a text, the likeliest first.
 pub(super) fn repairs(text: &str, at: usize) -> Vec<Repair> {
     let (open, end) = scanned(&text[..at]);
@@ -225,10 +231,6 @@ pub(super) fn repairs(text: &str, at: usize) -> Vec<Repair> {
         .map_or(text.len(), |length| at + length);
     let line = text[line_start..line_end].trim_end_matches('\r');
     found.extend(elements(line, line_start));
-    static PATTERNS: LazyLock<Vec<(Regex, &Rule)>> = LazyLock::new(|| {
-        let compiled = |rule: &'static Rule| (pattern(rule.pattern), rule);
-        RULES.iter().map(compiled).collect()
-    });
     for (pattern, rule) in PATTERNS.iter() {
         let repairs = pattern.captures_iter(line).filter_map(|captures| {
             let before = &line[..bad(&captures, 0).start];
@@ -360,7 +362,6 @@ fn scanned(text: &str) -> (Vec<(usize, char)>, usize) {
                 skip = at + end.len();
                 quote = None;
             }
-            (Some(_), _) => {}
             (None, _) if is_comment => {}
             (None, '#') => is_comment = true,
             (None, '"' | '\'') => {

@@ -260,8 +260,11 @@ impl Text {
     }
 }
 
+/// A part of a text: its place, and what it says when it is `{{ … }}`.
+type Part = (Range<usize>, Option<Field>);
+
 /// The parts of a text in order: `{{ … }}`, each with what it says, and what stands between them.
-fn parts(text: &str) -> Result<Vec<(Range<usize>, Option<Field>)>, TemplateError> {
+fn parts(text: &str) -> Result<Vec<Part>, TemplateError> {
     let mut parts = Vec::new();
     let mut at = 0;
     while let Some(found) = text[at..].find("{{") {

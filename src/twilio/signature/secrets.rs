@@ -53,7 +53,9 @@ impl Secrets {
         let none = "holds no secret; write the account's auth token on a line";
         let mut secrets = Self::default();
         let lines = read_lines(text, none, read_line)?;
-        lines.into_iter().for_each(|line| secrets.push(line));
+        for line in lines {
+            secrets.push(line);
+        }
         Ok(secrets)
     }
 
