@@ -65,6 +65,12 @@ pub fn schema() -> Value {
         "anyOf": offered([reference("conditions")]),
     });
     definitions.insert("when".to_owned(), when);
+    let request = json!({
+        "type": "object",
+        "properties": parameters(|_| json!({ "type": "string" })),
+        "additionalProperties": { "type": "string" },
+    });
+    definitions.insert("request".to_owned(), request);
     let template = json!({ "type": "string", "pattern": twiml::TEMPLATE });
     definitions.insert("template".to_owned(), template);
     let mut schema = section(&shape::FILE);
@@ -161,17 +167,12 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
             when["items"] = not_ours;
             json!({ "allOf": [reference("when"), when] })
         }
-        KeyKind::Request => request(),
+        KeyKind::Request => reference("request"),
         KeyKind::RequestWith(own) => {
-            let mut step = section(own);
-            let request = request();
-            if let (Some(known), Value::Object(parameters)) =
-                (step["properties"].as_object_mut(), &request["properties"])
-            {
-                known.extend(parameters.clone());
-            }
-            step["additionalProperties"] = request["additionalProperties"].clone();
-            step
+            let mut with = section(own);
+            with["allOf"] = json!([reference("request")]);
+            with["additionalProperties"] = true.into();
+            with
         }
         KeyKind::Defaults => reference("defaults"),
         KeyKind::Extra => {
@@ -188,15 +189,6 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
             })
         }
     }
-}
-
-/// The parameters of a request.
-fn request() -> Value {
-    json!({
-        "type": "object",
-        "properties": parameters(|_| json!({ "type": "string" })),
-        "additionalProperties": { "type": "string" },
-    })
 }
 
 /// A condition on parameters like this one, whose literal texts have this form.

@@ -1,4 +1,4 @@
-//! Health and metrics: on the admin listener, and beside the webhooks.
+//! Health, metrics and the page for people: on the admin listener, and the first beside the webhooks.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use twiml_responder::service::responder::Responder;
 use crate::wire::ask::{Ask, hello};
 use crate::wire::client::Got;
 use crate::wire::server::TestServer;
-use crate::wire::{CALL, signed_service, unsigned_service};
+use crate::wire::{CALL, TOKEN, signed_service, unsigned_service};
 
 /// A service's webhook listener and its admin listener.
 async fn both(service: Responder) -> (Arc<Responder>, TestServer, TestServer) {
@@ -89,7 +89,7 @@ async fn who_watches_may_only_look() {
         assert_eq!(got.header("allow"), Some("GET, HEAD"));
         assert_eq!(got.header("connection"), Some("close"));
     }
-    for path in ["/metrics/", "/out-of-session?CallSid=CA1", "/webhook"] {
+    for path in ["/metrics/", "//", "/out-of-session?CallSid=CA1", "/webhook"] {
         let got = admin.ask(&Ask::get(path)).await;
         assert_eq!(got.status, 404, "{path}");
     }
@@ -120,6 +120,109 @@ async fn metrics_come_in_the_text_format_of_prometheus() {
     assert_eq!(media_type, Some("text/plain; version=0.0.4; charset=utf-8"));
     let line = "\ntwiml_responder_refusals_total{reason=\"path\"} 0\n";
     assert!(got.body.contains(line), "{}", got.body);
+}
+
+/// The page, asked for as a browser on this machine does.
+fn page(query: &str) -> Ask {
+    Ask::get(&format!("/{query}")).host("127.0.0.1:9480")
+}
+
+#[tokio::test]
+async fn the_page_is_shown_to_browsers_of_this_machine_only() {
+    let service = Responder {
+        has_health_paths: true,
+        ..signed_service()
+    };
+    let (_service, webhooks, admin) = both(service).await;
+    let got = admin.ask(&page("")).await;
+    assert_eq!(got.status, 200);
+    for (name, value) in [
+        ("content-type", "text/html; charset=utf-8"),
+        ("cache-control", "no-store"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+    ] {
+        assert_eq!(got.header(name), Some(value), "{name}");
+    }
+    let policy = got.header("content-security-policy").expect("a policy");
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-"),
+        "{policy}"
+    );
+    assert!(
+        policy.ends_with("'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+        "{policy}"
+    );
+    // A page elsewhere whose name leads here asks under its name, and gets nothing of it.
+    let rebound = admin.ask(&Ask::get("/")).await;
+    assert_eq!(rebound.status, 421);
+    assert!(
+        rebound
+            .body
+            .starts_with("this page is shown under an IP address"),
+        "{}",
+        rebound.body
+    );
+    assert_eq!(
+        rebound.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    let long = admin.ask(&page(&format!("?{}", "a".repeat(8193)))).await;
+    assert_eq!(told(&long), (414, "the query is too long\n"));
+    let most = admin.ask(&page(&format!("?{}", "a".repeat(8192)))).await;
+    assert_eq!(most.status, 200);
+    let posted = Ask::post("/", "a=b").host("127.0.0.1");
+    assert_eq!(admin.ask(&posted).await.status, 405);
+    assert_eq!(webhooks.ask(&page("")).await.status, 404);
+}
+
+#[tokio::test]
+async fn the_page_tells_what_a_caller_would_hear_and_nobody_s_number() {
+    let (service, webhooks, admin) = both(signed_service()).await;
+    webhooks.ask(&hello()).await;
+    webhooks.ask(&hello()).await;
+    let got = admin.ask(&page("")).await;
+    let row = "<strong>hello</strong>";
+    assert!(got.body.contains(row), "{}", got.body);
+    let counted = got.body.split(row).nth(1).expect("the row");
+    let counted = counted.split("</tr>").next().expect("its end");
+    assert!(counted.ends_with("<td>2</td><td>2</td>"), "{counted}");
+    // An hour later they are forgotten, but not those since the start.
+    for _ in 0..=60 {
+        service.minute_is_over();
+    }
+    let later = admin.ask(&page("")).await;
+    let counted = later.body.split(row).nth(1).expect("the row");
+    let counted = counted.split("</tr>").next().expect("its end");
+    assert!(counted.ends_with("<td>2</td><td>0</td>"), "{counted}");
+    for secret in [TOKEN, "4155550100", "141•••••00"] {
+        assert!(!later.body.contains(secret), "{secret}");
+    }
+    let query = "?channel=voice&f-Called=%2B15005550001&f-Caller=%2B14155550100";
+    let asked = admin.ask(&page(query)).await;
+    for words in [
+        "<strong>hello</strong>",
+        "The call ends.",
+        "<td class=\"yes\">answers</td>",
+    ] {
+        assert!(asked.body.contains(words), "{words}: {}", asked.body);
+    }
+    // Whatever is asked, there is a page.
+    for query in [
+        "?channel=voice",
+        "?channel=message&f-Body=STOP",
+        "?channel=x&webhook=events&at=now",
+        "?channel=voice&acts=%22%22%201%20w%20%22",
+        "?%00=%ff&channel=%f0&f-=1",
+        "?channel=voice&f-Called=+&f-Caller=anonymous&at=2026-11-25T12:00Z",
+    ] {
+        let got = admin.ask(&page(query)).await;
+        assert_eq!(got.status, 200, "{query}");
+        assert!(got.body.ends_with("</html>\n"), "{query}");
+    }
 }
 
 /// The samples of a scrape by name and labels, as they are written.

@@ -102,7 +102,7 @@ pub(super) struct ListenOptions {
     /// Speak TLS, with this private key of the certificate in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Answer /livez, /readyz and /metrics on this address
+    /// Answer /livez, /readyz, /metrics and /, a page for people, here
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<ListenAddress>,
     /// Answer /livez and /readyz next to the webhooks as well

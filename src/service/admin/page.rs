@@ -166,10 +166,8 @@ impl Page<'_> {
         let urls = self.responder.public_urls.iter().map(ToString::to_string);
         let urls = urls.collect::<Vec<_>>().join(", ");
         let since = self.state.map(|state| self.moment(state.succeeded));
-        let reload = self.state.map(ToString::to_string);
         let rows = [
             ("In use since", since.unwrap_or_default()),
-            ("Table", reload.unwrap_or_default()),
             ("Signatures", signatures),
             ("Certificate", certificate),
             ("Webhooks", self.webhooks()),
@@ -320,15 +318,15 @@ impl Page<'_> {
         let is_plain = given(WEBHOOK) == Webhook::Plain.as_str();
         let mut fields = vec![
             choice(
-                "A",
+                "Kind",
                 CHANNEL,
                 &[("voice", "call"), ("message", "text message")],
                 is_message,
             ),
             choice(
-                "to the webhook",
+                "Webhook",
                 WEBHOOK,
-                &[("out-of-session", "of Proxy"), ("webhook", "of a number")],
+                &[("out-of-session", "Proxy's"), ("webhook", "a number's")],
                 is_plain,
             ),
         ];
@@ -343,14 +341,20 @@ impl Page<'_> {
             ));
         }
         fields.extend(input(
-            "at",
+            "Time",
             AT,
             given(AT),
             "now, or 2026-12-24T12:00[America/New_York]",
             &[],
         ));
-        let acts = "what follows, as in: 1 w 42# busy";
-        fields.extend(input("then", ACTS, given(ACTS), acts, &[]));
+        let acts = "such as: 1 w 42# busy";
+        fields.extend(input(
+            "What the caller does then",
+            ACTS,
+            given(ACTS),
+            acts,
+            &[],
+        ));
         fields.push(text_in(r#"button type="submit""#, "Ask"));
         element(r#"form method="get" action="/#ask""#, fields)
     }
@@ -514,10 +518,10 @@ impl Page<'_> {
     fn moment(&self, at: Timestamp) -> String {
         let clock = at.strftime("%Y-%m-%d %H:%M UTC");
         let since = self.snapshot.now.duration_since(at);
-        if since.is_negative() {
-            format!("{clock} (in {})", span(-since))
-        } else {
-            format!("{clock} ({} ago)", span(since))
+        match since.as_mins() {
+            0 => format!("{clock} (now)"),
+            ..0 => format!("{clock} (in {})", span(-since)),
+            _ => format!("{clock} ({} ago)", span(since)),
         }
     }
 }
