@@ -14,6 +14,7 @@ mod drawing;
 mod elements;
 pub mod import;
 mod names;
+mod pairs;
 mod routes;
 mod rules;
 mod schedules;

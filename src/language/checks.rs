@@ -1,8 +1,8 @@
 //! Every check of a table, by the file that makes it.
 
 use super::{
-    attributes, conditions, dead_routes, directory_file, elements, names, routes, rules, schedules,
-    sessions, settings, syntax, table_tests, texts, values, whole,
+    attributes, conditions, dead_routes, directory_file, elements, names, pairs, routes, rules,
+    schedules, sessions, settings, syntax, table_tests, texts, values, whole,
 };
 use crate::table::condition;
 use crate::table::diagnostic::Check;
@@ -35,6 +35,7 @@ pub const CHECKS: &[&Check] = &[
     &names::UNBOUND_DIRECTORY,
     &names::SESSION_IN_STEP,
     &names::ABSENT_PARAMETER,
+    &pairs::DIALS_ITSELF,
     &problems::UNKNOWN_KEY,
     &problems::WRONG_TYPE,
     &problems::MISSING_KEY,

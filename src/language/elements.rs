@@ -6,6 +6,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::attributes::{add_defaults, attribute, check_of, twiml_name_help, url_help};
 use super::names::{Owner, Reader, Rule};
+use super::pairs::note_shown;
 use super::rules::{check_default_verb, check_element, check_flow};
 use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{Slot, template};
@@ -103,6 +104,7 @@ fn element(
     }
     element.content = nodes(reader, spec, content);
     add_defaults(reader, &mut element, &key.span());
+    note_shown(&mut reader.uses, &element, &key.span());
     // A text that could not be read leaves nothing behind; why has been reported, perhaps elsewhere.
     let is_there = !matches!(content.get_ref(), DeValue::String(text) if text.is_empty());
     let is_lost = is_there && element.content.is_empty() && !content.get_ref().is_array();

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::directory_file::DirectoryFile;
+use super::pairs::{DialledRow, Shown};
 use super::schedules::Passing;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::Check;
@@ -136,6 +137,10 @@ pub(super) struct NamedReply {
     pub needs_private: bool,
     /// The directories whose columns it uses: a route that names it must choose their rows.
     pub directories: Vec<String>,
+    /// The columns that it dials or sends to.
+    pub dialled: BTreeSet<(String, usize)>,
+    /// What it shows to the party that a directory names.
+    pub shown: Vec<Shown>,
 }
 
 impl Names {
@@ -312,6 +317,10 @@ pub(super) struct Uses {
     pub needs_private: bool,
     /// The columns that are dialled or sent to.
     pub dialled: BTreeSet<(String, usize)>,
+    /// The same with the numbers that choose their rows.
+    pub dialled_rows: BTreeSet<DialledRow>,
+    /// What the party that a directory names is shown.
+    pub shown: Vec<Shown>,
     /// The columns that callers hear or read, with their places.
     pub told: Vec<(String, usize, Range<usize>)>,
     /// The places that every cell of a column must be able to fill.
@@ -340,6 +349,7 @@ impl Uses {
         }
         self.needs_private |= other.needs_private;
         self.dialled.extend(other.dialled);
+        self.dialled_rows.extend(other.dialled_rows);
         self.told.extend(other.told);
         self.cells.extend(other.cells);
         self.answered.extend(other.answered);

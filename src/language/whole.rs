@@ -9,6 +9,7 @@ use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
 use super::names::{ABSENT_PARAMETER, CellCheck, Names, Rule, StepReference, Uses};
+use super::pairs::check_rows;
 use super::shape;
 use super::values::check_keys;
 use crate::table::diagnostic::{Check, Severity};
@@ -76,6 +77,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, 
     check_steps(problems, uses);
     check_columns(names, problems, uses);
     check_keys(names, problems, uses);
+    check_rows(names, problems, uses);
     let misspelt = || file.keys().filter(|key| !shape::FILE.has(key.get_ref()));
     if !file.contains_key("default")
         && !misspelt().any(|key| nearest(key.get_ref(), ["default"]).is_some())
