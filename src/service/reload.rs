@@ -223,8 +223,8 @@ impl Reloader {
             thread::sleep(QUIET);
             (sources, compiled) = self.read();
         }
-        // Whoever asks gets an answer in the end; a change without end is read when it is quiet.
-        let is_done = is_asked || !sources.have_moved();
+        // Whoever asks gets an answer in the end; a file that is written to without end is read when it is quiet.
+        let is_done = is_asked || !sources.may_be_torn();
         if is_done {
             let outcome = self.put_in_use(sources, compiled, is_asked);
             self.conclude(outcome, began);
@@ -309,8 +309,8 @@ impl Reloader {
         ReloadOutcome::Good
     }
 
-    /// Half of a CSV file is a CSV file: one that was written in place and has lost more than half of its rows waits
-    /// until somebody asks for a reload, who knows that it is whole.
+    /// Half of a CSV file is a CSV file: one that was written in place and has lost more than half of its rows, or the end of
+    /// its last line, waits until somebody asks for a reload, who knows that it is whole.
     fn half_written(
         &self,
         sources: &Sources,
@@ -318,6 +318,15 @@ impl Reloader {
     ) -> Option<ReloadOutcome> {
         let mut suspects = sources.0.iter().filter(|file| file.may_be_half_written);
         suspects.find_map(|file| {
+            let mut in_use = self.in_use.0.iter().filter(|one| one.path == file.path);
+            if file.ends_in_a_line
+                && in_use.any(|before| !before.ends_in_a_line)
+                && !file.written.is_empty()
+            {
+                return Some(ReloadOutcome::CutOff {
+                    file: file.written.clone(),
+                });
+            }
             let (before, rows) = (*self.rows.get(&file.written)?, *rows.get(&file.written)?);
             (rows * 2 < before).then(|| ReloadOutcome::Waiting {
                 file: file.written.clone(),
@@ -353,6 +362,11 @@ impl Reloader {
                 rows,
                 hash,
                 "a directory file has lost more than half of its rows: what was in use stays in use until SIGHUP"
+            ),
+            ReloadOutcome::CutOff { file } => warn!(
+                file,
+                hash,
+                "a directory file ends in the middle of a line: what was in use stays in use until the line has its end, or until SIGHUP"
             ),
         }
         self.state.send_modify(|state| {
