@@ -1,6 +1,6 @@
 """Puts a new file of sessions in place every second, while calls and texts come in without a pause.
 
-    python tests/twilio/session_storm.py BINARY [--seconds 60] [--requests 0] [--rows 100000] [--callers 2] [--cut]
+    python tests/twilio/session_storm.py BINARY [--seconds 60] [--requests 0] [--rows 100000] [--period 1] [--callers 2] [--cut]
 
 The table is that of two masked parties without Proxy. In each generation of the file every session leads to another number,
 one in ten sessions is not there, and every tenth generation has lost seven in ten, as at night. A file comes by a rename.
@@ -271,7 +271,7 @@ def storm(arguments, folder):
     callers = Callers(service.port, list(signed_requests(arguments.rows, service.port, token)), state, arguments.callers)
     memory, seen, begin = [], 0, time.monotonic()
     for generation in itertools.count(1):
-        tick = begin + generation
+        tick = begin + generation * arguments.period
         for event in service.events[seen:]:
             seen += 1
             if event.get("message") == "reloaded":
@@ -346,6 +346,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--requests", type=int, default=0, help="go on until there were so many")
     parser.add_argument("--rows", type=int, default=100_000)
+    parser.add_argument("--period", type=float, default=1, help="seconds from one file to the next")
     parser.add_argument("--callers", type=int, default=2)
     parser.add_argument("--cut", action="store_true", help="write every other file in place, and stop in the middle")
     arguments = parser.parse_args()
