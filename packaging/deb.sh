@@ -18,7 +18,7 @@ maintainer=$(sed -n 's/^maintainer = "\(.*\)"$/\1/p' Cargo.toml)
 [ -z "${DEBEMAIL:-}" ] || maintainer="${DEBFULLNAME:-$DEBEMAIL} <$DEBEMAIL>"
 
 command -v cargo-deb >/dev/null || cargo install --locked --quiet cargo-deb@3.8.0
-cargo build --release --locked
+${CARGO_BUILD:-cargo build} --release --locked
 binary="$target/release/twiml-responder"
 
 # What the program says about itself, and what dpkg wants of every package. Cargo.toml names these files.

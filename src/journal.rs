@@ -6,3 +6,4 @@ pub mod judge;
 pub(crate) mod latest;
 pub mod line;
 pub(crate) mod pinned;
+pub(crate) mod table_view;

@@ -8,11 +8,17 @@ mod checks;
 mod conditions;
 mod coverage;
 mod dead_routes;
+mod dialling;
 mod directories;
 mod directory_file;
+mod documents;
 mod drawing;
+mod element_remedies;
 mod elements;
+mod extra;
+mod fixes;
 pub mod import;
+mod menus;
 mod names;
 mod pairs;
 mod routes;
@@ -22,9 +28,11 @@ pub mod schema;
 mod sessions;
 mod settings;
 mod shape;
+mod stray_markup;
 mod syntax;
 mod table_tests;
 mod texts;
+mod urls;
 mod values;
 mod whole;
 
@@ -38,7 +46,6 @@ use toml::de::DeTable;
 use self::directory_file::Places;
 use self::names::{Names, Uses, first_places};
 use self::schedules::Passing;
-use self::table_tests::RanTest;
 use crate::table::diagnostic::{Diagnostic, File};
 use crate::table::guard::Limits;
 use crate::table::intercept::Intercept;
@@ -49,6 +56,9 @@ use crate::twilio::parameters;
 pub use self::checks::CHECKS;
 pub use self::coverage::Coverage;
 pub use self::directory_file::{Files, NoFiles};
+pub use self::drawing::{Shown, folded};
+pub use self::fixes::{Mended, fixed, mend};
+pub use self::table_tests::RanTest;
 pub use self::values::never_sent;
 
 /// A table that may go live, and what was found about it.
@@ -63,15 +73,17 @@ pub struct Compiled {
     pub failed_tests: Vec<Diagnostic>,
     /// How many rows each directory file has, by the path that the table has for it.
     pub rows: BTreeMap<String, usize>,
+    /// The operator's own query fields.
+    pub own_parameters: BTreeSet<String>,
     tests: Vec<RanTest>,
     passing: Vec<Passing>,
 }
 
 impl Compiled {
-    /// How many tests the table has.
+    /// Its tests, in the order of the file.
     #[must_use]
-    pub fn tests(&self) -> usize {
-        self.tests.len()
+    pub fn tests(&self) -> &[RanTest] {
+        &self.tests
     }
 
     /// Warnings about the days of schedules that have passed more than a month before this moment, in no order: last week's
@@ -103,17 +115,15 @@ pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
 /// Every diagnostic of the file and of its directory files, warnings included, sorted by place, when at least one of
 /// them is an error.
 pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
-    // The shape: TOML with the place of every value, and everything that is not TOML.
-    let mut problems = Problems::new(file);
-    let blanked;
-    let tree = if let Ok(tree) = DeTable::parse(&file.text) {
-        tree
-    } else {
-        let (text, errors) = syntax::readable(file);
-        problems.add_syntax_errors(errors);
-        blanked = text;
-        DeTable::parse_recoverable(&blanked).0
-    };
+    // The shape: TOML with the place of every value, everything that is not TOML, and keys that do not exist.
+    let (mut tree, errors) = DeTable::parse_recoverable(&file.text);
+    let repaired = (!errors.is_empty()).then(|| syntax::repaired(file));
+    if let Some(repaired) = &repaired {
+        tree = DeTable::parse_recoverable(&repaired.file.text).0;
+    }
+    let mut problems = Problems::new(repaired.as_ref().map_or(file, |repaired| &repaired.file));
+    shape::FILE.correct(&mut problems, tree.get_mut(), shape::THE_FILE);
+    let table_file = file;
     let file = tree.get_ref();
 
     // The meaning: every value through the parser of its type, what others refer to first.
@@ -126,9 +136,15 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
 
     // The table as a whole.
     whole::check(&names, &mut problems, file, &uses);
-    let waiting = whole::waiting_steps(&uses);
-    let rules = (limits, waiting);
-    let table = table(&names, &mut problems, routes, intercepts, default, rules);
+    let rules = (limits, whole::waiting_steps(&uses));
+    let table = if repaired.is_none() {
+        table(&names, &mut problems, routes, intercepts, default, rules)
+    } else {
+        None
+    };
+    if let Some(table) = &table {
+        menus::check(table, &uses.menus, &mut problems);
+    }
 
     // The tests in the file.
     let (failed_tests, tests) = table_tests::run_tests(&names, &mut problems, file, table.as_ref());
@@ -138,16 +154,23 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
             warnings: problems.into_sorted(),
             failed_tests,
             rows: names.rows(),
+            own_parameters: names.own_parameters,
             tests,
             passing: names.passing,
         }),
-        _ => Err(problems.into_sorted()),
+        _ => {
+            let mut found = problems.into_sorted();
+            if let Some(repaired) = repaired {
+                repaired.restore(&mut found);
+                problems::sort(&mut found, table_file);
+            }
+            Err(found)
+        }
     }
 }
 
 /// What the parts of the file refer to by name.
 fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &dyn Files) -> Names {
-    problems.unknown_keys(file, "the file", &shape::FILE.keys());
     let mut names = Names {
         routes: first_places(file.get("route")),
         intercepts: first_places(file.get("intercept")),
@@ -155,7 +178,7 @@ fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &d
         ..Names::default()
     };
     names.own_parameters = settings::parameters(problems, file.get("parameters"));
-    names.extra = settings::extra(problems, file.get("extra"));
+    names.extra = extra::extra(problems, file.get("extra"));
     (names.schedules, names.passing) = schedules::schedules(problems, file.get("schedule"));
     names.directories = directories::directories(problems, file.get("directory"), files);
     // From here on texts refer to directories, and elements to defaults.

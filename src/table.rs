@@ -10,10 +10,14 @@ pub mod directory;
 pub mod guard;
 mod index;
 pub mod intercept;
+pub mod preview;
 pub(crate) mod problems;
+pub mod reason;
+pub(crate) mod remedy;
 pub mod reply;
 pub mod schedule;
 pub mod twiml;
+pub(crate) mod visible;
 pub mod when;
 
 use std::collections::BTreeSet;
@@ -160,6 +164,17 @@ impl Table {
         }
     }
 
+    /// The parameters that conditions of routes and intercepts ask for, by the names under which they stand there.
+    #[must_use]
+    pub fn asked(&self) -> BTreeSet<&str> {
+        let routes = self.routes.iter().map(|route| &route.when);
+        let whens = routes.chain(self.intercepts.iter().map(|intercept| &intercept.when));
+        let alternatives = whens.flat_map(|when| &when.alternatives);
+        let conditions = alternatives.flat_map(|alternative| &alternative.conditions);
+        let names = conditions.flat_map(|condition| condition.subject.parameters());
+        names.map(|name| &**name).collect()
+    }
+
     /// Every route in file order with why it does not answer; `None` means that it would.
     pub fn verdicts<'t>(
         &'t self,
@@ -288,7 +303,7 @@ impl Route {
     }
 
     /// The step that it answers; empty for requests without one.
-    fn step(&self) -> &str {
+    pub(crate) fn step(&self) -> &str {
         self.step.as_deref().unwrap_or_default()
     }
 }

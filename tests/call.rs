@@ -219,7 +219,7 @@ fn a_call_becomes_a_test_that_passes() {
     ] {
         let file = folder.path().join(format!("{name}.toml"));
         let test = file.to_str().expect("a path in UTF-8");
-        let ran = call(&[arguments, &["--test", test]].concat());
+        let ran = call(&[arguments, &["--save-test", test]].concat());
         assert_eq!(
             (ran.code, ran.stderr.as_str()),
             (Some(0), ""),
@@ -237,7 +237,7 @@ fn a_call_becomes_a_test_that_passes() {
             check.stdout
         );
         // It is never written over.
-        let again = call(&[arguments, &["--test", test]].concat());
+        let again = call(&[arguments, &["--save-test", test]].concat());
         assert_eq!(again.code, Some(2), "{name}");
         assert!(
             again.stderr.contains("cannot write the test to"),

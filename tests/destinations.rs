@@ -47,6 +47,9 @@ const NAMED: [&str; 9] = [
     "Media",
 ];
 
+/// Those of them that are places of our own, where nobody is reached at our expense.
+const ROOMS: [&str; 3] = ["Conference", "Queue", "Enqueue"];
+
 /// A place in a reply: the elements down to it, and the attribute, when it is one.
 struct Place {
     path: Vec<&'static str>,
@@ -80,6 +83,7 @@ impl Place {
             Some("from") => is_ours,
             Some("to") => is_callers,
             Some(_) => false,
+            None if ROOMS.contains(&self.element()) => is_ours || parameter == "CallSid",
             None => is_callers && DIALLED.contains(&self.element()) && !self.is_referred(),
         }
     }
@@ -126,7 +130,7 @@ fn places(channel: Channel) -> Vec<Place> {
             }
             for name in child.attribute_names() {
                 let (_, attribute) = child.attribute(name).expect("it is its attribute");
-                let is_url = attribute.wanted() == "a URL in quotes";
+                let is_url = attribute.expected() == "a URL in quotes";
                 places.push(Place {
                     path: path.clone(),
                     attribute: Some(name),

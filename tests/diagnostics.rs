@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use annotate_snippets::Renderer;
 use jiff::Timestamp;
 use proptest::prelude::*;
-use twiml_responder::language::{CHECKS, Files, NoFiles, compile};
+use twiml_responder::language::{CHECKS, Files, NoFiles, compile, fixed, mend};
 use twiml_responder::table::diagnostic::{Diagnostic, File, Severity};
 
 fn folder() -> PathBuf {
@@ -40,6 +40,22 @@ impl Files for Beside<'_> {
         // What the system says of a missing file is not the same everywhere.
         fs::read(folder().join(self.0).join(path))
             .map_err(|error| io::Error::new(error.kind(), "there is no such file"))
+    }
+}
+
+/// The same with another text of one of them.
+struct Changed<'n> {
+    beside: Beside<'n>,
+    path: &'n str,
+    text: &'n str,
+}
+
+impl Files for Changed<'_> {
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        if path == self.path {
+            return Ok(self.text.as_bytes().to_vec());
+        }
+        self.beside.read(path)
     }
 }
 
@@ -242,6 +258,215 @@ fn every_check_says_what_to_do() {
     }
 }
 
+/// What is wrong with a table after one of its fixes was made, but for what was wrong before: none may be there at the
+/// place of the fix.
+fn left_by(name: &str, text: &str, before: &[Diagnostic], wrong: &Diagnostic) -> Vec<String> {
+    let fix = wrong.fix.as_ref().expect("it has one");
+    let (new, count) = fixed(&wrong.file, std::slice::from_ref(wrong));
+    assert_eq!(count, 1, "{name}: {wrong:?}");
+    let beside = Beside(name);
+    let after = if wrong.file.name == "responses.toml" {
+        diagnostics(&new, &beside)
+    } else {
+        let (path, text_of_file) = (&*wrong.file.name, &*new);
+        let changed = Changed {
+            beside,
+            path,
+            text: text_of_file,
+        };
+        diagnostics(text, &changed)
+    };
+    let place = fix.span.start..fix.span.start + fix.text.len();
+    let is_there = |left: &&Diagnostic| {
+        let touches = left.span.start <= place.end && place.start <= left.span.end;
+        touches && left.file.name == wrong.file.name
+    };
+    let is_same = |one: &Diagnostic, other: &Diagnostic| {
+        one.check == other.check && one.message == other.message
+    };
+    let is_new = |left: &&Diagnostic| {
+        let is_known = before.iter().any(|known| is_same(known, left));
+        is_same(left, wrong) || (left.severity == Severity::Error && !is_known)
+    };
+    let left = after.iter().filter(is_there).filter(is_new);
+    left.map(|left| left.draw(&Renderer::plain())).collect()
+}
+
+#[test]
+fn every_fix_mends_its_mistake_and_makes_no_other() {
+    let mut fixes = 0;
+    let mut failures = Vec::new();
+    for name in names(".toml") {
+        let text = fs::read_to_string(folder().join(format!("{name}.toml"))).expect("a table");
+        let before = diagnostics_of(&name);
+        for wrong in before.iter().filter(|wrong| wrong.fix.is_some()) {
+            fixes += 1;
+            let left = left_by(&name, &text, &before, wrong);
+            if !left.is_empty() {
+                let wrong = wrong.draw(&Renderer::plain());
+                failures.push(format!("{name}\n{wrong}\n leaves\n{}", left.join("\n")));
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    assert!(fixes > 100, "{fixes}");
+}
+
+#[test]
+fn what_can_be_mended_is_mended_in_the_end() {
+    for name in names(".toml") {
+        let text = fs::read_to_string(folder().join(format!("{name}.toml"))).expect("a table");
+        let mended = mend(&file(&text), &Beside(&name));
+        let left = match &mended.result {
+            Ok(compiled) => &compiled.warnings,
+            Err(diagnostics) => diagnostics,
+        };
+        assert!(
+            left.iter().all(|left| left.fix.is_none()),
+            "{name}: {left:?}"
+        );
+        let before = diagnostics_of(&name);
+        let has_fix = before.iter().any(|wrong| wrong.fix.is_some());
+        assert_eq!(mended.count > 0, has_fix, "{name}");
+        assert_eq!(
+            *mended.table != *file(&text) || !mended.files.is_empty(),
+            has_fix,
+            "{name}"
+        );
+    }
+}
+
+/// Routes with one mistake each that can be mended, and what they are then; `#` is the number of the route.
+const MENDABLE: &[(&str, &str)] = &[
+    ("nmae = \"#\"\nvoice = []", "name = \"#\"\nvoice = []"),
+    ("name \"#\"\nvoice = []", "name = \"#\"\nvoice = []"),
+    ("name: '#'\nvoice = []", "name = '#'\nvoice = []"),
+    ("name = “#”\nvoice = []", "name = \"#\"\nvoice = []"),
+    ("name\u{a0}= \"#\"\nvoice = []", "name = \"#\"\nvoice = []"),
+    ("name = \"#\nvoice = []", "name = \"#\"\nvoice = []"),
+    ("name = r-#\nvoice = []", "name = \"r-#\"\nvoice = []"),
+    (
+        "name = \"#\"\nvoice = [\n  { Say = \"a\" }\n  { Say = \"b\" },\n]",
+        "name = \"#\"\nvoice = [\n  { Say = \"a\" },\n  { Say = \"b\" },\n]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Hangup } ]",
+        "name = \"#\"\nvoice = [ { Hangup = \"\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Say = \"a\" }",
+        "name = \"#\"\nvoice = [ { Say = \"a\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = { Say = \"a\" }",
+        "name = \"#\"\nvoice = [ { Say = \"a\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = \"a\"",
+        "name = \"#\"\nvoice = [ { Say = \"a\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { say = \"a\", Voice = \"alice\" } ]",
+        "name = \"#\"\nvoice = [ { Say = \"a\", voice = \"alice\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Pause = 2 } ]",
+        "name = \"#\"\nvoice = [ { Pause = \"\", length = 2 } ]",
+    ),
+    (
+        "name = \"#\"\n[[route.voice]]\nPause = 2",
+        "name = \"#\"\n[[route.voice]]\nPause = \"\"\nlength = 2",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Reject = \"busy\" } ]",
+        "name = \"#\"\nvoice = [ { Reject = \"\", reason = \"busy\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Gather = \"a\", input = \"dtmf, speech\", action = \"?step=s\" } ]",
+        "name = \"#\"\nvoice = [ { Gather = [ { Say = \"a\" } ], input = \"dtmf speech\", action = \"?step=s\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Record = { maxLength = 60, action = \"?step=s\" } } ]",
+        "name = \"#\"\nvoice = [ { Record = \"\", maxLength = 60, action = \"?step=s\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Dial = { Number = \"+15005550006\", url = \"?step=s\" } } ]",
+        "name = \"#\"\nvoice = [ { Dial = [ { Number = \"+15005550006\", url = \"?step=s\" } ] } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Dial = { Number = \"+15005550006\", timeout = 9 } } ]",
+        "name = \"#\"\nvoice = [ { Dial = [ { Number = \"+15005550006\" } ], timeout = 9 } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Number = \"+15005550006\" } ]",
+        "name = \"#\"\nvoice = [ { Dial = [ { Number = \"+15005550006\" } ] } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Dial = \"sip:a@example.com\" } ]",
+        "name = \"#\"\nvoice = [ { Dial = [ { Sip = \"sip:a@example.com\" } ] } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Say = \"a\", Play = \"https://example.com/a\" } ]",
+        "name = \"#\"\nvoice = [ { Say = \"a\" }, { Play = \"https://example.com/a\" } ]",
+    ),
+    (
+        "name = \"#\"\nmessage = [ { Message = { Body = \"a\", Media = \"https://example.com/a\" } } ]",
+        "name = \"#\"\nmessage = [ { Message = [ { Body = \"a\" }, { Media = \"https://example.com/a\" } ] } ]",
+    ),
+    (
+        "name = \"#\"\nwhen = { called = \"+1500555#\", Digits = 1 }\nvoice = []",
+        "name = \"#\"\nwhen = { Called = \"+1500555#\", Digits = \"1\" }\nvoice = []",
+    ),
+    (
+        "name = \"#\"\nwhen = { Called = { inn = \"d\" } }\nvoice = []",
+        "name = \"#\"\nwhen = { Called = { in = \"d\" } }\nvoice = []",
+    ),
+    (
+        "name = \"#\"\nwhen = { Body = { regex = \"\\d\" } }\nmessage = []",
+        "name = \"#\"\nwhen = { Body = { regex = '\\d' } }\nmessage = []",
+    ),
+    (
+        "name = \"#\"\nwhen = { Called = { in = \"d\" }, d.city = \"a\" }\nvoice = []",
+        "name = \"#\"\nwhen = { Called = { in = \"d\" }, \"d.city\" = \"a\" }\nvoice = []",
+    ),
+    (
+        "name = \"#\"\nwhen = { Called = { in = \"d\" } }\nvoice = [ { Say = \"{{ d.citty }} {{ Calle | uper }}\" } ]",
+        "name = \"#\"\nwhen = { Called = { in = \"d\" } }\nvoice = [ { Say = \"{{ d.city }} {{ Calle | upper }}\" } ]",
+    ),
+    (
+        "name = \"#\"\nvoice = [ { Redirect = \"/x?step=\" }, ]\nprivate = \"yes\"",
+        "name = \"#\"\nvoice = [ { Redirect = \"/x?step=\" }, ]\nprivate = true",
+    ),
+    (
+        "name = \"#\"\nduring = \"offise\"\nreply = \"sory\"",
+        "name = \"#\"\nduring = \"office\"\nreply = \"sorry\"",
+    ),
+];
+
+/// Routes with one mistake each that only people can mend.
+const UNMENDABLE: &[&str] = &[
+    "name = \"#\"\nvoice = [ { Dial = \"the shop\" } ]",
+    "name = \"#\"\ncolour = \"red\"\nvoice = []",
+    "name = \"#\"\nwhen = { Body = { regex = \"(\" } }\nmessage = []",
+    "name = \"#\"\nvoice = [ { Say = \"a\", loop = } ]",
+];
+
+/// A table with these routes.
+fn with_routes(routes: &[String]) -> String {
+    let mut text = String::from(
+        "# A comment.\r\n[schedule.office]\ntimezone = \"Europe/Berlin\"\nopen = [ \"Mon-Fri 09:00-17:00\" ]\n\
+         [directory.d]\nrows = [ { number = \"+15005550001\", city = \"a\" } ]\n\
+         [reply.sorry]\nvoice = [ { Say = \"Sorry.\" } ]\n\
+         [[route]]\nname = \"s\"\nstep = \"s\"\nvoice = []\n[default]\nvoice = [ { Say = \"Goodbye.\" } ]\n",
+    );
+    for (number, route) in routes.iter().enumerate() {
+        text += "\n[[route]]  # é\n";
+        text += &route.replace('#', &(1_000 + number).to_string());
+        text += "\n";
+    }
+    text
+}
+
 /// Routes with one mistake each: its code, the line of the route it stands in, and the route's lines after its name.
 const MISTAKES: [(&str, usize, &str); 20] = [
     ("silent-route", 0, "private = false"),
@@ -368,13 +593,15 @@ voice = [{ Say = \"Goodbye.\", loop = 2000 }]
             )
         })
         .collect();
-    // The directory's key is no text; the reply may be missing because of a line that could not be read.
+    // What is meant by `step = lost` is plain, so everything else is looked at.
     assert_eq!(
         found,
         [
             ("wrong-type", 2),
             ("toml-syntax", 6),
+            ("unreached-step", 6),
             ("unknown-element", 8),
+            ("unknown-reply", 12),
             ("bad-value", 15),
         ]
     );
@@ -485,6 +712,31 @@ fn tables() -> Vec<String> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 50, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mistakes_are_mended_together_as_they_are_alone(
+        chosen in prop::collection::vec(0..MENDABLE.len() + UNMENDABLE.len(), 1..12),
+    ) {
+        let is_mended = |index: &&usize| **index < MENDABLE.len();
+        let route = |index: usize, mended: bool| match MENDABLE.get(index) {
+            Some((_, new)) if mended => (*new).to_owned(),
+            Some((old, _)) => (*old).to_owned(),
+            None => UNMENDABLE[index - MENDABLE.len()].to_owned(),
+        };
+        let routes = |mended| chosen.iter().map(|index| route(*index, mended)).collect::<Vec<_>>();
+        let mended = mend(&file(&with_routes(&routes(false))), &NoFiles);
+        prop_assert_eq!(&mended.table.text, &with_routes(&routes(true)));
+        let mistakes = chosen.iter().filter(is_mended).count();
+        prop_assert!(mended.count >= mistakes, "{} of {mistakes}", mended.count);
+        let left = mended.result.map_or_else(|left| left, |compiled| compiled.warnings);
+        // A route without conditions covers those after it.
+        let is_left = |left: &&Diagnostic| left.severity == Severity::Error && left.check.code != "never-answers";
+        prop_assert_eq!(left.iter().filter(is_left).count(), chosen.len() - mistakes, "{:?}", left);
+    }
+}
+
+proptest! {
     #![proptest_config(ProptestConfig { cases: 1500, ..ProptestConfig::default() })]
 
     #[test]
@@ -501,6 +753,9 @@ proptest! {
             let span = diagnostic.span.clone();
             // `get` gives nothing for a span that is upside down, outside, or cuts a character.
             prop_assert!(text.get(span.clone()).is_some(), "{span:?} of {diagnostic:?} in\n{text}");
+            if let Some(fix) = &diagnostic.fix {
+                prop_assert!(text.get(fix.span.clone()).is_some(), "{fix:?} in\n{text}");
+            }
             let drawn = diagnostic.draw(&Renderer::plain());
             prop_assert!(drawn.contains(diagnostic.check.code) && drawn.contains("--> responses.toml:"), "{drawn}");
         }

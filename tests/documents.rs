@@ -79,7 +79,7 @@ fn the_first_table_gives_the_answer_below_it() {
     let table = folder.write("table.toml", &blocks("README.md", "toml")[0].text);
     let request = ["Called=+15005550006", "Caller=+14155550100"];
     let ran = run(program()
-        .args(["explain", "--config"])
+        .args(["explain", "--table"])
         .arg(table)
         .args(request));
     let answer = &blocks("README.md", "xml")[0].text;

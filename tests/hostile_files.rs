@@ -35,7 +35,7 @@ fn what_has_no_end_is_no_directory_file() {
     };
     let device = |path: &Path| symlink("/dev/zero", path).expect("a link");
     let folder = |path: &Path| std::fs::create_dir(path).expect("a folder");
-    let special = "it is no file but a pipe, a socket or a device";
+    let special = "it is a pipe, a socket or a device, not a file";
     let write = "write the rows to a file, and name that";
     for (name, make, reason, help) in [
         ("pipe", &pipe as &dyn Fn(&Path), special, write),
@@ -130,8 +130,7 @@ fn reading_stops_after_a_hundred_syntax_errors() {
     let table = folder.write("responses.toml", &text);
     let ran = run(program().arg("check").arg(&table));
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
-    let found = ran.stdout.matches("error[toml-syntax]").count();
-    assert_eq!(found, 100, "{}", ran.stdout);
+    assert!(ran.stdout.contains(": 100 errors\n"), "{}", ran.stdout);
 }
 
 #[test]
@@ -140,7 +139,7 @@ fn a_first_line_that_names_no_columns_is_told_in_few_words() {
     let (code, output) = checked_text("first-line", &names(64 * 1024 + 1));
     assert_eq!(code, Some(1), "{output}");
     assert!(
-        output.contains("the first line has 65537 bytes"),
+        output.contains("the first line of d.csv has 65537 bytes"),
         "{output}"
     );
     assert!(output.len() < 10_000, "{} bytes", output.len());
@@ -149,12 +148,14 @@ fn a_first_line_that_names_no_columns_is_told_in_few_words() {
 }
 
 #[test]
-fn one_mistake_in_every_row_is_reported_twenty_times() {
+fn one_mistake_in_every_row_is_drawn_a_few_times_and_counted() {
     let text = "number,name\n".to_owned() + &"+15005550006\n".repeat(50_000);
     let (code, output) = checked_text("rows", &text);
     assert_eq!(code, Some(1), "{output}");
-    assert_eq!(output.matches("error[bad-row]").count(), 20);
-    assert!(output.contains("20 errors"), "{output}");
+    assert_eq!(output.matches("error[bad-row]").count(), 5);
+    let note = "= note: and 49995 more rows like it, in lines 7, 8, 9, 10, 11, 12, 13, 14, 15, 16 and later\n";
+    assert!(output.contains(note), "{output}");
+    assert!(output.contains(": 50,000 errors\n"), "{output}");
 }
 
 #[test]

@@ -1259,6 +1259,6 @@ fn a_test_may_name_channel_step_webhook_and_moment() {
          [[test]]\nname = \"8\"\nrequest = { Body = \"Stop\" }\nexpect = \"loop-guard\"\n",
         &[],
     );
-    assert_eq!(compiled.tests(), 8);
+    assert_eq!(compiled.tests().len(), 8);
     assert_eq!((compiled.failed_tests, compiled.warnings), (vec![], vec![]));
 }

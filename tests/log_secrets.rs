@@ -42,7 +42,7 @@ fn log_of_everything(name: &str, further: &[&str]) -> String {
     let folder = Folder::new(name);
     let table = folder.write("responses.toml", TABLE);
     let table = table.to_str().expect("UTF-8").to_owned();
-    let mut arguments = vec!["--config", &*table, "--log-level", "trace"];
+    let mut arguments = vec!["--table", &*table, "--log-level", "trace"];
     arguments.extend(further);
     let service = Service::start(&arguments, &[("TWILIO_AUTH_TOKEN", TOKEN)]);
     let url = format!("http://{}/webhook?q=s3cret-query", service.address);

@@ -177,7 +177,7 @@ fn explain_says_what_was_expected() {
          [default]\nvoice = [ { Say = \"Goodbye.\" } ]\n",
     );
     let ran = run(program()
-        .args(["explain", "--at", NOW, "--config"])
+        .args(["explain", "--at", NOW, "--table"])
         .arg(&table)
         .arg("sessionDateEnded=2026-06-01T11:00:00Z"));
     assert!(

@@ -44,7 +44,11 @@ fn every_variable_of_the_package_is_an_option_of_serve() {
     let known = variables_of_serve();
     for path in [
         "packaging/twiml-responder.service",
+        "packaging/twiml-responder@.service",
         "packaging/twiml-responder.socket",
+        "packaging/Containerfile",
+        "packaging/kubernetes/deployment.yaml",
+        "docs/containers.md",
         "packaging/default",
         "packaging/nginx.conf",
         "packaging/Caddyfile",
@@ -72,10 +76,17 @@ fn the_file_of_options_has_them_all_and_sets_none() {
         assert!(line.is_empty() || line.starts_with('#'), "{line}");
     }
     // What the unit and the sockets decide, and what is for trying things out.
-    let elsewhere: BTreeSet<String> = ["config", "listen", "admin", "state-dir", "allow-unsigned"]
-        .into_iter()
-        .map(variable)
-        .collect();
+    let elsewhere: BTreeSet<String> = [
+        "table",
+        "listen",
+        "admin",
+        "state-dir",
+        "allow-unsigned",
+        "check",
+    ]
+    .into_iter()
+    .map(variable)
+    .collect();
     let named = variables(&text);
     let missing: Vec<_> = variables_of_serve()
         .into_iter()
@@ -92,7 +103,11 @@ fn the_file_of_options_has_them_all_and_sets_none() {
 fn every_command_line_is_one_that_the_program_takes() {
     let commands = commands();
     let mut found = 0;
-    for path in ["packaging/twiml-responder.service", "docs/operating.md"] {
+    for path in [
+        "packaging/twiml-responder.service",
+        "docs/operating.md",
+        "docs/containers.md",
+    ] {
         for line in read(path).lines() {
             let Some((before, after)) = line.split_once("twiml-responder ") else {
                 continue;
@@ -119,6 +134,70 @@ fn every_command_line_is_one_that_the_program_takes() {
         }
     }
     assert!(found >= 8, "{found} command lines");
+}
+
+/// A second tenant's unit is the first one's with the tenant's name in every path.
+#[test]
+fn the_unit_for_another_tenant_is_that_of_the_first() {
+    let unit = read("packaging/twiml-responder.service");
+    let (_, body) = unit.split_once("[Unit]").expect("a section");
+    let header = "# The service of another tenant, with a table, secrets and options of its own: `systemctl enable --now twiml-responder@shop`\n\
+         # reads /etc/twiml-responder/shop/ and /etc/default/twiml-responder-shop. A test writes this file from\n\
+         # twiml-responder.service.\n\n[Unit]";
+    let mut body = body.to_owned();
+    for (of_one, of_many) in [
+        ("twiml-responder.socket", "twiml-responder@%i.socket"),
+        (
+            "twiml-responder-admin.socket",
+            "twiml-responder-admin@%i.socket",
+        ),
+        ("=/etc/twiml-responder", "=/etc/twiml-responder/%i"),
+        (":/etc/twiml-responder", ":/etc/twiml-responder/%i"),
+        (
+            "/etc/default/twiml-responder",
+            "/etc/default/twiml-responder-%i",
+        ),
+        ("%S/twiml-responder", "%S/twiml-responder-%i"),
+        (
+            "StateDirectory=twiml-responder",
+            "StateDirectory=twiml-responder-%i",
+        ),
+        (
+            "webhooks from /etc/twiml-responder/responses.toml",
+            "webhooks from /etc/twiml-responder/%i/responses.toml",
+        ),
+    ] {
+        body = body.replace(of_one, of_many);
+    }
+    let expected = format!("{header}{body}");
+    let path = "packaging/twiml-responder@.service";
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(top().join(path), &expected).expect("it is written");
+    }
+    assert_eq!(read(path), expected, "UPDATE=1 cargo test --test packaging");
+    // Nothing of the first tenant is left.
+    for line in expected.lines().filter(|line| !line.starts_with('#')) {
+        let is_shared = line.contains("/usr/") || line.contains("@%i.") || line.contains("%i");
+        assert!(!line.contains("twiml-responder") || is_shared, "{line}");
+    }
+}
+
+/// A port that is taken costs health and metrics, not answers.
+#[test]
+fn the_service_needs_its_webhook_socket_and_only_wants_the_other() {
+    for unit in ["twiml-responder.service", "twiml-responder@.service"] {
+        let unit = read(&format!("packaging/{unit}"));
+        let line = |key: &str| unit.lines().find_map(|line| line.strip_prefix(key));
+        assert!(!line("Requires=").expect("sockets").contains("admin"));
+        assert!(line("Wants=").expect("sockets").contains("admin"));
+    }
+    assert!(read("packaging/twiml-responder-admin.socket").contains("ListenStream=127.0.0.1:9480"));
+}
+
+#[test]
+fn the_table_for_kubernetes_is_that_of_the_package() {
+    let ours = read("packaging/responses.toml");
+    assert_eq!(ours, read("packaging/kubernetes/responses.toml"));
 }
 
 #[test]

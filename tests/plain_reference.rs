@@ -126,7 +126,7 @@ async fn ask_all(routes: &[Route], requests: &[Asked]) -> Result<(), TestCaseErr
 fn explained(folder: &Folder, text: &str, asked: &Asked) -> Value {
     let table = folder.write("responses.toml", text);
     let mut command = program();
-    command.args(["explain", "--format", "json", "--config"]);
+    command.args(["explain", "--format", "json", "--table"]);
     command.arg(table);
     command.args(["--webhook", asked.webhook.as_str(), "--at", asked.moment]);
     let mut steps = asked.query.iter().filter(|(name, _)| *name == "step");

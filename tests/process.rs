@@ -28,7 +28,7 @@ fn a_service_that_is_not_root_shows_its_environment_to_root_alone() {
     let mut command = Command::new(&copy);
     command
         .args(["serve", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"])
-        .arg("--config")
+        .arg("--table")
         .arg(&table)
         .current_dir(&folder)
         .env("TWILIO_AUTH_TOKEN", "0123456789abcdef0123456789abcdef");

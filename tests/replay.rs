@@ -139,6 +139,7 @@ different:
   1  default → hello
 cannot tell:
   1  values that decide are masked or left out: Body 1
+  `serve --journal-values Body` keeps what is missing from now on
 ";
     expect(&replay_in(&folder, &[]), 1, wanted, "");
 }
@@ -213,6 +214,7 @@ cannot tell:
   4  values that decide are masked or left out: Body 2, Caller 1, From 1, step 1
   2  the loop guard answered, by what came before
   1  a fault of the program answered
+  `serve --journal-values Body --journal-numbers full` keeps what is missing from now on
 ";
     expect(&replay_in(&folder, &[]), 0, wanted, "");
 }
@@ -404,13 +406,7 @@ fn an_edit_is_tried_on_what_the_service_has_recorded() {
         path.to_str().expect("UTF-8").to_owned()
     };
     let (table, journal) = (path("t.toml"), path("journal"));
-    let arguments = [
-        "--allow-unsigned",
-        "--config",
-        &table,
-        "--journal",
-        &journal,
-    ];
+    let arguments = ["--allow-unsigned", "--table", &table, "--journal", &journal];
     let service = Service::start(&arguments, &[]);
     for (target, form) in [
         (
@@ -451,6 +447,7 @@ fn an_edit_is_tried_on_what_the_service_has_recorded() {
 6 requests: 5 same, 0 different, 1 cannot tell
 cannot tell:
   1  values that decide are masked or left out: Body 1
+  `serve --journal-values Body` keeps what is missing from now on
 not replayed:
   1  callbacks, events and others without a decision
 ";

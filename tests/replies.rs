@@ -331,7 +331,7 @@ proptest! {
             prop_assert_ne!(first.text.as_str(), speech.as_str());
         } else {
             let limit = match carried(&campaign).as_str() {
-                "man" | "woman" | "alice" => 4096,
+                "man" | "woman" | "alice" => 4000,
                 voice if voice.starts_with("Google.") => 5000,
                 _ => 3000,
             };
@@ -800,13 +800,13 @@ fn a_text_is_passed_on_with_all_of_its_pictures_and_nothing_that_is_not_there() 
     for pictures in 0..=10 {
         for body in ["", "Look & see"] {
             let mut pairs = vec![("Called", "+15005550001"), ("Body", body)];
-            let urls = urls[..pictures].iter();
-            pairs.extend(urls.clone().map(|(name, url)| (&**name, &**url)));
-            let mut content: String = urls
-                .map(|(_, url)| format!("<Media>{url}</Media>"))
-                .collect();
+            let mut content = String::new();
             if !body.is_empty() {
-                content.insert_str(0, "<Body>Look &amp; see</Body>");
+                content.push_str("<Body>Look &amp; see</Body>");
+            }
+            for (name, url) in &urls[..pictures] {
+                pairs.push((name, url));
+                content.extend(["<Media>", url, "</Media>"]);
             }
             let message = match &*content {
                 "" => "<Response/>".to_owned(),
@@ -882,7 +882,7 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
         (
             "{ Dial = \"+15005550009\", callerId = \"{{ Caller }}\" }",
             [("Caller", "(anonymous)")],
-            "the value for callerId of Dial cannot stand there: a number begins with `+` and its country code",
+            "the value for callerId of Dial cannot stand there: it must be a number, or letters, digits and + - _ . @ : only",
         ),
         (
             "{ Gather = [{ Say = \"{{ SpeechResult }}\", loop = \"{{ Digits }}\" }], action = \"/next\" }",
@@ -892,7 +892,7 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
         (
             "{ Dial = \"+15005550009\", ringTone = \"{{ Digits }}\" }",
             [("Digits", "#")],
-            "the value for ringTone of Dial cannot stand there: it is not one of the values that TwiML knows",
+            "the value for ringTone of Dial cannot stand there: it is not one of the values that TwiML allows",
         ),
         (
             "{ Dial = [{ Client = \"{{ Caller }}\" }] }",
@@ -1034,7 +1034,7 @@ fn a_say_is_cut_at_the_limit_of_its_voice() {
     for (voice_attribute, text, limit) in [
         ("", "a", 3000),
         (", voice = \"Polly.Joanna-Neural\"", "a", 3000),
-        (", voice = \"alice\"", "a", 4096),
+        (", voice = \"alice\"", "a", 4000),
         // 5000 characters, but 4500 once they are percent-encoded.
         (", voice = \"Google.en-US-Standard-A\"", "a", 4500),
         ("", "ё", 750),

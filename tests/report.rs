@@ -140,6 +140,7 @@ fn what_decided_most_often_comes_first_and_a_guard_has_a_reason() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one object, figure by figure")]
 fn json_has_every_figure() {
     let folder = journal("report-figures", &some_of_everything());
     let figures = figures(&folder, &[]);
@@ -176,6 +177,20 @@ fn json_has_every_figure() {
         ),
         ("failed", json!([{"route": "ended", "count": 1}])),
         ("quiet", Value::Null),
+        ("names", json!({})),
+        (
+            "most_defaults",
+            json!({"number": "+15005550002", "default": 1, "routes": null}),
+        ),
+        (
+            "days",
+            json!([
+                {"day": "2026-11-22", "calls": 1, "texts": 0},
+                {"day": "2026-11-23", "calls": 2, "texts": 0},
+                {"day": "2026-11-25", "calls": 0, "texts": 2},
+            ]),
+        ),
+        ("left_out", json!([])),
         (
             "intercepts",
             json!([
@@ -248,6 +263,10 @@ fn hours_and_weekdays_go_by_the_clock_of_a_zone() {
         not_empty(&figures["weekdays"], "weekday"),
         [(json!("Mon"), 3, 0), (json!("Wed"), 0, 2)]
     );
+    assert_eq!(
+        not_empty(&figures["days"], "day"),
+        [(json!("2026-11-23"), 3, 0), (json!("2026-11-25"), 0, 2)]
+    );
     let ran = report(&folder, &["--timezone", "Mars/Olympus"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
     assert!(ran.stderr.contains("write an IANA name"), "{}", ran.stderr);
@@ -295,7 +314,7 @@ fn numbers_of_the_table_that_never_came_are_told() {
     let text = report(&folder, &[]).stdout;
     for words in [
         "Quiet numbers  2 of 7 in the table never came\n+15005550007  +15005550009\n",
-        "1 number may have come, because a masked number in the journal begins and ends\nso: +15005550004.\n",
+        "1 number may have come, because a masked number in the journal begins and ends\nso: +15005550004. `serve --journal-numbers full` would tell.\n",
         "never holds whole:\nsip:desk@example.com.\n",
     ] {
         assert!(text.contains(words), "{words}\n{text}");
@@ -310,13 +329,134 @@ fn numbers_of_the_table_that_never_came_are_told() {
 }
 
 #[test]
+fn numbers_have_their_names_and_the_most_defaults_are_explained() {
+    const NAMED: &str = r#"
+[directory.desks]
+rows = [
+  { number = "+15005550001", name = "Front desk" },
+  { number = "+15005550003", name = "" },
+  { number = "+1500555000*", name = "<b>Zo\u00eb</b>" },
+]
+
+[directory.others]
+rows = [{ number = "+15005550003", name = "Back door" }, { number = "+15005550009", name = "Nowhere" }]
+
+[[route]]
+name = "desk"
+when = { Called = { in = "desks" }, CallerCity = "AUSTIN", "AddOns.status" = "ok" }
+voice = [ { Gather = [ { Say = "Hello." } ], action = "?step=a" } ]
+
+[[route]]
+name = "back"
+when = { To = { in = "others" }, Body = "LOST" }
+message = [ { Message = "Hello." } ]
+
+[[route]]
+name = "step"
+step = "a"
+when = { Called = "+15005550002" }
+voice = [ { Say = "Hello." } ]
+
+[default]
+voice = [ { Say = "No such number." } ]
+"#;
+    let call = |number: &str, route: &str, left_out: &[&str]| json!({ "number": number, "route": route, "left_out": left_out });
+    let mut lines = vec![
+        call(
+            "+15005550001",
+            "desk",
+            &["CallerCity", "AddOns", "CallerName"],
+        ),
+        call("+15005550002", "default", &["CallerCity"]),
+        call("+15005550003", "back", &[]),
+        call("+15005550003", "default", &[]),
+        call("+14155550100", "default", &[]),
+    ];
+    // What reports only is not decided.
+    lines.push(
+        json!({"webhook": "callback", "route": null, "status": 204, "left_out": ["CallerCity"]}),
+    );
+    let mut kept = call("+15005550002", "default", &["AddOns"]);
+    kept["parameters"] = json!({ "AddOns.status": "ok" });
+    lines.push(kept);
+    let folder = journal("report-names", &lines);
+    folder.write("table.toml", NAMED);
+    let figures = figures(&folder, &["--table", "table.toml"]);
+    assert_eq!(
+        figures["names"],
+        json!({ "+15005550001": "Front desk", "+15005550002": "<b>Zo\u{eb}</b>", "+15005550003": "Back door" })
+    );
+    assert_eq!(
+        figures["most_defaults"],
+        json!({ "number": "+15005550002", "default": 2, "routes": ["desk"] })
+    );
+    assert_eq!(
+        figures["left_out"],
+        json!([{ "parameter": "CallerCity", "count": 2 }, { "parameter": "AddOns.status", "count": 1 }])
+    );
+    let text = report(&folder, &["--table", "table.toml"]).stdout;
+    let text = text.replace('\n', " ");
+    for words in [
+        "+15005550001 Front desk  ",
+        "+15005550002 <b>Zo\u{eb}</b> (most defaults)",
+        "+15005550002 had 2 default answers: none of the routes for it matched (desk). `explain Called=+15005550002` shows the verdict of each route. ",
+        "`serve --journal-values CallerCity,AddOns.status` keeps them from now on.",
+    ] {
+        assert!(text.contains(words), "{words}\n{text}");
+    }
+    let page = page(&folder, &["--table", "table.toml"]);
+    assert!(
+        page.contains("+15005550002 &lt;b&gt;Zo\u{eb}&lt;/b&gt;<mark>most defaults</mark>"),
+        "{page}"
+    );
+    assert!(
+        page.contains("<title>Calls and texts, 2026-11-25</title>"),
+        "{page}"
+    );
+    // A number that no route is for.
+    lines.extend(vec![call("+14155550100", "default", &[]); 3]);
+    let folder = journal("report-names", &lines);
+    folder.write("table.toml", NAMED);
+    let text = report(&folder, &["--table", "table.toml"]).stdout;
+    let text = text.replace('\n', " ");
+    let words =
+        "+14155550100 had 4 default answers: no route is for it. `explain Called=+14155550100`";
+    assert!(text.contains(words), "{text}");
+}
+
+#[test]
+fn the_days_before_the_last_are_one_row() {
+    let lines: Vec<Value> = (1..=30)
+        .map(
+            |day| json!({"time": format!("2026-11-{day:02}T12:00:00.000Z"), "sid": sid("CA", day)}),
+        )
+        .collect();
+    let folder = journal("report-days", &lines);
+    let text = report(&folder, &[]).stdout;
+    let days = text.split("\nDays").nth(1).expect("days");
+    let days: Vec<&str> = days.lines().skip(1).take(25).collect();
+    assert!(
+        days[0].starts_with("earlier               6        0"),
+        "{days:#?}"
+    );
+    assert!(
+        days[1].starts_with("Sat 2026-11-07        1        0  █"),
+        "{days:#?}"
+    );
+    assert!(
+        days[24].starts_with("Mon 2026-11-30        1        0  █"),
+        "{days:#?}"
+    );
+}
+
+#[test]
 fn a_table_with_errors_tells_of_no_numbers() {
     let folder = journal("report-bad-table", &some_of_everything());
     folder.write("responses.toml", "[[route]]\n");
     let ran = report(&folder, &["--format", "json"]);
     assert_eq!(ran.code, Some(0));
     assert!(
-        ran.stderr.contains("numbers that never came are not told"),
+        ran.stderr.contains("so the report does without it"),
         "{}",
         ran.stderr
     );
@@ -335,27 +475,35 @@ fn the_terminal_has_bars_in_80_columns() {
     let wanted = "\
 2026-11-22 23:30 to 2026-11-25 12:00, UTC: 17 lines
 
-Calls                 3  1 withheld, 2 came back
-Texts                 2  1 from machines, 1 came back
+Calls                 3  1 withheld, 2 returned
+Texts                 2  1 from machines, 1 returned
 Default answers       2  25 % of 8 answers
-Interactions blocked  1  2 let go on
+Interactions blocked  1  2 let through
 
-Numbers            █ calls  ▒ texts  default
-+15005550001             2        0        0  ██████████████████████████████████
-+15005550002             0        2        1  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
-not certain which        1        0        1  █████████████████
+Numbers                       █ calls  ▒ texts  default
++15005550001                        2        0        0  ███████████████████████
++15005550002 (most defaults)        0        2        1  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
+not certain which                   1        0        1  ████████████
++15005550002 had 1 default answer. `explain Called=+15005550002` shows the
+verdict of each route.
 
 Routes      █ calls  ▒ texts
 loop-guard        1        2  █████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
 default           1        1  █████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
 ended             2        0  █████████████████████████████████
 lost              1        0  █████████████████
-Every answer counts, also to what came back.
+Calls and texts that returned count with each of their answers.
+
+Days            █ calls  ▒ texts
+Sun 2026-11-22        1        0  ███████████████████████
+Mon 2026-11-23        2        0  ██████████████████████████████████████████████
+Tue 2026-11-24        0        0
+Wed 2026-11-25        0        2  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
 ";
     let start: String = ran.stdout.chars().take(wanted.chars().count()).collect();
     assert_eq!(start, wanted);
     for row in [
-        "\nIntercepts  █ blocked  ▒ let go on\n",
+        "\nIntercepts  █ blocked  ▒ let through\n",
         "\nCallbacks                count\nCallStatus=completed         1  █",
         "\nLoop guard  count\nshort-code      2  █",
         "\nEvents                                           count\ncom.twilio.voice.insights.call-summary.complete      1  █",
@@ -591,7 +739,7 @@ proptest! {
         for channel in ["calls", "texts"] {
             let came = figures["came"][channel].as_u64().expect("a figure");
             let back = figures["came_back"][channel].as_u64().expect("a figure");
-            for rows in ["hours", "weekdays", "numbers"] {
+            for rows in ["days", "hours", "weekdays", "numbers"] {
                 prop_assert_eq!(sum(&figures[rows], channel), came, "{}", rows);
             }
             for day in figures["weekdays"].as_array().expect("days") {

@@ -1,4 +1,5 @@
-//! `send`: what it posts for every webhook is what its sender would, and the running service takes it.
+//! `send`: what it posts for every webhook is what its sender would, and the running service takes it. And `ready`, which
+//! asks as containers do.
 
 mod support;
 
@@ -44,12 +45,7 @@ fn service(folder: &Folder) -> Service {
     let keys = folder.write("keys", &format!("# ours\n{KEY}\n"));
     let paths = [table, keys].map(|path| path.display().to_string());
     Service::start(
-        &[
-            "--config",
-            &paths[0],
-            "--voice-webhooks-key-file",
-            &paths[1],
-        ],
+        &["--table", &paths[0], "--voice-webhooks-key-file", &paths[1]],
         &[("TWILIO_AUTH_TOKEN", TOKEN)],
     )
 }
@@ -82,10 +78,8 @@ fn an_intercept_that_blocks_is_an_answer() {
         ran(1, "400 Bad Request\nsignature does not match\n", "")
     );
     // 403 from elsewhere blocks nothing.
-    let elsewhere = format!("{url}/webhook");
-    let refused = run(program()
-        .args(["send", "--url", &elsewhere])
-        .env("TWIML_RESPONDER_WEBHOOK", "intercept"));
+    let elsewhere = format!("{url}/out-of-session?step=lost");
+    let refused = run(program().args(["send", "--url", &elsewhere]));
     assert_eq!(
         (refused.code, refused.stdout.as_str()),
         (Some(1), "403 Forbidden\nsignature missing\n")
@@ -160,7 +154,16 @@ fn callbacks_and_events_go_into_the_journal() {
         forged,
         ran(1, "403 Forbidden\nsignature does not match\n", "")
     );
-    assert_eq!(service.stop("-TERM").0, Some(0));
+    let (code, log) = service.stop("-TERM");
+    assert_eq!(code, Some(0));
+    // An event is about no call or text, or about many.
+    let mut events = log
+        .lines()
+        .filter(|line| line.contains("webhook=\"events\""));
+    assert!(
+        events.clone().count() == 4 && events.all(|line| !line.contains("channel")),
+        "{log}"
+    );
     let mut text = String::new();
     for file in std::fs::read_dir(&journal).expect("a folder") {
         let path = file.expect("a file").path();
@@ -173,6 +176,72 @@ fn callbacks_and_events_go_into_the_journal() {
         text.lines().filter(|line| line.contains(&word)).count()
     };
     assert_eq!((count("callback"), count("events")), (2, 3), "{text}");
+}
+
+#[test]
+fn a_url_without_a_path_gets_that_of_the_webhook() {
+    let folder = Folder::new("send-path");
+    let service = service(&folder);
+    let url = format!("http://{}", service.address);
+    let called = ["Called=+15005550006"];
+    for (url, arguments) in [
+        (&url, &called[..]),
+        (&format!("{url}?campaign=a"), &called[..]),
+        (&url, &["--webhook", "webhook"][..]),
+        (&format!("{url}/webhook"), &["--webhook", "webhook"]),
+        (
+            &format!("{url}/out-of-session?step=lost"),
+            &["--webhook", "webhook"],
+        ),
+    ] {
+        let sent = send(url, arguments);
+        let is_answered = sent.stdout.starts_with("200 OK\nroute default\n");
+        assert!(is_answered && sent.code == Some(0), "{url}: {sent:?}");
+    }
+    // It may be meant: the out-of-session webhook can be there.
+    let top = send(&format!("{url}/"), &called);
+    assert_eq!(top, ran(1, "404 Not Found\nnot found\n", ""));
+    for (path, webhook) in [
+        ("/webhook", "intercept"),
+        ("/voice-webhooks/x", "webhook"),
+        ("/prefix/webhook/", "out-of-session"),
+    ] {
+        let target = format!("{url}{path}");
+        let told = format!(
+            "error: --webhook {webhook} contradicts the path of {target}: leave one of them out\n"
+        );
+        assert_eq!(send(&target, &["--webhook", webhook]), ran(2, "", &told));
+    }
+    // What the field in Twilio's console holds is the whole URL.
+    let whole = ["--public-url", "https://example.com/a/webhook"];
+    let told = "error: https://example.com/a/webhook ends in the path of a webhook, which every request brings with it: \
+                write --public-url https://example.com/a\n";
+    assert_eq!(send(&format!("{url}/webhook"), &whole), ran(2, "", told));
+}
+
+#[test]
+fn a_misspelt_field_and_a_form_of_many_lines_get_a_word() {
+    let folder = Folder::new("send-fields");
+    let service = service(&folder);
+    let url = format!("http://{}", service.address);
+    let sent = send(
+        &url,
+        &["called=+15005550006", "SessionStatus=open", "campaign=a"],
+    );
+    assert_eq!(
+        (sent.code, sent.stderr.as_str()),
+        (
+            Some(0),
+            "warning: Twilio spells `called` as `Called`, and the letter case counts\n"
+        )
+    );
+    let form = folder.write("a.form", "Called=+15005550006\nCaller=+14155550100\n");
+    let form = form.to_str().expect("a path of the test");
+    let told = format!(
+        "error: {form} has several lines, but a form is a single one: \
+         join its fields with `&`, as in To=%2B15005550006&Body=Hi\n"
+    );
+    assert_eq!(send(&url, &["--form", form]), ran(2, "", &told));
 }
 
 /// Takes one request and answers 204: what was asked, its headers and its body.
@@ -245,4 +314,36 @@ fn events_are_an_array_whose_hash_is_signed() {
         }
     }
     assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn ready_says_whether_the_service_should_get_requests() {
+    let folder = Folder::new("ready");
+    let table = folder.write("responses.toml", TABLE);
+    let table = table.display().to_string();
+    let socket = folder.path().join("admin.sock");
+    let admin = format!("unix:{}", socket.display());
+    let ready = |option: &str, value: &str| run(program().args(["ready", option, value]));
+    let service = Service::start(
+        &["--table", &table, "--admin", &admin, "--health"],
+        &[("TWILIO_AUTH_TOKEN", TOKEN)],
+    );
+    let url = format!("http://{}", service.address);
+    service.wait_for("health and metrics on ", 1);
+    assert_eq!(ready("--admin", &admin), ran(0, "ok\n", ""));
+    assert_eq!(ready("--url", &url), ran(0, "ok\n", ""));
+    // An answer that is none of health's.
+    let other = ready("--url", &format!("{url}/other"));
+    assert_eq!((other.code, other.stderr.as_str()), (Some(1), ""));
+    folder.write("responses.toml", "[default");
+    service.wait_for("the reload failed", 1);
+    assert_eq!(ready("--url", &url), ran(0, "degraded\n", ""));
+    service.stop("-TERM");
+    let nobody = ready("--url", &url);
+    assert_eq!(nobody.code, Some(2), "{}", nobody.stdout);
+    assert!(
+        nobody.stderr.starts_with("error: cannot connect to "),
+        "{}",
+        nobody.stderr
+    );
 }

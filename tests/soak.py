@@ -79,13 +79,13 @@ def main():
     parser.add_argument("--seconds", type=int, default=1200)
     parser.add_argument("--rate", type=int, default=100, help="requests a second")
     parser.add_argument("--binary", default=TOP / "target/release/twiml-responder")
-    parser.add_argument("--config", default=TOP / "responses.toml")
+    parser.add_argument("--table", default=TOP / "responses.toml")
     parser.add_argument("--memory-ratio", type=float, default=1.1)
     options = parser.parse_args()
 
     port = free_port()
     service = subprocess.Popen(
-        [options.binary, "serve", "--config", options.config, "--listen", f"127.0.0.1:{port}"],
+        [options.binary, "serve", "--table", options.table, "--listen", f"127.0.0.1:{port}"],
         env={"TWILIO_AUTH_TOKEN": TOKEN, "PATH": os.environ["PATH"]},
         stderr=subprocess.DEVNULL,
     )

@@ -67,7 +67,7 @@ fn systemd_is_told_of_start_reload_and_end() {
     );
     let config = file.to_str().expect("UTF-8");
     let environment = [("TWILIO_AUTH_TOKEN", TOKEN), ("NOTIFY_SOCKET", &*path)];
-    let service = Service::start(&["--config", config, "--drain-delay", "1s"], &environment);
+    let service = Service::start(&["--table", config, "--drain-delay", "1s"], &environment);
     let first = manager.expect("READY=1");
     assert!(status(&first).contains("routes, table "), "{first:?}");
 

@@ -147,8 +147,8 @@ fn the_sample_table_answers_as_its_comments_say() {
         ),
         (
             call(&[ride, rider, ("Digits", "2")]).at_step("lost"),
-            "default",
-            "not in use",
+            "other-key",
+            "That key is not in use.",
         ),
         (
             call(&[ride, rider, ("Digits", "1")]),

@@ -274,7 +274,7 @@ async fn voice_webhooks_are_taken_with_their_key_and_are_not_there_without() {
 fn with_journal(folder: &Path) -> Responder {
     let service = service();
     let options = JournalSettings {
-        folder: folder.to_owned(),
+        folder: Some(folder.to_owned()),
         beyond: Beyond::default(),
         max_size_bytes: 1 << 20,
         max_files: 2,

@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 use jiff::Timestamp;
 
 use super::Outcome;
-use super::load_table::{DirectoryLimit, load_table};
+use super::load_table::{TableOption, load_table};
 use super::output::{self, shown};
-use super::request_fields::{RequestFields, moment, webhook_parser};
-use crate::language::import::quoted;
+use super::request_fields::{RequestFields, moment, warn_of_names, webhook_parser};
 use crate::table::answer::Answer;
-use crate::table::dialogue::{self, Conversation, End, Input, Line, Person, Question, Sent};
+use crate::table::dialogue::{self, Conversation, End, Input, Line, Person, Question, Sent, notes};
+use crate::table::remedy::quoted;
 use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
 
@@ -25,13 +25,12 @@ use crate::twilio::request::{Form, Request, Webhook, sample};
     An empty line waits until time is up; Ctrl-D hangs up."
 )]
 pub(super) struct Arguments {
-    /// The table
-    #[arg(short, long, value_name = "FILE", default_value = "responses.toml")]
-    table: PathBuf,
+    #[command(flatten)]
+    table: TableOption,
     /// Send text messages instead of calling
-    #[arg(long)]
+    #[arg(short, long)]
     message: bool,
-    /// out-of-session or webhook
+    /// Ask this webhook: out-of-session or webhook
     #[arg(
         long,
         value_parser = webhook_parser([Webhook::OutOfSession, Webhook::Plain]),
@@ -39,24 +38,24 @@ pub(super) struct Arguments {
         default_value = "out-of-session"
     )]
     webhook: Webhook,
-    /// Time of the call: 2026-12-24T12:00Z, or with a zone in brackets
+    /// Call at this time: 2026-12-24T12:00Z, or with a zone in brackets
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
-    /// What to press, say or text instead of asking, such as "1 w 42# busy"; w waits
+    /// Press, say or text this instead of asking, such as "1 w 42# busy"; w waits
     #[arg(long, value_name = "KEYS")]
     keys: Option<String>,
     /// Write the conversation as a [[test]] into a new file, or - for standard output
     #[arg(long, value_name = "FILE")]
-    test: Option<PathBuf>,
-    #[command(flatten)]
-    limit: DirectoryLimit,
+    save_test: Option<PathBuf>,
     #[command(flatten)]
     fields: RequestFields,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let mut given = arguments.fields.form()?;
-    let table = load_table(&arguments.table, arguments.limit)?.table;
+    let compiled = load_table(&arguments.table.table, arguments.table.limit)?;
+    warn_of_names(&given, Some(&compiled.own_parameters));
+    let table = compiled.table;
     let webhook = arguments.webhook;
     let channel = sample::channel(&given, webhook, arguments.message);
     let mut telephone = Telephone {
@@ -93,7 +92,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         }
         End::Circle => output::print("It goes round in a circle, and waits for nobody."),
     }
-    if let Some(path) = &arguments.test {
+    if let Some(path) = &arguments.save_test {
         let request = Request::new(webhook, &first.body, &first.query);
         let mut routes = table.routes().iter();
         let needs_time = routes.any(|route| route.when.needs_time(&request));
@@ -238,14 +237,7 @@ fn in_brackets(parts: &[String]) -> String {
 
 impl Person for Telephone {
     fn is_answered(&mut self, sent: &Sent, answer: &Answer<'_>) {
-        let mut why = Vec::new();
-        why.extend(answer.guarded.map(|reason| reason.to_string()));
-        why.extend(
-            answer
-                .failure
-                .as_ref()
-                .map(|(route, error)| format!("the reply of {route} cannot be written: {error}")),
-        );
+        let mut why = notes(answer);
         let request = Request::new(sent.webhook, &sent.body, &sent.query);
         if self.steps.is_empty() && request.value("Caller").is_empty() {
             why.push("no Caller is given, so the caller counts as withheld".to_owned());

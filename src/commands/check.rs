@@ -1,33 +1,49 @@
-//! `check`: every diagnostic of a table.
+//! `check`: every diagnostic of one or more tables, for people and for programs.
 
-use std::path::PathBuf;
+mod fixes;
+mod github;
+mod sarif;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use jiff::Timestamp;
+use serde::Serialize;
 
-use super::load_table::{DirectoryLimit, count, drawn};
+use super::Outcome;
+use super::load_table::{MOST_PRINTED, TableOption, count, drawn};
 use super::output::{self, counted};
-use super::{Format, Outcome};
 use crate::language::{self, Compiled};
-use crate::service::table_file::{self, Beside};
-use crate::table::diagnostic::{Diagnostic, Severity};
+use crate::service::table_file::{self, Beside, beside};
+use crate::table::diagnostic::{Diagnostic, File, Severity};
 
 #[derive(Debug, clap::Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an option of its own"
+)]
 pub(super) struct Arguments {
-    /// The table
-    #[arg(
-        value_name = "FILE",
-        default_value = "responses.toml",
-        env = "TWIML_RESPONDER_CONFIG"
-    )]
-    file: PathBuf,
+    /// Check these tables instead of --table, or - for standard input
+    #[arg(value_name = "FILE")]
+    file: Vec<PathBuf>,
+    #[command(flatten)]
+    table: TableOption,
+    /// Call standard input this, and look for its directory files beside it
+    #[arg(long, value_name = "FILE")]
+    stdin_name: Option<PathBuf>,
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
+    /// Mend what is beyond doubt, in the tables and their CSV files
+    #[arg(long)]
+    fix: bool,
     /// Show which routes and conditions no test reaches
     #[arg(long)]
     coverage: bool,
-    /// With --coverage: exit with 1 if tests reach less of the routes and conditions
+    /// Exit with 1 if the tests reach less, with --coverage
     #[arg(
         long,
         value_name = "PERCENT",
@@ -35,47 +51,193 @@ pub(super) struct Arguments {
         requires = "coverage"
     )]
     fail_under: Option<u8>,
-    /// Output format; json prints one object per line
-    #[arg(long, value_enum, default_value = "human")]
-    format: Format,
-    #[command(flatten)]
-    limit: DirectoryLimit,
+    /// Print nothing but diagnostics
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print as human, json, github or sarif
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "human")]
+    format: CheckFormat,
+}
+
+/// How diagnostics are printed. A comment on a variant would lengthen `--help`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum CheckFormat {
+    Human,
+    Json,
+    Github,
+    Sarif,
+}
+
+/// A table that was checked.
+struct Checked {
+    file: Arc<File>,
+    /// Where the files are that it names: beside this one.
+    path: PathBuf,
+    /// The table, when nothing keeps it from going live but perhaps a failed test.
+    compiled: Option<Compiled>,
+    /// Everything that is wrong with it, failed tests included, in the order of the file.
+    diagnostics: Vec<Diagnostic>,
+    /// How many mistakes were mended before.
+    mended: usize,
+}
+
+impl Checked {
+    /// Checks the table in a file, or on standard input for `-`.
+    fn read(path: &Path, arguments: &Arguments) -> Result<Self> {
+        let is_standard_input = path == Path::new("-");
+        anyhow::ensure!(
+            !(is_standard_input && arguments.fix),
+            "standard input cannot be written: give --fix the name of a file"
+        );
+        let (file, path) = if is_standard_input {
+            let name = arguments.stdin_name.as_deref();
+            let name = name.unwrap_or(Path::new("standard input"));
+            (table_file::read_standard_input(name)?, name)
+        } else {
+            (table_file::read(path)?, path)
+        };
+        let files = Beside::table(path, arguments.table.limit.max_directory);
+        let (file, result, mended) = if arguments.fix {
+            let mended = language::mend(&file, &files);
+            let changes = fixes::write(path, &file.text, &mended)?;
+            match arguments.format {
+                _ if changes.is_empty() => {}
+                CheckFormat::Human => output::print_coloured(&changes),
+                _ => output::complain(&changes),
+            }
+            (mended.table, mended.result, mended.count)
+        } else {
+            let result = language::compile(&file, &files);
+            (file, result, 0)
+        };
+        let (compiled, diagnostics) = match result {
+            Ok(mut compiled) => {
+                // A failed test is an error here like any other.
+                let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
+                diagnostics.append(&mut compiled.warnings);
+                diagnostics.append(&mut compiled.passed_days(Timestamp::now()));
+                language::sort(&mut diagnostics, &file);
+                (Some(compiled), diagnostics)
+            }
+            Err(diagnostics) => (None, diagnostics),
+        };
+        Ok(Self {
+            file,
+            path: path.to_owned(),
+            compiled,
+            diagnostics,
+            mended,
+        })
+    }
+
+    /// Where the file of a diagnostic is: the table itself, or a file beside it.
+    fn path_of(&self, diagnostic: &Diagnostic) -> PathBuf {
+        if Arc::ptr_eq(&diagnostic.file, &self.file) {
+            self.path.clone()
+        } else {
+            beside(&self.path, &diagnostic.file.name)
+        }
+    }
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let file = table_file::read(&arguments.file)?;
-    let beside = Beside::table(&arguments.file, arguments.limit.max_directory);
-    let (compiled, diagnostics) = match language::compile(&file, &beside) {
-        Ok(mut compiled) => {
-            // A failed test is an error here like any other.
-            let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
-            diagnostics.append(&mut compiled.warnings);
-            diagnostics.append(&mut compiled.passed_days(Timestamp::now()));
-            language::sort(&mut diagnostics, &file);
-            (Some(compiled), diagnostics)
-        }
-        Err(diagnostics) => (None, diagnostics),
+    let table = [arguments.table.table.clone()];
+    let paths = if arguments.file.is_empty() {
+        &table[..]
+    } else {
+        &arguments.file
+    };
+    let checked = paths.iter().map(|path| Checked::read(path, arguments));
+    let checked: Vec<Checked> = checked.collect::<Result<_>>()?;
+    let found = || {
+        let tables = checked.iter();
+        let all =
+            tables.flat_map(|table| table.diagnostics.iter().map(move |found| (table, found)));
+        all.take(MOST_PRINTED)
     };
     match arguments.format {
-        Format::Json => {
-            for diagnostic in &diagnostics {
-                output::print(&diagnostic.to_json());
+        CheckFormat::Human => {}
+        CheckFormat::Json => {
+            found().for_each(|(_, diagnostic)| output::print(&diagnostic.to_json()));
+            let summary = BTreeMap::from([("summary", Summary::of(&checked))]);
+            output::print(&output::json(&summary));
+        }
+        CheckFormat::Github => {
+            for (table, diagnostic) in found() {
+                output::print(&github::command(&table.path_of(diagnostic), diagnostic));
             }
         }
-        Format::Human => {
-            if !diagnostics.is_empty() {
-                output::print_coloured(&drawn(&diagnostics));
-            }
-            output::print(&summary(&file.name, compiled.as_ref(), &diagnostics));
+        CheckFormat::Sarif => {
+            let found = found().map(|(table, found)| (table.path_of(found), found));
+            output::print(&output::json(&sarif::log(found)));
         }
     }
-    let is_good = if arguments.deny_warnings {
-        diagnostics.is_empty()
-    } else {
-        count(&diagnostics, Severity::Error) == 0
-    };
-    let is_covered = compiled.is_none_or(|compiled| is_covered(arguments, &compiled));
-    Ok(Outcome::from(is_good && is_covered))
+    let all: u64 = checked
+        .iter()
+        .map(|table| counted_all(&table.diagnostics))
+        .sum();
+    let left = all - found().count() as u64;
+    if arguments.format != CheckFormat::Human && left > 0 {
+        let left = counted(left, "more diagnostic");
+        output::complain(&format!("and {left}, not printed"));
+    }
+    let mut outcome = Outcome::Yes;
+    for table in &checked {
+        if arguments.format == CheckFormat::Human {
+            print(table, arguments.quiet);
+        }
+        let is_good = if arguments.deny_warnings {
+            table.diagnostics.is_empty()
+        } else {
+            count(&table.diagnostics, Severity::Error) == 0
+        };
+        let compiled = table.compiled.as_ref();
+        let is_covered = compiled.is_none_or(|compiled| is_covered(arguments, compiled));
+        if !is_good || !is_covered {
+            outcome = Outcome::No;
+        }
+    }
+    Ok(outcome)
+}
+
+/// Draws what is wrong with a table, and says what the table has.
+fn print(table: &Checked, is_quiet: bool) {
+    if !table.diagnostics.is_empty() {
+        output::print_coloured(&drawn(&table.diagnostics));
+    }
+    if !is_quiet {
+        output::print(&summary(table));
+    }
+}
+
+/// The last line of `--format json`: how much all tables have together, and how much is wrong with them.
+#[derive(Default, Serialize)]
+struct Summary {
+    files: usize,
+    routes: usize,
+    intercepts: usize,
+    tests: usize,
+    errors: u64,
+    warnings: u64,
+}
+
+impl Summary {
+    fn of(checked: &[Checked]) -> Self {
+        let mut summary = Self {
+            files: checked.len(),
+            ..Self::default()
+        };
+        for table in checked {
+            summary.errors += count(&table.diagnostics, Severity::Error);
+            summary.warnings += count(&table.diagnostics, Severity::Warning);
+            if let Some(compiled) = &table.compiled {
+                summary.routes += compiled.table.routes().len();
+                summary.intercepts += compiled.table.intercepts.len();
+                summary.tests += compiled.tests().len();
+            }
+        }
+        summary
+    }
 }
 
 /// Prints what no test reaches, if the arguments ask for it, and returns whether the tests reach enough.
@@ -85,7 +247,7 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
     }
     let coverage = compiled.coverage();
     let percent = coverage.percent();
-    if arguments.format == Format::Human {
+    if arguments.format == CheckFormat::Human && !arguments.quiet {
         let print = |line: String| output::print(&line);
         for route in &coverage.routes {
             print(format!("no test is answered by {route}"));
@@ -106,14 +268,15 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
 }
 
 /// What the table has, if it compiled, and how much is wrong with it.
-fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) -> String {
+fn summary(checked: &Checked) -> String {
+    let diagnostics = &*checked.diagnostics;
     let mut counts = Vec::new();
-    if let Some(compiled) = compiled {
+    if let Some(compiled) = &checked.compiled {
         let table = &compiled.table;
         counts.extend([
             (table.routes().len() as u64, "route"),
             (table.intercepts.len() as u64, "intercept"),
-            (compiled.tests() as u64, "test"),
+            (compiled.tests().len() as u64, "test"),
         ]);
     }
     counts.extend([
@@ -126,5 +289,21 @@ fn summary(name: &str, compiled: Option<&Compiled>, diagnostics: &[Diagnostic]) 
     if diagnostics.is_empty() {
         counts.push("nothing wrong".to_owned());
     }
-    format!("{name}: {}", counts.join(", "))
+    let all = counted_all(diagnostics);
+    let mendable = diagnostics.iter().filter(|one| one.fix.is_some()).count() as u64;
+    let end = match (checked.mended, mendable) {
+        (0, 0) => String::new(),
+        (0, 1) if all == 1 => "; `check --fix` can mend it".to_owned(),
+        (0, mendable) if mendable == all => "; `check --fix` can mend all of them".to_owned(),
+        (0, mendable) => format!("; `check --fix` can mend {mendable} of them"),
+        (mended, _) => format!("; {} mended", counted(mended as u64, "mistake")),
+    };
+    format!("{}: {}{end}", checked.file.name, counts.join(", "))
+}
+
+/// How many diagnostics there are, with those that are not listed one by one.
+fn counted_all(diagnostics: &[Diagnostic]) -> u64 {
+    let severities = [Severity::Error, Severity::Warning];
+    let counts = severities.map(|severity| count(diagnostics, severity));
+    counts.iter().sum()
 }

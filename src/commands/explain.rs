@@ -2,40 +2,37 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::mem;
-use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::load_table::{DirectoryLimit, load_table};
-use super::request_fields::{RequestFields, moment, webhook_parser};
+use super::load_table::{TableOption, load_table};
+use super::output::counted;
+use super::request_fields::{RequestFields, moment, warn_of_names, webhook_parser};
 use super::{Format, Outcome, output};
+use crate::language::Compiled;
 use crate::table::answer::{Answer, AnswerKind, Asked, answer};
-use crate::table::condition::{Condition, Subject};
 use crate::table::guard::{Limits, LoopGuard};
 use crate::table::intercept::{Intercept, PASS};
+use crate::table::reason::reason;
 use crate::table::reply::Sends;
-use crate::table::schedule::Schedule;
-use crate::table::twiml;
-use crate::table::when::{Mismatch, When};
-use crate::table::{Miss, Table};
+use crate::table::{Miss, Table, twiml};
 use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook, sample};
+use crate::twilio::spelling::nearest;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The table
-    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
-    config: PathBuf,
+    #[command(flatten)]
+    table: TableOption,
     /// Explain a text message instead of a call
-    #[arg(long)]
+    #[arg(short, long)]
     message: bool,
     /// Explain the request that comes back with this step
     #[arg(long, value_name = "STEP")]
     step: Option<String>,
-    /// out-of-session, webhook or intercept
+    /// Explain a request to this webhook: out-of-session, webhook or intercept
     #[arg(
         long,
         value_parser = webhook_parser([Webhook::OutOfSession, Webhook::Plain, Webhook::Intercept]),
@@ -43,17 +40,25 @@ pub(super) struct Arguments {
         default_value = "out-of-session"
     )]
     webhook: Webhook,
-    /// Time of the request: 2026-12-24T12:00Z, or with a zone in brackets
+    /// Answer at this time: 2026-12-24T12:00Z, or with a zone in brackets
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
     /// Exit with 1 unless this route answers; for an intercept: block or pass
     #[arg(long, value_name = "ROUTE")]
     expect: Option<String>,
-    /// Output format
-    #[arg(long, value_enum, default_value = "human")]
+    /// Explain the request of this test of the table; exit with 1 if the test fails
+    #[arg(
+        long,
+        value_name = "NAME",
+        conflicts_with_all = ["message", "step", "at", "expect", "form", "fields"]
+    )]
+    test: Option<String>,
+    /// Show routes of other steps and channels one by one
+    #[arg(long)]
+    all: bool,
+    /// Print as human or json
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "human")]
     format: Format,
-    #[command(flatten)]
-    limit: DirectoryLimit,
     #[command(flatten)]
     fields: RequestFields,
 }
@@ -77,7 +82,7 @@ enum Explanation<'t> {
     },
 }
 
-/// A route or an intercept that was tried.
+/// A route or an intercept that was tried, as JSON.
 #[derive(Serialize)]
 struct Considered<'t> {
     #[serde(flatten)]
@@ -86,188 +91,222 @@ struct Considered<'t> {
     reason: Option<&'t str>,
 }
 
-/// The name of a route or an intercept, and why it does not match; `None` if it does.
-type Tried<'t> = (&'t str, Option<String>);
+/// A route or an intercept that was tried.
+struct Tried<'t> {
+    name: &'t str,
+    /// Why it does not match; `None` if it does.
+    reason: Option<String>,
+    /// Whether it is a route of another step or channel.
+    is_elsewhere: bool,
+}
+
+/// A request to explain, and how.
+struct Asking<'a> {
+    arguments: &'a Arguments,
+    table: &'a Table,
+    request: Request<'a>,
+    now: Timestamp,
+    /// What should decide; the verdicts go on until it has had its own.
+    expected: Option<&'a str>,
+}
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let given = arguments.fields.form()?;
-    let table = load_table(&arguments.config, arguments.limit)?.table;
+    let compiled = load_table(&arguments.table.table, arguments.table.limit)?;
+    if let Some(name) = &arguments.test {
+        return explain_test(arguments, &compiled, name);
+    }
+    warn_of_names(&given, Some(&compiled.own_parameters));
     let webhook = arguments.webhook;
     let channel = sample::channel(&given, webhook, arguments.message);
     let body = sample::filled(&given, channel, webhook);
     let step = arguments.step.iter();
     let query: Form = step.map(|step| ("step", step.as_str())).collect();
-    let request = Request::new(webhook, &body, &query);
-    let now = arguments.at.unwrap_or_else(Timestamp::now);
-    let decision = if webhook == Webhook::Intercept {
-        explain_intercept(arguments.format, &table, &request, now)
-    } else {
-        explain_route(arguments.format, &table, &request, now)
-    };
     let expected = arguments.expect.as_deref();
+    let asking = Asking {
+        arguments,
+        table: &compiled.table,
+        request: Request::new(webhook, &body, &query),
+        now: arguments.at.unwrap_or_else(Timestamp::now),
+        expected: None,
+    };
+    let decision = asking.explain();
     Ok(Outcome::from(
         expected.is_none_or(|expected| expected == decision),
     ))
 }
 
-/// Prints which route answers, and returns its name.
-fn explain_route<'t>(
-    format: Format,
-    table: &'t Table,
-    request: &Request<'_>,
-    now: Timestamp,
-) -> &'t str {
-    let verdicts = table.verdicts(request, now).map(|(route, miss)| {
-        let reason = miss.map(|miss| reason(&miss, &route.when, request, now));
-        (&*route.name, reason)
-    });
-    let tried = up_to_match(verdicts);
-    let asked = Asked {
-        request,
-        url: &format!("https://self.invalid/{}", request.webhook().as_str()),
-        token: "",
-        now,
-    };
-    let answer = answer(table, &LoopGuard::new(), &asked);
-    match format {
-        Format::Json => output::print(&output::json(&Explanation::Route {
-            channel: request.channel().as_str(),
-            route: answer.route,
-            document: String::from_utf8_lossy(&answer.body),
-            considered: considered("route", &tried),
-        })),
-        Format::Human => print_route(request, &answer, &tried, &table.limits),
+/// Explains what a test of the table asks, up to the first request that does not get what is expected.
+fn explain_test(arguments: &Arguments, compiled: &Compiled, name: &str) -> Result<Outcome> {
+    let tests = compiled.tests();
+    let test = tests.iter().find(|test| test.name == name);
+    let test = test.with_context(|| {
+        let near = nearest(name, tests.iter().map(|test| &*test.name));
+        let near = near.map_or(String::new(), |near| format!("; did you mean {near:?}?"));
+        let table = arguments.table.table.display();
+        format!("{table} has no test {name:?}{near}")
+    })?;
+    for (step, ran) in test.requests.iter().enumerate() {
+        if step > 0 && arguments.format == Format::Human {
+            output::print(&format!("\nstep {step}\n"));
+        }
+        let asking = Asking {
+            arguments,
+            table: &compiled.table,
+            request: Request::new(ran.sent.webhook, &ran.sent.body, &ran.sent.query),
+            now: test.now,
+            expected: Some(&ran.expect),
+        };
+        asking.explain();
     }
-    answer.route
+    if let Some(last) = test.requests.last()
+        && arguments.format == Format::Human
+    {
+        let expected = &last.expect;
+        output::print(&if test.has_passed {
+            format!("\nthe test passes: it expects {expected}")
+        } else if last.decided_by == *expected {
+            "\nthe test fails; `check` says why".to_owned()
+        } else {
+            format!("\nthe test fails: it expects {expected}")
+        });
+    }
+    Ok(Outcome::from(test.has_passed))
 }
 
-/// Prints whether an interaction is blocked and by which intercept, and returns `block` or `pass`.
-fn explain_intercept(
-    format: Format,
-    table: &Table,
-    request: &Request<'_>,
-    now: Timestamp,
-) -> &'static str {
-    let verdicts = table.intercept_verdicts(request, now);
-    let tried = up_to_match(verdicts.map(|(intercept, mismatch)| {
-        let miss = mismatch.map(Miss::When);
-        let reason = miss.map(|miss| reason(&miss, &intercept.when, request, now));
-        (&*intercept.name, reason)
-    }));
-    let decides = table.intercept(request, now);
-    let name = decides.map(|intercept| intercept.name.as_str());
-    let outcome = decides.map_or(PASS, Intercept::outcome);
-    let channel = request.channel().as_str();
-    match format {
-        Format::Json => output::print(&output::json(&Explanation::Intercept {
-            channel,
-            intercept: name,
-            outcome,
-            considered: considered("intercept", &tried),
-        })),
-        Format::Human => {
-            print_tried(&tried, "no intercept matches, so it passes");
-            let by = name.map_or("no intercept".to_owned(), |name| {
-                format!("intercept {name}")
-            });
-            output::print(&format!("\n{outcome}: {by}, {channel}"));
+impl Asking<'_> {
+    /// Prints what decides and why, and returns it: the name of a route, or what an intercept does.
+    fn explain(&self) -> &str {
+        if self.request.webhook() == Webhook::Intercept {
+            self.explain_intercept()
+        } else {
+            self.explain_route()
         }
     }
-    outcome
-}
 
-/// Verdicts in file order up to the first match.
-fn up_to_match<'t>(verdicts: impl Iterator<Item = Tried<'t>>) -> Vec<Tried<'t>> {
-    let mut is_found = false;
-    verdicts
-        .take_while(|(_, reason)| !mem::replace(&mut is_found, reason.is_none()))
-        .collect()
+    /// Prints which route answers, and returns its name.
+    fn explain_route(&self) -> &str {
+        let (request, now) = (&self.request, self.now);
+        let verdicts = self.table.verdicts(request, now);
+        let tried = self.tried(verdicts.map(|(route, miss)| Tried {
+            name: &route.name,
+            is_elsewhere: matches!(miss, Some(Miss::Step(_) | Miss::Silent(_))),
+            reason: miss.map(|miss| reason(&miss, &route.when, request, now)),
+        }));
+        let asked = Asked {
+            request,
+            url: &format!("https://self.invalid/{}", request.webhook().as_str()),
+            token: "",
+            now,
+        };
+        let answer = answer(self.table, &LoopGuard::new(), &asked);
+        match self.arguments.format {
+            Format::Json => output::print(&output::json(&Explanation::Route {
+                channel: request.channel().as_str(),
+                route: answer.route,
+                document: String::from_utf8_lossy(&answer.body),
+                considered: considered("route", &tried),
+            })),
+            Format::Human => {
+                let width = self.print_tried(&tried, "default");
+                print_answer(request, &answer, width, &self.table.limits);
+            }
+        }
+        answer.route
+    }
+
+    /// Prints whether an interaction is blocked and by which intercept, and returns `block` or `pass`.
+    fn explain_intercept(&self) -> &'static str {
+        let (request, now) = (&self.request, self.now);
+        let verdicts = self.table.intercept_verdicts(request, now);
+        let tried = self.tried(verdicts.map(|(intercept, mismatch)| Tried {
+            name: &intercept.name,
+            is_elsewhere: false,
+            reason: mismatch.map(|miss| reason(&Miss::When(miss), &intercept.when, request, now)),
+        }));
+        let decides = self.table.intercept(request, now);
+        let name = decides.map(|intercept| intercept.name.as_str());
+        let outcome = decides.map_or(PASS, Intercept::outcome);
+        let channel = request.channel().as_str();
+        match self.arguments.format {
+            Format::Json => output::print(&output::json(&Explanation::Intercept {
+                channel,
+                intercept: name,
+                outcome,
+                considered: considered("intercept", &tried),
+            })),
+            Format::Human => {
+                self.print_tried(&tried, "no intercept matches, so it passes");
+                let by = name.map_or("no intercept".to_owned(), |name| {
+                    format!("intercept {name}")
+                });
+                output::print(&format!("\n{outcome}: {by}, {channel}"));
+            }
+        }
+        outcome
+    }
+
+    /// Verdicts in file order up to the first match, and up to the route that a test expects.
+    fn tried<'t>(&self, verdicts: impl Iterator<Item = Tried<'t>>) -> Vec<Tried<'t>> {
+        let routes = self.table.routes();
+        let mut expected = self.expected.filter(|expected| {
+            let mut names = routes.iter().map(|route| &*route.name);
+            names.any(|name| name == *expected)
+        });
+        let mut is_found = false;
+        let mut tried = Vec::new();
+        for verdict in verdicts {
+            if is_found && expected.is_none() {
+                break;
+            }
+            is_found |= verdict.reason.is_none();
+            expected = expected.filter(|expected| *expected != verdict.name);
+            tried.push(verdict);
+        }
+        tried
+    }
+
+    /// Prints a line for each route or intercept that was tried, and what happens if none matches; returns the width of
+    /// the names. Routes of other steps and channels have one line together, unless `--all` or a test asks for them.
+    fn print_tried(&self, tried: &[Tried<'_>], else_matches: &str) -> usize {
+        let elsewhere = tried.iter().filter(|one| one.is_elsewhere).count();
+        let folds = elsewhere > 1 && !self.arguments.all && self.expected.is_none();
+        let shown = tried.iter().filter(|one| !folds || !one.is_elsewhere);
+        let width = shown.clone().map(|one| one.name.len()).max();
+        let width = width.unwrap_or_default();
+        if folds {
+            let routes = counted(elsewhere as u64, "route");
+            let line = format!("{NO}   {routes} of other steps or channels; --all shows them");
+            output::print_coloured(&line);
+        }
+        for Tried { name, reason, .. } in shown {
+            output::print_coloured(&match reason {
+                Some(reason) => format!("{NO}   {name:width$}  {reason}"),
+                None => format!("{YES}  {name}"),
+            });
+        }
+        if tried.iter().all(|one| one.reason.is_some()) {
+            output::print_coloured(&format!("{YES}  {else_matches}"));
+        }
+        width
+    }
 }
 
 fn considered<'t>(kind: &'static str, tried: &'t [Tried<'_>]) -> Vec<Considered<'t>> {
-    let considered = tried.iter().map(|(name, reason)| Considered {
-        name: BTreeMap::from([(kind, *name)]),
-        matched: reason.is_none(),
-        reason: reason.as_deref(),
+    let considered = tried.iter().map(|one| Considered {
+        name: BTreeMap::from([(kind, one.name)]),
+        matched: one.reason.is_none(),
+        reason: one.reason.as_deref(),
     });
     considered.collect()
-}
-
-/// Why a route or an intercept does not match, with every condition of it that fails.
-fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -> String {
-    let at = request.step();
-    match miss {
-        Miss::Step(None) => {
-            format!("the request is at step {at:?}, this route answers requests without a step")
-        }
-        Miss::Step(Some(step)) if at.is_empty() => format!("it answers step {step:?} only"),
-        Miss::Step(Some(step)) => format!("it answers step {step:?}, the request is at {at:?}"),
-        Miss::Silent(channel) => format!("it has no `{channel}`"),
-        Miss::ProxyOnly => "it opens a session, which only Proxy's own webhook can do".to_owned(),
-        Miss::When(Mismatch::Condition(_)) => {
-            let failing = when.failing(request, now);
-            let failing = failing.map(|condition| failure(condition, request));
-            failing.collect::<Vec<_>>().join("; and ")
-        }
-        Miss::When(Mismatch::Closed(schedules)) => {
-            let closed = schedules.iter().map(|of| clock("closed", of, now));
-            closed.collect::<Vec<_>>().join(", ")
-        }
-        Miss::When(Mismatch::Open(schedule)) => clock("open", schedule, now),
-    }
-}
-
-/// A condition that fails, with the value that it found.
-fn failure(condition: &Condition, request: &Request<'_>) -> String {
-    let Condition { subject, demand } = condition;
-    let names = match subject {
-        Subject::Parameters(names) => &names.0[..],
-        Subject::Column { .. } => &[],
-    };
-    let mut aliases = names.iter().map(|name| request.alias_used(name));
-    let values = subject.values(request).into_iter().map(|value| {
-        let alias = aliases.next().flatten();
-        let alias = alias.map_or(String::new(), |alias| format!(" (read from {alias})"));
-        if value.is_empty() {
-            format!("absent{alias}")
-        } else {
-            format!("{value:?}{alias}")
-        }
-    });
-    let values: Vec<String> = values.collect();
-    format!("{subject} is {}, expected {demand}", values.join(", "))
-}
-
-/// Whether a schedule is open or closed, with the date and time in its zone.
-fn clock(state: &str, schedule: &Schedule, now: Timestamp) -> String {
-    let local = schedule.zone.to_datetime(now);
-    let local = local.strftime("%a %Y-%m-%d %H:%M");
-    format!("{:?} is {state} at {local}", schedule.name)
 }
 
 /// The two verdicts, green and faint on a terminal.
 const YES: &str = "\u{1b}[32myes\u{1b}[0m";
 const NO: &str = "\u{1b}[2mno\u{1b}[0m";
 
-/// Prints a line for each route or intercept that was tried, and what happens if none matches; returns the width of the
-/// names.
-fn print_tried(tried: &[Tried<'_>], else_matches: &str) -> usize {
-    let widths = tried.iter().map(|(name, _)| name.len());
-    let width = widths.max().unwrap_or_default();
-    for (name, reason) in tried {
-        output::print_coloured(&match reason {
-            Some(reason) => format!("{NO}   {name:width$}  {reason}"),
-            None => format!("{YES}  {name}"),
-        });
-    }
-    if tried.last().is_none_or(|(_, reason)| reason.is_some()) {
-        output::print_coloured(&format!("{YES}  {else_matches}"));
-    }
-    width
-}
-
-fn print_route(request: &Request<'_>, answer: &Answer<'_>, tried: &[Tried<'_>], limits: &Limits) {
-    let width = print_tried(tried, "default");
+/// Prints which route answers, and with what, below what is to be said of it at this width.
+fn print_answer(request: &Request<'_>, answer: &Answer<'_>, width: usize, limits: &Limits) {
     let note = |note: String| output::print(&format!("     {:width$}  {note}", ""));
     if let Some((_, error)) = &answer.failure {
         note(format!(
@@ -291,7 +330,7 @@ fn print_route(request: &Request<'_>, answer: &Answer<'_>, tried: &[Tried<'_>], 
         note("no Caller is given, so the caller counts as withheld".to_owned());
     }
     if answer.cut_texts > 0 {
-        let texts = output::counted(answer.cut_texts as u64, "text");
+        let texts = counted(answer.cut_texts as u64, "text");
         note(format!("{texts} cut at Twilio's limit"));
     }
     let (route, channel) = (answer.route, request.channel());

@@ -10,7 +10,7 @@ use crate::language::import::{MAX_BYTES, import};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The TwiML document; `-` is standard input
+    /// Read the TwiML document from this file, or - for standard input
     #[arg(value_name = "FILE.xml")]
     file: PathBuf,
 }

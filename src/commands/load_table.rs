@@ -1,6 +1,6 @@
 //! The table that a command works with, and its diagnostics on standard error.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use annotate_snippets::Renderer;
 use anyhow::{Error, Result, anyhow};
@@ -10,31 +10,60 @@ use crate::language::{self, Compiled};
 use crate::service::table_file::{self, Beside};
 use crate::table::diagnostic::{Diagnostic, Severity};
 
+/// The table of a command that has one, and has other plain arguments than that.
+#[derive(Debug, clap::Args)]
+pub(super) struct TableOption {
+    /// Read the table from this file
+    #[arg(short, long, value_name = "FILE", default_value = "responses.toml")]
+    pub table: PathBuf,
+    #[command(flatten)]
+    pub limit: DirectoryLimit,
+}
+
+/// The table of a command that has no other plain arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct TableArgument {
+    /// Read the table from this file, as with --table
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    pub option: TableOption,
+}
+
+impl TableArgument {
+    /// The file that was given either way.
+    pub(super) fn path(&self) -> &Path {
+        self.file.as_ref().unwrap_or(&self.option.table)
+    }
+}
+
 /// How large the files of a table may be.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(super) struct DirectoryLimit {
-    /// The largest directory file
+    /// Refuse directory files larger than this
     #[arg(long, value_name = "SIZE", default_value = "128M", value_parser = size)]
     pub max_directory: u64,
 }
 
-/// Compiles the table in a file, and writes its warnings and failed tests to standard error. A failed test keeps an edit
-/// from going live; a command that only uses the table runs all the same.
+/// Compiles the table in a file, and writes its warnings to standard error, and how many of its tests fail. A failed test
+/// keeps an edit from going live; a command that only uses the table runs all the same.
 ///
 /// # Errors
 ///
 /// The file cannot be read, or the table has errors, which are written to standard error.
 pub(super) fn load_table(path: &Path, limit: DirectoryLimit) -> Result<Compiled> {
     let file = table_file::read(path)?;
-    let mut compiled = language::compile(&file, &Beside::table(path, limit.max_directory))
+    let compiled = language::compile(&file, &Beside::table(path, limit.max_directory))
         .map_err(|diagnostics| show_errors(&file.name, &diagnostics))?;
-    for failed in &mut compiled.failed_tests {
-        failed.severity = Severity::Warning;
+    if !compiled.warnings.is_empty() {
+        output::complain(&drawn(&compiled.warnings));
     }
-    for diagnostics in [&compiled.warnings, &compiled.failed_tests] {
-        if !diagnostics.is_empty() {
-            output::complain(&drawn(diagnostics));
-        }
+    let failed = compiled.failed_tests.len();
+    if failed > 0 {
+        let fail = if failed == 1 { "fails" } else { "fail" };
+        let tests = output::counted(failed as u64, "test");
+        let line = format!("warning: {tests} of {} {fail}; `check` says why", file.name);
+        output::complain(&line);
     }
     Ok(compiled)
 }
@@ -46,18 +75,35 @@ pub(super) fn show_errors(name: &str, diagnostics: &[Diagnostic]) -> Error {
     anyhow!("{name} has {}", output::counted(errors, "error"))
 }
 
-/// How many diagnostics have this severity.
+/// How many diagnostics there are of this severity, with those that are not listed one by one.
 pub(super) fn count(diagnostics: &[Diagnostic], severity: Severity) -> u64 {
-    let severities = diagnostics.iter().map(|diagnostic| diagnostic.severity);
-    severities.filter(|of| *of == severity).count() as u64
+    let severe = diagnostics.iter().filter(|one| one.severity == severity);
+    severe.map(|diagnostic| 1 + diagnostic.more as u64).sum()
 }
 
-/// Diagnostics drawn for a terminal. [`output`] strips the colours elsewhere.
+/// The most diagnostics that are drawn or printed.
+pub(super) const MOST_PRINTED: usize = 1_000;
+
+/// Diagnostics drawn for a terminal: of those that are alike a few. [`output`] strips the colours elsewhere.
 pub(super) fn drawn(diagnostics: &[Diagnostic]) -> String {
     let renderer = Renderer::styled();
-    let drawings = diagnostics.iter();
-    let drawings = drawings.map(|diagnostic| format!("{}\n", diagnostic.draw(&renderer)));
-    drawings.collect::<Vec<_>>().join("\n")
+    let shown = language::folded(diagnostics);
+    let drawings = shown.iter().take(MOST_PRINTED);
+    let mut drawings: Vec<String> = drawings
+        .map(|shown| format!("{}\n", shown.draw(&renderer)))
+        .collect();
+    let left = shown
+        .iter()
+        .skip(MOST_PRINTED)
+        .map(|shown| 1 + shown.more as u64)
+        .sum();
+    if left > 0 {
+        drawings.push(format!(
+            "and {}\n",
+            output::counted(left, "more diagnostic")
+        ));
+    }
+    drawings.join("\n")
 }
 
 /// A number of bytes, perhaps with the letter of a power of 1024 after it.

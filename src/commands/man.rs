@@ -47,9 +47,10 @@ fn page() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The option with its possible values as part of the help, not as a list below it. If `--help` hides them, they are in
-/// the help already.
+/// The option with its possible values as part of the help, not as a list below it, and without a heading, which would be
+/// a section of the page. If `--help` hides the values, they are in the help already.
 fn with_values_in_help(arg: Arg) -> Arg {
+    let arg = arg.help_heading(None);
     let values = arg.get_possible_values();
     let takes_values = arg.get_action().takes_values();
     if !takes_values || values.is_empty() || arg.is_hide_possible_values_set() {

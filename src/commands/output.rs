@@ -1,22 +1,42 @@
-//! Writing to the terminal, and figures and texts as people read them. Colours appear only on a terminal, and a reader
-//! that has gone away is no error.
+//! Writing to the terminal, and figures and texts as people read them. Colours appear only on a terminal unless `--color`
+//! says otherwise, and a reader that has gone away is no error.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
+
+pub(super) use crate::service::html::figure;
+use crate::table::visible::is_plain;
+pub(super) use crate::table::visible::shown;
+
+/// Decides for all that is written from here on whether it has colours.
+pub(super) fn color(choice: clap::ColorChoice) {
+    let choice = match choice {
+        clap::ColorChoice::Auto => ColorChoice::Auto,
+        clap::ColorChoice::Always => ColorChoice::Always,
+        clap::ColorChoice::Never => ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+/// Whether standard error has colours.
+pub(super) fn complains_in_color() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
+}
 
 /// Writes a line of a result byte for byte. A closed pipe ends the output, not the program.
 pub(super) fn print(text: &str) {
     write(io::stdout().lock(), text);
 }
 
-/// Writes a line of a result, with its colours if standard output is a terminal.
+/// Writes a line of a result, with its colours if standard output has any.
 pub(super) fn print_coloured(text: &str) {
     write(anstream::stdout().lock(), text);
 }
 
-/// Writes a line to standard error, with its colours if that is a terminal.
+/// Writes a line to standard error, with its colours if that has any.
 pub(super) fn complain(text: &str) {
     write(anstream::stderr().lock(), text);
 }
@@ -30,19 +50,6 @@ pub(super) fn prompt(text: &str) {
 fn write(mut to: impl Write, text: &str) {
     // If even this fails, there is no one left to tell.
     let _: io::Result<()> = writeln!(to, "{text}").and_then(|()| to.flush());
-}
-
-/// A figure with separators between thousands: `12,345`.
-pub(super) fn figure(figure: u64) -> String {
-    let mut text = figure.to_string();
-    let digits = text.len();
-    for at in (1..digits)
-        .filter(|at| (digits - at).is_multiple_of(3))
-        .rev()
-    {
-        text.insert(at, ',');
-    }
-    text
 }
 
 /// A figure with its noun: `1 call`, `2 calls`.
@@ -61,20 +68,6 @@ pub(super) fn share(part: u64, whole: u64) -> String {
     }
 }
 
-/// A text from outside, safe to print: characters that are invisible, or change the direction of others, are escaped
-/// (`\u{202e}`).
-pub(super) fn shown(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_plain(character) {
-            shown.push(character);
-        } else {
-            shown.extend(character.escape_unicode());
-        }
-    }
-    shown
-}
-
 /// A value as JSON, with every character escaped that could affect a terminal.
 pub(super) fn json(value: &impl Serialize) -> String {
     let json = serde_json::to_string(value).expect("it is texts, numbers and words");
@@ -90,11 +83,6 @@ pub(super) fn json(value: &impl Serialize) -> String {
         }
     }
     safe
-}
-
-/// Whether a character is visible and nothing else. Rust knows which are not: its `Debug` escapes them.
-fn is_plain(character: char) -> bool {
-    matches!(character, ' '..='~') || character.escape_debug().len() == 1
 }
 
 #[cfg(test)]
@@ -133,28 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_seen_is_written_out() {
-        for (text, seen) in [
-            ("ride-ended", "ride-ended"),
-            ("\"<script>'&\\", "\"<script>'&\\"),
-            ("+141•••••00", "+141•••••00"),
-            (
-                "\u{1b}[31m\u{9b}1m\u{7}\r\n\0",
-                "\\u{1b}[31m\\u{9b}1m\\u{7}\\u{d}\\u{a}\\u{0}",
-            ),
-            (
-                "\u{202e}gnp.exe\u{2066}\u{200f}",
-                "\\u{202e}gnp.exe\\u{2066}\\u{200f}",
-            ),
-            ("\u{200b}\u{feff}\u{2028}", "\\u{200b}\\u{feff}\\u{2028}"),
-            (
-                "Z\u{e9}ro \u{65e5}\u{672c} \u{1f695}",
-                "Z\u{e9}ro \u{65e5}\u{672c} \u{1f695}",
-            ),
-            ("z\u{301}\u{301}", "z\\u{301}\\u{301}"),
-        ] {
-            assert_eq!(shown(text), seen);
-        }
+    fn json_affects_no_terminal() {
         let text = "\u{202e}\u{9b}\u{e0001}\u{e9}\"\\\n";
         let json = json(&text);
         assert!(json.is_ascii() || json.chars().all(is_plain), "{json}");

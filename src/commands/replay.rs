@@ -9,7 +9,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use self::counts::Counts;
-use super::load_table::{DirectoryLimit, load_table};
+use super::load_table::{TableArgument, load_table};
 use super::output::{self, shown};
 use super::recorded_lines::recorded_lines;
 use super::{Format, Outcome};
@@ -20,24 +20,21 @@ use crate::twilio::request::Webhook;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The folder of the journal
+    /// Read the requests from the journal in this folder
     #[arg(long, value_name = "DIR")]
     journal: PathBuf,
-    /// The table that the requests are held against
-    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
-    table: PathBuf,
-    /// How to print; json is an object for each request that differs, then one with the counts
-    #[arg(long, value_enum, default_value = "human")]
-    format: Format,
     #[command(flatten)]
-    limit: DirectoryLimit,
+    table: TableArgument,
+    /// Print as human or json, an object per line
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "human")]
+    format: Format,
 }
 
 /// How many bytes of differences are collected before they are written.
 const HELD_BYTES: usize = 32 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let table = load_table(&arguments.table, arguments.limit)?.table;
+    let table = load_table(arguments.table.path(), arguments.table.option.limit)?.table;
     let (progress, entries) = recorded_lines(&arguments.journal)?;
     let mut counts = Counts::default();
     let mut held = String::new();

@@ -19,24 +19,27 @@ use super::recorded_lines::recorded_lines;
 use super::{Format, Outcome, output};
 use crate::journal::counter::Counter;
 use crate::journal::figures::Figures;
-use crate::journal::pinned::Pinned;
+use crate::table::Table;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The folder of the journal
+    /// Read the requests from the journal in this folder
     #[arg(long, value_name = "DIR")]
     journal: PathBuf,
-    /// Tell which numbers of this table never came [default: responses.toml, if there]
-    #[arg(long, value_name = "FILE")]
+    /// Take names, and numbers that never came, from this table [default: responses.toml, if there]
+    #[arg(short, long, value_name = "FILE")]
     table: Option<PathBuf>,
-    /// Write a page for a browser, too
+    /// Take names and numbers from this table, as with --table
+    #[arg(value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Write the report to this file as well, as a page for a browser
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// The zone of hours and weekdays, as in Europe/Berlin
+    /// Count hours and weekdays in this zone, such as Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
     timezone: TimeZone,
-    /// How to print
-    #[arg(long, value_enum, default_value = "human")]
+    /// Print as human or json
+    #[arg(long, value_enum, hide_possible_values = true, default_value = "human")]
     format: Format,
     #[command(flatten)]
     limit: DirectoryLimit,
@@ -47,8 +50,9 @@ fn zone(name: &str) -> Result<TimeZone, String> {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let pinned = pinned(arguments.table.as_deref(), arguments.limit)?;
-    let counter = Counter::new(arguments.timezone.clone(), pinned);
+    let path = arguments.file.as_ref().or(arguments.table.as_ref());
+    let table = table(path.map(PathBuf::as_path), arguments.limit)?;
+    let counter = Counter::new(arguments.timezone.clone(), table.as_ref());
     let figures = count(counter, &arguments.journal)?;
     if let Some(path) = &arguments.html {
         let page = page::page(&figures, &arguments.timezone);
@@ -62,17 +66,17 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// The numbers of the given table, or of the one in this folder; none, with a warning, if that one has errors.
-fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>> {
+/// The given table, or the one in this folder; none, with a warning, if that one has errors.
+fn table(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Table>> {
     let path = given.unwrap_or(Path::new("responses.toml"));
     if given.is_none() && !path.exists() {
         return Ok(None);
     }
     match load_table(path, limit) {
-        Ok(compiled) => Ok(Some(Pinned::of(&compiled.table))),
+        Ok(compiled) => Ok(Some(compiled.table)),
         Err(error) if given.is_some() => Err(error),
         Err(error) => {
-            let warning = format!("warning: {error:#}, so numbers that never came are not told");
+            let warning = format!("warning: {error:#}, so the report does without it");
             output::complain(&warning);
             Ok(None)
         }
@@ -80,7 +84,7 @@ fn pinned(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Pinned>>
 }
 
 /// Counts all lines of a folder. Standard error says how many cannot be read.
-fn count(mut counter: Counter, journal: &Path) -> Result<Figures> {
+fn count(mut counter: Counter<'_>, journal: &Path) -> Result<Figures> {
     let mut first_unreadable = None;
     let (progress, entries) = recorded_lines(journal)?;
     for entry in entries {

@@ -1,23 +1,26 @@
 //! The request that a command line describes: `NAME=VALUE`, a file with a form, and the webhook.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use jiff::Timestamp;
 
+use super::output;
 use crate::table::schedule::parse_moment;
+use crate::twilio::parameters::{NameProblem, check_name};
 use crate::twilio::request::{Form, Webhook};
 
 /// The fields of a request.
 #[derive(Debug, clap::Args)]
 pub(super) struct RequestFields {
-    /// Fields of the request, under Twilio's names: Called=+15005550006
+    /// Give the request these fields, under Twilio's names: Called=+15005550006
     #[arg(value_name = "NAME=VALUE", value_parser = pair)]
     fields: Vec<(String, String)>,
-    /// File with a urlencoded form, or - for standard input; NAME=VALUE wins
+    /// Read more fields from this urlencoded form, or - for standard input
     #[arg(long, value_name = "FILE")]
     form: Option<PathBuf>,
 }
@@ -34,6 +37,24 @@ impl RequestFields {
         let given = self.fields.iter();
         let given = given.map(|(name, value)| (name.as_str(), value.as_str()));
         Ok(others.chain(given).collect())
+    }
+}
+
+/// Warns of each field that Twilio spells in another letter case, and beside a table also of each that looks misspelt and
+/// is none of the operator's own.
+pub(super) fn warn_of_names(form: &Form, own: Option<&BTreeSet<String>>) {
+    let others = form.pairs().map(|(name, _)| name);
+    for name in others.filter(|name| own.is_none_or(|own| !own.contains(*name))) {
+        let problem = match check_name(name) {
+            Some(NameProblem::Case(known)) => {
+                format!("Twilio spells `{name}` as `{known}`, and the letter case counts")
+            }
+            Some(NameProblem::Unknown(Some(near))) if own.is_some() => {
+                format!("no webhook of Twilio's sends `{name}`; did you mean `{near}`?")
+            }
+            _ => continue,
+        };
+        output::complain(&format!("warning: {}", output::shown(&problem)));
     }
 }
 
@@ -59,11 +80,17 @@ pub(super) fn webhook_parser<const N: usize>(
         .map(|name| Webhook::from_name(&name).expect("it is one of the names above"))
 }
 
-/// The form in a file, or on standard input for `-`. A line end after it does not belong to it.
+/// The form in a file, or on standard input for `-`. Blanks and line ends after it do not belong to it.
 pub(super) fn read_form(path: &Path) -> Result<Form> {
     let bytes = read_bytes(path, u64::MAX)?;
-    let form = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-    Ok(Form::parse(form.strip_suffix(b"\r").unwrap_or(form)))
+    let form = bytes.trim_ascii_end();
+    if form.contains(&b'\n') {
+        bail!(
+            "{} has several lines, but a form is a single one: join its fields with `&`, as in To=%2B15005550006&Body=Hi",
+            path.display()
+        );
+    }
+    Ok(Form::parse(form))
 }
 
 /// The bytes of a file, or of standard input for `-`, and no more than so many.

@@ -1,16 +1,18 @@
 //! `send`: posts a complete, signed request to a running service, as Twilio or Fone Dynamics would.
 
+use std::fs;
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::Full;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::http::uri::InvalidUri;
 use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
-use super::request_fields::{RequestFields, webhook_parser};
+use super::http_client::{Peer, exchange};
+use super::request_fields::{RequestFields, warn_of_names, webhook_parser};
 use super::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use super::{Outcome, output};
 use crate::table::twiml;
@@ -28,9 +30,9 @@ const ROUTE: &str = "twiml-route";
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Send a text message instead of a call
-    #[arg(long)]
+    #[arg(short, long)]
     message: bool,
-    /// out-of-session, webhook, intercept, callback, events or voice-webhooks
+    /// Ask this webhook: out-of-session, webhook, intercept, callback, events or voice-webhooks
     #[arg(
         long,
         value_name = "WEBHOOK",
@@ -39,10 +41,10 @@ pub(super) struct Arguments {
     )]
     // By default the one that the path of the URL names.
     webhook: Option<Webhook>,
-    /// Where the service listens [default: port 8080 of this machine]
-    #[arg(long, value_name = "URL")]
-    url: Option<Uri>,
-    /// The service's --public-url: sign for this scheme, host and path prefix
+    /// Connect to the service at this URL
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
+    url: ServiceUrl,
+    /// Sign for this scheme, host and path prefix: the service's --public-url
     #[arg(long, value_name = "URL")]
     public_url: Option<PublicUrl>,
     #[command(flatten)]
@@ -53,21 +55,31 @@ pub(super) struct Arguments {
     fields: RequestFields,
 }
 
+/// A URL of the service, perhaps without a path.
+#[derive(Debug, Clone)]
+struct ServiceUrl {
+    uri: Uri,
+    has_path: bool,
+}
+
+impl FromStr for ServiceUrl {
+    type Err = InvalidUri;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let uri = text.parse()?;
+        let (_, rest) = text.split_once("://").unwrap_or_default();
+        Ok(Self {
+            uri,
+            has_path: rest.contains('/'),
+        })
+    }
+}
+
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let webhook = webhook(arguments);
+    let webhook = webhook(arguments)?;
     let (address, request) = request(arguments, webhook)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the client")?;
-    let posting = async { tokio::time::timeout(DEADLINE, post(&address, request)).await };
-    let Ok(answer) = runtime.block_on(posting) else {
-        bail!(
-            "the service at {address} did not answer within {} s, which is as long as Twilio waits",
-            DEADLINE.as_secs()
-        );
-    };
-    let answer = answer?;
+    let late = ", which is as long as Twilio waits";
+    let answer = exchange(&Peer::Tcp(address), request, DEADLINE, late)?;
     print(&answer);
     // A refusal has status 403, too, but it names no route.
     let is_blocked = webhook == Webhook::Intercept
@@ -80,35 +92,41 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 }
 
 /// The webhook that `--webhook` names, else the one that the path of the URL names.
-fn webhook(arguments: &Arguments) -> Webhook {
-    let url = match (arguments.webhook, &arguments.url) {
-        (Some(webhook), _) => return webhook,
-        (None, None) => return Webhook::OutOfSession,
-        (None, Some(url)) => url,
-    };
+fn webhook(arguments: &Arguments) -> Result<Webhook> {
+    let url = &arguments.url.uri;
     let query = Form::parse(url.query().unwrap_or_default().as_bytes());
-    // A request with a step is Twilio's follow-up in a call, and says nothing about a session.
-    if query.first("step").is_some_and(|step| !step.is_empty()) {
-        return Webhook::Plain;
-    }
+    let has_step = query.first("step").is_some_and(|step| !step.is_empty());
     let mut segments = url.path().trim_end_matches('/').rsplit('/');
     let last = segments.next().and_then(Webhook::from_name);
     // The key follows the name.
     let keyed = segments.next().and_then(Webhook::from_name);
-    last.or(keyed.filter(|webhook| *webhook == Webhook::VoiceWebhooks))
-        .unwrap_or(Webhook::OutOfSession)
+    let by_path = last.or(keyed.filter(|webhook| *webhook == Webhook::VoiceWebhooks));
+    match (arguments.webhook, by_path) {
+        (Some(given), Some(by_path))
+            if given != by_path && !(has_step && given == Webhook::Plain) =>
+        {
+            bail!(
+                "--webhook {} contradicts the path of {url}: leave one of them out",
+                given.as_str()
+            )
+        }
+        (Some(given), _) => Ok(given),
+        // A request with a step is Twilio's follow-up in a call, and says nothing about a session.
+        (None, _) if has_step => Ok(Webhook::Plain),
+        (None, by_path) => Ok(by_path.unwrap_or(Webhook::OutOfSession)),
+    }
 }
 
 /// The request, and the address to connect to.
 fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<Full<Bytes>>)> {
-    let default_url = Uri::from_static("http://127.0.0.1:8080");
-    let url = arguments.url.as_ref().unwrap_or(&default_url);
+    let url = &arguments.url.uri;
     let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
         bail!(
             "{url} is not an http:// URL: `send` connects to the service itself, not to the proxy in front of it"
         );
     };
     let given = arguments.fields.form()?;
+    warn_of_names(&given, None);
     let channel = sample::channel(&given, webhook, arguments.message);
     let form = sample::complete(&with_own_sid(&given, channel, webhook), channel, webhook);
     let (media_type, body) = if webhook == Webhook::Events {
@@ -119,7 +137,7 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
         let form = "application/x-www-form-urlencoded; charset=UTF-8";
         (form, body.into_bytes())
     };
-    let path_and_query = path_and_query(arguments, url, webhook, &body)?;
+    let path_and_query = path_and_query(arguments, webhook, &body)?;
     let mut request = Request::post(&path_and_query)
         .header(HOST, authority.as_str())
         .header(ACCEPT, "*/*")
@@ -133,11 +151,21 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
             _ => Content::Form(&form),
         };
         let signed_url = match &arguments.public_url {
-            Some(public_url) => public_url.join(&path_and_query),
+            Some(public_url) => {
+                let (path, _) = path_and_query
+                    .split_once('?')
+                    .unwrap_or((&path_and_query, ""));
+                public_url.refuse_path(path)?;
+                public_url.join(&path_and_query)
+            }
             None => format!("http://{authority}{path_and_query}"),
         };
         let account_sid = form.first("AccountSid").unwrap_or_default();
-        if let Some(secret) = arguments.secrets.read()?.token_for(account_sid) {
+        if let Some(secret) = arguments
+            .secrets
+            .read(&|path| fs::read(path))?
+            .token_for(account_sid)
+        {
             let signature = sign(secret, Algorithm::HmacSha1, &signed_url, content);
             request = request.header("X-Twilio-Signature", signature);
         } else {
@@ -153,21 +181,17 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
 }
 
 /// The path and query of the URL, with what the webhook needs in them.
-fn path_and_query(
-    arguments: &Arguments,
-    url: &Uri,
-    webhook: Webhook,
-    body: &[u8],
-) -> Result<String> {
+fn path_and_query(arguments: &Arguments, webhook: Webhook, body: &[u8]) -> Result<String> {
     let name = webhook.as_str();
+    let ServiceUrl { uri: url, has_path } = &arguments.url;
     let mut path = url.path().to_owned();
     // Proxy's out-of-session webhook may be at `/` itself.
-    let may_be_root = webhook == Webhook::OutOfSession && arguments.url.is_some();
+    let may_be_root = webhook == Webhook::OutOfSession && *has_path;
     if path == "/" && !may_be_root {
         path += name;
     }
     if webhook == Webhook::VoiceWebhooks && path.trim_end_matches('/').ends_with(name) {
-        let Some(key) = arguments.keys.first()? else {
+        let Some(key) = arguments.keys.first(&|path| fs::read(path))? else {
             bail!("there is no key: name its file with --voice-webhooks-key-file");
         };
         path = format!("{}/{key}", path.trim_end_matches('/'));
@@ -209,24 +233,6 @@ fn idempotency_token() -> String {
 fn nanoseconds() -> u128 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     since.unwrap_or_default().as_nanos()
-}
-
-async fn post(address: &str, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
-    let stream = TcpStream::connect(address)
-        .await
-        .with_context(|| format!("cannot connect to {address}; is the service running there?"))?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
-        .await
-        .with_context(|| format!("cannot speak HTTP with {address}"))?;
-    tokio::spawn(connection);
-    let response = sender.send_request(request).await.with_context(|| {
-        format!("the service at {address} closed the connection without an answer")
-    })?;
-    let (parts, body) = response.into_parts();
-    let body = body.collect().await;
-    let body =
-        body.with_context(|| format!("the service at {address} did not finish its answer"))?;
-    Ok(Response::from_parts(parts, body.to_bytes()))
 }
 
 fn print(answer: &Response<Bytes>) {

@@ -13,72 +13,98 @@ use std::time::Duration;
 use std::{env, process};
 
 use anyhow::{Context, Result, anyhow};
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use super::load_table::show_errors;
 use super::{COULD_NOT, Outcome};
 use crate::service::connection::HttpLimits;
 use crate::service::journal_files::JournalSettings;
 use crate::service::journal_writer::Journal;
+use crate::service::last_hour::MINUTE;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::listener::{Decrypt, Listener};
-use crate::service::live::Verification;
+use crate::service::live::{Access, Verification};
 use crate::service::metrics::Metrics;
-use crate::service::reload::{self, Companion, First, Problem, Setup, TableFiles};
+use crate::service::platform::hide_memory;
+use crate::service::reload::{self, First, Part, Problem, PutInUse, Setup, TableFiles, Watched};
 use crate::service::responder::Responder;
 use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
+use crate::service::table_file::ReadFile;
 use crate::table::Table;
 
+use self::options::AccessOptions;
 pub(super) use self::options::Arguments;
 
 /// How long the end of the service waits for the last lines of the journal.
 const LAST_LINES: Duration = Duration::from_secs(5);
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
-    let outcome = serve(arguments);
+    let outcome = if arguments.check {
+        check(arguments)
+    } else {
+        serve(arguments)
+    };
     log::flush();
     outcome
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "the parts of the service are put together in one place"
+)]
 fn serve(arguments: Arguments) -> Result<Outcome> {
     // First of all, while there is only one thread.
     let sockets = Sockets::take()?;
     // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
-    let hidden = set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let access = arguments.access.read()?;
-    let is_unsigned = matches!(access.verification, Verification::AllowUnsigned);
+    let hidden = hide_memory();
+    arguments.urls.check()?;
+    let (secrets, access) = secrets(arguments.access)?;
+    let unusual_tokens = match &access.verification {
+        Verification::Signed(secrets) => Some(secrets.unusual()),
+        Verification::AllowUnsigned => None,
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the service")?;
-    // Before anything takes long: until there is a listener for it, SIGHUP would end the process.
-    let mut hangups = {
+    // Before anything takes long: until there is a listener for it, each of these would end the process.
+    let (mut hangups, user_signals) = {
         let _entered = runtime.enter();
-        signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?
+        let hangups = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+        let first = signal(SignalKind::user_defined1()).context("cannot listen for SIGUSR1")?;
+        let second = signal(SignalKind::user_defined2()).context("cannot listen for SIGUSR2")?;
+        (hangups, [("SIGUSR1", first), ("SIGUSR2", second)])
     };
     let files = TableFiles {
-        table: arguments.config,
-        max_directory: arguments.limit.max_directory,
-        state_dir: arguments.state_dir.or_else(state_directory),
+        table: arguments.table.file.path().to_owned(),
+        max_directory: arguments.table.file.option.limit.max_directory,
+        state_dir: arguments.table.state_dir.or_else(state_directory),
     };
     let (table, first) = first_table(&files)?;
     let routes = table.routes().len();
+    let (listening, urls) = (arguments.listening, arguments.urls);
+    let show_numbers = arguments.log.show_numbers;
     let mut service = Responder {
-        out_of_session: arguments.path,
-        public_urls: arguments.public_url,
-        trusted_proxies: arguments.trusted_proxy,
-        show_numbers: arguments.show_numbers,
-        has_health_paths: arguments.health,
+        out_of_session: urls.path,
+        public_urls: urls.public_url,
+        trusted_proxies: urls.trusted_proxy,
+        show_numbers,
+        has_health_paths: listening.health,
         ..Responder::new(Arc::new(table), access)
     };
-    log::start(arguments.log, arguments.log_level, &service.metrics)?;
+    log::start(arguments.log.log, arguments.log.log_level, &service.metrics)?;
     log::log_panics();
+    if let Some(tokens @ 1..) = unusual_tokens {
+        warn!(
+            tokens,
+            "an auth token is not 32 hexadecimal digits, as Twilio's are: it may be cut or mistyped"
+        );
+    }
     if let Err(error) = hidden {
         warn!(%error, "a core dump of this process would contain its secrets");
     }
@@ -87,28 +113,27 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     let (journal, closing) = journal.transpose()?.unzip();
     service.journal = journal;
     let limits = HttpLimits {
-        max_connections: arguments.max_connections,
-        max_body_bytes: arguments.max_body,
+        max_connections: arguments.limits.max_connections,
+        max_body_bytes: arguments.limits.max_body,
         ..HttpLimits::default()
     };
-    let files_of_tls = arguments.tls_cert.zip(arguments.tls_key);
-    let (tls, companion) = tls(files_of_tls, &service.metrics)?.unzip();
-    let access = arguments.access;
+    let files_of_tls = listening.tls_cert.zip(listening.tls_key);
+    let (tls, certificate) = tls(files_of_tls, &service.metrics)?.unzip();
     let setup = Setup {
         files,
-        access: Box::new(move || access.read().map_err(|error| format!("{error:#}"))),
-        companion,
+        secrets,
+        certificate,
         live: Arc::clone(&service.live),
         metrics: Arc::clone(&service.metrics),
         is_ending: Arc::clone(&service.is_ending),
-        show_numbers: arguments.show_numbers,
+        show_numbers,
     };
     let outcome = runtime.block_on(async {
         let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
         let (webhooks, inherited_admin) = sockets.listen()?;
-        let mode = arguments.socket_mode;
-        let mut webhooks = listeners(webhooks, &arguments.listen, mode).await?;
+        let mode = listening.socket_mode;
+        let mut webhooks = listeners(webhooks, &listening.listen, mode).await?;
         if let Some(tls) = tls {
             let plain = webhooks.into_iter();
             webhooks = plain
@@ -116,13 +141,14 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
                 .collect();
         }
         log_addresses(&webhooks, routes);
-        if is_unsigned {
+        if unusual_tokens.is_none() {
             warn!("signatures are not checked: any process on this machine gets an answer");
         }
         let reloads = reload::start(setup, first)
             .context("cannot start the thread that reloads the table")?;
+        service.state = Some(reloads.state.clone());
         let service = Arc::new(service);
-        let admin = listeners(inherited_admin, arguments.admin.as_slice(), mode).await?;
+        let admin = listeners(inherited_admin, listening.admin.as_slice(), mode).await?;
         let (end_admin, admin) = start_admin(admin, Arc::clone(&service))?;
         systemd::ready(&*reloads.state.borrow());
         tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
@@ -132,9 +158,16 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
             }
         });
         let is_ending = Arc::clone(&service.is_ending);
+        for (name, mut signals) in user_signals {
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    info!("{name} changes nothing; SIGHUP asks for a reload");
+                }
+            });
+        }
         let shutdown = async move {
             first_signal(terminate, interrupt).await;
-            keep_accepting(&is_ending, arguments.drain_delay, limits.drain).await;
+            keep_accepting(&is_ending, arguments.limits.drain_delay, limits.drain).await;
         };
         let cut_off = server::run(Purpose::Webhooks, webhooks, service, limits, shutdown).await;
         // The admin listener stays until now, so that the drain can be watched.
@@ -149,6 +182,37 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         warn!("the disk is too slow: the last lines of the journal may be lost");
     }
     outcome
+}
+
+/// The secrets, and their files, which are watched.
+fn secrets(access: AccessOptions) -> Result<(Watched<Access>, Access)> {
+    let read = move |file: ReadFile<'_>| access.read(file).map_err(|error| format!("{error:#}"));
+    Watched::first(Part::Secrets, read).map_err(anyhow::Error::msg)
+}
+
+/// Whether a reload would put everything in use. The log says what is wrong as it does after a reload: without lines of the
+/// table, and with numbers masked.
+fn check(arguments: Arguments) -> Result<Outcome> {
+    let metrics = Arc::default();
+    let show_numbers = arguments.log.show_numbers;
+    log::start(arguments.log.log, arguments.log.log_level, &metrics)?;
+    let files = TableFiles {
+        table: arguments.table.file.path().to_owned(),
+        max_directory: arguments.table.file.option.limit.max_directory,
+        state_dir: None,
+    };
+    let urls = arguments.urls.check();
+    let urls = urls.inspect_err(|error| error!("{error:#}"));
+    let secrets = secrets(arguments.access).inspect_err(|error| error!("{error:#}"));
+    let listening = arguments.listening;
+    let certificate = tls(listening.tls_cert.zip(listening.tls_key), &metrics)
+        .inspect_err(|error| error!("{error:#}"));
+    let is_table_good = reload::is_good(&files, show_numbers);
+    let is_good = is_table_good && urls.is_ok() && secrets.is_ok() && certificate.is_ok();
+    if is_good {
+        info!("everything is good");
+    }
+    Ok(Outcome::from(is_good))
 }
 
 /// The folder for the last good copy that systemd gives.
@@ -184,30 +248,32 @@ fn begin_journal(
         .context("cannot start the thread that writes the journal")
 }
 
-/// TLS, if the options ask for it, and what reads its certificate again with every reload.
-type Tls = Option<(Arc<dyn Decrypt>, Companion)>;
+/// TLS, if the options ask for it, and its certificate.
+type Tls = Option<(Arc<dyn Decrypt>, Watched<PutInUse>)>;
 
 #[cfg(feature = "tls")]
 fn tls(files: Option<(PathBuf, PathBuf)>, metrics: &Arc<Metrics>) -> Result<Tls> {
     use crate::service::tls::{Certificates, TlsFiles};
+    use jiff::Timestamp;
 
     let Some((certificate, key)) = files else {
         return Ok(None);
     };
     let files = TlsFiles { certificate, key };
-    let now = jiff::Timestamp::now;
-    let certificates = Arc::new(Certificates::read(files, now()).map_err(anyhow::Error::msg)?);
+    let read = move |file: ReadFile<'_>| files.read(Timestamp::now(), file);
+    let first = Watched::first(Part::Certificate, read).map_err(anyhow::Error::msg)?;
+    let (watched, first) = first;
+    let certificates = Arc::new(Certificates::new(first));
     metrics.certificate_expires(certificates.expires());
     let (tls, metrics) = (Arc::clone(&certificates), Arc::clone(metrics));
-    let companion: Companion = Box::new(move || {
-        let fresh = certificates.read_again(now())?;
+    let watched = watched.map(move |fresh| {
         let (certificates, metrics) = (Arc::clone(&certificates), Arc::clone(&metrics));
-        Ok(Box::new(move || {
+        Box::new(move || {
             certificates.put(fresh);
             metrics.certificate_expires(certificates.expires());
-        }))
+        }) as PutInUse
     });
-    Ok(Some((tls, companion)))
+    Ok(Some((tls, watched)))
 }
 
 #[cfg(not(feature = "tls"))]
@@ -243,6 +309,9 @@ fn start_admin(
             .context("cannot find out the address of the admin listener")?;
         info!("health and metrics on {address}");
     }
+    if !listeners.is_empty() {
+        tokio::spawn(count_minutes(Arc::clone(&service)));
+    }
     let (end, is_ended) = oneshot::channel();
     let is_ended = async {
         let _ = is_ended.await;
@@ -250,6 +319,14 @@ fn start_admin(
     let limits = HttpLimits::admin();
     let running = server::run(Purpose::Admin, listeners, service, limits, is_ended);
     Ok((end, tokio::spawn(running)))
+}
+
+/// Lets the page tell the answers of the last hour.
+async fn count_minutes(service: Arc<Responder>) {
+    loop {
+        sleep(MINUTE).await;
+        service.minute_is_over();
+    }
 }
 
 /// Logs where the service listens: the operator may have left the choice of a port to the system.

@@ -1,5 +1,6 @@
 //! `verify`: whether a signature matches, and if not, why.
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
@@ -13,22 +14,22 @@ use crate::twilio::signature::{Content, Signed, Signer, verify};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// The URL as Twilio was given it, with its query
+    /// Check the signature of this URL, which is the one that Twilio was given, with its query
     #[arg(long, value_name = "URL")]
     url: String,
-    /// File with the urlencoded form that was posted, or - for standard input; omit it for a GET
+    /// Read the urlencoded form that was posted from this file, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     form: Option<PathBuf>,
-    /// File with the raw JSON body that was posted, or - for standard input
+    /// Read the JSON body that was posted from this file, or - for standard input
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
-    /// The header X-Twilio-Signature
+    /// Check this signature, from the header X-Twilio-Signature
     #[arg(long, value_name = "SIGNATURE")]
     signature: String,
-    /// The signature is that of X-SignalWire-Signature
+    /// Check it as one of X-SignalWire-Signature
     #[arg(long)]
     signalwire: bool,
-    /// The header X-Twilio-Webhooks-Signature-Settings
+    /// Check it by these settings, from the header X-Twilio-Webhooks-Signature-Settings
     #[arg(long, value_name = "HEADER")]
     settings: Option<String>,
     #[command(flatten)]
@@ -36,7 +37,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let secrets = arguments.secrets.read()?;
+    let secrets = arguments.secrets.read(&|path| fs::read(path))?;
     if secrets.is_empty() {
         bail!("there is no secret to verify with: set {TOKEN_VARIABLE} or --auth-token-file");
     }

@@ -3,17 +3,19 @@
 //! Keeps none of the lines. Memory is bounded by the distinct values in the lines, and of these no more than
 //! [`DISTINCT_MAX`](super::figures::DISTINCT_MAX) of a kind have a count of their own. Reading and drawing are the shell's.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::journal::figures::{Figures, OTHERS};
+use crate::journal::figures::{Figures, MostDefaults, NumberCount, OTHERS};
 use crate::journal::latest::Latest;
 use crate::journal::line::{Line, NoLine};
 use crate::journal::pinned::Pinned;
-use crate::table::DEFAULT;
+use crate::journal::table_view::TableView;
 use crate::table::guard::LOOP_GUARD;
+use crate::table::{DEFAULT, Table};
 use crate::twilio::channel::Channel;
 use crate::twilio::request::Webhook;
 
@@ -21,23 +23,27 @@ use crate::twilio::request::Webhook;
 const KNOWN_MAX: usize = 65_536;
 
 #[derive(Debug)]
-pub(crate) struct Counter {
+pub(crate) struct Counter<'t> {
     zone: TimeZone,
+    table: Option<TableView<'t>>,
     pinned: Option<Pinned>,
+    /// The parameters that the table asks for.
+    asked: BTreeSet<&'t str>,
     /// The latest SIDs, as hashes: two of them agree by chance once in millions of millions.
     latest: Latest<u64, KNOWN_MAX>,
     hasher: RandomState,
     figures: Figures,
 }
 
-impl Counter {
-    /// Hours and weekdays are those of this zone's wall clock; numbers that never come are known when there is a table
-    /// that is pinned to them.
-    pub(crate) fn new(zone: TimeZone, pinned: Option<Pinned>) -> Self {
+impl<'t> Counter<'t> {
+    /// Days and hours are those of this zone's wall clock. With a table more is known of its numbers.
+    pub(crate) fn new(zone: TimeZone, table: Option<&'t Table>) -> Self {
         Self {
             figures: Figures::new(zone.iana_name().unwrap_or("UTC")),
             zone,
-            pinned,
+            asked: table.map(Table::asked).unwrap_or_default(),
+            table: table.map(TableView::of),
+            pinned: table.map(Pinned::of),
             latest: Latest::default(),
             hasher: RandomState::new(),
         }
@@ -80,7 +86,21 @@ impl Counter {
             }
             None => {}
         }
+        if webhook.is_some_and(Webhook::is_decided) {
+            self.add_left_out(&line);
+        }
         Ok(())
+    }
+
+    /// Counts the values that the table asks for and that the line does not have.
+    fn add_left_out(&mut self, line: &Line<'_>) {
+        for name in &self.asked {
+            let sent = name.split('.').next().unwrap_or_default();
+            let is_kept = line.parameters.get(name).is_some();
+            if !is_kept && (line.left_out.has(name) || line.left_out.has(sent)) {
+                self.figures.left_out.count(name).count += 1;
+            }
+        }
     }
 
     /// Counts what was answered with a document.
@@ -120,6 +140,7 @@ impl Counter {
         }
         figures.machines += u64::from(line.machine);
         let clock = self.zone.to_datetime(moment);
+        figures.add_day(clock.date(), channel);
         let day = usize::try_from(clock.weekday().to_monday_zero_offset());
         let hour = usize::try_from(clock.hour()).expect("it is from 0 to 23");
         let weekday = &mut figures.weekdays[day.expect("it is from 0 to 6")];
@@ -129,11 +150,34 @@ impl Counter {
     }
 
     /// What was counted.
-    pub(crate) fn figures(self) -> Figures {
-        Figures {
-            quiet: self.pinned.map(Pinned::quiet),
-            ..self.figures
+    pub(crate) fn figures(mut self) -> Figures {
+        self.figures.most_defaults = self.most_defaults();
+        if let Some(table) = &self.table {
+            for number in self.figures.numbers.named.keys() {
+                if let Some(name) = table.name_of(number) {
+                    let name = name.to_owned();
+                    self.figures.names.insert(number.to_string(), name);
+                }
+            }
         }
+        self.figures.quiet = self.pinned.map(Pinned::quiet);
+        self.figures
+    }
+
+    /// The number on which most answers of the default fell; `None` when none did, or it is not known on which.
+    fn most_defaults(&self) -> Option<MostDefaults> {
+        let defaults = |(_, count): &(Option<&str>, NumberCount)| count.default.all();
+        let rows = self.figures.numbers.rows().into_iter();
+        let rows = rows.filter(|row| row.0.is_some_and(|name| name != OTHERS) && defaults(row) > 0);
+        // Of several with as many, the first, which had the most calls and texts.
+        let (number, count) = rows.rev().max_by_key(defaults)?;
+        let number = number?;
+        let routes = self.table.as_ref().map(|table| table.routes_for(number));
+        Some(MostDefaults {
+            number: number.to_owned(),
+            default: count.default.all(),
+            routes: routes.map(|routes| routes.into_iter().map(str::to_owned).collect()),
+        })
     }
 }
 

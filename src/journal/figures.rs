@@ -2,8 +2,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::iter;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use serde::Serialize;
 use serde::ser::Serializer;
 
@@ -36,11 +38,18 @@ pub(crate) struct Figures {
     pub machines: u64,
     /// By number of our own. Without a name: it is not certain which one is ours.
     pub numbers: Section<NumberCount>,
+    /// The names that the table's directories have for these numbers.
+    pub names: BTreeMap<String, String>,
+    /// The number on which most answers of the default fell; `None` when none did.
+    pub most_defaults: Option<MostDefaults>,
     /// Every answer, `default` and `loop-guard` among them.
     pub routes: Section<Count>,
     pub loop_guard: Section<Times>,
     /// By route, the replies that could not be written, so that the default answered.
     pub failed: Section<Times>,
+    /// On which anything came.
+    #[serde(serialize_with = "as_days")]
+    days: BTreeMap<Date, Count>,
     pub hours: Vec<HourCount>,
     /// From Monday.
     pub weekdays: Vec<WeekdayCount>,
@@ -51,6 +60,8 @@ pub(crate) struct Figures {
     pub callbacks: Section<Times>,
     pub events: Section<Times>,
     pub voice_webhooks: Section<Times>,
+    /// By parameter that the table asks for, the decisions whose line does not have its value.
+    pub left_out: Section<Times>,
     /// By webhook and status.
     #[serde(serialize_with = "as_rows")]
     pub statuses: BTreeMap<(&'static str, u16), u64>,
@@ -81,8 +92,45 @@ impl Figures {
             callbacks: Section::new("Callbacks", "type"),
             events: Section::new("Events", "type"),
             voice_webhooks: Section::new("Voice webhooks", "type"),
+            left_out: Section::new("Values not in the journal", "parameter"),
             ..Self::default()
         }
+    }
+
+    /// Counts one that came on this day.
+    pub(super) fn add_day(&mut self, day: Date, channel: Channel) {
+        if self.days.len() < DISTINCT_MAX || self.days.contains_key(&day) {
+            self.days.entry(day).or_default().add(channel);
+        }
+    }
+
+    /// The days from the first to the last on which anything came, those without anything between them included; at most
+    /// so many, the last ones.
+    pub(crate) fn days(&self, most: usize) -> Vec<DayCount> {
+        let Some((&last, _)) = self.days.last_key_value() else {
+            return Vec::new();
+        };
+        let first = self.days.first_key_value().map_or(last, |(&day, _)| day);
+        let days = iter::successors(Some(last), |day| day.yesterday().ok());
+        let mut days: Vec<DayCount> = days
+            .take_while(|day| *day >= first)
+            .take(most)
+            .map(|day| DayCount {
+                day,
+                came: self.days.get(&day).copied().unwrap_or_default(),
+            })
+            .collect();
+        days.reverse();
+        days
+    }
+
+    /// What came on the days before this one.
+    pub(crate) fn before(&self, day: Date) -> Count {
+        let earlier = self.days.range(..day).map(|(_, count)| count);
+        earlier.fold(Count::default(), |sum, count| Count {
+            calls: sum.calls + count.calls,
+            texts: sum.texts + count.texts,
+        })
     }
 
     /// Answers of the default.
@@ -194,6 +242,28 @@ fn as_rows<S: Serializer>(
     }))
 }
 
+fn as_days<S: Serializer>(days: &BTreeMap<Date, Count>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(days.iter().map(|(&day, &came)| DayCount { day, came }))
+}
+
+/// What came on a day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub(crate) struct DayCount {
+    pub day: Date,
+    #[serde(flatten)]
+    pub came: Count,
+}
+
+/// The number on which most answers of the default fell.
+#[derive(Debug, Serialize)]
+pub(crate) struct MostDefaults {
+    pub number: String,
+    /// How many.
+    pub default: u64,
+    /// The routes of the table that are for the number and did not match; `None` without a table.
+    pub routes: Option<Vec<String>>,
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Count {
     pub calls: u64,
@@ -245,7 +315,7 @@ pub(crate) struct Decided {
 
 impl Counted for Decided {
     fn figures(&self) -> Vec<(&'static str, u64)> {
-        vec![("blocked", self.blocked), ("let go on", self.passed)]
+        vec![("blocked", self.blocked), ("let through", self.passed)]
     }
 }
 

@@ -13,7 +13,7 @@ use crate::twilio::facts::Known;
 use crate::twilio::number::masked;
 
 /// The parameters whose value is our own number in what people send us.
-const OWN: [&str; 2] = ["Called", "To"];
+pub(super) const OWN: [&str; 2] = ["Called", "To"];
 
 /// The parameters of a line that hold a number of our own, where they are whole.
 const PLACES: [&str; 7] = [

@@ -4,21 +4,23 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
+use super::elements::Written;
+use super::extra::ElementKind;
 use super::names::{Names, Owner, Reader, Rule, Uses};
 use super::rules::advise_against;
 use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{BAD_URL, FRAGILE_DEFAULT, Slot, template};
 use super::values::BAD_NUMBER;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, did_you_mean, entries, listed, one_of};
+use crate::table::problems::{Key, Problems, Value, entries};
+use crate::table::remedy::{Remedy, did_you_mean, either, listed, one_of};
 use crate::table::reply::template::{Field, FieldValue, Piece, Text};
-use crate::table::reply::{Attribute, Element, Node};
+use crate::table::reply::{Attribute, Node};
 use crate::twilio::channel::Channel;
-use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::{
-    self, AttributeSpec, ElementSpec, UrlError, ValueError, ValueType,
+    self, AttributeSpec, Destination, ElementSpec, UrlError, ValueError,
 };
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
@@ -43,53 +45,84 @@ account, or that Twilio has replaced with another.",
     r#"voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna""#,
 );
 
-/// One attribute; `None` after an error about it.
+/// One attribute of the element that `table` is; `None` after an error about it.
 pub(super) fn attribute(
     reader: &mut Reader<'_>,
-    element: &'static ElementSpec,
+    element: ElementKind<'_>,
+    table: &DeTable<'_>,
     key: &Key<'_>,
     value: &Value<'_>,
 ) -> Option<Attribute> {
     let written = key.get_ref().as_ref();
-    let is_extra = reader.names.is_extra(element.tag, written);
-    let (name, spec) = match element.attribute(written) {
-        // What leads somewhere is checked all the same.
-        Some((name, spec)) if !is_extra || spec.destination().is_some() => {
-            (Cow::Borrowed(name), spec)
-        }
-        _ if is_extra => (Cow::Owned(written.to_owned()), AttributeSpec::any()),
-        _ => {
-            let known: Vec<&str> = element.attribute_names().collect();
-            let otherwise = format!("{} has {}", element.tag, listed(&known));
-            let help = twiml_name_help(written, known, otherwise);
-            let message = format!("`{}` has no attribute `{written}`", element.tag);
-            let problems = &mut *reader.problems;
-            problems.twilio_error(12200, &UNKNOWN_ATTRIBUTE, key.span(), message, help);
-            return None;
-        }
+    let known = element.spec.attribute(written);
+    if reader.names.extra.has_attribute(element.tag, written) {
+        let spec = AttributeSpec::any(known.map(|(_, known)| known));
+        // Where it leads stays the operator's choice: a stranger must not make it.
+        let destination = known.and_then(|(_, known)| known.destination());
+        let value = attribute_value(reader, element, written, (spec, destination), value)?;
+        let name = Cow::Owned(written.to_owned());
+        return Some(Attribute { name, spec, value });
+    }
+    let Some((name, spec)) = known else {
+        unknown_attribute(reader, element, table, key);
+        return None;
     };
     if let Some(status) = spec.status {
         let what = format!("`{name}` of `{}`", element.tag);
         advise_against(reader.problems, &what, status, key.span());
     }
-    let value = attribute_value(reader, element, &name, spec, value)?;
+    let value = attribute_value(reader, element, name, (spec, spec.destination()), value)?;
+    let name = Cow::Borrowed(name);
     Some(Attribute { name, spec, value })
 }
 
+fn unknown_attribute(
+    reader: &mut Reader<'_>,
+    element: ElementKind<'_>,
+    table: &DeTable<'_>,
+    key: &Key<'_>,
+) {
+    let (name, tag) = (key.get_ref().as_ref(), element.tag);
+    let extra = &reader.names.extra;
+    let mut known: Vec<&str> = element.spec.attribute_names().collect();
+    known.extend(extra.attribute_names(tag));
+    // Of a child that has it, the attribute is often written one level too high.
+    let children = element.spec.children.iter();
+    let mut children = children.filter_map(|key| vocabulary::elements(reader.channel).get(key));
+    let has_it = |child: &&ElementSpec| child.attribute(name).is_some();
+    let otherwise = match children.find(has_it) {
+        Some(child) => {
+            let child = child.tag;
+            format!(
+                "it is an attribute of `{child}`: {tag} = [ {{ {child} = \"…\", {name} = … }} ]"
+            )
+        }
+        None if known.is_empty() => format!("`{tag}` has no attributes; remove it"),
+        None if known.len() == 1 => format!("the only attribute of `{tag}` is `{}`", known[0]),
+        None => format!("the attributes of `{tag}` are {}", listed(&known)),
+    };
+    let remedy = twiml_name_remedy(name, &known, otherwise);
+    let message = format!("`{name}` is not an attribute of `{tag}`");
+    let problems = &mut *reader.problems;
+    problems
+        .twilio_error(12200, &UNKNOWN_ATTRIBUTE, key.span(), message, remedy)
+        .unless_taken(|name| table.contains_key(name));
+}
+
 /// [`did_you_mean`] for a name of TwiML's, where another letter case is easily overlooked.
-pub(super) fn twiml_name_help(name: &str, known: Vec<&str>, otherwise: String) -> String {
+pub(super) fn twiml_name_remedy(name: &str, known: &[&str], otherwise: String) -> Remedy {
     match known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
-        Some(known) => format!("write `{known}`: the letter case counts"),
-        None => did_you_mean('`', name, known, otherwise),
+        Some(known) => Remedy::word(format!("write `{known}`: letter case matters"), *known),
+        None => did_you_mean('`', name, known.iter().copied(), otherwise),
     }
 }
 
 /// The value of an attribute, checked as far as it does not depend on the request.
 fn attribute_value(
     reader: &mut Reader<'_>,
-    element: &'static ElementSpec,
+    element: ElementKind<'_>,
     name: &str,
-    spec: &'static AttributeSpec,
+    (spec, destination): (&'static AttributeSpec, Option<Destination>),
     value: &Value<'_>,
 ) -> Option<Text> {
     let text = match value.get_ref() {
@@ -97,9 +130,10 @@ fn attribute_value(
             let slot = Slot {
                 element: element.tag,
                 attribute: Some(name),
-                destination: spec.destination(),
+                destination,
                 rule: Some(Rule::Attribute(spec)),
                 dials: false,
+                takes_ssml: false,
                 relays: false,
                 span: value.span(),
             };
@@ -113,66 +147,114 @@ fn attribute_value(
         DeValue::Boolean(boolean) if spec.takes_booleans() => {
             Text::new(vec![Piece::Literal(boolean.to_string())])
         }
-        found => {
-            let wanted = spec.wanted();
-            let help = match found {
-                DeValue::Integer(number) if spec.kind != ValueType::Boolean => {
-                    format!("write {name} = \"{}\"", number.as_str())
-                }
-                _ => format!("`{name}` takes {wanted}"),
+        _ => {
+            let expected = spec.expected();
+            let problems = &mut *reader.problems;
+            let digits = problems.digits(value);
+            let remedy = match digits.filter(|digits| spec.check(digits).is_ok()) {
+                Some(digits) => Remedy::write(name, format!("\"{digits}\"")),
+                None => format!("`{name}` takes {expected}").into(),
             };
-            return reader.problems.wrong_type(value, wanted, help);
+            return problems.wrong_type(value, expected, remedy);
         }
     };
     if let Some(literal) = text.literal()
         && let Err(error) = spec.check(literal)
     {
-        let span = value.span();
-        bad_value(reader.problems, element, name, spec, literal, &error, span);
+        let of = format!("`{name}` of `{}`", element.tag);
+        bad_value(
+            reader.problems,
+            &of,
+            (name, spec),
+            literal,
+            &error,
+            value.span(),
+        );
     }
     Some(text)
 }
 
+/// Reports the value of an attribute, which `of` names for a sentence.
 fn bad_value(
     problems: &mut Problems,
-    element: &ElementSpec,
-    name: &str,
-    spec: &AttributeSpec,
+    of: &str,
+    (name, spec): (&str, &AttributeSpec),
     literal: &str,
     error: &ValueError,
     span: Range<usize>,
 ) {
-    let what = format!("`{name}` of `{}`", element.tag);
-    let known = &spec.values;
+    let remedy = match spec.respelt(literal) {
+        Some(respelt) => {
+            let why = if spec.list && literal.contains(',') {
+                "separate several values with spaces"
+            } else {
+                "letter case matters"
+            };
+            Remedy::word(format!("write \"{respelt}\": {why}"), respelt)
+        }
+        None => value_remedy(name, spec, literal, error),
+    };
+    let of_url = matches!(error, ValueError::Url(_)).then_some(11100);
+    let number = spec.errors.first().copied().or(of_url);
+    let diagnostic = if error.is_suspicion() {
+        let message = match error {
+            ValueError::NotAmong { .. } => {
+                format!("\"{literal}\" is not among the values that we know for {of}")
+            }
+            _ => format!("{of} should not be \"{literal}\": {error}"),
+        };
+        problems.warn(&UNUSUAL_VALUE, span, message, remedy)
+    } else {
+        let message = format!("{of} cannot be \"{literal}\": {error}");
+        problems.error(check_of(error), span, message, remedy)
+    };
+    diagnostic.error_number = number;
+}
+
+/// What to write in the place of a value.
+fn value_remedy(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueError) -> Remedy {
     let help = match error {
-        ValueError::NotAmong { .. } if known.len() <= 15 => one_of(literal, known),
-        ValueError::NotAmong { .. } => {
-            let (count, first) = (known.len(), known[0]);
-            let otherwise = format!("TwiML knows {count} values, such as \"{first}\"");
-            did_you_mean('"', literal, known.iter().copied(), otherwise)
+        ValueError::NotAmong { open } => {
+            let values = &spec.values;
+            let otherwise = match spec.likely(literal).as_slice() {
+                [] if values.len() <= 15 => return one_of(literal, values),
+                [] if *open => OPEN_LIST_HELP.to_owned(),
+                [] => format!(
+                    "write one of {} values, such as \"{}\"",
+                    values.len(),
+                    values[0]
+                ),
+                likely => format!("did you mean {}?", either('"', likely)),
+            };
+            return did_you_mean('"', literal, values.iter().copied(), otherwise);
+        }
+        ValueError::NotBoolean => "write true or false".to_owned(),
+        ValueError::NotInteger => format!("write {name} = {}", spec.min.unwrap_or(1)),
+        ValueError::OutOfRange {
+            min: Some(min),
+            max: Some(max),
+        } => {
+            format!("write a number from {min} to {max}, or leave `{name}` out")
+        }
+        ValueError::OutOfRange { .. } => {
+            format!("write such a number, or leave `{name}` out")
         }
         ValueError::Number(_) => "write the number as +15005550006".to_owned(),
         ValueError::Url(error) => url_help(error).to_owned(),
-        ValueError::BadCharacter { .. } => "take that character out".to_owned(),
+        ValueError::BadCharacter { .. } => "remove that character".to_owned(),
         ValueError::TooLong { .. } => "shorten it".to_owned(),
-        ValueError::Unusual { usual } => format!("write at most {usual}, or ask Twilio for more"),
+        ValueError::Unusual { usual } => format!(
+            "write at most {usual}, or turn on \"24-Hour Maximum Call Duration\" in the Voice settings of Twilio's console"
+        ),
         ValueError::Outdated { instead } => format!("write {instead}"),
-        _ => format!("write such a value, or leave `{name}` out"),
+        ValueError::Form(form) => format!("write {form}, or leave `{name}` out"),
+        ValueError::Empty | ValueError::NotSip => format!("write a value, or leave `{name}` out"),
     };
-    if error.is_suspicion() {
-        let message = match error {
-            ValueError::NotAmong { .. } => format!("{what} is not known to be \"{literal}\""),
-            _ => format!("{what} should not be \"{literal}\": {error}"),
-        };
-        let warning = problems.warn(&UNUSUAL_VALUE, span, message, help);
-        warning.error_number = spec.errors.first().copied();
-    } else {
-        let of_url = matches!(error, ValueError::Url(_)).then_some(11100);
-        let number = spec.errors.first().copied().or(of_url);
-        let message = format!("{what} cannot be \"{literal}\": {error}");
-        problems.twilio_error(number, check_of(error), span, message, help);
-    }
+    help.into()
 }
+
+const OPEN_LIST_HELP: &str =
+    "check its spelling; if Twilio has added it, name the attribute in [extra]";
 
 /// The check that refuses such a value.
 pub(super) fn check_of(error: &ValueError) -> &'static Check {
@@ -199,45 +281,49 @@ pub(super) fn url_help(error: &UrlError) -> &'static str {
     }
 }
 
-/// The attributes of each `[defaults.X]`, by element.
+/// The attributes of each `[defaults.X]`, by element, with the places of their values.
 pub(super) fn defaults(
     names: &Names,
     problems: &mut Problems,
     uses: &mut Uses,
     section: Option<&Value<'_>>,
-) -> BTreeMap<&'static str, Vec<Attribute>> {
+) -> BTreeMap<String, Vec<(Attribute, Range<usize>)>> {
     let mut reader = Reader::new(names, problems, Owner::Defaults);
-    let mut defaults: BTreeMap<&str, Vec<Attribute>> = BTreeMap::new();
-    for (key, value) in reader.problems.entries(section, "a table of elements") {
+    let mut defaults: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    let sections = reader.problems.entries(section, "a table of elements");
+    let is_there = |name: &str| sections.iter().any(|(key, _)| key.get_ref() == name);
+    for (key, value) in &sections {
         let name = key.get_ref().as_ref();
         // Some elements differ from channel to channel.
-        let specs: Vec<(Channel, &'static ElementSpec)> = Channel::ALL
+        let kinds: Vec<(Channel, ElementKind<'_>)> = Channel::ALL
             .into_iter()
             .flat_map(|channel| {
-                vocabulary::elements_named(channel, name).map(move |spec| (channel, spec))
+                let kinds = names.extra.kinds(channel, name);
+                kinds.map(move |kind| (channel, kind))
             })
             .collect();
-        let Some(first) = specs.first() else {
+        let Some(first) = kinds.first() else {
             let elements = Channel::ALL.into_iter().flat_map(vocabulary::element_names);
-            let help = match nearest(name, elements) {
-                Some(near) => format!("write [defaults.{near}]"),
-                None => "name an element, such as [defaults.Say]".to_owned(),
-            };
+            let otherwise = "name an element, such as [defaults.Say]";
+            let remedy = did_you_mean('`', name, elements, otherwise);
             let message = format!("TwiML has no element `{name}`");
             let problems = &mut *reader.problems;
-            problems.error(&UNKNOWN_ELEMENT, key.span(), message, help);
+            problems
+                .error(&UNKNOWN_ELEMENT, key.span(), message, remedy)
+                .unless_taken(|name| is_there(name));
             continue;
         };
         let Some(table) = reader.problems.table(value, "a table of attributes") else {
             continue;
         };
-        let found = defaults.entry(first.1.tag).or_default();
+        let found = defaults.entry(name.to_owned()).or_default();
         for (key, value) in entries(table) {
-            let mut all = specs.iter();
-            let taken = all.find(|(_, spec)| names.takes(spec, key.get_ref()));
-            let (channel, spec) = *taken.unwrap_or(first);
+            let mut all = kinds.iter();
+            let taken = all.find(|(_, kind)| names.takes(*kind, key.get_ref()));
+            let (channel, kind) = *taken.unwrap_or(first);
             reader.channel = channel;
-            found.extend(attribute(&mut reader, spec, key, value));
+            let attribute = attribute(&mut reader, kind, table, key, value);
+            found.extend(attribute.map(|attribute| (attribute, value.span())));
         }
     }
     uses.add(reader.uses);
@@ -245,18 +331,24 @@ pub(super) fn defaults(
 }
 
 /// Gives an element the attributes of `[defaults.X]` that it does not set itself, and a Dial its caller id.
-pub(super) fn add_defaults(reader: &mut Reader<'_>, element: &mut Element, span: &Range<usize>) {
+pub(super) fn add_defaults(
+    reader: &mut Reader<'_>,
+    kind: ElementKind<'_>,
+    written: &mut Written<'_>,
+) {
     let names = reader.names;
-    let tag = element.spec.tag;
+    let (tag, spec) = (kind.tag, kind.spec);
+    let element = &mut written.element;
     // A voice speaks its own languages: an element that sets one of the two does not get the other from elsewhere.
     let sets_voice =
-        element.spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
-    for default in names.defaults.get(tag).into_iter().flatten() {
+        spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
+    for (default, place) in names.defaults.get(tag).into_iter().flatten() {
         let name = &*default.name;
         let is_pair = sets_voice && matches!(name, "voice" | "language");
-        if is_pair || element.sets(name) || !names.takes(element.spec, name) {
+        if is_pair || element.sets(name) || !names.takes(kind, name) {
             continue;
         }
+        let span = &written.name;
         if reader.owner == Owner::Default && name == "action" {
             let message = format!("[defaults.{tag}] brings an `action` into [default]");
             let help = "set it where it is wanted instead: [default] must be the end";
@@ -274,6 +366,7 @@ pub(super) fn add_defaults(reader: &mut Reader<'_>, element: &mut Element, span:
             }
         }
         element.attributes.push(default.clone());
+        written.values.push(place.clone());
     }
     // The person whom a Dial reaches would see the caller's real number without a caller id.
     let reaches_a_person = element.content.iter().any(|node| match node {
@@ -282,12 +375,13 @@ pub(super) fn add_defaults(reader: &mut Reader<'_>, element: &mut Element, span:
     });
     if reaches_a_person
         && !element.sets("callerId")
-        && let Some((name, spec)) = element.spec.attribute("callerId")
+        && let Some((name, spec)) = spec.attribute("callerId")
     {
         element.attributes.push(Attribute {
             name: Cow::Borrowed(name),
             spec,
             value: Text::new(vec![Piece::OwnNumber]),
         });
+        written.values.push(written.name.clone());
     }
 }

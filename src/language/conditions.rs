@@ -10,16 +10,15 @@ use super::directory_file::{DirectoryFile, unknown_column};
 use super::names::{ABSENT_PARAMETER, FollowUp, Names, Owner, Reader, check_session, unbound};
 use super::shape;
 use super::values::check_condition;
-use super::whole::{BAD_CELL, MOST_BAD_CELLS};
+use super::whole::BAD_CELL;
 use crate::table::condition::{
     BAD_CONDITION, Binding, CheckCell, Condition, Demand, KINDS, Keyed, Kind, Parameters, Reading,
     Subject, is_one,
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::{Directory, MOST_KEY_COLUMNS};
-use crate::table::problems::{
-    Key, Problems, UNKNOWN_KEY, Value, choice, did_you_mean, entries, listed,
-};
+use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, entries};
+use crate::table::remedy::{Remedy, choice, did_you_mean, listed};
 use crate::table::when::Alternative;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, Comparison};
@@ -79,7 +78,7 @@ fn alternative(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Alternative {
         .collect();
     let mut conditions: Vec<Condition> = entries
         .iter()
-        .filter_map(|(key, value)| condition(reader, key, value, &bindings))
+        .filter_map(|(key, value)| condition(reader, table, key, value, &bindings))
         .collect();
     conditions.shrink_to_fit();
     Alternative {
@@ -109,6 +108,7 @@ fn parameters_of(names: &Names, subject: &str) -> Parameters {
 
 fn condition(
     reader: &mut Reader<'_>,
+    table: &DeTable<'_>,
     key: &Key<'_>,
     value: &Value<'_>,
     bindings: &[Binding],
@@ -129,7 +129,7 @@ fn condition(
     if let Some((directory, column)) = name.split_once('.')
         && names.directories.contains_key(directory)
     {
-        let subject = column_subject(reader, directory, column, &key.span(), bindings);
+        let subject = column_subject(reader, table, (directory, column), &key.span(), bindings);
         let demand = demand(reader, name, value);
         return Some(Condition {
             subject: subject?,
@@ -141,10 +141,9 @@ fn condition(
         && parameters::check_name(name).is_some()
     {
         let message = format!("a column of \"{name}\" is named without quotes");
-        let help = format!("write the dotted name in quotes: \"{name}.COLUMN\" = …");
-        return problems.refuse(&BAD_CONDITION, key.span(), message, help);
+        return without_quotes(problems, &key.span(), message, name);
     }
-    if !check_parameters(reader, key) {
+    if !check_parameters(reader, table, key) {
         return None;
     }
     let condition = Condition {
@@ -195,7 +194,7 @@ fn check_presence(reader: &mut Reader<'_>, key: &Key<'_>, condition: &Condition)
 }
 
 /// Reports what is wrong with the parameters that a condition names; `false` when it cannot be on them at all.
-fn check_parameters(reader: &mut Reader<'_>, key: &Key<'_>) -> bool {
+fn check_parameters(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &Key<'_>) -> bool {
     let names = reader.names;
     let several: Vec<&str> = parts(key.get_ref()).collect();
     let is_right = several.len() <= MOST_KEY_COLUMNS && !several.contains(&"");
@@ -226,12 +225,14 @@ fn check_parameters(reader: &mut Reader<'_>, key: &Key<'_>) -> bool {
                 let help = "write \"Called, Caller\" = { in = \"DIRECTORY\" }";
                 reader.problems.error(&BAD_CONDITION, span, message, help);
             } else {
-                names.unknown_directory(reader.problems, first, span);
+                let place = reader.problems.within(span, name).first(first.len());
+                names.unknown_directory(reader.problems, first, place);
             }
             return false;
         }
         let is_intercept = reader.owner == Owner::Intercept;
-        names.check_matched_parameter(reader.problems, name, span, is_intercept);
+        let is_there = |name: &str| table.contains_key(name);
+        names.check_matched_parameter(reader.problems, (name, span), is_there, is_intercept);
         let help = "test it in the route that leads here, and give each outcome a step of its own";
         check_session(reader, name, span, help);
     }
@@ -258,15 +259,20 @@ fn place_of_part(problems: &Problems, key: &Key<'_>, position: usize) -> Range<u
 /// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
 fn column_subject(
     reader: &mut Reader<'_>,
-    directory: &str,
-    column: &str,
+    table: &DeTable<'_>,
+    (directory, column): (&str, &str),
     span: &Range<usize>,
     bindings: &[Binding],
 ) -> Option<Subject> {
     let file = reader.names.directories.get(directory)?.as_ref()?;
     let found = &file.directory;
     let Some(position) = found.column(column) else {
-        unknown_column(reader.problems, found, column, span);
+        let place = reader
+            .problems
+            .within(span, &format!("{directory}.{column}"));
+        let place = place.last(column.len());
+        let unknown = unknown_column(reader.problems, found, column, place);
+        unknown.unless_taken(|column| table.contains_key(&*format!("{directory}.{column}")));
         return None;
     };
     let mut choosing = bindings
@@ -302,16 +308,12 @@ fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<D
             Some(Demand::AnyOf(demands.collect()))
         }
         DeValue::Table(table) => table_demand(reader, subject, table, value.span()),
-        found => {
-            let help = match found {
-                DeValue::Integer(number) => {
-                    format!("parameters are texts: write \"{}\"", number.as_str())
-                }
-                _ => format!(
-                    "write {subject} = \"…\", an array of texts, or a table such as {{ not = \"…\" }}"
-                ),
-            };
-            problems.wrong_type(value, "a text, an array or a table", help)
+        _ => {
+            let expected = "a string, an array or a table";
+            let help = format!(
+                "write {subject} = \"…\", an array of strings, or a table such as {{ not = \"…\" }}"
+            );
+            problems.no_text(value, expected, help)
         }
     }
 }
@@ -349,7 +351,7 @@ fn table_demand(
             }
             demands.extend(keyed_demand(reader, kind, subject, key, value).map(Demand::Is));
         } else {
-            unknown_condition(reader.problems, subject, name, key.span());
+            unknown_condition(reader.problems, subject, table, key);
         }
     }
     match demands.len() {
@@ -383,7 +385,7 @@ fn keyed_demand(
         problems: reader.problems,
         directory: &mut |problems, name, value| {
             if !names.directories.contains_key(name) {
-                names.unknown_directory(problems, name, &value.span());
+                names.unknown_directory(problems, name, value.span());
                 return None;
             }
             let looked_up = reader.uses.directories.entry(name.to_owned());
@@ -410,28 +412,62 @@ fn check_cells(
     let (line, _) = problems.file().position(key.span().start);
     let cells = file.directory.cells(column);
     let bad = cells.filter_map(|(row, cell)| Some((row, check(cell).err()?)));
-    for (row, message) in bad.take(MOST_BAD_CELLS) {
+    for (row, message) in bad {
         let (file, span) = file.place(row, column);
-        if problems.has_reported(&BAD_CELL, &file, &span) {
-            continue;
+        if !problems.has_reported(&BAD_CELL, &file, &span) {
+            let help = format!("the condition on `{subject}` in line {line} of the table reads it");
+            problems.error(&BAD_CELL, (file, span), message, help);
         }
-        let help = format!("the condition on `{subject}` in line {line} of the table reads it");
-        problems.error(&BAD_CELL, span, message, help).file = file;
     }
 }
 
-fn unknown_condition(problems: &mut Problems, parameter: &str, key: &str, span: Range<usize>) {
+fn unknown_condition(
+    problems: &mut Problems,
+    parameter: &str,
+    table: &DeTable<'_>,
+    key_place: &Key<'_>,
+) {
+    let (key, span) = (key_place.get_ref().as_ref(), key_place.span());
     if parameters::is_json(parameter) {
         let message = format!("`{key}` inside `{parameter}` is named without quotes");
-        let help = format!("write the dotted name in quotes: \"{parameter}.{key}\" = …");
-        problems.error(&BAD_CONDITION, span, message, help);
+        let start = span.start.saturating_sub(parameter.len() + 1);
+        let is_dotted = problems.source(start..span.end) == format!("{parameter}.{key}");
+        let span = if is_dotted { start..span.end } else { span };
+        without_quotes::<()>(problems, &span, message, parameter);
         return;
     }
     let keys = condition_keys();
     let otherwise = format!("a condition has {}", listed(&keys));
-    let help = did_you_mean('`', key, keys, otherwise);
+    let remedy = did_you_mean('`', key, keys, otherwise);
     let message = format!("a condition has no key `{key}`");
-    problems.error(&UNKNOWN_KEY, span, message, help);
+    let unknown = problems.error(&UNKNOWN_KEY, key_place.span(), message, remedy);
+    unknown.unless_taken(|name| table.contains_key(name));
+}
+
+/// The error for a dotted name that begins at a place and has no quotes.
+fn without_quotes<T>(
+    problems: &mut Problems,
+    span: &Range<usize>,
+    message: String,
+    first: &str,
+) -> Option<T> {
+    let rest = problems.source(span.start..problems.file().text.len());
+    let is_name = |character: char| character.is_ascii_alphanumeric() || "._-".contains(character);
+    let name = rest.split(|character| !is_name(character)).next();
+    let remedy = match name.filter(|name| name.contains('.') && !name.ends_with('.')) {
+        Some(name) => Remedy::source(
+            format!("write the dotted name in quotes: \"{name}\" = …"),
+            format!("\"{name}\""),
+        ),
+        None => format!("write the dotted name in quotes: \"{first}.NAME\" = …").into(),
+    };
+    let end = span.start + name.map_or(0, str::len);
+    let place = if remedy.text.is_some() {
+        span.start..end
+    } else {
+        span.clone()
+    };
+    problems.refuse(&BAD_CONDITION, place, message, remedy)
 }
 
 /// The keys that the table of a condition may have, in alphabetical order.

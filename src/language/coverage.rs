@@ -55,7 +55,13 @@ pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
     let mut intercepts: Vec<_> = intercepts.collect();
     let requests = tests.iter();
     let requests = requests.flat_map(|test| test.requests.iter().map(|ran| (ran, test.now)));
-    for (RanRequest { sent, decided_by }, now) in requests {
+    for (
+        RanRequest {
+            sent, decided_by, ..
+        },
+        now,
+    ) in requests
+    {
         let request = Request::new(sent.webhook, &sent.body, &sent.query);
         if sent.webhook == Webhook::Intercept {
             let verdicts = table.intercept_verdicts(&request, now);

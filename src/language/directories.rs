@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use toml::de::DeValue;
+
 use super::directory_file::{
     BAD_KEY, DirectoryFile, Files, NUMBER, Rows, csv_file, unknown_column,
 };
-use super::shape;
 use crate::table::directory::MOST_KEY_COLUMNS;
 use crate::table::problems::{
-    BAD_NAME, DUPLICATE_NAME, Key, MISSING_KEY, Problems, Value, entries, listed,
+    BAD_NAME, DUPLICATE_NAME, Key, MISSING_KEY, Problems, Value, entries,
 };
+use crate::table::remedy::listed;
 
 /// The directories by name; `None` for one that could not be read at all.
 pub(super) fn directories(
@@ -41,7 +43,6 @@ fn directory(
     let table = problems.table(value, "a directory")?;
     let name = header.get_ref().as_ref();
     let section = format!("[directory.{name}]");
-    problems.unknown_keys(table, &section, &shape::DIRECTORY.keys());
     let mut sources = vec!["numbers", "rows", "file"];
     sources.retain(|key| table.contains_key(*key));
     let [source] = *sources else {
@@ -74,11 +75,11 @@ fn directory(
     }?;
     if let Some(value) = table.get("public") {
         let help = "write public = [\"phone\"]";
-        let columns = problems.array(value, "an array of columns", help);
+        let columns = problems.array(value, "an array of columns", help, DeValue::is_str);
         for item in columns.unwrap_or_default() {
-            if let Some(column) = problems.text(item, "the name of a column") {
+            if let Some(column) = problems.name(item, "the name of a column") {
                 if directory.directory.column(column).is_none() {
-                    unknown_column(problems, &directory.directory, column, &item.span());
+                    unknown_column(problems, &directory.directory, column, item.span());
                 }
                 directory.public.push(column.to_owned());
             }
@@ -115,12 +116,12 @@ fn key_columns<'v>(problems: &mut Problems, value: &'v Value<'_>) -> Option<Vec<
 
 fn numbers(problems: &mut Problems, name: &str, value: &Value<'_>) -> Option<DirectoryFile> {
     let help = "write numbers = [\"+15005550006\", \"+1415*\"]";
-    let numbers = problems.array(value, "an array of numbers", help)?;
+    let numbers = problems.array(value, "an array of numbers", help, DeValue::is_str)?;
     let mut rows = Rows::new(name, vec![NUMBER.to_owned()], vec![0], problems.file());
     let mut cells = Vec::new();
     for item in numbers {
         if let Some(key) = problems.text(item, "a number or a prefix ending in `*`") {
-            rows.add(problems, &[key], |_| item.span());
+            rows.add(problems, item.span().start, &[key], |_| item.span());
             cells.push(item.span());
         }
     }
@@ -135,7 +136,8 @@ fn rows(
 ) -> Option<DirectoryFile> {
     let cells: Vec<String> = key.iter().map(|key| format!("{key} = \"…\"")).collect();
     let help = format!("write rows = [ {{ {}, name = \"…\" }} ]", cells.join(", "));
-    let array = problems.array(value, "an array of rows", &help)?.iter();
+    let array = problems.array(value, "an array of rows", &help, DeValue::is_table)?;
+    let array = array.iter();
     let tables = array.filter_map(|row| Some((problems.table(row, "a row")?, row.span())));
     let tables: Vec<_> = tables.collect();
     let mut columns: Vec<String> = key.iter().map(|key| (*key).to_owned()).collect();
@@ -154,7 +156,7 @@ fn rows(
             let help =
                 format!("write {key} = \"…\" in it, or name another key column: key = \"…\"");
             let cell = problems.required(table, key, "this row", row.clone(), &help);
-            cell.and_then(|cell| problems.text(cell, "a text"));
+            cell.and_then(|cell| problems.text(cell, "a string"));
         }
         if problems.errors_since(count) > 0 {
             continue;
@@ -164,10 +166,12 @@ fn rows(
         for column in &columns {
             let cell = table.get(column.as_str());
             places.push(cell.map_or(row.clone(), Value::span));
-            let text = cell.and_then(|cell| problems.text(cell, "a text"));
+            let text = cell.and_then(|cell| problems.text(cell, "a string"));
             cells.push(text.unwrap_or_default());
         }
-        rows.add(problems, &cells, |column| places[first + column].clone());
+        rows.add(problems, row.start, &cells, |column| {
+            places[first + column].clone()
+        });
     }
     Some(rows.in_table(places))
 }

@@ -6,10 +6,12 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::table::diagnostic::{Check, File};
+use crate::table::diagnostic::{Check, Diagnostic, File};
 use crate::table::directory::{AddError, Directory, Row, prefix};
-use crate::table::problems::{DUPLICATE_NAME, Problems, Value, did_you_mean, listed};
+use crate::table::problems::{DUPLICATE_NAME, Place, Problems, Value};
+use crate::table::remedy::{Remedy, did_you_mean, listed};
 use crate::twilio::parameters::Comparison;
+use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
@@ -28,8 +30,9 @@ it.",
 
 pub(super) static BAD_FILE: Check = Check::new(
     "bad-file",
-    "A directory's CSV file does not exist, cannot be read or is not UTF-8. A relative path starts from the table's folder,
-not from where the command runs. Correct the path, or save the file as UTF-8.",
+    "A directory's CSV file does not exist, cannot be read, is not UTF-8, or separates its cells with something other than
+commas. A relative path starts from the table's folder, not from where the command runs. Correct the path, or save the
+file as UTF-8 with commas.",
     r#"[directory.sellers]
 file = "seller.csv"     # the file is sellers.csv"#,
 );
@@ -52,11 +55,11 @@ of the first line, letter for letter.",
 /// The column that is the key when the table names no other.
 pub(super) const NUMBER: &str = "number";
 
-/// The most mistakes that are reported in the rows of one file beside the table: more of them are one mistake.
-const MOST_BAD_ROWS: usize = 20;
-
 /// A longer first line, in bytes, holds no names of columns: the file is something else.
 const LONGEST_FIRST_LINE: usize = 64 * 1024;
+
+/// No change is offered for the separators of a file that has more bytes.
+const MOST_REWRITTEN: usize = 1 << 20;
 
 /// The files beside a table: those that its directories name.
 pub trait Files {
@@ -178,18 +181,18 @@ fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
 }
 
 /// The error for a column that a directory does not have.
-pub(super) fn unknown_column(
-    problems: &mut Problems,
+pub(super) fn unknown_column<'p>(
+    problems: &'p mut Problems,
     directory: &Directory,
     column: &str,
-    span: &Range<usize>,
-) {
+    place: impl Into<Place>,
+) -> &'p mut Diagnostic {
     let columns: Vec<&str> = directory.columns().iter().map(String::as_str).collect();
     let otherwise = format!("it has {}", listed(&columns));
-    let help = did_you_mean('`', column, columns, otherwise);
+    let remedy = did_you_mean('`', column, columns, otherwise);
     let name = directory.name();
     let message = format!("directory \"{name}\" has no column `{column}`");
-    problems.error(&UNKNOWN_COLUMN, span, message, help);
+    problems.error(&UNKNOWN_COLUMN, place, message, remedy)
 }
 
 /// A directory while its rows are read.
@@ -197,6 +200,8 @@ pub(super) struct Rows {
     directory: Directory,
     /// The file in which the rows stand.
     file: Arc<File>,
+    /// Where each row begins.
+    starts: Vec<usize>,
 }
 
 impl Rows {
@@ -205,21 +210,21 @@ impl Rows {
         Self {
             directory: Directory::new(name, columns, key),
             file: Arc::clone(file),
+            starts: Vec::new(),
         }
     }
 
-    /// Adds a row, and reports a key that cannot be looked up or is there already. `place` is where the cell of a column
-    /// stands.
+    /// Adds a row that begins at a byte, and reports a key that cannot be looked up or is there already. `place` is where the
+    /// cell of a column stands.
     pub(super) fn add(
         &mut self,
         problems: &mut Problems,
+        start: usize,
         cells: &[&str],
         place: impl Fn(usize) -> Range<usize>,
     ) {
         let added = self.directory.add(cells.iter().copied());
-        if problems.count_in(&self.file) >= MOST_BAD_ROWS {
-            return;
-        }
+        self.starts.push(start);
         for column in self.directory.key_columns() {
             self.check_key(problems, cells[*column], || place(*column));
         }
@@ -228,29 +233,30 @@ impl Rows {
         let file = &self.file;
         let (check, message, help) = match added {
             Ok(()) => return,
-            Err(AddError::Duplicate(first)) => (
-                &DUPLICATE_KEY,
-                format!(
-                    "{} is in this directory already, in row {}",
-                    self.directory.key(first).join(", "),
-                    first + 1
-                ),
-                "take one of the two out",
-            ),
+            Err(AddError::Duplicate(first)) => {
+                let key = self.directory.key(first).join(", ");
+                let line = |at: usize| file.position(at).0;
+                let first = line(self.starts[first as usize]);
+                let message = if first == line(start) {
+                    format!("{key} is already in this directory")
+                } else {
+                    format!("{key} is already in this directory, in line {first}")
+                };
+                (&DUPLICATE_KEY, message, "remove one of the two")
+            }
             Err(AddError::Full) => (
                 &BAD_FILE,
                 "a directory holds 4 GiB of text".to_owned(),
-                "part the directory in several",
+                "split the directory",
             ),
         };
-        problems.error(check, place(), message, help).file = Arc::clone(file);
+        problems.error(check, (file, place()), message, help);
     }
 
     fn check_key(&self, problems: &mut Problems, cell: &str, place: impl Fn() -> Range<usize>) {
         let is_alone = self.directory.key_columns().len() == 1;
         let mut bad_key = |message, help| {
-            let file = Arc::clone(&self.file);
-            problems.error(&BAD_KEY, place(), message, help).file = file;
+            problems.error(&BAD_KEY, (&self.file, place()), message, help);
         };
         if cell.is_empty() {
             let help = if is_alone {
@@ -264,7 +270,7 @@ impl Rows {
             bad_key(message, "write a row for each whole value");
         } else if prefix(&[cell]).unwrap_or(cell).contains('*') {
             let help = "write a whole value, or the beginning of values and `*`";
-            bad_key("a `*` stands only at the end of a key", help);
+            bad_key("`*` may only end a key", help);
         }
     }
 
@@ -287,26 +293,18 @@ pub(super) fn csv_file(
     key: &[&str],
     value: &Value<'_>,
 ) -> Option<DirectoryFile> {
-    let path = problems.text(value, "the name of a file")?;
+    let path = problems.name(value, "the name of a file")?;
     let file = csv_text(problems, files, path, value)?;
-    let header = first_line(&file.text, 0);
-    if header.len() > LONGEST_FIRST_LINE {
-        let message = format!("the first line has {} bytes", header.len());
-        let help = "write the names of the columns into it, parted by commas: number,name";
-        problems.error(&BAD_FILE, 0..0, message, help).file = Arc::clone(&file);
-        return None;
-    }
+    let (titles, key) = titles(problems, &file, key, value)?;
     let mut reader = csv::ReaderBuilder::new()
         .flexible(true)
         .from_reader(file.text.as_bytes());
-    let titles: Vec<String> = reader.headers().ok()?.iter().map(str::to_owned).collect();
-    let key = key_fields(problems, &file, &titles, key)?;
     let width = titles.len();
     let mut rows = Rows::new(name, titles, key, &file);
     // Room for all rows at once: to make room again and again takes longer than to read them.
     let count = file.text.matches('\n').count();
     rows.directory.reserve(count, file.text.len());
-    let mut records = Vec::with_capacity(count);
+    rows.starts.reserve(count);
     let mut record = csv::StringRecord::new();
     while let Ok(true) = reader.read_record(&mut record) {
         let start = record.position().map_or(0, csv::Position::byte);
@@ -321,30 +319,32 @@ pub(super) fn csv_file(
             let message = "a quote in this row is not closed";
             let help = "close it; a quote inside a quoted cell is written twice";
             let line = first_line(&file.text, start);
-            problems.error(&BAD_ROW, line, message, help).file = Arc::clone(&file);
+            problems.error(&BAD_ROW, (&file, line), message, help);
             break;
         }
-        // What a spreadsheet writes for a row that once had a border or a colour.
+        // Spreadsheets write a row of commas where a row once had a border or a colour, and such cells behind a row.
         if record.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
-        if record.len() != width {
-            if problems.count_in(&file) >= MOST_BAD_ROWS {
-                continue;
-            }
-            let (found, wanted) = (record.len(), width);
+        let found = record.len();
+        if found < width || record.iter().skip(width).any(|cell| !cell.is_empty()) {
             let place = start..field(&file.text, start, found - 1).end;
-            let message = format!("this row has {found} cells, the first line has {wanted}");
+            let cells = if found == 1 { "cell" } else { "cells" };
+            let message = format!("this row has {found} {cells}, the first line has {width}");
             let help =
                 "write a comma for each empty cell, and quotes around a cell that holds a comma";
-            problems.error(&BAD_ROW, place, message, help).file = Arc::clone(&file);
+            problems.error(&BAD_ROW, (&file, place), message, help);
             continue;
         }
-        let cells: Vec<&str> = record.iter().collect();
-        rows.add(problems, &cells, |column| field(&file.text, start, column));
-        records.push(start);
+        let cells: Vec<&str> = record.iter().take(width).collect();
+        rows.add(problems, start, &cells, |column| {
+            field(&file.text, start, column)
+        });
     }
-    let places = Places::Csv { file, records };
+    let places = Places::Csv {
+        file,
+        records: rows.starts,
+    };
     Some(DirectoryFile::new(rows.directory, places))
 }
 
@@ -361,6 +361,11 @@ fn csv_text(
             return problems.refuse(&BAD_FILE, value.span(), message, remedy(error.kind()));
         }
     };
+    let utf8 = "save it as UTF-8, which Excel calls \"CSV UTF-8 (Comma delimited)\"";
+    if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
+        let message = format!("{path} is UTF-16, not UTF-8");
+        return problems.refuse(&BAD_FILE, value.span(), message, utf8);
+    }
     match String::from_utf8(bytes) {
         Ok(text) => {
             // A byte order mark does not belong to the first column's name.
@@ -368,49 +373,126 @@ fn csv_text(
             Some(File::new(path, text))
         }
         Err(error) => {
-            let at = error.utf8_error().valid_up_to();
-            let file = File::new(path, String::from_utf8_lossy(error.as_bytes()));
-            let place = at..at + char::REPLACEMENT_CHARACTER.len_utf8();
-            let help = "save the file as UTF-8";
-            problems
-                .error(&BAD_FILE, place, "this is no UTF-8", help)
-                .file = file;
-            None
+            let (before, rest) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+            let line = before.split(|byte| *byte == b'\n').count();
+            let message = format!(
+                "{path} is not UTF-8: line {line} has the byte 0x{:02X}, as in Windows-1252",
+                rest[0]
+            );
+            problems.refuse(&BAD_FILE, value.span(), message, utf8)
         }
     }
 }
 
-/// Which fields of a record make the key, by the titles in the first line.
-fn key_fields(
+/// The names of the columns in the first line, and which of them make the key. A file that does not name those may be any
+/// file, and hold a secret: then nothing of it is shown.
+fn titles(
     problems: &mut Problems,
     file: &Arc<File>,
-    titles: &[String],
     key: &[&str],
-) -> Option<Vec<usize>> {
+    value: &Value<'_>,
+) -> Option<(Vec<String>, Vec<usize>)> {
+    let name = &file.name;
     let start = file.text.len() - file.text.trim_start_matches(['\r', '\n']).len();
-    for (position, title) in titles.iter().enumerate() {
-        if titles[..position].contains(title) {
-            let message = format!("the column `{title}` is there twice");
-            let help = "give each column a name of its own";
-            let place = field(&file.text, start, position);
-            problems.error(&DUPLICATE_NAME, place, message, help).file = Arc::clone(file);
+    let line = first_line(&file.text, start);
+    if line.len() > LONGEST_FIRST_LINE {
+        let message = format!("the first line of {name} has {} bytes", line.len());
+        let help = "write the names of the columns into it, separated by commas: number,name";
+        return problems.refuse(&BAD_FILE, value.span(), message, help);
+    }
+    let titles = cells(&file.text[line.clone()], b',');
+    let has_key = |titles: &[String]| {
+        key.iter()
+            .all(|key| titles.iter().any(|title| title == key))
+    };
+    if !has_key(&titles) {
+        let separators = [
+            (b';', "semicolons"),
+            (b'\t', "tabs"),
+            (b'|', "vertical bars"),
+        ];
+        let header = &file.text[line.clone()];
+        let mut others = separators.iter();
+        let other = others.find(|(separator, _)| has_key(&cells(header, *separator)));
+        if let Some((separator, noun)) = other {
+            let message = format!("the cells of {name} are separated by {noun}, not commas");
+            let help = "separate them with commas";
+            let error = problems.error(&BAD_FILE, (file, line), message, help);
+            if let Some(text) = with_commas(&file.text, *separator) {
+                error.fix(0..file.text.len(), text);
+            }
+            return None;
         }
     }
     let mut fields = Vec::with_capacity(key.len());
-    for column in key {
-        let found = titles.iter().position(|title| title == column);
-        if found.is_none() {
-            let message = format!("{} has no column `{column}`", file.name);
-            let line = start..field(&file.text, start, titles.len().saturating_sub(1)).end;
-            let columns: Vec<&str> = titles.iter().map(String::as_str).collect();
-            let columns = listed(&columns);
-            let help =
-                format!("its first line names {columns}; name another key column: key = \"…\"");
-            problems.error(&UNKNOWN_COLUMN, line, message, help).file = Arc::clone(file);
+    for key in key {
+        if let Some(position) = titles.iter().position(|title| title == key) {
+            fields.push(position);
+            continue;
         }
-        fields.extend(found);
+        let message = format!("{name} has no column `{key}`");
+        if let Some(near) = nearest(key, titles.iter().map(String::as_str)) {
+            let place = titles.iter().position(|title| title == near);
+            let place = field(&file.text, start, place.unwrap_or_default());
+            let help =
+                format!("write `{key}` for `{near}`, or name another key column: key = \"…\"");
+            let remedy = Remedy::word(help, *key);
+            return problems.refuse(&UNKNOWN_COLUMN, (file, place), message, remedy);
+        }
+        let help = format!(
+            "name the columns in its first line, such as {key},name, or name another key column: key = \"…\""
+        );
+        return problems.refuse(&UNKNOWN_COLUMN, value.span(), message, help);
     }
-    (fields.len() == key.len()).then_some(fields)
+    for (position, title) in titles.iter().enumerate() {
+        if !title.is_empty() && titles[..position].contains(title) {
+            let message = format!("the column `{title}` is there twice");
+            let help = "give each column a name of its own";
+            let place = field(&file.text, start, position);
+            problems.error(&DUPLICATE_NAME, (file, place), message, help);
+        }
+    }
+    Some((titles, fields))
+}
+
+/// The cells of a line, without blanks at their ends.
+fn cells(line: &str, separator: u8) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(line.as_bytes());
+    let record = reader.records().next().and_then(Result::ok);
+    record
+        .unwrap_or_default()
+        .iter()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// A text whose cells are separated by something else, with commas.
+fn with_commas(text: &str, separator: u8) -> Option<String> {
+    if text.len() > MOST_REWRITTEN {
+        return None;
+    }
+    let is_windows = text.contains("\r\n");
+    let mut writer = csv::WriterBuilder::new()
+        .flexible(true)
+        .terminator(if is_windows {
+            csv::Terminator::CRLF
+        } else {
+            csv::Terminator::Any(b'\n')
+        })
+        .from_writer(Vec::new());
+    let mut reader = csv::ReaderBuilder::new()
+        .delimiter(separator)
+        .flexible(true)
+        .has_headers(false)
+        .from_reader(text.as_bytes());
+    for record in reader.records() {
+        writer.write_record(&record.ok()?).ok()?;
+    }
+    String::from_utf8(writer.into_inner().ok()?).ok()
 }
 
 /// The bytes of the line that begins at a byte.

@@ -2,8 +2,10 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::path::Path;
 
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use hashbrown::HashMap;
 use serde::Serialize;
 
 use crate::table::diagnostic::{Diagnostic, File, Severity};
@@ -40,6 +42,11 @@ impl Diagnostic {
     /// Draws it: the line itself, a caret, the code and the help. Without a line feed at the end.
     #[must_use]
     pub fn draw(&self, renderer: &Renderer) -> String {
+        self.draw_with(renderer, None)
+    }
+
+    /// The same with a note below the help.
+    fn draw_with(&self, renderer: &Renderer, note: Option<&str>) -> String {
         let source = &*self.file;
         let span =
             source.boundary(self.span.start)..source.boundary(self.span.end.max(self.span.start));
@@ -67,7 +74,9 @@ impl Diagnostic {
                 .element(origin.line(line).char_column(column))
                 .element(snippet)
         };
-        renderer.render(&[group.element(Level::HELP.message(help.as_str()))])
+        let group = group.element(Level::HELP.message(help.as_str()));
+        let note = note.map(|note| Level::NOTE.message(note));
+        renderer.render(&[group.elements(note)])
     }
 
     /// The line that `check --format json` prints: one JSON object.
@@ -124,6 +133,115 @@ impl Diagnostic {
     }
 }
 
+/// Of mistakes that are alike so many are shown, and the rest is counted.
+const MOST_SHOWN: usize = 5;
+
+/// The most lines that are named of those that are only counted.
+const MOST_LINES: usize = 10;
+
+/// A diagnostic that is shown, for itself and perhaps for more that are not.
+#[derive(Debug)]
+pub struct Shown<'d> {
+    /// The diagnostic.
+    pub diagnostic: &'d Diagnostic,
+    /// How many more like it are not shown.
+    pub more: usize,
+    /// The lines of some of them.
+    lines: Vec<usize>,
+}
+
+impl Shown<'_> {
+    /// Draws it like [`Diagnostic::draw`], with a note that says how many more like it there are.
+    #[must_use]
+    pub fn draw(&self, renderer: &Renderer) -> String {
+        self.diagnostic.draw_with(renderer, self.note().as_deref())
+    }
+
+    /// How many more like it there are, in words: `and 47 more rows like it, in lines …`; `None` when it is the only one.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        if self.more == 0 {
+            return None;
+        }
+        let is_csv = Path::new(&self.diagnostic.file.name).extension();
+        let is_csv = is_csv.is_some_and(|extension| extension.eq_ignore_ascii_case("csv"));
+        let rows = match (is_csv, self.more) {
+            (false, _) => "",
+            (true, 1) => " row",
+            (true, _) => " rows",
+        };
+        let mut note = format!("and {} more{rows} like it", self.more);
+        let mut lines = self.lines.clone();
+        lines.dedup();
+        let named: Vec<String> = lines
+            .iter()
+            .take(MOST_LINES)
+            .map(usize::to_string)
+            .collect();
+        if !named.is_empty() {
+            let line = if lines.len() == 1 { "line" } else { "lines" };
+            let rest = if self.more > named.len() {
+                " and later"
+            } else {
+                ""
+            };
+            note = format!("{note}, in {line} {}{rest}", named.join(", "));
+        }
+        Some(note)
+    }
+}
+
+/// Diagnostics as they are shown: of those that are alike in one file a few, of which the last counts the others.
+#[must_use]
+pub fn folded<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Shown<'d>> {
+    let mut shown: Vec<Shown<'_>> = Vec::new();
+    // How many of a kind there are, and where the last one that is shown is in the list.
+    let mut kinds: HashMap<(&str, &str, Severity, String), (usize, usize)> = HashMap::new();
+    for diagnostic in diagnostics {
+        let file = &*diagnostic.file.name;
+        let kind = (
+            file,
+            diagnostic.check.code,
+            diagnostic.severity,
+            pattern(&diagnostic.message),
+        );
+        let (count, last) = kinds.entry(kind).or_default();
+        *count += 1;
+        if *count > MOST_SHOWN {
+            let last = &mut shown[*last];
+            last.more += 1 + diagnostic.more;
+            if last.lines.len() <= MOST_LINES {
+                last.lines
+                    .push(diagnostic.file.position(diagnostic.span.start).0);
+            }
+        } else {
+            *last = shown.len();
+            shown.push(Shown {
+                diagnostic,
+                more: diagnostic.more,
+                lines: Vec::new(),
+            });
+        }
+    }
+    shown
+}
+
+/// A message without what differs from one mistake to another of its kind: figures, and what stands in quotes.
+fn pattern(message: &str) -> String {
+    let mut pattern = String::with_capacity(message.len());
+    let mut quote = None;
+    for character in message.chars() {
+        match quote {
+            Some(open) if character == open => quote = None,
+            Some(_) => {}
+            None if matches!(character, '"' | '`') => quote = Some(character),
+            None if character.is_ascii_digit() => {}
+            None => pattern.push(character),
+        }
+    }
+    pattern
+}
+
 impl File {
     /// What of the text is drawn for a span: the lines that it touches, or of very long ones what is near. A drawing reads
     /// its whole source, and a generated table may be a million numbers in one line.
@@ -155,6 +273,8 @@ impl File {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::language::values::BAD_NUMBER;
 
@@ -170,6 +290,7 @@ mod tests {
             help: "write the number as +15005550006".into(),
             error_number: Some(13223),
             fix: None,
+            more: 0,
         };
         assert_eq!(
             diagnostic.draw(&Renderer::plain()),
@@ -181,6 +302,40 @@ mod tests {
              |\n  \
              = help: write the number as +15005550006 (Twilio error 13223)"
         );
+    }
+
+    #[test]
+    fn of_many_that_are_alike_a_few_are_shown() {
+        let file = File::new("sellers.csv", "\n".repeat(60));
+        let diagnostic = |line: usize, message: String| Diagnostic {
+            check: &BAD_NUMBER,
+            severity: Severity::Error,
+            file: Arc::clone(&file),
+            span: line..line,
+            message,
+            help: String::new(),
+            error_number: None,
+            fix: None,
+            more: usize::from(line == 59) * 1_000,
+        };
+        let wrong =
+            (0..60).map(|line| diagnostic(line, format!("`{line}` is wrong in 1 of {line}")));
+        let mut all: Vec<Diagnostic> = wrong.collect();
+        all.insert(30, diagnostic(30, "another".to_owned()));
+        let shown = folded(&all);
+        let more: Vec<usize> = shown.iter().map(|shown| shown.more).collect();
+        assert_eq!(more, [0, 0, 0, 0, 1_055, 0]);
+        assert_eq!(
+            shown[4].note().as_deref(),
+            Some(
+                "and 1055 more rows like it, in lines 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 and later"
+            )
+        );
+        let note = folded(&all[..6])[4].note();
+        assert_eq!(note.as_deref(), Some("and 1 more row like it, in line 6"));
+        assert!(folded(&all[..5]).iter().all(|shown| shown.note().is_none()));
+        let drawn = shown[4].draw(&Renderer::plain());
+        assert!(drawn.ends_with("and later"), "{drawn}");
     }
 
     #[test]
@@ -197,6 +352,7 @@ mod tests {
             help: "write a number".into(),
             error_number: None,
             fix: None,
+            more: 0,
         };
         let drawn = diagnostic.draw(&Renderer::plain().term_width(10_000));
         assert!(drawn.contains(" --> responses.toml:2:600006\n"), "{drawn}");

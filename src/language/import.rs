@@ -13,11 +13,10 @@ use std::ops::Range;
 
 use roxmltree::Node;
 
-pub(crate) use self::draft::quoted;
 use self::draft::{Draft, Place};
-use self::xml::{Importer, tag};
+use self::xml::{DocumentText, Importer, tag};
 use crate::language::{self, NoFiles};
-use crate::table::diagnostic::{File, Severity};
+use crate::table::diagnostic::{Diagnostic, File, Severity};
 use crate::table::reply::Reply;
 use crate::table::{DEFAULT, Table};
 use crate::twilio::channel::Channel;
@@ -30,7 +29,7 @@ pub const MAX_BYTES: usize = 256 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
     /// The `[[route]]` below comments on what was left out, with a line feed at its end. It compiles beside a
-    /// `[default]`.
+    /// `[default]`. When everything was left out, there are only the comments.
     pub toml: String,
     /// What the operator should know, in the order of the document.
     pub notes: Vec<Note>,
@@ -59,7 +58,7 @@ pub struct Note {
 
 impl Note {
     /// Why no route can be made, and the byte of the document that is the reason.
-    fn refusal(document: &File, at: usize, message: impl Into<String>) -> Self {
+    fn refusal(document: &DocumentText, at: usize, message: impl Into<String>) -> Self {
         let (line, column) = document.position(at);
         Self {
             line,
@@ -91,7 +90,11 @@ impl Notes {
         self.0.push((at, true, message.into()));
     }
 
-    fn into_sorted(mut self, document: &File) -> Vec<Note> {
+    fn has_losses(&self) -> bool {
+        self.0.iter().any(|(_, left_out, _)| *left_out)
+    }
+
+    fn into_sorted(mut self, document: &DocumentText) -> Vec<Note> {
         self.0.sort_by_key(|(at, ..)| *at);
         let placed = |(at, left_out, message)| Note {
             left_out,
@@ -113,7 +116,7 @@ const REST: &str = "\n[default]\nvoice = [ { Hangup = \"\" } ]\n";
 /// The text is larger than [`MAX_BYTES`] or is not XML, its root is not `Response`, it answers a fax, or its route
 /// would be larger than a document may be.
 pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
-    let file = File::new(name, text.strip_prefix('\u{feff}').unwrap_or(text));
+    let file = DocumentText::new(text.strip_prefix('\u{feff}').unwrap_or(text));
     if text.len() > MAX_BYTES {
         let message = format!("the document is larger than {MAX_BYTES} bytes");
         return Err(Note::refusal(&file, 0, message));
@@ -131,6 +134,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
         return Err(Note::refusal(&file, receive.range().start, message));
     }
     let mut notes = Notes::default();
+    file.note_ampersands(&mut notes);
     let channel = channel(root, &mut notes);
     let mut importer = Importer {
         channel,
@@ -146,6 +150,8 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
     };
     let route =
         compile(&mut draft, &mut notes).map_err(|message| Note::refusal(&file, start, message))?;
+    // A reply without an element would be a silence that is meant.
+    let is_lost = draft::elements(&draft.verbs).next().is_none() && notes.has_losses();
     let notes = notes.into_sorted(&file);
     let mut toml = String::new();
     for note in notes.iter().filter(|note| note.left_out) {
@@ -154,7 +160,11 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
         }
         toml += &draft::comment_lines(&note.to_string(), 0);
     }
-    toml += &route;
+    toml += if is_lost {
+        "# Nothing else is in it, so that there is no route.\n"
+    } else {
+        &route
+    };
     Ok(Imported { toml, notes })
 }
 
@@ -166,8 +176,7 @@ fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
             vocabulary::child_of(channel, vocabulary::response(channel), verb).is_some()
         });
         match (voice, message) {
-            // Sms is a verb for calls today, and answered texts before there was Message.
-            (true, false) if verb != "Sms" => return Channel::Voice,
+            (true, false) => return Channel::Voice,
             (false, true) => return Channel::Message,
             _ => {}
         }
@@ -203,9 +212,13 @@ fn compile(draft: &mut Draft<'_>, notes: &mut Notes) -> Result<String, String> {
             // An error outside every part cannot be cured by removing one.
             if error.severity == Severity::Error {
                 let place = innermost(&places, &error.span).ok_or_else(|| error.message.clone())?;
-                refused.entry(place.at).or_insert_with(|| {
-                    format!("left out {}: {}; {}", place.what, error.message, error.help)
-                });
+                let (at, left_out) = match place.recipient_of {
+                    None => (place.at, place.what.clone()),
+                    Some((at, tag)) => (at, format!("<{tag}>, which would go to somebody else")),
+                };
+                let Diagnostic { message, help, .. } = error;
+                let message = format!("left out {left_out}: {message}; {help}");
+                refused.entry(at).or_insert(message);
             }
         }
         draft::remove(&mut draft.verbs, &|at| refused.contains_key(&at));
@@ -309,7 +322,7 @@ mod tests {
             ("<Response><Sms>x</Sms></Response>", Channel::Voice, true),
             ("<Response><Foo/></Response>", Channel::Voice, true),
         ] {
-            let file = File::new("", text);
+            let file = DocumentText::new(text);
             let document = xml::parse(&file).expect("a document");
             let mut notes = Notes::default();
             assert_eq!(

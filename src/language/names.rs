@@ -7,17 +7,21 @@ use std::sync::Arc;
 use hashbrown::{HashMap, HashSet};
 
 use super::directory_file::DirectoryFile;
+use super::extra::{ElementKind, Extra};
+use super::menus::Menu;
 use super::pairs::{DialledRow, Shown};
 use super::schedules::Passing;
 use super::values::WRONG_CASE;
-use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, did_you_mean};
+use crate::table::diagnostic::{Check, Diagnostic};
+use crate::table::problems::{Place, Problems, Value};
+use crate::table::remedy::{NewText, Remedy, did_you_mean};
+use crate::table::reply::template::Text;
 use crate::table::reply::{Attribute, Reply};
 use crate::table::schedule::Schedule;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, NameProblem};
-use crate::twilio::spelling::nearest;
-use crate::twilio::vocabulary::{AttributeSpec, Destination, ElementSpec, ValueError};
+use crate::twilio::spelling::nearest_all;
+use crate::twilio::vocabulary::{AttributeSpec, Destination, DocumentSpec, ValueError};
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
     "unknown-parameter",
@@ -108,16 +112,16 @@ pub(super) enum Owner {
 pub(super) struct Names {
     /// The operator's own query fields, from `parameters`.
     pub own_parameters: BTreeSet<String>,
-    /// The attributes of `[extra]` by element.
-    pub extra: BTreeMap<String, Vec<String>>,
+    /// What `[extra]` adds to TwiML.
+    pub extra: Extra,
     /// The directories; `None` for one that could not be read at all.
     pub directories: BTreeMap<String, Option<DirectoryFile>>,
     /// The schedules; `None` for one with an error in it.
     pub schedules: BTreeMap<String, Option<Arc<Schedule>>>,
     /// The spans of schedules that pass.
     pub passing: Vec<Passing>,
-    /// The attributes of `[defaults.X]` by element.
-    pub defaults: BTreeMap<&'static str, Vec<Attribute>>,
+    /// The attributes of `[defaults.X]` by element, each with the place of its value.
+    pub defaults: BTreeMap<String, Vec<(Attribute, Range<usize>)>>,
     /// The replies; `None` for one that could not be read at all.
     pub replies: BTreeMap<String, Option<NamedReply>>,
     /// Where the first route of each name has it.
@@ -141,6 +145,8 @@ pub(super) struct NamedReply {
     pub dialled: BTreeSet<(String, usize)>,
     /// What it shows to the party that a directory names.
     pub shown: Vec<Shown>,
+    /// The telephones that it dials.
+    pub telephones: Vec<(Fixed, Range<usize>)>,
 }
 
 impl Names {
@@ -156,79 +162,77 @@ impl Names {
         shared.unwrap_or_else(|| name.into())
     }
 
-    /// Whether an element has an attribute because `[extra]` says so.
-    pub(super) fn is_extra(&self, element: &str, attribute: &str) -> bool {
-        let extra = self.extra.get(element);
-        extra.is_some_and(|names| names.iter().any(|name| name == attribute))
-    }
-
     /// Whether an element has an attribute: TwiML's own, or one of `[extra]`.
-    pub(super) fn takes(&self, spec: &ElementSpec, attribute: &str) -> bool {
-        spec.attribute(attribute).is_some() || self.is_extra(spec.tag, attribute)
+    pub(super) fn takes(&self, element: ElementKind<'_>, attribute: &str) -> bool {
+        element.spec.attribute(attribute).is_some()
+            || self.extra.has_attribute(element.tag, attribute)
     }
 
     /// Reports a parameter that we do not know, or whose letter case is wrong, so that it `never_is` there.
-    pub(super) fn check_parameter(
+    pub(super) fn check_parameter<'p>(
         &self,
-        problems: &mut Problems,
+        problems: &'p mut Problems,
         name: &str,
-        span: &Range<usize>,
+        place: impl Into<Place>,
         never_is: &str,
-    ) {
+    ) -> Option<&'p mut Diagnostic> {
         if self.own_parameters.contains(name) {
-            return;
+            return None;
         }
-        match parameters::check_name(name) {
-            None => {}
-            Some(NameProblem::Case(known)) => {
+        match parameters::check_name(name)? {
+            NameProblem::Case(known) => {
                 let message = format!(
                     "Twilio spells `{name}` as `{known}`; in another letter case it {never_is}"
                 );
-                let place = only_place(&problems.file().text, span, name);
-                let diagnostic =
-                    problems.error(&WRONG_CASE, span, message, format!("write `{known}`"));
-                if let Some(place) = place {
-                    diagnostic.fix(place, known);
-                }
+                let remedy = Remedy::word(format!("write `{known}`"), known);
+                Some(problems.error(&WRONG_CASE, place, message, remedy))
             }
-            Some(NameProblem::Unknown(near)) => {
+            NameProblem::Unknown(near) => {
                 let own = self.own_parameters.iter().map(String::as_str);
+                let twilio = near.into_iter().flat_map(|_| parameters::all());
                 let list = format!("parameters = [\"{name}\"]");
-                let help = match near.or_else(|| nearest(name, own)) {
-                    Some(near) => {
-                        format!("did you mean `{near}`? If it is a query field of your own: {list}")
-                    }
-                    None => format!("if it is a query field of your own, add {list}"),
-                };
+                let mut remedy = did_you_mean('`', name, twilio, did_you_mean('`', name, own, ""));
+                if remedy.help.is_empty() {
+                    remedy.help = format!("if it is a query field of your own, add {list}");
+                } else {
+                    remedy
+                        .help
+                        .extend([" If it is a query field of your own: ", list.as_str()]);
+                }
+                // The less it is like the other, the likelier it is one of the operator's own.
+                let is_one_letter = |near: &str| nearest_all(name, [near]).0 == 1;
+                remedy.text = remedy
+                    .text
+                    .filter(|text| matches!(text, NewText::Word(near) if is_one_letter(near)));
                 let message = format!("`{name}` is not a parameter that we know");
-                problems.warn(&UNKNOWN_PARAMETER, span, message, help);
+                Some(problems.warn(&UNKNOWN_PARAMETER, place, message, remedy))
             }
         }
     }
 
-    /// [`check_parameter`](Self::check_parameter) where a value is compared; for an intercept also one that Twilio sends
-    /// elsewhere, but not with an interaction.
+    /// [`check_parameter`](Self::check_parameter) for a key of a table, whose value is compared; for an intercept also one
+    /// that Twilio sends elsewhere, but not with an interaction. `is_there` knows the keys of the table.
     pub(super) fn check_matched_parameter(
         &self,
         problems: &mut Problems,
-        name: &str,
-        span: &Range<usize>,
+        (name, span): (&str, &Range<usize>),
+        is_there: impl Fn(&str) -> bool,
         is_intercept: bool,
     ) {
-        self.check_parameter(problems, name, span, "never matches");
-        if !is_intercept
-            || self.own_parameters.contains(name)
-            || parameters::check_name(name).is_some()
-            || parameters::is_of_intercept(name)
+        if let Some(wrong) = self.check_parameter(problems, name, span, "never matches") {
+            return wrong.unless_taken(is_there);
+        }
+        if !is_intercept || self.own_parameters.contains(name) || parameters::is_of_intercept(name)
         {
             return;
         }
         let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
         let otherwise =
             "Proxy sends interactionType, interactionData and what its webhooks page lists";
-        let help = did_you_mean('`', name, sent, otherwise);
-        let message = format!("Proxy sends no `{name}` with an interaction");
-        problems.warn(&UNKNOWN_PARAMETER, span, message, help);
+        let remedy = did_you_mean('`', name, sent, otherwise);
+        let message = format!("Proxy does not send `{name}` with an interaction");
+        let warning = problems.warn(&UNKNOWN_PARAMETER, span, message, remedy);
+        warning.unless_taken(is_there);
     }
 
     /// A condition that looks into a directory, as an example.
@@ -250,19 +254,11 @@ impl Names {
         &self,
         problems: &mut Problems,
         name: &str,
-        span: &Range<usize>,
+        place: impl Into<Place>,
     ) {
         let known = self.directories.keys();
-        problems.unknown_section(&UNKNOWN_DIRECTORY, "directory", name, known, span);
+        problems.unknown_section(&UNKNOWN_DIRECTORY, "directory", name, known, place);
     }
-}
-
-/// Where a name stands in a part of the file, when it stands there once.
-fn only_place(file: &str, part: &Range<usize>, name: &str) -> Option<Range<usize>> {
-    let mut places = file[part.clone()].match_indices(name);
-    let (at, _) = places.next()?;
-    let start = part.start + at;
-    places.next().is_none().then(|| start..start + name.len())
 }
 
 /// The error for a directory's column where not exactly one condition chooses the row.
@@ -333,6 +329,14 @@ pub(super) struct Uses {
     pub steps: Vec<StepReference>,
     /// Whether a URL leads to a step that only a request knows.
     pub leads_anywhere: bool,
+    /// The telephones that are dialled, with their places.
+    pub telephones: Vec<(Fixed, Range<usize>)>,
+    /// The voices and languages that the rows of a directory bring together.
+    pub voices: Vec<VoiceCells>,
+    /// The Gathers that send keys to a step.
+    pub menus: Vec<Menu>,
+    /// The verbs of routes with a step.
+    pub verbs: Vec<StepVerb>,
 }
 
 impl Uses {
@@ -356,7 +360,47 @@ impl Uses {
         self.follow_ups.extend(other.follow_ups);
         self.steps.extend(other.steps);
         self.leads_anywhere |= other.leads_anywhere;
+        self.telephones.extend(other.telephones);
+        self.voices.extend(other.voices);
+        self.menus.extend(other.menus);
+        self.verbs.extend(other.verbs);
     }
+}
+
+/// What a text of a reply is before there is a request.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Fixed {
+    /// The same for every request.
+    Literal(String),
+    /// The column of this directory and position, and nothing else.
+    Column(String, usize),
+}
+
+impl Fixed {
+    /// What a text is; `None` when it depends on the request.
+    pub(super) fn of(text: &Text) -> Option<Self> {
+        if let Some(literal) = text.literal() {
+            return Some(Self::Literal(literal.to_owned()));
+        }
+        let (directory, column) = text.plain_column()?;
+        Some(Self::Column(directory.name().to_owned(), column))
+    }
+}
+
+/// A verb of a route with a step.
+#[derive(Debug)]
+pub(super) struct StepVerb {
+    pub step: String,
+    pub tag: &'static str,
+    pub span: Range<usize>,
+}
+
+/// A voice and a language of one element, of which at least one is a column.
+#[derive(Debug)]
+pub(super) struct VoiceCells {
+    pub voice: Fixed,
+    pub language: Fixed,
+    pub span: Range<usize>,
 }
 
 /// A place that every cell of a column must be able to fill.
@@ -382,6 +426,11 @@ pub(super) enum Rule {
 }
 
 impl Rule {
+    /// Whether there is nothing to check.
+    pub(super) fn takes_anything(self) -> bool {
+        matches!(self, Self::Attribute(spec) if spec.takes_anything)
+    }
+
     pub(super) fn check(self, value: &str) -> Result<(), ValueError> {
         match self {
             Self::Attribute(spec) => spec.check(value),
@@ -415,6 +464,13 @@ pub(super) struct StepReference {
     pub span: Range<usize>,
     /// Whether it comes back to this service: it is completed from the URL that was asked.
     pub is_ours: bool,
+    /// Whether it is followed at once: a Redirect's, with nothing before it that waits for the caller or for somebody
+    /// who is dialled.
+    pub is_followed_at_once: bool,
+    /// What the document behind it may hold, when not everything, and the attribute's name for a sentence.
+    pub document: Option<(String, &'static DocumentSpec)>,
+    /// The channel of its reply.
+    pub channel: Channel,
     /// The element that it stands in.
     pub element: String,
     /// The kinds of requests that come there; none when that is not known.

@@ -2,24 +2,14 @@
 
 use std::ops::Range;
 
+use super::dialling::DIALS_ITSELF;
 use super::names::{Names, Uses};
 use super::texts::SHOWN_CALLER;
-use super::whole::MOST_BAD_CELLS;
-use crate::table::diagnostic::Check;
 use crate::table::problems::Problems;
 use crate::table::reply::template::{Field, FieldValue, Text};
 use crate::table::reply::{Element, Node};
 use crate::table::when::Alternative;
 use crate::twilio::vocabulary::Destination;
-
-pub(super) static DIALS_ITSELF: Check = Check::new(
-    "dials-itself",
-    "A row that dials or texts the very number by which it is looked up. When that is the number that was called, the call
-comes back to this table; when it is the caller's, somebody is connected with themselves. Write the number of the other
-party.",
-    "number,party,other
-+15005550006,+14155550100,+14155550100",
-);
 
 /// A column that is dialled in rows that a number chooses.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,7 +166,12 @@ pub(super) fn check_rows(names: &Names, problems: &mut Problems, uses: &Uses) {
         let cells = directory.cells(dialled.column);
         let own = cells
             .filter(|(row, cell)| !cell.is_empty() && directory.cell(*row, dialled.key) == *cell);
-        for (row, cell) in own.take(MOST_BAD_CELLS) {
+        for (row, cell) in own {
+            let (file, span) = file.place(row, dialled.column);
+            // A Dial of the number that was called has been.
+            if problems.has_reported(&DIALS_ITSELF, &file, &span) {
+                continue;
+            }
             let (message, help) = if dialled.is_caller {
                 (
                     format!("this row connects {cell}, its `{title}`, with itself"),
@@ -184,12 +179,11 @@ pub(super) fn check_rows(names: &Names, problems: &mut Problems, uses: &Uses) {
                 )
             } else {
                 (
-                    format!("this row dials {cell}, its `{title}`: the call would come back here"),
+                    format!("this row sends what comes to {cell}, its `{title}`, to {cell} again"),
                     "write the number of the party that is to be reached",
                 )
             };
-            let (file, span) = file.place(row, dialled.column);
-            problems.warn(&DIALS_ITSELF, span, message, help).file = file;
+            problems.warn(&DIALS_ITSELF, (file, span), message, help);
         }
     }
 }

@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use toml::de::{DeTable, DeValue};
 
 use super::conditions::when;
+use super::dialling::check_dialled;
 use super::elements::verbs;
 use super::names::{NamedReply, Names, Owner, Reader, Uses, unbound};
 use super::pairs::check_route;
@@ -86,7 +87,6 @@ fn route(
     table: &DeTable<'_>,
     whole: &Value<'_>,
 ) -> Route {
-    problems.unknown_keys(table, "a route", &shape::ROUTE.keys());
     let taken = [DEFAULT, LOOP_GUARD];
     let name = decider_name(names, problems, table, whole, "a route", &taken);
     let step = step(problems, uses, table);
@@ -107,9 +107,13 @@ fn route(
     }
     let when = when_of(&mut reader, table);
     check_bound(names, reader.problems, &when.alternatives, &reader.uses);
+    check_dialled(names, reader.problems, &when.alternatives, &reader.uses);
     check_route(names, reader.problems, &when.alternatives, &mut reader.uses);
     for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
+    }
+    for verb in &mut reader.uses.verbs {
+        step.unwrap_or_default().clone_into(&mut verb.step);
     }
     for follow_up in &mut reader.uses.follow_ups {
         step.unwrap_or_default().clone_into(&mut follow_up.step);
@@ -249,7 +253,7 @@ fn reply_named(
             problems.error(&UNKNOWN_KEY, own.span(), message, help);
         }
     }
-    let name = problems.text(value, "the name of a reply")?;
+    let name = problems.name(value, "the name of a reply")?;
     let replies = &reader.names.replies;
     let Some(reply) = replies.get(name) else {
         problems.unknown_section(&UNKNOWN_REPLY, "reply", name, replies.keys(), value.span());
@@ -263,6 +267,8 @@ fn reply_named(
     }
     reader.uses.dialled.extend(reply.dialled.iter().cloned());
     reader.uses.shown.extend(reply.shown.iter().cloned());
+    let telephones = reply.telephones.iter().cloned();
+    reader.uses.telephones.extend(telephones);
     let may_dial = matches!(reader.owner, Owner::Route { private: true, .. });
     if reply.needs_private && !may_dial {
         let message = format!("[reply.{name}] dials the other party's real number");
@@ -310,7 +316,6 @@ fn intercept(
     whole: &Value<'_>,
 ) -> Intercept {
     let what = "an intercept";
-    problems.unknown_keys(table, what, &shape::INTERCEPT.keys());
     let taken = [DEFAULT, LOOP_GUARD, BLOCK, PASS];
     let name = decider_name(names, problems, table, whole, what, &taken);
     let mut reader = Reader::new(names, problems, Owner::Intercept);
@@ -353,12 +358,9 @@ fn named_reply(
     value: &Value<'_>,
 ) -> Option<NamedReply> {
     let table = reader.problems.table(value, "a reply")?;
-    let section = format!("[reply.{name}]");
-    let problems = &mut *reader.problems;
-    problems.unknown_keys(table, &section, &shape::REPLY.keys());
     let [voice, message] = Channel::ALL.map(|channel| reply_on(reader, table, channel));
     if voice.is_none() && message.is_none() {
-        let message = format!("{section} says nothing");
+        let message = format!("[reply.{name}] says nothing");
         let help = "write voice = [ … ], message = [ … ] or both";
         reader.problems.error(&SILENT_ROUTE, place, message, help);
     }
@@ -369,6 +371,7 @@ fn named_reply(
         directories: reader.uses.rows.keys().cloned().collect(),
         dialled: reader.uses.dialled.clone(),
         shown: reader.uses.shown.clone(),
+        telephones: reader.uses.telephones.clone(),
     })
 }
 
@@ -395,7 +398,6 @@ pub(super) fn default_replies(
 ) -> Option<DefaultReplies> {
     let value = section?;
     let table = problems.table(value, "a table with `voice` and `message`")?;
-    problems.unknown_keys(table, "[default]", &shape::LAST.keys());
     let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
     let says_nothing = "[default] says nothing to a caller";
     match table.get("voice").map(|voice| (voice, voice.get_ref())) {

@@ -2,9 +2,15 @@
 
 use std::ops::Range;
 
+use super::dialling::check_caller_id;
+use super::elements::Written;
+use super::extra::ElementKind;
+use super::menus::note_menu;
+use super::names::{Fixed, Reader, VoiceCells};
 use super::texts::FRAGILE_DEFAULT;
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Key, Problems, Value, choice};
+use crate::table::problems::{Key, Problems, Value};
+use crate::table::remedy::choice;
 use crate::table::reply::template::Piece;
 use crate::table::reply::{Element, Node};
 use crate::table::twiml;
@@ -66,6 +72,14 @@ voice's own language, or choose a voice that speaks this one.",
     r#"voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]"#,
 );
 
+pub(super) static CONFLICTING_VALUES: Check = Check::new(
+    "conflicting-values",
+    "Attributes, or an attribute and a child, that are right each by itself and do not work together: a
+`transcribeCallback` without `transcribe = true`, a `speechModel` with `speechTimeout = \"auto\"`, SSML for a voice that
+knows none. The help line says which to change.",
+    r#"voice = [ { Record = "", action = "?step=done", transcribeCallback = "https://example.com/text" } ]     # transcribe = true"#,
+);
+
 pub(super) static DEPRECATED: Check = Check::new(
     "deprecated",
     "An element or an attribute that still works, but that Twilio has deprecated or does not document. Write what the help
@@ -75,14 +89,13 @@ line says, or, for an attribute, name it in `[extra]` to keep it without the war
 
 /// The rules that look at a whole element.
 pub(super) fn check_element(
-    problems: &mut Problems,
-    element: &Element,
-    span: &Range<usize>,
-    content: &Value<'_>,
-    parent: &ElementSpec,
+    reader: &mut Reader<'_>,
+    written: &Written<'_>,
+    parent: ElementKind<'_>,
 ) {
-    let spec = element.spec;
-    let tag = spec.tag;
+    let problems = &mut *reader.problems;
+    let element = &written.element;
+    let (spec, tag, span) = (element.spec, &element.tag, &written.name);
     let is_blank = element.content.iter().all(|node| match node {
         Node::Text(text) => text
             .literal()
@@ -98,7 +111,7 @@ pub(super) fn check_element(
             None => format!("it needs {}", choice(&children)),
         };
         let message = format!("`{tag}` is empty");
-        let (number, place) = (spec.errors.first().copied(), content.span());
+        let (number, place) = (spec.errors.first().copied(), written.content.span());
         problems.twilio_error(number, &EMPTY_ELEMENT, place, message, help);
         return;
     }
@@ -108,32 +121,66 @@ pub(super) fn check_element(
     }
     check_reached(problems, element, span);
     check_needed(problems, element, span, parent);
-    check_voice(problems, element, span);
+    check_combinations(problems, written);
     check_counts(problems, element, span);
-    check_length(problems, element, content);
+    check_length(problems, element, written.content);
     if spec.asks_again && !element.sets(ACTION) {
         let message =
             format!("`{tag}` without `action` asks this same URL again, which may answer the same");
         let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
         problems.warn(&MISSING_ACTION, span, message, help);
     }
+    check_voice(reader, written);
+    check_caller_id(reader, written);
+    note_menu(reader, written);
 }
 
 /// The attribute that leads to another document.
-const ACTION: &str = "action";
+pub(super) const ACTION: &str = "action";
 
 /// The value of an attribute, when it is the same for every request.
-fn literal<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
+pub(super) fn literal<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
     let mut attributes = element.attributes.iter();
     let attribute = attributes.find(|attribute| attribute.name == name)?;
     attribute.value.literal()
 }
 
-fn children(element: &Element) -> impl Iterator<Item = &'static ElementSpec> {
+fn children(element: &Element) -> impl Iterator<Item = &Element> {
     element.content.iter().filter_map(|node| match node {
-        Node::Element(child) => Some(child.spec),
+        Node::Element(child) => Some(child),
         Node::Text(_) => None,
     })
+}
+
+/// The combinations of attributes and children that the vocabulary advises against.
+fn check_combinations(problems: &mut Problems, written: &Written<'_>) {
+    let element = &written.element;
+    for combination in &element.spec.combinations {
+        let has_child = |wanted: &&str| children(element).any(|child| child.tag == *wanted);
+        let has_children = match combination.children.as_slice() {
+            [] => true,
+            some => some.iter().any(has_child),
+        };
+        let is_meant = combination.is_found(|name| {
+            let (attribute, _) = written.attribute(name)?;
+            // Nobody knows of a name in `[extra]` what goes with it.
+            (!attribute.spec.takes_anything).then(|| attribute.value.literal())
+        });
+        if !has_children || !is_meant {
+            continue;
+        }
+        let place = combination
+            .attributes()
+            .find_map(|name| written.attribute(name));
+        let place = place.map_or(&written.name, |(_, place)| place);
+        let (check, message) = (&CONFLICTING_VALUES, combination.why);
+        let diagnostic = if combination.is_error {
+            problems.error(check, place, message, combination.help)
+        } else {
+            problems.warn(check, place, message, combination.help)
+        };
+        diagnostic.error_number = combination.error;
+    }
 }
 
 /// The warning about an element or an attribute that works, but that Twilio advises against.
@@ -160,7 +207,7 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
     let mut nodes = element.content.iter();
     let has_text = nodes.any(|node| matches!(node, Node::Text(_)));
     if !has_text && children(element).all(|child| child.tag != main) {
-        let message = format!("`{}` reaches nobody", spec.tag);
+        let message = format!("`{}` reaches nobody", element.tag);
         let help = format!("write {{ {main} = \"…\" }} among its children");
         let number = spec.errors.first().copied();
         problems.twilio_error(number, &EMPTY_ELEMENT, span, message, help);
@@ -172,14 +219,14 @@ fn check_needed(
     problems: &mut Problems,
     element: &Element,
     span: &Range<usize>,
-    parent: &ElementSpec,
+    parent: ElementKind<'_>,
 ) {
     let attributes = element.spec.attributes.iter();
     for (name, spec) in attributes.filter(|(_, spec)| spec.required) {
         let can_do_without = spec.optional_in == Some(parent.tag)
             || spec.required_unless.is_some_and(|name| element.sets(name));
         if !can_do_without && !element.sets(name) {
-            let message = format!("`{}` has no `{name}`", element.spec.tag);
+            let message = format!("`{}` has no `{name}`", element.tag);
             let help = format!("write {name} = \"…\" in it");
             problems.twilio_error(12200, &MISSING_ATTRIBUTE, span, message, help);
         }
@@ -187,37 +234,62 @@ fn check_needed(
 }
 
 /// A voice speaks its own language; with another the verb may fail.
-fn check_voice(problems: &mut Problems, element: &Element, span: &Range<usize>) {
-    let (voice, language) = (literal(element, "voice"), literal(element, "language"));
-    let (Some(voice), Some(language)) = (voice, language) else {
+fn check_voice(reader: &mut Reader<'_>, written: &Written<'_>) {
+    let (voice, language) = (written.attribute("voice"), written.attribute("language"));
+    let (Some((voice, _)), Some((language, place))) = (voice, language) else {
         return;
     };
+    if written.element.spec.spoken_max.is_none()
+        || voice.spec.takes_anything
+        || language.spec.takes_anything
+    {
+        return;
+    }
+    if let (Some(voice), Some(language)) = (voice.value.literal(), language.value.literal()) {
+        if let Some((message, help)) = voice_mismatch(voice, language) {
+            reader.problems.warn(&VOICE_LANGUAGE, place, message, help);
+        }
+        return;
+    }
+    let [voice, language] = [voice, language].map(|one| Fixed::of(&one.value));
+    if let (Some(voice), Some(language)) = (voice, language) {
+        let span = place.clone();
+        reader.uses.voices.push(VoiceCells {
+            voice,
+            language,
+            span,
+        });
+    }
+}
+
+/// What is wrong with a voice and a language together, and what to do about it; `None` when nothing is known to be wrong.
+pub(super) fn voice_mismatch(voice: &str, language: &str) -> Option<(String, String)> {
     let languages = vocabulary::voice_languages(voice);
     let without_region = language.split('-').next().unwrap_or_default();
     let speaks = |known: &&str| {
         known.eq_ignore_ascii_case(language) || known.eq_ignore_ascii_case(without_region)
     };
-    if element.spec.spoken_max.is_some() && !languages.is_empty() && !languages.iter().any(speaks) {
+    let spoken = languages.first()?;
+    (!languages.iter().any(speaks)).then(|| {
         let message = format!("the voice \"{voice}\" does not speak \"{language}\"");
-        let spoken = languages[0];
         let help = format!("write language = \"{spoken}\", or choose another voice");
-        problems.warn(&VOICE_LANGUAGE, span, message, help);
-    }
+        (message, help)
+    })
 }
 
 fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>) {
-    let tag = element.spec.tag;
+    let tag = &element.tag;
     let mut too_many = |what: String, help: String, number: Option<u32>| {
         let message = format!("{what} in one `{tag}`");
         problems.twilio_error(number, &TOO_MANY, span, message, help);
     };
-    let children: Vec<&ElementSpec> = children(element).collect();
-    if let Some(child) = children.iter().find(|child| child.alone)
+    let children: Vec<&Element> = children(element).collect();
+    if let Some(child) = children.iter().find(|child| child.spec.alone)
         && children.len() > 1
     {
         let what = format!("`{}` and another noun", child.tag);
         let help = format!("a {tag} leads to one such place only");
-        return too_many(what, help, child.alone_error);
+        return too_many(what, help, child.spec.alone_error);
     }
     let most = element.spec.most_children;
     if most.is_some_and(|most| children.len() > most) {
@@ -226,19 +298,19 @@ fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>)
     }
     for (child, count, _) in over_limit(&children) {
         let what = format!("{count} `{}`", child.tag);
-        too_many(what, at_most(child.most), child.most_error);
+        too_many(what, at_most(child.spec.most), child.spec.most_error);
     }
 }
 
 /// The elements of which there are more than one place takes: each kind, how many there are, and the position of the
 /// first one too many.
-fn over_limit<'s>(specs: &[&'s ElementSpec]) -> Vec<(&'s ElementSpec, usize, usize)> {
+fn over_limit<'e>(elements: &[&'e Element]) -> Vec<(&'e Element, usize, usize)> {
     let mut over = Vec::new();
-    for (position, spec) in specs.iter().enumerate() {
-        let same = |specs: &[&ElementSpec]| specs.iter().filter(|s| s.tag == spec.tag).count();
-        let before = &specs[..position];
-        if spec.most.is_some_and(|most| same(before) == most) {
-            over.push((*spec, same(specs), position));
+    for (position, one) in elements.iter().enumerate() {
+        let same = |some: &[&Element]| some.iter().filter(|other| other.tag == one.tag).count();
+        let before = &elements[..position];
+        if one.spec.most.is_some_and(|most| same(before) == most) {
+            over.push((*one, same(elements), position));
         }
     }
     over
@@ -254,7 +326,7 @@ fn at_most(most: Option<usize>) -> String {
 /// A text that is too long whatever the request.
 fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>) {
     let spec = element.spec;
-    let tag = spec.tag;
+    let tag = &element.tag;
     let length: usize = element.content.iter().map(literal_length).sum();
     let Some(max) = spec.text_max(None) else {
         return;
@@ -290,29 +362,29 @@ fn literal_length(node: &Node) -> usize {
 }
 
 /// The rules that look at the order and the number of verbs.
-pub(super) fn check_flow(problems: &mut Problems, verbs: &[(Element, Range<usize>)]) {
-    for ((verb, _), (next, span)) in verbs.iter().zip(verbs.iter().skip(1)) {
-        check_order(problems, verb, next, span);
+pub(super) fn check_flow(problems: &mut Problems, verbs: &[Written<'_>]) {
+    for (verb, next) in verbs.iter().zip(verbs.iter().skip(1)) {
+        check_order(problems, &verb.element, next);
     }
     // A Pause before it only delays; whatever else comes first answers the call.
-    let is_pause = |(verb, _): &&(Element, _)| verb.spec.tag == "Pause";
+    let is_pause = |verb: &&Written<'_>| verb.element.tag == "Pause";
     let mut answering = verbs.iter().skip_while(is_pause).skip(1);
-    if let Some((_, span)) = answering.find(|(verb, _)| verb.spec.tag == "Reject") {
+    if let Some(reject) = answering.find(|verb| verb.element.tag == "Reject") {
         let help = "write Reject alone, or Hangup after what you say";
         let message = "the verb before `Reject` has answered the call already";
-        problems.warn(&LATE_REJECT, span, message, help);
+        problems.warn(&LATE_REJECT, &reject.name, message, help);
     }
-    let specs: Vec<&ElementSpec> = verbs.iter().map(|(verb, _)| verb.spec).collect();
-    for (spec, count, position) in over_limit(&specs) {
-        let message = format!("{count} `{}` in one reply", spec.tag);
-        let (place, help) = (&verbs[position].1, at_most(spec.most));
-        problems.twilio_error(spec.most_error, &TOO_MANY, place, message, help);
+    let elements: Vec<&Element> = verbs.iter().map(|verb| &verb.element).collect();
+    for (element, count, position) in over_limit(&elements) {
+        let message = format!("{count} `{}` in one reply", element.tag);
+        let (place, help) = (&verbs[position].name, at_most(element.spec.most));
+        problems.twilio_error(element.spec.most_error, &TOO_MANY, place, message, help);
     }
 }
 
 /// The rule that nothing may follow what ends the document.
-fn check_order(problems: &mut Problems, verb: &Element, next: &Element, span: &Range<usize>) {
-    let (tag, next) = (verb.spec.tag, next.spec.tag);
+fn check_order(problems: &mut Problems, verb: &Element, next: &Written<'_>) {
+    let (tag, span, next) = (&verb.tag, &next.name, &next.element.tag);
     let has_action = verb.sets(ACTION);
     let why = match verb.spec.ends {
         Some(Ending::Always) => format!("`{tag}` ends the document"),

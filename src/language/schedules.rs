@@ -13,11 +13,10 @@ use jiff::tz::TimeZone;
 use toml::de::{DeTable, DeValue};
 
 use self::spans::mended;
-use super::import::quoted;
 use super::names::Reader;
-use super::shape;
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::problems::{Problems, Value};
+use crate::table::remedy::Remedy;
 use crate::table::schedule::{Schedule, Span};
 use crate::twilio::characters::{first_odd, named, plain};
 
@@ -90,7 +89,6 @@ fn schedule(
     let before = problems.count();
     let table = problems.table(value, "a schedule")?;
     let section = format!("[schedule.{name}]");
-    problems.unknown_keys(table, &section, &shape::SCHEDULE.keys());
     let zone = zone(problems, table, &section, &place);
     let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
     let open = problems.required(table, "open", &section, place.clone(), help)?;
@@ -130,10 +128,10 @@ fn zone(
 ) -> Option<TimeZone> {
     let help = "write timezone = \"America/New_York\"";
     let value = problems.required(table, "timezone", section, place.clone(), help)?;
-    let name = problems.text(value, "the name of a time zone")?;
+    let name = problems.name(value, "the name of a time zone")?;
     let Ok(zone) = TimeZone::get(name) else {
         let message = format!("there is no time zone \"{name}\"");
-        return problems.refuse(&BAD_SCHEDULE, value.span(), message, zones::help(name));
+        return problems.refuse(&BAD_SCHEDULE, value.span(), message, zones::remedy(name));
     };
     if let Some((with, without)) = zones::instead_of_fixed(name) {
         let message = format!("the clocks of the zone \"{name}\" never change to summer time");
@@ -146,7 +144,9 @@ fn zone(
 /// The spans of a list, with their places. Reports those that another of them covers.
 fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<usize>)> {
     let help = "write an array: [\"Mon-Fri 09:00-17:30\"]";
-    let array = problems.array(value, "an array of spans", help);
+    let array = problems.array(value, "an array of spans", help, |item| {
+        item.is_str() || matches!(item, DeValue::Datetime(_))
+    });
     let mut spans: Vec<(Span, Range<usize>)> = Vec::new();
     for item in array.unwrap_or_default() {
         spans.extend(span(problems, item).map(|span| (span, item.span())));
@@ -164,7 +164,7 @@ fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<us
             let message = format!(
                 "this span changes nothing: the one in line {line}, column {column} covers it"
             );
-            problems.warn(&IDLE_SPAN, place, message, "take it out");
+            problems.warn(&IDLE_SPAN, place, message, "remove it");
         }
     }
     spans
@@ -172,7 +172,7 @@ fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<us
 
 /// The warning for a span that has passed.
 fn passed(problems: &Problems, place: Range<usize>) -> Diagnostic {
-    let help = "take it out, correct the year, or leave the year out for every year: \"12-25\"";
+    let help = "remove it, correct the year, or leave the year out for every year: \"12-25\"";
     let message = "this day has passed, so it changes nothing";
     let mut warnings = Problems::new(problems.file());
     warnings.warn(&IDLE_SPAN, place, message, help).clone()
@@ -188,10 +188,10 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
             let date = Date::new(date.year.try_into().ok()?, month, day);
             Some(Span::on(date.ok()?))
         });
-        let message = "this is no day of the calendar without hours";
+        let message = "this is not a date without hours";
         return span.or_else(|| problems.refuse(&BAD_SCHEDULE, item.span(), message, help));
     }
-    let text = problems.text(item, "a span")?;
+    let text = problems.name(item, "a span")?;
     match text.parse() {
         Ok(span) => Some(span),
         Err(error) => {
@@ -206,14 +206,11 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
                 }
                 _ => format!("\"{text}\" is not a span: {error}"),
             };
-            let Some(mended) = mended(text) else {
-                return problems.refuse(&BAD_SCHEDULE, item.span(), message, help);
+            let remedy = match mended(text) {
+                Some(mended) => Remedy::word(format!("write \"{mended}\""), mended),
+                None => help.into(),
             };
-            let help = format!("write \"{mended}\"");
-            problems
-                .error(&BAD_SCHEDULE, item.span(), message, help)
-                .replacement(quoted(&mended));
-            None
+            problems.refuse(&BAD_SCHEDULE, item.span(), message, remedy)
         }
     }
 }
@@ -232,10 +229,15 @@ pub(super) fn named_schedules(
     let problems = &mut *reader.problems;
     let mut schedules = Vec::new();
     for item in items {
-        let Some(name) = problems.text(item, "the name of a schedule") else {
+        let Some(name) = problems.name(item, "the name of a schedule") else {
             continue;
         };
-        if let Some(schedule) = known.get(name) {
+        if name.contains("{{") {
+            let message =
+                "a schedule is chosen when the table is read, so a template cannot name it";
+            let help = "write a route for each schedule, such as during = \"office\", with a condition on the column";
+            problems.error(&UNKNOWN_SCHEDULE, item.span(), message, help);
+        } else if let Some(schedule) = known.get(name) {
             reader.uses.schedules.insert(name.to_owned());
             schedules.extend(schedule.clone());
         } else {

@@ -7,11 +7,11 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use super::names::{Reader, Rule};
-use super::shape;
 use super::texts::{PARTICIPANT, Slot, template};
 use super::values::{BAD_NUMBER, NUMBER_HELP};
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, Value, integer, one_of};
+use crate::table::problems::{Problems, Value, integer};
+use crate::table::remedy::{Remedy, one_of};
 use crate::table::reply::template::{Field, Text};
 use crate::table::reply::{MODES, NewSession, UNIQUE_NAME_MAX_CHARACTERS};
 use crate::twilio::channel::Channel;
@@ -39,7 +39,6 @@ pub(super) fn new_session(
     let section = "`create_session`";
     let problems = &mut *reader.problems;
     let table = problems.table(value, "a table of a session's fields")?;
-    problems.unknown_keys(table, section, &shape::SESSION.keys());
     let help =
         "write participantIdentifier = \"+15005550006\": the real number of the second party";
     problems.required(table, PARTICIPANT, section, value.span(), help)?;
@@ -77,13 +76,14 @@ fn session_text(
     destination: Option<Destination>,
 ) -> Option<Text> {
     let value = table.get(field)?;
-    let raw = reader.problems.text(value, "a text")?;
+    let raw = reader.problems.text(value, "a string")?;
     let slot = Slot {
         element: "create_session",
         attribute: Some(field),
         destination,
         rule: destination.map(|_| Rule::Destination(Destination::Number)),
         dials: false,
+        takes_ssml: false,
         relays: false,
         span: value.span(),
     };
@@ -118,7 +118,7 @@ fn check_unique_name(problems: &mut Problems, name: &Text, span: Range<usize>) {
 
 fn mode(problems: &mut Problems, table: &DeTable<'_>) -> Option<&'static str> {
     let value = table.get("mode")?;
-    let text = problems.text(value, "a mode")?;
+    let text = problems.name(value, "a mode")?;
     let mode = MODES.into_iter().find(|mode| *mode == text);
     mode.or_else(|| {
         let message = format!("a session has no mode \"{text}\"");
@@ -129,11 +129,19 @@ fn mode(problems: &mut Problems, table: &DeTable<'_>) -> Option<&'static str> {
 fn ttl(problems: &mut Problems, table: &DeTable<'_>) -> Option<u32> {
     let value = table.get("ttl")?;
     let DeValue::Integer(number) = value.get_ref() else {
-        return problems.wrong_type(value, "a number of seconds", "write ttl = 3600");
+        let digits = value
+            .get_ref()
+            .as_str()
+            .filter(|text| text.parse::<u32>().is_ok());
+        let remedy = match digits {
+            Some(digits) => Remedy::write("ttl", digits),
+            None => "write ttl = 3600".into(),
+        };
+        return problems.wrong_type(value, "a number of seconds", remedy);
     };
     integer(number).or_else(|| {
-        let help = "write a number of seconds; 0 is for ever";
-        let message = format!("{} is no number of seconds", number.as_str());
+        let help = "write a number of seconds; 0 means that the session never ends";
+        let message = format!("{} is not a number of seconds", number.as_str());
         problems.refuse(&BAD_SESSION, value.span(), message, help)
     })
 }
@@ -141,10 +149,10 @@ fn ttl(problems: &mut Problems, table: &DeTable<'_>) -> Option<u32> {
 fn date_expiry(problems: &mut Problems, table: &DeTable<'_>) -> Option<String> {
     let value = table.get("dateExpiry")?;
     let help = "write dateExpiry = \"2026-12-31T23:00:00Z\"";
-    let text = problems.moment(value, "a moment", help)?;
+    let text = problems.moment(value, "a date and time", help)?;
     if text.parse::<jiff::Timestamp>().is_err() {
         let help = "write it in ISO 8601 with its offset: \"2026-12-31T23:00:00Z\"";
-        let message = format!("\"{text}\" is no moment in time");
+        let message = format!("\"{text}\" is not a date and time");
         problems.error(&BAD_SESSION, value.span(), message, help);
     }
     Some(text)

@@ -3,9 +3,14 @@
 //! The readers report a key that a section does not have by this, and the JSON Schema is written from it. What a
 //! condition or an element takes is described elsewhere: by the kinds of conditions and by the vocabulary.
 
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
 use crate::table::DEFAULT;
 use crate::table::guard::{LOOP_GUARD, MOST_RELAYS, MOST_REPLIES};
 use crate::table::intercept::{BLOCK, PASS};
+use crate::table::problems::{Problems, UNKNOWN_KEY};
+use crate::table::remedy::{NewText, did_you_mean, listed};
 use crate::table::reply::MODES;
 use crate::twilio::channel::Channel;
 
@@ -63,7 +68,7 @@ pub(super) enum KeyKind {
     RequestWith(&'static Section),
     /// Attributes by element.
     Defaults,
-    /// Names of attributes by element.
+    /// New attributes and elements by element.
     Extra,
 }
 
@@ -87,7 +92,111 @@ impl Section {
     pub(super) fn has(&self, name: &str) -> bool {
         self.keys.iter().any(|key| key.name == name)
     }
+
+    /// Reports every key of a table that this section does not have, and of the sections in it. A misspelt one gets the name
+    /// that is meant, so that it is read like any other and nothing else is said about it.
+    pub(super) fn correct(&self, problems: &mut Problems, table: &mut DeTable<'_>, what: &str) {
+        let unknown = table.keys().filter(|key| !self.has(key.get_ref()));
+        for key in unknown.cloned().collect::<Vec<_>>() {
+            let name = key.get_ref().as_ref();
+            let free = |known: &&str| {
+                let there = table.get(*known);
+                // Headers of the same name add up: [[route]].
+                let adds_up = |there: &DeValue<'_>| {
+                    what == THE_FILE && is_section(there) && is_section(table[name].get_ref())
+                };
+                there.is_none_or(|there| adds_up(there.get_ref()))
+            };
+            let known = self.keys();
+            let otherwise = format!("{what} has {}", listed(&known));
+            let remedy = did_you_mean('`', name, known.into_iter().filter(free), otherwise);
+            let message = format!("{what} has no key `{name}`");
+            if let Some(NewText::Word(meant)) = &remedy.text
+                && let Some(value) = table.remove(name)
+            {
+                if let Some(there) = table.get_mut(&**meant) {
+                    add(there.get_mut(), value.into_inner());
+                } else {
+                    table.insert(Spanned::new(key.span(), meant.clone().into()), value);
+                }
+            }
+            problems.error(&UNKNOWN_KEY, key.span(), message, remedy);
+        }
+        for key in self.keys {
+            if let Some(value) = table.get_mut(key.name) {
+                key.kind.correct(problems, value.get_mut(), key.name, what);
+            }
+        }
+    }
 }
+
+/// Adds what stands below another header of the same name.
+fn add<'i>(there: &mut DeValue<'i>, more: DeValue<'i>) {
+    match (there, more) {
+        (DeValue::Array(there), DeValue::Array(items)) => {
+            items.into_iter().for_each(|item| there.push(item));
+        }
+        (DeValue::Table(there), DeValue::Table(entries)) => there.extend(entries),
+        _ => {}
+    }
+}
+
+/// Whether a value is written below a header of its own.
+fn is_section(value: &DeValue<'_>) -> bool {
+    match value {
+        DeValue::Array(items) => items.iter().all(|item| item.get_ref().is_table()),
+        value => value.is_table(),
+    }
+}
+
+impl KeyKind {
+    /// [`Section::correct`] for the sections in the value of the key `name`, which stands in `parent`.
+    fn correct(&self, problems: &mut Problems, value: &mut DeValue<'_>, name: &str, parent: &str) {
+        match (self, value) {
+            (Self::Section(section), DeValue::Table(table)) => {
+                let is_top = parent == THE_FILE;
+                let what = if is_top {
+                    format!("[{name}]")
+                } else {
+                    format!("`{name}`")
+                };
+                section.correct(problems, table, &what);
+            }
+            (Self::Array(Self::Section(section)), DeValue::Array(items)) => {
+                let article = if name.starts_with(['a', 'e', 'i', 'o', 'u']) {
+                    "an"
+                } else {
+                    "a"
+                };
+                let what = format!("{article} {name}");
+                for item in items.iter_mut() {
+                    if let DeValue::Table(table) = item.get_mut() {
+                        section.correct(problems, table, &what);
+                    }
+                }
+            }
+            (Self::Map(Self::Section(section)), DeValue::Table(entries)) => {
+                for (key, value) in entries.iter_mut() {
+                    if let DeValue::Table(table) = value.get_mut() {
+                        section.correct(problems, table, &format!("[{name}.{}]", key.get_ref()));
+                    }
+                }
+            }
+            (Self::Extra, DeValue::Table(elements)) => {
+                for (key, value) in elements.iter_mut() {
+                    if let DeValue::Table(table) = value.get_mut() {
+                        let what = format!("[extra.{}]", key.get_ref());
+                        EXTRA_ELEMENT.correct(problems, table, &what);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The whole of a table, for a sentence.
+pub(super) const THE_FILE: &str = "the file";
 
 const fn key(name: &'static str, kind: KeyKind, help: &'static str) -> KeyShape {
     KeyShape {
@@ -126,7 +235,16 @@ pub(super) static FILE: Section = Section::of(&[
     key("intercept", KeyKind::Array(&KeyKind::Section(&INTERCEPT)),
         "Which interactions of Proxy sessions are blocked. The first that matches decides; without one the interaction passes."),
     key("extra", KeyKind::Extra,
-        "Attributes that Twilio has added since, by element: Dial = [\"newAttribute\"]. `check` accepts them; this schema cannot know them."),
+        "What Twilio has added since: attributes by element, Dial = [\"newAttribute\"], and whole elements, [extra.NewNoun]. `check` accepts any value there; this schema cannot know them."),
+]);
+
+/// `[extra.NAME]`
+#[rustfmt::skip]
+pub(super) static EXTRA_ELEMENT: Section = Section::of(&[
+    required("parents", KeyKind::Array(&KeyKind::Text), "The elements that it stands in; Response for a verb."),
+    key("attributes", KeyKind::Array(&KeyKind::Text), "The names of its attributes."),
+    key("children", KeyKind::Array(&KeyKind::Text), "The elements that may stand in it."),
+    key("text", KeyKind::Boolean, "Whether it may hold text."),
 ]);
 
 #[rustfmt::skip]

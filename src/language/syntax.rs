@@ -1,20 +1,26 @@
-//! A file that is not TOML: each mistake is reported once, and the rest of the file can still be read.
+//! A file that is not TOML: each mistake is reported once, and the rest of the file is read all the same.
 //!
-//! A quote or bracket that is not closed makes everything after it unreadable to a TOML parser. So the file is cut at
-//! the lines that begin a section, and whatever cannot be read in a part is blanked, byte for byte, so that everything
-//! else keeps its place.
+//! A mistake is mended, as far as that can be done without doubt, by trying what people mean: a repair is right when the
+//! file can be read beyond the line. Then everything else in the file is checked as if the mistake were not there. What
+//! cannot be mended is blanked, at most up to the next line that begins a section.
+
+mod repairs;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use toml::de::DeTable;
 
-use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
+use self::repairs::{Repair, repairs, words};
+use super::shape::{self, KeyKind};
+use crate::table::diagnostic::{Check, Diagnostic, File, Fix, Severity};
+use crate::table::visible::shown;
 
 pub(super) static TOML_SYNTAX: Check = Check::new(
     "toml-syntax",
-    "The file is not valid TOML here. The most common causes: a quote or a bracket that is not closed, a value without
-quotes, a section that is defined twice, single brackets where `[[route]]` needs two.",
+    "The file is not valid TOML here. The most common causes: a quote or a bracket that is not closed, a missing comma, a
+value without quotes, quotes or spaces that a word processor has replaced, a section that is defined twice, single
+brackets where `[[route]]` needs two.",
     r#"name = ride-ended     # name = "ride-ended""#,
 );
 
@@ -27,69 +33,379 @@ const MOST_PER_PART: usize = 20;
 /// Only the first mistake is looked for in a part that has more bytes, because each takes another reading of the part.
 const LARGE_PART: usize = 1 << 20;
 
-/// The text of a file that is not TOML with every mistake blanked, and the mistakes. The text ends where reading stopped.
-pub(super) fn readable(file: &Arc<File>) -> (String, Vec<Diagnostic>) {
-    let mut text = file.text.clone();
-    let mut found = Vec::new();
-    let starts = file.text.match_indices("\n[").map(|(at, _)| at + 1);
-    let mut start = 0;
-    for end in starts.chain([file.text.len()]) {
-        if found.len() >= MOST {
-            text.truncate(start);
-            break;
-        }
-        clean(file, &mut text, start..end, &mut found);
-        start = end;
-    }
-    // Mistakes that only the parts together show, such as two sections with one name.
-    let (_, errors) = DeTable::parse_recoverable(&text);
-    for error in errors {
-        let span = error.span().unwrap_or(0..0);
-        let is_here = |known: &Diagnostic| line(file, &known.span) == line(file, &span);
-        if !found.iter().any(is_here) && found.len() < MOST {
-            found.push(diagnostic(file, &error, span));
-        }
-    }
-    (text, found)
+/// No repair is tried in a part that has more bytes, because there are many to try.
+const LONGEST_REPAIRED: usize = 16 << 10;
+
+/// The most repairs in one line.
+const MOST_PER_LINE: usize = 8;
+
+/// What a TOML parser says of a key that is there twice.
+const DUPLICATE: &str = "duplicate key";
+
+/// A file that is not TOML, and the text that is read in its place.
+pub(super) struct Repaired {
+    /// The file of this name with every mistake repaired or blanked. It has the same lines.
+    pub file: Arc<File>,
+    original: Arc<File>,
+    origins: Origins,
+    /// What of the original is blanked.
+    blanked: Vec<Range<usize>>,
+    errors: Vec<Diagnostic>,
 }
 
-/// Reports the mistakes in a part, and blanks them.
-fn clean(file: &Arc<File>, text: &mut String, part: Range<usize>, found: &mut Vec<Diagnostic>) {
-    let is_large = part.len() > LARGE_PART;
-    let most = if is_large { 1 } else { MOST_PER_PART };
-    let mut last_line = None;
-    for _ in 0..most.min(MOST - found.len()) {
-        let Err(error) = DeTable::parse(&text[part.clone()]) else {
-            return;
-        };
-        let inner = error.span().unwrap_or(0..0);
-        let span = part.start + inner.start..part.start + inner.end;
-        let here = line(file, &span);
-        if last_line.is_some_and(|last| here <= last + 1) {
-            // Blanking the line before has not helped: what is open there runs on to the end of the part.
-            break;
-        }
-        found.push(diagnostic(file, &error, span.clone()));
-        if here == file.position(part.start).0 && file.text[part.start..].starts_with('[') {
-            // Without its first line it is not known to what the rest of the part belongs.
-            return blank(text, part);
-        }
-        last_line = Some(here);
-        let inside = span.start.min(part.end.saturating_sub(1));
-        blank(text, line_of(&file.text, inside));
+/// For each byte of a text, and for its end, the byte of the original that it stands for.
+struct Origins(Vec<usize>);
+
+impl Origins {
+    fn of(&self, span: &Range<usize>) -> Range<usize> {
+        let last = self.0.len() - 1;
+        self.0[span.start.min(last)]..self.0[span.end.min(last)]
     }
-    // The section's own line stays if it can be read: the lines below belong to it.
-    let header = line_of(&file.text, part.start);
-    let body = if DeTable::parse(&file.text[header.clone()]).is_ok() {
-        header.end..part.end
-    } else {
-        part
+
+    /// What stands in the place of these bytes now stands for the first of them.
+    fn replace(&mut self, old: Range<usize>, new: usize) {
+        let origin = self.0[old.start];
+        self.0.splice(old, std::iter::repeat_n(origin, new));
+    }
+}
+
+impl Repaired {
+    /// Puts what was found in the mended text into its place in the original, together with what is no TOML.
+    pub(super) fn restore(&self, found: &mut Vec<Diagnostic>) {
+        if !self.blanked.is_empty() {
+            // What is missing may stand in what could not be read; what is only misspelt does not.
+            found.retain(|diagnostic| !diagnostic.check.is_absence || diagnostic.fix.is_some());
+        }
+        let is_ours = |diagnostic: &&mut Diagnostic| Arc::ptr_eq(&diagnostic.file, &self.file);
+        for diagnostic in found.iter_mut().filter(is_ours) {
+            diagnostic.file = Arc::clone(&self.original);
+            diagnostic.span = self.origins.of(&diagnostic.span);
+            if let Some(fix) = &mut diagnostic.fix {
+                fix.span = self.origins.of(&fix.span);
+            }
+            // A change of what is blanked would write blanks.
+            let is_whole = |fix: &Fix| {
+                let mut blanked = self.blanked.iter();
+                !blanked.any(|lost| lost.start < fix.span.end && fix.span.start < lost.end)
+            };
+            diagnostic.fix = diagnostic.fix.take().filter(is_whole);
+        }
+        found.splice(0..0, self.errors.iter().cloned());
+    }
+}
+
+/// Repairs a file that is not TOML.
+pub(super) fn repaired(file: &Arc<File>) -> Repaired {
+    let mut repairing = Repairing {
+        file,
+        text: file.text.clone(),
+        origins: Origins((0..=file.text.len()).collect()),
+        blanked: Vec::new(),
+        errors: Vec::new(),
     };
-    blank(text, body);
+    repairing.add_brackets();
+    let mut start = 0;
+    while start < repairing.text.len() {
+        if repairing.errors.len() >= MOST {
+            let lost = start..repairing.text.len();
+            repairing.blanked.push(repairing.origins.of(&lost));
+            repairing.text.truncate(start);
+            break;
+        }
+        let next = repairing.text[start..].find("\n[");
+        let end = next.map_or(repairing.text.len(), |at| start + at + 1);
+        start = repairing.part(start..end);
+    }
+    repairing.add_duplicates();
+    Repaired {
+        file: File::new(file.name.clone(), repairing.text),
+        original: Arc::clone(file),
+        origins: repairing.origins,
+        blanked: repairing.blanked,
+        errors: repairing.errors,
+    }
 }
 
-fn line(file: &File, span: &Range<usize>) -> usize {
-    file.position(span.start).0
+struct Repairing<'f> {
+    file: &'f Arc<File>,
+    text: String,
+    origins: Origins,
+    blanked: Vec<Range<usize>>,
+    errors: Vec<Diagnostic>,
+}
+
+/// What a TOML parser says of a text first, and where; twice the same key is no matter of a part.
+fn first_error(text: &str) -> Option<(String, Range<usize>)> {
+    let (_, errors) = DeTable::parse_recoverable(text);
+    let errors = errors.iter().filter(|error| error.message() != DUPLICATE);
+    let places = errors.map(|error| (error.message(), error.span().unwrap_or(0..0)));
+    let (message, span) = places.min_by_key(|(_, span)| span.start)?;
+    Some((message.to_owned(), span))
+}
+
+impl Repairing<'_> {
+    /// Reports the mistakes in a part and mends or blanks them; returns where the part ends then.
+    fn part(&mut self, part: Range<usize>) -> usize {
+        let (start, mut end) = (part.start, part.end);
+        let is_large = part.len() > LARGE_PART;
+        let most = if is_large { 1 } else { MOST_PER_PART };
+        let mut last_line = None;
+        for _ in 0..most.min(MOST - self.errors.len()) {
+            let Some((said, span)) = first_error(&self.text[start..end]) else {
+                return end;
+            };
+            let repairs = if part.len() <= LONGEST_REPAIRED {
+                repaired_line(&self.text[start..end], span.start)
+            } else {
+                None
+            };
+            if let Some(repairs) = repairs {
+                for repair in repairs {
+                    end = end + repair.new.len() - repair.old.len();
+                    self.apply(start, repair);
+                }
+                continue;
+            }
+            let span = start + span.start..start + span.end;
+            let here = self.line(span.start);
+            if last_line.is_some_and(|last| here <= last + 1) {
+                // Blanking the line before has not helped: what is open there runs on to the end of the part.
+                break;
+            }
+            self.report(&span, words(&said), None);
+            if here == self.line(start) && self.text[start..].starts_with('[') {
+                // Without its first line it is not known to what the rest of the part belongs.
+                self.blank(start..end);
+                return end;
+            }
+            last_line = Some(here);
+            self.blank(line_of(&self.text, span.start.min(end.saturating_sub(1))));
+        }
+        // The section's own line stays if it can be read: the lines below belong to it.
+        let header = line_of(&self.text, start);
+        let is_good = DeTable::parse(&self.text[header.clone()]).is_ok();
+        self.blank(if is_good {
+            header.end.min(end)..end
+        } else {
+            start..end
+        });
+        end
+    }
+
+    /// The line of a byte, from 1.
+    fn line(&self, at: usize) -> usize {
+        self.file.position(self.origins.of(&(at..at)).start).0
+    }
+
+    /// Makes a repair of the part that begins at `start`, and reports what it mends.
+    fn apply(&mut self, start: usize, repair: Repair) {
+        let in_text = |range: &Range<usize>| start + range.start..start + range.end;
+        let old = in_text(&repair.old);
+        let span = self.origins.of(&old);
+        // Within what an earlier repair has written there is nothing to change in the file.
+        let is_old = old.start == 0 || self.origins.0[old.start - 1] < span.start;
+        let fix = is_old.then(|| Fix {
+            span,
+            text: repair.new.clone(),
+        });
+        let words = (repair.message, repair.help);
+        self.report(&in_text(&repair.place), words, fix);
+        self.origins.replace(old.clone(), repair.new.len());
+        self.text.replace_range(old, &repair.new);
+    }
+
+    /// Reports a mistake at a place of the text as it is now.
+    fn report(&mut self, place: &Range<usize>, words: (String, String), fix: Option<Fix>) {
+        let span = self.origins.of(place);
+        let (message, help) = words;
+        self.errors.push(Diagnostic {
+            check: &TOML_SYNTAX,
+            severity: Severity::Error,
+            file: Arc::clone(self.file),
+            // A place that a parser names may lie inside a character.
+            span: self.file.boundary(span.start)..self.file.boundary(span.end),
+            message: shown(&message),
+            help: shown(&help),
+            error_number: None,
+            fix,
+            more: 0,
+        });
+    }
+
+    /// Puts blanks in the place of some bytes, but for line feeds.
+    fn blank(&mut self, range: Range<usize>) {
+        self.blanked.push(self.origins.of(&range));
+        let bytes = self.text.as_bytes()[range.clone()].iter();
+        let blanks = bytes.map(|byte| if *byte == b'\n' { '\n' } else { ' ' });
+        let blanks: String = blanks.collect();
+        self.text.replace_range(range, &blanks);
+    }
+
+    /// Reports what only the parts together show: keys and sections that are there twice.
+    fn add_duplicates(&mut self) {
+        let (_, errors) = DeTable::parse_recoverable(&self.text);
+        let errors: Vec<_> = errors
+            .iter()
+            .map(|error| (error.message().to_owned(), error.span().unwrap_or(0..0)))
+            .collect();
+        let mut repeated = 0..0;
+        for (said, span) in errors {
+            if repeated.contains(&span.start) {
+                // It stands in a section that is there twice.
+                continue;
+            }
+            let line = self.text[line_of(&self.text, span.start)].trim_start();
+            if said == DUPLICATE && line.starts_with('[') {
+                let next = self.text[span.start..].find("\n[");
+                repeated = span.end..next.map_or(self.text.len(), |at| span.start + at);
+            }
+            let line = self.line(span.start);
+            let is_here = |known: &Diagnostic| self.file.position(known.span.start).0 == line;
+            if self.errors.len() >= MOST || self.errors.iter().any(is_here) {
+                continue;
+            }
+            if said == DUPLICATE {
+                self.add_duplicate(&span);
+            } else {
+                self.report(&span, words(&said), None);
+            }
+        }
+    }
+
+    fn add_duplicate(&mut self, key: &Range<usize>) {
+        let line = line_of(&self.text, key.start);
+        let line = line.start + usize::from(self.text[line.clone()].starts_with('\n'))..line.end;
+        let (before, name) = (&self.text[..line.start], &self.text[key.clone()]);
+        let written = |line: &str| {
+            let code = line.split('#').next().unwrap_or_default();
+            code.trim().to_owned()
+        };
+        let header = written(&self.text[line.clone()]);
+        let plain = header.trim_matches(['[', ']']);
+        if !header.starts_with('[') {
+            let is_key = |line: &str| {
+                let rest = line.trim_start().strip_prefix(name);
+                rest.is_some_and(|rest| rest.trim_start().starts_with('='))
+            };
+            let section = before.rfind("\n[").map_or(0, |at| at + 1);
+            let first = before[section..].lines().position(is_key);
+            let message = match first.filter(|_| is_key(&self.text[line])) {
+                Some(first) => {
+                    format!(
+                        "`{name}` is already set in line {}",
+                        self.line(section) + first
+                    )
+                }
+                None => format!("`{name}` is set twice in this table"),
+            };
+            let help = "remove one of the two".to_owned();
+            return self.report(key, (message, help), None);
+        }
+        let is_same = |line: &str| written(line).trim_matches(['[', ']']) == plain;
+        let message = match before.lines().position(is_same) {
+            Some(first) => format!("{header} is already there, in line {}", first + 1),
+            None => format!("`{name}` is already there"),
+        };
+        let help = "merge the two sections, or remove one".to_owned();
+        self.report(key, (message, help), None);
+    }
+
+    /// Reports and repairs the headers of sections that may come again, such as `[route]` for `[[route]]`, where a section
+    /// does come again.
+    fn add_brackets(&mut self) {
+        for key in shape::FILE.keys {
+            let (single, double) = (format!("[{}]", key.name), format!("[[{}]]", key.name));
+            let is_header = |line: &str, header: &str| {
+                let rest = line.trim_start().strip_prefix(header).map(str::trim_start);
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('#'))
+            };
+            let mut lines = self.text.lines();
+            let headers = lines.clone().filter(|line| is_header(line, &single));
+            let repeats = headers.count() > 1 || lines.any(|line| is_header(line, &double));
+            if !may_repeat(key.name) || !repeats {
+                continue;
+            }
+            let mut start = 0;
+            while start < self.text.len() && self.errors.len() < MOST {
+                let end = self.text[start..]
+                    .find('\n')
+                    .map_or(self.text.len(), |at| start + at + 1);
+                let line = &self.text[start..end];
+                let at = start + line.len() - line.trim_start().len();
+                if is_header(line, &single) {
+                    let old = at..at + single.len();
+                    let repair = Repair {
+                        old: old.clone(),
+                        new: double.clone(),
+                        place: old,
+                        message: format!("{single} can come only once"),
+                        help: format!("write {double}, with two brackets, above each {}", key.name),
+                        closes_line: false,
+                    };
+                    self.apply(0, repair);
+                    start = end + double.len() - single.len();
+                } else {
+                    start = end;
+                }
+            }
+        }
+    }
+}
+
+/// Whether the file may have several sections of this name, each below two brackets.
+fn may_repeat(name: &str) -> bool {
+    let mut keys = shape::FILE.keys.iter();
+    let key = keys.find(|key| key.name == name);
+    key.is_some_and(|key| matches!(key.kind, KeyKind::Array(KeyKind::Section(_))))
+}
+
+/// The repairs after which a part can be read beyond the line with the mistake at `at`; each is in the text after those
+/// before it. `None` when some of the line cannot be mended.
+fn repaired_line(part: &str, at: usize) -> Option<Vec<Repair>> {
+    let mut text = part.to_owned();
+    let mut at = at;
+    let mut made: Vec<Repair> = Vec::new();
+    // Measured from the end, where nothing is changed.
+    let beyond = part.len() - line_of(part, at).end;
+    while made.len() < MOST_PER_LINE {
+        let mut best: Option<(usize, Repair)> = None;
+        let at_character = (0..=at).rev().find(|at| text.is_char_boundary(*at));
+        for repair in repairs(&text, at_character.unwrap_or(0)) {
+            let mut new = text.clone();
+            new.replace_range(repair.old.clone(), &repair.new);
+            let next = first_error(&new).map(|(_, span)| span.start);
+            let left = next.map_or(0, |next| new.len() - next + 1);
+            let most = best.as_ref().map_or(usize::MAX, |(most, _)| *most);
+            if left < most && next.is_none_or(|next| is_beyond(&new, next, at, &repair)) {
+                best = Some((left, repair));
+            }
+        }
+        let (left, repair) = best?;
+        text.replace_range(repair.old.clone(), &repair.new);
+        made.push(repair);
+        if left <= beyond {
+            return Some(made);
+        }
+        at = text.len() + 1 - left;
+    }
+    None
+}
+
+/// Whether a repair of the mistake at `at` has led on, if the next mistake is at `next` in the new text.
+fn is_beyond(new: &str, next: usize, at: usize, repair: &Repair) -> bool {
+    let added = repair.old.start..repair.old.start + repair.new.len();
+    let old = if repair.old.end <= at {
+        // The mistake is where it was, but for what is added and removed before it.
+        at + added.len() - repair.old.len()
+    } else if repair.old.start > at {
+        at
+    } else {
+        added.end.saturating_sub(1)
+    };
+    let between = new.get(added.end..next).unwrap_or_default();
+    let lines = between.matches('\n').count();
+    // A quote that is closed at the end of the line may have been meant to be closed in the next.
+    next > old && !(repair.closes_line && lines == 1)
 }
 
 /// The bytes of the line that a byte is in, from the line feed before it to the one behind it.
@@ -103,92 +419,143 @@ fn line_of(text: &str, byte: usize) -> Range<usize> {
     start.unwrap_or(0)..length.map_or(bytes.len(), |length| byte + length)
 }
 
-/// Puts blanks in the place of some bytes. The first and the last may be line feeds that end a line, so they become one.
-fn blank(text: &mut String, range: Range<usize>) {
-    let blanks = match range.len() {
-        0 | 1 => "\n".repeat(range.len()),
-        length => format!("\n{}\n", " ".repeat(length - 2)),
-    };
-    text.replace_range(range, &blanks);
-}
-
-fn diagnostic(file: &Arc<File>, error: &toml::de::Error, span: Range<usize>) -> Diagnostic {
-    let message = error.message().replace('\n', ", ");
-    let line = &file.text[line_of(&file.text, span.start)];
-    let help = if line.contains(['“', '”', '‘', '’']) {
-        "write straight quotes: \"…\""
-    } else if message.contains("no value") || message.contains("keys cannot be empty") {
-        "write NAME = VALUE"
-    } else if message.contains("quoted") || message.contains("float") {
-        "write a value behind the `=`; a text stands in quotes"
-    } else if message.contains("escape") {
-        "write it in single quotes, where a backslash is only a backslash: '\\d'"
-    } else if message.contains("duplicate key") {
-        "write each key once; a section that may come again has two brackets: [[route]]"
-    } else if message.contains("inline table")
-        || message.contains("array")
-        || message.contains("bracket")
-    {
-        "look for a bracket, a brace or a quote that is not closed"
-    } else if line.matches('"').count() % 2 == 1 || line.matches('\'').count() % 2 == 1 {
-        "look for a quote that is not closed"
-    } else {
-        "see https://toml.io/en/v1.0.0 for how TOML is written"
-    };
-    Diagnostic {
-        check: &TOML_SYNTAX,
-        severity: Severity::Error,
-        file: Arc::clone(file),
-        span,
-        message,
-        help: help.to_owned(),
-        error_number: None,
-        fix: None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn lines_of_errors(text: &str) -> Vec<usize> {
+    /// The lines of the mistakes, and the text that can be read, which has as many lines.
+    fn repaired_text(text: &str) -> (Vec<usize>, String) {
         let file = File::new("x", text);
-        let (readable, found) = readable(&file);
-        assert_eq!(readable.len(), text.len());
-        assert!(DeTable::parse(&readable).is_ok(), "{readable}");
-        found
-            .iter()
-            .map(|diagnostic| line(&file, &diagnostic.span))
-            .collect()
+        let Repaired {
+            file: new, errors, ..
+        } = repaired(&file);
+        let (_, left) = DeTable::parse_recoverable(&new.text);
+        assert!(
+            left.iter().all(|error| error.message() == DUPLICATE),
+            "{text}{}",
+            new.text
+        );
+        assert_eq!(new.text.matches('\n').count(), text.matches('\n').count());
+        let places = errors.iter().map(|error| file.position(error.span.start).0);
+        (places.collect(), new.text.clone())
     }
 
     #[test]
     fn each_mistake_is_reported_once_and_the_rest_can_be_read() {
-        assert_eq!(lines_of_errors("a = 1\n[b]\nc = 2\n"), [0_usize; 0]);
-        assert_eq!(
-            lines_of_errors("a = \n[b]\nc = \"x\nd = 1\n[e]\nf = 1\n"),
-            [1, 3]
-        );
-        assert_eq!(
-            lines_of_errors("[[r]]\nv = [ { S = \"x }, ]\nw = [\n 1,\n]\n[[r]]\nv = 1\n").len(),
-            1
-        );
-        assert_eq!(lines_of_errors("[[r]]\nname \"x\"\n\n\nv = \n").len(), 2);
+        for (text, lines) in [
+            ("a = 1\n[b]\nc = 2\n", &[] as &[usize]),
+            ("a = \n[b]\nc = \"x\nd = 1\n[e]\nf = 1\n", &[1, 3]),
+            (
+                "[[r]]\nv = [ { S = \"x }, ]\nw = [\n 1,\n]\n[[r]]\nv = 1\n",
+                &[2],
+            ),
+            ("[[r]]\nname \"x\"\n\n\nv = \n", &[2, 5]),
+            (
+                "[[r]]\na = [\n  { b = 1 }\n  { c = 2 }\n  { d = 3 }\n]\n",
+                &[3, 4],
+            ),
+            (
+                "[[r]]\na = [ \"1\" \"2\" \"3\" ]\nb = x y z\nc = 1\nc = 2\n",
+                &[2, 2, 3, 5],
+            ),
+        ] {
+            assert_eq!(repaired_text(text).0, lines, "{text}");
+        }
     }
 
     #[test]
-    fn the_help_says_what_to_look_for() {
-        for (text, help) in [
-            ("a = 'x", "look for a quote that is not closed"),
-            ("a = \"x", "look for a quote that is not closed"),
+    fn what_is_mended_is_what_was_meant() {
+        for (text, meant) in [
+            ("a\u{a0}= \"x\"", "a = \"x\""),
+            ("\u{a0}\u{a0}a = \"x\"\u{200b}", " a = \"x\""),
+            ("a = “x”", "a = \"x\""),
+            ("a = \"x”", "a = \"x\""),
+            ("a = ‘x’", "a = \"x\""),
             (
-                "a = 'x' 'y'",
-                "see https://toml.io/en/v1.0.0 for how TOML is written",
+                "a = [ { b = \"“c”\" }, { d = “e” } ]",
+                "a = [ { b = \"“c”\" }, { d = \"e\" } ]",
             ),
+            ("a = −1", "a = -1"),
+            ("v = [ { Hangup } ]", "v = [ { Hangup = \"\" } ]"),
+            (
+                "v = [ { Pause, length = 2 } ]",
+                "v = [ { Pause = \"\", length = 2 } ]",
+            ),
+            ("v = [ Hangup ]", "v = [ { Hangup = \"\" } ]"),
+            ("v = [ Say = \"x\" ]", "v = [ { Say = \"x\" } ]"),
+            ("v = { Say = \"x\" } ]", "v = [ { Say = \"x\" } ]"),
+            (
+                "v = [ { Say = \"a\" } { Say = \"b\" voice = \"c\" } ]",
+                "v = [ { Say = \"a\" }, { Say = \"b\", voice = \"c\" } ]",
+            ),
+            (
+                "v = [ { Say = \"a\" } # b\n { Say = \"c\" } ]",
+                "v = [ { Say = \"a\" }, # b\n { Say = \"c\" } ]",
+            ),
+            (
+                "v = [ { Say = \"a\" },, { Say = \"b\" } ]",
+                "v = [ { Say = \"a\" }, { Say = \"b\" } ]",
+            ),
+            (
+                "v = [ { Say = \"Hello. }, { Hangup = \"\" } ]",
+                "v = [ { Say = \"Hello.\" }, { Hangup = \"\" } ]",
+            ),
+            (
+                "v = [ { Say = \"Hello.\" \n\nb = 1",
+                "v = [ { Say = \"Hello.\" } ] \n\nb = 1",
+            ),
+            (
+                "v = [ { Say = \"Hello.\"  ]",
+                "v = [ { Say = \"Hello.\" }  ]",
+            ),
+            (
+                "v = [\n { Say = \"Hello.\" },\n\nb = 1",
+                "v = [\n { Say = \"Hello.\" }, ]\n\nb = 1",
+            ),
+            ("a \"x\"", "a = \"x\""),
+            ("a: \"x\"", "a = \"x\""),
+            ("a => [ 1 ]", "a = [ 1 ]"),
+            ("a == 1", "a = 1"),
+            ("a = { \"b\": \"c\" }", "a = { \"b\" = \"c\" }"),
+            ("a = ride-ended # b", "a = \"ride-ended\" # b"),
+            ("a = two words", "a = \"two words\""),
+            ("a = { b = +1-500-555 }", "a = { b = \"+1-500-555\" }"),
+            ("a = 01", "a = \"01\""),
+            ("a = { b = * }", "a = { b = \"*\" }"),
+            ("a = [ x, \"y\" ]", "a = [ \"x\", \"y\" ]"),
+            ("a = { b = \"\\d{7}\" }", "a = { b = '\\d{7}' }"),
+            ("a = True", "a = true"),
+            ("a = \"x\nb = 1", "a = \"x\"\nb = 1"),
+            ("a = 'x\nb = 1", "a = 'x'\nb = 1"),
+            ("a = x\"", "a = \"x\""),
+            ("a = 'it's'", "a = \"it's\""),
+            ("a = \"x\",\nb = 1;", "a = \"x\"\nb = 1"),
+            ("// x\na = 1", "# x\na = 1"),
+            ("[[a]\nb = 1", "[[a]]\nb = 1"),
+            ("[a\nb = 1", "[a]\nb = 1"),
+            ("a = \"x\u{1b}y\"", "a = \"xy\""),
         ] {
-            let file = File::new("x", text);
-            let (_, found) = readable(&file);
-            assert_eq!(found[0].help, help, "{text}: {}", found[0].message);
+            assert_eq!(repaired_text(text).1, meant, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_told_is_not_mended() {
+        for text in [
+            "a =",
+            "a = { b }",
+            "say hello world",
+            "a = [ { b = \"One\nTwo\" } ]\nc = 1",
+            "{ \"a\" }",
+            "a = 1\rb = 2\r",
+        ] {
+            let repaired = repaired(&File::new("x", text));
+            assert!(!repaired.errors.is_empty(), "{text}");
+            assert!(
+                repaired.errors.iter().all(|error| error.fix.is_none()),
+                "{text}{:?}",
+                repaired.errors
+            );
         }
     }
 }

@@ -14,7 +14,9 @@ use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::dialogue::{Conversation, Sent, Stuck};
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, PASS};
-use crate::table::problems::{DUPLICATE_NAME, Key, Problems, Value, did_you_mean, entries};
+use crate::table::problems::{DUPLICATE_NAME, Key, Problems, Value, entries};
+use crate::table::reason::reason;
+use crate::table::remedy::{did_you_mean, one_of};
 use crate::table::schedule::parse_moment;
 use crate::table::when::{Mismatch, When};
 use crate::table::{DEFAULT, Miss, Table, twiml};
@@ -31,8 +33,9 @@ does not exist. Write a moment with its time zone or offset.",
 pub(super) static FAILED_TEST: Check = Check::new(
     "failed-test",
     "A `[[test]]` whose request does not get the answer that it expects, or with a step to which the answer before it does
-not lead. It keeps an edit from going live, but not the service from starting. `explain` with the same request shows why,
-`call` lets you walk through the steps; then correct the table or the test.",
+not lead. It keeps an edit from going live, but not the service from starting. The message says why the expected route does
+not answer, `explain --test NAME` shows every verdict, and `call` lets you walk through the steps; then correct the table or
+the test.",
     r#"request = { Called = "+15005550006" }
 expect = "ride-ended""#,
 );
@@ -49,22 +52,33 @@ const NOON: Timestamp = Timestamp::constant(1_767_268_800, 0);
 
 const WRITE_AT: &str = "write at = \"2026-12-24T12:00[America/New_York]\"";
 
-/// A test that was run: when, and its requests up to the first that did not get what is expected.
+/// A `[[test]]` that was run.
 #[derive(Debug)]
-pub(super) struct RanTest {
+pub struct RanTest {
+    /// Its name.
+    pub name: String,
+    /// When its requests come.
     pub now: Timestamp,
+    /// Its requests, up to the first that did not get what is expected; never none.
     pub requests: Vec<RanRequest>,
+    /// Whether all of them were sent and got what is expected.
+    pub has_passed: bool,
 }
 
 /// A request of a test, and which route answered it, or which intercept decided.
 #[derive(Debug)]
-pub(super) struct RanRequest {
+pub struct RanRequest {
+    /// The request, with the fields that the test leaves out.
     pub sent: Sent,
+    /// What must answer: the name of a route, `default` or `loop-guard`; of an intercept `block` or `pass`.
+    pub expect: String,
+    /// The route that answered, or the intercept that decided.
     pub decided_by: String,
 }
 
 /// One `[[test]]`, read.
 struct TableTest<'t> {
+    name: &'t str,
     first: Sent,
     at: Option<Timestamp>,
     expected: Expected<'t>,
@@ -114,7 +128,6 @@ fn test_case<'v>(
     whole: &Value<'_>,
     taken: &mut BTreeSet<&'v str>,
 ) -> Option<TableTest<'v>> {
-    problems.unknown_keys(test, "a test", &shape::TEST.keys());
     let help = "write name = \"…\": it says which test has failed";
     let name = problems.required(test, "name", "a test", whole.span(), help)?;
     let place = name.span();
@@ -147,6 +160,7 @@ fn test_case<'v>(
         return None;
     }
     Some(TableTest {
+        name: text,
         first: Sent {
             body: sample::filled(&given, channel, webhook),
             query: step.iter().map(|step| ("step", *step)).collect(),
@@ -208,7 +222,8 @@ fn expected<'v>(
     let expect = problems.required(table, "expect", what, place, help)?;
     let outcome = outcome(names, problems, expect, webhook)?;
     let contains = table.get("contains");
-    let contains = contains.and_then(|value| Some((problems.text(value, "a text")?, value.span())));
+    let contains =
+        contains.and_then(|value| Some((problems.text(value, "a string")?, value.span())));
     Some(Expected {
         outcome,
         place: expect.span(),
@@ -223,15 +238,15 @@ fn outcome<'v>(
     value: &'v Value<'_>,
     webhook: Webhook,
 ) -> Option<&'v str> {
-    let (message, help) = if webhook == Webhook::Intercept {
-        let expect = problems.text(value, "\"block\" or \"pass\"")?;
+    let (message, remedy) = if webhook == Webhook::Intercept {
+        let expect = problems.name(value, "\"block\" or \"pass\"")?;
         if [BLOCK, PASS].contains(&expect) {
             return Some(expect);
         }
         let message = format!("no intercept does \"{expect}\"");
-        (message, "write \"block\" or \"pass\"".to_owned())
+        (message, one_of(expect, &[BLOCK, PASS]))
     } else {
-        let expect = problems.text(value, "the name of a route")?;
+        let expect = problems.name(value, "the name of a route")?;
         if names.routes.contains_key(expect) || [DEFAULT, LOOP_GUARD].contains(&expect) {
             return Some(expect);
         }
@@ -242,10 +257,11 @@ fn outcome<'v>(
             _ => "name a route, or write \"default\" or \"loop-guard\"",
         };
         let known = routes.iter().map(|(name, _)| name.as_str());
-        let help = did_you_mean('"', expect, known, otherwise);
-        (format!("there is no route \"{expect}\""), help)
+        let known = known.chain([DEFAULT, LOOP_GUARD]);
+        let remedy = did_you_mean('"', expect, known, otherwise);
+        (format!("there is no route \"{expect}\""), remedy)
     };
-    problems.refuse(&BAD_TEST, value.span(), message, help)
+    problems.refuse(&BAD_TEST, value.span(), message, remedy)
 }
 
 fn test_request(
@@ -273,11 +289,13 @@ fn test_fields<'v>(
     fields: impl IntoIterator<Item = (&'v Key<'v>, &'v Value<'v>)>,
     is_intercept: bool,
 ) -> Option<Form> {
+    let fields: Vec<_> = fields.into_iter().collect();
+    let is_there = |name: &str| fields.iter().any(|(key, _)| key.get_ref() == name);
     let mut pairs = Vec::new();
-    for (key, value) in fields {
+    for (key, value) in &fields {
         let name = key.get_ref().as_ref();
-        names.check_matched_parameter(problems, name, &key.span(), is_intercept);
-        let text = problems.text(value, "a text")?;
+        names.check_matched_parameter(problems, (name, &key.span()), is_there, is_intercept);
+        let text = problems.text(value, "a string")?;
         check_request(names, problems, name, text, value.span());
         pairs.push((name.to_owned(), text.to_owned()));
     }
@@ -285,11 +303,11 @@ fn test_fields<'v>(
 }
 
 fn test_channel(problems: &mut Problems, value: &Value<'_>) -> Option<Channel> {
-    let text = problems.text(value, "\"voice\" or \"message\"")?;
+    let text = problems.name(value, "\"voice\" or \"message\"")?;
     Channel::from_name(text).or_else(|| {
         let message = format!("there is no channel \"{text}\"");
-        let help = "write \"voice\" or \"message\"";
-        problems.refuse(&BAD_TEST, value.span(), message, help)
+        let channels = Channel::ALL.map(Channel::as_str);
+        problems.refuse(&BAD_TEST, value.span(), message, one_of(text, &channels))
     })
 }
 
@@ -297,21 +315,21 @@ fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> 
     let Some(value) = test.get("webhook") else {
         return Some(Webhook::OutOfSession);
     };
-    let text = problems.text(value, "the name of a webhook")?;
+    let text = problems.name(value, "the name of a webhook")?;
     let webhook = Webhook::from_name(text)
         .filter(|webhook| webhook.wants_document() || *webhook == Webhook::Intercept);
     webhook.or_else(|| {
         let message = format!("a test cannot ask a webhook \"{text}\"");
-        let help = "write \"out-of-session\", \"webhook\" or \"intercept\"";
-        problems.refuse(&BAD_TEST, value.span(), message, help)
+        let webhooks = ["out-of-session", "webhook", "intercept"];
+        problems.refuse(&BAD_TEST, value.span(), message, one_of(text, &webhooks))
     })
 }
 
 fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> {
-    let text = problems.moment(value, "a moment", WRITE_AT)?;
+    let text = problems.moment(value, "a date and time", WRITE_AT)?;
     parse_moment(&text).or_else(|| {
         let help = "write it with its zone or offset: \"2026-12-24T12:00[America/New_York]\"";
-        let message = format!("\"{text}\" is no moment in time");
+        let message = format!("\"{text}\" is not a date and time");
         problems.refuse(&BAD_TEST, value.span(), message, help)
     })
 }
@@ -324,6 +342,7 @@ fn run_test(
     table: &Table,
 ) -> RanTest {
     let now = test.at.unwrap_or(NOON);
+    let count = failures.count();
     let requests = if test.first.webhook == Webhook::Intercept {
         vec![run_interception(failures, &test, table, now)]
     } else {
@@ -341,7 +360,12 @@ fn run_test(
         let message = "this test's answer depends on the hour";
         problems.warn(&TEST_NEEDS_TIME, test.place, message, WRITE_AT);
     }
-    RanTest { now, requests }
+    RanTest {
+        name: test.name.to_owned(),
+        now,
+        requests,
+        has_passed: failures.count() == count,
+    }
 }
 
 /// Runs a test of the intercepts, and tells which of them decides.
@@ -366,11 +390,18 @@ fn run_interception(
     };
     let Expected { outcome, place, .. } = &test.expected;
     if what != *outcome {
-        let message = format!("{by}, not \"{outcome}\"");
-        let help = "`explain --webhook intercept` with this request shows why";
-        failures.error(&FAILED_TEST, place, message, help);
+        let mut verdicts = table.intercept_verdicts(&request, now);
+        let why = verdicts.find_map(|(intercept, miss)| {
+            let miss = miss.filter(|_| intercept.outcome() == *outcome)?;
+            let reason = reason(&Miss::When(miss), &intercept.when, &request, now);
+            let name = &intercept.name;
+            Some(format!("; \"{name}\" does not match, because {reason}"))
+        });
+        let message = format!("{by}, not \"{outcome}\"{}", why.unwrap_or_default());
+        failures.error(&FAILED_TEST, place, message, all_verdicts(test));
     }
     RanRequest {
+        expect: (*outcome).to_owned(),
         decided_by: decided_by.to_owned(),
         sent,
     }
@@ -392,8 +423,23 @@ fn run_dialogue(
     let mut which = String::new();
     while let Some((sent, expected)) = next.take() {
         let answer = conversation.ask(sent.clone());
-        let is_right = check_answer(failures, &sent.body, &answer, expected, &which);
+        let is_right = if answer.route == expected.outcome {
+            check_document(failures, &answer, expected, &which)
+        } else {
+            let request = Request::new(sent.webhook, &sent.body, &sent.query);
+            let why = why_not(expected.outcome, &answer, table, &request, now);
+            let mut help = all_verdicts(test);
+            if !["Caller", "From"]
+                .iter()
+                .any(|name| sent.body.first(name).is_some())
+            {
+                help += "; without a Caller the caller counts as withheld";
+            }
+            failures.error(&FAILED_TEST, &expected.place, which.clone() + &why, help);
+            false
+        };
         requests.push(RanRequest {
+            expect: expected.outcome.to_owned(),
             decided_by: answer.route.to_owned(),
             sent,
         });
@@ -442,37 +488,50 @@ fn explained(stuck: &Stuck, route: &str) -> (String, String) {
     }
 }
 
-/// Whether an answer is what is expected. When it is not, why is added to the failures.
-fn check_answer(
+/// How to see more of a test that has failed.
+fn all_verdicts(test: &TableTest<'_>) -> String {
+    format!("`explain --test {:?}` shows every verdict", test.name)
+}
+
+/// Why a request gets this answer and not that of the route which a test expects.
+fn why_not(
+    expected: &str,
+    answer: &Answer<'_>,
+    table: &Table,
+    request: &Request<'_>,
+    now: Timestamp,
+) -> String {
+    let route = answer.route;
+    if let Some((route, error)) = &answer.failure {
+        return format!("\"{route}\" cannot be written ({error}), so \"default\" answers");
+    }
+    let mut verdicts = table.verdicts(request, now);
+    let wanted = verdicts.find(|(route, _)| *route.name == *expected);
+    let why = match (answer.guarded, wanted) {
+        (Some(verdict), _) => verdict.to_string(),
+        (None, Some((wanted, Some(miss)))) => reason(&miss, &wanted.when, request, now),
+        (None, Some((_, None))) => format!("both match, and \"{route}\" comes first"),
+        (None, None) if expected == DEFAULT => format!("\"{route}\" matches"),
+        (None, None) => return format!("\"{route}\" answers, not \"{expected}\""),
+    };
+    format!("\"{route}\" answers, not \"{expected}\", because {why}")
+}
+
+/// Whether the document of the expected route has the text that a test wants. When it has not, that is added to the
+/// failures.
+fn check_document(
     failures: &mut Problems,
-    body: &Form,
     answer: &Answer<'_>,
     expected: &Expected<'_>,
     which: &str,
 ) -> bool {
-    let route = answer.route;
-    if route != expected.outcome {
-        let message = match &answer.failure {
-            Some((route, error)) => {
-                format!("{which}\"{route}\" cannot be written ({error}), so \"default\" answers")
-            }
-            None => format!("{which}\"{route}\" answers, not \"{}\"", expected.outcome),
-        };
-        let is_there = |name: &&str| body.first(name).is_some();
-        let help = if ["Caller", "From"].iter().any(is_there) {
-            "`explain` with this request shows why"
-        } else {
-            "`explain` with this request shows why; without a Caller the caller counts as withheld"
-        };
-        failures.error(&FAILED_TEST, &expected.place, message, help);
-        return false;
-    }
     let Some((wanted, place)) = &expected.contains else {
         return true;
     };
     let document = String::from_utf8_lossy(&answer.body);
     let is_there = document.contains(wanted) || twiml::unescaped(&document).contains(wanted);
     if !is_there {
+        let route = answer.route;
         let message = format!("{which}the answer of \"{route}\" does not contain this text");
         let help = format!("it is: {document}");
         failures.error(&FAILED_TEST, place, message, help);

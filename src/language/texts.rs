@@ -4,9 +4,11 @@
 use std::ops::Range;
 
 use super::directory_file::unknown_column;
-use super::names::{CellCheck, Owner, Reader, Rule, StepReference, Uses, check_session};
+use super::names::{CellCheck, Owner, Reader, Rule, Uses, check_session};
+use super::{stray_markup, urls};
 use crate::table::diagnostic::Check;
-use crate::table::problems::{Problems, did_you_mean, listed};
+use crate::table::problems::{Place, Problems};
+use crate::table::remedy::{Remedy, did_you_mean, listed};
 use crate::table::reply::template::{
     FILTERS, Field, FieldValue, Piece, TemplateError, TemplateErrorKind, Text,
 };
@@ -81,6 +83,8 @@ pub(super) struct Slot<'s> {
     pub rule: Option<Rule>,
     /// Whether it is what a Dial reaches.
     pub dials: bool,
+    /// Whether SSML tags may stand beside it.
+    pub takes_ssml: bool,
     /// Whether it may be the URL of a recording or a picture that the request brings.
     pub relays: bool,
     pub span: Range<usize>,
@@ -88,7 +92,7 @@ pub(super) struct Slot<'s> {
 
 impl Slot<'_> {
     /// Its name for a sentence.
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         match self.attribute {
             Some(attribute) => format!("`{attribute}` of `{}`", self.element),
             None => format!("`{}`", self.element),
@@ -120,12 +124,14 @@ pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> 
         check_parameter(reader, name, &slot.span);
         check_private(reader, name, slot);
     }
+    stray_markup::check(reader.names, reader.problems, text, slot);
     match slot.destination {
         Some(Destination::Url) => url(reader, &mut parsed, text, slot),
         Some(destination) => check_destination(reader.problems, &parsed, destination, slot),
         None => {}
     }
-    if let Some(rule) = slot.rule
+    let rule = slot.rule.filter(|rule| !rule.takes_anything());
+    if let Some(rule) = rule
         && let Some((directory, column)) = parsed.plain_column()
     {
         reader.uses.cells.push(CellCheck {
@@ -141,31 +147,38 @@ pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> 
 }
 
 fn bad_template(problems: &mut Problems, text: &str, error: &TemplateError, slot: &Slot<'_>) {
-    let help = match &error.kind {
+    let remedy: Remedy = match &error.kind {
         TemplateErrorKind::UnknownFilter(name) => did_you_mean(
             '`',
             name,
             FILTERS,
             format!("there are {}", listed(&FILTERS)),
         ),
-        TemplateErrorKind::Unclosed => {
-            "close it with }}; for two braces write {{ \"{{\" }}".to_owned()
-        }
+        TemplateErrorKind::Unclosed => "close it with }}; for two braces write {{ \"{{\" }}".into(),
         TemplateErrorKind::DefaultWithout => {
-            "write default(\"a text\") or default(Parameter)".to_owned()
+            "write default(\"a text\") or default(Parameter)".into()
         }
-        _ => "write {{ Name }} or {{ Name | filter }}".to_owned(),
+        _ => "write {{ Name }} or {{ Name | filter }}".into(),
     };
-    // The fault's own place, when the text stands in the file letter for letter.
-    let place = match problems.file().text[slot.span.clone()].find(text) {
+    let place = place_in(problems, slot, text, &error.span);
+    let number = (slot.destination == Some(Destination::Url)).then_some(11300);
+    problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), remedy);
+}
+
+/// The place of a part of a text in the file, when the text stands there letter for letter; else that of the whole text.
+pub(super) fn place_in(
+    problems: &Problems,
+    slot: &Slot<'_>,
+    text: &str,
+    part: &Range<usize>,
+) -> Place {
+    match problems.source(slot.span.clone()).find(text) {
         Some(offset) => {
             let start = slot.span.start + offset;
-            start + error.span.start..start + error.span.end
+            (start + part.start..start + part.end).into()
         }
-        None => slot.span.clone(),
-    };
-    let number = (slot.destination == Some(Destination::Url)).then_some(11300);
-    problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), help);
+        None => Place::wide(&slot.span),
+    }
 }
 
 /// Puts columns in the place of the dotted names that stand for them; `false` when one stands for no column, which is
@@ -187,14 +200,18 @@ fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>
                     *value = FieldValue::Column { directory, column };
                     continue;
                 }
-                unknown_column(reader.problems, &directory, column, span);
+                let place = reader.problems.within(span, name).last(column.len());
+                unknown_column(reader.problems, &directory, column, place);
             }
             // What is wrong with it has been reported.
             Some(None) => {}
             None if parameters::is_json(first) || names.own_parameters.contains(&**name) => {
                 continue;
             }
-            None => names.unknown_directory(reader.problems, first, span),
+            None => {
+                let place = reader.problems.within(span, name).first(first.len());
+                names.unknown_directory(reader.problems, first, place);
+            }
         }
         is_right = false;
     }
@@ -236,7 +253,8 @@ fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
 /// Reports a parameter of a template that is always empty, or that no webhook sends.
 fn check_parameter(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) {
     let names = reader.names;
-    names.check_parameter(reader.problems, name, span, "is always empty");
+    let place = reader.problems.within(span, name);
+    names.check_parameter(reader.problems, name, place, "is always empty");
     check_session(reader, name, span, "say it in the reply that leads here");
 }
 
@@ -269,8 +287,20 @@ fn check_private(reader: &mut Reader<'_>, name: &str, slot: &Slot<'_>) {
     problems.error(&PRIVATE_NUMBER, &slot.span, message, help);
 }
 
-/// The parameters that decide where a text leads, but for those that [`check_private`] judges.
-fn deciding<'f>(fields: impl Iterator<Item = &'f Field>) -> impl Iterator<Item = &'f str> {
+/// The parameters that decide where a text leads, but for those that [`check_private`] judges. Behind the `?` of a URL
+/// nothing decides that any more.
+fn deciding(text: &Text, destination: Destination) -> impl Iterator<Item = &str> {
+    let has_query = matches!(destination, Destination::Url | Destination::Sip);
+    let mut in_query = false;
+    let fields = text.pieces().iter().filter_map(move |piece| match piece {
+        Piece::Literal(literal) => {
+            in_query |= has_query && literal.contains('?');
+            in_query &= !literal.contains('#');
+            None
+        }
+        Piece::Field(field) if !in_query => Some(field),
+        _ => None,
+    });
     let names = fields.flat_map(Field::parameters);
     names.filter(|name| !parameters::get(name).private)
 }
@@ -282,15 +312,16 @@ fn check_destination(
     destination: Destination,
     slot: &Slot<'_>,
 ) {
-    for name in deciding(text.fields()) {
+    for name in deciding(text, destination) {
         let is_caller = matches!(name, "Caller" | "From");
         match destination {
-            Destination::Sender | Destination::Caller if is_own_number(name) => {}
+            Destination::Sender | Destination::Caller | Destination::Room
+                if is_own_number(name) => {}
+            Destination::Room if name == "CallSid" => {}
             Destination::Caller if is_caller => {
                 let message = "the party that is dialled sees the caller's real number";
                 let help = "leave callerId out: then our own number is shown";
-                let warning = problems.warn(&SHOWN_CALLER, &slot.span, message, help);
-                warning.error_number = Some(13214);
+                problems.warn(&SHOWN_CALLER, &slot.span, message, help);
             }
             _ if is_caller && (slot.dials || destination == Destination::Address) => {
                 let message = format!("`{name}` decides whom this reaches, at your expense");
@@ -308,10 +339,12 @@ fn is_own_number(parameter: &str) -> bool {
 
 fn open_destination(problems: &mut Problems, name: &str, slot: &Slot<'_>) {
     let place = slot.name();
-    let message = if is_own_number(name) {
-        format!("`{name}` is our own number: {place} would lead back to where the call came from")
-    } else {
+    let message = if !is_own_number(name) {
         format!("`{name}` would let a stranger choose where {place} leads")
+    } else if slot.dials && slot.destination == Some(Destination::Number) {
+        format!("`{name}` is the number that was called: {place} would dial it again")
+    } else {
+        format!("`{name}` comes with the request, and no request may decide where {place} leads")
     };
     let help = match slot.destination {
         Some(Destination::Url) if slot.relays && parameters::get(name).relayed => {
@@ -321,6 +354,7 @@ fn open_destination(problems: &mut Problems, name: &str, slot: &Slot<'_>) {
         Some(Destination::Sender | Destination::Caller) => {
             "write the number out, or use {{ Called }}"
         }
+        Some(Destination::Room) => "write the name out, or use {{ Called }} or {{ CallSid }}",
         _ => "write it out, or take it from a directory",
     }
     .replace("NAME", name);
@@ -334,23 +368,13 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
         *text = Text::new(vec![Piece::Relayed(name.to_owned())]);
         return;
     }
-    let before = reader.problems.count();
-    let mut in_query = false;
-    for piece in text.pieces() {
-        match piece {
-            Piece::Literal(literal) => {
-                in_query |= literal.contains('?');
-                in_query &= !literal.contains('#');
-            }
-            Piece::Field(field) if !in_query => {
-                for name in deciding(std::iter::once(field)) {
-                    open_destination(reader.problems, name, slot);
-                }
-            }
-            _ => {}
-        }
+    let deciding: Vec<String> = deciding(text, Destination::Url)
+        .map(str::to_owned)
+        .collect();
+    for name in &deciding {
+        open_destination(reader.problems, name, slot);
     }
-    if reader.problems.count() > before {
+    if !deciding.is_empty() {
         return;
     }
     let pieces = text.pieces().iter().map(|piece| match piece {
@@ -358,7 +382,7 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
         _ => FILLED,
     });
     let url: String = pieces.collect();
-    use_step(&mut reader.uses, &url, slot);
+    urls::check(reader, raw, &url, slot);
     let base = if raw.starts_with('?') {
         text.prepend(Piece::PageUrl);
         "https://self.invalid"
@@ -373,39 +397,19 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
         return;
     }
     let sample = base.to_owned() + &url.replace(FILLED, "x");
-    let is_socket =
-        matches!(slot.rule, Some(Rule::Attribute(spec)) if spec.kind == ValueType::Websocket);
-    if let Err(error) = check_url(&sample, is_socket) {
+    let (is_socket, takes_anything) = match slot.rule {
+        Some(Rule::Attribute(spec)) => (spec.kind == ValueType::Websocket, spec.takes_anything),
+        _ => (false, false),
+    };
+    if let Err(error) = check_url(&sample, is_socket)
+        && !takes_anything
+    {
         let help = "write an absolute URL, or one that begins with ? or /";
-        let message = format!("this is no URL that Twilio could use: {error}");
+        let message = format!("Twilio cannot use this URL: {error}");
         let problems = &mut *reader.problems;
         problems.twilio_error(11100, &BAD_URL, &slot.span, message, help);
     }
 }
 
 /// Stands for what a request fills in; no URL has this character.
-const FILLED: &str = "\u{0}";
-
-/// Notes which step a URL such as `?step=lost` leads to.
-fn use_step(uses: &mut Uses, url: &str, slot: &Slot<'_>) {
-    let Some((page, query)) = url.split_once('?') else {
-        return;
-    };
-    let query = query.split('#').next().unwrap_or_default();
-    let mut fields = query.split('&');
-    let step = fields.find_map(|field| field.strip_prefix("step="));
-    let step = step.unwrap_or_default();
-    let is_ours = page.is_empty();
-    if step.contains(FILLED) {
-        uses.leads_anywhere = true;
-    } else if is_ours || !step.is_empty() {
-        uses.steps.push(StepReference {
-            step: step.to_owned(),
-            from: None,
-            span: slot.span.clone(),
-            is_ours,
-            element: slot.element.to_owned(),
-            kinds: parameters::follow_ups_of(slot.element, slot.attribute).collect(),
-        });
-    }
-}
+pub(super) const FILLED: &str = "\u{0}";

@@ -7,17 +7,17 @@ mod number;
 mod word;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use regex::Regex;
 
 use super::directory_file::{DirectoryFile, NUMBER};
-use super::import::quoted;
 use super::names::{Names, Uses};
 use crate::table::condition::like::Pattern;
-use crate::table::diagnostic::{Check, Diagnostic, Fix, Severity};
-use crate::table::problems::Problems;
+use crate::table::diagnostic::{Check, Severity};
+use crate::table::problems::{Place, Problems};
+use crate::table::remedy::{Remedy, quoted};
 use crate::twilio::characters::{first_odd, named, plain};
+use crate::twilio::number::is_e164;
 use crate::twilio::parameters::{self, ParameterKind};
 
 pub(super) static BAD_NUMBER: Check = Check::new(
@@ -37,18 +37,15 @@ help line says.",
 
 pub(super) static UNKNOWN_VALUE: Check = Check::new(
     "unknown-value",
-    r#"A value that the parameter is not known to have: a session status, a direction, a country, a SID, a key of the telephone.
+    r"A value that the parameter is not known to have: a session status, a direction, a country, a SID, a key of the telephone.
 Twilio may send new words, so most of these are warnings; a country that is not two capital letters can never match and is
 an error. In a string only `*` has a meaning: a regular expression is written `{ regex = '…' }`, and the star key of a
-telephone `{ regex = '^\*$' }`."#,
+telephone `{ regex = '^\*$' }`.",
     r#"when = { CallerCountry = "Germany" }     # "DE""#,
 );
 
 /// The help for a number that cannot be read.
 pub(super) const NUMBER_HELP: &str = "write the number as +15005550006, without spaces or dashes";
-
-/// The most keys of one file beside the table that are reported: more of them are one mistake.
-const MOST_BAD_KEYS: usize = 20;
 
 /// Where a value stands, and so what a `*` in it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,14 +96,14 @@ impl Fault {
         self
     }
 
-    /// Adds it about a string of the table's own file.
-    fn report(self, problems: &mut Problems, span: Range<usize>) -> &mut Diagnostic {
-        let diagnostic = problems.add(self.severity, self.check, span, self.message, self.help);
-        let meant = self.meant.as_deref().map(quoted);
-        if let Some(text) = self.condition.or(meant) {
-            diagnostic.replacement(text);
-        }
-        diagnostic
+    /// Adds it about a string of the table or a cell of another file.
+    fn report(self, problems: &mut Problems, place: impl Into<Place>) {
+        let remedy = match (self.condition, self.meant) {
+            (Some(condition), _) => Remedy::source(self.help, condition),
+            (None, Some(meant)) => Remedy::word(self.help, meant),
+            (None, None) => self.help.into(),
+        };
+        problems.add(self.severity, self.check, place, self.message, remedy);
     }
 }
 
@@ -188,7 +185,7 @@ impl Value<'_> {
             fault.severity = Severity::Error;
         }
         if meant.is_empty() {
-            fault.help = "for a parameter that is absent write \"\"".to_owned();
+            "for a parameter that is absent write \"\"".clone_into(&mut fault.help);
         } else if judge(parameter, &meant, self.standing).is_none() {
             fault = fault.meant(meant);
         }
@@ -298,8 +295,14 @@ fn check_keys_of(
     column: usize,
     parameters: &[&str],
 ) {
-    let mut reported = 0;
+    let are_numbers = parameters.iter().all(|parameter| {
+        parameters::is_number(parameter) && !names.own_parameters.contains(*parameter)
+    });
     for (row, cell) in file.directory.cells(column) {
+        // Most of a million keys are numbers as Twilio sends them.
+        if are_numbers && is_e164(cell) {
+            continue;
+        }
         // A fault for every parameter by which the directory is looked up; the first is told.
         let judged = parameters
             .iter()
@@ -308,18 +311,7 @@ fn check_keys_of(
         let Some(fault) = faults.and_then(|faults| faults.into_iter().next()) else {
             continue;
         };
-        let (place_file, span) = file.place(row, column);
-        let is_beside = !Arc::ptr_eq(&place_file, problems.file());
-        if is_beside && reported == MOST_BAD_KEYS {
-            break;
-        }
-        reported += 1;
-        let meant = fault.meant.clone();
-        let diagnostic = fault.report(problems, span.clone());
-        if is_beside {
-            diagnostic.file = place_file;
-            diagnostic.fix = meant.map(|text| Fix { span, text });
-        }
+        fault.report(problems, file.place(row, column));
     }
 }
 

@@ -5,17 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::{HashMap, HashSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{ABSENT_PARAMETER, CellCheck, Names, Rule, StepReference, Uses};
+use super::names::{ABSENT_PARAMETER, CellCheck, Fixed, Names, StepReference, Uses, VoiceCells};
 use super::pairs::check_rows;
-use super::shape;
+use super::rules::{VOICE_LANGUAGE, voice_mismatch};
 use super::values::check_keys;
+use super::{documents, shape};
 use crate::table::diagnostic::{Check, Severity};
-use crate::table::problems::{Problems, choice, did_you_mean, entries};
+use crate::table::directory::{Directory, Row};
+use crate::table::problems::{Problems, entries};
+use crate::table::remedy::{choice, did_you_mean};
+use crate::twilio::channel::Channel;
 use crate::twilio::parameters;
-use crate::twilio::spelling::nearest;
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
     "missing-default",
@@ -70,24 +74,20 @@ out, or declare that everybody may know it: `public = ["phone"]` in the director
     r#"voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." } ]"#,
 );
 
-/// The most cells of one column that are reported for one place: more of them are one mistake.
-pub(super) const MOST_BAD_CELLS: usize = 20;
-
 pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses: &Uses) {
     check_steps(problems, uses);
     check_columns(names, problems, uses);
+    check_voices(names, problems, uses);
+    documents::check(problems, uses);
     check_keys(names, problems, uses);
     check_rows(names, problems, uses);
-    let misspelt = || file.keys().filter(|key| !shape::FILE.has(key.get_ref()));
-    if !file.contains_key("default")
-        && !misspelt().any(|key| nearest(key.get_ref(), ["default"]).is_some())
-    {
+    if !file.contains_key("default") {
         let help = "add [default] with voice = [ { Say = \"…\" } ]: what everybody else hears";
         let end = problems.file().text.len();
         let message = "the file has no [default]";
         problems.error(&MISSING_DEFAULT, end..end, message, help);
     }
-    if misspelt().next().is_none() {
+    if file.keys().all(|key| shape::FILE.has(key.get_ref())) {
         // A section that could not be read may use what no other does.
         check_unused(names, problems, file, uses);
     }
@@ -103,9 +103,10 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
             continue;
         }
         let otherwise = format!("add a route with step = \"{step}\"");
-        let help = did_you_mean('"', step, steps.iter().copied(), otherwise);
+        let remedy = did_you_mean('"', step, steps.iter().copied(), otherwise);
         let message = format!("no route has step = \"{step}\"");
-        problems.error(&UNKNOWN_STEP, &reference.span, message, help);
+        let place = problems.within(&reference.span, &format!("step={step}"));
+        problems.error(&UNKNOWN_STEP, place.last(step.len()), message, remedy);
     }
     let led_to = uses.steps.iter().map(|reference| reference.step.as_str());
     // A step that is led to, and later one that has been reported.
@@ -189,10 +190,19 @@ pub(super) fn waiting_steps(uses: &Uses) -> BTreeSet<Box<str>> {
 
 /// Redirects from step to step that come back to where they began: the call goes round until Twilio ends it.
 fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
+    // Who waits hears the same document over and over: that is how it is meant.
+    let is_of_waiting = |step: &str| {
+        let mut references = references.iter();
+        references.any(|reference| {
+            let mut kinds = reference.kinds.iter();
+            reference.step == step && kinds.any(|kind| parameters::is_for_waiting(kind))
+        })
+    };
     let redirects = references
         .iter()
-        .filter(|reference| reference.is_ours && reference.element == "Redirect")
-        .filter_map(|reference| Some((reference.from.as_deref()?, reference)));
+        .filter(|reference| reference.is_ours && reference.is_followed_at_once)
+        .filter_map(|reference| Some((reference.from.as_deref()?, reference)))
+        .filter(|(from, _)| !is_of_waiting(from));
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, reference) in redirects.clone() {
         next.entry(from).or_default().insert(&reference.step);
@@ -222,7 +232,8 @@ fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
             let help =
                 "end one of them with what is said last, or ask for a key before going round again";
             let warning = problems.warn(&REDIRECT_LOOP, &reference.span, message, help);
-            warning.error_number = Some(14106);
+            // Only texts have a limit.
+            warning.error_number = (reference.channel == Channel::Message).then_some(14106);
         }
     }
 }
@@ -259,25 +270,71 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         "{} in line {line} of the table takes it from `{}.{title}`",
         check.place, check.directory
     );
-    let is_about_stars = matches!(check.rule, Rule::WholeKey);
-    let may_be_prefix = file.directory.key_columns() == [check.column];
     let bad = file
         .directory
         .cells(check.column)
         // An empty cell leaves its attribute or element out.
         .filter(|(_, cell)| check.is_required || !cell.is_empty())
-        // A prefix is judged once.
-        .filter(|(_, cell)| is_about_stars || !may_be_prefix || !cell.ends_with('*'))
         .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
-    for (row, error) in bad.take(MOST_BAD_CELLS) {
-        let (file, span) = file.place(row, check.column);
+    for (row, error) in bad {
+        let place = file.place(row, check.column);
+        if problems.has_reported(&BAD_CELL, &place.0, &place.1) {
+            continue;
+        }
         let (severity, check, must) = if error.is_suspicion() {
             (Severity::Warning, &UNUSUAL_VALUE, "may not")
         } else {
             (Severity::Error, &BAD_CELL, "cannot")
         };
         let message = format!("this cell {must} stand there: {error}");
-        problems.add(severity, check, span, message, &help).file = file;
+        problems.add(severity, check, place, message, &*help);
+    }
+}
+
+/// Checks that in every row a voice speaks the language that stands beside it.
+fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
+    // Each pair of columns once, and each pair of values, however many routes and rows have it.
+    let mut seen = HashSet::new();
+    let mut mismatches: HashMap<(&str, &str), Option<(String, String)>> = HashMap::new();
+    for VoiceCells {
+        voice,
+        language,
+        span,
+    } in &uses.voices
+    {
+        if !seen.insert((voice, language)) {
+            continue;
+        }
+        let ((Fixed::Column(name, column), Fixed::Literal(_)) | (_, Fixed::Column(name, column))) =
+            (voice, language)
+        else {
+            continue;
+        };
+        let Some(Some(file)) = names.directories.get(name) else {
+            continue;
+        };
+        let directory = &file.directory;
+        let (line, _) = problems.file().position(span.start);
+        let wrong = directory.cells(*column).filter_map(|(row, _)| {
+            let pair = (
+                in_row(voice, directory, row)?,
+                in_row(language, directory, row)?,
+            );
+            // An empty cell leaves its attribute out.
+            if pair.0.is_empty() || pair.1.is_empty() {
+                return None;
+            }
+            let mismatch = mismatches.entry(pair);
+            let mismatch = mismatch.or_insert_with(|| voice_mismatch(pair.0, pair.1));
+            Some((row, mismatch.clone()?))
+        });
+        for (row, (message, help)) in wrong {
+            let (file, place) = file.place(row, column + 1);
+            if !problems.has_reported(&VOICE_LANGUAGE, &file, &place) {
+                let help = format!("{help}; line {line} of the table uses both");
+                problems.warn(&VOICE_LANGUAGE, (file, place), message, help);
+            }
+        }
     }
 }
 
@@ -298,24 +355,34 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
             }
             let (message, help) = match section {
                 "directory" => (
-                    format!("no condition looks into \"{name}\""),
+                    format!("directory \"{name}\" is never used"),
                     format!(
-                        "write when = {{ {} }}, or take the section out",
+                        "write when = {{ {} }}, or remove the section",
                         names.example_condition(name)
                     ),
                 ),
                 "schedule" => (
-                    format!("no route is open by \"{name}\""),
-                    format!("write during = \"{name}\" in a route, or take the section out"),
+                    format!("schedule \"{name}\" is never used"),
+                    format!("write during = \"{name}\" in a route, or remove the section"),
                 ),
                 // What is wrong with one that could not be read has been reported.
                 _ if !matches!(names.replies.get(name), Some(Some(_))) => continue,
                 _ => (
-                    format!("no route has reply = \"{name}\""),
-                    "take the section out, or use it".to_owned(),
+                    format!("reply \"{name}\" is never used"),
+                    format!("write reply = \"{name}\" in a route, or remove the section"),
                 ),
             };
             problems.warn(&UNUSED, key.span(), message, help);
+        }
+    }
+}
+
+/// What a voice or a language is in a row; `None` when another directory has it.
+fn in_row<'c>(fixed: &'c Fixed, directory: &'c Directory, row: Row) -> Option<&'c str> {
+    match fixed {
+        Fixed::Literal(literal) => Some(literal),
+        Fixed::Column(other, column) => {
+            (other == directory.name()).then(|| directory.cell(row, *column))
         }
     }
 }

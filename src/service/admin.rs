@@ -1,5 +1,8 @@
-//! Health and metrics: all that the admin listener answers. Nothing of Twilio's comes here.
+//! Health, metrics and the page for people: all that the admin listener answers. Nothing of Twilio's comes here.
 
+mod page;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -7,7 +10,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
-use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderValue,
+};
+use hyper::http::uri::Authority;
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::encoding::prometheus_text;
 use tokio::task::spawn_blocking;
@@ -29,9 +35,21 @@ pub(super) fn is_health(path: &str) -> bool {
     [LIVE, READY].contains(&path)
 }
 
-/// Answers a request for health or metrics.
+/// The most bytes of the page's query: more than its form sends.
+const QUERY_MAX_BYTES: usize = 8 * 1024;
+
+/// What keeps the page of other pages' reach, whatever is on it.
+const GUARDS: [(&str, &str); 5] = [
+    ("x-content-type-options", "nosniff"),
+    ("x-frame-options", "DENY"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// Answers a request for health, for metrics or for the page.
 pub(super) async fn respond(
-    responder: &Responder,
+    responder: &Arc<Responder>,
     connection: &Connection,
     request: &Request<Incoming>,
 ) -> Response<Full<Bytes>> {
@@ -62,8 +80,28 @@ pub(super) async fn respond(
                 (500, text.into())
             }
         }
+        "/" if !is_of_this_machine(request) => {
+            let text = "this page is shown under an IP address or localhost only, so that no other page can read it\n";
+            (421, text.into())
+        }
+        "/" => {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let responder = Arc::clone(responder);
+            if query.len() > QUERY_MAX_BYTES {
+                (414, "the query is too long\n".into())
+            } else if let Ok(page) =
+                // On another thread: no webhook is to wait for somebody who looks.
+                spawn_blocking(move || page::page(&responder, &query)).await
+            {
+                media_type = "text/html; charset=utf-8";
+                (200, page.into())
+            } else {
+                let text = "the page cannot be written, which is a fault of the program\n";
+                (500, text.into())
+            }
+        }
         _ => {
-            let text = "not found: there are /livez, /readyz and /metrics\n";
+            let text = "not found: there are /, /livez, /readyz and /metrics\n";
             (404, text.into())
         }
     };
@@ -73,6 +111,13 @@ pub(super) async fn respond(
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if media_type.starts_with("text/html") {
+        let policy = HeaderValue::try_from(page::policy());
+        headers.insert(CONTENT_SECURITY_POLICY, policy.expect("it is ASCII"));
+        for (name, value) in GUARDS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
     if !may_look {
         headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
     }
@@ -82,4 +127,71 @@ pub(super) async fn respond(
     }
     debug!(peer = %connection.peer, status, "admin request answered");
     response
+}
+
+/// Whether the page is asked for under an IP address or as `localhost`, which no other page can take for its own name: a
+/// page elsewhere whose name is made to lead here (DNS rebinding) still asks under that name.
+fn is_of_this_machine<B>(request: &Request<B>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let is_known = |host: &str| {
+        let name = host.parse::<Authority>().ok();
+        let name = name.as_ref().filter(|name| !name.as_str().contains('@'));
+        let name = name.map_or("", Authority::host);
+        let address = name.trim_start_matches('[').trim_end_matches(']');
+        let name = name.to_ascii_lowercase();
+        address.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost")
+    };
+    // A whole URL in the request line names its host, too.
+    let named = request
+        .uri()
+        .authority()
+        .map(hyper::http::uri::Authority::as_str);
+    let (host, more) = (hosts.next(), hosts.next());
+    host.and_then(|host| host.to_str().ok())
+        .is_some_and(is_known)
+        && more.is_none()
+        && named.is_none_or(is_known)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_asked_for_the_page() {
+        for (hosts, is_known) in [
+            (&["127.0.0.1:9480"][..], true),
+            (&["127.0.0.1"], true),
+            (&["[::1]:9480"], true),
+            (&["192.0.2.7"], true),
+            (&["localhost:9480"], true),
+            (&["LocalHost"], true),
+            (&["a.localhost"], true),
+            (&[], false),
+            (&[""], false),
+            (&["example.com"], false),
+            (&["example.com:9480"], false),
+            (&["127.0.0.1.example.com"], false),
+            (&["localhost.example.com"], false),
+            (&["evil-localhost"], false),
+            (&["user@127.0.0.1"], false),
+            (&["127.0.0.1", "example.com"], false),
+            (&["127.0.0.1", "127.0.0.1"], false),
+            (&["2130706433"], false),
+            (&["0x7f.1"], false),
+            (&["127.1"], false),
+        ] {
+            let mut request = Request::builder().uri("/");
+            for host in hosts {
+                request = request.header(HOST, *host);
+            }
+            let request = request.body(()).expect("a request");
+            assert_eq!(is_of_this_machine(&request), is_known, "{hosts:?}");
+        }
+        for (url, is_known) in [("http://example.com/", false), ("http://[::1]:9480/", true)] {
+            let request = Request::builder().uri(url).header(HOST, "127.0.0.1");
+            let request = request.body(()).expect("a request");
+            assert_eq!(is_of_this_machine(&request), is_known, "{url}");
+        }
+    }
 }

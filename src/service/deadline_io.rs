@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::warn;
 
 use crate::service::connection::{Activity, Connection};
+use crate::service::other_protocol;
 
 pub(super) struct DeadlineIo<'c, S> {
     stream: S,
@@ -70,6 +72,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
             return self.read_waits(cx);
         }
         if buf.filled().len() > before && self.is_idle() {
+            let is_first = matches!(self.connection.activity(), Activity::Fresh(_));
+            if let Some(what) = other_protocol::named(&buf.filled()[before..]).filter(|_| is_first)
+            {
+                warn!(peer = %self.connection.peer, "{what}");
+            }
             self.connection.head_begins();
             self.read_clock.deadline = None;
         }

@@ -1,4 +1,5 @@
-//! The files of the journal: one a day, limited in number and size, and every line in them whole.
+//! The files of the journal: one a day, limited in number and size, and every line in them whole. Or standard output, which
+//! somebody else collects.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,8 +16,8 @@ use crate::journal::line::Beyond;
 /// Where the journal is, what it holds and how much.
 #[derive(Debug, Clone)]
 pub struct JournalSettings {
-    /// The folder of its files; created when it does not exist.
-    pub folder: PathBuf,
+    /// The folder of its files, created when it does not exist; `None`: standard output.
+    pub folder: Option<PathBuf>,
     /// What lines hold beyond the rule.
     pub beyond: Beyond,
     /// The most bytes of a day's file; later lines of that day are lost.
@@ -43,8 +44,12 @@ pub(super) struct Current {
 impl DayFiles {
     /// Writes whole lines to the file of a day. When that fails, none of them is written.
     pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
+        let Some(folder) = self.settings.folder.clone() else {
+            let mut output = io::stdout().lock();
+            return output.write_all(lines).and_then(|()| output.flush());
+        };
         let most = self.settings.max_size_bytes;
-        let current = self.file_of(day)?;
+        let current = self.file_of(day, &folder)?;
         let end = current.length + lines.len() as u64;
         if end > most {
             let path = current.path.display();
@@ -63,7 +68,7 @@ impl DayFiles {
         Ok(())
     }
 
-    /// Completes when the file that was written is on the disk.
+    /// Completes when the file that was written is on the disk. Of standard output that cannot be known.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         // Unless this succeeds, it is unknown what is on the disk; the file is opened and looked at again.
         if let Some(current) = self.current.take() {
@@ -74,64 +79,64 @@ impl DayFiles {
         Ok(())
     }
 
-    fn file_of(&mut self, day: &str) -> io::Result<&mut Current> {
-        let path = self.settings.folder.join(format!("journal-{day}.jsonl"));
+    fn file_of(&mut self, day: &str, folder: &Path) -> io::Result<&mut Current> {
+        let path = folder.join(format!("journal-{day}.jsonl"));
         // A file that was removed is started again.
-        let open = self.current.take();
-        let open = open.filter(|current| current.path == path && path.exists());
-        let current = if let Some(current) = open {
+        let current = self.current.take();
+        let current = current.filter(|current| current.path == path && path.exists());
+        let current = if let Some(current) = current {
             current
         } else {
-            let opened = self.open(&path);
+            let opened = open(&path, folder);
             let (file, length) = opened.map_err(|error| about(&path, &error))?;
-            self.remove_oldest(&path);
+            remove_oldest(folder, self.settings.max_files, &path);
             Current { path, file, length }
         };
         Ok(self.current.insert(current))
     }
+}
 
-    /// Opens a file and finds where its last whole line ends.
-    fn open(&self, path: &Path) -> io::Result<(File, u64)> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.settings.folder)?;
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .mode(0o600)
-            .open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            return Err(io::Error::other("it is no file"));
-        }
-        // On a file system without locks it is the operator who must run one service only.
-        if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            return Err(io::Error::other("another service writes it already"));
-        }
-        let whole = end_of_last_line(&file, metadata.len())?;
-        if whole < metadata.len() {
-            let bytes = metadata.len() - whole;
-            warn!(path = %path.display(), bytes, "the journal ends in a torn line, which is taken out");
-            file.set_len(whole)?;
-        }
-        if whole == 0 {
-            // A new file is only safe once its folder is.
-            let _ = File::open(&self.settings.folder).and_then(|folder| folder.sync_all());
-        }
-        Ok((file, whole))
+/// Opens a file and finds where its last whole line ends.
+fn open(path: &Path, folder: &Path) -> io::Result<(File, u64)> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .mode(0o600)
+        .open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Err(io::Error::other("it is no file"));
     }
+    // On a file system without locks it is the operator who must run one service only.
+    if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        return Err(io::Error::other("another service writes it already"));
+    }
+    let whole = end_of_last_line(&file, metadata.len())?;
+    if whole < metadata.len() {
+        let bytes = metadata.len() - whole;
+        warn!(path = %path.display(), bytes, "the journal ends in a torn line, which is taken out");
+        file.set_len(whole)?;
+    }
+    if whole == 0 {
+        // A new file is only safe once its folder is.
+        let _ = File::open(folder).and_then(|folder| folder.sync_all());
+    }
+    Ok((file, whole))
+}
 
-    /// Removes the oldest files when there are too many, but never the one that is about to be written.
-    fn remove_oldest(&self, current: &Path) {
-        let mut files = journal_files(&self.settings.folder).unwrap_or_default();
-        let extra = files.len().saturating_sub(self.settings.max_files.max(1));
-        files.retain(|file| file != current);
-        for path in files.iter().take(extra) {
-            if let Err(error) = fs::remove_file(path) {
-                warn!(path = %path.display(), %error, "an old file of the journal cannot be removed");
-            }
+/// Removes the oldest files when there are too many, but never the one that is about to be written.
+fn remove_oldest(folder: &Path, max_files: usize, current: &Path) {
+    let mut files = journal_files(folder).unwrap_or_default();
+    let extra = files.len().saturating_sub(max_files.max(1));
+    files.retain(|file| file != current);
+    for path in files.iter().take(extra) {
+        if let Err(error) = fs::remove_file(path) {
+            warn!(path = %path.display(), %error, "an old file of the journal cannot be removed");
         }
     }
 }

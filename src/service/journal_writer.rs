@@ -90,7 +90,7 @@ impl Item {
 }
 
 impl Journal {
-    /// Starts a journal with a thread of its own. A folder that cannot be written costs lines, not the start.
+    /// Starts a journal with a thread of its own. What cannot be written costs lines, not the start.
     /// Written and lost lines are counted; events that were not kept are not counted, because they come again.
     ///
     /// The receiver gets nothing; it is disconnected when every [`Journal`] has been dropped and everything is written.
@@ -349,7 +349,7 @@ mod tests {
 
     fn settings(folder: &Path) -> JournalSettings {
         JournalSettings {
-            folder: folder.to_owned(),
+            folder: Some(folder.to_owned()),
             beyond: Beyond::default(),
             max_size_bytes: u64::MAX,
             max_files: 1,

@@ -16,7 +16,7 @@ pub struct Live {
     /// The routes.
     pub table: Arc<Table>,
     /// Who is answered.
-    pub access: Access,
+    pub access: Arc<Access>,
     /// The counters of the routes.
     pub routes: RouteCounters,
 }
@@ -24,7 +24,7 @@ pub struct Live {
 impl Live {
     /// What goes live now: from here on the metrics tell of this table.
     #[must_use]
-    pub fn new(table: Arc<Table>, access: Access, metrics: &Metrics) -> Self {
+    pub fn new(table: Arc<Table>, access: Arc<Access>, metrics: &Metrics) -> Self {
         Self {
             routes: metrics.table_is_live(&table),
             table,
@@ -36,7 +36,7 @@ impl Live {
 /// Where what is live is found at any moment, without waiting.
 pub type CurrentLive = Arc<ArcSwap<Live>>;
 
-/// All that is secret, as it is read at the start and at every reload.
+/// All that is secret, as it is read at the start and whenever its files change.
 #[derive(Debug)]
 pub struct Access {
     /// Who is answered.

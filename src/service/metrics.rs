@@ -12,7 +12,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, prometheus_text};
-use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::info::Info;
@@ -21,6 +21,7 @@ use strum::{EnumMessage, IntoStaticStr, VariantArray};
 
 pub use self::lock_free::RouteCounters;
 use self::lock_free::{CounterPer, Histogram, RoutesByName, variants};
+use crate::service::last_hour::Counts;
 use crate::service::refusal::Refusal;
 use crate::table::Table;
 use crate::table::answer::Answer;
@@ -83,6 +84,7 @@ pub struct Metrics {
     requests: CounterPer<(Channel, AnsweredBy)>,
     answers: RoutesByName,
     decision: Histogram,
+    request: Histogram,
     guard_answers: CounterPer<&'static str>,
     pub(crate) interactions: CounterPer<Interaction>,
     pub(crate) refusals: CounterPer<Refusal>,
@@ -137,18 +139,16 @@ impl Default for Metrics {
                 "decision",
                 "Histogram of the time to decide on a request and to write its answer",
             ),
+            request: in_seconds(
+                to,
+                "request",
+                "Histogram of the time from a request's head to its answer or refusal, with the wait for its body",
+            ),
             guard_answers: CounterPer::new(
                 to,
                 "guard_answers",
                 "Requests that the loop guard answered, by reason",
-                GuardReason::OF_MACHINES
-                    .into_iter()
-                    .chain([
-                        GuardReason::Replies(0),
-                        GuardReason::Relays(0),
-                        GuardReason::SameCall(0),
-                    ])
-                    .map(|verdict| (verdict.word(), vec![("reason", verdict.word())])),
+                GuardReason::ALL.map(|reason| (reason.word(), vec![("reason", reason.word())])),
             ),
             interactions: CounterPer::new(
                 to,
@@ -176,7 +176,7 @@ impl Default for Metrics {
             degraded: metric(
                 to,
                 "degraded",
-                "1 while the last good copy of the table is in use because the file was bad at the start",
+                "1 while anything on disk is not in use because it is bad: the table, the secrets or the certificate",
             ),
             reloads: CounterPer::new(
                 to,
@@ -238,6 +238,11 @@ impl Metrics {
             .inc_by(answer.cut_texts as u64);
     }
 
+    /// Counts a request of any webhook that has been answered or refused after this time.
+    pub(crate) fn ended(&self, took: Duration) {
+        self.request.observe(took);
+    }
+
     /// The counters for a table that goes live now. Routes that keep their name keep their counts.
     #[must_use]
     pub fn table_is_live(&self, table: &Table) -> RouteCounters {
@@ -247,9 +252,8 @@ impl Metrics {
     }
 
     /// The table in use was read at this moment, at the start or by a reload. `hash` is that of its files, in
-    /// hexadecimal digits; `is_degraded` says that it is the last good copy, because the file was bad at the start.
-    pub fn table_was_read(&self, hash: &str, now: Timestamp, is_degraded: bool) {
-        self.degraded.set(i64::from(is_degraded));
+    /// hexadecimal digits.
+    pub fn table_was_read(&self, hash: &str, now: Timestamp) {
         self.table_hash.clear();
         let table = [("hash", hash.to_owned())];
         self.table_hash.get_or_create(&table).set(1);
@@ -258,13 +262,35 @@ impl Metrics {
         self.last_reload_success.set(seconds);
     }
 
+    /// How many answers there were since the start, by the route that answered.
+    #[must_use]
+    pub fn answers(&self) -> Counts {
+        self.answers.counts()
+    }
+
+    /// Until when the certificate in use is valid; `None` without TLS.
+    #[must_use]
+    pub fn certificate_expiry(&self) -> Option<Timestamp> {
+        let seconds = self.certificate_expiry.get(&[])?.get();
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "it was made from a timestamp"
+        )]
+        Timestamp::from_second(seconds as i64).ok()
+    }
+
+    /// Whether anything on disk is not in use, because it is bad or waits to be asked for.
+    pub fn degraded(&self, is_degraded: bool) {
+        self.degraded.set(i64::from(is_degraded));
+    }
+
     /// The certificate in use is valid until this moment. Without TLS there is none, and the metric is absent.
     pub fn certificate_expires(&self, at: Timestamp) {
         let gauge = self.certificate_expiry.get_or_create(&[]);
         gauge.set(at.as_duration().as_secs_f64());
     }
 
-    /// A reload has ended: with a new table, or with the old one left in use.
+    /// A reload has ended: with all that is on disk in use, or not.
     pub(crate) fn reloaded(&self, is_success: bool) {
         self.reloads.count(is_success);
         self.last_reload_successful.set(i64::from(is_success));
@@ -320,6 +346,8 @@ impl Collector for ProcessFigures {
         write("process_start_time", help, seconds.clone(), &started)?;
         #[cfg(target_os = "linux")]
         if let Ok(process) = procfs::process::Process::myself() {
+            use prometheus_client::metrics::counter::ConstCounter;
+
             let whole = |figure: u64| ConstGauge::new(i64::try_from(figure).unwrap_or(i64::MAX));
             if let Ok(stat) = process.stat() {
                 #[expect(clippy::cast_precision_loss, reason = "a century of ticks fits")]

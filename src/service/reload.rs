@@ -2,7 +2,8 @@
 //! file.
 //!
 //! A thread of its own does all of it. No request waits for it, and none sees a mixture: table and secrets are swapped
-//! in one step. Whatever is wrong with the new files, what is in use stays in use.
+//! in one step. Table, secrets and certificate are each looked at for themselves: what is good goes live, and of what is
+//! bad that stays in use which was.
 //!
 //! Changes are found by looking at the files, so every way to replace one is seen: a write in place, a rename, a
 //! symbolic link or a folder that leads elsewhere, on any file system.
@@ -11,6 +12,7 @@ mod compile;
 mod last_good;
 mod sources;
 mod state;
+mod watched;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,21 +22,21 @@ use std::time::{Duration, Instant};
 use std::{io, thread};
 
 use jiff::{SignedDuration, Timestamp};
-use rustix::process::setpriority_process;
-use rustix::thread::gettid;
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
 use self::sources::{QUIET, QuietFiles, Sources};
+use self::state::named;
 use crate::language::Compiled;
 use crate::service::live::{Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
-use crate::service::systemd;
-use crate::table::diagnostic::Severity;
+use crate::service::{platform, systemd};
+use crate::table::Table;
 
-pub use self::compile::{First, Problem, first};
+pub use self::compile::{Finding, First, Problem, first, is_good};
 pub use self::sources::TableFiles;
-pub use self::state::{Origin, ReloadOutcome, State};
+pub use self::state::{Origin, Part, ReloadOutcome, State};
+pub use self::watched::Watched;
 
 /// The stack of the reloader's thread: as large as that of a program's first thread, in which `check` compiles.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
@@ -45,29 +47,17 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How often files that change while they are read are read again.
 const MOST_READINGS: usize = 5;
 
-/// The nice value of this thread: on a busy machine it still gets a tenth of a processor. On Linux each thread has a
-/// nice value of its own, whatever POSIX says: `setpriority(2)`.
-const NICE: i32 = 10;
-
-/// Something else that a reload reads again, such as a certificate. It is called with every reload; what it returns is
-/// called when everything that was read is good.
-///
-/// # Errors
-///
-/// Why it cannot be read, as a sentence without secrets: then nothing at all changes.
-pub type Companion = Box<dyn FnMut() -> Result<PutInUse, String> + Send>;
-
-/// Puts in use what a [`Companion`] has read.
+/// Puts in use what was read.
 pub type PutInUse = Box<dyn FnOnce() + Send>;
 
 /// What a reload reads, and where it puts the result.
 pub struct Setup {
     /// The table.
     pub files: TableFiles,
-    /// Reads the secrets again. Its error is a sentence without secrets.
-    pub access: Box<dyn FnMut() -> Result<Access, String> + Send>,
-    /// What else is read again.
-    pub companion: Option<Companion>,
+    /// The secrets.
+    pub secrets: Watched<Access>,
+    /// The certificate.
+    pub certificate: Option<Watched<PutInUse>>,
     /// What requests are answered from.
     pub live: CurrentLive,
     /// Counts reloads, and describes the table in use.
@@ -100,6 +90,10 @@ impl Reloads {
 ///
 /// The system gives no thread.
 pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
+    let warnings = Finding::all(&first.warnings, setup.show_numbers);
+    let problem = first.problem.as_ref();
+    let problem = problem.map(|problem| problem.findings(setup.show_numbers));
+    let findings = [warnings.clone(), problem.unwrap_or_default()].concat();
     let state = State {
         routes: setup.live.load().table.routes().len(),
         hash: first.sources.hash(),
@@ -108,22 +102,29 @@ pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
             None => ReloadOutcome::Good,
             Some(problem) => ReloadOutcome::Failed {
                 errors: problem.errors(),
+                parts: vec![Part::Table],
             },
         },
         succeeded: match first.origin {
             Origin::File => Timestamp::now(),
             Origin::LastGood { kept } => kept,
         },
+        findings: findings.clone(),
     };
     let metrics = &setup.metrics;
-    metrics.table_was_read(&state.hash, state.succeeded, state.is_degraded());
+    metrics.table_was_read(&state.hash, state.succeeded);
+    metrics.degraded(state.is_degraded());
     let (ask, asks) = sync_channel(1);
-    let (publish, state) = watch::channel(state);
+    let (publish, published) = watch::channel(state.clone());
     let reloader = Reloader {
         setup,
         in_use: first.sources,
         rows: first.rows,
+        quiet: QuietFiles::new(&first.attempted),
         attempted: first.attempted,
+        table: state.last.clone(),
+        warnings,
+        findings,
         retired: Vec::new(),
         state: publish,
         asks,
@@ -132,13 +133,13 @@ pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
         .name("reload".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
-            compile::log(&first.warnings, reloader.setup.show_numbers);
-            if let Some(problem) = first.problem {
-                problem.log(reloader.setup.show_numbers);
-            }
+            compile::log(&reloader.findings);
             reloader.run();
         })?;
-    Ok(Reloads { asks: ask, state })
+    Ok(Reloads {
+        asks: ask,
+        state: published,
+    })
 }
 
 /// The state of the thread.
@@ -150,6 +151,13 @@ struct Reloader {
     rows: BTreeMap<String, usize>,
     /// What the files were when they were last read, good or bad.
     attempted: Sources,
+    quiet: QuietFiles,
+    /// How the last try to put the table in use went.
+    table: ReloadOutcome,
+    /// What only looks wrong with the table in use.
+    warnings: Vec<Finding>,
+    /// What was found when the table was last read.
+    findings: Vec<Finding>,
     /// What was replaced. It is freed here, once the last request has let go of it, since freeing a large table takes
     /// its time.
     retired: Vec<Arc<Live>>,
@@ -157,13 +165,33 @@ struct Reloader {
     asks: Receiver<()>,
 }
 
+/// Which parts a reload reads.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    table: bool,
+    secrets: bool,
+    certificate: bool,
+}
+
+impl Due {
+    const ALL: Self = Self {
+        table: true,
+        secrets: true,
+        certificate: true,
+    };
+
+    fn any(self) -> bool {
+        self.table || self.secrets || self.certificate
+    }
+}
+
 impl Reloader {
     /// Works until nobody can ask for reloads any more.
     fn run(mut self) {
-        if self.state.borrow().is_degraded() {
-            self.log_degraded();
-        } else {
+        if self.state.borrow().origin == Origin::File {
             self.keep_copy();
+        } else {
+            self.log_last_good();
         }
         if let Some(folder) = &self.setup.files.state_dir
             && last_good::is_open_to_others(folder)
@@ -174,139 +202,161 @@ impl Reloader {
             );
         }
         // A large table takes a second of a processor, and requests go first. Where this is not allowed, they wait.
-        let _ = setpriority_process(Some(gettid()), NICE);
-        let mut quiet = QuietFiles::new(&self.attempted);
+        platform::let_others_go_first();
         loop {
             let asked = self.asks.recv_timeout(LOOK);
             if asked == Err(RecvTimeoutError::Disconnected) {
                 return;
             }
-            let is_asked = asked.is_ok();
             // Nobody can get hold of these anew, so the last request has let go of what is dropped.
             self.retired.retain(|live| Arc::strong_count(live) > 1);
-            let is_due = quiet.look(&self.attempted, Instant::now());
-            if is_asked || is_due && self.have_changed() {
-                self.reload(is_asked);
+            if asked.is_ok() {
+                self.reload(Due::ALL, true);
+                continue;
             }
-            if is_asked || is_due {
-                quiet = QuietFiles::new(&self.attempted);
+            let now = Instant::now();
+            let certificate = self.setup.certificate.as_mut();
+            let due = Due {
+                certificate: certificate.is_some_and(|watched| watched.has_changed(now)),
+                secrets: self.setup.secrets.has_changed(now),
+                table: self.table_has_changed(now),
+            };
+            if due.any() {
+                self.reload(due, false);
             }
         }
     }
 
-    /// Whether the files say anything else than when they were last read.
-    fn have_changed(&mut self) -> bool {
-        let mut now = self.attempted.read_again(None);
-        let have_changed = !now.agree(&self.attempted);
-        if !have_changed {
+    /// Whether the table's files say anything else than when they were last read, and are quiet.
+    fn table_has_changed(&mut self, now: Instant) -> bool {
+        if !self.quiet.look(&self.attempted, now) {
+            return false;
+        }
+        let mut again = self.attempted.read_again(None);
+        let has_changed = !again.agree(&self.attempted);
+        if !has_changed {
             info!("a file of the table was written or replaced, and says the same: nothing to do");
             // They may have been replaced all the same.
-            now.note_writing(&self.attempted, &self.in_use);
-            self.attempted = now;
+            again.note_writing(&self.attempted, &self.in_use);
+            self.attempted = again;
+            self.quiet = QuietFiles::new(&self.attempted);
         }
-        have_changed
+        has_changed
     }
 
     /// One reload, from its announcement to its end.
-    fn reload(&mut self, is_asked: bool) {
+    fn reload(&mut self, mut due: Due, is_asked: bool) {
         let began = Instant::now();
         let is_ending = |setup: &Setup| setup.is_ending.load(Ordering::SeqCst);
         if !is_ending(&self.setup) {
             systemd::reloading();
         }
-        let (mut sources, mut compiled) = self.read();
-        for _ in 1..MOST_READINGS {
-            // It may be a mixture.
-            if !sources.have_moved() {
-                break;
-            }
-            thread::sleep(QUIET);
-            (sources, compiled) = self.read();
+        let read = due.table.then(|| self.read_whole());
+        if read.is_some() {
+            self.quiet = QuietFiles::new(&self.attempted);
         }
         // Whoever asks gets an answer in the end; a file that is written to without end is read when it is quiet.
-        let is_done = is_asked || !sources.may_be_torn();
-        if is_done {
-            let outcome = self.put_in_use(sources, compiled, is_asked);
-            self.conclude(outcome, began);
+        let read = read.filter(|(sources, _)| is_asked || !sources.may_be_torn());
+        due.table = read.is_some();
+        let table = read.and_then(|(sources, compiled)| self.table(sources, compiled, is_asked));
+        let access = due.secrets.then(|| self.setup.secrets.read()).flatten();
+        let certificate = self.setup.certificate.as_mut();
+        let certificate = certificate.filter(|_| due.certificate);
+        let certificate = certificate.and_then(Watched::read);
+        let mut live = Vec::new();
+        live.extend(table.is_some().then_some(Part::Table));
+        live.extend(access.is_some().then_some(Part::Secrets));
+        live.extend(certificate.is_some().then_some(Part::Certificate));
+        if table.is_some() || access.is_some() {
+            let before = self.setup.live.load();
+            let table = table.unwrap_or_else(|| Arc::clone(&before.table));
+            let access = access.map_or_else(|| Arc::clone(&before.access), Arc::new);
+            let new = Live::new(table, access, &self.setup.metrics);
+            self.retired.push(self.setup.live.swap(Arc::new(new)));
+        }
+        if let Some(put_in_use) = certificate {
+            put_in_use();
+        }
+        if due.any() {
+            self.conclude(due, &live, began);
         }
         let state = self.state.borrow().clone();
         if !is_ending(&self.setup) {
             systemd::ready(&state);
         }
-        if is_done && state.last == ReloadOutcome::Good {
+        if live.contains(&Part::Table) {
             self.keep_copy();
         }
     }
 
-    /// Reads and compiles the table; without a new one when the files are those in use: after an edit that was taken
-    /// back, or when only the secrets are new.
-    fn read(&self) -> (Sources, Result<Option<Compiled>, Problem>) {
-        let again = self.in_use.read_again(None);
-        if again.agree(&self.in_use) {
-            return (again, Ok(None));
-        }
-        let (sources, compiled) = compile::compile(&self.setup.files, None);
-        let compiled = compiled.and_then(|mut compiled| {
-            // A table whose tests fail does not go live.
-            if compiled.failed_tests.is_empty() {
-                return Ok(Some(compiled));
-            }
-            for failed in &mut compiled.failed_tests {
-                failed.severity = Severity::Error;
-            }
-            let name = self.setup.files.table.display().to_string();
-            Err(Problem::Diagnostics(name, compiled.failed_tests))
-        });
-        (sources, compiled)
-    }
-
-    /// Reads the secrets and everything else as well, and when all of it is good, swaps table and secrets in one step.
-    fn put_in_use(
+    /// The table that goes live; `None`: the one in use stays so.
+    fn table(
         &mut self,
         mut sources: Sources,
         compiled: Result<Option<Compiled>, Problem>,
         is_asked: bool,
-    ) -> ReloadOutcome {
+    ) -> Option<Arc<Table>> {
         sources.note_writing(&self.attempted, &self.in_use);
+        self.quiet = QuietFiles::new(&sources);
         self.attempted = sources.clone();
-        let mut errors = 0;
-        let compiled = compiled.inspect_err(|problem| {
-            problem.log(self.setup.show_numbers);
-            errors += problem.errors();
-        });
-        let mut failed = |reason: &String| {
-            error!("{reason}");
-            errors += 1;
-        };
-        let access = (self.setup.access)().inspect_err(&mut failed);
-        let companion = self.setup.companion.as_mut().map(|read| read());
-        let companion = companion.transpose().inspect_err(failed);
-        let (Ok(compiled), Ok(access), Ok(companion)) = (compiled, access, companion) else {
-            return ReloadOutcome::Failed { errors };
+        let compiled = match compiled {
+            Ok(compiled) => compiled,
+            Err(problem) => {
+                self.findings = problem.findings(self.setup.show_numbers);
+                compile::log(&self.findings);
+                self.table = ReloadOutcome::Failed {
+                    errors: problem.errors(),
+                    parts: vec![Part::Table],
+                };
+                return None;
+            }
         };
         let rows = compiled.as_ref().map_or(&self.rows, |new| &new.rows);
         if !is_asked && let Some(waiting) = self.half_written(&sources, rows) {
-            return waiting;
+            self.table = waiting;
+            return None;
         }
         let table = match compiled {
             Some(compiled) => {
-                compile::log(&compiled.warnings, self.setup.show_numbers);
+                self.warnings = Finding::all(&compiled.warnings, self.setup.show_numbers);
+                compile::log(&self.warnings);
                 self.rows = compiled.rows;
                 Arc::new(compiled.table)
             }
             None => Arc::clone(&self.setup.live.load().table),
         };
-        let new = Arc::new(Live::new(table, access, &self.setup.metrics));
-        self.retired.push(self.setup.live.swap(new));
-        if let Some(put_in_use) = companion {
-            put_in_use();
-        }
+        self.findings.clone_from(&self.warnings);
         for source in &mut sources.0 {
             source.may_be_half_written = false;
         }
         self.attempted = sources.clone();
         self.in_use = sources;
-        ReloadOutcome::Good
+        self.table = ReloadOutcome::Good;
+        Some(table)
+    }
+
+    /// Reads the table, and again while its files change meanwhile, since that may have been a mixture.
+    fn read_whole(&mut self) -> (Sources, Result<Option<Compiled>, Problem>) {
+        let mut read = self.read();
+        for _ in 1..MOST_READINGS {
+            if !read.0.have_moved() {
+                break;
+            }
+            thread::sleep(QUIET);
+            read = self.read();
+        }
+        read
+    }
+
+    /// Reads and compiles the table; without a new one when the files are those in use, as after an edit that was taken
+    /// back.
+    fn read(&self) -> (Sources, Result<Option<Compiled>, Problem>) {
+        let again = self.in_use.read_again(None);
+        if again.agree(&self.in_use) {
+            return (again, Ok(None));
+        }
+        let (sources, compiled) = compile::compile_tested(&self.setup.files);
+        (sources, compiled.map(Some))
     }
 
     /// Half of a CSV file is a CSV file: one that was written in place and has lost more than half of its rows, or the end of
@@ -336,25 +386,52 @@ impl Reloader {
         })
     }
 
-    /// Logs and publishes how a reload went.
-    fn conclude(&mut self, outcome: ReloadOutcome, began: Instant) {
+    /// How things stand: what is bad, whenever it was read.
+    fn outcome(&self) -> ReloadOutcome {
+        let (mut errors, mut parts) = match &self.table {
+            ReloadOutcome::Failed { errors, parts } => (*errors, parts.clone()),
+            ReloadOutcome::Good | ReloadOutcome::Waiting { .. } | ReloadOutcome::CutOff { .. } => {
+                (0, Vec::new())
+            }
+        };
+        let certificate = self.setup.certificate.as_ref();
+        for (part, is_bad) in [
+            (Part::Secrets, self.setup.secrets.problem.is_some()),
+            (
+                Part::Certificate,
+                certificate.is_some_and(|watched| watched.problem.is_some()),
+            ),
+        ] {
+            if is_bad {
+                errors += 1;
+                parts.push(part);
+            }
+        }
+        if parts.is_empty() {
+            self.table.clone()
+        } else {
+            ReloadOutcome::Failed { errors, parts }
+        }
+    }
+
+    /// Logs and publishes how a reload went, and what is bad still.
+    fn conclude(&mut self, due: Due, live: &[Part], began: Instant) {
         let now = Timestamp::now();
         let routes = self.setup.live.load().table.routes().len();
         let hash = self.in_use.hash();
         let milliseconds = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let metrics = &self.setup.metrics;
-        metrics.reloaded(outcome == ReloadOutcome::Good);
+        let outcome = self.outcome();
+        let is_table_live = live.contains(&Part::Table);
+        let live = named(live);
         match &outcome {
-            ReloadOutcome::Good => {
-                metrics.table_was_read(&hash, now, false);
-                info!(routes, hash, milliseconds, "reloaded");
-            }
-            ReloadOutcome::Failed { errors } => {
+            ReloadOutcome::Good => info!(routes, hash, milliseconds, live, "reloaded"),
+            ReloadOutcome::Failed { errors, parts } => {
+                self.log_still_bad(due);
+                let bad = named(parts);
                 error!(
                     errors,
-                    hash, "the reload failed, what was in use stays in use"
+                    hash, bad, live, "the reload failed, what is bad stays as it was"
                 );
-                self.log_degraded();
             }
             ReloadOutcome::Waiting { file, before, rows } => warn!(
                 file,
@@ -369,18 +446,52 @@ impl Reloader {
                 "a directory file ends in the middle of a line: what was in use stays in use until the line has its end, or until SIGHUP"
             ),
         }
+        let metrics = &self.setup.metrics;
+        if is_table_live {
+            metrics.table_was_read(&hash, now);
+        }
+        metrics.reloaded(outcome == ReloadOutcome::Good);
+        let certificate = self.setup.certificate.as_ref();
+        let certificate = certificate.and_then(|watched| watched.problem.as_deref());
+        let others = [self.setup.secrets.problem.as_deref(), certificate];
+        let others = others.into_iter().flatten().map(Finding::problem);
+        let findings = self.findings.iter().cloned().chain(others).collect();
         self.state.send_modify(|state| {
-            if outcome == ReloadOutcome::Good {
+            if is_table_live {
                 state.origin = Origin::File;
                 state.succeeded = now;
                 (state.routes, state.hash) = (routes, hash);
             }
             state.last = outcome;
+            state.findings = findings;
+            metrics.degraded(state.is_degraded());
         });
+        self.log_last_good();
+    }
+
+    /// Says again what is bad, of the parts that this reload has not read.
+    fn log_still_bad(&self, due: Due) {
+        if let ReloadOutcome::Failed { errors, .. } = &self.table
+            && !due.table
+        {
+            let table = self.setup.files.table.display();
+            error!(errors, "{table} is still bad");
+        }
+        if let Some(problem) = &self.setup.secrets.problem
+            && !due.secrets
+        {
+            error!("still bad: {problem}");
+        }
+        let certificate = self.setup.certificate.as_ref();
+        if let Some(problem) = certificate.and_then(|watched| watched.problem.as_ref())
+            && !due.certificate
+        {
+            error!("still bad: {problem}");
+        }
     }
 
     /// Says how old the table is, when it is a copy.
-    fn log_degraded(&self) {
+    fn log_last_good(&self) {
         let Origin::LastGood { kept } = self.state.borrow().origin else {
             return;
         };

@@ -1,6 +1,7 @@
 //! One request, from its head to its response. Read this file from the top: each step stands below the one before it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -24,13 +25,14 @@ use crate::table::answer::{Answer, AnswerKind, Asked, default_answer, last_resor
 use crate::table::guard::GuardReason;
 use crate::table::intercept::PASS;
 use crate::twilio::channel::Channel;
-use crate::twilio::number::masked;
+use crate::twilio::number::{masked, with_numbers_masked};
 use crate::twilio::request::event::Event;
 use crate::twilio::request::{Request, Webhook};
+use crate::twilio::signature::secrets::MIN_KEY;
 
 /// Answers a request. Never fails: a request that gets no answer gets a refusal.
 pub(super) async fn respond(
-    responder: &Responder,
+    responder: &Arc<Responder>,
     connection: &Connection,
     request: hyper::Request<Incoming>,
 ) -> Response<Full<Bytes>> {
@@ -45,10 +47,11 @@ pub(super) async fn respond(
         Some(webhook) => receive(&snapshot, connection, webhook, &head, &mut body).await,
         None => Err(Refusal::Path),
     };
+    let end;
     let mut response = match received {
         Ok(received) => {
             let answer = answer(&snapshot, &received).await;
-            let end = Instant::now();
+            end = Instant::now();
             record(&snapshot, &head, received, &answer, micros(begin, end));
             // A GET may carry a body, which means nothing and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
@@ -61,23 +64,28 @@ pub(super) async fn respond(
         Err(refusal) => {
             responder.metrics.refusals.count(refusal);
             let response = refusal.response(webhook);
+            end = Instant::now();
             // These have a warning already, which says more.
             let is_logged = matches!(
                 refusal,
                 Refusal::SignatureMissing | Refusal::SignatureMismatch | Refusal::NotLocal
             );
             if !is_logged {
+                let path = (refusal == Refusal::Path).then(|| logged_path(&head, &snapshot));
                 info!(
                     peer = %connection.peer,
                     refusal = <&str>::from(refusal),
+                    path,
                     status = response.status().as_u16(),
-                    microseconds = micros(begin, Instant::now()),
+                    microseconds = micros(begin, end),
+                    trace_id = trace_id(&head),
                     "refused"
                 );
             }
             response
         }
     };
+    responder.metrics.ended(end.duration_since(begin));
     // From the version of the response hyper decides whether an HTTP/1.0 connection stays open.
     *response.version_mut() = head.version;
     response
@@ -289,7 +297,8 @@ fn record(
         // Nothing else that the client sent is logged.
         info!(
             webhook = received.webhook.as_str(),
-            channel = request.channel().as_str(),
+            // Events are about many calls and texts, or none.
+            channel = (received.webhook != Webhook::Events).then(|| request.channel().as_str()),
             route = answer.route,
             status = answer.status.as_u16(),
             microseconds,
@@ -297,6 +306,7 @@ fn record(
             region = header(head, "x-home-region").filter(|region| is_region(region)),
             caller = number("Caller"),
             called = number("Called"),
+            trace_id = trace_id(head),
             "answered"
         );
     }));
@@ -346,12 +356,52 @@ fn logged_sid<'r>(request: &Request<'r>) -> Option<&'r str> {
     Some(request.sid()).filter(|sid| is_sid(sid))
 }
 
+/// A path where there is no webhook, as far as an operator needs it to find a mistake in a URL: cut, with numbers masked,
+/// and without what may be a key.
+fn logged_path(head: &Parts, snapshot: &Snapshot<'_>) -> String {
+    const MOST: usize = 100;
+    let keyed = Webhook::VoiceWebhooks.as_str();
+    let mut before = "";
+    let segments = head.uri.path().split('/').map(|segment| {
+        let may_be_key = before == keyed || segment.len() >= MIN_KEY;
+        before = segment;
+        if may_be_key { "…" } else { segment }
+    });
+    let path: String = segments.collect::<Vec<_>>().join("/");
+    let mut path = if snapshot.responder.show_numbers {
+        path
+    } else {
+        with_numbers_masked(&path)
+    };
+    if let Some((cut, _)) = path.char_indices().nth(MOST) {
+        path.truncate(cut);
+        path.push('…');
+    }
+    path
+}
+
 /// Whether a text is two capital letters and 32 hexadecimal digits.
 fn is_sid(text: &str) -> bool {
     let (kind, rest) = text.as_bytes().split_at(text.len().min(2));
     text.len() == 34
         && kind.iter().all(u8::is_ascii_uppercase)
         && rest.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// The trace that a proxy or a load balancer counts this request to; `None` when it names none, or not as it should.
+///
+/// Source: <https://www.w3.org/TR/trace-context/#traceparent-header>.
+fn trace_id(head: &Parts) -> Option<&str> {
+    let mut parts = header(head, "traceparent")?.split('-');
+    let mut hexadecimal = |digits: usize| {
+        let is_digit = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let part = parts.next()?;
+        (part.len() == digits && part.bytes().all(is_digit)).then_some(part)
+    };
+    let (version, trace_id) = (hexadecimal(2)?, hexadecimal(32)?);
+    let (_parent, _flags) = (hexadecimal(16)?, hexadecimal(2)?);
+    let is_one = version != "ff" && trace_id.bytes().any(|byte| byte != b'0');
+    is_one.then_some(trace_id)
 }
 
 /// Whether a text can be the name of a region, such as `us1`.

@@ -1,20 +1,23 @@
 //! What answers requests: the table and secrets in use, the settings, and what is remembered from one request to the next.
 
+use std::fmt;
 use std::panic::catch_unwind;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use ipnet::IpNet;
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::service::journal_writer::Journal;
+use crate::service::last_hour::{Counts, LastHour};
 use crate::service::live::{Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
+use crate::service::reload::State;
 use crate::table::Table;
 use crate::table::answer::{self, Answer, Asked};
 use crate::table::guard::LoopGuard;
@@ -56,6 +59,12 @@ pub struct Responder {
     pub is_ending: Arc<AtomicBool>,
     /// Shows whether the accept loop still runs.
     pub pulse: Arc<Pulse>,
+    /// When the service began.
+    pub started: Timestamp,
+    /// How the table in use came to be, and what is wrong with what is on disk; `None` without reloads.
+    pub state: Option<watch::Receiver<State>>,
+    /// The answers of the last hour.
+    pub hour: Mutex<LastHour>,
 }
 
 /// The signature of [`answer::answer`].
@@ -74,7 +83,7 @@ impl Responder {
     #[must_use]
     pub fn new(table: Arc<Table>, access: impl Into<Access>) -> Self {
         let metrics = Arc::new(Metrics::default());
-        let live = Live::new(table, access.into(), &metrics);
+        let live = Live::new(table, Arc::new(access.into()), &metrics);
         Self {
             live: Arc::new(ArcSwap::from_pointee(live)),
             out_of_session: OutOfSessionPath("/out-of-session".to_owned()),
@@ -91,7 +100,24 @@ impl Responder {
             has_health_paths: false,
             is_ending: Arc::default(),
             pulse: Arc::default(),
+            started: Timestamp::now(),
+            state: None,
+            hour: Mutex::default(),
         }
+    }
+
+    /// Looks at the counters, which somebody has to do once a minute for [`Responder::hour`].
+    pub fn minute_is_over(&self) {
+        let mut hour = self.hour.lock().unwrap_or_else(PoisonError::into_inner);
+        hour.minute_is_over(self.metrics.answers());
+    }
+
+    /// The answers since the start and in the last hour, by the route that answered.
+    pub(super) fn answers(&self) -> (Counts, Counts) {
+        let all = self.metrics.answers();
+        let hour = self.hour.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = hour.counts(&all);
+        (all, last)
     }
 
     /// Table, secrets and time as they are now.
@@ -129,6 +155,20 @@ impl Pulse {
 /// Compared byte for byte, escapes included; one slash at the end does not count and is not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfSessionPath(pub(super) String);
+
+impl OutOfSessionPath {
+    /// The path; empty for `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OutOfSessionPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "/" } else { &self.0 })
+    }
+}
 
 impl FromStr for OutOfSessionPath {
     type Err = String;

@@ -1,7 +1,8 @@
-//! Reading the file that holds the table, and the files of its directories.
+//! Reading files whole: the table's, those of its directories, and those with secrets.
 
 use std::fs::Metadata;
 use std::io::Read;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fs, io};
@@ -12,10 +13,20 @@ use crate::table::diagnostic::File;
 /// The most bytes of a table's file: a table is written by people.
 pub(super) const MAX_TABLE: u64 = 16 << 20;
 
+/// Reads the file at a path whole. Whoever hands this over decides how, and may remember what was read.
+pub type ReadFile<'r> = &'r dyn Fn(&Path) -> io::Result<Vec<u8>>;
+
 /// Reads a table's file, which may be a pipe. An error is a whole sentence.
 pub(crate) fn read(path: &Path) -> io::Result<Arc<File>> {
     let bytes = fs::File::open(path).and_then(|file| whole(&file, MAX_TABLE));
     decode(path, bytes)
+}
+
+/// Reads standard input as a table's file of this name. An error is a whole sentence.
+pub(crate) fn read_standard_input(name: &Path) -> io::Result<Arc<File>> {
+    let input = io::stdin().as_fd().try_clone_to_owned();
+    let bytes = input.and_then(|input| whole(&fs::File::from(input), MAX_TABLE));
+    decode(name, bytes)
 }
 
 /// The table in what was read of a file. An error is a whole sentence.
@@ -47,7 +58,7 @@ pub(crate) fn can_be_read_again(metadata: &Metadata) -> bool {
 /// Reads a regular file of at most so many bytes. A pipe or a device may have no end, or block its reader for ever.
 pub(super) fn read_regular(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     if !can_be_read_again(&fs::metadata(path)?) {
-        let reason = "it is no file but a pipe, a socket or a device";
+        let reason = "it is a pipe, a socket or a device, not a file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     whole(&fs::File::open(path)?, most_bytes)
@@ -67,7 +78,7 @@ fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
 }
 
 /// Where a file is that a table names.
-pub(super) fn beside(table: &Path, written: &str) -> PathBuf {
+pub(crate) fn beside(table: &Path, written: &str) -> PathBuf {
     table.parent().unwrap_or(Path::new("")).join(written)
 }
 

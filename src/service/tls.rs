@@ -1,7 +1,6 @@
 //! The TLS certificate in use: read from its files, checked, and replaced by a reload without touching a connection.
 
 use std::fmt;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use x509_cert::Certificate;
 use x509_cert::der::Decode;
 
 use crate::service::listener::{Decrypt, Duplex, Handshake};
+use crate::service::table_file::ReadFile;
 
 /// How long before its end a certificate is warned about.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
@@ -34,8 +34,8 @@ pub struct TlsFiles {
 }
 
 /// The certificate in use. A connection keeps the one that it began with.
+#[derive(Debug)]
 pub struct Certificates {
-    files: TlsFiles,
     current: ArcSwap<Fresh>,
 }
 
@@ -45,31 +45,19 @@ pub struct Fresh {
     expires: Timestamp,
 }
 
-impl fmt::Debug for Certificates {
+impl fmt::Debug for Fresh {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Certificates").field(&self.files).finish()
+        write!(f, "a certificate that expires on {}", self.expires)
     }
 }
 
 impl Certificates {
-    /// Reads certificate and key. What is only suspicious, or expires within 14 days, is a warning in the log.
-    ///
-    /// # Errors
-    ///
-    /// A file cannot be read or is not PEM, has no certificate, or not exactly one key; the two do not belong together; a
-    /// certificate is not valid at this time; the chain is incomplete or in the wrong order.
-    pub fn read(files: TlsFiles, now: Timestamp) -> Result<Self, String> {
-        let current = ArcSwap::from_pointee(read(&files, now)?);
-        Ok(Self { files, current })
-    }
-
-    /// Reads the files again; nothing changes before [`Certificates::put`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Certificates::read`].
-    pub fn read_again(&self, now: Timestamp) -> Result<Fresh, String> {
-        read(&self.files, now)
+    /// Uses this certificate.
+    #[must_use]
+    pub fn new(first: Fresh) -> Self {
+        Self {
+            current: ArcSwap::from_pointee(first),
+        }
     }
 
     /// Uses this certificate from the next handshake on.
@@ -92,38 +80,46 @@ impl Decrypt for Certificates {
     }
 }
 
-/// Reads both files and checks them against each other and against the time.
-fn read(files: &TlsFiles, now: Timestamp) -> Result<Fresh, String> {
-    let about = |file: &Path| {
-        let file = file.display().to_string();
-        move |reason| format!("{file}: {reason}")
-    };
-    let chain = read_chain(&files.certificate).map_err(about(&files.certificate))?;
-    let key = read_key(&files.key).map_err(about(&files.key))?;
-    let parsed = parse(&chain).map_err(about(&files.certificate))?;
-    let certified = certify(&files.certificate, chain, &key).map_err(about(&files.key))?;
-    let warnings = judge(&parsed, now).map_err(about(&files.certificate))?;
-    for warning in warnings {
-        warn!("{}: {warning}", files.certificate.display());
+impl TlsFiles {
+    /// Reads certificate and key, and checks them against each other and against the time. What is only suspicious, or
+    /// expires within 14 days, is a warning in the log.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or is not PEM, has no certificate, or not exactly one key; the two do not belong together; a
+    /// certificate is not valid at this time; the chain is incomplete or in the wrong order.
+    pub fn read(&self, now: Timestamp, read: ReadFile<'_>) -> Result<Fresh, String> {
+        let about = |file: &Path| {
+            let file = file.display().to_string();
+            move |reason| format!("{file}: {reason}")
+        };
+        let chain = read_chain(&self.certificate, read).map_err(about(&self.certificate))?;
+        let key = read_key(&self.key, read).map_err(about(&self.key))?;
+        let parsed = parse(&chain).map_err(about(&self.certificate))?;
+        let certified = certify(&self.certificate, chain, &key).map_err(about(&self.key))?;
+        let warnings = judge(&parsed, now).map_err(about(&self.certificate))?;
+        for warning in warnings {
+            warn!("{}: {warning}", self.certificate.display());
+        }
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[&TLS13, &TLS12])
+            .expect("ring has suites of both versions")
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Fresh {
+            config: Arc::new(config),
+            expires: parsed.iter().map(end).min().unwrap_or(Timestamp::MAX),
+        })
     }
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_protocol_versions(&[&TLS13, &TLS12])
-        .expect("ring has suites of both versions")
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Fresh {
-        config: Arc::new(config),
-        expires: parsed.iter().map(end).min().unwrap_or(Timestamp::MAX),
-    })
 }
 
 /// A part of a PEM file: what it is, and its bytes.
 type PemSection = (SectionKind, Vec<u8>);
 
 /// The text of a PEM file, and its parts.
-fn sections(file: &Path) -> Result<(String, Vec<PemSection>), String> {
-    let bytes = fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
+fn sections(file: &Path, read: ReadFile<'_>) -> Result<(String, Vec<PemSection>), String> {
+    let bytes = read(file).map_err(|error| format!("cannot be read: {error}"))?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
     if !text.contains("-----BEGIN") {
         return Err("is not PEM: nothing in it begins with -----BEGIN".to_owned());
@@ -134,8 +130,8 @@ fn sections(file: &Path) -> Result<(String, Vec<PemSection>), String> {
     Ok((text, sections))
 }
 
-fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let (text, sections) = sections(file)?;
+fn read_chain(file: &Path, read: ReadFile<'_>) -> Result<Vec<CertificateDer<'static>>, String> {
+    let (text, sections) = sections(file, read)?;
     let chain: Vec<_> = sections
         .into_iter()
         .filter(|(kind, _)| *kind == SectionKind::Certificate)
@@ -150,8 +146,8 @@ fn read_chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     }
 }
 
-fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    let (text, sections) = sections(file)?;
+fn read_key(file: &Path, read: ReadFile<'_>) -> Result<PrivateKeyDer<'static>, String> {
+    let (text, sections) = sections(file, read)?;
     if text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED") {
         return Err(
             "has a key with a passphrase; write it without, readable by the service only"

@@ -289,9 +289,14 @@ impl Condition {
         self.holds_at(facts, Some(now))
     }
 
+    /// Whether it holds at every moment, or at none; `None` when it depends on the moment or on what is not known.
+    pub(crate) fn holds_always<'f>(&self, facts: &impl Facts<'f>) -> Option<bool> {
+        self.holds_at(facts, None)
+    }
+
     /// Whether the result for a whole request depends on its moment.
     pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
-        self.holds_at(request, None).is_none()
+        self.holds_always(request).is_none()
     }
 
     fn holds_at<'f>(&self, facts: &impl Facts<'f>, now: Option<Timestamp>) -> Option<bool> {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// How bad a diagnostic is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// Keeps the table from going live: Twilio would refuse or misread it, or it cannot be meant.
     Error,
@@ -84,6 +84,8 @@ pub struct Diagnostic {
     pub error_number: Option<u32>,
     /// The change that mends it, where there is no doubt which that is.
     pub fix: Option<Fix>,
+    /// How many more like it the file has that are not reported one by one.
+    pub more: usize,
 }
 
 /// A change to the diagnostic's file: this text in place of what is there.
@@ -109,9 +111,10 @@ impl Diagnostic {
         self
     }
 
-    /// Gives it another text for the very place that it is about.
-    pub(crate) fn replacement(&mut self, text: impl Into<String>) -> &mut Self {
-        self.fix(self.span.clone(), text)
+    /// Takes the change of a key back where its table has a key of that name already.
+    pub(crate) fn unless_taken(&mut self, has_key: impl Fn(&str) -> bool) {
+        let is_free = |fix: &Fix| !has_key(fix.text.trim_matches(['"', '\'']));
+        self.fix = self.fix.take().filter(is_free);
     }
 }
 

@@ -388,6 +388,17 @@ fn shown_url<'u>(url: &'u str, page: &str) -> &'u str {
     step.or_else(|| url.strip_prefix(ORIGIN)).unwrap_or(url)
 }
 
+/// What is special about an answer, a sentence each: why the loop guard or the default answers, and what was cut.
+#[must_use]
+pub fn notes(answer: &Answer<'_>) -> Vec<String> {
+    let guarded = answer.guarded.map(|reason| reason.to_string());
+    let failure = answer.failure.as_ref();
+    let failed =
+        failure.map(|(route, error)| format!("the reply of {route} cannot be written: {error}"));
+    let cut = (answer.cut_texts > 0).then(|| "a text is cut at Twilio's limit".to_owned());
+    guarded.into_iter().chain(failed).chain(cut).collect()
+}
+
 /// The words of a script, separated by blanks; one with blanks stands in double quotes.
 #[must_use]
 pub fn script(text: &str) -> VecDeque<String> {

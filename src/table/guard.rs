@@ -97,6 +97,17 @@ pub enum GuardReason {
 }
 
 impl GuardReason {
+    /// One of each kind.
+    pub const ALL: [Self; 7] = [
+        Self::Name,
+        Self::ShortCode,
+        Self::OptOut,
+        Self::OptOutWord,
+        Self::Replies(0),
+        Self::Relays(0),
+        Self::SameCall(0),
+    ];
+
     /// The reasons of [`machine`], which depend on the request alone.
     pub const OF_MACHINES: [Self; 4] =
         [Self::Name, Self::ShortCode, Self::OptOut, Self::OptOutWord];

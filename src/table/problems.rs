@@ -1,14 +1,16 @@
 //! What went wrong while a table was read, and the small readers that say so.
 
-use std::borrow::Borrow;
 use std::ops::Range;
+use std::ptr;
 use std::sync::Arc;
 
+use hashbrown::HashMap;
 use toml::Spanned;
 use toml::de::{DeInteger, DeString, DeTable, DeValue};
 
-use crate::table::diagnostic::{Check, Diagnostic, File, Severity};
-use crate::twilio::spelling::nearest;
+use crate::table::diagnostic::{Check, Diagnostic, File, Fix, Severity};
+use crate::table::remedy::{Remedy, did_you_mean};
+use crate::table::visible::shown;
 
 pub(crate) static UNKNOWN_KEY: Check = Check::new(
     "unknown-key",
@@ -19,8 +21,8 @@ nearest key, or all of them.",
 
 pub(crate) static WRONG_TYPE: Check = Check::new(
     "wrong-type",
-    "A value that does not have the type that the key takes: a number without quotes instead of a text, a text instead of
-an array. Parameters are always texts, even if they look like numbers.",
+    "A value that does not have the type that the key takes: a number without quotes instead of a string, a string instead
+of an array. Parameters are always strings, even if they look like numbers.",
     r#"when = { Digits = 1 }     # "1""#,
 );
 
@@ -53,13 +55,90 @@ pub(crate) type Value<'i> = Spanned<DeValue<'i>>;
 /// A key of the file with its place.
 pub(crate) type Key<'i> = Spanned<DeString<'i>>;
 
+/// Where a mistake is: in the table's own file, or in another.
+#[derive(Debug, Clone)]
+pub(crate) struct Place {
+    file: Option<Arc<File>>,
+    span: Range<usize>,
+    /// Whether it is more than what is wrong, so that another word in its place would be too little.
+    is_wide: bool,
+}
+
+impl From<Range<usize>> for Place {
+    fn from(span: Range<usize>) -> Self {
+        Self {
+            file: None,
+            span,
+            is_wide: false,
+        }
+    }
+}
+
+impl From<&Range<usize>> for Place {
+    fn from(span: &Range<usize>) -> Self {
+        span.clone().into()
+    }
+}
+
+impl From<(Arc<File>, Range<usize>)> for Place {
+    fn from((file, span): (Arc<File>, Range<usize>)) -> Self {
+        Self {
+            file: Some(file),
+            ..span.into()
+        }
+    }
+}
+
+impl From<(&Arc<File>, Range<usize>)> for Place {
+    fn from((file, span): (&Arc<File>, Range<usize>)) -> Self {
+        (Arc::clone(file), span).into()
+    }
+}
+
+impl Place {
+    /// A place that is more than what is wrong.
+    pub(crate) fn wide(span: &Range<usize>) -> Self {
+        Self {
+            is_wide: true,
+            ..span.into()
+        }
+    }
+
+    /// The first so many bytes of it.
+    pub(crate) fn first(mut self, length: usize) -> Self {
+        if !self.is_wide {
+            self.span.end = self.span.start + length;
+        }
+        self
+    }
+
+    /// The last so many bytes of it.
+    pub(crate) fn last(mut self, length: usize) -> Self {
+        if !self.is_wide {
+            self.span.start = self.span.end - length;
+        }
+        self
+    }
+}
+
+/// The most problems of one check in one file that are reported one by one: more of them are one mistake.
+const MOST_ALIKE: usize = 1_000;
+
 /// All that is wrong so far.
 #[derive(Debug)]
 pub(crate) struct Problems {
     /// The table's own file.
     file: Arc<File>,
     list: Vec<Diagnostic>,
-    has_syntax_errors: bool,
+    /// How many each check has found in each file with each severity, and where the last of them is in the list.
+    alike: HashMap<(usize, usize, Severity), (usize, usize)>,
+    /// What each check has reported in each file: where, and where that is in the list.
+    reported: HashMap<(usize, usize, Range<usize>), usize>,
+}
+
+/// What tells checks and files apart.
+fn address<T>(of: &T) -> usize {
+    ptr::from_ref(of).addr()
 }
 
 impl Problems {
@@ -68,36 +147,31 @@ impl Problems {
         Self {
             file: Arc::clone(file),
             list: Vec::new(),
-            has_syntax_errors: false,
+            alike: HashMap::new(),
+            reported: HashMap::new(),
         }
-    }
-
-    /// Adds what is no TOML.
-    pub(crate) fn add_syntax_errors(&mut self, errors: Vec<Diagnostic>) {
-        self.has_syntax_errors = true;
-        self.list.extend(errors);
     }
 
     /// Adds an error.
     pub(crate) fn error(
         &mut self,
         check: &'static Check,
-        span: impl Borrow<Range<usize>>,
+        place: impl Into<Place>,
         message: impl Into<String>,
-        help: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) -> &mut Diagnostic {
-        self.add(Severity::Error, check, span, message, help)
+        self.add(Severity::Error, check, place, message, remedy)
     }
 
     /// Adds an error about a value, which leaves none.
     pub(crate) fn refuse<T>(
         &mut self,
         check: &'static Check,
-        span: impl Borrow<Range<usize>>,
+        place: impl Into<Place>,
         message: impl Into<String>,
-        help: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) -> Option<T> {
-        self.error(check, span, message, help);
+        self.error(check, place, message, remedy);
         None
     }
 
@@ -106,11 +180,11 @@ impl Problems {
         &mut self,
         number: impl Into<Option<u32>>,
         check: &'static Check,
-        span: impl Borrow<Range<usize>>,
+        place: impl Into<Place>,
         message: impl Into<String>,
-        help: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) -> &mut Diagnostic {
-        let diagnostic = self.error(check, span, message, help);
+        let diagnostic = self.error(check, place, message, remedy);
         diagnostic.error_number = number.into();
         diagnostic
     }
@@ -119,33 +193,65 @@ impl Problems {
     pub(crate) fn warn(
         &mut self,
         check: &'static Check,
-        span: impl Borrow<Range<usize>>,
+        place: impl Into<Place>,
         message: impl Into<String>,
-        help: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) -> &mut Diagnostic {
-        self.add(Severity::Warning, check, span, message, help)
+        self.add(Severity::Warning, check, place, message, remedy)
     }
 
-    /// Adds a diagnostic about the table's own file.
+    /// Adds a diagnostic. What has been said of this very place is not said again, and of very many alike the last ones
+    /// are only counted.
     pub(crate) fn add(
         &mut self,
         severity: Severity,
         check: &'static Check,
-        span: impl Borrow<Range<usize>>,
+        place: impl Into<Place>,
         message: impl Into<String>,
-        help: impl Into<String>,
+        remedy: impl Into<Remedy>,
     ) -> &mut Diagnostic {
+        let Place {
+            file,
+            span,
+            is_wide,
+        } = place.into();
+        let file = file.unwrap_or_else(|| Arc::clone(&self.file));
+        let message = shown(&message.into());
+        let (of, within) = (address(check), address(&*file));
+        let next = self.list.len();
+        let place = (of, within, span.clone());
+        if let Some(said) = self.reported.get(&place).copied()
+            && self.list[said].message == message
+        {
+            return &mut self.list[said];
+        }
+        let (count, last) = self.alike.entry((of, within, severity)).or_default();
+        *count += 1;
+        if *count > MOST_ALIKE {
+            let last = &mut self.list[*last];
+            last.more += 1;
+            return last;
+        }
+        *last = next;
+        self.reported.insert(place, next);
+        let Remedy { help, text } = remedy.into();
+        let is_toml = Arc::ptr_eq(&file, &self.file);
+        let fix = text.filter(|_| !is_wide).map(|text| Fix {
+            span: span.clone(),
+            text: text.in_place_of(file.text.get(span.clone()).unwrap_or_default(), is_toml),
+        });
         self.list.push(Diagnostic {
             check,
             severity,
-            file: Arc::clone(&self.file),
-            span: span.borrow().clone(),
-            message: message.into(),
-            help: help.into(),
+            file,
+            span,
+            message,
+            help: shown(&help),
             error_number: None,
-            fix: None,
+            fix,
+            more: 0,
         });
-        self.list.last_mut().expect("one was pushed just now")
+        &mut self.list[next]
     }
 
     /// Whether there is an error among them.
@@ -161,18 +267,6 @@ impl Problems {
             .count()
     }
 
-    /// How many there are in a file beside the table; none in the table's own.
-    pub(crate) fn count_in(&self, file: &Arc<File>) -> usize {
-        if Arc::ptr_eq(file, &self.file) {
-            return 0;
-        }
-        self.list
-            .iter()
-            .rev()
-            .take_while(|diagnostic| Arc::ptr_eq(&diagnostic.file, file))
-            .count()
-    }
-
     /// Whether a check has found something at this very place already.
     pub(crate) fn has_reported(
         &self,
@@ -180,8 +274,8 @@ impl Problems {
         file: &Arc<File>,
         span: &Range<usize>,
     ) -> bool {
-        let mut found = self.list.iter();
-        found.any(|one| one.check == check && Arc::ptr_eq(&one.file, file) && one.span == *span)
+        let place = (address(check), address(&**file), span.clone());
+        self.reported.contains_key(&place)
     }
 
     /// The table's own file.
@@ -194,49 +288,99 @@ impl Problems {
         self.list.len()
     }
 
-    /// All of them, sorted by place. Without those that say that something is missing, when that may stand in what is no
-    /// TOML.
+    /// All of them, sorted by place.
     pub(crate) fn into_sorted(mut self) -> Vec<Diagnostic> {
-        if self.has_syntax_errors {
-            self.list.retain(|diagnostic| !diagnostic.check.is_absence);
-        }
         sort(&mut self.list, &self.file);
         self.list
     }
 
-    /// The value's text; an error says what was wanted when it is none.
-    pub(crate) fn text<'v>(&mut self, value: &'v Value<'_>, wanted: &str) -> Option<&'v str> {
-        let text = value.get_ref().as_str();
-        text.or_else(|| self.no_text(value, wanted, "write a text in quotes"))
+    /// The text of the table's own file at a place.
+    pub(crate) fn source(&self, span: Range<usize>) -> &str {
+        self.file.text.get(span).unwrap_or_default()
     }
 
-    /// The text of a moment, which TOML can also write without quotes.
-    pub(crate) fn moment(&mut self, value: &Value<'_>, wanted: &str, help: &str) -> Option<String> {
-        match value.get_ref() {
-            DeValue::String(text) => Some(text.to_string()),
-            DeValue::Datetime(moment) => Some(moment.to_string()),
-            _ => self.wrong_type(value, wanted, help),
+    /// Where a word stands first in a key or a string, in its `{{ … }}` if it does there; all of it when escapes hide it.
+    pub(crate) fn within(&self, span: &Range<usize>, word: &str) -> Place {
+        let is_part = |character: char| character.is_alphanumeric() || "_-".contains(character);
+        let source = self.source(span.clone());
+        let found = source.match_indices(word).filter(|(at, word)| {
+            let (before, after) = (&source[..*at], &source[at + word.len()..]);
+            !before.ends_with(is_part) && !after.starts_with(is_part)
+        });
+        let is_in_braces = |(at, _): &(usize, &str)| {
+            let before = &source[..*at];
+            before.rfind("{{") > before.rfind("}}")
+        };
+        let place = found.clone().find(is_in_braces).or(found.clone().next());
+        match place {
+            Some((at, _)) => (span.start + at..span.start + at + word.len()).into(),
+            None => Place::wide(span),
         }
     }
 
-    /// The error for a value that should be a text or may be one: a number only lacks its quotes.
+    /// The value's text; an error says what was expected when it is none.
+    pub(crate) fn text<'v>(&mut self, value: &'v Value<'_>, expected: &str) -> Option<&'v str> {
+        let text = value.get_ref().as_str();
+        text.or_else(|| self.no_text(value, expected, "write a string in quotes"))
+    }
+
+    /// The name of something in the text of a value. A number is not given quotes: nothing is called like it.
+    pub(crate) fn name<'v>(&mut self, value: &'v Value<'_>, expected: &str) -> Option<&'v str> {
+        let text = value.get_ref().as_str();
+        text.or_else(|| self.wrong_type(value, expected, "write a string in quotes"))
+    }
+
+    /// The text of a moment, which TOML can also write without quotes.
+    pub(crate) fn moment(
+        &mut self,
+        value: &Value<'_>,
+        expected: &str,
+        help: &str,
+    ) -> Option<String> {
+        match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Datetime(moment) => Some(moment.to_string()),
+            _ => self.wrong_type(value, expected, help),
+        }
+    }
+
+    /// The error for a value that should be a string or may be one: a number only lacks its quotes.
     pub(crate) fn no_text<T>(
         &mut self,
         value: &Value<'_>,
-        wanted: &str,
-        otherwise: impl Into<String>,
+        expected: &str,
+        otherwise: impl Into<Remedy>,
     ) -> Option<T> {
-        let help = match value.get_ref() {
-            DeValue::Integer(number) => format!("write it in quotes: \"{}\"", number.as_str()),
-            _ => otherwise.into(),
+        let remedy = match self.digits(value) {
+            Some(digits) => Remedy::source(
+                format!("write it in quotes: \"{digits}\""),
+                format!("\"{digits}\""),
+            ),
+            None => otherwise.into(),
         };
-        self.wrong_type(value, wanted, help)
+        self.wrong_type(value, expected, remedy)
+    }
+
+    /// A number of the file as it is written there, without its `_`; `None` for another value.
+    pub(crate) fn digits(&self, value: &Value<'_>) -> Option<String> {
+        let is_number = matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_));
+        is_number.then(|| self.source(value.span()).replace('_', ""))
     }
 
     /// The value as a boolean.
-    pub(crate) fn boolean(&mut self, value: &Value<'_>, wanted: &str) -> Option<bool> {
+    pub(crate) fn boolean(&mut self, value: &Value<'_>, expected: &str) -> Option<bool> {
+        let text = value.get_ref().as_str().map(str::to_ascii_lowercase);
+        let meant = match text.as_deref() {
+            Some("true" | "yes" | "on") => Some("true"),
+            Some("false" | "no" | "off") => Some("false"),
+            _ => None,
+        };
+        let remedy = match meant {
+            Some(meant) => Remedy::source(format!("write {meant}, without quotes"), meant),
+            None => "write true or false, without quotes".into(),
+        };
         let boolean = value.get_ref().as_bool();
-        boolean.or_else(|| self.wrong_type(value, wanted, "write true or false, without quotes"))
+        boolean.or_else(|| self.wrong_type(value, expected, remedy))
     }
 
     /// Whether a key of a section is true; a missing one is not.
@@ -250,21 +394,44 @@ impl Problems {
     pub(crate) fn table<'v, 'i>(
         &mut self,
         value: &'v Value<'i>,
-        wanted: &str,
+        expected: &str,
     ) -> Option<&'v DeTable<'i>> {
         let table = value.get_ref().as_table();
-        table.or_else(|| self.wrong_type(value, wanted, "write a table: { … }, or a [section]"))
+        table.or_else(|| {
+            let header = match value.get_ref().as_array().map(|array| &**array) {
+                Some([only]) => self.source(only.span()).strip_prefix("[["),
+                _ => None,
+            };
+            let remedy = match header.and_then(|header| header.strip_suffix("]]")) {
+                Some(name) => Remedy::write("", format!("[{name}]")),
+                None => "write a table: { … }, or a [section]".into(),
+            };
+            self.wrong_type(value, expected, remedy)
+        })
     }
 
-    /// The value as an array.
+    /// The value as an array. One that `fits` as an item only lacks its brackets.
     pub(crate) fn array<'v, 'i>(
         &mut self,
         value: &'v Value<'i>,
-        wanted: &str,
+        expected: &str,
         help: &str,
+        fits: fn(&DeValue<'i>) -> bool,
     ) -> Option<&'v [Value<'i>]> {
         let array = value.get_ref().as_array().map(|array| &**array);
-        array.or_else(|| self.wrong_type(value, wanted, help))
+        array.or_else(|| {
+            let item = self.source(value.span());
+            let remedy = if !fits(value.get_ref()) {
+                help.into()
+            } else if item.starts_with('[') {
+                Remedy::write("", format!("[{item}]"))
+            } else if item.starts_with(['{', '"', '\'']) || !value.get_ref().is_table() {
+                Remedy::source(help, format!("[ {item} ]"))
+            } else {
+                help.into()
+            };
+            self.wrong_type(value, expected, remedy)
+        })
     }
 
     /// The tables in a section such as `[[route]]`, each with the whole of its value.
@@ -274,7 +441,8 @@ impl Problems {
         (all, help): (&str, &str),
         one: &str,
     ) -> Vec<(&'v DeTable<'i>, &'v Value<'i>)> {
-        let array = section.and_then(|section| self.array(section, all, help));
+        let is_table = DeValue::is_table;
+        let array = section.and_then(|section| self.array(section, all, help, is_table));
         let items = array.unwrap_or_default().iter();
         let tables = items.filter_map(|item| Some((self.table(item, one)?, item)));
         tables.collect()
@@ -284,9 +452,9 @@ impl Problems {
     pub(crate) fn entries<'v, 'i>(
         &mut self,
         section: Option<&'v Value<'i>>,
-        wanted: &str,
+        expected: &str,
     ) -> Vec<(&'v Key<'i>, &'v Value<'i>)> {
-        let table = section.and_then(|section| self.table(section, wanted));
+        let table = section.and_then(|section| self.table(section, expected));
         table.map(entries).unwrap_or_default()
     }
 
@@ -307,31 +475,16 @@ impl Problems {
         value
     }
 
-    /// The error for a value of another type than `wanted`.
+    /// The error for a value of another type than `expected`.
     pub(crate) fn wrong_type<T>(
         &mut self,
         value: &Value<'_>,
-        wanted: &str,
-        help: impl Into<String>,
+        expected: &str,
+        remedy: impl Into<Remedy>,
     ) -> Option<T> {
-        let message = format!("{wanted} wanted, found {}", described(value.get_ref()));
-        self.refuse(&WRONG_TYPE, value.span(), message, help)
-    }
-
-    /// The error for each key that a section does not have.
-    pub(crate) fn unknown_keys(&mut self, table: &DeTable<'_>, section: &str, known: &[&str]) {
-        for (key, _) in entries(table) {
-            let name = key.get_ref().as_ref();
-            if !known.contains(&name) {
-                let otherwise = format!("{section} has {}", listed(known));
-                let help = did_you_mean('`', name, known.iter().copied(), otherwise);
-                let message = format!("{section} has no key `{name}`");
-                let diagnostic = self.error(&UNKNOWN_KEY, key.span(), message, help);
-                if let Some(near) = nearest(name, known.iter().copied()) {
-                    diagnostic.replacement(near);
-                }
-            }
-        }
+        let found = described(value.get_ref());
+        let message = format!("expected {expected}, found {found}");
+        self.refuse(&WRONG_TYPE, value.span(), message, remedy)
     }
 
     /// The error for the name of a section such as `[reply.NAME]` that the table does not have.
@@ -341,7 +494,7 @@ impl Problems {
         kind: &str,
         name: &str,
         known: impl IntoIterator<Item = &'k String>,
-        span: impl Borrow<Range<usize>>,
+        place: impl Into<Place>,
     ) {
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         let is_bare = !name.is_empty() && name.bytes().all(is_word);
@@ -351,9 +504,9 @@ impl Problems {
             format!("add a section [{kind}.{name:?}]")
         };
         let known = known.into_iter().map(String::as_str);
-        let help = did_you_mean('"', name, known, otherwise);
+        let remedy = did_you_mean('"', name, known, otherwise);
         let message = format!("there is no {kind} \"{name}\"");
-        self.error(check, span, message, help);
+        self.error(check, place, message, remedy);
     }
 }
 
@@ -378,48 +531,10 @@ pub(crate) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t V
     entries
 }
 
-/// The help for a misspelt key or text: the nearest of those that are known, in these quotes, else `otherwise`.
-pub(crate) fn did_you_mean<'k>(
-    quote: char,
-    name: &str,
-    known: impl IntoIterator<Item = &'k str>,
-    otherwise: impl Into<String>,
-) -> String {
-    match nearest(name, known) {
-        Some(near) => format!("did you mean {quote}{near}{quote}?"),
-        None => otherwise.into(),
-    }
-}
-
-/// The help for a text that is none of these words.
-pub(crate) fn one_of(text: &str, words: &[&str]) -> String {
-    let otherwise = format!("it is one of {}", choice(words));
-    did_you_mean('"', text, words.iter().copied(), otherwise)
-}
-
-/// Names for a sentence: `` `a`, `b` and `c` ``.
-pub(crate) fn listed(names: &[&str]) -> String {
-    joined(names, "and")
-}
-
-/// Names to choose from: `` `a`, `b` or `c` ``.
-pub(crate) fn choice(names: &[&str]) -> String {
-    joined(names, "or")
-}
-
-fn joined(names: &[&str], last_word: &str) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    match quoted.as_slice() {
-        [] => "nothing".to_owned(),
-        [one] => one.clone(),
-        [most @ .., last] => format!("{} {last_word} {last}", most.join(", ")),
-    }
-}
-
 /// What a value is, for a sentence.
 fn described(value: &DeValue<'_>) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
+        DeValue::String(_) => "a string",
         DeValue::Integer(_) => "an integer",
         DeValue::Float(_) => "a float",
         DeValue::Boolean(_) => "a boolean",

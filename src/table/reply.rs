@@ -54,6 +54,8 @@ pub enum Sends {
 /// One TwiML element: a verb, a noun or an SSML tag.
 #[derive(Debug, Clone)]
 pub struct Element {
+    /// Its name in the document.
+    pub tag: Cow<'static, str>,
     /// What TwiML knows of it.
     pub spec: &'static ElementSpec,
     /// Its attributes in the order of the file, then the defaults.
@@ -149,7 +151,7 @@ impl NewSession {
     pub(crate) fn render(&self, scope: &Scope<'_>) -> Result<Bytes, RenderError> {
         let fill = |text: &'_ Text| text.fill(scope, Encoding::Plain).into_owned();
         let wrong = |attribute, error| RenderError::Value {
-            element: "create_session",
+            element: Cow::Borrowed("create_session"),
             attribute: Some(Cow::Borrowed(attribute)),
             error,
         };
@@ -190,7 +192,7 @@ pub enum RenderError {
     /// A value is none that may stand where a template puts it.
     Value {
         /// The element.
-        element: &'static str,
+        element: Cow<'static, str>,
         /// Its attribute; `None` for its text.
         attribute: Option<Cow<'static, str>>,
         /// What is wrong with the value.

@@ -12,9 +12,8 @@ use crate::table::reply::template::{Encoding, Piece, Scope, Text};
 use crate::table::reply::{
     Attribute, DOCUMENT_MAX_BYTES, Element, Node, RenderError, Reply, Sends,
 };
-use crate::twilio::channel::Channel;
 use crate::twilio::request::{Form, Request, Webhook};
-use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueError};
+use crate::twilio::vocabulary::{Destination, ElementSpec, RESPONSE, ValueError};
 
 /// A document for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +82,7 @@ pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document,
     let sender = scope.request.value("Caller");
     for element in elements {
         if let Some(verb) = filling.element(element)? {
-            if verb.tag == "Message" {
+            if element.spec.sends {
                 let is_to = |(name, _): &&(&str, _)| *name == "to";
                 let to = verb.attributes.iter().find(is_to);
                 let relays = to.is_some_and(|(_, to)| *to != sender);
@@ -93,7 +92,7 @@ pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document,
         }
     }
     let response = FilledElement {
-        tag: vocabulary::response(Channel::Voice).tag,
+        tag: RESPONSE,
         attributes: Vec::new(),
         content: verbs,
     };
@@ -115,7 +114,7 @@ pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document,
 
 /// An element with its places filled in.
 struct FilledElement<'t> {
-    tag: &'static str,
+    tag: &'t str,
     attributes: Vec<(&'t str, Cow<'t, str>)>,
     content: Vec<Filled<'t>>,
 }
@@ -172,7 +171,7 @@ impl<'s> Filling<'s> {
         let mut attributes = Vec::with_capacity(element.attributes.len());
         let mut is_addressed = true;
         for attribute in &element.attributes {
-            match self.attribute(spec, attribute)? {
+            match self.attribute(element, attribute)? {
                 Some(value) => attributes.push((&*attribute.name, value)),
                 // A Message without its `to` would go back to the sender.
                 None => is_addressed &= attribute.spec.destination() != Some(Destination::Address),
@@ -191,7 +190,7 @@ impl<'s> Filling<'s> {
         let mut content = Vec::with_capacity(element.content.len());
         for node in &element.content {
             match node {
-                Node::Text(text) => content.extend(self.text(spec, text)?.map(Filled::Text)),
+                Node::Text(text) => content.extend(self.text(element, text)?.map(Filled::Text)),
                 Node::Element(child) => content.extend(self.element(child)?.map(Filled::Element)),
             }
         }
@@ -202,7 +201,7 @@ impl<'s> Filling<'s> {
         // A Gather still takes digits when its prompt came out empty; every other element is there for what it holds.
         let came_out_empty = content.is_empty() && !element.content.is_empty() && !spec.stays_empty;
         Ok((is_addressed && !came_out_empty).then_some(FilledElement {
-            tag: spec.tag,
+            tag: &element.tag,
             attributes,
             content,
         }))
@@ -210,7 +209,7 @@ impl<'s> Filling<'s> {
 
     fn attribute<'t>(
         &self,
-        spec: &ElementSpec,
+        element: &Element,
         attribute: &'t Attribute,
     ) -> Result<Option<Cow<'t, str>>, RenderError> {
         if let Some(literal) = attribute.value.literal() {
@@ -229,7 +228,7 @@ impl<'s> Filling<'s> {
         }
         match attribute.spec.check(&value) {
             Err(error) if !error.is_suspicion() => Err(RenderError::Value {
-                element: spec.tag,
+                element: element.tag.clone(),
                 attribute: Some(attribute.name.clone()),
                 error,
             }),
@@ -239,9 +238,10 @@ impl<'s> Filling<'s> {
 
     fn text<'t>(
         &mut self,
-        spec: &ElementSpec,
+        element: &Element,
         text: &'t Text,
     ) -> Result<Option<Cow<'t, str>>, RenderError> {
+        let spec = element.spec;
         let mut value = xml_text(text.fill(self.scope, encoding(spec.destination)));
         if text.literal().is_none() {
             // An empty cell means nobody; a request that does not say where to go must not lead nowhere in silence.
@@ -250,7 +250,7 @@ impl<'s> Filling<'s> {
                 return Ok(None);
             }
             check_text(spec, &value).map_err(|error| RenderError::Value {
-                element: spec.tag,
+                element: element.tag.clone(),
                 attribute: None,
                 error,
             })?;
@@ -278,10 +278,10 @@ fn check_text(spec: &ElementSpec, value: &str) -> Result<(), ValueError> {
 }
 
 fn encoding(destination: Option<Destination>) -> Encoding {
-    if destination == Some(Destination::Url) {
-        Encoding::Percent
-    } else {
-        Encoding::Plain
+    match destination {
+        Some(Destination::Url) => Encoding::Percent,
+        Some(Destination::Sip) => Encoding::PercentInQuery,
+        _ => Encoding::Plain,
     }
 }
 

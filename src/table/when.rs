@@ -102,6 +102,26 @@ impl When {
             || conditions.any(|condition| condition.needs_time(request))
     }
 
+    /// It in words, a sentence for each table of `when` and one for the schedules; none when it always matches.
+    #[must_use]
+    pub fn words(&self, shown: impl Fn(&Condition) -> String) -> Vec<String> {
+        let alternatives = self.alternatives.iter().map(|alternative| {
+            let conditions = alternative.conditions.iter().map(&shown);
+            conditions.collect::<Vec<_>>().join(", and ")
+        });
+        let names = |schedules: &[Arc<Schedule>], between: &str| {
+            let names = schedules.iter().map(|schedule| schedule.name.clone());
+            names.collect::<Vec<_>>().join(between)
+        };
+        let hours = [
+            ("during", names(&self.during, " or ")),
+            ("outside", names(&self.outside, " and ")),
+        ];
+        let hours = hours.into_iter().filter(|(_, names)| !names.is_empty());
+        let hours = hours.map(|(when, names)| format!("{when} {names}"));
+        alternatives.chain(hours).collect()
+    }
+
     /// The part of `during` or `outside` that fails at a moment.
     fn closed_at(&self, now: Timestamp) -> Option<Mismatch<'_>> {
         let is_open = |schedule: &&Arc<Schedule>| schedule.is_open(now);

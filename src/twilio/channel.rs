@@ -87,6 +87,11 @@ impl Webhook {
             .find(|webhook| webhook.as_str() == name)
     }
 
+    /// Whether the table decides what is answered: by a route, `[default]`, the loop guard or an intercept.
+    pub(crate) fn is_decided(self) -> bool {
+        self.wants_document() || self == Self::Intercept
+    }
+
     /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
     pub(crate) fn wants_document(self) -> bool {
         matches!(self, Self::OutOfSession | Self::Plain)

@@ -26,6 +26,15 @@ impl fmt::Display for E164 {
     }
 }
 
+/// Whether a text is an [`E164`] number.
+pub(crate) fn is_e164(text: &str) -> bool {
+    text.strip_prefix('+').is_some_and(|digits| {
+        (1..=15).contains(&digits.len())
+            && !digits.starts_with('0')
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
 /// Why a text is not an [`E164`] number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum E164Error {
@@ -194,6 +203,12 @@ pub(crate) fn shown_by_mask(characters: usize) -> (usize, usize) {
 /// A text in which every number of five digits or more is [`masked`], however its digits are parted.
 #[must_use]
 pub fn with_numbers_masked(text: &str) -> String {
+    with_other_numbers_masked(text, "")
+}
+
+/// [`with_numbers_masked`], but for one number, which is our own.
+#[must_use]
+pub fn with_other_numbers_masked(text: &str, own: &str) -> String {
     const SHORTEST: usize = 5;
     let parts = |character: char| " \u{a0}-‐‑–.()/_".contains(character);
     let characters: Vec<char> = text.chars().collect();
@@ -212,8 +227,8 @@ pub fn with_numbers_masked(text: &str) -> String {
             }
             next += 1;
         }
-        if digits >= SHORTEST {
-            let number: String = characters[at..end].iter().collect();
+        let number: String = characters[at..end].iter().collect();
+        if digits >= SHORTEST && number != own {
             result.push_str(&masked(&number));
         } else {
             end = end.max(at + 1);
@@ -255,9 +270,25 @@ mod tests {
     }
 
     #[test]
+    fn our_own_number_is_not_masked() {
+        let masked = |text| with_other_numbers_masked(text, "+15005550006");
+        assert_eq!(
+            masked("+15005550006 dials +14155550123, not +15005550007"),
+            "+15005550006 dials +141•••••23, not +150•••••07"
+        );
+        assert_eq!(with_other_numbers_masked("+14155550123", ""), "+141•••••23");
+        // A part of a number is not ours.
+        for own in ["1", "55501", "+1", "4155550123"] {
+            let masked = with_other_numbers_masked("+14155550123", own);
+            assert_eq!(masked, "+141•••••23", "{own}");
+        }
+    }
+
+    #[test]
     fn e164_accepts_one_to_fifteen_digits() {
         for text in ["+1", "+14155550100", "+123456789012345"] {
             assert_eq!(text.parse::<E164>().expect(text).to_string(), text);
+            assert!(is_e164(text));
         }
     }
 
@@ -280,6 +311,7 @@ mod tests {
             ("+1٣", "the character `٣` is not a digit"),
         ] {
             assert_eq!(text.parse::<E164>().expect_err(text).to_string(), message);
+            assert!(!is_e164(text));
         }
     }
 

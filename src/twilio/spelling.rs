@@ -6,25 +6,40 @@ const LONGEST_NAME: usize = 200;
 /// The nearest of some names to one that is misspelt; `None` when none is near.
 #[must_use]
 pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    nearest_all(name, names).1.first().copied()
+}
+
+/// The names that are as near to one that is misspelt as no other, each once, in their order, and in how many letters they
+/// differ from it; none when none is near.
+#[must_use]
+pub fn nearest_all<'n>(
+    name: &str,
+    names: impl IntoIterator<Item = &'n str>,
+) -> (usize, Vec<&'n str>) {
+    let mut found = Vec::new();
+    let mut least = usize::MAX;
     if name.len() > LONGEST_NAME {
-        return None;
+        return (least, found);
     }
     let folded = name.to_ascii_lowercase();
-    let may_be_near = |candidate: &&str| {
-        candidate.len().abs_diff(name.len()) <= candidate.len().max(name.len()) / 3
-    };
-    names
-        .into_iter()
-        .filter(may_be_near)
-        .map(|candidate| {
-            (
-                strsim::damerau_levenshtein(&folded, &candidate.to_ascii_lowercase()),
-                candidate,
-            )
-        })
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(name.len()) / 3)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    for candidate in names {
+        let most = candidate.len().max(name.len()) / 3;
+        if candidate.len().abs_diff(name.len()) > most {
+            continue;
+        }
+        let distance = strsim::damerau_levenshtein(&folded, &candidate.to_ascii_lowercase());
+        if distance > most.min(least) {
+            continue;
+        }
+        if distance < least {
+            found.clear();
+            least = distance;
+        }
+        if !found.contains(&candidate) {
+            found.push(candidate);
+        }
+    }
+    (least, found)
 }
 
 #[cfg(test)]
@@ -36,6 +51,14 @@ mod tests {
         assert_eq!(nearest("Cal1ed", ["Called", "Caller"]), Some("Called"));
         assert_eq!(nearest("say", ["Say", "Play"]), Some("Say"));
         assert_eq!(nearest("Zebra", ["Say", "Play"]), None);
+    }
+
+    #[test]
+    fn all_names_that_are_equally_near_are_found() {
+        let names = ["Caller", "Called", "From", "Called"];
+        assert_eq!(nearest_all("Calle", names), (1, vec!["Caller", "Called"]));
+        assert_eq!(nearest_all("called", names), (0, vec!["Called"]));
+        assert_eq!(nearest_all("Zebra", names).1, [""; 0]);
     }
 
     #[test]

@@ -16,10 +16,16 @@ pub enum Destination {
     Number,
     /// A `sip:` or `sips:` URI.
     Sip,
-    /// The name of a client, a conference, a queue, or a SID.
+    /// The name of a client, or a SID.
     Name,
+    /// The name of a conference or a queue: a place of our own, which costs nobody anything.
+    Room,
     /// Who a call is from: `callerId`.
     Caller,
+    /// The same where a client is dialled.
+    ClientCaller,
+    /// The same where a SIP address is dialled.
+    SipCaller,
     /// Who a text is from: `from`.
     Sender,
     /// Whom a text goes to: an E.164 number or an address with a scheme.
@@ -49,10 +55,23 @@ impl Destination {
                     _ => Err(ValueError::NotSip),
                 };
             }
-            Self::Name if value.trim().is_empty() => return Err(ValueError::Empty),
-            Self::Name => return Ok(()),
-            // A SIP user or a client has a letter and no blanks.
-            Self::Caller if has_letter && is_all(b"+-_.@:") => return Ok(()),
+            Self::Name | Self::Room if value.trim().is_empty() => return Err(ValueError::Empty),
+            Self::Name | Self::Room => return Ok(()),
+            Self::Caller if !value.is_empty() && is_all(b"+-_.@:") => return Ok(()),
+            Self::Caller => {
+                return Err(ValueError::Form(
+                    "a number, or letters, digits and + - _ . @ : only",
+                ));
+            }
+            Self::SipCaller if !value.is_empty() && is_all(b"+-_.") => return Ok(()),
+            Self::SipCaller => return Err(ValueError::Form("letters, digits and + - _ . only")),
+            Self::ClientCaller
+                if value
+                    .strip_prefix("client:")
+                    .is_some_and(|name| !name.is_empty()) =>
+            {
+                return Ok(());
+            }
             // A name, an address with a scheme, or a short code.
             Self::Sender if has_letter && is_all(b"+-_. @:") => return Ok(()),
             Self::Sender
@@ -65,10 +84,34 @@ impl Destination {
                 Some(("messenger" | "rcs" | "client", name)) if !name.is_empty() => return Ok(()),
                 _ => value,
             },
-            Self::Number | Self::Caller | Self::Sender => value,
+            Self::Number | Self::ClientCaller | Self::Sender => value,
         };
         number.parse::<E164>().map(drop).map_err(ValueError::Number)
     }
+}
+
+/// The number that somebody means who writes it without a country code, or with blanks and dashes, and whether Twilio
+/// itself reads it so, as it does with numbers of the US; `None` when there may be doubt.
+///
+/// Source: <https://www.twilio.com/docs/voice/twiml/number>.
+pub(crate) fn number_meant(text: &str) -> Option<(E164, bool)> {
+    let text = text.trim();
+    if !text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || b"+ ().-/".contains(&byte))
+    {
+        return None;
+    }
+    let digits: String = text.chars().filter(char::is_ascii_digit).collect();
+    if text.starts_with('+') {
+        // A zero in brackets is only dialled inside the country.
+        let meant = (!text.contains("(0")).then(|| format!("+{digits}"))?;
+        return Some((meant.parse().ok()?, false));
+    }
+    let national = digits.strip_prefix('1').filter(|rest| rest.len() == 10);
+    let national = national.unwrap_or(&digits);
+    let is_american = national.len() == 10 && !national.starts_with(['0', '1']);
+    is_american.then(|| Some((format!("+1{national}").parse().ok()?, true)))?
 }
 
 /// Why a value cannot stand where it stands.
@@ -131,7 +174,7 @@ impl fmt::Display for ValueError {
                 (None, Some(max)) => write!(f, "it must be {max} or less"),
                 (None, None) => f.write_str("it is out of range"),
             },
-            Self::NotAmong { .. } => f.write_str("it is not one of the values that TwiML knows"),
+            Self::NotAmong { .. } => f.write_str("it is not one of the values that TwiML allows"),
             Self::Outdated { instead } => write!(f, "Twilio wants {instead} instead"),
             Self::Unusual { usual } => {
                 write!(
@@ -140,11 +183,12 @@ impl fmt::Display for ValueError {
                 )
             }
             Self::Form(form) => write!(f, "it must be {form}"),
+            Self::TooLong { max: 1 } => f.write_str("it has more than one character"),
             Self::TooLong { max } => write!(f, "it has more than {max} characters"),
             Self::BadCharacter { found, allowed } => {
-                write!(f, "{found:?} cannot stand in it, only {allowed}")
+                write!(f, "it may not contain {found:?}, only {allowed}")
             }
-            Self::NotSip => f.write_str("it is no SIP URI"),
+            Self::NotSip => f.write_str("it is not a SIP address"),
             Self::Number(error) => error.fmt(f),
             Self::Url(error) => error.fmt(f),
         }
@@ -171,9 +215,9 @@ impl fmt::Display for UrlError {
             Self::Empty => f.write_str("it is empty"),
             Self::Scheme { wanted } => write!(f, "it must begin with {wanted}"),
             Self::NoHost => f.write_str("it has no host"),
-            Self::BadCharacter(found) => write!(f, "{found:?} cannot stand in a URL"),
+            Self::BadCharacter(found) => write!(f, "a URL cannot contain {found:?}"),
             Self::Underscore => f.write_str("its host has an underscore, which Twilio refuses"),
-            Self::Port => f.write_str("its port is no number from 1 to 65535"),
+            Self::Port => f.write_str("its port is not a number from 1 to 65535"),
         }
     }
 }
@@ -319,23 +363,23 @@ mod tests {
             ),
             ("https://", "it has no host"),
             ("https:///x", "it has no host"),
-            ("https://example.com/a b", "' ' cannot stand in a URL"),
-            ("https://example.com/{id}", "'{' cannot stand in a URL"),
+            ("https://example.com/a b", "a URL cannot contain ' '"),
+            ("https://example.com/{id}", "a URL cannot contain '{'"),
             (
                 "https://my_host.example",
                 "its host has an underscore, which Twilio refuses",
             ),
             (
                 "https://example.com:0/",
-                "its port is no number from 1 to 65535",
+                "its port is not a number from 1 to 65535",
             ),
             (
                 "https://example.com:99999/",
-                "its port is no number from 1 to 65535",
+                "its port is not a number from 1 to 65535",
             ),
             (
                 "https://example.com:x/",
-                "its port is no number from 1 to 65535",
+                "its port is not a number from 1 to 65535",
             ),
         ] {
             assert_eq!(

@@ -6,6 +6,7 @@
 //! checks values. The readers of a table, the writer of documents and the JSON Schema all use these types.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -98,6 +99,12 @@ pub struct ElementSpec {
     pub destination: Option<Destination>,
     /// Whether its text is what a Dial reaches.
     pub dials: bool,
+    /// What the `callerId` of a Dial must be when its text is dialled.
+    pub(crate) caller: Option<Destination>,
+    /// Whether it answers a text with a text.
+    pub(crate) sends: bool,
+    /// Whether the next element comes only after the caller, or whoever is dialled, had time to do something.
+    pub(crate) waits: bool,
     /// Whether its text may be a URL of a recording or a picture that the request brings.
     pub relays: bool,
     /// Whether it must be the only child of its parent.
@@ -124,12 +131,75 @@ pub struct ElementSpec {
     pub status_in_reply: Option<Status>,
     /// Twilio's error numbers for a bad text: the first for one that is empty, the last for one that is too long.
     pub(crate) errors: Vec<u32>,
+    /// What is right in itself and does not work together.
+    pub(crate) combinations: Vec<Combination>,
     pub(crate) attributes: BTreeMap<&'static str, AttributeSpec>,
+}
+
+/// Values of attributes, and children, that do not work together although each is right.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Combination {
+    /// The attributes that are set, each with what is found in its value.
+    #[serde(borrow)]
+    when: BTreeMap<&'static str, Pattern>,
+    /// The attributes that are not set, or not to such a value.
+    #[serde(default, borrow)]
+    unless: BTreeMap<&'static str, Pattern>,
+    /// The children of which one is there; empty when none need be.
+    #[serde(default)]
+    pub children: Vec<&'static str>,
+    /// Why they do not work.
+    pub why: &'static str,
+    /// What to do about it.
+    pub help: &'static str,
+    /// Whether the document fails; otherwise only what was meant does not happen.
+    #[serde(default)]
+    pub is_error: bool,
+    /// Twilio's error number for it.
+    pub error: Option<u32>,
+}
+
+impl Combination {
+    /// The attributes that are set in it.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = &'static str> {
+        self.when.keys().copied()
+    }
+
+    /// Whether an element has the attributes of it. `value` gives an attribute's value; nothing when it is not set, and
+    /// `Some(None)` when it depends on the request.
+    pub(crate) fn is_found<'v>(&self, value: impl Fn(&str) -> Option<Option<&'v str>>) -> bool {
+        let has = |(name, pattern): (&&str, &Pattern)| {
+            value(name).is_some_and(|value| pattern.0.is_match(value.unwrap_or_default()))
+        };
+        let may_have = |(name, pattern): (&&str, &Pattern)| {
+            value(name).is_some_and(|value| value.is_none_or(|value| pattern.0.is_match(value)))
+        };
+        self.when.iter().all(has) && !self.unless.iter().any(may_have)
+    }
+}
+
+/// What is found in a text.
+#[derive(Debug)]
+pub struct Pattern(Regex);
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <&str>::deserialize(deserializer)?;
+        Regex::new(text).map(Self).map_err(D::Error::custom)
+    }
 }
 
 /// How many characters each kind of voice speaks in one element, and how many bytes of percent-encoded text.
 ///
-/// Source: <https://www.twilio.com/docs/api/errors/13521>.
+/// Source: <https://www.twilio.com/docs/api/errors/13521>; of its own voices the page on text-to-speech says 4,000, not
+/// 4,096, <https://www.twilio.com/docs/voice/twiml/say/text-speech>.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SpokenMax {
@@ -195,14 +265,16 @@ pub struct AttributeSpec {
     /// The characters that may stand in it.
     pub charset: Option<&'static str>,
     /// What a text must look like, or which values are known beside the list.
-    #[serde(deserialize_with = "pattern")]
-    pub pattern: Option<Regex>,
+    pub pattern: Option<Pattern>,
     /// What must not be found in a text.
-    #[serde(deserialize_with = "pattern")]
-    not_pattern: Option<Regex>,
+    not_pattern: Option<Pattern>,
     /// What the two patterns ask for, in words.
     form: &'static str,
     destination: Option<Destination>,
+    /// Whether a URL is only told what happens: its answer counts for nothing.
+    pub(crate) is_notice: bool,
+    /// What the document behind a URL may hold, when not everything.
+    pub(crate) document: Option<DocumentSpec>,
     /// Whether the empty text means something: silence for a `waitUrl`.
     pub empty: bool,
     /// Whether the element means nothing without it.
@@ -215,11 +287,25 @@ pub struct AttributeSpec {
     pub status: Option<Status>,
     /// Twilio's error numbers for a bad value.
     pub(crate) errors: Vec<u32>,
+    /// Whether `[extra]` lifts every check of its values.
+    #[serde(skip)]
+    pub(crate) takes_anything: bool,
 }
 
-fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
-    let text = <&str>::deserialize(deserializer)?;
-    Regex::new(text).map(Some).map_err(D::Error::custom)
+/// Which verbs Twilio takes in a document that is not the main one of a call.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct DocumentSpec {
+    /// The verbs that its page names; empty where it names none.
+    #[serde(borrow)]
+    pub verbs: Vec<&'static str>,
+    /// The verbs that certainly fail.
+    #[serde(borrow)]
+    pub never: Vec<&'static str>,
+    /// Whether every other verb fails; otherwise it is only not named.
+    pub is_error: bool,
+    /// Twilio's error number for a verb that fails.
+    pub error: Option<u32>,
 }
 
 /// The type of an attribute's value.
@@ -332,6 +418,12 @@ pub(crate) fn voice_languages(voice: &str) -> Vec<&str> {
 }
 
 impl ElementSpec {
+    /// An element of `[extra]`, of which nothing is known.
+    pub(crate) fn any() -> &'static Self {
+        static ANY: LazyLock<ElementSpec> = LazyLock::new(ElementSpec::default);
+        &ANY
+    }
+
     /// The names of the elements that may stand in it.
     pub fn child_names(&self) -> impl Iterator<Item = &'static str> {
         self.children.iter().map(|key| tag_of(key))
@@ -366,10 +458,17 @@ impl ElementSpec {
 }
 
 impl AttributeSpec {
-    /// An attribute of `[extra]`, of which nothing is known: it takes any text.
-    pub(crate) fn any() -> &'static Self {
-        static ANY: LazyLock<AttributeSpec> = LazyLock::new(AttributeSpec::default);
-        &ANY
+    /// An attribute of `[extra]`: it takes any text. One that is known as a URL is still written as a URL.
+    pub(crate) fn any(known: Option<&Self>) -> &'static Self {
+        static ANY: LazyLock<[AttributeSpec; 2]> = LazyLock::new(|| {
+            [None, Some(Destination::Url)].map(|destination| AttributeSpec {
+                destination,
+                takes_anything: true,
+                ..AttributeSpec::default()
+            })
+        });
+        let is_url = known.is_some_and(|known| known.destination() == Some(Destination::Url));
+        &ANY[usize::from(is_url)]
     }
 
     /// Where a value of this attribute leads; `None` when it leads nowhere.
@@ -383,19 +482,22 @@ impl AttributeSpec {
 
     /// What a value must be, for a sentence.
     #[must_use]
-    pub fn wanted(&self) -> &'static str {
+    pub fn expected(&self) -> &'static str {
         match self.kind {
             ValueType::Boolean => "true or false",
             ValueType::Integer => "a whole number",
-            ValueType::Enum if self.knows("true") => "true, false or a text in quotes",
-            ValueType::Enum | ValueType::String => "a text in quotes",
+            ValueType::Enum if self.knows("true") => "true, false or a string",
+            ValueType::Enum | ValueType::String => "a string",
             ValueType::Url | ValueType::Websocket => "a URL in quotes",
         }
     }
 
     /// Whether any text may stand here. A digit string is not any text: as an integer it would lose its leading zeros.
     fn is_free(&self) -> bool {
-        self.kind == ValueType::String && self.charset.is_none() && self.destination.is_none()
+        self.takes_anything
+            || (self.kind == ValueType::String
+                && self.charset.is_none()
+                && self.destination.is_none())
     }
 
     /// Whether a TOML integer may stand here.
@@ -419,7 +521,84 @@ impl AttributeSpec {
         let pattern = self.pattern.as_ref();
         self.values.iter().any(is_same)
             || self.also.contains_key(value)
-            || pattern.is_some_and(|known| known.is_match(value))
+            || pattern.is_some_and(|known| known.0.is_match(value))
+    }
+
+    /// A value as TwiML spells it, when only letter case is wrong with it or the commas between several; `None` when
+    /// more is.
+    pub(crate) fn respelt(&self, value: &str) -> Option<String> {
+        let words: Vec<&str> = if self.list {
+            let parts = value.split([',', ' ']);
+            parts.filter(|part| !part.is_empty()).collect()
+        } else {
+            vec![value]
+        };
+        let known = match self.kind {
+            ValueType::Boolean => &["true", "false"][..],
+            _ => &self.values,
+        };
+        let respelt = |word: &&str| known.iter().find(|known| known.eq_ignore_ascii_case(word));
+        let respelt: Option<Vec<&str>> = words.iter().map(|word| respelt(word).copied()).collect();
+        let respelt = respelt?.join(" ");
+        (!respelt.is_empty() && respelt != value).then_some(respelt)
+    }
+
+    /// The few values that somebody may have meant by one that is not known: for a language, those with other regions;
+    /// else those that contain it.
+    pub(crate) fn likely(&self, value: &str) -> Vec<&'static str> {
+        const MOST: usize = 20;
+        let language = |value: &str| {
+            value
+                .split(['-', '_'])
+                .next()
+                .unwrap_or_default()
+                .to_lowercase()
+        };
+        let (wanted, text) = (language(value), value.to_lowercase());
+        let values = self.values.iter().copied();
+        let mut likely: Vec<&str> = match wanted.len() {
+            2..=3 => values
+                .clone()
+                .filter(|known| language(known) == wanted)
+                .collect(),
+            _ => Vec::new(),
+        };
+        if likely.is_empty() && text.len() > 2 {
+            likely = values
+                .filter(|known| known.to_lowercase().contains(&text))
+                .collect();
+        }
+        if likely.len() > MOST {
+            Vec::new()
+        } else {
+            likely
+        }
+    }
+
+    /// A value that is known but for its letter case, as TwiML writes it; `None` for every other.
+    pub(crate) fn in_known_case(&self, value: &str) -> Option<String> {
+        let words = match self.kind {
+            ValueType::Boolean => &["true", "false"][..],
+            _ => &self.values,
+        };
+        let is_known = |part: &str| words.contains(&part);
+        let in_case = |part| {
+            let mut words = words.iter();
+            words.find(|word| word.eq_ignore_ascii_case(part))
+        };
+        let parts: Vec<&str> = if self.list {
+            value.split_ascii_whitespace().collect()
+        } else {
+            vec![value]
+        };
+        if parts.iter().all(|part| is_known(part)) {
+            return None;
+        }
+        let known: Option<Vec<&str>> = parts
+            .into_iter()
+            .map(|part| in_case(part).copied())
+            .collect();
+        known.map(|parts| parts.join(" "))
     }
 
     /// Checks a finished value, templates resolved.
@@ -429,7 +608,7 @@ impl AttributeSpec {
     /// The value is not of the attribute's type, outside its range, not among its values, too long, has a character
     /// that may not stand in it, or does not look like what it leads to.
     pub fn check(&self, value: &str) -> Result<(), ValueError> {
-        if self.empty && value.is_empty() {
+        if self.takes_anything || (self.empty && value.is_empty()) {
             return Ok(());
         }
         if !self.list {
@@ -481,7 +660,7 @@ impl AttributeSpec {
         {
             return Err(ValueError::TooLong { max });
         }
-        let fits = |pattern: &Regex| pattern.is_match(value);
+        let fits = |pattern: &Pattern| pattern.0.is_match(value);
         if !self.pattern.as_ref().is_none_or(fits) || self.not_pattern.as_ref().is_some_and(fits) {
             return Err(ValueError::Form(self.form));
         }
@@ -518,6 +697,24 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_value_in_another_letter_case_is_found_as_it_is_written() {
+        for (element, name, value, known) in [
+            ("Gather", "method", "get", Some("GET")),
+            ("Gather", "method", "GET", None),
+            ("Gather", "method", "PUT", None),
+            ("Gather", "input", "DTMF  speech", Some("dtmf speech")),
+            ("Gather", "input", "dtmf", None),
+            ("Say", "language", "EN-gb", Some("en-GB")),
+            ("Dial", "hangupOnStar", "True", Some("true")),
+            ("Dial", "hangupOnStar", "yes", None),
+            ("Dial", "action", "HTTPS://h/", None),
+        ] {
+            let attribute = attribute(Channel::Voice, element, name);
+            assert_eq!(attribute.in_known_case(value).as_deref(), known, "{value}");
+        }
+    }
+
+    #[test]
     fn every_child_is_an_element_and_every_list_of_values_exists() {
         for channel in Channel::ALL {
             for (key, spec) in elements(channel) {
@@ -540,7 +737,7 @@ pub(crate) mod tests {
         assert_eq!(response(Channel::Voice).child_names().count(), 20);
         assert_eq!(
             response(Channel::Message).child_names().collect::<Vec<_>>(),
-            ["Message", "Redirect"]
+            ["Message", "Redirect", "Sms"]
         );
     }
 
@@ -580,18 +777,18 @@ pub(crate) mod tests {
         assert_eq!(voice("Gather", "input", " "), Err("it is empty".into()));
         assert_eq!(
             voice("Gather", "input", "dtmf voice"),
-            Err("it is not one of the values that TwiML knows".into())
+            Err("it is not one of the values that TwiML allows".into())
         );
         assert_eq!(voice("Gather", "finishOnKey", ""), Ok(()));
         assert_eq!(
             voice("Gather", "finishOnKey", "12"),
-            Err("it has more than 1 characters".into())
+            Err("it has more than one character".into())
         );
         assert_eq!(voice("Gather", "finishOnKey", "1"), Ok(()));
         assert_eq!(voice("Number", "sendDigits", "ww1#"), Ok(()));
         assert_eq!(
             voice("Number", "sendDigits", "1 2"),
-            Err("' ' cannot stand in it, only 0123456789ABCDwW#*".into())
+            Err("it may not contain ' ', only 0123456789ABCDwW#*".into())
         );
         assert_eq!(
             voice("Dial", "hangupOnStar", "yes"),
@@ -599,9 +796,10 @@ pub(crate) mod tests {
         );
         assert_eq!(voice("Dial", "callerId", "+14155550100"), Ok(()));
         assert_eq!(voice("Dial", "callerId", "client:desk"), Ok(()));
+        assert_eq!(voice("Dial", "callerId", "1001"), Ok(()));
         assert_eq!(
-            voice("Dial", "callerId", "4155550100"),
-            Err("a number begins with `+` and its country code".into())
+            voice("Dial", "callerId", "the desk"),
+            Err("it must be a number, or letters, digits and + - _ . @ : only".into())
         );
         assert_eq!(voice("Stream", "url", "wss://example.com/s"), Ok(()));
         assert_eq!(

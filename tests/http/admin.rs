@@ -40,13 +40,14 @@ async fn health_tells_how_the_service_is() {
         }
     }
     let now = Timestamp::UNIX_EPOCH;
-    service.metrics.table_was_read("", now, true);
+    service.metrics.table_was_read("", now);
+    service.metrics.degraded(true);
     for server in [&webhooks, &admin] {
         let got = server.ask(&Ask::get("/readyz")).await;
         assert_eq!(told(&got), (200, "degraded\n"));
         assert_eq!(told(&server.ask(&Ask::get("/livez")).await), (200, "ok\n"));
     }
-    service.metrics.table_was_read("", now, false);
+    service.metrics.degraded(false);
     service.is_ending.store(true, Ordering::SeqCst);
     for server in [&webhooks, &admin] {
         let got = server.ask(&Ask::get("/readyz")).await;
@@ -88,7 +89,7 @@ async fn who_watches_may_only_look() {
         assert_eq!(got.header("allow"), Some("GET, HEAD"));
         assert_eq!(got.header("connection"), Some("close"));
     }
-    for path in ["/", "/metrics/", "/out-of-session?CallSid=CA1", "/webhook"] {
+    for path in ["/metrics/", "/out-of-session?CallSid=CA1", "/webhook"] {
         let got = admin.ask(&Ask::get(path)).await;
         assert_eq!(got.status, 404, "{path}");
     }
@@ -206,6 +207,7 @@ async fn every_request_is_counted_once_where_it_belongs() {
             ("guard_answers_total{reason=\"short-code\"}", "6"),
             ("decision_seconds_count", "21"),
             ("decision_seconds_bucket{le=\"+Inf\"}", "21"),
+            ("request_seconds_count", "31"),
             ("refusals_total{reason=\"signature-missing\"}", "3"),
             ("refusals_total{reason=\"path\"}", "7"),
             ("connections_opened_total", "31"),

@@ -15,7 +15,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 use twiml_responder::service::connection::HttpLimits;
 use twiml_responder::service::listener::{Decrypt, Listener};
-use twiml_responder::service::tls::{Certificates, TlsFiles};
+use twiml_responder::service::tls::{Certificates, Fresh, TlsFiles};
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::client::Client;
@@ -91,7 +91,7 @@ impl World {
 
     fn certificates(&self) -> Arc<Certificates> {
         let files = self.write(&self.good());
-        Arc::new(Certificates::read(files, Timestamp::now()).expect("a good certificate"))
+        Arc::new(Certificates::new(read(&files).expect("a good certificate")))
     }
 
     async fn serve(&self, certificates: &Arc<Certificates>, limits: HttpLimits) -> TestServer {
@@ -121,6 +121,10 @@ impl World {
         let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
         Client::new(within("a handshake", connecting).await.expect("TLS"))
     }
+}
+
+fn read(files: &TlsFiles) -> Result<Fresh, String> {
+    files.read(Timestamp::now(), &|path| std::fs::read(path))
 }
 
 fn first_certificate(client: &Client<TlsStream<TcpStream>>) -> CertificateDer<'static> {
@@ -229,17 +233,13 @@ async fn a_new_certificate_leaves_connections_alone() {
 
     // A bad one changes nothing.
     let (chain, _) = world.good();
-    world.write(&(chain, world.good().1));
-    certificates
-        .read_again(Timestamp::now())
-        .err()
-        .expect("another key");
+    let files = world.write(&(chain, world.good().1));
+    read(&files).expect_err("another key");
     let same = world.connect(&server, &[&version::TLS13]).await;
     assert_eq!(first_certificate(&same), first_certificate(&before));
 
     world.write(&world.good());
-    let fresh = certificates.read_again(Timestamp::now()).expect("good");
-    certificates.put(fresh);
+    certificates.put(read(&files).expect("good"));
     let mut after = world.connect(&server, &[&version::TLS13]).await;
     assert_ne!(first_certificate(&after), first_certificate(&before));
     for client in [&mut before, &mut after] {
@@ -319,19 +319,19 @@ fn every_mistake_names_its_file_and_itself() {
         ),
     ] {
         let paths = world.write(&files);
-        let error = Certificates::read(paths, Timestamp::now()).expect_err(wanted);
+        let error = read(&paths).expect_err(wanted);
         let folder = world.folder.0.display().to_string();
         let shown = error.replace(&folder, "FOLDER");
         assert_eq!(shown, format!("FOLDER/{wanted}"));
     }
     let files = world.write(&both(no_certificate, &key));
-    let error = Certificates::read(files.clone(), Timestamp::now()).expect_err("no X.509");
+    let error = read(&files).expect_err("no X.509");
     assert!(
         error.contains("cert.pem: certificate 1 cannot be understood: "),
         "{error}"
     );
     std::fs::remove_file(&files.certificate).expect("it was there");
-    let error = Certificates::read(files, Timestamp::now()).expect_err("missing");
+    let error = read(&files).expect_err("missing");
     assert!(
         error.contains("cert.pem: cannot be read: No such file"),
         "{error}"
@@ -347,7 +347,7 @@ async fn what_is_only_suspicious_is_a_warning() {
     world.certificates();
     assert_eq!(log.text(), "");
     let files = world.write(&world.issue((2020, 2090)));
-    Certificates::read(files.clone(), Timestamp::now()).expect("good");
+    read(&files).expect("good");
     let line = log.line("WARN");
     assert!(
         line.contains("has only the certificate of the service"),
@@ -356,7 +356,7 @@ async fn what_is_only_suspicious_is_a_warning() {
     // Eleven days before its end.
     world.write(&world.good());
     let late = "2089-12-21T00:00:00Z".parse().expect("a time");
-    Certificates::read(files, late).expect("good");
+    files.read(late, &|path| std::fs::read(path)).expect("good");
     let line = log.line("expires");
     assert!(
         line.contains("certificate 1 expires on 2090-01-01T00:00:00Z"),
@@ -376,7 +376,7 @@ fn the_end_that_is_told_is_that_of_the_first_certificate_to_end() {
         let certificate = params((2020, leaf)).signed_by(&key, &intermediate);
         let chain = certificate.expect("a certificate").pem() + &intermediate.pem();
         let files = world.write(&(chain, key.serialize_pem()));
-        let certificates = Certificates::read(files, Timestamp::now()).expect("good");
+        let certificates = Certificates::new(read(&files).expect("good"));
         let expected = format!("{first}-01-01T00:00:00Z");
         assert_eq!(certificates.expires().to_string(), expected);
     }

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::Command;
 
 use jiff::Timestamp;
+use serde_json::Value;
 
-use crate::support::Folder;
+use crate::support::{Folder, Service, program};
 use crate::{Kept, call, files, lines};
 
 #[test]
@@ -112,4 +115,32 @@ fn two_services_do_not_write_one_file() {
     let (_, log) = second.end();
     assert!(log.contains("another service writes it already"), "{log}");
     assert_eq!(first.lines().len(), 1);
+}
+
+#[test]
+fn standard_output_takes_the_lines_where_somebody_else_collects_them() {
+    let folder = Folder::new("journal-stdout");
+    let output = folder.path().join("output");
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "output=$1; shift; exec \"$@\" > \"$output\"", "sh"])
+        .arg(&output)
+        .arg(program().get_program())
+        .args(Kept::arguments(&folder, Path::new("-")));
+    let kept = Kept::of(folder, Service::start_by(&mut command));
+    kept.post("/webhook", &call(1));
+    kept.post("/webhook", &call(2));
+    let (folder, log) = kept.end();
+    let text = fs::read_to_string(&output).expect("UTF-8");
+    let sids: Vec<String> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect(line))
+        .map(|line| line["sid"].as_str().expect("a SID").to_owned())
+        .collect();
+    assert_eq!(
+        sids,
+        [1, 2].map(|number| format!("CA{number:032}")),
+        "{log}"
+    );
+    assert!(!folder.path().join("-").exists());
 }

@@ -83,7 +83,7 @@ impl Kept {
             "--admin",
             "127.0.0.1:0",
             "--allow-unsigned",
-            "--config",
+            "--table",
         ]
         .map(str::to_owned)
         .into();

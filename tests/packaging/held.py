@@ -60,7 +60,7 @@ class Held:
         # systemd's protocol: the descriptors begin with 3, and LISTEN_PID is the process that they are for.
         self.process = subprocess.Popen(
             ["bash", "-c", f'LISTEN_PID=$$ exec "$@" 3<&{self.socket.fileno()}', "bash", self.binary, "serve"]
-            + ["--config", str(TABLE), *self.options],
+            + ["--table", str(TABLE), *self.options],
             env=environment,
             pass_fds=[self.socket.fileno()],
             stderr=self.log,
@@ -93,8 +93,8 @@ class Load:
     once more on a new one. That is counted as `again` and is no failure; no other request is asked twice.
     """
 
-    def __init__(self, connect, url, callers, keeps_connections):
-        self.connect, self.url, self.keeps_connections = connect, url, keeps_connections
+    def __init__(self, connect, url, callers, keeps_connections, fits=lambda text: ANSWER in text):
+        self.connect, self.url, self.keeps_connections, self.fits = connect, url, keeps_connections, fits
         self.answered, self.again, self.failed = 0, 0, []
         self.lock, self.calls = threading.Lock(), itertools.count(1)
         self.ends = threading.Event()
@@ -140,7 +140,7 @@ class Load:
                 connection = None
                 continue
             with self.lock:
-                if answer.status == 200 and ANSWER in text:
+                if answer.status == 200 and self.fits(text):
                     self.answered += 1
                 else:
                     self.failed.append(f"{answer.status} {text[:80]}")

@@ -25,6 +25,7 @@ PACKAGING = Path(__file__).parents[2] / "packaging"
 HOST = "twilio.example.com"
 BASE = f"https://{HOST}"
 PATH = "/out-of-session"
+KEY = "5f0c1d9a7be2463e8a4471d06c93b2fe"
 
 
 def free_port():
@@ -74,8 +75,9 @@ def caddy(folder, port, upstreams):
     site = changed((PACKAGING / "Caddyfile").read_text(), [
         (r"twilio\.example\.com \{", f"{BASE}:{port} {{\n\ttls {folder}/certificate.pem {folder}/key.pem"),
         (r"127\.0\.0\.1:8080", servers),
+        (r"(?m)^\{$", "{\n\tadmin off\n\tauto_https off"),
     ])
-    (folder / "Caddyfile").write_text("{\n\tadmin off\n\tauto_https off\n}\n" + site)
+    (folder / "Caddyfile").write_text(site)
     return ["caddy", "run", "--config", f"{folder}/Caddyfile", "--adapter", "caddyfile"]
 
 
@@ -114,6 +116,11 @@ class Proxy:
         except subprocess.TimeoutExpired:
             self.process.kill()
         self.temporary.cleanup()
+
+    def logs(self):
+        """All that the proxy has written so far."""
+        folder = Path(self.temporary.name)
+        return "".join(file.read_text(errors="replace") for file in folder.glob("*") if file.name in ("output", "proxy.log"))
 
     def connect(self):
         """A connection to the proxy as if HOST were its address."""
@@ -175,6 +182,23 @@ def requests(name, proxy):
     ask("a large body", lambda found: found[0] in (413, 502), "POST", PATH, "a=" + "b" * 300_000, signed)
 
 
+def voice_webhooks(name, write, binary):
+    """The key in the path reaches the service, and no log, not even when the service is away."""
+    with tempfile.NamedTemporaryFile("w") as keys:
+        keys.write(KEY)
+        keys.flush()
+        with Held(binary, "--voice-webhooks-key-file", keys.name) as service, Proxy(write, [service.port]) as proxy:
+            for path, status in ((f"/voice-webhooks/{KEY}", 204), (f"/voice-webhooks/{KEY[::-1]}", 404)):
+                found = proxy.ask("POST", path, "Event=Call.Initiate", {"Content-Type": "application/x-www-form-urlencoded"})
+                check(f"{name}: {path[:20]}", found, lambda found: found[0] == status)
+            service.stop()
+            service.socket.close()
+            found = proxy.ask("POST", f"/voice-webhooks/{KEY}", "Event=Call.Initiate")
+            check(f"{name}: a voice webhook without a service", found, lambda found: found[0] in (502, 503, 504))
+            logs = proxy.logs() + service.said()
+            check(f"{name}: no key in a log", KEY in logs or KEY[::-1] in logs, lambda is_there: not is_there)
+
+
 def restarts(name, proxy, service):
     for keeps in (False, True):
         with Load(proxy.connect, BASE + PATH, 4, keeps) as load:
@@ -207,6 +231,7 @@ def main(binary):
                 requests(" ".join([name, *options]), proxy)
                 if options:
                     restarts(name, proxy, service)
+        voice_webhooks(name, write, binary)
     # Caddy asks a POST only once, so its example is for one service; nginx asks the other one.
     two("nginx", nginx, binary)
     print(*failures, sep="\n", end="\n" if failures else "")

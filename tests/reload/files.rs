@@ -75,7 +75,7 @@ fn a_folder_that_is_replaced_as_a_whole_is_seen() {
         ],
     );
     let config = folder.path().join("live/responses.toml");
-    let service = Service::start(&["--config", text(&config), "--allow-unsigned"], &[]);
+    let service = Service::start(&["--table", text(&config), "--allow-unsigned"], &[]);
     let world = World { folder, service };
     assert_eq!(world.says(), "one");
     fs::rename(world.path("live"), world.path("old")).expect("a rename");

@@ -26,7 +26,7 @@ fn fail(folder: &Folder) -> Ran {
     );
     run(program()
         .args(["serve", "--allow-unsigned", "--listen", "192.0.2.1:1"])
-        .args(["--config", text(&table), "--state-dir", text(&state)]))
+        .args(["--table", text(&table), "--state-dir", text(&state)]))
 }
 
 /// The names in a folder, sorted.
@@ -205,7 +205,7 @@ fn every_way_to_name_a_directory_file_works_from_the_copy() {
         folder.path().join("state"),
     );
     let start = || {
-        let arguments = ["--config", text(&config), "--state-dir", text(&state)];
+        let arguments = ["--table", text(&config), "--state-dir", text(&state)];
         Service::start(&[&arguments[..], &["--allow-unsigned"]].concat(), &[])
     };
     let service = start();
@@ -370,7 +370,7 @@ fn systemd_names_the_folder() {
     let table = folder.path().join("responses.toml");
     let (state, other) = (folder.path().join("state"), folder.path().join("other"));
     let both = format!("{}:{}", text(&state), text(&other));
-    let arguments = ["--config", text(&table), "--allow-unsigned"];
+    let arguments = ["--table", text(&table), "--allow-unsigned"];
     let service = Service::start(&arguments, &[("STATE_DIRECTORY", &both)]);
     service.wait_for(KEPT, 1);
     assert!(state.join("last-good-1/responses.toml").exists());

@@ -1,6 +1,5 @@
 //! What only the parts of the service see: what the state says, and who frees what was replaced.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -9,8 +8,9 @@ use arc_swap::ArcSwap;
 use twiml_responder::service::live::{Access, CurrentLive, Live, Verification};
 use twiml_responder::service::metrics::Metrics;
 use twiml_responder::service::reload::{
-    self, Companion, Origin, PutInUse, ReloadOutcome, Reloads, Setup, State, TableFiles,
+    self, Origin, Part, PutInUse, ReloadOutcome, Reloads, Setup, State, TableFiles, Watched,
 };
+use twiml_responder::service::table_file::ReadFile;
 
 use crate::support::Folder;
 use crate::world::{LONG, folder, rows, table, table_with};
@@ -23,7 +23,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn new(folder: &Folder, companion: Option<Companion>) -> Self {
+    fn new(folder: &Folder, certificate: Option<Watched<PutInUse>>) -> Self {
         let files = TableFiles {
             table: folder.path().join("responses.toml"),
             max_directory: 1 << 20,
@@ -32,12 +32,14 @@ impl Parts {
         let (table, first) = reload::first(&files).expect("a table or a copy");
         let metrics = Arc::new(Metrics::default());
         let table = Arc::new(table);
-        let access = || Access::from(Verification::AllowUnsigned);
-        let live = Arc::new(ArcSwap::from_pointee(Live::new(table, access(), &metrics)));
+        let read = |_: ReadFile<'_>| Ok(Access::from(Verification::AllowUnsigned));
+        let (secrets, access) = Watched::first(Part::Secrets, read).expect("no files");
+        let live = Live::new(table, Arc::new(access), &metrics);
+        let live = Arc::new(ArcSwap::from_pointee(live));
         let setup = Setup {
             files,
-            access: Box::new(move || Ok(access())),
-            companion,
+            secrets,
+            certificate,
             live: Arc::clone(&live),
             metrics: Arc::clone(&metrics),
             is_ending: Arc::default(),
@@ -151,7 +153,7 @@ fn the_state_tells_of_every_reload_and_how_it_went() {
     folder.write("responses.toml", "[default]\nx = 1\ny = 2\n");
     let failed = parts.next();
     assert!(
-        matches!(failed.last, ReloadOutcome::Failed { errors: 2.. }),
+        matches!(failed.last, ReloadOutcome::Failed { errors: 2.., .. }),
         "{failed:?}"
     );
     assert_eq!(failed.hash, second.hash);
@@ -178,7 +180,7 @@ fn a_copy_in_use_is_told_of_until_the_file_is_good() {
     let state = parts.reloads.state.borrow().clone();
     assert!(state.is_degraded());
     assert!(
-        matches!(state.last, ReloadOutcome::Failed { errors: 1 }),
+        matches!(state.last, ReloadOutcome::Failed { errors: 1, .. }),
         "{state:?}"
     );
     // The same table has the same name, wherever it came from.
@@ -200,32 +202,55 @@ fn a_copy_in_use_is_told_of_until_the_file_is_good() {
 }
 
 #[test]
-fn what_else_is_read_again_goes_live_with_the_table_or_not_at_all() {
+fn the_table_and_a_certificate_go_live_each_for_itself_and_what_is_bad_is_told_until_it_is_mended()
+{
     static IN_USE: AtomicUsize = AtomicUsize::new(0);
-    let folder = folder("companion", &[("responses.toml", &table("one"))]);
-    let certificate = folder.path().join("certificate");
-    let read = {
-        let certificate = certificate.clone();
-        move || {
-            let text = std::fs::read_to_string(&certificate).map_err(|error| error.to_string())?;
-            let length = text.len();
-            Ok(Box::new(move || IN_USE.store(length, Ordering::SeqCst)) as PutInUse)
+    let folder = folder(
+        "certificate",
+        &[("responses.toml", &table("one")), ("certificate", "four")],
+    );
+    let path = folder.path().join("certificate");
+    let read = move |read: ReadFile<'_>| {
+        let bytes = read(&path).map_err(|error| error.to_string())?;
+        if bytes.is_empty() {
+            return Err("it is empty".to_owned());
         }
+        Ok(Box::new(move || IN_USE.store(bytes.len(), Ordering::SeqCst)) as PutInUse)
     };
-    let mut parts = Parts::new(&folder, Some(Box::new(read)));
-    let write = |path: &Path, text: &str| std::fs::write(path, text).expect("it is written");
-    assert_eq!(parts.reload().last, ReloadOutcome::Failed { errors: 1 });
-    write(&certificate, "four");
-    assert_eq!(parts.reload().last, ReloadOutcome::Good);
-    assert_eq!(IN_USE.load(Ordering::SeqCst), 4);
-    // A bad table keeps it back.
-    write(&certificate, "twelve bytes");
+    let (certificate, put_in_use) = Watched::first(Part::Certificate, read).expect("four bytes");
+    put_in_use();
+    let mut parts = Parts::new(&folder, Some(certificate));
+    let failed = |parts: &[Part]| ReloadOutcome::Failed {
+        errors: parts.len(),
+        parts: parts.to_vec(),
+    };
+    // Nobody asks: the file is watched.
+    folder.write("certificate", "");
+    let state = parts.next();
+    assert_eq!(state.last, failed(&[Part::Certificate]));
+    assert!(
+        state
+            .to_string()
+            .ends_with("; the last reload failed with 1 error (certificate)"),
+        "{state}"
+    );
+    assert!(parts.has_metric("twiml_responder_degraded 1"));
+    // A good table goes live all the same, and the certificate is still told of.
+    let before = state.hash;
+    folder.write("responses.toml", &table("two"));
+    let state = parts.next();
+    assert_eq!(state.last, failed(&[Part::Certificate]));
+    assert_ne!(state.hash, before);
+    assert!(parts.has_metric("twiml_responder_degraded 1"));
     folder.write("responses.toml", "[default]\n");
-    assert!(matches!(parts.next().last, ReloadOutcome::Failed { .. }));
-    assert_eq!(IN_USE.load(Ordering::SeqCst), 4);
+    assert_eq!(parts.next().last, failed(&[Part::Table, Part::Certificate]));
+    // And a good certificate beside a bad table.
+    folder.write("certificate", "twelve bytes");
+    assert_eq!(parts.next().last, failed(&[Part::Table]));
+    assert_eq!(IN_USE.load(Ordering::SeqCst), 12);
     folder.write("responses.toml", &table("two"));
     assert_eq!(parts.next().last, ReloadOutcome::Good);
-    assert_eq!(IN_USE.load(Ordering::SeqCst), 12);
+    assert!(parts.has_metric("twiml_responder_degraded 0"));
 }
 
 #[test]

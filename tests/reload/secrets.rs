@@ -1,9 +1,13 @@
-//! A reload reads the secrets again, and nothing goes live by halves.
+//! The files of secrets are watched as the table is, and each goes live for itself.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::symlink;
 
-use crate::support::Service;
-use crate::world::{FAILED, RELOADED, World, asked, folder, said, table, text};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+
+use crate::support::{Folder, Service};
+use crate::world::{FAILED, RELOADED, World, asked, folder, get, said, table, text};
 
 const OLD: &str = "0123456789abcdef0123456789abcdef";
 const NEW: &str = "fedcba9876543210fedcba9876543210";
@@ -19,57 +23,150 @@ fn is_answered(world: &World, token: &str) -> bool {
     is_answered
 }
 
+/// Two keys of the voice webhooks.
+const KEYS: [&str; 2] = [
+    "0123456789abcdef0123456789abcdef",
+    "fedcba9876543210fedcba9876543210",
+];
+
 fn world(name: &str) -> World {
-    let folder = folder(name, &[("responses.toml", &table("one")), ("token", OLD)]);
+    on(folder(
+        name,
+        &[("responses.toml", &table("one")), ("token", OLD)],
+    ))
+}
+
+/// A service on the table and the token of a folder.
+fn on(folder: Folder) -> World {
     let table = folder.path().join("responses.toml");
     let token = folder.path().join("token");
-    let arguments = ["--config", text(&table), "--auth-token-file", text(&token)];
+    let arguments = ["--table", text(&table), "--auth-token-file", text(&token)];
     let service = Service::start(&arguments, &[]);
     World { folder, service }
 }
 
 #[test]
-fn a_token_is_rotated_without_a_gap() {
+fn a_token_is_rotated_without_a_gap_and_without_a_signal() {
     let world = world("rotate");
     assert!(is_answered(&world, OLD) && !is_answered(&world, NEW));
     world.write("token", &format!("{OLD}\n{NEW}\n"));
-    world.service.signal("-HUP");
-    world.service.wait_for(RELOADED, 1);
+    let line = world.service.wait_for(RELOADED, 1);
+    assert!(line.contains("live=\"secrets\""), "{line}");
     assert!(is_answered(&world, OLD) && is_answered(&world, NEW));
-    world.write("token", NEW);
-    world.service.signal("-HUP");
+    world.replace("token", NEW);
     world.service.wait_for(RELOADED, 2);
+    assert!(!is_answered(&world, OLD) && is_answered(&world, NEW));
+    // Whoever asks gets all of it read.
+    world.service.signal("-HUP");
+    let line = world.service.wait_for(RELOADED, 3);
+    assert!(line.contains("live=\"table, secrets\""), "{line}");
+}
+
+#[test]
+fn a_secret_of_kubernetes_is_seen_when_its_link_is_pointed_elsewhere() {
+    let folder = folder(
+        "secret-link",
+        &[
+            ("responses.toml", &table("one")),
+            ("..1/token", OLD),
+            ("..2/token", NEW),
+        ],
+    );
+    symlink("..1", folder.path().join("..data")).expect("a link");
+    symlink("..data/token", folder.path().join("token")).expect("a link");
+    let world = on(folder);
+    assert!(is_answered(&world, OLD));
+    symlink("..2", world.path("..data_tmp")).expect("a link");
+    fs::rename(world.path("..data_tmp"), world.path("..data")).expect("a rename");
+    world.service.wait_for(RELOADED, 1);
     assert!(!is_answered(&world, OLD) && is_answered(&world, NEW));
 }
 
 #[test]
-fn an_edit_of_the_table_reads_the_secrets_too() {
-    let world = world("with-table");
-    world.write("token", NEW);
-    world.write("responses.toml", &table("two"));
+fn a_file_of_secrets_is_read_when_its_writer_has_done() {
+    let world = world("half-secret");
+    let mut file = File::create(world.path("token")).expect("a file");
+    for piece in NEW.as_bytes().chunks(4) {
+        file.write_all(piece).expect("it is written");
+        file.sync_all().expect("it is written");
+    }
+    drop(file);
     world.service.wait_for(RELOADED, 1);
-    assert!(!is_answered(&world, OLD));
-    assert_eq!(said(&asked(&world.service, Some(NEW))), "two");
+    assert!(is_answered(&world, NEW));
+    assert_eq!(world.count(FAILED), 0);
 }
 
 #[test]
-fn a_bad_secret_keeps_the_table_and_the_secrets_as_they_were() {
+fn keys_of_the_voice_webhooks_are_watched_too() {
+    let folder = folder(
+        "keys",
+        &[("responses.toml", &table("one")), ("keys", KEYS[0])],
+    );
+    let (keys, journal) = (folder.path().join("keys"), folder.path().join("journal"));
+    let arguments = [
+        "--voice-webhooks-key-file",
+        text(&keys),
+        "--journal",
+        text(&journal),
+    ];
+    let service = crate::world::serve(&folder, &arguments);
+    let world = World { folder, service };
+    let status = |key: &str| get(&world.service, &format!("/voice-webhooks/{key}?Event=x"));
+    assert_eq!((status(KEYS[0]), status(KEYS[1])), (204, 404));
+    world.replace("keys", KEYS[1]);
+    world.service.wait_for(RELOADED, 1);
+    assert_eq!((status(KEYS[0]), status(KEYS[1])), (404, 204));
+}
+
+#[test]
+fn a_bad_secret_changes_nothing_but_keeps_back_no_table() {
     let world = world("bad-secret");
     world.write("token", "not a token at all, but 4155550142");
+    let line = world.service.wait_for(FAILED, 1);
+    assert!(line.contains("bad=\"secrets\" live=\"\""), "{line}");
     world.write("responses.toml", &table("two"));
-    world.service.wait_for(FAILED, 1);
-    assert_eq!(said(&asked(&world.service, Some(OLD))), "one");
+    let line = world.service.wait_for(FAILED, 2);
+    assert!(line.contains("bad=\"secrets\" live=\"table\""), "{line}");
+    world.service.wait_for("still bad: the auth token file", 1);
+    assert_eq!(said(&asked(&world.service, Some(OLD))), "two");
     fs::remove_file(world.path("token")).expect("it goes");
-    world.service.signal("-HUP");
     world.service.wait_for("cannot read the auth token file", 1);
-    world.service.wait_for(FAILED, 2);
-    assert_eq!(said(&asked(&world.service, Some(OLD))), "one");
+    world.service.wait_for(FAILED, 3);
+    // A bad table keeps back no secret.
+    world.write("responses.toml", "[default");
+    world.service.wait_for(FAILED, 4);
     world.write("token", NEW);
-    world.service.signal("-HUP");
-    world.service.wait_for(RELOADED, 1);
+    let line = world.service.wait_for(FAILED, 5);
+    assert!(line.contains("bad=\"table\" live=\"secrets\""), "{line}");
+    world.service.wait_for("responses.toml is still bad", 1);
     assert_eq!(said(&asked(&world.service, Some(NEW))), "two");
+    world.write("responses.toml", &table("three"));
+    world.service.wait_for(RELOADED, 1);
+    assert_eq!(said(&asked(&world.service, Some(NEW))), "three");
     let (_, log) = world.service.stop("-TERM");
     for secret in [OLD, NEW, "4155550142"] {
         assert!(!log.contains(secret), "{log}");
     }
+}
+
+/// A lack of descriptors leaves no trace at a file when it passes, so nothing but another try can find out.
+#[test]
+fn a_file_that_could_not_be_read_for_a_while_is_tried_again() {
+    let world = world("descriptors");
+    let process = i32::try_from(world.service.process()).ok();
+    let process = process.and_then(Pid::from_raw).expect("a process");
+    let none = Rlimit {
+        current: Some(0),
+        maximum: rustix::process::getrlimit(Resource::Nofile).maximum,
+    };
+    let before = prlimit(Some(process), Resource::Nofile, none).expect("it is ours");
+    world.write("token", NEW);
+    world.service.wait_for("Too many open files", 1);
+    world.service.wait_for(FAILED, 1);
+    world.write("responses.toml", &table("two"));
+    world.service.wait_for("Too many open files", 2);
+    world.service.wait_for(FAILED, 2);
+    prlimit(Some(process), Resource::Nofile, before).expect("it is ours");
+    world.service.wait_for(RELOADED, 1);
+    assert_eq!(said(&asked(&world.service, Some(NEW))), "two");
 }

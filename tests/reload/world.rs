@@ -121,7 +121,7 @@ pub fn folder(name: &str, files: &[(&str, &str)]) -> Folder {
 pub fn serve(folder: &Folder, arguments: &[&str]) -> Service {
     let table = folder.path().join("responses.toml");
     let table = text(&table);
-    let arguments = [&["--config", table, "--allow-unsigned"], arguments].concat();
+    let arguments = [&["--table", table, "--allow-unsigned"], arguments].concat();
     Service::start(&arguments, &[])
 }
 
@@ -162,13 +162,26 @@ pub fn asked(service: &Service, token: Option<&str>) -> String {
         let signature = sign(&secret, Algorithm::HmacSha1, &url, content);
         format!("X-Twilio-Signature: {signature}\r\n")
     });
-    let mut stream = TcpStream::connect(address).expect("the service accepts");
-    stream.set_read_timeout(Some(LONG)).expect("a deadline");
     let request = format!(
         "POST /webhook HTTP/1.1\r\nHost: {address}\r\n{signature}Connection: close\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
+    exchange(address, &request)
+}
+
+/// The status of an answer to a GET.
+pub fn get(service: &Service, target: &str) -> u16 {
+    let address = &service.address;
+    let request = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let answer = exchange(address, &request);
+    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
+    status.expect(&answer)
+}
+
+fn exchange(address: &str, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the service accepts");
+    stream.set_read_timeout(Some(LONG)).expect("a deadline");
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");

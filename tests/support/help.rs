@@ -29,7 +29,7 @@ pub fn commands() -> Vec<String> {
     commands
 }
 
-/// The options of a command that are its own, without their dashes.
+/// The options of a command that are its own, without their dashes: not those that all commands have.
 pub fn options(command: &str) -> Vec<String> {
     printed(&[command, "--help"])
         .lines()
@@ -42,6 +42,6 @@ pub fn options(command: &str) -> Vec<String> {
                 .take_while(|letter| letter.is_ascii_lowercase() || *letter == '-')
                 .collect()
         })
-        .filter(|option| option != "help")
+        .filter(|option: &String| !["help", "color"].contains(&option.as_str()))
         .collect()
 }

@@ -95,9 +95,12 @@ const OTHERS: [&str; 17] = [
     "interactionData.a",
 ];
 
+/// Key, city, and the end.
+type DirectoryRow = (&'static str, &'static str, &'static str);
+
 /// The directories that random tables have: their keys, each with a city and the moment until which it is one. The first has
 /// no rows, and so no cells.
-const DIRECTORIES: [(&str, &[(&str, &str, &str)]); 4] = [
+const DIRECTORIES: [(&str, &[DirectoryRow]); 4] = [
     (
         "rides",
         &[
@@ -733,12 +736,12 @@ fn head() -> String {
     for (place, (name, rows)) in DIRECTORIES.iter().enumerate() {
         let rows: Vec<String> = rows
             .iter()
-            .map(|(key, city, until)| match place {
-                0 => quoted(key),
-                _ => {
-                    let [key, city, until] = [key, city, until].map(|cell| quoted(cell));
-                    format!("{{ number = {key}, city = {city}, until = {until} }}")
+            .map(|(key, city, until)| {
+                let [key, city, until] = [key, city, until].map(|cell| quoted(cell));
+                if place == 0 {
+                    return key;
                 }
+                format!("{{ number = {key}, city = {city}, until = {until} }}")
             })
             .collect();
         let key = if place == 0 { "numbers" } else { "rows" };
@@ -1222,7 +1225,7 @@ impl<'p> Plain<'p> {
     }
 }
 
-/// A text as it is compared for a parameter: a Body as people type it, a SpeechResult as a recogniser writes what they say.
+/// A text as it is compared for a parameter: a Body as people type it, a `SpeechResult` as a recogniser writes what they say.
 fn folded(parameter: &str, text: &str) -> String {
     let mut text = text.to_owned();
     if ["Body", "SpeechResult"].contains(&parameter) {

@@ -89,7 +89,7 @@ def moved(checks, binary, folder):
     table, journal, admin = folder / "responses.toml", folder / "journal", free_address()
     table.write_text(TABLE)
     clock = Clock(folder / "clock")
-    server = Server(checks, binary, "--allow-unsigned", "--config", str(table), "--journal", str(journal), "--admin", admin)
+    server = Server(checks, binary, "--allow-unsigned", "--table", str(table), "--journal", str(journal), "--admin", admin)
     server.command = clock.command(server.command)
     with server:
         for moment, route in JUMPS:

@@ -448,7 +448,7 @@ def main():
 
 def played(checks, binary, folder, table, key, journal):
     admin = free_address()
-    options = ["--config", str(table), "--journal", str(journal), "--voice-webhooks-key-file", str(key), "--admin", admin]
+    options = ["--table", str(table), "--journal", str(journal), "--voice-webhooks-key-file", str(key), "--admin", admin]
     with Server(checks, binary, *options, token=TOKEN) as server:
         day = Day(checks, server, random.Random(2026))
         server.secrets.update([KEY, *day.callers])

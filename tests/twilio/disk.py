@@ -51,7 +51,7 @@ class Journal:
         self.checks = checks
         self.folder = folder
         self.admin = free_address()
-        options = ["--config", str(table), "--journal", str(folder), "--admin", self.admin]
+        options = ["--table", str(table), "--journal", str(folder), "--admin", self.admin]
         self.server = Server(checks, binary, *options, token=TOKEN)
         self.server.command = [*before, *self.server.command]
         self.sent = 0
@@ -274,7 +274,7 @@ def last_good(checks, binary, folder):
         def route(server):
             return server.ask("/out-of-session", Fields(CALL + SESSION)).headers.get("twiml-route")
 
-        options = ["--config", str(table), "--state-dir", str(state)]
+        options = ["--table", str(table), "--state-dir", str(state)]
         write("first")
         with Server(checks, binary, *options, token=TOKEN) as server:
             server.wait_for("a good copy is in")

@@ -182,7 +182,7 @@ def compare(checks, binary, draw, count, seen):
                     bad.add(int(text[above].removeprefix('name = "r').rstrip('"')))
                 replies = [reply for reply in replies if reply[0] not in bad]
                 table.write_text(written(replies, channel), encoding="utf-8")
-            with Server(checks, binary, "--allow-unsigned", "--config", str(table)) as server:
+            with Server(checks, binary, "--allow-unsigned", "--table", str(table)) as server:
                 for index, reply, route, ours in documents(server, replies, channel):
                     done += 1
                     theirs = channel.response()

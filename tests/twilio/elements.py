@@ -315,7 +315,7 @@ class Comparison:
         with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
             file.write(table)
             file.flush()
-            command = [self.binary, "explain", "--config", file.name, "--format", "json", *channel.option]
+            command = [self.binary, "explain", "--table", file.name, "--format", "json", *channel.option]
             return subprocess.run(
                 [*command, "Called=+15005550006", "Caller=+14155550100"],
                 capture_output=True,

@@ -117,7 +117,7 @@ class Service:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.command = [
-            binary, "serve", "--config", str(table_file), "--listen", f"127.0.0.1:{self.port}", "--log", "json",
+            binary, "serve", "--table", str(table_file), "--listen", f"127.0.0.1:{self.port}", "--log", "json",
             "--auth-token-file", str(token_file), "--state-dir", str(folder / "state"),
         ]
         self.events = []

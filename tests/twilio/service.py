@@ -292,7 +292,7 @@ class Server:
         self.url = f"http://{self.address}"
         self.secrets = {TOKEN, OTHER_TOKEN, KEY_SECRET}
         self.arguments = arguments
-        table = [] if "--config" in arguments else ["--config", str(TABLE)]
+        table = [] if "--table" in arguments else ["--table", str(TABLE)]
         self.command = [binary, "serve", *table, "--listen", self.address, *arguments]
 
     def __enter__(self):
@@ -675,7 +675,7 @@ def intercepts(checks, binary, folder):
     table = folder / "intercepts.toml"
     table.write_text(INTERCEPTS)
     number, other = "call me on 5550100, é & 日本", "see you there"
-    with Server(checks, binary, "--config", str(table), token=TOKEN) as server:
+    with Server(checks, binary, "--table", str(table), token=TOKEN) as server:
         for method in ["POST", "GET"]:
             for query in ["", "?campaign=spring%20sale&flag"]:
                 how = f"{method} /intercept{query}"
@@ -728,13 +728,13 @@ def public_url(checks, binary):
 def starts(checks, binary, folder):
     """What keeps the service from starting."""
     listen = ["--listen", "127.0.0.1:0"]
-    ran = run(binary, "serve", "--config", str(TABLE), *listen)
+    ran = run(binary, "serve", "--table", str(TABLE), *listen)
     checks.command("serve without a token", ran, 2, "TWILIO_AUTH_TOKEN")
-    ran = run(binary, "serve", "--config", str(TABLE), *listen, "--allow-unsigned", token=TOKEN)
+    ran = run(binary, "serve", "--table", str(TABLE), *listen, "--allow-unsigned", token=TOKEN)
     checks.command("serve with a token and without signatures", ran, 2, "--allow-unsigned")
     broken = folder / "broken.toml"
     broken.write_text('[default]\nvoice = [ { Sya = "x" } ]\n')
-    ran = run(binary, "serve", "--config", str(broken), *listen, token=TOKEN)
+    ran = run(binary, "serve", "--table", str(broken), *listen, token=TOKEN)
     checks.command("serve with a broken table", ran, 2, "unknown-element")
 
 

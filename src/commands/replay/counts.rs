@@ -9,6 +9,7 @@ use serde::ser::Serializer;
 use crate::commands::output::{counted, figure, shown};
 use crate::journal::judge::{Choice, Doubt};
 use crate::service::journal_reader::Entry;
+use crate::twilio::parameters::{self, Privacy};
 
 /// The most pairs of an old and a new route that have a count of their own, which bounds memory.
 const PAIRS_MAX: usize = 10_000;
@@ -107,7 +108,29 @@ impl Counts {
         format!("{blank}{total}")
             + &part("different", self.rows_of_changes())
             + &part("cannot tell", doubts)
+            + &self.cure()
             + &part("not replayed", others)
+    }
+
+    /// How the journal would keep the values that are missing.
+    fn cure(&self) -> String {
+        // The step stands in a line unless it is no plain word, which no option changes.
+        let names = self.missing.keys().filter(|name| *name != "step");
+        let (numbers, values): (Vec<_>, Vec<_>) =
+            names.partition(|name| parameters::get(name).privacy == Privacy::Mask);
+        let values: Vec<String> = values.into_iter().map(|name| shown(name)).collect();
+        let mut options = Vec::new();
+        if !values.is_empty() {
+            options.push(format!("--journal-values {}", values.join(",")));
+        }
+        if !numbers.is_empty() {
+            options.push("--journal-numbers full".to_owned());
+        }
+        if options.is_empty() {
+            return String::new();
+        }
+        let options = options.join(" ");
+        format!("\n  `serve {options}` keeps what is missing from now on")
     }
 
     fn rows_of_changes(&self) -> Vec<Row> {

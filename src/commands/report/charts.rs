@@ -5,9 +5,9 @@
 
 use std::fmt::Write as _;
 
-use super::sheet::hour_name;
+use super::sheet::{day_name, hour_name};
 use crate::commands::output::figure;
-use crate::journal::figures::{Count, HourCount, WeekdayCount};
+use crate::journal::figures::{Count, DayCount, HourCount, WeekdayCount};
 
 /// The height of the columns, and of a row of cells.
 const COLUMNS: f64 = 220.0;
@@ -22,9 +22,10 @@ fn percent(part: u64, whole: u64) -> f64 {
     part as f64 * 100.0 / whole.max(1) as f64
 }
 
-/// Where an hour begins in a chart that has all hours side by side, moved by a part of an hour.
-fn hour_place(hour: u8, moved: f64) -> String {
-    format!("{:.3}%", (f64::from(hour) + moved) * 100.0 / 24.0)
+/// Where one of many places begins in a chart that has them all side by side, moved by a part of one.
+#[expect(clippy::cast_precision_loss, reason = "it is for the eye")]
+fn place(at: usize, moved: f64, of: usize) -> String {
+    format!("{:.3}%", (at as f64 + moved) * 100.0 / of as f64)
 }
 
 /// A bar of one part, or of two that add up. For the eye: the figures stand beside it.
@@ -45,40 +46,84 @@ pub(super) fn bar(parts: &[u64], longest: u64) -> String {
     svg + "</svg>"
 }
 
+/// One column of a chart.
+struct Column {
+    /// What it stands for, in words.
+    title: String,
+    /// What stands below it, where there is room.
+    name: String,
+    came: Count,
+}
+
 /// The hours of the day as columns of calls and texts.
-pub(super) fn columns(hours: &[HourCount]) -> String {
-    let busiest = hours.iter().max_by_key(|of| of.came.all());
-    let most = busiest.map_or(0, |of| of.came.all());
-    let top = round_up(most);
-    let busiest = match busiest {
-        Some(of) if most > 0 => format!("Most came at {}.", title(&hour_name(of.hour), of.came)),
+pub(super) fn hours(hours: &[HourCount]) -> String {
+    let columns = hours.iter().map(|of| Column {
+        title: hour_name(of.hour),
+        name: format!("{:02}", of.hour),
+        came: of.came,
+    });
+    let columns: Vec<Column> = columns.collect();
+    chart("Calls and texts by hour of the day.", "at", &columns)
+}
+
+/// The days as columns of calls and texts.
+pub(super) fn days(days: &[DayCount]) -> String {
+    let columns = days.iter().map(|of| Column {
+        title: day_name(of.day),
+        name: of.day.strftime("%m-%d").to_string(),
+        came: of.came,
+    });
+    let columns: Vec<Column> = columns.collect();
+    chart("Calls and texts by day.", "on", &columns)
+}
+
+/// A chart of columns. `on` stands before the name of the highest.
+fn chart(label: &str, on: &str, columns: &[Column]) -> String {
+    let highest = columns.iter().rev().max_by_key(|column| column.came.all());
+    let most = highest.map_or(0, |column| column.came.all());
+    let highest = match highest {
+        Some(column) if most > 0 => {
+            let title = title(&column.title, column.came);
+            format!("Most came {on} {title}.")
+        }
         _ => "None came.".to_owned(),
     };
-    let label = format!("Calls and texts by hour of the day. {busiest}");
+    let label = format!("{label} {highest}");
+    let (step, top) = scale(most);
     let y = |count: u64| 8.0 + COLUMNS * (1.0 - percent(count, top) / 100.0);
-    let steps = match top {
-        1 => vec![0, 1],
-        top => vec![0, top / 2, top],
-    };
-    let (mut names, mut marks) = (String::new(), String::new());
-    for step in steps {
-        let at = y(step);
-        names += &side_name(&format!("{:.1}", at + 4.0), &figure(step));
+    let (mut names, mut marks) = (Vec::new(), String::new());
+    for count in (0..=top / step).map(|times| times * step) {
+        let at = y(count);
+        names.push((format!("{:.1}", at + 4.0), figure(count)));
         let _ = write!(
             marks,
             r#"<line class="grid" x2="100%" y1="{at:.1}" y2="{at:.1}"/>"#
         );
     }
-    marks.extend(hours.iter().map(|of| column(of, y)));
-    marks += &hour_names(COLUMNS + 24.0);
+    let of = columns.len();
+    let width = place(0, 0.76, of);
+    for (at, one) in columns.iter().enumerate() {
+        marks += &column(one, &place(at, 0.12, of), &width, y);
+    }
+    let below = columns.iter().map(|column| column.name.as_str());
+    marks += &names_below(below, COLUMNS + 24.0);
     plot(COLUMNS + 28.0, &label, &names, &marks)
 }
 
-/// A chart of these marks, with names on its left. The label says in words what there is to see.
-fn plot(height: f64, label: &str, names: &str, marks: &str) -> String {
+/// A chart of these marks, with names on its left, each at its height. The label says in words what there is to see.
+fn plot(height: f64, label: &str, names: &[(String, String)], marks: &str) -> String {
+    let longest = names.iter().map(|(_, name)| name.len()).max();
+    // A letter has at most seven pixels.
+    let width = longest.unwrap_or(0) * 7 + 16;
+    let x = width - 8;
+    let names = names
+        .iter()
+        .map(|(y, name)| format!(r#"<text x="{x}" y="{y}" text-anchor="end">{name}</text>"#));
     [
         r#"<div class="plot">"#,
-        &format!(r#"<svg width="44" height="{height}" aria-hidden="true">{names}</svg>"#),
+        &format!(r#"<svg width="{width}" height="{height}" aria-hidden="true">"#),
+        &names.collect::<String>(),
+        "</svg>",
         &format!(r#"<svg width="100%" height="{height}" role="img" aria-label="{label}">"#),
         marks,
         "</svg></div>",
@@ -86,14 +131,8 @@ fn plot(height: f64, label: &str, names: &str, marks: &str) -> String {
     .concat()
 }
 
-fn side_name(y: &str, name: &str) -> String {
-    format!(r#"<text x="36" y="{y}" text-anchor="end">{name}</text>"#)
-}
-
-/// The column of an hour.
-fn column(of: &HourCount, y: impl Fn(u64) -> f64) -> String {
-    let title = title(&hour_name(of.hour), of.came);
-    let x = hour_place(of.hour, 0.12);
+fn column(of: &Column, x: &str, width: &str, y: impl Fn(u64) -> f64) -> String {
+    let title = title(&of.title, of.came);
     let mut svg = format!("<g><title>{title}</title>");
     let mut before = 0;
     for (count, class) in [of.came.calls, of.came.texts].into_iter().zip(PARTS) {
@@ -102,7 +141,7 @@ fn column(of: &HourCount, y: impl Fn(u64) -> f64) -> String {
             let height = from - to;
             let _ = write!(
                 svg,
-                r#"<rect class="{class}" x="{x}" y="{to:.1}" width="3.167%" height="{height:.1}"/>"#
+                r#"<rect class="{class}" x="{x}" y="{to:.1}" width="{width}" height="{height:.1}"/>"#
             );
         }
         before += count;
@@ -110,13 +149,18 @@ fn column(of: &HourCount, y: impl Fn(u64) -> f64) -> String {
     svg + "</g>"
 }
 
-/// The names of every third hour, below a chart that has all hours side by side.
-fn hour_names(y: f64) -> String {
-    let hours = (0..24).step_by(3).map(|hour| {
-        let x = hour_place(hour, 0.5);
-        format!(r#"<text x="{x}" y="{y}" text-anchor="middle">{hour:02}</text>"#)
+/// Names below a chart that has all its places side by side: as many of them as have room on a phone.
+fn names_below<'n>(names: impl ExactSizeIterator<Item = &'n str>, y: f64) -> String {
+    let of = names.len();
+    let mut names = names.peekable();
+    let is_short = names.peek().is_none_or(|name| name.len() <= 2);
+    let most = if is_short { 8 } else { 5 };
+    let every = of.div_ceil(most).max(1);
+    let names = names.enumerate().step_by(every).map(|(at, name)| {
+        let x = place(at, 0.5, of);
+        format!(r#"<text x="{x}" y="{y}" text-anchor="middle">{name}</text>"#)
     });
-    hours.collect()
+    names.collect()
 }
 
 /// Weekdays and hours as cells, the darker the more, and what the darkest stands for.
@@ -128,17 +172,19 @@ pub(super) fn cells(weekdays: &[WeekdayCount]) -> (String, String) {
         figure(most)
     );
     let label = format!("Calls and texts by weekday and hour. {scale}");
-    let (mut names, mut marks) = (String::new(), String::new());
+    let (mut names, mut marks) = (Vec::new(), String::new());
     let mut top = 0.0;
     for day in weekdays {
-        names += &side_name(&(top + CELL * 0.7).to_string(), day.weekday);
+        names.push(((top + CELL * 0.7).to_string(), day.weekday.to_owned()));
         for (hour, count) in (0..).zip(day.hours) {
             let when = format!("{} {}", day.weekday, hour_name(hour));
-            marks += &cell(&hour_place(hour, 0.0), top, count, most, &when);
+            let x = place(hour.into(), 0.0, day.hours.len());
+            marks += &cell(&x, top, count, most, &when);
         }
         top += CELL;
     }
-    marks += &hour_names(top + 14.0);
+    let hours: Vec<String> = (0..24).map(|hour| format!("{hour:02}")).collect();
+    marks += &names_below(hours.iter().map(String::as_str), top + 14.0);
     (plot(top + 20.0, &label, &names, &marks), scale)
 }
 
@@ -161,14 +207,17 @@ fn title(when: &str, count: Count) -> String {
     format!("{when}: {calls} calls, {texts} texts")
 }
 
-/// The next round figure: 1, 2, 4, 6, 8 or 10 times a power of ten, so that its half is a whole one, too.
-fn round_up(figure: u64) -> u64 {
-    let power = 10_u64.pow(figure.max(1).ilog10());
-    [1, 2, 4, 6, 8, 10]
-        .map(|factor| power.saturating_mul(factor))
-        .into_iter()
-        .find(|round| *round >= figure)
-        .unwrap_or(u64::MAX)
+/// The distance of the lines of an axis up to this figure, and where it ends: at the first line that is not below the
+/// figure. The distance is 1, 2, 2.5 or 5 times a power of ten, and there are at most seven lines above zero.
+fn scale(most: u64) -> (u64, u64) {
+    const LINES: u64 = 7;
+    let least = most.div_ceil(LINES).max(1);
+    let power = u128::from(10_u64.pow(least.ilog10()));
+    // In quarters, so that 2.5 is a whole figure; of 1 there is no half.
+    let steps = [4, 8, 10, 20, 40].map(|quarters| power * quarters / 4);
+    let step = steps.into_iter().find(|step| *step >= least.into());
+    let step = step.map_or(least, |step| u64::try_from(step).unwrap_or(least));
+    (step, most.div_ceil(step).max(1).saturating_mul(step))
 }
 
 #[cfg(test)]
@@ -176,21 +225,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_scale_ends_at_a_round_figure() {
-        for (figure, round) in [
-            (0, 1),
-            (1, 1),
-            (2, 2),
-            (3, 4),
-            (9, 10),
-            (10, 10),
-            (11, 20),
-            (61, 80),
-            (81, 100),
-            (101, 200),
-            (u64::MAX, u64::MAX),
+    fn an_axis_ends_at_the_first_line_that_is_not_below_the_figure() {
+        for (most, step, top) in [
+            (0, 1, 1),
+            (1, 1, 1),
+            (7, 1, 7),
+            (9, 2, 10),
+            (11, 2, 12),
+            (26, 5, 30),
+            (61, 10, 70),
+            (101, 20, 120),
+            (160, 25, 175),
+            (240, 50, 250),
+            (1_234, 200, 1_400),
+            (u64::MAX, 5_000_000_000_000_000_000, u64::MAX),
         ] {
-            assert_eq!(round_up(figure), round);
+            assert_eq!(scale(most), (step, top), "{most}");
         }
     }
 }

@@ -1,20 +1,20 @@
-//! The page: one file that fetches nothing and runs nothing.
-//!
-//! Every text from outside goes through [`shown`](crate::commands::output::shown) and is escaped. The content security
-//! policy is the second line of defence: nothing is fetched, no script runs, and only our style applies, by its hash.
+//! The page: the figures as one file for a browser.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
-use quick_xml::escape::escape;
-use sha2::{Digest as _, Sha256};
 
 use super::charts;
 use super::sheet::{self, Key, SheetTable, hour_name};
 use crate::commands::output::figure;
 use crate::journal::figures::{Count, Figures, Quiet};
+use crate::service::html::{self, Html, element, text, text_in, void};
 
 const STYLE: &str = include_str!("page.css");
+
+/// What the page is about.
+const TITLE: &str = "Calls and texts";
+
+/// The most days of the chart: as many as a quarter of a year has.
+const DAYS_MAX: usize = 92;
 
 /// The most rows of a section, and the most quiet numbers.
 const ROWS_MAX: usize = 50;
@@ -26,35 +26,26 @@ const ROW: &str = r#"th scope="row""#;
 
 /// The page of these figures.
 pub(super) fn page(figures: &Figures, zone: &TimeZone) -> String {
+    let title = match sheet::period(figures, zone) {
+        period if period.is_empty() => TITLE.to_owned(),
+        period => format!("{TITLE}, {period}"),
+    };
     let heading = sheet::heading(figures, zone);
-    let html = [head(&heading), body(figures, &heading)];
-    let Html(html) = element(r#"html lang="en""#, html);
-    ["<!DOCTYPE html>\n", &html, "\n"].concat()
-}
-
-fn head(heading: &str) -> Html {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
-    let policy = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'"
-    );
-    let policy = format!(r#"<meta http-equiv="Content-Security-Policy" content="{policy}"/>"#);
-    let named = [
-        ("viewport", "width=device-width, initial-scale=1"),
-        ("color-scheme", "light dark"),
-        ("referrer", "no-referrer"),
-        ("robots", "noindex"),
+    // The policy is in the page itself, which comes as a file.
+    let policy = html::policy(STYLE, "form-action 'none'");
+    let policy = [
+        ("http-equiv", "Content-Security-Policy"),
+        ("content", &policy),
     ];
-    let named =
-        named.map(|(name, content)| Html(format!(r#"<meta name="{name}" content="{content}"/>"#)));
-    let title = text_in("title", &format!("Calls and texts: {heading}"));
-    let style = element("style", [Html(STYLE.to_owned())]);
-    let parts = [Html(r#"<meta charset="utf-8"/>"#.to_owned()), Html(policy)];
-    let parts = parts.into_iter().chain(named).chain([title, style]);
-    element("head", parts)
+    let meta = vec![void("meta", &policy)];
+    html::page(&title, STYLE, meta, body(figures, &title, &heading))
 }
 
-fn body(figures: &Figures, heading: &str) -> Html {
-    let header = [text_in("h1", "Calls and texts"), text_in("p", heading)];
+fn body(figures: &Figures, title: &str, heading: &str) -> Vec<Html> {
+    // A date is not to be broken at its dashes.
+    let words = title.split(' ');
+    let words = words.flat_map(|word| [text_in(r#"span class="whole""#, word), text(" ")]);
+    let header = [element("h1", words), text_in("p", heading)];
     let mut body = vec![element("header", header)];
     if figures.lines + figures.unreadable > 0 {
         body.push(element("main", main(figures)));
@@ -65,7 +56,7 @@ fn body(figures: &Figures, heading: &str) -> Html {
         " from its journal. No caller’s number is on this page."
     );
     body.push(text_in("footer", footer));
-    element("body", body)
+    body
 }
 
 fn main(figures: &Figures) -> Vec<Html> {
@@ -74,7 +65,7 @@ fn main(figures: &Figures) -> Vec<Html> {
     let mut sections = Vec::new();
     if figures.answers() > 0 {
         main.push(when(figures));
-        sections.push(section(sheet::table(&figures.numbers)));
+        sections.push(section(sheet::numbers(figures)));
         sections.push(section(sheet::routes(figures)));
     }
     let pinned = figures.quiet.as_ref().filter(|quiet| quiet.pinned > 0);
@@ -98,7 +89,23 @@ fn when(figures: &Figures) -> Html {
     let hours = [
         text_in("h3", "By hour of the day"),
         legend(&["calls", "texts"]),
-        Html(charts::columns(&figures.hours)),
+        Html(charts::hours(&figures.hours)),
+    ];
+    let days = figures.days(DAYS_MAX);
+    let earlier = days
+        .first()
+        .map_or(0, |first| figures.before(first.day).all());
+    let earlier = (earlier > 0).then(|| {
+        let earlier = format!(
+            "The last {DAYS_MAX} days; {} came earlier.",
+            figure(earlier)
+        );
+        text_in(NOTE, &earlier)
+    });
+    let by_day = [
+        text_in("h3", "By day"),
+        legend(&["calls", "texts"]),
+        Html(charts::days(&days)),
     ];
     let weekdays = [
         text_in("h3", "By weekday"),
@@ -114,6 +121,7 @@ fn when(figures: &Figures) -> Html {
     let parts = [
         text_in("h2", "When"),
         text_in(NOTE, &format!("On the clock of {}.", figures.timezone)),
+        element("div", by_day.into_iter().chain(earlier)),
         text_in("h3", "By weekday and hour"),
         Html(cells),
         text_in(NOTE, &scale),
@@ -153,9 +161,7 @@ fn swatch(class: &'static str) -> Html {
 fn section(mut of: SheetTable) -> Html {
     of.cut(ROWS_MAX);
     let mut parts = vec![text_in("h2", of.title)];
-    if !of.note.is_empty() {
-        parts.push(text_in(NOTE, of.note));
-    }
+    parts.extend(of.notes.iter().map(|note| text_in(NOTE, note)));
     parts.push(table(&of));
     element("section", parts)
 }
@@ -170,7 +176,8 @@ fn table(of: &SheetTable) -> Html {
     }
     let longest = of.longest();
     let rows = of.rows.iter().map(|row| {
-        let mut name = vec![text(&row.label)];
+        let mark = row.mark.map(|mark| text_in("mark", mark));
+        let mut name: Vec<Html> = [text(&row.label)].into_iter().chain(mark).collect();
         let tag = if row.is_rest {
             r#"tr class="rest""#
         } else {
@@ -207,24 +214,4 @@ fn quiet(quiet: &Quiet) -> Html {
     let notes = sheet::quiet_notes(quiet).into_iter();
     parts.extend(notes.map(|note| text_in(NOTE, &note)));
     element("section", parts)
-}
-
-/// Elements and texts as they stand in the page.
-struct Html(String);
-
-/// An element with what is in it. The tag has the attributes, which are constants of ours like its name.
-fn element(tag: &'static str, content: impl IntoIterator<Item = Html>) -> Html {
-    let name = tag.split(' ').next().unwrap_or(tag);
-    let mut html = format!("<{tag}>");
-    html.extend(content.into_iter().map(|Html(part)| part));
-    Html(html + "</" + name + ">")
-}
-
-/// An element with a text.
-fn text_in(tag: &'static str, content: &str) -> Html {
-    element(tag, [text(content)])
-}
-
-fn text(text: &str) -> Html {
-    Html(escape(text).into_owned())
 }

@@ -1,16 +1,19 @@
 //! What the terminal and the page draw alike: a heading, key figures, and tables with a title and rows with bars.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::commands::output::{counted, figure, share, shown};
-use crate::journal::figures::{Count, Counted, Figures, OTHERS, Quiet, Section, Times};
+use crate::journal::figures::{
+    Count, Counted, Figures, MostDefaults, OTHERS, Quiet, Section, Times,
+};
 
 /// Rows that belong together.
 pub(super) struct SheetTable {
     pub title: &'static str,
-    /// One more sentence about it; may be empty.
-    pub note: &'static str,
+    /// More about it, a sentence each.
+    pub notes: Vec<String>,
     /// What the rows are named after.
     pub of: &'static str,
     /// What the figures of a row are. The first, or the first two, are drawn as a bar.
@@ -21,6 +24,8 @@ pub(super) struct SheetTable {
 /// A row: its name and its figures, as many as its section has columns.
 pub(super) struct SheetRow {
     pub label: String,
+    /// What is special about it.
+    pub mark: Option<&'static str>,
     pub figures: Vec<u64>,
     /// Whether it stands for several, and so has no bar that could be compared.
     pub is_rest: bool,
@@ -49,6 +54,7 @@ impl SheetTable {
         let sum = |at: usize| rest.iter().map(|row| row.figures[at]).sum();
         self.rows.push(SheetRow {
             label: format!("{} others", figure(rest.len() as u64)),
+            mark: None,
             figures: (0..self.columns.len()).map(sum).collect(),
             is_rest: true,
         });
@@ -75,11 +81,11 @@ pub(super) fn keys(figures: &Figures) -> Vec<Key> {
             .collect()
     };
     let (came, back, withheld) = (figures.came, figures.came_back, figures.withheld);
-    let calls = [(withheld.calls, "withheld"), (back.calls, "came back")];
+    let calls = [(withheld.calls, "withheld"), (back.calls, "returned")];
     let texts = [
         (withheld.texts, "withheld"),
         (figures.machines, "from machines"),
-        (back.texts, "came back"),
+        (back.texts, "returned"),
     ];
     let (default, answers) = (figures.default_answers(), figures.answers());
     let share = share(default, answers);
@@ -94,7 +100,7 @@ pub(super) fn keys(figures: &Figures) -> Vec<Key> {
         (blocked + decided.blocked, passed + decided.passed)
     });
     if blocked + passed > 0 {
-        let passed = vec![format!("{} let go on", figure(passed))];
+        let passed = vec![format!("{} let through", figure(passed))];
         keys.push(key("Interactions blocked", blocked, passed));
     }
     if let Some(quiet) = figures.quiet.as_ref().filter(|quiet| quiet.pinned > 0) {
@@ -106,6 +112,16 @@ pub(super) fn keys(figures: &Figures) -> Vec<Key> {
         keys.push(key("Unreadable lines", figures.unreadable, note));
     }
     keys
+}
+
+/// The days from the first line to the last: `2026-11-22 to 2026-11-25`; nothing without lines.
+pub(super) fn period(figures: &Figures, zone: &TimeZone) -> String {
+    let day = |moment: Timestamp| zone.to_datetime(moment).date().to_string();
+    match (figures.from.map(day), figures.to.map(day)) {
+        (Some(from), Some(to)) if from == to => from,
+        (Some(from), Some(to)) => format!("{from} to {to}"),
+        _ => String::new(),
+    }
 }
 
 /// Over which time, on whose clock, and how much was read.
@@ -140,7 +156,7 @@ fn table_of<T: Counted>(
     let figures = T::default().figures().into_iter();
     SheetTable {
         title,
-        note: "",
+        notes: Vec::new(),
         of,
         columns: figures.map(|(name, _)| name).collect(),
         rows: rows.collect(),
@@ -151,15 +167,82 @@ fn row(label: &str, counted: &impl Counted) -> SheetRow {
     let figures = counted.figures().into_iter();
     SheetRow {
         label: label.to_owned(),
+        mark: None,
         figures: figures.map(|(_, figure)| figure).collect(),
         is_rest: false,
     }
 }
 
+/// The numbers, each with its name, and which one had most of the default's answers.
+pub(super) fn numbers(figures: &Figures) -> SheetTable {
+    let mut table = table(&figures.numbers);
+    let names = figures.numbers.rows().into_iter().map(|(name, _)| name);
+    for (row, number) in table.rows.iter_mut().zip(names) {
+        if let Some(name) = number.and_then(|number| figures.names.get(number)) {
+            row.label = format!("{} {}", row.label, shown(name));
+        }
+        let most = figures.most_defaults.as_ref();
+        if number.is_some() && number == most.map(|most| most.number.as_str()) {
+            row.mark = Some("most defaults");
+        }
+    }
+    table.notes = figures.most_defaults.iter().map(explained).collect();
+    table
+}
+
+/// Why so many answers to one number were the default's, and how to find out more.
+fn explained(most: &MostDefaults) -> String {
+    let number = shown(&most.number);
+    let why = match &most.routes {
+        Some(routes) if routes.is_empty() => ": no route is for it".to_owned(),
+        Some(routes) => {
+            let routes = first(routes, 3).join(", ");
+            format!(": none of the routes for it matched ({routes})")
+        }
+        None => String::new(),
+    };
+    let default = counted(most.default, "default answer");
+    format!(
+        "{number} had {default}{why}. `explain Called={number}` shows the verdict of each route."
+    )
+}
+
+/// The last days, and all before them in one row.
+pub(super) fn days(figures: &Figures, most: usize) -> SheetTable {
+    let days = figures.days(most);
+    let earlier = days.first().map(|first| figures.before(first.day));
+    let earlier = earlier.filter(|count| count.all() > 0);
+    let earlier = earlier.map(|count| SheetRow {
+        is_rest: true,
+        ..row("earlier", &count)
+    });
+    let days = days.iter().map(|of| row(&day_name(of.day), &of.came));
+    table_of::<Count>("Days", "day", earlier.into_iter().chain(days))
+}
+
+/// `Wed 2026-11-25`
+pub(super) fn day_name(day: Date) -> String {
+    day.strftime("%a %Y-%m-%d").to_string()
+}
+
+/// What the journal does not have, and how it would.
+fn left_out(figures: &Figures) -> SheetTable {
+    let mut table = table(&figures.left_out);
+    let names = figures.left_out.rows().into_iter();
+    let names: Vec<String> = names.filter_map(|(name, _)| name.map(shown)).collect();
+    table.notes = vec![format!(
+        "The table asks for these values, so `replay` cannot always tell what an edit would change. \
+         `serve --journal-values {}` keeps them from now on.",
+        names.join(",")
+    )];
+    table
+}
+
 pub(super) fn routes(figures: &Figures) -> SheetTable {
     let mut table = table(&figures.routes);
     if figures.came_back.all() > 0 {
-        table.note = "Every answer counts, also to what came back.";
+        let note = "Calls and texts that returned count with each of their answers.";
+        table.notes.push(note.to_owned());
     }
     table
 }
@@ -187,7 +270,7 @@ pub(super) fn others(figures: &Figures) -> Vec<SheetTable> {
     let unusual = statuses.filter(|((webhook, status), _)| !is_usual(webhook, *status));
     let statuses = SheetTable {
         title: "Other statuses",
-        note: "Answers with another status than the webhook's own.",
+        notes: vec!["Answers with another status than the webhook's own.".to_owned()],
         of: "webhook and status",
         columns: vec!["answers"],
         rows: unusual
@@ -204,6 +287,7 @@ pub(super) fn others(figures: &Figures) -> Vec<SheetTable> {
         table(&figures.loop_guard),
         table(&figures.failed),
         statuses,
+        left_out(figures),
     ];
     tables.retain(|table| !table.rows.is_empty());
     tables
@@ -247,7 +331,8 @@ pub(super) fn quiet_notes(quiet: &Quiet) -> Vec<String> {
     }
     if !uncertain.is_empty() {
         notes.push(format!(
-            "{} may have come, because a masked number in the journal begins and ends so: {}.",
+            "{} may have come, because a masked number in the journal begins and ends so: {}. \
+             `serve --journal-numbers full` would tell.",
             counted(uncertain),
             first(uncertain, 5).join(", ")
         ));

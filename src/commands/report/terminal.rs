@@ -42,8 +42,9 @@ pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
         text.extend([line.trim_end(), "\n"]);
     }
     if figures.answers() > 0 {
-        draw(sheet::table(&figures.numbers), &mut text);
+        draw(sheet::numbers(figures), &mut text);
         draw(sheet::routes(figures), &mut text);
+        draw(sheet::days(figures, ROWS_MAX), &mut text);
         draw(sheet::hours(figures), &mut text);
         draw(sheet::weekdays(figures), &mut text);
     }
@@ -60,6 +61,11 @@ pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
 /// A table: its title with the names of its columns, then one line per row.
 fn draw(mut section: SheetTable, text: &mut String) {
     section.cut(ROWS_MAX);
+    for row in &mut section.rows {
+        if let Some(mark) = row.mark {
+            row.label = format!("{} ({mark})", row.label);
+        }
+    }
     let labels = section.rows.iter().map(|row| row.label.width());
     let widest = labels.max().unwrap_or(0).max(section.title.len());
     let blocks = BLOCKS.map(Some).into_iter().chain([None]);
@@ -99,8 +105,8 @@ fn draw(mut section: SheetTable, text: &mut String) {
         }
         text.push('\n');
     }
-    if !section.note.is_empty() {
-        text.extend([section.note, "\n"]);
+    for note in &section.notes {
+        wrap(note.split(' '), " ", text);
     }
 }
 

@@ -5,7 +5,7 @@
 //! counted.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +23,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::commands::Format;
+use crate::commands::{Format, output};
 use crate::service::metrics::{Metrics, PlainCounter};
 
 /// The most lines that wait. At about 200 bytes each, that is less than two megabytes.
@@ -50,7 +50,7 @@ pub(super) fn start(format: Format, level: Targets, metrics: &Arc<Metrics>) -> R
     let events = tracing_subscriber::fmt::layer()
         .with_writer(queue)
         .with_target(false)
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(output::complains_in_color());
     match (format, is_journal(&io::stderr())) {
         (Format::Human, false) => subscriber.with(events).init(),
         (Format::Human, true) => {

@@ -1,6 +1,7 @@
 //! The options of `serve`, in the order of `--help`.
 
-use std::path::PathBuf;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -10,98 +11,158 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 
 use crate::commands::Format;
-use crate::commands::load_table::{DirectoryLimit, size};
-use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, refuse_pipes};
+use crate::commands::load_table::{TableArgument, size};
+use crate::commands::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
 use crate::journal::line::Beyond;
 use crate::service::journal_files::JournalSettings;
 use crate::service::listen_address::{ListenAddress, SocketMode};
 use crate::service::live::{Access, Verification};
 use crate::service::responder::OutOfSessionPath;
+use crate::service::table_file::ReadFile;
 use crate::table::schedule::parse_seconds;
+use crate::twilio::request::Webhook;
 use crate::twilio::signature::public_url::PublicUrl;
 
 #[derive(Debug, Args)]
 #[command(
     term_width = 100,
-    after_help = "--listen, --public-url, --trusted-proxy and --auth-token-file may be repeated."
+    after_help = "--listen, --public-url, --trusted-proxy and the files of secrets and keys may be repeated."
 )]
 pub(in crate::commands) struct Arguments {
-    /// The table
-    #[arg(long, value_name = "FILE", default_value = "responses.toml")]
-    pub config: PathBuf,
-    /// Where to keep the last good table
+    /// Check table, secrets and certificate, log what is wrong, and exit
+    #[arg(long)]
+    pub(super) check: bool,
+    #[command(flatten)]
+    pub(super) table: TableOptions,
+    #[command(flatten)]
+    pub(super) listening: ListenOptions,
+    #[command(flatten)]
+    pub(super) urls: UrlOptions,
+    #[command(flatten)]
+    pub(super) access: AccessOptions,
+    #[command(flatten)]
+    pub(super) limits: LimitOptions,
+    #[command(flatten)]
+    pub(super) journal: JournalOptions,
+    #[command(flatten)]
+    pub(super) log: LogOptions,
+}
+
+/// Which table answers.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Table")]
+pub(super) struct TableOptions {
+    #[command(flatten)]
+    pub file: TableArgument,
+    /// Keep a copy of the last good table in this folder
     #[arg(long, value_name = "DIR")]
     pub state_dir: Option<PathBuf>,
-    #[command(flatten)]
-    pub limit: DirectoryLimit,
-    /// Address or unix:PATH to listen on
+}
+
+/// Where the service is reached.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Listening")]
+pub(super) struct ListenOptions {
+    /// Listen on this address, or on unix:PATH
     #[arg(
+        short,
         long,
         value_name = "ADDRESS",
         default_value = "127.0.0.1:8080",
         value_delimiter = ','
     )]
     pub listen: Vec<ListenAddress>,
-    /// Permissions of unix sockets
+    /// Give unix sockets these permissions
     #[arg(long, value_name = "OCTAL", default_value_t)]
     pub socket_mode: SocketMode,
-    /// Certificate and its chain in PEM; enables TLS
+    /// Speak TLS, with this certificate and its chain in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub tls_cert: Option<PathBuf>,
-    /// Private key of the certificate in PEM
+    /// Speak TLS, with this private key of the certificate in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Address for /livez, /readyz and /metrics
+    /// Answer /livez, /readyz and /metrics on this address
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<ListenAddress>,
-    /// Answer /livez and /readyz next to the webhooks, too
+    /// Answer /livez and /readyz next to the webhooks as well
     #[arg(long)]
     pub health: bool,
-    /// Path of Proxy's webhook
+}
+
+/// By which URLs Twilio knows the service.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "URLs")]
+pub(super) struct UrlOptions {
+    /// Answer Proxy's webhook at this path
     #[arg(long, value_name = "PATH", default_value = "/out-of-session")]
     pub path: OutOfSessionPath,
-    /// Scheme, host and path prefix that Twilio knows
+    /// Check signatures for this scheme, host and path prefix
     #[arg(long, value_name = "URL", value_delimiter = ',')]
     pub public_url: Vec<PublicUrl>,
-    /// Network whose X-Forwarded-* headers are trusted
-    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
+    /// Trust the X-Forwarded-* headers of this address or network
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
-    #[command(flatten)]
-    pub(super) access: AccessOptions,
-    /// Largest request body
+}
+
+impl UrlOptions {
+    /// Refuses a public URL that ends in the path of a webhook: that is what Twilio's console asks for, and no signature
+    /// would ever match.
+    pub(super) fn check(&self) -> Result<()> {
+        let others = Webhook::ALL.into_iter();
+        let others = others.filter(|webhook| *webhook != Webhook::OutOfSession);
+        let others = others.map(|webhook| format!("/{}", webhook.as_str()));
+        for path in others.chain([self.path.as_str().to_owned()]) {
+            for url in &self.public_url {
+                url.refuse_path(&path)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How much the service takes.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(super) struct LimitOptions {
+    /// Refuse request bodies larger than this
     #[arg(long, value_name = "BYTES", default_value = "262144")]
     pub max_body: usize,
-    /// Most connections open at once
+    /// Keep at most this many connections open at once
     #[arg(long, value_name = "N", default_value = "4096", value_parser = at_least_one)]
     pub max_connections: usize,
-    /// Keep accepting for this long after SIGTERM
+    /// Keep accepting connections for this long after SIGTERM
     #[arg(long, value_name = "DURATION", default_value = "0s", value_parser = duration)]
     pub drain_delay: Duration,
-    #[command(flatten)]
-    pub(super) journal: JournalOptions,
-    /// Format of the log
+}
+
+/// What the service logs, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Log")]
+pub(super) struct LogOptions {
+    /// Write the log as human or json
     #[arg(
         long,
         value_enum,
-        value_name = "human|json",
+        value_name = "FORMAT",
         hide_possible_values = true,
         default_value = "human"
     )]
     pub log: Format,
-    /// Level from error to trace, or a filter
+    /// Log events of this level, error to trace, or of a filter
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = log_filter)]
     pub log_level: Targets,
-    /// Do not mask numbers in the log
+    /// Show numbers in the log unmasked
     #[arg(long)]
     pub show_numbers: bool,
 }
 
 /// Who gets answers.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Secrets")]
 pub(super) struct AccessOptions {
     #[command(flatten)]
     secrets: SecretSources,
-    /// Answer unsigned requests, from this machine only
+    /// Answer unsigned requests of this machine, to try things out
     #[arg(long)]
     allow_unsigned: bool,
     #[command(flatten)]
@@ -110,10 +171,8 @@ pub(super) struct AccessOptions {
 
 impl AccessOptions {
     /// Reads the secrets and keys. The service does not run until the operator has decided whether signatures are checked.
-    pub(super) fn read(&self) -> Result<Access> {
-        refuse_pipes(&self.secrets.auth_token_file)?;
-        refuse_pipes(&self.keys.voice_webhooks_key_file)?;
-        let secrets = self.secrets.read()?;
+    pub(super) fn read(&self, file: ReadFile<'_>) -> Result<Access> {
+        let secrets = self.secrets.read(file)?;
         let verification = match (secrets.is_empty(), self.allow_unsigned) {
             (false, false) => Verification::Signed(secrets),
             (true, true) => Verification::AllowUnsigned,
@@ -128,33 +187,34 @@ impl AccessOptions {
         };
         Ok(Access {
             verification,
-            voice_webhooks: self.keys.read()?,
+            voice_webhooks: self.keys.read(file)?,
         })
     }
 }
 
 /// What the journal stores, and where.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Journal")]
 pub(super) struct JournalOptions {
-    /// Folder to keep a journal of all answers in
+    /// Keep a journal of all answers in this folder; - writes it to standard output
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
-    /// Parameter whose value is stored as well
+    /// Store the value of this parameter as well
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "journal")]
     journal_values: Vec<String>,
-    /// How to store other people's numbers
+    /// Store other people's numbers masked or full
     #[arg(
         long,
         value_enum,
-        value_name = "masked|full",
+        value_name = "FORM",
         hide_possible_values = true,
         default_value = "masked"
     )]
     journal_numbers: Numbers,
-    /// Largest file of a day, such as 64M or 2G
+    /// Stop the file of a day at this size
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = size)]
     journal_max_size: u64,
-    /// How many days to keep files of
+    /// Keep the files of this many days
     #[arg(long, value_name = "N", default_value = "31", value_parser = at_least_one)]
     journal_max_files: usize,
 }
@@ -169,8 +229,9 @@ impl JournalOptions {
     /// `None` without a journal.
     pub(super) fn into_settings(self) -> Option<JournalSettings> {
         let names = self.journal_values.into_iter();
+        let place = self.journal?;
         Some(JournalSettings {
-            folder: self.journal?,
+            folder: (place != Path::new("-")).then_some(place),
             beyond: Beyond {
                 values: names.filter(|name| !name.is_empty()).collect(),
                 numbers: self.journal_numbers == Numbers::Full,
@@ -179,6 +240,14 @@ impl JournalOptions {
             max_files: self.journal_max_files,
         })
     }
+}
+
+/// A network, or the one address of a network that has no other.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    let network = text.parse().or_else(|_| address());
+    network
+        .map_err(|_| "write an address or a network, such as 192.0.2.7 or 192.0.2.0/24".to_owned())
 }
 
 fn log_filter(text: &str) -> Result<Targets, String> {

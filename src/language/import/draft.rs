@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::ops::Range;
 
+use crate::table::remedy::{escaped, quoted};
 use crate::twilio::channel::Channel;
 
 /// How many columns a line should have at most.
@@ -35,6 +36,8 @@ pub(super) struct DraftElement {
 
 pub(super) struct DraftAttribute {
     pub at: usize,
+    /// Whether it says whom its element is for, which goes to somebody else without it.
+    pub is_recipient: bool,
     pub name: String,
     pub value: String,
     /// Whether TOML writes the value without quotes: a number, true or false.
@@ -47,6 +50,8 @@ pub(super) struct Place {
     pub range: Range<usize>,
     /// Its byte in the document.
     pub at: usize,
+    /// The element that cannot stay without it, because it would go to somebody else: its byte and its tag.
+    pub recipient_of: Option<(usize, &'static str)>,
     /// What a note calls it.
     pub what: String,
 }
@@ -176,7 +181,10 @@ impl DraftWriter {
             } else {
                 self.string(value, indent);
             }
-            self.place(start, attribute.at, format!("`{name}` of <{tag}>"));
+            let what = format!("`{name}` of <{tag}>");
+            self.place(start, attribute.at, what);
+            let place = self.places.last_mut().expect("one was pushed just now");
+            place.recipient_of = attribute.is_recipient.then_some((element.at, tag));
         }
         self.text += " }";
         self.place(start, element.at, format!("<{tag}>"));
@@ -209,7 +217,12 @@ impl DraftWriter {
 
     fn place(&mut self, start: usize, at: usize, what: String) {
         let range = start..self.text.len();
-        self.places.push(Place { range, at, what });
+        self.places.push(Place {
+            range,
+            at,
+            recipient_of: None,
+            what,
+        });
     }
 }
 
@@ -230,16 +243,6 @@ fn string(text: &str, indent: usize) -> String {
         folded(text, indent)
     } else {
         quoted(text)
-    }
-}
-
-/// A text on one line: in quotes, or in apostrophes when it has quotes or backslashes itself.
-pub(crate) fn quoted(text: &str) -> String {
-    let needs_escapes = text.contains('\'') || text.contains(char::is_control);
-    if text.contains(['"', '\\']) && !needs_escapes {
-        format!("'{text}'")
-    } else {
-        format!("\"{}\"", escaped(text).replace('"', "\\\""))
     }
 }
 
@@ -275,24 +278,6 @@ fn folded(text: &str, indent: usize) -> String {
     let line = |line: &String| format!("\\\n{margin}{}", written(line));
     let lines: String = lines.iter().map(line).collect();
     format!("\"\"\"{lines}{end}\"\"\"")
-}
-
-/// A text with its backslashes and control characters escaped, but not its quotes.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\\' => escaped += "\\\\",
-            '\n' => escaped += "\\n",
-            '\r' => escaped += "\\r",
-            '\t' => escaped += "\\t",
-            control if control.is_control() => {
-                let _ = write!(escaped, "\\u{:04X}", u32::from(control));
-            }
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

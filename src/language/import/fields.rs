@@ -132,8 +132,8 @@ fn quoted_braces(literal: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::xml::DocumentText;
     use super::*;
-    use crate::table::diagnostic::File;
     use crate::table::reply::template::Text;
 
     #[test]
@@ -188,7 +188,7 @@ mod tests {
                 "{text}"
             );
             let found: Vec<String> = found
-                .into_sorted(&File::new("", ""))
+                .into_sorted(&DocumentText::new(""))
                 .into_iter()
                 .map(|note| note.message)
                 .collect();

@@ -2,6 +2,8 @@
 //!
 //! It does not judge attributes and values; the compiler does.
 
+use std::sync::Arc;
+
 use roxmltree::{Document, Error};
 
 use super::draft::{self, DraftAttribute, DraftElement, DraftNode};
@@ -22,21 +24,84 @@ const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 /// The namespace of attributes that are about the XML document and not about TwiML.
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
+/// The text of a document.
+pub(super) struct DocumentText {
+    /// As it was given.
+    file: Arc<File>,
+    /// As it is read: each `&` that begins no entity, the commonest mistake in TwiML written by hand, is `&amp;`.
+    xml: String,
+    /// The bytes in `xml` behind each such `&`.
+    escaped: Vec<usize>,
+}
+
+/// What is behind the `&` of `&amp;`.
+const AMP: &str = "amp;";
+
+impl DocumentText {
+    pub(super) fn new(text: &str) -> Self {
+        let (mut xml, mut escaped) = (String::with_capacity(text.len()), Vec::new());
+        let mut rest = text;
+        while let Some(at) = rest.find(['&', '<']) {
+            let (before, from) = rest.split_at(at);
+            xml += before;
+            // There a `&` is a character like any other.
+            let literal = [("<![CDATA[", "]]>"), ("<!--", "-->"), ("<?", "?>")];
+            let literal = literal.iter().find(|(start, _)| from.starts_with(start));
+            let end = literal.and_then(|(_, end)| Some(from.find(end)? + end.len()));
+            let (taken, after) = from.split_at(end.unwrap_or(1));
+            xml += taken;
+            if taken == "&" && !begins_entity(after) {
+                escaped.push(xml.len());
+                xml += AMP;
+            }
+            rest = after;
+        }
+        xml += rest;
+        Self {
+            file: File::new("", text),
+            xml,
+            escaped,
+        }
+    }
+
+    /// Line and column in the text as it was given, of a byte of the XML that is read.
+    pub(super) fn position(&self, at: usize) -> (usize, usize) {
+        let before = self.escaped.partition_point(|escaped| *escaped < at);
+        self.file.position(at.saturating_sub(before * AMP.len()))
+    }
+
+    pub(super) fn note_ampersands(&self, notes: &mut Notes) {
+        if let [first, ..] = self.escaped[..] {
+            let count = self.escaped.len();
+            let message =
+                format!("`&` is read as `&amp;` here, where it begins no entity ({count} in all)");
+            notes.say(first - 1, message);
+        }
+    }
+}
+
+/// Whether an entity such as `&amp;` or `&#38;` goes on like this behind its `&`.
+fn begins_entity(text: &str) -> bool {
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"#_.-".contains(&byte);
+    let name = text.bytes().take_while(|byte| is_name(*byte)).count();
+    name > 0 && text[name..].starts_with(';')
+}
+
 /// Reads the XML of a document. It may not have a document type, whose entities could grow without end, or a prefix
 /// without a namespace, or be nested deeper than [`MAX_DEPTH`].
-pub(super) fn parse(file: &File) -> Result<Document<'_>, Note> {
-    let document = Document::parse(&file.text).map_err(|error| not_xml(file, &error))?;
+pub(super) fn parse(source: &DocumentText) -> Result<Document<'_>, Note> {
+    let document = Document::parse(&source.xml).map_err(|error| not_xml(source, &error))?;
     let too_deep = document
         .descendants()
         .find(|node| node.is_element() && node.ancestors().nth(MAX_DEPTH + 1).is_some());
     if let Some(element) = too_deep {
         let message = format!("elements are nested deeper than {MAX_DEPTH}");
-        return Err(Note::refusal(file, element.range().start, message));
+        return Err(Note::refusal(source, element.range().start, message));
     }
     Ok(document)
 }
 
-fn not_xml(file: &File, error: &Error) -> Note {
+fn not_xml(source: &DocumentText, error: &Error) -> Note {
     let place = error.pos();
     let reason = match error {
         Error::DtdDetected => "take the <!DOCTYPE> out",
@@ -49,17 +114,20 @@ fn not_xml(file: &File, error: &Error) -> Note {
     let message = format!("this XML cannot be read: {reason}");
     match error {
         Error::NoRootNode | Error::UnclosedRootNode | Error::UnexpectedEndOfStream => {
-            Note::refusal(file, file.text.len(), message)
+            Note::refusal(source, source.xml.len(), message)
         }
         Error::DtdDetected => {
-            let at = file.text.find("<!DOCTYPE").unwrap_or_default();
-            Note::refusal(file, at, message)
+            let at = source.xml.find("<!DOCTYPE").unwrap_or_default();
+            Note::refusal(source, at, message)
         }
-        _ => Note {
-            line: place.row as usize,
-            column: place.col as usize,
-            ..Note::refusal(file, 0, message)
-        },
+        _ => {
+            let lines = source.xml.split_inclusive('\n');
+            let lines: usize = lines.take(place.row as usize - 1).map(str::len).sum();
+            let line = source.xml[lines..].char_indices();
+            let column = line.map(|(at, _)| at).nth(place.col as usize - 1);
+            let at = column.map_or(source.xml.len(), |column| lines + column);
+            Note::refusal(source, at, message)
+        }
     }
 }
 
@@ -124,16 +192,25 @@ impl Importer<'_> {
     ) -> DraftAttribute {
         let mut value = Fields::default().convert(value, at, self.notes);
         let mut is_bare = false;
+        let mut in_any_case = spec.attribute_names();
+        let meant = in_any_case.find(|known| known.eq_ignore_ascii_case(name));
+        let meant = meant.and_then(|known| spec.attribute(known));
+        let leads_to = meant.and_then(|(_, spec)| spec.destination());
         if let Some((_, spec)) = spec.attribute(name) {
             if spec.check(&value).is_err() {
                 value.truncate(value.trim_end().len());
                 value.drain(..value.len() - value.trim_start().len());
+            }
+            if let Some(known) = spec.in_known_case(&value) {
+                self.notes.say(at, format!("{value:?} is now {known:?}"));
+                value = known;
             }
             is_bare = takes_bare(spec, &value);
             value = self.destination(spec.destination(), value, at);
         }
         DraftAttribute {
             at,
+            is_recipient: leads_to == Some(Destination::Address),
             name: name.to_owned(),
             value,
             is_bare,
@@ -151,7 +228,7 @@ impl Importer<'_> {
         if is_prose(spec) {
             prose(nodes, spec.tag)
         } else if spec.text {
-            self.plain(nodes, spec)
+            self.plain(nodes, spec, found.range().start)
         } else {
             nodes
         }
@@ -211,7 +288,12 @@ impl Importer<'_> {
     ///
     /// The outer blanks of such a text are layout, its line breaks are sent. Source: "How do I add a line break in my
     /// SMS or MMS message", Twilio help centre, article 223181468.
-    fn plain(&mut self, nodes: Vec<DraftNode>, spec: &'static ElementSpec) -> Vec<DraftNode> {
+    fn plain(
+        &mut self,
+        nodes: Vec<DraftNode>,
+        spec: &'static ElementSpec,
+        start: usize,
+    ) -> Vec<DraftNode> {
         let mut others = Vec::new();
         let (mut text, mut at) = (String::new(), 0);
         for node in nodes {
@@ -230,6 +312,16 @@ impl Importer<'_> {
         }
         let text = text.trim_matches(BLANKS).to_owned();
         if text.is_empty() {
+            if spec.destination == Some(Destination::Url) && spec.leads_on {
+                // No part of the document has the byte behind its `<`.
+                let (at, text) = (start + 1, "?".to_owned());
+                let message = format!(
+                    "an empty <{}> asks for the same document again: it is now \"?\"",
+                    spec.tag
+                );
+                self.notes.say(at, message);
+                others.push(DraftNode::Text { at, text });
+            }
             return others;
         }
         if draft::elements(&others).next().is_none() {
@@ -274,7 +366,17 @@ impl Importer<'_> {
                 );
                 self.notes.say(at, message);
             }
-            Some(Destination::Number | Destination::Sender | Destination::Address) => {
+            Some(Destination::Sip) if lacks_scheme(&text) => {
+                let address = format!("sip:{text}");
+                self.notes.say(at, format!("{text:?} is now {address:?}"));
+                return address;
+            }
+            Some(
+                Destination::Number
+                | Destination::Caller
+                | Destination::Sender
+                | Destination::Address,
+            ) => {
                 if let Some(number) = with_country_code(&text) {
                     self.notes.say(at, format!("{text:?} is now {number}"));
                     return number;
@@ -366,6 +468,12 @@ fn collapsed(text: &str) -> String {
     collapsed
 }
 
+/// Whether a SIP address is written like one of e-mail.
+fn lacks_scheme(text: &str) -> bool {
+    let user = text.split_once('@').map_or("", |(user, _)| user);
+    !user.is_empty() && !user.contains([':', '{']) && !text.contains(char::is_whitespace)
+}
+
 /// The E.164 form of a number that is written with blanks, brackets or dashes, or of a North American number without
 /// its country code; `None` for everything else, E.164 included.
 ///
@@ -374,7 +482,9 @@ fn with_country_code(text: &str) -> Option<String> {
     if text.parse::<E164>().is_ok() {
         return None;
     }
-    let digits: String = text
+    // The zero that is dialled inside the country only.
+    let without_trunk = text.replacen("(0)", "", usize::from(text.starts_with('+')));
+    let digits: String = without_trunk
         .chars()
         .filter(|character| !" ()-.".contains(*character))
         .collect();
@@ -437,10 +547,6 @@ mod tests {
                 "2:2: this XML cannot be read: unknown entity reference 'nbsp'",
             ),
             (
-                "<a>/?b=1&c=2</a>",
-                "1:9: this XML cannot be read: write `&amp;` in place of a `&` that begins no entity",
-            ),
-            (
                 "<a>&#0;</a>",
                 "1:4: this XML cannot be read: write `&amp;` in place of a `&` that begins no entity",
             ),
@@ -490,7 +596,7 @@ mod tests {
                 "1:97: elements are nested deeper than 32",
             ),
         ] {
-            let found = parse(&File::new("", text)).expect_err(text);
+            let found = parse(&DocumentText::new(text)).expect_err(text);
             assert_eq!(found.to_string(), error, "{text}");
         }
     }
@@ -498,7 +604,7 @@ mod tests {
     #[test]
     fn texts_and_attributes_have_their_places() {
         let text = "<Response><Say x = '1'  xml:lang=\"é\">\n <![CDATA[a]]></Say><Hangup\n>x</Hangup></Response>";
-        let file = File::new("", text);
+        let file = DocumentText::new(text);
         let document = parse(&file).expect("a document");
         let mut notes = Notes::default();
         let mut importer = Importer {
@@ -528,6 +634,38 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_behind_a_lone_ampersand_keeps_its_place() {
+        for (text, xml) in [
+            ("a & b", "a &amp; b"),
+            ("a&b;&#38;&#x26;&;", "a&b;&#38;&#x26;&amp;;"),
+            ("&", "&amp;"),
+            (
+                "<!-- & --><?x & ?><![CDATA[&]]>&<a>",
+                "<!-- & --><?x & ?><![CDATA[&]]>&amp;<a>",
+            ),
+            ("<!-- &", "<!-- &amp;"),
+        ] {
+            assert_eq!(DocumentText::new(text).xml, xml);
+        }
+        let text = "<Response>\n<Redirect>/?a=1&b=2&c=3</Redirect><Foo/>&nbsp;</Response>";
+        let found = parse(&DocumentText::new(text)).expect_err(text);
+        assert_eq!(
+            found.to_string(),
+            "2:41: this XML cannot be read: unknown entity reference 'nbsp'"
+        );
+        let document = DocumentText::new(text);
+        for word in ["Response", "b=2", "c=3", "Foo"] {
+            let place = text.find(word).expect(word);
+            let at = document.xml.find(word).expect(word);
+            assert_eq!(
+                document.position(at),
+                document.file.position(place),
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
     fn numbers_get_their_country_code_as_twilio_reads_them() {
         for (text, number) in [
             ("+14155550100", None),
@@ -535,6 +673,8 @@ mod tests {
             ("(415) 555.0100", Some("+14155550100")),
             ("1 415 555 0100", Some("+14155550100")),
             ("+44 20 7183 8750", Some("+442071838750")),
+            ("+44 (0)20 7183 8750", Some("+442071838750")),
+            ("(0)20 7183 8750", None),
             ("020 7183 8750", None),
             ("12345", None),
             ("{{ From }}", None),

@@ -2,7 +2,7 @@
 
 use jiff::tz::db;
 
-use crate::table::problems::did_you_mean;
+use crate::table::remedy::{Remedy, did_you_mean};
 
 /// Zones whose clocks never change although those of the places that are meant do: the zone to write, and the one to write if
 /// the clocks really do not change there.
@@ -44,11 +44,11 @@ pub(super) fn instead_of_fixed(name: &str) -> Option<(&'static str, &'static str
     found.map(|(_, with, without)| (with, without))
 }
 
-/// The help for a name that is none of the IANA database.
-pub(super) fn help(name: &str) -> String {
+/// The remedy for a name that is none of the IANA database.
+pub(super) fn remedy(name: &str) -> Remedy {
     let mut abbreviations = ABBREVIATIONS.into_iter();
     if let Some((_, zone)) = abbreviations.find(|(short, _)| short.eq_ignore_ascii_case(name)) {
-        return format!("write the name of a place in it, such as \"{zone}\"");
+        return format!("write the name of a place in it, such as \"{zone}\"").into();
     }
     let names: Vec<String> = db().available().map(|name| name.to_string()).collect();
     let city = format!("/{}", name.trim().replace(' ', "_")).to_lowercase();
@@ -56,7 +56,7 @@ pub(super) fn help(name: &str) -> String {
         .iter()
         .filter(|name| name.to_lowercase().ends_with(&city));
     if let (Some(zone), None) = (in_city.next(), in_city.next()) {
-        return format!("write \"{zone}\"");
+        return Remedy::word(format!("write \"{zone}\""), &**zone);
     }
     // What leads to the next warning is no help.
     let good = names.iter().map(String::as_str);

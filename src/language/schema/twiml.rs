@@ -37,11 +37,6 @@ pub(super) fn define(definitions: &mut Map<String, Value>) {
         definitions.insert(channel.to_string(), reply);
     }
     definitions.insert("defaults".to_owned(), defaults());
-    let channels = Channel::ALL.into_iter();
-    let mut names: Vec<&str> = channels.flat_map(vocabulary::element_names).collect();
-    names.sort_unstable();
-    names.dedup();
-    definitions.insert("element".to_owned(), json!({ "enum": names }));
 }
 
 /// One element: its content under its own name, beside its attributes.
@@ -212,9 +207,11 @@ fn destination(destination: Destination) -> Option<String> {
         Destination::Number => E164.to_owned(),
         Destination::Sip => r"sips?:\S+".to_owned(),
         Destination::Sender => format!("{E164}|[0-9]{{5,6}}|{name}*[A-Za-z]{name}*"),
-        Destination::Caller => format!("{E164}|{name}*[A-Za-z]{name}*"),
+        Destination::Caller => "[A-Za-z0-9+_.@:-]+".to_owned(),
+        Destination::ClientCaller => format!("{E164}|client:.+"),
+        Destination::SipCaller => "[A-Za-z0-9+_.-]+".to_owned(),
         Destination::Address => format!("(whatsapp:)?{E164}|(messenger|rcs|client):.+"),
-        Destination::Name => return None,
+        Destination::Name | Destination::Room => return None,
     };
     Some(whole(&pattern))
 }

@@ -3,7 +3,7 @@
 use super::{BAD_NUMBER, Fault, NUMBER_HELP, Standing, WRONG_CASE};
 use crate::table::diagnostic::Severity;
 use crate::twilio::characters::{first_odd, named, plain};
-use crate::twilio::number::{E164, E164Error};
+use crate::twilio::number::{E164, E164Error, is_e164};
 use crate::twilio::spelling::nearest;
 
 /// How Twilio writes the beginning of an address that is no phone number.
@@ -23,7 +23,7 @@ const SHORT_CODE: usize = 8;
 /// What is wrong with a number in a form that Twilio never sends. Addresses of other kinds pass, and so does what a network
 /// may send in place of a number.
 pub(super) fn fault(text: &str, standing: Standing) -> Option<Fault> {
-    if text.is_empty() || text.parse::<E164>().is_ok() {
+    if text.is_empty() || is_e164(text) {
         return None;
     }
     let (start, is_whole) = match standing {
@@ -270,7 +270,7 @@ fn meant(text: &str, standing: Standing) -> Option<String> {
     };
     let number = format!("+{digits}");
     let is_short = digits.len() <= SHORT_CODE && star.is_empty();
-    let is_good = number.parse::<E164>().is_ok() && !is_short;
+    let is_good = is_e164(&number) && !is_short;
     is_good.then(|| format!("{scheme}{number}{star}"))
 }
 

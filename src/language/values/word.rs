@@ -5,7 +5,7 @@ use jiff::fmt::rfc2822;
 
 use super::{Fault, Standing, UNKNOWN_VALUE, Value, WRONG_CASE, quoted};
 use crate::table::diagnostic::Severity;
-use crate::table::problems::one_of;
+use crate::table::remedy::{NewText, Remedy, one_of};
 use crate::twilio::characters::named;
 use crate::twilio::parameters::{Parameter, ParameterKind};
 use crate::twilio::places;
@@ -57,7 +57,12 @@ impl Value<'_> {
         } else {
             format!("`{parameter}` is not known to be \"{text}\"")
         };
-        Some(Fault::warning(&UNKNOWN_VALUE, message, one_of(text, words)))
+        let Remedy { help, text: meant } = one_of(text, words);
+        let fault = Fault::warning(&UNKNOWN_VALUE, message, help);
+        Some(match meant {
+            Some(NewText::Word(word)) => fault.meant(word),
+            _ => fault,
+        })
     }
 
     fn country_fault(&self) -> Option<Fault> {

@@ -13,6 +13,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
 use strum::VariantArray;
 
+use crate::service::last_hour::Counts;
 use crate::table::answer::Answer;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::{DEFAULT, Table};
@@ -57,8 +58,8 @@ where
 
 /// The longest duration of each bucket, in microseconds; a last bucket has no limit. Usual values lie below a tenth of a
 /// millisecond.
-const BOUNDS: [u32; 12] = [
-    5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 1_000_000,
+const BOUNDS: [u32; 13] = [
+    5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 1_000_000, 10_000_000,
 ];
 
 /// How many durations fell into each bucket. A scrape reads one bucket after the other, so a value that comes meanwhile
@@ -149,6 +150,15 @@ impl RoutesByName {
             loop_guard: self.counter(LOOP_GUARD),
             by_name: self.clone(),
         }
+    }
+
+    /// How often each has answered.
+    pub(super) fn counts(&self) -> Counts {
+        let counters = self.locked();
+        let counts = counters.iter();
+        counts
+            .map(|(name, counter)| (name.clone(), counter.get()))
+            .collect()
     }
 
     /// The counter of a name, made when there is none.

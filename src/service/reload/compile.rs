@@ -33,16 +33,17 @@ impl Problem {
             Self::Diagnostics(_, diagnostics) => diagnostics
                 .iter()
                 .filter(|diagnostic| diagnostic.severity == Severity::Error)
-                .count(),
+                .map(|diagnostic| 1 + diagnostic.more)
+                .sum(),
             Self::Unusable(_) => 1,
         }
     }
 
-    /// Logs an event for each diagnostic.
-    pub(super) fn log(&self, show_numbers: bool) {
+    /// What is wrong; `show_numbers` leaves numbers unmasked.
+    pub(super) fn findings(&self, show_numbers: bool) -> Vec<Finding> {
         match self {
-            Self::Diagnostics(_, diagnostics) => log(diagnostics, show_numbers),
-            Self::Unusable(reason) => error!("{reason}"),
+            Self::Diagnostics(_, diagnostics) => Finding::all(diagnostics, show_numbers),
+            Self::Unusable(reason) => vec![Finding::problem(reason)],
         }
     }
 }
@@ -67,39 +68,141 @@ pub(super) fn compile(
     (recorder.into_sources(), result)
 }
 
-/// Logs diagnostics, an event each, without the lines of the file; `show_numbers` leaves numbers unmasked.
-pub(super) fn log(diagnostics: &[Diagnostic], show_numbers: bool) {
-    let shown = |text: &str| {
-        if show_numbers {
-            text.to_owned()
-        } else {
-            with_numbers_masked(text)
+/// The table as a reload takes it: one whose tests fail does not go live.
+pub(super) fn compile_tested(files: &TableFiles) -> (Sources, Result<Compiled, Problem>) {
+    let (sources, compiled) = compile(files, None);
+    let tested = compiled.and_then(|mut compiled| {
+        if compiled.failed_tests.is_empty() {
+            return Ok(compiled);
         }
-    };
-    // The errors first: they say why the table did not go live.
-    let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics
-        .iter()
-        .partition(|diagnostic| diagnostic.severity == Severity::Error);
-    for diagnostic in errors.into_iter().chain(warnings).take(MOST_LOGGED) {
-        let (line, column) = diagnostic.file.position(diagnostic.span.start);
-        let code = diagnostic.check.code;
-        let file = diagnostic.file.name.as_str();
-        let help = shown(&diagnostic.help);
-        let message = shown(&diagnostic.message);
-        let error_number = diagnostic.error_number;
-        match diagnostic.severity {
-            Severity::Error => {
-                error!(file, line, column, code, help, error_number, "{message}");
-            }
-            Severity::Warning => {
-                warn!(file, line, column, code, help, error_number, "{message}");
-            }
+        for failed in &mut compiled.failed_tests {
+            failed.severity = Severity::Error;
+        }
+        let name = files.table.display().to_string();
+        Err(Problem::Diagnostics(name, compiled.failed_tests))
+    });
+    (sources, tested)
+}
+
+/// Whether a reload would put this table in use. Logs what is wrong with it, as a reload does.
+#[must_use]
+pub fn is_good(files: &TableFiles, show_numbers: bool) -> bool {
+    match compile_tested(files).1 {
+        Ok(compiled) => {
+            log(&Finding::all(&compiled.warnings, show_numbers));
+            true
+        }
+        Err(problem) => {
+            log(&problem.findings(show_numbers));
+            false
         }
     }
-    let more = diagnostics.len().saturating_sub(MOST_LOGGED);
-    if more > 0 {
-        warn!(more, "more is wrong; `check` shows all of it");
+}
+
+/// Something that is wrong with what is on disk, or that looks wrong: for the log and for people who look from elsewhere.
+/// Has no line of a file in it, and numbers masked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// Whether it keeps what is on disk from going live.
+    pub is_error: bool,
+    /// The file, the line and the column; `None` where it is not about a place.
+    pub place: Option<(String, usize, usize)>,
+    /// The code of the check, empty without one.
+    pub code: &'static str,
+    /// What is wrong.
+    pub message: String,
+    /// What to do; may be empty.
+    pub help: String,
+    /// How many more like it there are, which are not listed.
+    pub more: Option<usize>,
+    error_number: Option<u32>,
+}
+
+impl Finding {
+    /// Diagnostics, the errors first, since they say why a table did not go live; `show_numbers` leaves numbers unmasked.
+    pub(super) fn all(diagnostics: &[Diagnostic], show_numbers: bool) -> Vec<Self> {
+        let shown = |text: &str| {
+            if show_numbers {
+                text.to_owned()
+            } else {
+                with_numbers_masked(text)
+            }
+        };
+        let is_error = |diagnostic: &&Diagnostic| diagnostic.severity == Severity::Error;
+        let (errors, warnings): (Vec<_>, Vec<_>) = diagnostics.iter().partition(is_error);
+        let folded = language::folded(errors.into_iter().chain(warnings));
+        let findings = folded.iter().take(MOST_LOGGED);
+        let mut findings: Vec<Self> = findings
+            .map(|one| {
+                let diagnostic = one.diagnostic;
+                let (line, column) = diagnostic.file.position(diagnostic.span.start);
+                Self {
+                    is_error: is_error(&diagnostic),
+                    more: (one.more > 0).then_some(one.more),
+                    place: Some((diagnostic.file.name.clone(), line, column)),
+                    code: diagnostic.check.code,
+                    message: shown(&diagnostic.message),
+                    help: shown(&diagnostic.help),
+                    error_number: diagnostic.error_number,
+                }
+            })
+            .collect();
+        let more = folded.len().saturating_sub(MOST_LOGGED);
+        if more > 0 {
+            let message = format!("{more} more are wrong; `check` shows all of them");
+            findings.push(Self {
+                is_error: false,
+                ..Self::problem(&message)
+            });
+        }
+        findings
     }
+
+    /// An error of which only this sentence is known.
+    pub(super) fn problem(message: &str) -> Self {
+        Self {
+            is_error: true,
+            place: None,
+            code: "",
+            message: message.to_owned(),
+            help: String::new(),
+            more: None,
+            error_number: None,
+        }
+    }
+
+    /// Logs an event.
+    fn log(&self) {
+        let Self {
+            code,
+            message,
+            help,
+            more,
+            error_number,
+            ..
+        } = self;
+        match (&self.place, self.is_error) {
+            (Some((file, line, column)), true) => {
+                error!(
+                    file,
+                    line, column, code, help, error_number, more, "{message}"
+                );
+            }
+            (Some((file, line, column)), false) => {
+                warn!(
+                    file,
+                    line, column, code, help, error_number, more, "{message}"
+                );
+            }
+            (None, true) => error!("{message}"),
+            (None, false) => warn!("{message}"),
+        }
+    }
+}
+
+/// Logs findings, an event each.
+pub(super) fn log(findings: &[Finding]) {
+    findings.iter().for_each(Finding::log);
 }
 
 /// What is known of the first table of a service.

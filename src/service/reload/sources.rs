@@ -12,8 +12,11 @@ use sha2::{Digest as _, Sha256};
 use tracing::warn;
 
 use crate::language::Files;
-use crate::service::table_file::{self, MAX_TABLE};
+use crate::service::table_file::{self, MAX_TABLE, ReadFile};
 use crate::table::diagnostic::File;
+
+/// The most bytes of a file with secrets, a certificate or a key.
+const MAX_SECRET: u64 = 1 << 20;
 
 /// Where the files of a table are, and how large they may be.
 #[derive(Debug, Clone)]
@@ -42,7 +45,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// One file as it was read.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    /// The path that the table has for a directory file; empty for the table.
+    /// The path that the table has for a directory file; empty for every other file.
     pub written: String,
     pub path: PathBuf,
     most_bytes: u64,
@@ -88,6 +91,18 @@ impl Stamp {
 }
 
 impl Source {
+    fn new(written: String, path: PathBuf, most_bytes: u64) -> Self {
+        Self {
+            written,
+            path,
+            most_bytes,
+            digest: None,
+            stamp: None,
+            ends_in_a_line: false,
+            may_be_half_written: false,
+        }
+    }
+
     /// Where the file is in the folder of a copy.
     pub(super) fn path_in_copy(&self, copy: &Path) -> PathBuf {
         if self.written.is_empty() {
@@ -119,10 +134,14 @@ const QUIET_IN_PLACE: Duration = Duration::from_secs(1);
 /// After how long files are read that are replaced again and again, and never quiet: each of them is whole.
 const REPLACED_LONG: Duration = Duration::from_secs(1);
 
-/// After how long the log says that the files are never quiet.
+/// After how long the log says that a file is never quiet.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// Waits until files that have changed are quiet.
+/// How often a file that could not be read is tried again. A disk or a lack of descriptors may be the reason, and leaves no
+/// trace at the file when it passes.
+const TRY_AGAIN: Duration = Duration::from_secs(3);
+
+/// Waits until files that have changed are quiet, or that could not be read are readable.
 pub(super) struct QuietFiles {
     last: Vec<Option<Stamp>>,
     /// When they were first seen to have changed.
@@ -131,6 +150,8 @@ pub(super) struct QuietFiles {
     due: Option<Instant>,
     /// Whether they have only been replaced since then, and none was written in place.
     are_whole: bool,
+    /// When those that could not be read are tried again.
+    try_again: Option<Instant>,
     is_told: bool,
 }
 
@@ -141,16 +162,21 @@ impl QuietFiles {
             since: None,
             due: None,
             are_whole: true,
+            try_again: None,
             is_told: false,
         }
     }
 
-    /// Looks at the files; whether they have changed since they were read, and are quiet.
+    /// Looks at the files; whether they have changed since they were read and are quiet, or can be read now and could not
+    /// before.
     pub(super) fn look(&mut self, read: &Sources, now: Instant) -> bool {
         let files = read.0.iter();
         let stamps: Vec<_> = files.map(|source| Stamp::of(&source.path)).collect();
         if stamps == self.last {
-            return self.due.is_some_and(|due| due <= now);
+            return match self.due {
+                Some(due) => due <= now,
+                None => self.can_be_read(read, now),
+            };
         }
         // A file that has just appeared may still be growing.
         let is_whole = |(old, new): (&Option<Stamp>, &Option<Stamp>)| match (old, new) {
@@ -168,19 +194,37 @@ impl QuietFiles {
         }
         if !self.is_told && now.saturating_duration_since(since) >= TOO_LONG {
             self.is_told = true;
-            warn!(
-                "the table or a file of its directories is written to without end; SIGHUP reads it as it is"
-            );
+            warn!("a file is written to without end; SIGHUP reads it as it is");
         }
         false
     }
+
+    /// Whether a file that could not be read can be read now. Tries that every [`TRY_AGAIN`].
+    fn can_be_read(&mut self, read: &Sources, now: Instant) -> bool {
+        let mut unread = read.0.iter().filter(|source| source.digest.is_none());
+        if *self.try_again.get_or_insert(now + TRY_AGAIN) > now {
+            return false;
+        }
+        self.try_again = Some(now + TRY_AGAIN);
+        unread.any(|source| source.clone().read(None).is_ok())
+    }
 }
 
-/// The files of a table as they were read, the table first.
+/// Files as they were read; of a table, its own file first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sources(pub Vec<Source>);
 
 impl Sources {
+    /// Reads a file, or the one in a copy, and remembers it.
+    fn read(&mut self, mut source: Source, copy: Option<&Path>) -> io::Result<Vec<u8>> {
+        let bytes = source.read(copy);
+        // Several directories may name one file.
+        self.0
+            .retain(|other| other.written != source.written || other.path != source.path);
+        self.0.push(source);
+        bytes
+    }
+
     /// The same files as they are now, or as they are in a copy.
     pub(super) fn read_again(&self, copy: Option<&Path>) -> Self {
         let mut again = self.clone();
@@ -241,6 +285,16 @@ impl Sources {
     }
 }
 
+/// What a reader of files returns, and what the files were that it has read.
+pub(super) fn recorded<T>(reader: impl FnOnce(ReadFile<'_>) -> T) -> (Sources, T) {
+    let sources = RefCell::<Sources>::default();
+    let returned = reader(&|path| {
+        let source = Source::new(String::new(), path.to_owned(), MAX_SECRET);
+        sources.borrow_mut().read(source, None)
+    });
+    (sources.into_inner(), returned)
+}
+
 /// Reads the files of a table and remembers what it has read.
 pub(super) struct Recorder<'f> {
     files: &'f TableFiles,
@@ -269,22 +323,8 @@ impl<'f> Recorder<'f> {
     }
 
     fn record(&self, written: String, path: PathBuf, most_bytes: u64) -> io::Result<Vec<u8>> {
-        let mut source = Source {
-            written,
-            path,
-            most_bytes,
-            digest: None,
-            stamp: None,
-            ends_in_a_line: false,
-            may_be_half_written: false,
-        };
-        let bytes = source.read(self.copy);
-        let mut read = self.read.borrow_mut();
-        // Several directories may name one file.
-        read.0
-            .retain(|other| other.written != source.written || other.path != source.path);
-        read.0.push(source);
-        bytes
+        let source = Source::new(written, path, most_bytes);
+        self.read.borrow_mut().read(source, self.copy)
     }
 
     pub(super) fn into_sources(self) -> Sources {

@@ -3,6 +3,9 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use strum::Display;
+
+use super::compile::Finding;
 
 /// What monitoring, `/readyz` and systemd are told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,10 +17,12 @@ pub struct State {
     pub hash: String,
     /// Where the table in use came from.
     pub origin: Origin,
-    /// How the last try to put a table in use went.
+    /// Whether all that is on disk is in use.
     pub last: ReloadOutcome,
     /// When a table was last put in use, or found to be as it is in use.
     pub succeeded: Timestamp,
+    /// What is wrong with what is on disk, or looks wrong.
+    pub findings: Vec<Finding>,
 }
 
 /// Where a table came from.
@@ -32,17 +37,31 @@ pub enum Origin {
     },
 }
 
-/// How a try to put a table in use went.
+/// What is read from files, each part for itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
+#[strum(serialize_all = "lowercase")]
+pub enum Part {
+    /// The table with its directory files.
+    Table,
+    /// Auth tokens, shared keys, and the keys of the voice webhooks.
+    Secrets,
+    /// The certificate and its key.
+    Certificate,
+}
+
+/// How a try to put in use what is on disk went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReloadOutcome {
     /// It is in use.
     Good,
-    /// It is not: the file is missing, or something is wrong with it.
+    /// Some of it is not: a file is missing, or something is wrong with it.
     Failed {
-        /// How many errors were found.
+        /// How many errors there are.
         errors: usize,
+        /// What stays as it was.
+        parts: Vec<Part>,
     },
-    /// It is not, until somebody asks for it: a directory file has lost more than half of its rows.
+    /// The table is not, until somebody asks for it: a directory file has lost more than half of its rows.
     Waiting {
         /// The file, as the table names it.
         file: String,
@@ -59,11 +78,17 @@ pub enum ReloadOutcome {
 }
 
 impl State {
-    /// Whether a last good copy is in use because the file was bad when the service started.
+    /// Whether anything on disk is not in use: because it is bad, or waits to be asked for.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
-        self.origin != Origin::File
+        self.origin != Origin::File || self.last != ReloadOutcome::Good
     }
+}
+
+/// The names of parts: `table, secrets`.
+pub(super) fn named(parts: &[Part]) -> String {
+    let names: Vec<String> = parts.iter().map(ToString::to_string).collect();
+    names.join(", ")
 }
 
 /// One line without numbers of anybody: `12 routes, table 3f2a…`, and what is not as it should be.
@@ -76,9 +101,10 @@ impl fmt::Display for State {
         }
         match &self.last {
             ReloadOutcome::Good => Ok(()),
-            ReloadOutcome::Failed { errors } => {
+            ReloadOutcome::Failed { errors, parts } => {
                 let noun = if *errors == 1 { "error" } else { "errors" };
-                write!(f, "; the last reload failed with {errors} {noun}")
+                let parts = named(parts);
+                write!(f, "; the last reload failed with {errors} {noun} ({parts})")
             }
             ReloadOutcome::Waiting { file, before, rows } => {
                 write!(

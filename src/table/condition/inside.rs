@@ -26,7 +26,7 @@ pub(super) static KEYED: Keyed = Keyed {
 pub struct Inside(pub Arc<Directory>);
 
 fn read(reading: &mut Reading<'_>, _: &Key<'_>, value: &Value<'_>) -> Option<Box<dyn Kind>> {
-    let name = reading.problems.text(value, "the name of a directory")?;
+    let name = reading.problems.name(value, "the name of a directory")?;
     let directory = (reading.directory)(reading.problems, name, value)?;
     Some(Box::new(Inside(directory)))
 }

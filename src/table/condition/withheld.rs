@@ -43,16 +43,14 @@ fn read(reading: &mut Reading<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<B
 impl Kind for Withheld {
     fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
         let is_it = match (seen.value(), seen.withheld) {
-            (Known::Whole(value), _) => match seen.channel {
-                Some(channel) => is_withheld(value, channel),
-                None => {
-                    let [of_calls, of_texts] = Channel::ALL.map(|on| is_withheld(value, on));
-                    if of_calls != of_texts {
-                        return None;
-                    }
-                    of_calls
+            (Known::Whole(value), _) => {
+                let channels = seen.channel.map_or(Channel::ALL, |channel| [channel; 2]);
+                let [on_one, on_other] = channels.map(|channel| is_withheld(value, channel));
+                if on_one != on_other {
+                    return None;
                 }
-            },
+                on_one
+            }
             (_, Some(withheld)) => withheld,
             (Known::Ends(ends), None) if !ends.may_be_withheld() => false,
             (_, None) => return None,

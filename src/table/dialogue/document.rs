@@ -45,47 +45,31 @@ pub enum Input {
 #[derive(Debug)]
 struct Asking {
     tag: &'static str,
-    /// The kinds of requests that it comes back with.
-    kinds: &'static [&'static str],
     /// The parameter that says how it went.
     outcome: &'static str,
-    /// How it goes when nobody says otherwise; empty when it then does not come back.
+    /// How it goes when nobody says otherwise; empty when nothing says how it went.
     usual: &'static str,
 }
 
 const ASKING: [Asking; 7] = [
-    asking("Gather", &["gather-action"], "Digits", ""),
-    asking("Record", &["record-action"], "RecordingDuration", "5"),
-    asking("Dial", &["dial-action"], "DialCallStatus", "completed"),
-    asking("Enqueue", &["enqueue-action"], "QueueResult", "bridged"),
-    asking("Refer", &["refer-action"], "ReferCallStatus", "completed"),
-    asking("Pay", &["pay-action"], "Result", "success"),
-    asking(
-        "Connect",
-        &["connect-action", "conversationrelay-action"],
-        "SessionStatus",
-        "",
-    ),
+    asking("Gather", "Digits", ""),
+    asking("Record", "RecordingDuration", "5"),
+    asking("Dial", "DialCallStatus", "completed"),
+    asking("Enqueue", "QueueResult", "bridged"),
+    asking("Refer", "ReferCallStatus", "completed"),
+    asking("Pay", "Result", "success"),
+    asking("Connect", "SessionStatus", ""),
 ];
 
 /// What stands in the place of an element where Proxy opens a session.
 const SESSION: &str = "create_session";
 
-/// The kind of the requests that come while a call waits in a queue.
-const WAITING: &str = "enqueue-wait";
-
 /// A recording where Twilio keeps them, <https://www.twilio.com/docs/voice/twiml/record#attributes-action-parameters>.
 const RECORDING: &str = "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000001/Recordings/RE00000000000000000000000000000001";
 
-const fn asking(
-    tag: &'static str,
-    kinds: &'static [&'static str],
-    outcome: &'static str,
-    usual: &'static str,
-) -> Asking {
+const fn asking(tag: &'static str, outcome: &'static str, usual: &'static str) -> Asking {
     Asking {
         tag,
-        kinds,
         outcome,
         usual,
     }
@@ -93,22 +77,10 @@ const fn asking(
 
 /// The fields that only a request has that comes back to a call: `Digits`, but not `Caller`.
 pub(super) fn of_follow_ups(fields: &Form) -> impl Iterator<Item = &str> {
-    let kinds = || {
-        ASKING
-            .iter()
-            .flat_map(|asking| asking.kinds)
-            .chain([&WAITING])
-    };
     let filled = fields.pairs().filter(|(_, value)| !value.is_empty());
     filled
         .map(|(name, _)| name)
-        .filter(move |name| kinds().any(|kind| is_told_by(kind, name)))
-}
-
-/// Whether a request of this kind has the field, and a call that has just come in has not.
-fn is_told_by(kind: &str, name: &str) -> bool {
-    let webhooks = &parameters::get(name).webhooks;
-    webhooks.contains(&kind) && !webhooks.contains(&"voice")
+        .filter(|name| parameters::follow_ups_with(name).is_some())
 }
 
 /// One element of a document.
@@ -475,15 +447,14 @@ impl Question {
 
     /// Whether these fields can be told in answer to this question.
     pub(super) fn is_told(&self, fields: &Form) -> bool {
-        let mut told = of_follow_ups(fields);
-        told.all(|name| {
-            self.asking.kinds.iter().any(|kind| is_told_by(kind, name)) || self.is_wait(name)
-        })
+        of_follow_ups(fields).all(|name| self.is_of("action", name) || self.is_of("waitUrl", name))
     }
 
-    /// Whether a field comes while the call waits here in a queue.
-    fn is_wait(&self, name: &str) -> bool {
-        self.asking.tag == "Enqueue" && is_told_by(WAITING, name)
+    /// Whether the requests to which an attribute leads have a field.
+    fn is_of(&self, attribute: &str, name: &str) -> bool {
+        let webhooks = &parameters::get(name).webhooks;
+        let mut kinds = parameters::follow_ups_of(self.asking.tag, Some(attribute));
+        kinds.any(|kind| webhooks.contains(&kind))
     }
 
     /// Whether the call goes on without a request after it, when nobody does anything.
@@ -528,7 +499,9 @@ impl Question {
                 fields,
                 &[("RecordingUrl", RECORDING), (outcome, self.asking.usual)],
             )),
-            "Enqueue" if told().all(|name| self.is_wait(name)) && self.wait_url().is_some() => {
+            "Enqueue"
+                if told().all(|name| self.is_of("waitUrl", name)) && self.wait_url().is_some() =>
+            {
                 let place = [
                     ("QueuePosition", "1"),
                     ("CurrentQueueSize", "1"),

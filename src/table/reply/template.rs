@@ -105,6 +105,8 @@ pub enum Encoding {
     Plain,
     /// Percent-encoded, for a URL.
     Percent,
+    /// Percent-encoded behind a `?`, for an address that can have parameters.
+    PercentInQuery,
 }
 
 impl Text {
@@ -117,28 +119,32 @@ impl Text {
     pub(crate) fn parse(text: &str) -> Result<Self, TemplateError> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
-        let mut at = 0;
-        while let Some(found) = text[at..].find("{{") {
-            let start = at + found;
-            literal.push_str(&text[at..start]);
-            at = start + "{{".len();
-            let mut parser = FieldParser { text, at, start };
-            let field = parser.parse()?;
-            at = parser.at;
-            if let FieldValue::Literal(text) = field.source {
-                literal.push_str(&text);
-                continue;
+        for (place, field) in parts(text)? {
+            match field {
+                None => literal.push_str(&text[place]),
+                Some(Field {
+                    source: FieldValue::Literal(text),
+                    ..
+                }) => literal.push_str(&text),
+                Some(field) => {
+                    if !literal.is_empty() {
+                        pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+                    }
+                    pieces.push(Piece::Field(field));
+                }
             }
-            if !literal.is_empty() {
-                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
-            }
-            pieces.push(Piece::Field(field));
         }
-        literal.push_str(&text[at..]);
         if !literal.is_empty() {
             pieces.push(Piece::Literal(literal));
         }
         Ok(Self { pieces })
+    }
+
+    /// The parts of a text of the table that stand outside of every `{{ … }}`.
+    pub(crate) fn outside_of_fields(text: &str) -> Result<Vec<Range<usize>>, TemplateError> {
+        let parts = parts(text)?.into_iter();
+        let outside = parts.filter_map(|(place, field)| field.is_none().then_some(place));
+        Ok(outside.collect())
     }
 
     /// Its pieces, in order; none for the empty text.
@@ -224,12 +230,19 @@ impl Text {
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(text) => filled.push_str(text),
-                Piece::Field(field) => match encoding {
-                    Encoding::Plain => filled.push_str(&field.filled(scope)),
-                    Encoding::Percent => {
-                        filled.extend(utf8_percent_encode(&field.filled(scope), NOT_UNRESERVED));
+                Piece::Field(field) => {
+                    let value = field.filled(scope);
+                    let is_plain = match encoding {
+                        Encoding::Plain => true,
+                        Encoding::Percent => false,
+                        Encoding::PercentInQuery => !filled.contains('?'),
+                    };
+                    if is_plain {
+                        filled.push_str(&value);
+                    } else {
+                        filled.extend(utf8_percent_encode(&value, NOT_UNRESERVED));
                     }
-                },
+                }
                 Piece::Relayed(name) => {
                     let url = scope.request.value(name);
                     filled.push_str(if is_at_twilio(&url) { &url } else { "" });
@@ -245,6 +258,29 @@ impl Text {
         }
         Cow::Owned(filled)
     }
+}
+
+/// A part of a text: its place, and what it says when it is `{{ … }}`.
+type Part = (Range<usize>, Option<Field>);
+
+/// The parts of a text in order: `{{ … }}`, each with what it says, and what stands between them.
+fn parts(text: &str) -> Result<Vec<Part>, TemplateError> {
+    let mut parts = Vec::new();
+    let mut at = 0;
+    while let Some(found) = text[at..].find("{{") {
+        let start = at + found;
+        parts.push((at..start, None));
+        let mut parser = FieldParser {
+            text,
+            at: start + "{{".len(),
+            start,
+        };
+        let field = parser.parse()?;
+        at = parser.at;
+        parts.push((start..at, Some(field)));
+    }
+    parts.push((at..text.len(), None));
+    Ok(parts)
 }
 
 /// Scheme, host and port of a URL.

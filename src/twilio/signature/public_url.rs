@@ -28,6 +28,22 @@ impl PublicUrl {
         &self.0
     }
 
+    /// Refuses to have the path of a webhook at its end: every request brings its own path.
+    ///
+    /// # Errors
+    ///
+    /// It ends in this path; the error says what to write.
+    pub fn refuse_path(&self, path: &str) -> Result<(), PublicUrlError> {
+        let before = self.0.strip_suffix(path).filter(|_| !path.is_empty());
+        match before.and_then(|before| before.parse::<Self>().ok()) {
+            None => Ok(()),
+            Some(before) => Err(PublicUrlError(
+                format!("{self} ends in the path of a webhook, which every request brings with it: write --public-url {before}")
+                    .into(),
+            )),
+        }
+    }
+
     /// The full URL as Twilio asked it; path and query as received, from their `/` on.
     #[must_use]
     pub fn join(&self, path_and_query: &str) -> String {
@@ -175,6 +191,30 @@ mod tests {
         ] {
             let error = text.parse::<PublicUrl>().expect_err(text);
             assert_eq!(error.to_string(), message, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_path_of_a_webhook_is_not_its_end() {
+        let refused = |url: &str, path: &str| {
+            let url: PublicUrl = url.parse().expect("a public URL");
+            url.refuse_path(path).err().map(|error| error.to_string())
+        };
+        assert_eq!(
+            refused("https://h/a/webhook/", "/webhook").as_deref(),
+            Some(
+                "https://h/a/webhook ends in the path of a webhook, which every request brings with it: \
+                 write --public-url https://h/a"
+            )
+        );
+        for (url, path) in [
+            ("https://h", "/webhook"),
+            ("https://h/a", ""),
+            ("https://webhook", "/webhook"),
+            ("https://h/webhook/a", "/webhook"),
+            ("https://h/a-webhook", "/webhook"),
+        ] {
+            assert_eq!(refused(url, path), None, "{url}");
         }
     }
 

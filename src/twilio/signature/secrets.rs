@@ -36,6 +36,8 @@ impl SecretOwner {
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     entries: Vec<(SecretOwner, Secret)>,
+    /// How many of them are auth tokens that do not look like one.
+    unusual: usize,
 }
 
 impl Secrets {
@@ -49,8 +51,12 @@ impl Secrets {
     /// The first line that cannot be a secret, or that there is none at all.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let none = "holds no secret; write the account's auth token on a line";
-        let entries = read_lines(text, none, read_line)?;
-        Ok(Self { entries })
+        let mut secrets = Self::default();
+        let lines = read_lines(text, none, read_line)?;
+        for line in lines {
+            secrets.push(line);
+        }
+        Ok(secrets)
     }
 
     /// Adds an auth token that stands alone, as in `TWILIO_AUTH_TOKEN`; blanks around it do not count.
@@ -60,21 +66,65 @@ impl Secrets {
     /// A text that cannot be an auth token. An empty one is an error too: anyone could sign with it.
     pub fn add_token(&mut self, token: &str) -> Result<(), SecretError> {
         let token = token.trim();
-        let read = match token.split_whitespace().nth(1) {
-            Some(_) => Err(WORDS),
-            None => read_line(token),
+        let separates = |c: char| c.is_whitespace() || [',', ';', ':'].contains(&c);
+        let read = if token.contains(separates) {
+            Err(
+                "more than an auth token; write the token alone, and others into an auth token file, one per line",
+            )
+        } else {
+            read_line(token)
         };
         let in_line = |problem| SecretError {
             line: None,
             problem,
         };
-        self.entries.push(read.map_err(in_line)?);
+        self.push(read.map_err(in_line)?);
         Ok(())
+    }
+
+    fn push(&mut self, (owner, text): (SecretOwner, &str)) {
+        let is_auth_token = !matches!(owner, SecretOwner::SharedKey(_));
+        self.unusual += usize::from(is_auth_token && !is_token(text));
+        self.entries.push((owner, Secret::new(text)));
     }
 
     /// Adds the secrets of another file.
     pub fn extend(&mut self, others: Self) {
         self.entries.extend(others.entries);
+        self.unusual += others.unusual;
+    }
+
+    /// How many there are of each kind, in words: `2 auth tokens and 1 shared key`.
+    #[must_use]
+    pub fn described(&self) -> String {
+        let count = |is_of: fn(&SecretOwner) -> bool| {
+            let owners = self.entries.iter().map(|(owner, _)| owner);
+            owners.filter(|owner| is_of(owner)).count()
+        };
+        let kinds = [
+            (
+                count(|owner| matches!(owner, SecretOwner::AnyAccount)),
+                "auth token",
+            ),
+            (
+                count(|owner| matches!(owner, SecretOwner::Account(_))),
+                "sub-account's auth token",
+            ),
+            (
+                count(|owner| matches!(owner, SecretOwner::SharedKey(_))),
+                "shared key",
+            ),
+            (
+                count(|owner| matches!(owner, SecretOwner::SignalWire)),
+                "SignalWire key",
+            ),
+        ];
+        let kinds = kinds.into_iter().filter(|(count, _)| *count > 0);
+        let kinds = kinds.map(|(count, kind)| {
+            let plural = if count == 1 { "" } else { "s" };
+            format!("{count} {kind}{plural}")
+        });
+        kinds.collect::<Vec<_>>().join(" and ")
     }
 
     /// Whether there is none.
@@ -87,6 +137,12 @@ impl Secrets {
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// How many auth tokens are not 32 hexadecimal digits, as all of Twilio's are.
+    #[must_use]
+    pub fn unusual(&self) -> usize {
+        self.unusual
     }
 
     /// The auth token with which to sign as Twilio would for this account: its own, else one for any account.
@@ -122,13 +178,17 @@ impl Secrets {
 /// Source: Twilio, "Sign webhooks with shared keys", public beta of September 2026.
 const SHARED_KEY: &str = "webhooks_sharedkey_";
 
+const ALONE: &str =
+    "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it";
+
 /// What stands before a signing key of `SignalWire`'s, and how these begin.
 const SIGNALWIRE: &str = "signalwire";
 const SIGNING_KEY: &str = "PSK";
 
 const WORDS: &str = "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`";
 
-fn read_line(line: &str) -> Result<(SecretOwner, Secret), &'static str> {
+/// Whose secret a line holds, and its text.
+fn read_line(line: &str) -> Result<(SecretOwner, &str), &'static str> {
     let mut words = line.split_whitespace();
     let first = words
         .next()
@@ -137,8 +197,20 @@ fn read_line(line: &str) -> Result<(SecretOwner, Secret), &'static str> {
     if second.is_some_and(|word| word.starts_with('#')) {
         return Err("a comment behind a secret; write it as a line that begins with `#`");
     }
+    if line
+        .split([' ', '\t', ',', ';'])
+        .filter(|word| is_token(word))
+        .count()
+        > 1
+    {
+        return Err("two auth tokens in one line; write each on a line of its own");
+    }
     if words.next().is_some() {
         return Err(WORDS);
+    }
+    let sid_and_rest = first.split_once(':');
+    if sid_and_rest.is_some_and(|(sid, _)| is_sid(sid, "AC")) {
+        return Err("a `:` behind an Account SID; write a blank between SID and token");
     }
     if is_sid(first, "SK") {
         return Err("an API key (SK…) never signs webhooks; write the account's auth token");
@@ -164,7 +236,7 @@ fn read_line(line: &str) -> Result<(SecretOwner, Secret), &'static str> {
     Ok((owner, checked(secret)?))
 }
 
-fn read_word(word: &str) -> Result<(SecretOwner, Secret), &'static str> {
+fn read_word(word: &str) -> Result<(SecretOwner, &str), &'static str> {
     if is_sid(word, "AC") {
         return Err(
             "an Account SID is no secret; write its auth token, or `AC… TOKEN` for a sub-account",
@@ -177,23 +249,28 @@ fn read_word(word: &str) -> Result<(SecretOwner, Secret), &'static str> {
         return Err("a signing key of SignalWire's has a word before it; write `signalwire KEY`");
     }
     // Auth tokens are hexadecimal digits, so these come from a line of shell or of an environment file.
-    if word.contains(['=', '"', '\'']) {
-        return Err(
-            "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
-        );
+    if word.contains(['=', ':', ',', ';']) {
+        return Err(ALONE);
     }
     Ok((SecretOwner::AnyAccount, checked(word)?))
 }
 
 /// What is pasted from a web page may hold characters that nobody sees, and that fail every signature.
-fn checked(secret: &str) -> Result<Secret, &'static str> {
-    if secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-        Ok(Secret::new(secret))
+fn checked(secret: &str) -> Result<&str, &'static str> {
+    if secret.contains(['"', '\'', '“', '”', '‘', '’']) {
+        Err(ALONE)
+    } else if secret.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(secret)
     } else {
         Err(
             "a character that no secret has, perhaps an invisible one; type or copy the secret again",
         )
     }
+}
+
+/// Whether a word can only be an auth token.
+fn is_token(word: &str) -> bool {
+    word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Whether this is a SID of this kind: two letters and 32 hexadecimal digits, lower case as Twilio sends them.
@@ -242,6 +319,11 @@ impl PathKeys {
         self.keys.extend(others.keys);
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Whether a text is one of the keys. The time that takes tells nothing about them but how many there are.
     pub(crate) fn has(&self, text: &str) -> bool {
         // Signatures are compared, not texts, and each of them to its end.
@@ -257,7 +339,9 @@ impl fmt::Debug for PathKeys {
     }
 }
 
-/// A key has 32 characters at least: 128 bits, if they are random hexadecimal digits.
+/// How many characters a key has at least: 128 bits, if they are random hexadecimal digits.
+pub(crate) const MIN_KEY: usize = 32;
+
 fn read_keys(text: &str) -> Result<Vec<&str>, SecretError> {
     read_lines(text, "holds no key; write one on a line", |line| {
         let stands_for_itself = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
@@ -265,8 +349,10 @@ fn read_keys(text: &str) -> Result<Vec<&str>, SecretError> {
             return Err("a key has only A-Z a-z 0-9 - . _ ~, so that it can stand in a path");
         }
         match line.len() {
-            ..32 => Err("a key has at least 32 characters, such as `openssl rand -hex 16` prints"),
-            32..=256 => Ok(line),
+            ..MIN_KEY => {
+                Err("a key has at least 32 characters, such as `openssl rand -hex 16` prints")
+            }
+            MIN_KEY..=256 => Ok(line),
             257.. => Err("a key has at most 256 characters"),
         }
     })
@@ -316,6 +402,7 @@ mod tests {
     use super::*;
 
     const ACCOUNT: &str = "AC00000000000000000000000000000001";
+    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
     const API_KEY: &str = "SK00000000000000000000000000000001";
 
     fn owners(text: &str) -> Vec<SecretOwner> {
@@ -406,6 +493,26 @@ mod tests {
                 "a character that no secret has, perhaps an invisible one; type or copy the secret again",
             ),
             (
+                &format!("{ACCOUNT} \u{201c}hunter2\u{201d}"),
+                "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
+            ),
+            (
+                &format!("{ACCOUNT}:hunter2"),
+                "a `:` behind an Account SID; write a blank between SID and token",
+            ),
+            (
+                "hunter2;hunter3",
+                "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
+            ),
+            (
+                &format!("{TOKEN} {TOKEN}"),
+                "two auth tokens in one line; write each on a line of its own",
+            ),
+            (
+                &format!("{TOKEN},{TOKEN}"),
+                "two auth tokens in one line; write each on a line of its own",
+            ),
+            (
                 "main hunter2",
                 "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
             ),
@@ -441,7 +548,7 @@ mod tests {
         assert_eq!(secrets.add_token(" 12345\n"), Ok(()));
         assert_eq!(secrets.len(), 1);
         let empty = "a secret is empty; write the account's auth token";
-        let words = "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`";
+        let more = "more than an auth token; write the token alone, and others into an auth token file, one per line";
         for (token, message) in [
             ("", empty),
             (" \n", empty),
@@ -453,13 +560,26 @@ mod tests {
                 API_KEY,
                 "an API key (SK…) never signs webhooks; write the account's auth token",
             ),
-            ("one two", words),
-            (&format!("{ACCOUNT} token"), words),
+            ("one two", more),
+            ("one,two", more),
+            (&format!("{ACCOUNT} token"), more),
+            (&format!("{ACCOUNT}:token"), more),
         ] {
             let error = secrets.add_token(token).expect_err(token);
             assert_eq!(error.to_string(), message, "{token:?}");
         }
         assert_eq!(secrets.len(), 1);
+    }
+
+    #[test]
+    fn tokens_that_do_not_look_like_one_are_counted() {
+        let text =
+            format!("{TOKEN}\n{ACCOUNT} {TOKEN}\nwebhooks_sharedkey_1 s3cret\n12345\n{ACCOUNT} x");
+        let mut secrets = Secrets::parse(&text).expect("five secrets");
+        assert_eq!(secrets.unusual(), 2);
+        secrets.extend(Secrets::parse("0123").expect("a token"));
+        assert_eq!(secrets.add_token(&TOKEN[1..]), Ok(()));
+        assert_eq!(secrets.unusual(), 4);
     }
 
     #[test]

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Builds the program without any library beside it: packaging/static.sh [x86_64|aarch64]. Prints its path. Needs rustup, which
+# fetches the standard library for musl, and a C compiler for that target: musl-tools, or gcc-aarch64-linux-gnu for the other.
+# Ends with 3 where the target cannot be had. PROFILE=FILE, a profile of packaging/profile.py, makes it faster and smaller.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+architecture=${1:-$(uname -m)}
+target=$architecture-unknown-linux-musl
+without() {
+    printf 'no static program: %s\n' "$*" >&2
+    exit 3
+}
+if ! rustup target list --installed 2>/dev/null | grep -qx "$target"; then
+    rustup target add "$target" >&2 || without "rustup cannot fetch $target"
+fi
+# ring has C in it. Nothing of a C library is linked but what the target brings.
+case $architecture in
+x86_64) compiler=musl-gcc ;;
+*) compiler=$architecture-linux-gnu-gcc ;;
+esac
+command -v "$compiler" >/dev/null || without "$compiler is missing"
+variable=${target//-/_}
+export "CC_$variable=$compiler"
+# Headers of glibc would call functions that musl does not have.
+export "CFLAGS_$variable=-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=0"
+export "CARGO_TARGET_${variable^^}_LINKER=rust-lld"
+# Where whoever builds it keeps the sources of the libraries is not in the program: the same from everybody.
+export RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
+[ -z "${PROFILE:-}" ] || RUSTFLAGS+=" -Cprofile-use=$(realpath -e "$PROFILE")"
+${CARGO_BUILD:-cargo build} --release --locked --target "$target" >&2
+echo "${CARGO_TARGET_DIR:-target}/$target/release/twiml-responder"

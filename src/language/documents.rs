@@ -1,0 +1,81 @@
+//! Documents that are not the main one of a call: what the dialled party hears before the two are joined, and what is
+//! heard while waiting. Twilio takes only some verbs there.
+
+use hashbrown::HashMap;
+
+use super::elements::Written;
+use super::names::{Owner, Reader, StepVerb, Uses};
+use crate::table::diagnostic::{Check, Severity};
+use crate::table::problems::Problems;
+use crate::table::remedy::listed;
+
+pub(super) static WRONG_DOCUMENT: Check = Check::new(
+    "wrong-document",
+    "A verb that Twilio does not take in this document: a `Dial` in what the dialled party hears before it is connected, a
+`Record` in the music of a conference. The document belongs to the step that the URL leads to. Take the verb out of the
+routes of that step, or give the URL a step of its own.",
+    r#"voice = [ { Dial = [ { Number = "+15005550006", url = "?step=whisper" } ] } ]
+
+[[route]]
+name = "whisper"
+step = "whisper"
+voice = [ { Dial = "+15005550007" } ]"#,
+);
+
+/// Notes the verbs of a route with a step.
+pub(super) fn note_verbs(reader: &mut Reader<'_>, verbs: &[Written<'_>]) {
+    if !matches!(reader.owner, Owner::Route { in_step: true, .. }) {
+        return;
+    }
+    for verb in verbs {
+        // Of a verb in `[extra]` nobody knows where it may stand.
+        if !verb.element.spec.tag.is_empty() {
+            reader.uses.verbs.push(StepVerb {
+                step: String::new(),
+                tag: verb.element.spec.tag,
+                span: verb.name.clone(),
+            });
+        }
+    }
+}
+
+/// Reports the verbs that the documents behind URLs may not have.
+pub(super) fn check(problems: &mut Problems, uses: &Uses) {
+    let mut verbs: HashMap<&str, Vec<&StepVerb>> = HashMap::new();
+    for verb in &uses.verbs {
+        verbs.entry(&verb.step).or_default().push(verb);
+    }
+    for reference in uses.steps.iter().filter(|reference| reference.is_ours) {
+        let Some((of, document)) = &reference.document else {
+            continue;
+        };
+        let verbs = verbs.get(&*reference.step).into_iter().flatten();
+        for StepVerb { tag, span, .. } in verbs {
+            let is_refused = document.never.contains(tag);
+            let is_known = document.verbs.is_empty() || document.verbs.contains(tag);
+            let file = problems.file().clone();
+            if !is_refused && is_known || problems.has_reported(&WRONG_DOCUMENT, &file, span) {
+                continue;
+            }
+            let is_error = is_refused || document.is_error;
+            let severity = if is_error {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
+            let (line, _) = file.position(reference.span.start);
+            let message =
+                format!("Twilio takes no `{tag}` in the document for {of} in line {line}");
+            let help = if document.verbs.is_empty() {
+                "give that URL a step of its own".to_owned()
+            } else {
+                format!(
+                    "it takes {}; give that URL a step of its own",
+                    listed(&document.verbs)
+                )
+            };
+            let diagnostic = problems.add(severity, &WRONG_DOCUMENT, span, message, help);
+            diagnostic.error_number = document.error.filter(|_| is_error);
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! Menus: a Gather that can bring a key which no route of its step answers.
+//!
+//! Reported only when it is certain: a condition on anything but the key may hold.
+
+use std::ops::Range;
+
+use hashbrown::HashMap;
+
+use super::elements::Written;
+use super::names::Reader;
+use super::rules::{ACTION, literal};
+use crate::table::condition::{all, any};
+use crate::table::diagnostic::Check;
+use crate::table::problems::Problems;
+use crate::table::remedy::listed;
+use crate::table::{Route, Table};
+use crate::twilio::channel::{Channel, Webhook};
+use crate::twilio::facts::{Facts, Known};
+
+pub(super) static UNANSWERED_KEY: Check = Check::new(
+    "unanswered-key",
+    "A menu that takes keys which no route of its step answers: a caller who presses one hears `[default]`, which says that
+the number is not in use. Add a last route for the step, without a condition on `Digits`, that says what to press.",
+    r#"voice = [ { Gather = [ { Say = "For sales, press 1." } ], numDigits = 1, action = "?step=menu" } ]
+
+[[route]]
+name = "sales"
+step = "menu"
+when = { Digits = "1" }     # and what about 2?
+voice = [ { Dial = "+15005550006" } ]"#,
+);
+
+/// A Gather that sends keys to a step.
+#[derive(Debug)]
+pub(super) struct Menu {
+    step: String,
+    /// The keys of which one alone can come.
+    keys: String,
+    span: Range<usize>,
+}
+
+/// The keys of a telephone.
+const KEYS: &str = "0123456789*#";
+
+/// Notes a Gather whose keys go to a step.
+pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
+    let element = &written.element;
+    let Some((_, place)) = written
+        .attribute(ACTION)
+        .filter(|_| element.tag == "Gather")
+    else {
+        return;
+    };
+    let mut steps = reader.uses.steps.iter();
+    let step = steps.find(|step| step.span == *place && step.is_ours);
+    let value = |name: &str, default: &'static str| match written.attribute(name) {
+        Some(_) => literal(element, name).map(str::to_owned),
+        None => Some(default.to_owned()),
+    };
+    let (Some(step), Some(input), Some(last)) =
+        (step, value("input", "dtmf"), value("finishOnKey", "#"))
+    else {
+        return;
+    };
+    if !input.split(' ').any(|word| word == "dtmf") {
+        return;
+    }
+    let menu = Menu {
+        step: step.step.clone(),
+        // The key that ends the input is not among the digits.
+        keys: KEYS.chars().filter(|key| !last.contains(*key)).collect(),
+        span: written.name.clone(),
+    };
+    reader.uses.menus.push(menu);
+}
+
+/// Reports the keys of menus that no route of their step can answer.
+pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
+    if menus.is_empty() {
+        return;
+    }
+    let mut answering: HashMap<&str, Vec<&Route>> = HashMap::new();
+    for route in table.routes().iter().filter(|route| route.voice.is_some()) {
+        answering.entry(route.step()).or_default().push(route);
+    }
+    // The keys that nothing answers, by step and keys: many menus may lead to one step.
+    let mut unanswered: HashMap<(&str, &str), Vec<char>> = HashMap::new();
+    for menu in menus {
+        // Without any route the step itself is reported.
+        let Some(routes) = answering.get(&*menu.step) else {
+            continue;
+        };
+        let is_answered = |key: &char| {
+            let key = Key(key.to_string());
+            routes.iter().any(|route| may_match(route, &key))
+        };
+        let find = || menu.keys.chars().filter(|key| !is_answered(key)).collect();
+        let missing = unanswered
+            .entry((&menu.step, &menu.keys))
+            .or_insert_with(find);
+        if missing.is_empty() {
+            continue;
+        }
+        let step = &menu.step;
+        let keys = if missing.len() == menu.keys.len() {
+            "other digits than its conditions name".to_owned()
+        } else {
+            spelled(missing)
+        };
+        let message = format!(
+            "no route with step = \"{step}\" answers {keys}: callers who press that hear [default]"
+        );
+        let help =
+            format!("add a last route with step = \"{step}\" and without a condition on `Digits`");
+        problems.warn(&UNANSWERED_KEY, &menu.span, message, help);
+    }
+}
+
+/// Whether a route may match a request that brings this key.
+fn may_match(route: &Route, key: &Key) -> bool {
+    let alternatives = &route.when.alternatives;
+    let holds = any(alternatives, |alternative| {
+        all(&alternative.conditions, |condition| {
+            condition.holds_always(&key)
+        })
+    });
+    alternatives.is_empty() || holds != Some(false)
+}
+
+/// Keys for a sentence; those that follow each other as a range.
+fn spelled(keys: &[char]) -> String {
+    let mut runs: Vec<(char, char)> = Vec::new();
+    for key in keys {
+        match runs.last_mut() {
+            Some((_, last)) if key.is_ascii_digit() && *last as u32 + 1 == *key as u32 => {
+                *last = *key;
+            }
+            _ => runs.push((*key, *key)),
+        }
+    }
+    let runs: Vec<String> = runs
+        .into_iter()
+        .map(|(first, last)| match last as u32 - first as u32 {
+            0 => first.to_string(),
+            _ => format!("{first}-{last}"),
+        })
+        .collect();
+    let runs: Vec<&str> = runs.iter().map(String::as_str).collect();
+    let keys = if keys.len() == 1 {
+        "the key"
+    } else {
+        "the keys"
+    };
+    format!("{keys} {}", listed(&runs))
+}
+
+/// What is known of a request that a Gather sends: which key was pressed.
+struct Key(String);
+
+impl<'k> Facts<'k> for &'k Key {
+    fn webhook(&self) -> Webhook {
+        Webhook::Plain
+    }
+
+    fn channel(&self) -> Channel {
+        Channel::Voice
+    }
+
+    fn step(&self) -> Option<&'k str> {
+        None
+    }
+
+    fn sent(&self, name: &str) -> Known<'k> {
+        if name == "Digits" {
+            Known::Whole(self.0.as_str().into())
+        } else {
+            Known::Nothing
+        }
+    }
+
+    fn caller_withheld(&self) -> Option<bool> {
+        None
+    }
+
+    // Not by the rules for a whole request: what is absent there is only unknown here.
+    fn value(&self, name: &str) -> Known<'k> {
+        self.sent(name)
+    }
+}
