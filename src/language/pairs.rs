@@ -9,6 +9,7 @@ use crate::table::problems::Problems;
 use crate::table::reply::template::{Field, FieldValue, Text};
 use crate::table::reply::{Element, Node};
 use crate::table::when::Alternative;
+use crate::twilio::number::E164;
 use crate::twilio::vocabulary::Destination;
 
 /// A column that is dialled in rows that a number chooses.
@@ -164,9 +165,8 @@ pub(super) fn check_rows(names: &Names, problems: &mut Problems, uses: &Uses) {
         let directory = &file.directory;
         let title = &directory.columns()[dialled.key];
         let cells = directory.cells(dialled.column);
-        let own = cells
-            .filter(|(row, cell)| !cell.is_empty() && directory.cell(*row, dialled.key) == *cell);
-        for (row, cell) in own {
+        let own = cells.filter(|(row, cell)| directory.cell(*row, dialled.key) == *cell);
+        for (row, cell) in own.filter(|(_, cell)| cell.parse::<E164>().is_ok()) {
             let (file, span) = file.place(row, dialled.column);
             // A Dial of the number that was called has been.
             if problems.has_reported(&DIALS_ITSELF, &file, &span) {
