@@ -20,6 +20,7 @@ mod fixes;
 pub mod import;
 mod menus;
 mod names;
+mod pairs;
 mod routes;
 mod rules;
 mod schedules;

@@ -9,6 +9,7 @@ use super::documents::note_verbs;
 use super::element_remedies::{dialled_noun, table_remedy, text_remedy};
 use super::extra::ElementKind;
 use super::names::{Fixed, Owner, Reader, Rule};
+use super::pairs::note_shown;
 use super::rules::{check_default_verb, check_element, check_flow};
 use super::settings::UNKNOWN_ELEMENT;
 use super::texts::{Slot, template};
@@ -184,6 +185,7 @@ fn element<'v>(
     }
     written.element.content = nodes(reader, kind, (table, &span), content);
     add_defaults(reader, kind, &mut written);
+    note_shown(&mut reader.uses, &written.element, &written.name);
     // A text that could not be read leaves nothing behind; why has been reported, perhaps elsewhere.
     let is_there = !matches!(content.get_ref(), DeValue::String(text) if text.is_empty());
     let is_lost = is_there && written.element.content.is_empty() && !content.get_ref().is_array();

@@ -9,6 +9,7 @@ use hashbrown::{HashMap, HashSet};
 use super::directory_file::DirectoryFile;
 use super::extra::{ElementKind, Extra};
 use super::menus::Menu;
+use super::pairs::{DialledRow, Shown};
 use super::schedules::Passing;
 use super::values::WRONG_CASE;
 use crate::table::diagnostic::{Check, Diagnostic};
@@ -140,6 +141,10 @@ pub(super) struct NamedReply {
     pub needs_private: bool,
     /// The directories whose columns it uses: a route that names it must choose their rows.
     pub directories: Vec<String>,
+    /// The columns that it dials or sends to.
+    pub dialled: BTreeSet<(String, usize)>,
+    /// What it shows to the party that a directory names.
+    pub shown: Vec<Shown>,
     /// The telephones that it dials.
     pub telephones: Vec<(Fixed, Range<usize>)>,
 }
@@ -305,6 +310,10 @@ pub(super) struct Uses {
     pub needs_private: bool,
     /// The columns that are dialled or sent to.
     pub dialled: BTreeSet<(String, usize)>,
+    /// The same with the numbers that choose their rows.
+    pub dialled_rows: BTreeSet<DialledRow>,
+    /// What the party that a directory names is shown.
+    pub shown: Vec<Shown>,
     /// The columns that callers hear or read, with their places.
     pub told: Vec<(String, usize, Range<usize>)>,
     /// The places that every cell of a column must be able to fill.
@@ -341,6 +350,7 @@ impl Uses {
         }
         self.needs_private |= other.needs_private;
         self.dialled.extend(other.dialled);
+        self.dialled_rows.extend(other.dialled_rows);
         self.told.extend(other.told);
         self.cells.extend(other.cells);
         self.answered.extend(other.answered);

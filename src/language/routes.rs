@@ -12,6 +12,7 @@ use super::conditions::when;
 use super::dialling::check_dialled;
 use super::elements::verbs;
 use super::names::{NamedReply, Names, Owner, Reader, Uses, unbound};
+use super::pairs::check_route;
 use super::rules::TOO_LONG;
 use super::schedules::named_schedules;
 use super::sessions::new_session;
@@ -107,6 +108,7 @@ fn route(
     let when = when_of(&mut reader, table);
     check_bound(names, reader.problems, &when.alternatives, &reader.uses);
     check_dialled(names, reader.problems, &when.alternatives, &reader.uses);
+    check_route(names, reader.problems, &when.alternatives, &mut reader.uses);
     for reference in &mut reader.uses.steps {
         reference.from = Some(step.unwrap_or_default().to_owned());
     }
@@ -263,6 +265,8 @@ fn reply_named(
     for directory in &reply.directories {
         reader.uses.rows.insert(directory.clone(), value.span());
     }
+    reader.uses.dialled.extend(reply.dialled.iter().cloned());
+    reader.uses.shown.extend(reply.shown.iter().cloned());
     let telephones = reply.telephones.iter().cloned();
     reader.uses.telephones.extend(telephones);
     let may_dial = matches!(reader.owner, Owner::Route { private: true, .. });
@@ -365,6 +369,8 @@ fn named_reply(
         message,
         needs_private: reader.uses.needs_private,
         directories: reader.uses.rows.keys().cloned().collect(),
+        dialled: reader.uses.dialled.clone(),
+        shown: reader.uses.shown.clone(),
         telephones: reader.uses.telephones.clone(),
     })
 }

@@ -63,8 +63,8 @@ a new session, by a route that says `private = true`.",
 
 pub(super) static SHOWN_CALLER: Check = Check::new(
     "shown-caller",
-    "The party that is dialled sees the caller's real number. Leave `callerId` out: then our own number is shown, which is
-what masked numbers are for.",
+    "The other party sees the caller's real number: as the number that a call or a text comes from, or in a text that is
+passed on. Leave `callerId` and `from` out: then our own number is shown, which is what masked numbers are for.",
     r#"voice = [ { Dial = "+15005550006", callerId = "{{ Caller }}" } ]"#,
 );
 

@@ -9,9 +9,8 @@ use hashbrown::{HashMap, HashSet};
 use toml::de::DeTable;
 
 use super::attributes::UNUSUAL_VALUE;
-use super::names::{
-    ABSENT_PARAMETER, CellCheck, Fixed, Names, Rule, StepReference, Uses, VoiceCells,
-};
+use super::names::{ABSENT_PARAMETER, CellCheck, Fixed, Names, StepReference, Uses, VoiceCells};
+use super::pairs::check_rows;
 use super::rules::{VOICE_LANGUAGE, voice_mismatch};
 use super::values::check_keys;
 use super::{documents, shape};
@@ -81,6 +80,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, 
     check_voices(names, problems, uses);
     documents::check(problems, uses);
     check_keys(names, problems, uses);
+    check_rows(names, problems, uses);
     if !file.contains_key("default") {
         let help = "add [default] with voice = [ { Say = \"…\" } ]: what everybody else hears";
         let end = problems.file().text.len();
@@ -270,15 +270,11 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         "{} in line {line} of the table takes it from `{}.{title}`",
         check.place, check.directory
     );
-    let is_about_stars = matches!(check.rule, Rule::WholeKey);
-    let may_be_prefix = file.directory.key_columns() == [check.column];
     let bad = file
         .directory
         .cells(check.column)
         // An empty cell leaves its attribute or element out.
         .filter(|(_, cell)| check.is_required || !cell.is_empty())
-        // A prefix is judged once.
-        .filter(|(_, cell)| is_about_stars || !may_be_prefix || !cell.ends_with('*'))
         .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
     for (row, error) in bad {
         let place = file.place(row, check.column);

@@ -255,8 +255,8 @@ impl Reloader {
         if read.is_some() {
             self.quiet = QuietFiles::new(&self.attempted);
         }
-        // Whoever asks gets an answer in the end; a change without end is read when it is quiet.
-        let read = read.filter(|(sources, _)| is_asked || !sources.have_moved());
+        // Whoever asks gets an answer in the end; a file that is written to without end is read when it is quiet.
+        let read = read.filter(|(sources, _)| is_asked || !sources.may_be_torn());
         due.table = read.is_some();
         let table = read.and_then(|(sources, compiled)| self.table(sources, compiled, is_asked));
         let access = due.secrets.then(|| self.setup.secrets.read()).flatten();
@@ -359,8 +359,8 @@ impl Reloader {
         (sources, compiled.map(Some))
     }
 
-    /// Half of a CSV file is a CSV file: one that was written in place and has lost more than half of its rows waits
-    /// until somebody asks for a reload, who knows that it is whole.
+    /// Half of a CSV file is a CSV file: one that was written in place and has lost more than half of its rows, or the end of
+    /// its last line, waits until somebody asks for a reload, who knows that it is whole.
     fn half_written(
         &self,
         sources: &Sources,
@@ -368,6 +368,15 @@ impl Reloader {
     ) -> Option<ReloadOutcome> {
         let mut suspects = sources.0.iter().filter(|file| file.may_be_half_written);
         suspects.find_map(|file| {
+            let mut in_use = self.in_use.0.iter().filter(|one| one.path == file.path);
+            if file.ends_in_a_line
+                && in_use.any(|before| !before.ends_in_a_line)
+                && !file.written.is_empty()
+            {
+                return Some(ReloadOutcome::CutOff {
+                    file: file.written.clone(),
+                });
+            }
             let (before, rows) = (*self.rows.get(&file.written)?, *rows.get(&file.written)?);
             (rows * 2 < before).then(|| ReloadOutcome::Waiting {
                 file: file.written.clone(),
@@ -381,7 +390,9 @@ impl Reloader {
     fn outcome(&self) -> ReloadOutcome {
         let (mut errors, mut parts) = match &self.table {
             ReloadOutcome::Failed { errors, parts } => (*errors, parts.clone()),
-            ReloadOutcome::Good | ReloadOutcome::Waiting { .. } => (0, Vec::new()),
+            ReloadOutcome::Good | ReloadOutcome::Waiting { .. } | ReloadOutcome::CutOff { .. } => {
+                (0, Vec::new())
+            }
         };
         let certificate = self.setup.certificate.as_ref();
         for (part, is_bad) in [
@@ -428,6 +439,11 @@ impl Reloader {
                 rows,
                 hash,
                 "a directory file has lost more than half of its rows: what was in use stays in use until SIGHUP"
+            ),
+            ReloadOutcome::CutOff { file } => warn!(
+                file,
+                hash,
+                "a directory file ends in the middle of a line: what was in use stays in use until the line has its end, or until SIGHUP"
             ),
         }
         let metrics = &self.setup.metrics;

@@ -2,10 +2,12 @@
 
 use std::fs;
 use std::process::Command;
+use std::sync::mpsc::{TryRecvError, channel};
 
 use crate::world::{FAILED, RELOADED, World, rows, table, table_with, text};
 
 const WAITS: &str = "more than half of its rows";
+const CUT_OFF: &str = "ends in the middle of a line";
 
 #[test]
 fn a_directory_file_goes_live_as_the_table_does() {
@@ -96,6 +98,73 @@ fn a_file_that_is_renamed_into_place_is_whole() {
     world.service.wait_for(FAILED, 1);
     world.write("responses.toml", &table_with("two", "d.csv"));
     world.wait_until_it_says("two c");
+    assert_eq!(world.count(WAITS), 0);
+}
+
+#[test]
+fn a_file_that_gets_the_number_of_an_earlier_one_is_another_file() {
+    let world = World::new(
+        "numbers",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 10)),
+        ],
+    );
+    // Most file systems give the number of the file that has gone to the next one.
+    world.replace("d.csv", &rows("b", 10));
+    world.replace("d.csv", &rows("c", 4));
+    world.wait_until_it_says("one c");
+    assert_eq!(world.count(WAITS), 0);
+}
+
+#[test]
+fn a_file_that_ends_in_the_middle_of_a_line_waits_for_the_rest() {
+    let world = World::new(
+        "cut-off",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 10)),
+        ],
+    );
+    let whole = rows("bee", 10);
+    world.write("d.csv", &whole[..whole.len() - 2]);
+    let line = world.service.wait_for(CUT_OFF, 1);
+    assert!(line.contains("file=\"d.csv\""), "{line}");
+    assert_eq!(world.says(), "one a");
+    world.write("d.csv", &whole);
+    world.wait_until_it_says("one bee");
+    world.write("d.csv", rows("c", 10).trim_end());
+    world.service.wait_for(CUT_OFF, 2);
+    world.service.signal("-HUP");
+    world.wait_until_it_says("one c");
+    // Its writer does not end the last line, so it says nothing when the next one does not, either.
+    world.write("d.csv", rows("d", 10).trim_end());
+    world.wait_until_it_says("one d");
+    assert_eq!(world.count(CUT_OFF), 2);
+}
+
+#[test]
+fn a_file_that_is_replaced_without_end_is_read_all_the_same() {
+    let world = World::new(
+        "without-end",
+        &[
+            ("responses.toml", &table_with("one", "d.csv")),
+            ("d.csv", &rows("a", 10)),
+        ],
+    );
+    std::thread::scope(|scope| {
+        let (stop, stopped) = channel::<()>();
+        let world = &world;
+        scope.spawn(move || {
+            // Never quiet, until somebody says so or has given up.
+            while stopped.try_recv() == Err(TryRecvError::Empty) {
+                world.replace("d.csv", &rows("b", 10));
+                world.replace("d.csv", &rows("b", 9));
+            }
+        });
+        world.wait_until_it_says("one b");
+        stop.send(()).expect("it runs");
+    });
     assert_eq!(world.count(WAITS), 0);
 }
 

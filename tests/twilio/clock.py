@@ -132,4 +132,5 @@ def main():
     checks.end("clock")
 
 
-main()
+if __name__ == "__main__":
+    main()

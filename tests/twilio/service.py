@@ -354,7 +354,7 @@ class Server:
         return Answer(received)
 
     def ask(self, target, fields, token=TOKEN, *, method="POST", signed=None, settings=None, algorithm=None,
-            signature=None, host=None):
+            signature=None, host=None, header=SIGNATURE_HEADER):
         """Asks `target` with these fields, signed with the token for the URL `signed`, or with a given signature."""
         signed = signed or self.url + target
         if method == "GET":
@@ -380,7 +380,7 @@ class Server:
                 "Content-Type: application/x-www-form-urlencoded; charset=UTF-8", f"Content-Length: {len(body)}"
             ]
         if signature:
-            headers.append(f"{SIGNATURE_HEADER}: {signature}")
+            headers.append(f"{header}: {signature}")
         if settings:
             headers.append(f"{SIGNATURE_SETTINGS_HEADER}: {settings}")
         return self.send("\r\n".join([*headers, "", ""]).encode() + body)

@@ -143,6 +143,9 @@ impl Page<'_> {
                 let parts = parts.collect::<Vec<_>>().join(" and ");
                 reasons.push(format!("what is on disk is bad: {parts}"));
             }
+            ReloadOutcome::CutOff { file } => reasons.push(format!(
+                "{file} ends in the middle of a line, and waits for the rest or for SIGHUP"
+            )),
             ReloadOutcome::Waiting { file, before, rows } => reasons.push(format!(
                 "{file} went from {before} to {rows} rows and waits for `systemctl reload` or SIGHUP"
             )),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use std::{fs, io};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -52,6 +52,8 @@ pub(super) struct Source {
     /// Its SHA-256; `None` when it could not be read.
     digest: Option<[u8; 32]>,
     stamp: Option<Stamp>,
+    /// Whether its last line has no end.
+    pub ends_in_a_line: bool,
     /// Whether it was written in place since a table with it went live: then it may be half written.
     pub may_be_half_written: bool,
 }
@@ -59,17 +61,29 @@ pub(super) struct Source {
 /// Changes when a path leads to another file or the file is written to. Cheaper than reading it, and only a hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
-    inode: (u64, u64),
+    file: Identity,
     bytes: u64,
     /// The time of the last change of content or attributes, in seconds and nanoseconds.
     changed: (i64, i64),
+}
+
+/// Which file it is. A file that is renamed into the place of another may have got the number of one that was there before,
+/// but it was made later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Identity {
+    inode: (u64, u64),
+    /// When it was made; `None` where the file system does not keep that.
+    made: Option<SystemTime>,
 }
 
 impl Stamp {
     fn of(path: &Path) -> Option<Self> {
         let metadata = fs::metadata(path).ok()?;
         Some(Self {
-            inode: (metadata.dev(), metadata.ino()),
+            file: Identity {
+                inode: (metadata.dev(), metadata.ino()),
+                made: metadata.created().ok(),
+            },
             bytes: metadata.size(),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         })
@@ -84,6 +98,7 @@ impl Source {
             most_bytes,
             digest: None,
             stamp: None,
+            ends_in_a_line: false,
             may_be_half_written: false,
         }
     }
@@ -104,6 +119,8 @@ impl Source {
         let bytes = table_file::read_regular(&path, self.most_bytes);
         let digest = bytes.as_ref().map(|bytes| Sha256::digest(bytes).into());
         self.digest = digest.ok();
+        let last = bytes.as_ref().ok().and_then(|bytes| bytes.last());
+        self.ends_in_a_line = last.is_some_and(|byte| !b"\r\n".contains(byte));
         bytes
     }
 }
@@ -113,6 +130,9 @@ pub(super) const QUIET: Duration = Duration::from_millis(200);
 
 /// How long a file must be quiet that is written in place, since its writer may only have paused.
 const QUIET_IN_PLACE: Duration = Duration::from_secs(1);
+
+/// After how long files are read that are replaced again and again, and never quiet: each of them is whole.
+const REPLACED_LONG: Duration = Duration::from_secs(1);
 
 /// After how long the log says that a file is never quiet.
 const TOO_LONG: Duration = Duration::from_secs(30);
@@ -128,6 +148,8 @@ pub(super) struct QuietFiles {
     since: Option<Instant>,
     /// When they will have been quiet.
     due: Option<Instant>,
+    /// Whether they have only been replaced since then, and none was written in place.
+    are_whole: bool,
     /// When those that could not be read are tried again.
     try_again: Option<Instant>,
     is_told: bool,
@@ -139,6 +161,7 @@ impl QuietFiles {
             last: read.0.iter().map(|source| source.stamp).collect(),
             since: None,
             due: None,
+            are_whole: true,
             try_again: None,
             is_told: false,
         }
@@ -157,14 +180,18 @@ impl QuietFiles {
         }
         // A file that has just appeared may still be growing.
         let is_whole = |(old, new): (&Option<Stamp>, &Option<Stamp>)| match (old, new) {
-            (Some(old), Some(new)) => old == new || old.inode != new.inode,
+            (Some(old), Some(new)) => old == new || old.file != new.file,
             _ => false,
         };
         let are_whole = self.last.iter().zip(&stamps).all(is_whole);
         let quiet = if are_whole { QUIET } else { QUIET_IN_PLACE };
+        self.are_whole &= are_whole;
         self.last = stamps;
         self.due = Some(now + quiet);
         let since = *self.since.get_or_insert(now);
+        if self.are_whole && now.saturating_duration_since(since) >= REPLACED_LONG {
+            return true;
+        }
         if !self.is_told && now.saturating_duration_since(since) >= TOO_LONG {
             self.is_told = true;
             warn!("a file is written to without end; SIGHUP reads it as it is");
@@ -220,6 +247,17 @@ impl Sources {
             .any(|source| Stamp::of(&source.path) != source.stamp)
     }
 
+    /// Whether any file may have been read while it was written: it is not as it was when its reading began, and no other
+    /// file has taken its place.
+    pub(super) fn may_be_torn(&self) -> bool {
+        self.0
+            .iter()
+            .any(|source| match (source.stamp, Stamp::of(&source.path)) {
+                (Some(read), Some(now)) => read != now && read.file == now.file,
+                (read, now) => read != now,
+            })
+    }
+
     /// What tells two tables apart, for people: 16 hexadecimal digits.
     pub(super) fn hash(&self) -> String {
         let mut sha = Sha256::new();
@@ -232,15 +270,15 @@ impl Sources {
     }
 
     /// Notes which files were written in place since they were last read, or since they went live. A rename puts another
-    /// inode in place.
+    /// file in place.
     pub(super) fn note_writing(&mut self, attempted: &Self, in_use: &Self) {
         for source in &mut self.0 {
             let mut earlier = attempted.0.iter().chain(&in_use.0);
             let Some(before) = earlier.find(|before| before.path == source.path) else {
                 continue;
             };
-            let inode = |stamp: Option<Stamp>| stamp.map(|stamp| stamp.inode);
-            let is_same_file = before.stamp.is_none() || inode(before.stamp) == inode(source.stamp);
+            let file = |stamp: Option<Stamp>| stamp.map(|stamp| stamp.file);
+            let is_same_file = before.stamp.is_none() || file(before.stamp) == file(source.stamp);
             let is_written = before.digest != source.digest || before.may_be_half_written;
             source.may_be_half_written = is_same_file && is_written;
         }

@@ -70,6 +70,11 @@ pub enum ReloadOutcome {
         /// How many rows it has now.
         rows: usize,
     },
+    /// It is not, until somebody asks for it: a directory file ends in the middle of a line, as it did not before.
+    CutOff {
+        /// The file, as the table names it.
+        file: String,
+    },
 }
 
 impl State {
@@ -105,6 +110,12 @@ impl fmt::Display for State {
                 write!(
                     f,
                     "; {file} went from {before} to {rows} rows and waits for SIGHUP"
+                )
+            }
+            ReloadOutcome::CutOff { file } => {
+                write!(
+                    f,
+                    "; {file} ends in the middle of a line and waits for SIGHUP"
                 )
             }
         }
