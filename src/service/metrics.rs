@@ -106,15 +106,7 @@ impl Default for Metrics {
         let started = Timestamp::now();
         registry.register_collector(Box::new(ProcessFigures { started }));
         let to = registry.sub_registry_with_prefix(PREFIX);
-        to.register(
-            "build",
-            "1, with the version of the program, the commit that a release was built from, and the Rust that built it",
-            Info::new([
-                ("version", env!("CARGO_PKG_VERSION")),
-                ("revision", env!("BUILT_REVISION")),
-                ("rust", env!("BUILT_BY")),
-            ]),
-        );
+        register_build(to);
         let counter = |counted: &PlainCounter| {
             let help = counted.get_documentation().unwrap_or_default();
             metric(to, counted.into(), help.trim_end_matches('.'))
@@ -207,6 +199,19 @@ impl Default for Metrics {
             registry,
         }
     }
+}
+
+/// Says which program this is.
+fn register_build(to: &mut Registry) {
+    to.register(
+        "build",
+        "1, with the version of the program, the commit that a release was built from, and the Rust that built it",
+        Info::new([
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("revision", env!("BUILT_REVISION")),
+            ("rust", env!("BUILT_BY")),
+        ]),
+    );
 }
 
 impl Metrics {
