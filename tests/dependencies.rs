@@ -36,7 +36,7 @@ fn each_library_of_the_program_has_a_row_with_a_reason() {
 #[test]
 fn each_library_of_the_tests_is_named() {
     let (_, last) = PAGE
-        .split_once("Of tests and benchmarks alone:")
+        .split_once("Only tests and benchmarks use ")
         .expect("their sentence");
     let own = asked_for("dependencies");
     for name in asked_for("dev-dependencies").difference(&own) {
