@@ -1,11 +1,12 @@
 #!/bin/sh
-# Writes the open sessions of a PostgreSQL database to the file of a directory, as masked-pairs.toml reads it:
+# Writes the open sessions of a PostgreSQL database to a CSV file, in the form that masked-pairs.toml reads:
 #
 #     feed-postgresql.sh DATABASE sessions.csv
 #
-# One query, so that all rows are of one moment; a new file; a rename, so that the service sees the old file or the whole new
-# one. When the query fails, the old file stays. Run it as often as you like: `while sleep 1; do feed-postgresql.sh …; done`,
-# or from the program that opens and ends sessions. DATABASE is a name or a connection string.
+# A single query makes all rows consistent. A new file and a rename let the service see either the old file or the complete new
+# one. If the query fails, the old file stays. Run the script as often as you like:
+# `while sleep 1; do feed-postgresql.sh …; done`, or from the program that opens and ends sessions. DATABASE is a name or a
+# connection string.
 #
 # The table is: CREATE TABLE sessions (number text, rider text, driver text, until timestamptz), `until` NULL for no end.
 set -eu

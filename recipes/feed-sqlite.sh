@@ -1,11 +1,11 @@
 #!/bin/sh
-# Writes the open sessions of a SQLite database to the file of a directory, as masked-pairs.toml reads it:
+# Writes the open sessions of a SQLite database to a CSV file, in the form that masked-pairs.toml reads:
 #
 #     feed-sqlite.sh DATABASE sessions.csv
 #
-# One query, so that all rows are of one moment; a new file; a rename, so that the service sees the old file or the whole new
-# one. When the query fails, the old file stays. Run it as often as you like: `while sleep 1; do feed-sqlite.sh …; done`, or
-# from the program that opens and ends sessions.
+# A single query makes all rows consistent. A new file and a rename let the service see either the old file or the complete new
+# one. If the query fails, the old file stays. Run the script as often as you like: `while sleep 1; do feed-sqlite.sh …; done`,
+# or from the program that opens and ends sessions.
 #
 # The table is: CREATE TABLE sessions (number TEXT, rider TEXT, driver TEXT, until TEXT), `until` in UTC as SQLite's
 # datetime() writes it, NULL for no end.
@@ -16,7 +16,7 @@ file=$2
 new=$(mktemp "$file.XXXXXX")
 trap 'rm -f "$new"' EXIT
 
-# Without a row sqlite3 prints no header, so it is written here.
+# sqlite3 prints no header if there are no rows, so write it here.
 echo 'number,party,other,until' >"$new"
 sqlite3 -readonly -bail -csv "$database" "
     WITH live AS (

@@ -169,7 +169,7 @@ class Day:
         if other := self.party(called, caller):
             self.judge(kind, answer, "in-session", [
                 ("Dial", {"timeout": "25", "callerId": called}, other),
-                ("Say", {}, "Nobody answers right now. Please try again later."),
+                ("Say", {}, "No one can answer right now. Please try again later."),
             ])
         else:
             self.judge(kind, answer, "default", [("Say", {}, "This number is not in use right now. Goodbye.")])

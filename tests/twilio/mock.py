@@ -113,7 +113,7 @@ def tried(checks, mock, relay, method):
 
     nobody = "This number is not in use right now"
     comes("call", "in-session", [
-        ("Dial", {"timeout": "25", "callerId": OURS}, DRIVER), ("Say", {}, "Nobody answers right now. Please try again later."),
+        ("Dial", {"timeout": "25", "callerId": OURS}, DRIVER), ("Say", {}, "No one can answer right now. Please try again later."),
     ], From=RIDER)
     comes("message", "in-session", [("Message", {"to": RIDER}, ["I am here: é & 日本 🚕"])], From=DRIVER, Body="I am here: é & 日本 🚕")
     comes("call", "default", [("Say", {}, f"{nobody}. Goodbye.")], From=STRANGER)
