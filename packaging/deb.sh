@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # Builds the Debian package: packaging/deb.sh [FOLDER FOR THE .deb]. Prints its path. Needs cargo, Python 3 and dpkg;
-# installs cargo-deb when it is missing. DEBFULLNAME and DEBEMAIL say who packages it. PROFILE=FILE, a profile of
+# installs cargo-deb if it is missing. DEBFULLNAME and DEBEMAIL name the packager. PROFILE=FILE, a profile from
 # packaging/profile.py, makes the program faster and smaller.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 output=${1:-target/debian}
 target=${CARGO_TARGET_DIR:-target}
 version=$(sed -n '0,/^version = "\(.*\)"$/s//\1/p' Cargo.toml)
-# The moment of the last change, so that the same source gives the same package.
+# The time of the last commit, so that the same source gives the same package.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH
-# Where whoever builds it keeps the sources of the libraries is not in the program: the same from everybody.
+# Keep the builder's path to the libraries' sources out of the program, so that every machine builds the same one.
 export RUSTFLAGS="${RUSTFLAGS:+$RUSTFLAGS }--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}=/cargo"
 [ -z "${PROFILE:-}" ] || RUSTFLAGS+=" -Cprofile-use=$(realpath -e "$PROFILE")"
 
@@ -21,7 +21,7 @@ command -v cargo-deb >/dev/null || cargo install --locked --quiet cargo-deb@3.8.
 ${CARGO_BUILD:-cargo build} --release --locked
 binary="$target/release/twiml-responder"
 
-# What the program says about itself, and what dpkg wants of every package. Cargo.toml names these files.
+# What the program says about itself, and what dpkg requires of every package. Cargo.toml names these files.
 made=target/package
 rm -rf "$made"
 mkdir -p "$made" "$output"

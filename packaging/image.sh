@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the container image without a daemon, by buildah and Python 3: packaging/image.sh PROGRAM ARCHIVE [x86_64|aarch64]. PROGRAM is what
-# packaging/static.sh built; ARCHIVE is for `docker load` and `podman load`. The same program gives the same bytes.
+# Builds the container image without a daemon, with buildah and Python 3: packaging/image.sh PROGRAM ARCHIVE [x86_64|aarch64].
+# PROGRAM comes from packaging/static.sh; ARCHIVE is for `docker load` and `podman load`. The same program gives the same bytes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=$1
@@ -14,7 +14,7 @@ x86_64) platform=linux/amd64 ;;
 aarch64) platform=linux/arm64 ;;
 esac
 folder=$(mktemp -d)
-# Nothing of it is left on this machine: the archive is all that is wanted.
+# Remove the image from this machine: only the archive is needed.
 trap 'rm -rf "$folder"' EXIT
 packaging/rootfs.sh "$folder/image" "$program"
 buildah() {

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Makes everything that a release consists of: packaging/release.sh [--tag vVERSION] [--install] FOLDER
-# For each processor that can be built for here, x86_64 and aarch64: a static program in a tar.gz, and a container image; for this
-# machine's processor a deb and an rpm; for all a list of libraries (SBOM, CycloneDX) and SHA256SUMS. The same commit gives the
+# Makes all files of a release: packaging/release.sh [--tag vVERSION] [--install] FOLDER
+# For each processor that this machine can build for (x86_64, aarch64): a static program in a tar.gz, and a container image. For
+# this machine's processor: a deb and an rpm. Also a list of libraries (SBOM, CycloneDX) and SHA256SUMS. The same commit gives the
 # same bytes. Needs rustup, Python 3 and what packaging/static.sh, packaging/image.sh and packaging/deb.sh need; --install fetches
-# it on Debian and Ubuntu. What cannot be had is left out with a sentence, and is then not in the folder.
+# that on Debian and Ubuntu. What cannot be built is left out, with a message.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 version=$(sed -n '0,/^version = "\(.*\)"$/s//\1/p' Cargo.toml)
@@ -55,7 +55,7 @@ export CARGO_BUILD="cargo auditable build"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# same_tar NAME FOLDER: a tar.gz of a folder, the same from the same files.
+# same_tar NAME FOLDER: a reproducible tar.gz of a folder.
 same_tar() {
     tar --create --sort=name --format=gnu --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
         --directory "$(dirname "$2")" "$(basename "$2")" | gzip -9n >"$output/$1.tar.gz"
@@ -73,7 +73,7 @@ for architecture in x86_64 aarch64; do
     if [ "$architecture" = "$(uname -m)" ] || command -v "qemu-$architecture-static" >/dev/null; then
         runner=()
         [ "$architecture" = "$(uname -m)" ] || runner=("qemu-$architecture-static")
-        # It runs, and knows its time zones and its TwiML.
+        # Verify that it runs, and knows its time zones and its TwiML.
         "${runner[@]}" "$program" check --deny-warnings responses.toml >/dev/null
     else
         left_out "a trial of the program for $architecture, since there is no qemu-$architecture-static"
@@ -87,7 +87,7 @@ for architecture in x86_64 aarch64; do
 done
 
 cp "$(packaging/deb.sh "$scratch")" "$output/"
-# The rpm has the files that deb.sh has just made.
+# The rpm contains the files that deb.sh has just made.
 cargo generate-rpm --output "$output/" --source-date "$SOURCE_DATE_EPOCH" >/dev/null
 if command -v rpmlint >/dev/null; then
     rpmlint --rpmlintrc packaging/rpmlintrc "$output"/*.rpm
@@ -96,7 +96,7 @@ else
 fi
 
 cargo cyclonedx --format json --override-filename "$scratch/sbom" --quiet
-# It has a number of its own for each run, and a time.
+# It would have a different serial number and time on each run.
 python3 - "$scratch/sbom.json" "$output/twiml-responder-$version.cdx.json" <<'PYTHON'
 import json, sys
 bom = json.load(open(sys.argv[1], encoding="utf-8"))

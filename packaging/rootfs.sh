@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lays out what the container image holds: packaging/rootfs.sh FOLDER PROGRAM. The program must be static, for there is no
-# library beside it. With --build for PROGRAM it is built first, on a system whose own programs are static, such as Alpine.
+# Lays out the container image's content: packaging/rootfs.sh FOLDER PROGRAM. The program must be static, because the image has
+# no libraries. With --build as PROGRAM, it is built first, on a system whose own programs are static, such as Alpine.
 set -eu
 cd "$(dirname "$0")/.."
 folder=$1

@@ -141,8 +141,8 @@ fn every_command_line_is_one_that_the_program_takes() {
 fn the_unit_for_another_tenant_is_that_of_the_first() {
     let unit = read("packaging/twiml-responder.service");
     let (_, body) = unit.split_once("[Unit]").expect("a section");
-    let header = "# The service of another tenant, with a table, secrets and options of its own: `systemctl enable --now twiml-responder@shop`\n\
-         # reads /etc/twiml-responder/shop/ and /etc/default/twiml-responder-shop. A test writes this file from\n\
+    let header = "# The service of another tenant, with its own table, secrets and options: `systemctl enable --now twiml-responder@shop`\n\
+         # reads /etc/twiml-responder/shop/ and /etc/default/twiml-responder-shop. A test generates this file from\n\
          # twiml-responder.service.\n\n[Unit]";
     let mut body = body.to_owned();
     for (of_one, of_many) in [
