@@ -79,7 +79,7 @@ enum Format {
 /// Answers Twilio's calls and texts from a routing table in TOML.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version = VERSION, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 yes, 1 no, 2 could not do it.\n\
+#[command(after_help = "Exit codes: 0 yes, 1 no, 2 the command could not be carried out.\n\
     Every option has an environment variable: --public-url is TWIML_RESPONDER_PUBLIC_URL.")]
 struct Arguments {
     /// Color the output: auto, always or never
@@ -143,7 +143,7 @@ fn command() -> clap::Command {
 fn with_variable(arg: Arg) -> Arg {
     let arg = arg.hide_env(true);
     match variable(&arg) {
-        // An empty one is as good as none: files of variables and container tools leave them behind.
+        // An empty one counts as unset: environment files and container tools leave such variables.
         Some(name) if env::var_os(&name).is_none_or(|value| !value.is_empty()) => arg.env(name),
         _ => arg,
     }
@@ -195,7 +195,7 @@ pub fn run() -> ExitCode {
     if let Some((_, given)) = matches.subcommand()
         && names_the_table_twice(given)
     {
-        let message = "the table is named twice: use --table FILE or FILE";
+        let message = "the table is given twice: use either --table FILE or FILE";
         command.error(ErrorKind::ArgumentConflict, message).exit();
     }
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

@@ -87,7 +87,7 @@ impl Compiled {
     }
 
     /// Warnings about the days of schedules that have passed more than a month before this moment, in no order: last week's
-    /// holiday is no mistake. The table is compiled without a clock, so that it is the same at every hour.
+    /// holiday is not a mistake. The table is compiled without a clock, so that it is the same at every hour.
     #[must_use]
     pub fn passed_days(&self, now: Timestamp) -> Vec<Diagnostic> {
         const MONTH: SignedDuration = SignedDuration::from_hours(31 * 24);

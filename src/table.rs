@@ -164,7 +164,7 @@ impl Table {
         }
     }
 
-    /// The parameters that conditions of routes and intercepts ask for, by the names under which they stand there.
+    /// The parameters that conditions of routes and intercepts ask for, by the names that they have there.
     #[must_use]
     pub fn asked(&self) -> BTreeSet<&str> {
         let routes = self.routes.iter().map(|route| &route.when);

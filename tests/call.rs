@@ -147,16 +147,16 @@ fn the_end_of_the_input_hangs_up() {
 fn a_script_that_does_not_fit_is_a_no() {
     for (keys, wanted) in [
         ("1 hangup", None),
-        ("1 hangup 2", Some("error: nothing waits for \"2\"\n")),
+        ("1 hangup 2", Some("error: nothing is waiting for \"2\"\n")),
         (
             "2 engaged",
             Some(
-                "error: \"engaged\" cannot be done here: write one of completed, answered, busy, no-answer, failed, canceled\n",
+                "error: \"engaged\" is not possible here: write one of completed, answered, busy, no-answer, failed, canceled\n",
             ),
         ),
         (
             "\"I lost it\" said",
-            Some("error: \"said\" cannot be done here: press keys: 0-9 * #\n"),
+            Some("error: \"said\" is not possible here: press keys: 0-9 * #\n"),
         ),
     ] {
         let ran = call(&["Called=+15005550006", "Caller=+14155550100", "--keys", keys]);
@@ -261,13 +261,13 @@ fn a_circle_comes_to_an_end() {
         .arg(&table));
     assert_eq!(
         ran.stdout,
-        "a\n".repeat(50) + "It goes round in a circle, and waits for nobody.\n"
+        "a\n".repeat(50) + "The call goes in circles without waiting for anyone.\n"
     );
     let ran = run(program()
         .args(["call", "Body=hi", "Caller=+14155550100", "--table"])
         .arg(&table));
     assert_eq!(
         ran.stdout,
-        "elsewhere\nIt goes on at https://example.com/\\u{202e}, which this table does not answer.\n"
+        "elsewhere\nThe call continues at https://example.com/\\u{202e}, which this table does not answer.\n"
     );
 }

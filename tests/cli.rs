@@ -57,9 +57,9 @@ warning[silent-default]: [default] says nothing to a caller
 6 | voice = []
   |         ^^
   |
-  = help: write voice = [ { Say = \"…\" } ], so that nobody hears silence
+  = help: write voice = [ { Say = \"…\" } ], so that no caller hears silence
 
-t.toml: 1 error, 1 warning; `check --fix` can mend 1 of them
+t.toml: 1 error, 1 warning; `check --fix` can fix 1 of them
 ";
     assert_eq!(ran_human, ran(1, wanted, ""));
     let ran_json = run(program()
@@ -70,7 +70,7 @@ t.toml: 1 error, 1 warning; `check --fix` can mend 1 of them
         r#""line":3,"column":13,"end_line":3,"end_column":16,"help":"write `Say`: letter case matters (Twilio error 12200)","fix":{"line":3,"column":13,"end_line":3,"end_column":16,"text":"Say"}}"#,
         "\n",
         r#"{"severity":"warning","code":"silent-default","message":"[default] says nothing to a caller","#,
-        r#""file":"t.toml","line":6,"column":9,"end_line":6,"end_column":11,"help":"write voice = [ { Say = \"…\" } ], so that nobody hears silence","fix":null}"#,
+        r#""file":"t.toml","line":6,"column":9,"end_line":6,"end_column":11,"help":"write voice = [ { Say = \"…\" } ], so that no caller hears silence","fix":null}"#,
         "\n",
         r#"{"summary":{"files":1,"routes":0,"intercepts":0,"tests":0,"errors":1,"warnings":1}}"#,
         "\n",
@@ -204,7 +204,7 @@ fn explain_says_when_a_reply_cannot_be_written() {
         .current_dir(folder.path()));
     let wanted = "\
 yes  call-back
-                its reply cannot be written, so default answers: the text for Dial cannot stand there: a number begins with `+` and its country code
+                its reply cannot be written, so the default answers: the text for Dial cannot be used there: a number must begin with `+` and the country code
 
 route default, voice
 
@@ -822,7 +822,7 @@ fn verify_says_yes_no_and_why() {
             1,
             "signature does not match\n\
              tried http://example.com/myapp.php?foo=…&bar=… with 1 secret: \
-             https://example.com/myapp.php?foo=…&bar=… would match, where the scheme is https; \
+             https://example.com/myapp.php?foo=…&bar=… would match: the scheme is https; \
              set --public-url https://example.com\n",
             ""
         )
@@ -1002,10 +1002,10 @@ fn explain_names_a_parameter_in_the_wrong_letter_case() {
             "CallerCountry=UK",
             "Digits=*"
         ]),
-        "warning: Twilio spells `called` as `Called`, and the letter case counts\n\
-         warning: `SessionStatus` is never \"closed\", but `sessionStatus` is; did you mean `sessionStatus`? It is another parameter\n\
-         warning: Twilio spells `sessionstatus` as `sessionStatus`, and the letter case counts\n\
-         warning: `Caled` is not a parameter that we know; did you mean `Called`?\n\
+        "warning: Twilio spells `called` as `Called`, and letter case matters\n\
+         warning: `SessionStatus` is never \"closed\", but `sessionStatus` is; did you mean `sessionStatus`? It is a different parameter\n\
+         warning: Twilio spells `sessionstatus` as `sessionStatus`, and letter case matters\n\
+         warning: `Caled` is not a known parameter; did you mean `Called`?\n\
          warning: no country has the ISO 3166 code \"UK\"; write \"GB\"\n"
     );
     assert_eq!(explain(&["Called=+15005550006", "campagin=a"]), "");
@@ -1267,7 +1267,7 @@ fn init_writes_a_first_table_and_never_over_another() {
     assert!(made.stdout.starts_with(wrote), "{}", made.stdout);
     let named = "  twiml-responder check 'my table/responses.toml'\n";
     assert!(made.stdout.contains(named), "{}", made.stdout);
-    let again = "error: my table/responses.toml is there already, and stays as it is\n";
+    let again = "error: my table/responses.toml already exists; it was not changed\n";
     folder.write("my table/responses.toml", "# mine\n");
     assert_eq!(init(&["my table"]), ran(2, "", again));
     let kept = std::fs::read_to_string(folder.path().join("my table/responses.toml"));
@@ -1277,7 +1277,7 @@ fn init_writes_a_first_table_and_never_over_another() {
     folder.write(".gitignore", "mine\n");
     let here = init(&[]);
     let told = "wrote responses.toml\n\
-                .gitignore is there already: add auth-token*, *.key, .env, journal/, state/ to it\n";
+                .gitignore already exists: add auth-token*, *.key, .env, journal/, state/ to it\n";
     assert!(
         here.code == Some(0) && here.stdout.starts_with(told),
         "{here:?}"

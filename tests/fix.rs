@@ -55,7 +55,7 @@ fn only_the_mistakes_are_changed_in_the_table_and_its_list() {
     assert!(
         before
             .stdout
-            .ends_with("responses.toml: 4 errors; `check --fix` can mend all of them\n"),
+            .ends_with("responses.toml: 4 errors; `check --fix` can fix all of them\n"),
         "{}",
         before.stdout
     );

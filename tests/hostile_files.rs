@@ -36,7 +36,7 @@ fn what_has_no_end_is_no_directory_file() {
     let device = |path: &Path| symlink("/dev/zero", path).expect("a link");
     let folder = |path: &Path| std::fs::create_dir(path).expect("a folder");
     let special = "it is a pipe, a socket or a device, not a file";
-    let write = "write the rows to a file, and name that";
+    let write = "write the rows to a regular file, and name that file";
     for (name, make, reason, help) in [
         ("pipe", &pipe as &dyn Fn(&Path), special, write),
         ("device", &device, special, write),

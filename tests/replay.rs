@@ -139,7 +139,7 @@ different:
   1  default → hello
 cannot tell:
   1  values that decide are masked or left out: Body 1
-  `serve --journal-values Body` keeps what is missing from now on
+  `serve --journal-values Body` would keep the missing values from now on
 ";
     expect(&replay_in(&folder, &[]), 1, wanted, "");
 }
@@ -212,9 +212,9 @@ fn what_cannot_be_told_is_never_the_same_nor_different() {
 7 requests: 0 same, 0 different, 7 cannot tell
 cannot tell:
   4  values that decide are masked or left out: Body 2, Caller 1, From 1, step 1
-  2  the loop guard answered, by what came before
+  2  the loop guard answered, because of earlier requests
   1  a fault of the program answered
-  `serve --journal-values Body --journal-numbers full` keeps what is missing from now on
+  `serve --journal-values Body --journal-numbers full` would keep the missing values from now on
 ";
     expect(&replay_in(&folder, &[]), 0, wanted, "");
 }
@@ -328,7 +328,7 @@ fn lines_that_are_no_decision_are_counted_and_passed_over() {
 1 request: 1 same, 0 different, 0 cannot tell
 not replayed:
   4  callbacks, events and others without a decision
-  3  unreadable, the first is journal/journal-2026-11-25.jsonl:5
+  3  unreadable, the first at journal/journal-2026-11-25.jsonl:5
 ";
     expect(&replay_in(&folder, &[]), 0, wanted, "");
 }
@@ -353,7 +353,7 @@ fn what_cannot_be_read_is_said() {
     std::fs::create_dir(folder.path().join("other")).expect("a folder of the test");
     folder.write("other/notes.txt", "");
     let none =
-        "error: there is no journal in other: its files are named as journal-2026-11-25.jsonl\n";
+        "error: there is no journal in other: its files have names such as journal-2026-11-25.jsonl\n";
     expect(&replay("other", "t.toml"), 2, "", none);
     let no_table = "error: cannot read the table no.toml: No such file or directory (os error 2)\n";
     expect(&replay("journal", "no.toml"), 2, "", no_table);
@@ -447,7 +447,7 @@ fn an_edit_is_tried_on_what_the_service_has_recorded() {
 6 requests: 5 same, 0 different, 1 cannot tell
 cannot tell:
   1  values that decide are masked or left out: Body 1
-  `serve --journal-values Body` keeps what is missing from now on
+  `serve --journal-values Body` would keep the missing values from now on
 not replayed:
   1  callbacks, events and others without a decision
 ";

@@ -183,7 +183,7 @@ fn assert_twiml(element: &Element, spec: &ElementSpec, channel: Channel) {
     }
     assert!(
         spec.text || element.text.is_empty(),
-        "{tag} holds no text: {:?}",
+        "{tag} cannot contain text: {:?}",
         element.text
     );
     if spec.needs_content && element.children.is_empty() {
@@ -763,7 +763,7 @@ fn a_request_that_does_not_say_whom_to_reach_gives_the_default() {
                 .as_ref()
                 .map(|(_, error)| error.to_string())
                 .as_deref(),
-            Some("the value for to of Message cannot stand there: a number is empty")
+            Some("the value for to of Message cannot be used there: a number is empty")
         );
         assert_eq!(
             (answer.route, &*document(&answer)),
@@ -877,27 +877,27 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
         (
             "{ Say = \"a\" }, { Dial = \"{{ Caller }}\" }",
             [("Caller", "anonymous")],
-            "the text for Dial cannot stand there: a number begins with `+` and its country code",
+            "the text for Dial cannot be used there: a number must begin with `+` and the country code",
         ),
         (
             "{ Dial = \"+15005550009\", callerId = \"{{ Caller }}\" }",
             [("Caller", "(anonymous)")],
-            "the value for callerId of Dial cannot stand there: it must be a number, or letters, digits and + - _ . @ : only",
+            "the value for callerId of Dial cannot be used there: it must be a number, or letters, digits and + - _ . @ : only",
         ),
         (
             "{ Gather = [{ Say = \"{{ SpeechResult }}\", loop = \"{{ Digits }}\" }], action = \"/next\" }",
             [("Digits", "1001")],
-            "the value for loop of Say cannot stand there: it must be from 0 to 1000",
+            "the value for loop of Say cannot be used there: it must be from 0 to 1000",
         ),
         (
             "{ Dial = \"+15005550009\", ringTone = \"{{ Digits }}\" }",
             [("Digits", "#")],
-            "the value for ringTone of Dial cannot stand there: it is not one of the values that TwiML allows",
+            "the value for ringTone of Dial cannot be used there: it is not one of the values that TwiML allows",
         ),
         (
             "{ Dial = [{ Client = \"{{ Caller }}\" }] }",
             [("Caller", &*"a".repeat(257))],
-            "the text for Client cannot stand there: it has more than 256 characters",
+            "the text for Client cannot be used there: it has more than 256 characters",
         ),
     ] {
         let table = voice(verbs);

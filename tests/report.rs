@@ -313,7 +313,7 @@ fn numbers_of_the_table_that_never_came_are_told() {
     assert_eq!(figures(&folder, &[])["quiet"], wanted);
     let text = report(&folder, &[]).stdout;
     for words in [
-        "Quiet numbers  2 of 7 in the table never came\n+15005550007  +15005550009\n",
+        "Quiet numbers  2 of 7 in the table received nothing\n+15005550007  +15005550009\n",
         "1 number may have come, because a masked number in the journal begins and ends\nso: +15005550004. `serve --journal-numbers full` would tell.\n",
         "never holds whole:\nsip:desk@example.com.\n",
     ] {
@@ -321,7 +321,7 @@ fn numbers_of_the_table_that_never_came_are_told() {
     }
     let page = page(&folder, &[]);
     for words in [
-        "2 of 7 in the table never came.",
+        "2 of 7 in the table received nothing.",
         "<li>+15005550007</li><li>+15005550009</li>",
     ] {
         assert!(page.contains(words), "{words}\n{page}");
@@ -492,7 +492,7 @@ loop-guard        1        2  ████████████████�
 default           1        1  █████████████████▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒
 ended             2        0  █████████████████████████████████
 lost              1        0  █████████████████
-Calls and texts that returned count with each of their answers.
+Calls and texts that returned count once for each answer.
 
 Days            █ calls  ▒ texts
 Sun 2026-11-22        1        0  ███████████████████████
@@ -521,7 +521,7 @@ Wed 2026-11-25        0        2  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒�
 fn an_empty_journal_says_so() {
     let folder = Folder::new("report-empty");
     let ran = report(&folder, &["--html", "page.html"]);
-    let none = "error: there is no journal in .: its files are named as journal-2026-11-25.jsonl\n";
+    let none = "error: there is no journal in .: its files have names such as journal-2026-11-25.jsonl\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), none));
     assert!(!folder.path().join("page.html").exists());
     folder.write("journal-2026-11-25.jsonl", "");
@@ -579,8 +579,8 @@ fn what_cannot_be_done_is_said() {
     );
     std::fs::create_dir(folder.path().join("folder")).expect("a folder");
     for (html, words) in [
-        ("folder", "it is there already and no file"),
-        ("/dev/null", "it is there already and no file"),
+        ("folder", "it already exists and is not a file"),
+        ("/dev/null", "it already exists and is not a file"),
         ("nowhere/page.html", "No such file or directory"),
     ] {
         let ran = report(&folder, &["--html", html]);

@@ -232,8 +232,8 @@ fn a_misspelt_field_and_a_form_of_many_lines_get_a_word() {
         (sent.code, sent.stderr.as_str()),
         (
             Some(0),
-            "warning: Twilio spells `called` as `Called`, and the letter case counts\n\
-             warning: `SessionStatus` is never \"open\", but `sessionStatus` is; did you mean `sessionStatus`? It is another parameter\n"
+            "warning: Twilio spells `called` as `Called`, and letter case matters\n\
+             warning: `SessionStatus` is never \"open\", but `sessionStatus` is; did you mean `sessionStatus`? It is a different parameter\n"
         )
     );
     let form = folder.write("a.form", "Called=+15005550006\nCaller=+14155550100\n");

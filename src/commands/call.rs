@@ -21,8 +21,8 @@ use crate::twilio::request::{Form, Request, Webhook, sample};
 
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Where the call waits, press keys (1, 42#), say words, or choose how a Dial goes (busy).\n\
-    An empty line waits until time is up; Ctrl-D hangs up."
+    after_help = "When the call waits, press keys (1, 42#), say words, or choose how a Dial ends (busy).\n\
+    An empty line waits for the timeout; Ctrl-D hangs up."
 )]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(super) struct Arguments {
     /// Call at this time: 2026-12-24T12:00Z, or with a zone in brackets
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
-    /// Press, say or text this instead of asking, such as "1 w 42# busy"; w waits
+    /// Press, say or text these instead of asking, such as "1 w 42# busy"; w waits
     #[arg(long, value_name = "KEYS")]
     keys: Option<String>,
     /// Write the conversation as a [[test]] into a new file, or - for standard output
@@ -87,10 +87,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         End::Elsewhere(url) => {
             let url = shown(&url);
             output::print(&format!(
-                "It goes on at {url}, which this table does not answer."
+                "The call continues at {url}, which this table does not answer."
             ));
         }
-        End::Circle => output::print("It goes round in a circle, and waits for nobody."),
+        End::Circle => output::print("The call goes in circles without waiting for anyone."),
     }
     if let Some(path) = &arguments.save_test {
         let request = Request::new(webhook, &first.body, &first.query);
@@ -121,12 +121,12 @@ struct Telephone {
 enum Hand {
     /// From these words, one after the other.
     Script(VecDeque<String>),
-    /// From standard input, a line each.
+    /// From standard input, one per line.
     Person,
 }
 
 impl Telephone {
-    /// What is typed next, without its line end; `None` at the end. Where nobody sees what is typed, it is printed.
+    /// What is typed next, without its line end; `None` at the end. Input that does not come from a terminal is printed.
     fn typed(&mut self, prompt: &str) -> Option<String> {
         let words = match &mut self.hand {
             Hand::Script(words) => words.pop_front(),
@@ -162,7 +162,7 @@ impl Telephone {
             Hand::Script(words) => words.front(),
             Hand::Person => None,
         };
-        let left = left.map(|word| format!("nothing waits for {:?}", shown(word)));
+        let left = left.map(|word| format!("nothing is waiting for {:?}", shown(word)));
         self.misfit.clone().or(left)
     }
 
@@ -226,7 +226,7 @@ fn write_test(path: &Path, test: &str) -> Result<()> {
         .with_context(|| format!("cannot write the test to {}", path.display()))
 }
 
-/// What is said beside a line; nothing when there is nothing to say.
+/// The note after a line; empty when there is none.
 fn in_brackets(parts: &[String]) -> String {
     let parts: Vec<String> = parts.iter().map(|part| shown(part)).collect();
     match parts.as_slice() {
@@ -275,7 +275,7 @@ impl Person for Telephone {
                 Err(reason) if self.may_try_again() => output::print(&format!("  {reason}")),
                 Err(reason) => {
                     self.misfit =
-                        Some(format!("{:?} cannot be done here: {reason}", shown(&typed)));
+                        Some(format!("{:?} is not possible here: {reason}", shown(&typed)));
                     return None;
                 }
             }

@@ -31,19 +31,19 @@ pub(super) struct Arguments {
     file: Vec<PathBuf>,
     #[command(flatten)]
     table: TableOption,
-    /// Call standard input this, and look for its directory files beside it
+    /// Treat standard input as this file, and look for directory files in its folder
     #[arg(long, value_name = "FILE")]
     stdin_name: Option<PathBuf>,
     /// Treat warnings as errors
     #[arg(long)]
     deny_warnings: bool,
-    /// Mend what is beyond doubt, in the tables and their CSV files
+    /// Correct what is beyond doubt, in the tables and their CSV files
     #[arg(long)]
     fix: bool,
     /// Show which routes and conditions no test reaches
     #[arg(long)]
     coverage: bool,
-    /// Exit with 1 if the tests reach less, with --coverage
+    /// With --coverage, exit with 1 if the tests reach less than this
     #[arg(
         long,
         value_name = "PERCENT",
@@ -71,13 +71,13 @@ enum CheckFormat {
 /// A table that was checked.
 struct Checked {
     file: Arc<File>,
-    /// Where the files are that it names: beside this one.
+    /// The files that the table names are in the folder of this one.
     path: PathBuf,
     /// The table, when nothing keeps it from going live but perhaps a failed test.
     compiled: Option<Compiled>,
     /// Everything that is wrong with it, failed tests included, in the order of the file.
     diagnostics: Vec<Diagnostic>,
-    /// How many mistakes were mended before.
+    /// How many mistakes have already been corrected.
     mended: usize,
 }
 
@@ -87,7 +87,7 @@ impl Checked {
         let is_standard_input = path == Path::new("-");
         anyhow::ensure!(
             !(is_standard_input && arguments.fix),
-            "standard input cannot be written: give --fix the name of a file"
+            "--fix cannot write to standard input: name a file"
         );
         let (file, path) = if is_standard_input {
             let name = arguments.stdin_name.as_deref();
@@ -130,7 +130,7 @@ impl Checked {
         })
     }
 
-    /// Where the file of a diagnostic is: the table itself, or a file beside it.
+    /// Where the file of a diagnostic is: the table itself, or a file in its folder.
     fn path_of(&self, diagnostic: &Diagnostic) -> PathBuf {
         if Arc::ptr_eq(&diagnostic.file, &self.file) {
             self.path.clone()
@@ -293,9 +293,9 @@ fn summary(checked: &Checked) -> String {
     let mendable = diagnostics.iter().filter(|one| one.fix.is_some()).count() as u64;
     let end = match (checked.mended, mendable) {
         (0, 0) => String::new(),
-        (0, 1) if all == 1 => "; `check --fix` can mend it".to_owned(),
-        (0, mendable) if mendable == all => "; `check --fix` can mend all of them".to_owned(),
-        (0, mendable) => format!("; `check --fix` can mend {mendable} of them"),
+        (0, 1) if all == 1 => "; `check --fix` can fix it".to_owned(),
+        (0, mendable) if mendable == all => "; `check --fix` can fix all of them".to_owned(),
+        (0, mendable) => format!("; `check --fix` can fix {mendable} of them"),
         (mended, _) => format!("; {} mended", counted(mended as u64, "mistake")),
     };
     format!("{}: {}{end}", checked.file.name, counts.join(", "))

@@ -46,14 +46,14 @@ pub(super) struct Arguments {
     /// Exit with 1 unless this route answers; for an intercept: block or pass
     #[arg(long, value_name = "ROUTE")]
     expect: Option<String>,
-    /// Explain the request of this test of the table; exit with 1 if the test fails
+    /// Explain the request of this test in the table; exit with 1 if the test fails
     #[arg(
         long,
         value_name = "NAME",
         conflicts_with_all = ["message", "step", "at", "expect", "form", "fields"]
     )]
     test: Option<String>,
-    /// Show routes of other steps and channels one by one
+    /// Also list routes of other steps and channels
     #[arg(long)]
     all: bool,
     /// Print as human or json
@@ -106,7 +106,7 @@ struct Asking<'a> {
     table: &'a Table,
     request: Request<'a>,
     now: Timestamp,
-    /// What should decide; the verdicts go on until it has had its own.
+    /// What should decide; verdicts are listed until it has had its own.
     expected: Option<&'a str>,
 }
 
@@ -310,7 +310,7 @@ fn print_answer(request: &Request<'_>, answer: &Answer<'_>, width: usize, limits
     let note = |note: String| output::print(&format!("     {:width$}  {note}", ""));
     if let Some((_, error)) = &answer.failure {
         note(format!(
-            "its reply cannot be written, so default answers: {error}"
+            "its reply cannot be written, so the default answers: {error}"
         ));
     }
     if let Some(verdict) = answer.guarded {

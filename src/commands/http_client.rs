@@ -50,14 +50,14 @@ pub(super) fn exchange(
 }
 
 async fn ask(peer: &Peer, address: &str, request: Request<Full<Bytes>>) -> Result<Response<Bytes>> {
-    let nobody = || format!("cannot connect to {address}; is the service running there?");
+    let refused = || format!("cannot connect to {address}; is the service running there?");
     match peer {
         Peer::Tcp(peer) => {
-            let stream = TcpStream::connect(peer).await.with_context(nobody)?;
+            let stream = TcpStream::connect(peer).await.with_context(refused)?;
             over(stream, address, request).await
         }
         Peer::Unix(path) => {
-            let stream = UnixStream::connect(path).await.with_context(nobody)?;
+            let stream = UnixStream::connect(path).await.with_context(refused)?;
             over(stream, address, request).await
         }
     }

@@ -1,4 +1,4 @@
-//! `init`: a first table, for a number of one's own.
+//! `init`: a first table, for your own number.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let folder = &arguments.folder;
     fs::create_dir_all(folder)
-        .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        .with_context(|| format!("cannot create the folder {}", folder.display()))?;
     let is_here = folder == Path::new(".");
     let inside = |name: &str| {
         if is_here {
@@ -35,7 +35,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     };
     let (table, ignored) = (inside("responses.toml"), inside(".gitignore"));
     if !is_written(&table, TABLE)? {
-        bail!("{} is there already, and stays as it is", table.display());
+        bail!("{} already exists; it was not changed", table.display());
     }
     output::print(&format!("wrote {}", table.display()));
     if is_written(&ignored, IGNORED)? {
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     } else {
         let lines = IGNORED.lines().filter(|line| !line.starts_with('#'));
         output::print(&format!(
-            "{} is there already: add {} to it",
+            "{} already exists: add {} to it",
             ignored.display(),
             lines.collect::<Vec<_>>().join(", ")
         ));
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
         format!(" {}", quoted(&table))
     };
     output::print(&format!(
-        "\nNext, check it, run it, and call it from another terminal as Twilio would:\n\n  \
+        "\nNext, check the table, start the service, and call it from another terminal as Twilio would:\n\n  \
            {PROGRAM} check{named}\n  \
            {PROGRAM} serve --allow-unsigned{named}\n  \
            {PROGRAM} send --url http://127.0.0.1:8080/webhook Called=+15005550006"

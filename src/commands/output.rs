@@ -1,5 +1,5 @@
 //! Writing to the terminal, and figures and texts as people read them. Colours appear only on a terminal unless `--color`
-//! says otherwise, and a reader that has gone away is no error.
+//! says otherwise, and a reader that has gone away is not an error.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// Ask this URL [default: /readyz at --admin]
     #[arg(long, value_name = "URL")]
     url: Option<Uri>,
-    /// Ask the listener at this address, which is the --admin of serve
+    /// Ask the listener at this address: the --admin of serve
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9480")]
     admin: ListenAddress,
 }

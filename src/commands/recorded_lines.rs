@@ -16,7 +16,7 @@ pub(super) fn recorded_lines(
     let lines = JournalLines::of(folder).with_context(reading)?;
     let size_bytes = lines.size_bytes.ok_or_else(|| {
         anyhow!(
-            "there is no journal in {}: its files are named as journal-2026-11-25.jsonl",
+            "there is no journal in {}: its files have names such as journal-2026-11-25.jsonl",
             folder.display()
         )
     })?;

@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     journal: PathBuf,
     #[command(flatten)]
     table: TableArgument,
-    /// Print as human or json, an object per line
+    /// Print as human, or as json with one object per line
     #[arg(long, value_enum, hide_possible_values = true, default_value = "human")]
     format: Format,
 }

@@ -26,16 +26,16 @@ pub(super) struct Arguments {
     /// Read the requests from the journal in this folder
     #[arg(long, value_name = "DIR")]
     journal: PathBuf,
-    /// Take names, and numbers that never came, from this table [default: responses.toml, if there]
+    /// Take names and numbers from this table [default: responses.toml, if it exists]
     #[arg(short, long, value_name = "FILE")]
     table: Option<PathBuf>,
     /// Take names and numbers from this table, as with --table
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// Write the report to this file as well, as a page for a browser
+    /// Also write the report to this file, as a web page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Count hours and weekdays in this zone, such as Europe/Berlin
+    /// Count hours and weekdays in this time zone, such as Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = zone)]
     timezone: TimeZone,
     /// Print as human or json
@@ -46,7 +46,7 @@ pub(super) struct Arguments {
 }
 
 fn zone(name: &str) -> Result<TimeZone, String> {
-    TimeZone::get(name).map_err(|_| "write an IANA name, as America/New_York".to_owned())
+    TimeZone::get(name).map_err(|_| "write an IANA name, such as America/New_York".to_owned())
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
@@ -103,12 +103,12 @@ fn count(mut counter: Counter<'_>, journal: &Path) -> Result<Figures> {
     Ok(figures)
 }
 
-/// Writes a file beside its place, readable by its owner alone, and then moves it there, so that readers see the old file
+/// Writes a new file in the same folder, readable only by its owner, and then renames it, so that readers see the old file
 /// or the new one. A link stays, and the file it leads to is replaced. After an error nothing has changed.
 fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let place = match fs::metadata(path) {
         Ok(metadata) if metadata.is_file() => fs::canonicalize(path)?,
-        Ok(_) => return Err(io::Error::other("it is there already and no file")),
+        Ok(_) => return Err(io::Error::other("it already exists and is not a file")),
         Err(error) if error.kind() == io::ErrorKind::NotFound => path.to_owned(),
         Err(error) => return Err(error),
     };

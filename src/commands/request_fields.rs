@@ -41,17 +41,17 @@ impl RequestFields {
     }
 }
 
-/// Warns of each field that Twilio spells in another letter case or never sends with this value, and beside a table also of
+/// Warns of each field that Twilio spells in another letter case or never sends with this value, and with a table also of
 /// each that looks misspelt and is none of the operator's own.
 pub(super) fn warn_of_fields(form: &Form, own: Option<&BTreeSet<String>>) {
     let is_other = |name: &str| own.is_none_or(|own| !own.contains(name));
     for (name, value) in form.pairs().filter(|(name, _)| is_other(name)) {
         let problem = match check_name(name) {
             Some(NameProblem::Case(known)) => {
-                format!("Twilio spells `{name}` as `{known}`, and the letter case counts")
+                format!("Twilio spells `{name}` as `{known}`, and letter case matters")
             }
             Some(NameProblem::Unknown(Some(near))) if own.is_some() => {
-                format!("`{name}` is not a parameter that we know; did you mean `{near}`?")
+                format!("`{name}` is not a known parameter; did you mean `{near}`?")
             }
             Some(NameProblem::Unknown(_)) => continue,
             None => match never_sent(name, value) {
@@ -73,7 +73,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// The moment that an option names.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     parse_moment(text).ok_or_else(|| {
-        "write it with its zone or offset: 2026-12-24T12:00[America/New_York]".to_owned()
+        "add a time zone or an offset: 2026-12-24T12:00[America/New_York]".to_owned()
     })
 }
 

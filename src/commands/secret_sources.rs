@@ -31,7 +31,7 @@ impl SecretSources {
             let token = token.to_str();
             let token = token.with_context(|| format!("{TOKEN_VARIABLE} is not UTF-8"))?;
             let added = secrets.add_token(token);
-            added.with_context(|| format!("{TOKEN_VARIABLE} holds no auth token"))?;
+            added.with_context(|| format!("{TOKEN_VARIABLE} contains no auth token"))?;
         }
         let credential = env::var_os("CREDENTIALS_DIRECTORY")
             .map(|folder| Path::new(&folder).join(CREDENTIAL))
@@ -43,7 +43,7 @@ impl SecretSources {
     }
 }
 
-/// Where the keys are that stand in the path of the voice webhooks.
+/// Where to find the keys in the path of the voice webhooks.
 #[derive(Debug, clap::Args)]
 pub(super) struct KeySources {
     /// Read keys of /voice-webhooks/KEY from this file, one per line

@@ -14,22 +14,22 @@ use crate::twilio::signature::{Content, Signed, Signer, verify};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
-    /// Check the signature of this URL, which is the one that Twilio was given, with its query
+    /// Check the signature of this URL, as it was given to Twilio, with its query
     #[arg(long, value_name = "URL")]
     url: String,
-    /// Read the urlencoded form that was posted from this file, or - for standard input
+    /// Read the posted urlencoded form from this file, or - for standard input
     #[arg(long, value_name = "FILE", conflicts_with = "body")]
     form: Option<PathBuf>,
-    /// Read the JSON body that was posted from this file, or - for standard input
+    /// Read the posted JSON body from this file, or - for standard input
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
     /// Check this signature, from the header X-Twilio-Signature
     #[arg(long, value_name = "SIGNATURE")]
     signature: String,
-    /// Check it as one of X-SignalWire-Signature
+    /// Check it as a signature from the header X-SignalWire-Signature
     #[arg(long)]
     signalwire: bool,
-    /// Check it by these settings, from the header X-Twilio-Webhooks-Signature-Settings
+    /// Check it with these settings, from the header X-Twilio-Webhooks-Signature-Settings
     #[arg(long, value_name = "HEADER")]
     settings: Option<String>,
     #[command(flatten)]
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let url = arguments.url.as_str();
     if !url.contains("://") {
-        bail!("{url:?} is not a URL: write all of it, with https://");
+        bail!("{url:?} is not a URL: write the complete URL, with https://");
     }
     let form = arguments.form.as_deref().map(read_form).transpose()?;
     let body = arguments.body.as_deref();

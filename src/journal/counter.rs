@@ -49,7 +49,7 @@ impl<'t> Counter<'t> {
         }
     }
 
-    /// Counts a line as it stands in its file. One that cannot be read is counted as such, and is the error.
+    /// Counts a line as it is in its file. One that cannot be read is counted as such, and is the error.
     pub(crate) fn add(&mut self, text: &[u8]) -> Result<(), NoLine> {
         let (line, moment) =
             Line::with_moment(text).inspect_err(|_| self.figures.unreadable += 1)?;

@@ -1,7 +1,7 @@
 //! What a recorded request would get from a table, as far as its line tells.
 //!
-//! A line does not hold every value. So a condition holds, does not hold, or cannot be told, and a verdict is given only
-//! when every value that the line may stand for leads to the same route. Nothing is guessed: what is called the same
+//! A line does not hold every value. So a condition holds, does not hold, or is unknown, and a verdict is given only
+//! when every value that the line may represent leads to the same route. Nothing is guessed: what is called the same
 //! or different here is what the table says to the whole request.
 
 use std::fmt;
@@ -40,7 +40,7 @@ pub enum Verdict<'a> {
     CannotTell(Doubt<'a>),
 }
 
-/// Why it cannot be told what a table would choose, or what was chosen.
+/// Why it is unknown what a table would choose, or what was chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doubt<'a> {
     /// These parameters' values decide, and are masked or left out. Each is named once.
@@ -51,7 +51,7 @@ pub enum Doubt<'a> {
     Fault,
 }
 
-/// What is chosen, or why that cannot be told.
+/// What is chosen, or why that is unknown.
 type Chosen<'a> = Result<Choice<'a>, Doubt<'a>>;
 
 impl fmt::Display for Choice<'_> {
@@ -122,7 +122,7 @@ fn intercept<'j>(table: &'j Table, request: &'j Recorded<'j>, moment: Timestamp)
 }
 
 /// What decides, of choices in the order of the file with whether each holds; `last` when none does. When several may, they
-/// must be the same, else it cannot be told.
+/// must be the same, else the verdict is unknown.
 fn first<'j>(
     choices: impl Iterator<Item = (Choice<'j>, Option<bool>, Option<&'j When>)>,
     last: Choice<'j>,
@@ -148,7 +148,7 @@ fn first<'j>(
     }
 }
 
-/// The parameters that keep conditions from being told, each once.
+/// The parameters that leave conditions unknown, each once.
 fn missing<'j>(open: &[&'j When], request: &'j Recorded<'j>, moment: Timestamp) -> Vec<&'j str> {
     let mut names = Vec::new();
     let mut add = |name| {

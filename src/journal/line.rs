@@ -254,7 +254,7 @@ impl<'a> Facts<'a> for Recorded<'a> {
     fn step(&self) -> Option<&'a str> {
         match (&self.line.step, self.sent("step")) {
             (Some(step), _) => Some(step),
-            // A field of the body is no step, but here it cannot be told from the query's.
+            // A field of the body is not a step, but here it looks the same as the query's.
             (None, Known::Whole(sent)) if sent.is_empty() => Some(""),
             (None, _) => None,
         }

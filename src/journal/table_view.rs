@@ -66,7 +66,7 @@ fn conditions(table: &Table) -> impl Iterator<Item = &Condition> {
     alternatives.flat_map(|alternative| &alternative.conditions)
 }
 
-/// Whether a condition is on our own number itself, not on a column beside it.
+/// Whether a condition is on our own number itself, not on a column of its row.
 fn is_on_own(condition: &Condition) -> bool {
     match &condition.subject {
         Subject::Parameters(names) => matches!(&*names.0, [name] if OWN.contains(&&**name)),

@@ -25,23 +25,23 @@ use crate::twilio::vocabulary::{
 
 pub(super) static UNKNOWN_ATTRIBUTE: Check = Check::new(
     "unknown-attribute",
-    "An attribute that the element does not have. Letter case counts. For one that Twilio has added since, write `[extra]`
-with the element and the attribute's name.",
+    "An attribute that the element does not have. Letter case matters. If Twilio has added the attribute since this version,
+name it in `[extra]`, below the element.",
     r#"voice = [ { Dial = "+15005550006", timeOut = 20 } ]     # timeout"#,
 );
 
 pub(super) static BAD_VALUE: Check = Check::new(
     "bad-value",
-    "A value that the attribute does not take: out of its range, not one of its words, not of its type. The help line names
-the nearest value, or those that are allowed.",
+    "A value that the attribute does not accept: out of range, not one of its words, or of the wrong type. The help line
+names the nearest value, or the allowed ones.",
     r#"voice = [ { Dial = "+15005550006", timeout = 1 } ]     # from 5 to 600"#,
 );
 
 pub(super) static UNUSUAL_VALUE: Check = Check::new(
     "unusual-value",
-    "A value that is not in our list, where the list is not ours and grows: voices, languages, speech models, card types,
-SSML. Make sure that it is spelt as Twilio spells it. Also a value that works only with a special setting of the
-account, or that Twilio has replaced with another.",
+    "A value that is not in our list, although the list may have grown: voices, languages, speech models, card types, SSML.
+Make sure that it is spelt as Twilio spells it. Also a value that works only with a special setting of the account, or
+that Twilio has replaced with another.",
     r#"voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna""#,
 );
 
@@ -199,7 +199,7 @@ fn bad_value(
     let diagnostic = if error.is_suspicion() {
         let message = match error {
             ValueError::NotAmong { .. } => {
-                format!("\"{literal}\" is not among the values that we know for {of}")
+                format!("\"{literal}\" is not a known value of {of}")
             }
             _ => format!("{of} should not be \"{literal}\": {error}"),
         };
@@ -269,15 +269,15 @@ pub(super) fn check_of(error: &ValueError) -> &'static Check {
 pub(super) fn url_help(error: &UrlError) -> &'static str {
     match error {
         UrlError::Scheme { wanted: "wss://" } => {
-            "write the whole URL of a socket: wss://example.com/stream"
+            "write the complete URL of a socket: wss://example.com/stream"
         }
         UrlError::Empty | UrlError::Scheme { .. } => {
             "write an absolute URL, or one that begins with ? or /"
         }
         UrlError::NoHost => "write the host after the two slashes: https://example.com/path",
-        UrlError::BadCharacter(_) => "write it percent-encoded, %20 for a blank",
-        UrlError::Underscore => "give the host a name without an underscore",
-        UrlError::Port => "write a port that exists, or none",
+        UrlError::BadCharacter(_) => "percent-encode it: write %20 for a space",
+        UrlError::Underscore => "use a host name without an underscore",
+        UrlError::Port => "write a port from 1 to 65535, or leave it out",
     }
 }
 
@@ -350,12 +350,12 @@ pub(super) fn add_defaults(
         }
         let span = &written.name;
         if reader.owner == Owner::Default && name == "action" {
-            let message = format!("[defaults.{tag}] brings an `action` into [default]");
-            let help = "set it where it is wanted instead: [default] must be the end";
+            let message = format!("[defaults.{tag}] adds an `action` to [default]");
+            let help = "set it on the elements that need it: nothing may follow [default]";
             reader.problems.error(&FRAGILE_DEFAULT, span, message, help);
         }
         if reader.owner == Owner::Default && default.value.fields().next().is_some() {
-            let message = format!("[defaults.{tag}] brings a template into [default]");
+            let message = format!("[defaults.{tag}] adds a template to [default]");
             let help = format!("set `{name}` here to a text without a template");
             reader.problems.error(&FRAGILE_DEFAULT, span, message, help);
         }

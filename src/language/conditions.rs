@@ -26,8 +26,8 @@ use crate::twilio::request::{Form, Request, Webhook};
 
 pub(super) static MISPLACED_KEY: Check = Check::new(
     "misplaced-key",
-    "A key of the route below `[route.when]`: in TOML everything after that line belongs to `when`. Move it above the line,
-or write `when = { … }` on one line.",
+    "A key of the route below the line `[route.when]`. In TOML, everything below that line belongs to `when`. Move the key
+above the line, or write `when = { … }` on one line.",
     r#"[route.when]
 Called = "+15005550006"
 voice = [ { Say = "Hello." } ]     # belongs above [route.when]"#,
@@ -49,7 +49,7 @@ pub(super) fn when(reader: &mut Reader<'_>, when: &Value<'_>) -> Vec<Alternative
         DeValue::Table(table) => vec![table],
         DeValue::Array(array) if array.is_empty() => {
             let help = "leave `when` out to answer always";
-            problems.error(&BAD_CONDITION, when.span(), "`when` names no table", help);
+            problems.error(&BAD_CONDITION, when.span(), "`when` is an empty array", help);
             return Vec::new();
         }
         DeValue::Array(array) => array
@@ -70,7 +70,7 @@ pub(super) fn when(reader: &mut Reader<'_>, when: &Value<'_>) -> Vec<Alternative
 }
 
 fn alternative(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Alternative {
-    // The rows are chosen first: a condition on a column may stand before the one that chooses its row.
+    // The rows are chosen first: a condition on a column may precede the one that selects its row.
     let entries = entries(table);
     let bindings: Vec<Binding> = entries
         .iter()
@@ -140,7 +140,7 @@ fn condition(
         && value.get_ref().is_table()
         && parameters::check_name(name).is_some()
     {
-        let message = format!("a column of \"{name}\" is named without quotes");
+        let message = format!("a column of \"{name}\" needs a quoted name");
         return without_quotes(problems, &key.span(), message, name);
     }
     if !check_parameters(reader, table, key) {
@@ -177,7 +177,7 @@ fn check_presence(reader: &mut Reader<'_>, key: &Key<'_>, condition: &Condition)
                 format!("{one} never has `{name}`, and this route has no reply to {others}");
             let other = Channel::ALL.into_iter().find(|other| *other != channel);
             let key = other.map_or("voice", Channel::as_str);
-            let help = format!("take the condition out, or write {key} = [ … ]");
+            let help = format!("remove the condition, or write {key} = [ … ]");
             let problems = &mut *reader.problems;
             problems.warn(&ABSENT_PARAMETER, span, message, help);
         } else if let Some(kinds) = parameters::follow_ups_with(name)
@@ -221,7 +221,7 @@ fn check_parameters(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &Key<'_>)
             && !names.own_parameters.contains(name)
         {
             if names.directories.contains_key(first) {
-                let message = format!("`{name}` is a column: rows are looked up by parameters");
+                let message = format!("`{name}` is a column, but rows are looked up by parameters");
                 let help = "write \"Called, Caller\" = { in = \"DIRECTORY\" }";
                 reader.problems.error(&BAD_CONDITION, span, message, help);
             } else {
@@ -233,13 +233,13 @@ fn check_parameters(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &Key<'_>)
         let is_intercept = reader.owner == Owner::Intercept;
         let is_there = |name: &str| table.contains_key(name);
         names.check_matched_parameter(reader.problems, (name, span), is_there, is_intercept);
-        let help = "test it in the route that leads here, and give each outcome a step of its own";
+        let help = "test it in the route that leads here, and give each outcome its own step";
         check_session(reader, name, span, help);
     }
     true
 }
 
-/// Where one of several parameters stands in the key of a condition; the whole key when it is the only one.
+/// Where one of several parameters is in the key of a condition; the whole key when it is the only one.
 fn place_of_part(problems: &Problems, key: &Key<'_>, position: usize) -> Range<usize> {
     let whole = key.span();
     let mut pieces = key.get_ref().split(',');
@@ -256,7 +256,7 @@ fn place_of_part(problems: &Problems, key: &Key<'_>, position: usize) -> Range<u
     start..start + piece.trim().len()
 }
 
-/// The column of a condition such as `"sellers.city"`, in the row that another condition beside it chooses.
+/// The column of a condition such as `"sellers.city"`, in the row that another condition of the same table selects.
 fn column_subject(
     reader: &mut Reader<'_>,
     table: &DeTable<'_>,
@@ -299,7 +299,7 @@ fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<D
         DeValue::String(text) => Some(text_demand(reader, subject, text, value.span())),
         DeValue::Array(array) if array.is_empty() => {
             let help = "name at least one value, or leave the condition out";
-            let message = "no value is in an empty array";
+            let message = "an empty array matches nothing";
             problems.refuse(&BAD_CONDITION, value.span(), message, help)
         }
         DeValue::Array(array) => {
@@ -320,8 +320,8 @@ fn demand(reader: &mut Reader<'_>, subject: &str, value: &Value<'_>) -> Option<D
 
 fn text_demand(reader: &mut Reader<'_>, subject: &str, text: &str, span: Range<usize>) -> Demand {
     if text.contains("{{") {
-        let help = "write what the value must be; a template fills in texts of a reply only";
-        let message = "conditions take no templates";
+        let help = "write the value itself: templates work only in replies";
+        let message = "conditions cannot contain templates";
         reader.problems.error(&BAD_CONDITION, &span, message, help);
     } else {
         check_condition(reader.names, reader.problems, subject, text, span);
@@ -415,7 +415,7 @@ fn check_cells(
     for (row, message) in bad {
         let (file, span) = file.place(row, column);
         if !problems.has_reported(&BAD_CELL, &file, &span) {
-            let help = format!("the condition on `{subject}` in line {line} of the table reads it");
+            let help = format!("the condition on `{subject}` in line {line} of the table uses it");
             problems.error(&BAD_CELL, (file, span), message, help);
         }
     }
@@ -429,7 +429,7 @@ fn unknown_condition(
 ) {
     let (key, span) = (key_place.get_ref().as_ref(), key_place.span());
     if parameters::is_json(parameter) {
-        let message = format!("`{key}` inside `{parameter}` is named without quotes");
+        let message = format!("`{key}` inside `{parameter}` needs a quoted name");
         let start = span.start.saturating_sub(parameter.len() + 1);
         let is_dotted = problems.source(start..span.end) == format!("{parameter}.{key}");
         let span = if is_dotted { start..span.end } else { span };
@@ -508,7 +508,7 @@ fn other_key(
     let key = listed(&key);
     let message = format!("\"{name}\" has the key {noun} {key}, but the condition names {named}");
     let help = format!(
-        "name one parameter for each: {}",
+        "name one parameter for each column: {}",
         names.example_condition(name)
     );
     problems.error(&BAD_CONDITION, span, message, help);

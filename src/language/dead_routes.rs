@@ -24,9 +24,9 @@ use crate::twilio::facts::{Ends, Known};
 
 pub(super) static NEVER_ANSWERS: Check = Check::new(
     "never-answers",
-    "A route or an intercept that no request can reach. This is certain, not guessed: an earlier one answers everything
-that it would, or its own conditions exclude each other. Move it above the route that is named, or take it out. It is
-only a warning where other rows in a directory's file could let it answer.",
+    "A route or an intercept that no request can reach. This is certain, not guessed: an earlier one already answers every
+request that this one would, or its own conditions exclude each other. Move it above the earlier route, or remove it. If
+other rows in a directory's file could let it answer, this is only a warning.",
     r#"[[route]]
 name = "all"
 voice = [ { Say = "Hello." } ]
@@ -51,7 +51,7 @@ const ABSENT: Known<'static> = Known::Whole(Cow::Borrowed(""));
 
 /// What is true of the conditions of a table, as far as it can be shown.
 struct Search<'t> {
-    /// The names of the directories that stand in files of their own: their next rows may be others.
+    /// The names of the directories with separate files: their rows may change.
     files: &'t BTreeSet<&'t str>,
     steps: usize,
     /// How many have been reported.
@@ -119,20 +119,20 @@ impl Search<'_> {
         }
         self.is_of_these_rows = false;
         let (why, help) = if let Some(why) = self.impossible(when) {
-            let help = format!("take out what excludes the rest, or take the {one} out");
+            let help = format!("remove one of these conditions, or remove the {one}");
             (why, help)
         } else if let Some((earlier, place)) = covered(self) {
             let (line, _) = problems.file().position(place.start);
-            let why = format!("\"{earlier}\" in line {line} {does}s all that it would");
-            (why, format!("move it above that {one}, or take it out"))
+            let why = format!("\"{earlier}\" in line {line} already {does}s every such request");
+            (why, format!("move it above that {one}, or remove it"))
         } else {
             return;
         };
         self.dead += 1;
         let message = format!("\"{name}\" can never {does}: {why}");
         if self.is_of_these_rows {
-            // The next rows may be others, and nobody has changed the table then.
-            let help = format!("{help}; with other rows in its directories it may {does}");
+            // The rows may change later without a change to the table.
+            let help = format!("{help}; with other rows in its directories, it could {does}");
             problems.warn(&NEVER_ANSWERS, place, message, help);
         } else {
             problems.error(&NEVER_ANSWERS, place, message, help);
@@ -160,12 +160,12 @@ impl Search<'_> {
         for (position, condition) in conditions.iter().enumerate() {
             let subject = &condition.subject;
             if self.is_impossible(condition.into()) {
-                return Some(format!("no request passes what it asks of `{subject}`"));
+                return Some(format!("no request can satisfy its conditions on `{subject}`"));
             }
             let mut before = conditions[..position].iter();
             if before.any(|other| self.exclude(other.into(), condition.into())) {
                 return Some(format!(
-                    "what it asks of `{subject}` cannot hold beside its other conditions"
+                    "its conditions on `{subject}` contradict its other conditions"
                 ));
             }
         }
@@ -279,7 +279,7 @@ impl Search<'_> {
         }
     }
 
-    /// Whether all requests meet a demand, or none does; `None` when that cannot be told.
+    /// Whether all requests meet a demand, or none does; `None` when that is unknown.
     fn any_value_meets(&mut self, asked: Asked<'_>) -> Option<bool> {
         let column = asked.subject.column();
         let verdict = match column {
@@ -308,7 +308,7 @@ impl Search<'_> {
         verdict
     }
 
-    /// Whether a demand is met by all requests that meet another, or by none of them; `None` when that cannot be told.
+    /// Whether a demand is met by all requests that meet another, or by none of them; `None` when that is unknown.
     fn of_all_passing(&mut self, given: Asked<'_>, wanted: Asked<'_>) -> Option<bool> {
         let places = given.places_of(wanted)?;
         let known = match given.demand {

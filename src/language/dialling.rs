@@ -16,8 +16,8 @@ use crate::twilio::vocabulary::Destination;
 
 pub(super) static DIALS_ITSELF: Check = Check::new(
     "dials-itself",
-    "A route dials the number that was called, or a row connects a caller with their own number. In the first case each leg is
-a new call, which the same route answers by dialling again, and every one of them is billed. Dial the number of the person or
+    "A route dials the number that was called, or a row connects callers with their own number. In the first case, each leg
+is a new call, which the same route answers by dialling again, and each one is billed. Dial the number of the person or
 device that should answer.",
     r#"when = { Called = "+15005550006" }
 voice = [ { Dial = "+15005550006" } ]"#,

@@ -1,4 +1,4 @@
-//! `[directory.NAME]`: numbers or rows in place, or a CSV file beside the table.
+//! `[directory.NAME]`: numbers or rows in the table, or a CSV file in its folder.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ pub(super) fn directories(
         let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         if name.is_empty() || !name.bytes().all(is_word) {
             let message = format!("\"{name}\" cannot be a directory's name");
-            let help = "a name has only letters, digits, - and _, so that its columns can be written as NAME.column";
+            let help = "use only letters, digits, - and _, so that its columns can be written as NAME.column";
             problems.error(&BAD_NAME, key.span(), message, help);
         }
         let directory = directory(problems, key, value, files);
@@ -53,7 +53,7 @@ fn directory(
             )
         } else {
             let message = format!("{section} has {}", listed(&sources));
-            (message, "keep one of them")
+            (message, "keep only one of them")
         };
         return problems.refuse(&MISSING_KEY, header.span(), message, help);
     };

@@ -1,4 +1,4 @@
-//! The rows of a directory with the places of their cells, and the CSV file in which they may stand: a first line with the
+//! The rows of a directory with the places of their cells, and the CSV file that may contain them: a first line with the
 //! names of the columns, then a row a line.
 
 use std::cell::RefCell;
@@ -15,9 +15,9 @@ use crate::twilio::spelling::nearest;
 
 pub(super) static BAD_KEY: Check = Check::new(
     "bad-key",
-    "A directory key that no lookup could find: it is empty, or has a `*` before its last character. Write the whole value,
-the beginning of values and `*`, or `*` alone for all others. Where several columns make the key, it is always whole:
-each of their cells is a value, and none has a `*`.",
+    "A directory key that no lookup can find: it is empty, or has a `*` before its last character. Write a complete value, a
+prefix and `*`, or `*` alone for all other values. A key of several columns is always complete: none of its cells has a
+`*`.",
     r#"numbers = ["+1*500"]"#,
 );
 
@@ -30,8 +30,8 @@ it.",
 
 pub(super) static BAD_FILE: Check = Check::new(
     "bad-file",
-    "A directory's CSV file does not exist, cannot be read, is not UTF-8, or separates its cells with something other than
-commas. A relative path starts from the table's folder, not from where the command runs. Correct the path, or save the
+    "A directory's CSV file does not exist, cannot be read, is not UTF-8, or does not separate its cells with commas. A
+relative path starts at the table's folder, not at the folder in which the command runs. Correct the path, or save the
 file as UTF-8 with commas.",
     r#"[directory.sellers]
 file = "seller.csv"     # the file is sellers.csv"#,
@@ -39,16 +39,16 @@ file = "seller.csv"     # the file is sellers.csv"#,
 
 pub(super) static BAD_ROW: Check = Check::new(
     "bad-row",
-    "A row of a CSV file does not have as many cells as the first line has names. Write a comma for each empty cell, and
-quotes around a cell that holds a comma itself.",
+    "A row of a CSV file does not have the same number of cells as the first line. Write a comma for each empty cell, and
+quotes around a cell that contains a comma.",
     "number,name,city
 +15005550006,Ann, Jr.,NY",
 );
 
 pub(super) static UNKNOWN_COLUMN: Check = Check::absence(
     "unknown-column",
-    "A column that the directory does not have, or a CSV file whose first line does not name the key. The names are those
-of the first line, letter for letter.",
+    "A column that the directory does not have, or a CSV file whose first line does not name the key column. The column names
+are those in the first line, letter for letter.",
     r#"voice = [ { Say = "{{ sellers.Name }}" } ]     # the column is `name`"#,
 );
 
@@ -61,7 +61,7 @@ const LONGEST_FIRST_LINE: usize = 64 * 1024;
 /// No change is offered for the separators of a file that has more bytes.
 const MOST_REWRITTEN: usize = 1 << 20;
 
-/// The files beside a table: those that its directories name.
+/// The files that a table's directories name.
 pub trait Files {
     /// The bytes of a file; a relative path is one from the table's folder.
     ///
@@ -71,14 +71,14 @@ pub trait Files {
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
 }
 
-/// No files: for tables whose directories stand in place.
+/// No files: for tables whose directories have no files.
 #[derive(Debug, Clone, Copy)]
 pub struct NoFiles;
 
 impl Files for NoFiles {
     fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
         let kind = io::ErrorKind::Unsupported;
-        Err(io::Error::new(kind, "there are no files here"))
+        Err(io::Error::new(kind, "the filters are no files here"))
     }
 }
 
@@ -119,7 +119,7 @@ impl DirectoryFile {
         }
     }
 
-    /// The path of the CSV file and how many rows it has; `None` when the rows stand in the table.
+    /// The path of the CSV file and how many rows it has; `None` when the rows are in the table.
     pub(super) fn rows(&self) -> Option<(String, usize)> {
         match &self.places {
             Places::Csv { file, .. } => Some((file.name.clone(), self.directory.len())),
@@ -246,7 +246,7 @@ impl Rows {
             }
             Err(AddError::Full) => (
                 &BAD_FILE,
-                "a directory holds 4 GiB of text".to_owned(),
+                "a directory can hold at most 4 GiB of text".to_owned(),
                 "split the directory",
             ),
         };
@@ -260,21 +260,21 @@ impl Rows {
         };
         if cell.is_empty() {
             let help = if is_alone {
-                "write a whole value, the beginning of values and `*`, or `*` for all others"
+                "write a complete value, a prefix and `*`, or `*` for all other values"
             } else {
-                "write a whole value"
+                "write a complete value"
             };
             bad_key("an empty key", help);
         } else if !is_alone && cell.contains('*') {
             let message = "a key of several columns cannot have a `*`";
-            bad_key(message, "write a row for each whole value");
+            bad_key(message, "write one row for each complete value");
         } else if prefix(&[cell]).unwrap_or(cell).contains('*') {
-            let help = "write a whole value, or the beginning of values and `*`";
-            bad_key("`*` may only end a key", help);
+            let help = "write a complete value, or a prefix and `*`";
+            bad_key("`*` is allowed only at the end of a key", help);
         }
     }
 
-    /// The directory, when its cells stand in the table.
+    /// The directory, when its cells are in the table.
     pub(super) fn in_table(self, cells: Vec<Range<usize>>) -> DirectoryFile {
         let places = Places::Table {
             width: self.directory.columns().len(),
@@ -317,7 +317,7 @@ pub(super) fn csv_file(
         let runs_on = record.iter().any(|cell| cell.contains('\n'));
         if runs_on && file.text[start..end].matches('"').count() % 2 == 1 {
             let message = "a quote in this row is not closed";
-            let help = "close it; a quote inside a quoted cell is written twice";
+            let help = "close it; to write a quote inside a quoted cell, double it";
             let line = first_line(&file.text, start);
             problems.error(&BAD_ROW, (&file, line), message, help);
             break;
@@ -332,7 +332,7 @@ pub(super) fn csv_file(
             let cells = if found == 1 { "cell" } else { "cells" };
             let message = format!("this row has {found} {cells}, the first line has {width}");
             let help =
-                "write a comma for each empty cell, and quotes around a cell that holds a comma";
+                "write a comma for each empty cell, and quotes around a cell that contains a comma";
             problems.error(&BAD_ROW, (&file, place), message, help);
             continue;
         }
@@ -397,7 +397,7 @@ fn titles(
     let line = first_line(&file.text, start);
     if line.len() > LONGEST_FIRST_LINE {
         let message = format!("the first line of {name} has {} bytes", line.len());
-        let help = "write the names of the columns into it, separated by commas: number,name";
+        let help = "write the names of the columns there, separated by commas: number,name";
         return problems.refuse(&BAD_FILE, value.span(), message, help);
     }
     let titles = cells(&file.text[line.clone()], b',');
@@ -446,8 +446,8 @@ fn titles(
     }
     for (position, title) in titles.iter().enumerate() {
         if !title.is_empty() && titles[..position].contains(title) {
-            let message = format!("the column `{title}` is there twice");
-            let help = "give each column a name of its own";
+            let message = format!("the column `{title}` occurs twice");
+            let help = "give each column a unique name";
             let place = field(&file.text, start, position);
             problems.error(&DUPLICATE_NAME, (file, place), message, help);
         }
@@ -506,12 +506,12 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::PermissionDenied => "let the user that runs the service read it",
         io::ErrorKind::IsADirectory => "name a file in that folder",
-        io::ErrorKind::InvalidInput => "write the rows to a file, and name that",
+        io::ErrorKind::InvalidInput => "write the rows to a regular file, and name that file",
         io::ErrorKind::FileTooLarge => {
             "raise --max-directory, or spread its rows over several directories"
         }
         io::ErrorKind::OutOfMemory => "give the service more memory, or the file fewer rows",
-        _ => "a relative path is one from the folder of the table",
+        _ => "relative paths start at the table's folder",
     }
 }
 

@@ -11,9 +11,9 @@ use crate::table::remedy::listed;
 
 pub(super) static WRONG_DOCUMENT: Check = Check::new(
     "wrong-document",
-    "A verb that Twilio does not take in this document: a `Dial` in what the dialled party hears before it is connected, a
-`Record` in the music of a conference. The document belongs to the step that the URL leads to. Take the verb out of the
-routes of that step, or give the URL a step of its own.",
+    "A verb that Twilio does not allow in this document: a `Dial` in what the dialled party hears before being connected, a
+`Record` in the music of a conference. The document belongs to the step that the URL leads to. Remove the verb from the
+routes of that step, or give the URL its own step.",
     r#"voice = [ { Dial = [ { Number = "+15005550006", url = "?step=whisper" } ] } ]
 
 [[route]]
@@ -28,7 +28,7 @@ pub(super) fn note_verbs(reader: &mut Reader<'_>, verbs: &[Written<'_>]) {
         return;
     }
     for verb in verbs {
-        // Of a verb in `[extra]` nobody knows where it may stand.
+        // Where a verb in `[extra]` is allowed is unknown.
         if !verb.element.spec.tag.is_empty() {
             reader.uses.verbs.push(StepVerb {
                 step: String::new(),
@@ -65,12 +65,12 @@ pub(super) fn check(problems: &mut Problems, uses: &Uses) {
             };
             let (line, _) = file.position(reference.span.start);
             let message =
-                format!("Twilio takes no `{tag}` in the document for {of} in line {line}");
+                format!("Twilio does not allow `{tag}` in the document for {of} in line {line}");
             let help = if document.verbs.is_empty() {
-                "give that URL a step of its own".to_owned()
+                "give that URL its own step".to_owned()
             } else {
                 format!(
-                    "it takes {}; give that URL a step of its own",
+                    "it allows {}; give that URL its own step",
                     listed(&document.verbs)
                 )
             };

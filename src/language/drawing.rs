@@ -17,7 +17,7 @@ const MOST_DRAWN: usize = 100_000;
 /// into the width of a terminal.
 const MOST_BESIDE: usize = 2_000;
 
-/// What stands where a line is cut.
+/// What marks the place where a line is cut.
 const CUT: &str = "...";
 
 /// A part of a file's text as it is drawn.
@@ -139,7 +139,7 @@ const MOST_SHOWN: usize = 5;
 /// The most lines that are named of those that are only counted.
 const MOST_LINES: usize = 10;
 
-/// A diagnostic that is shown, for itself and perhaps for more that are not.
+/// A diagnostic that is shown, perhaps on behalf of others that are not.
 #[derive(Debug)]
 pub struct Shown<'d> {
     /// The diagnostic.
@@ -226,7 +226,7 @@ pub fn folded<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<
     shown
 }
 
-/// A message without what differs from one mistake to another of its kind: figures, and what stands in quotes.
+/// A message without what differs from one mistake to another of its kind: figures, and quoted parts.
 fn pattern(message: &str) -> String {
     let mut pattern = String::with_capacity(message.len());
     let mut quote = None;

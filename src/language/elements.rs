@@ -25,27 +25,27 @@ use crate::twilio::vocabulary::{self, Destination, ElementSpec, RESPONSE, ValueE
 
 pub(super) static TWO_ELEMENTS: Check = Check::new(
     "two-elements",
-    "Two elements in one table. It is unclear which is the element and which its attribute. Give each a table of its own.",
+    "Two elements in one table. It is unclear which is the element and which is its attribute. Give each its own table.",
     r#"voice = [ { Say = "Hello.", Play = "https://example.com/a.mp3" } ]"#,
 );
 
 pub(super) static WRONG_CHANNEL: Check = Check::new(
     "wrong-channel",
-    "A verb of the other channel: `voice` answers calls, `message` answers texts. Move it below the other key.",
+    "A verb of the other channel: `voice` answers calls, `message` answers texts. Move it to the other key.",
     r#"message = [ { Say = "Hello." } ]     # { Message = "Hello." }"#,
 );
 
 pub(super) static WRONG_PLACE: Check = Check::new(
     "wrong-place",
     "An element where TwiML does not allow it: a verb inside a `Dial`, a noun at the top, an SSML tag outside a `Say`. The
-help line says where it may stand.",
+help line says where it belongs.",
     r#"voice = [ { Dial = [ { Say = "Hello." } ] } ]"#,
 );
 
 pub(super) static UNEXPECTED_TEXT: Check = Check::new(
     "unexpected-text",
-    r#"Text in an element that takes no text, or next to elements where TwiML does not mix the two. Write the children as an
-array, or `""` for an element without content."#,
+    r#"Text in an element that does not take text, or next to child elements where TwiML does not allow both. Write the
+children as an array, or `""` for an element without content."#,
     r#"voice = [ { Hangup = "now" } ]     # { Hangup = "" }"#,
 );
 
@@ -55,7 +55,7 @@ pub(super) struct Written<'v> {
     /// Where its name stands.
     pub name: Range<usize>,
     /// Where the value of each of its attributes stands: of those that come from `[defaults.X]`, there; of those that
-    /// nobody wrote, `name`.
+    /// the operator did not write, `name`.
     pub values: Vec<Range<usize>>,
     pub content: &'v Value<'v>,
 }
@@ -68,7 +68,7 @@ impl Written<'_> {
     }
 }
 
-/// The verbs of a `voice` or `message`; none when it is no array.
+/// The verbs of a `voice` or `message`; none when it is not an array.
 pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel) -> Vec<Element> {
     reader.channel = channel;
     let example = match channel {
@@ -150,7 +150,7 @@ fn element<'v>(
             && kind
                 .is_some_and(|kind| !names.extra.child_names(kind).contains(&&**second.get_ref()));
         let error = two_elements(reader.problems, key, second, kind.map(|kind| kind.spec));
-        // One that may stand in the other may be meant to.
+        // If one is allowed in the other, that may be meant.
         if are_apart && error.help == APART {
             error.fix(between, " }, { ");
         }
@@ -196,7 +196,7 @@ fn element<'v>(
 }
 
 /// What to do about two elements in one table.
-const APART: &str = "give each element a table of its own: { … }, { … }";
+const APART: &str = "give each element its own table: { … }, { … }";
 
 fn two_elements<'p>(
     problems: &'p mut Problems,
@@ -205,7 +205,7 @@ fn two_elements<'p>(
     spec: Option<&ElementSpec>,
 ) -> &'p mut Diagnostic {
     let (first, name) = (first.get_ref(), second.get_ref());
-    let message = format!("`{first}` and `{name}` in one table");
+    let message = format!("`{first}` and `{name}` are in the same table");
     let attributes = spec.into_iter().flat_map(ElementSpec::attribute_names);
     let meant = attributes.filter(|attribute| attribute.starts_with(&**name));
     let help = match meant.min() {
@@ -285,12 +285,12 @@ fn misplaced_element(
             Channel::Message => ("calls, not texts", Channel::Voice, 14110),
         };
         let message = format!("`{name}` answers {answers}");
-        let help = format!("write it below `{other}`");
+        let help = format!("write it in `{other}`");
         problems.twilio_error(number, &WRONG_CHANNEL, span, message, help);
         return;
     }
     let number = parent.spec.nesting_error.unwrap_or(12200);
-    let message = format!("`{name}` cannot stand in {}", named(parent));
+    let message = format!("`{name}` is not allowed in {}", named(parent));
     for parent in parents.iter_mut().filter(|tag| **tag == RESPONSE) {
         *parent = "the reply itself";
     }
@@ -362,7 +362,7 @@ fn child(
             } else if kind.takes_text() {
                 format!("write {{ {tag} = \"…\" }} without brackets, or children only").into()
             } else {
-                format!("`{tag}` holds elements only").into()
+                format!("`{tag}` can contain only elements").into()
             };
             let is_without = remedy.text.is_none() && kind.takes_text();
             let message = format!("`{tag}` does not mix text with elements");

@@ -50,7 +50,7 @@ impl Extra {
         self.elements.contains_key(tag)
     }
 
-    /// The element of this name that may stand below a parent; `None` when none may.
+    /// The element of this name that is allowed in a parent; `None` when none is.
     pub(super) fn child_of<'n>(
         &'n self,
         channel: Channel,
@@ -71,7 +71,7 @@ impl Extra {
         spec.filter(|_| is_named_by_parent).map(ElementKind::twiml)
     }
 
-    /// The names of the elements that may stand below a parent.
+    /// The names of the elements that are allowed in a parent.
     pub(super) fn child_names<'n>(&'n self, parent: ElementKind<'n>) -> Vec<&'n str> {
         let mut names: Vec<&str> = parent.spec.child_names().collect();
         if let Some(extra) = parent.extra {
@@ -84,7 +84,7 @@ impl Extra {
         names
     }
 
-    /// The names of the elements below which one of this name may stand.
+    /// The names of the elements that can contain one of this name.
     pub(super) fn parents<'n>(&'n self, channel: Channel, name: &str) -> Vec<&'n str> {
         let mut parents = vocabulary::parents(channel, name);
         if let Some(extra) = self.elements.get(name) {
@@ -146,7 +146,7 @@ impl<'n> ElementKind<'n> {
         self.extra.map_or(self.spec.text, |extra| extra.takes_text)
     }
 
-    /// Whether text and children may stand side by side in it.
+    /// Whether it can contain both text and children.
     pub(super) fn mixes(&self) -> bool {
         self.extra.map_or(self.spec.mixed, |extra| extra.takes_text)
     }
@@ -168,8 +168,8 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
         let names = match value.get_ref() {
             DeValue::Table(_) if is_known => {
                 let message =
-                    format!("TwiML has `{tag}` already, so only its attributes can be new");
-                let help = format!("write {tag} = [\"newAttribute\"] below [extra]");
+                    format!("TwiML already has `{tag}`, so only its attributes can be new");
+                let help = format!("write {tag} = [\"newAttribute\"] in [extra]");
                 problems.error(&BAD_NAME, key.span(), message, help);
                 continue;
             }

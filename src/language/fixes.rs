@@ -13,7 +13,7 @@ const MOST_READINGS: usize = 50;
 /// How a file in UTF-8 may begin; it is not part of [`File::text`] in a directory's file.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// A table and its files after everything was mended that can be mended without doubt.
+/// A table and its files after every correction that is beyond doubt.
 #[derive(Debug)]
 pub struct Mended {
     /// The table as it is now.
@@ -26,7 +26,7 @@ pub struct Mended {
     pub result: Result<Compiled, Vec<Diagnostic>>,
 }
 
-/// The files beside a table with changes that are not written.
+/// The files of a table's directories, with changes that are not yet written.
 struct Changed<'f> {
     files: &'f dyn Files,
     changed: BTreeMap<String, Vec<u8>>,
@@ -41,7 +41,7 @@ impl Files for Changed<'_> {
     }
 }
 
-/// Compiles a table and mends it until no diagnostic has a fix. Writes nothing.
+/// Compiles a table and corrects it until no diagnostic has a fix. Writes nothing.
 pub fn mend(file: &Arc<File>, files: &dyn Files) -> Mended {
     let mut table = Arc::clone(file);
     let changed = BTreeMap::new();

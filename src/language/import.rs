@@ -28,7 +28,7 @@ pub const MAX_BYTES: usize = 256 * 1024;
 /// A route made from a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// The `[[route]]` below comments on what was left out, with a line feed at its end. It compiles beside a
+    /// The `[[route]]` below comments on what was left out, with a line feed at its end. It compiles together with a
     /// `[default]`. When everything was left out, there are only the comments.
     pub toml: String,
     /// What the operator should know, in the order of the document.
@@ -130,7 +130,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
         return Err(Note::refusal(&file, start, message));
     }
     if let Some(receive) = root.children().find(|verb| verb.has_tag_name("Receive")) {
-        let message = "<Receive> answers a fax: Twilio takes no faxes any more, and neither do we";
+        let message = "<Receive> answers faxes, which Twilio no longer supports";
         return Err(Note::refusal(&file, receive.range().start, message));
     }
     let mut notes = Notes::default();
@@ -156,12 +156,12 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
     let mut toml = String::new();
     for note in notes.iter().filter(|note| note.left_out) {
         if toml.is_empty() {
-            toml += "# Not carried over, by line and column of the document:\n";
+            toml += "# Left out or changed, by line and column of the document:\n";
         }
         toml += &draft::comment_lines(&note.to_string(), 0);
     }
     toml += if is_lost {
-        "# Nothing else is in it, so that there is no route.\n"
+        "# Nothing else is left, so there is no route.\n"
     } else {
         &route
     };
@@ -182,9 +182,9 @@ fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
         }
     }
     let message = if verbs().any(|verb| verb == "Sms") {
-        "taken for an answer to a call: for one to a text write { Message = … } below `message`"
+        "treated as an answer to a call; for a text, write { Message = … } in `message`"
     } else {
-        "taken for an answer to a call: for one to a text write `message` in place of `voice`"
+        "treated as an answer to a call; for a text, write `message` instead of `voice`"
     };
     notes.say(root.range().start, message);
     Channel::Voice
@@ -244,7 +244,7 @@ fn note_caller_ids(draft: &Draft<'_>, table: &Table, notes: &mut Notes) {
     for (verb, compiled) in draft::elements(&draft.verbs).zip(compiled.iter()) {
         if verb.attributes.len() < compiled.attributes.len() {
             let message = format!(
-                "this <{}> now shows our own number, not the caller's; to show the caller's \
+                "this <{}> now shows our own number, not the caller's; to show the caller's, \
                  write callerId = \"{{{{ Caller }}}}\"",
                 verb.tag
             );

@@ -19,8 +19,8 @@ use crate::twilio::facts::{Facts, Known};
 
 pub(super) static UNANSWERED_KEY: Check = Check::new(
     "unanswered-key",
-    "A menu that takes keys which no route of its step answers: a caller who presses one hears `[default]`, which says that
-the number is not in use. Add a last route for the step, without a condition on `Digits`, that says what to press.",
+    "A menu accepts keys that no route of its step answers. A caller who presses one hears `[default]`, for example that the
+number is not in use. Add a last route for the step, without a condition on `Digits`, that says what to press.",
     r#"voice = [ { Gather = [ { Say = "For sales, press 1." } ], numDigits = 1, action = "?step=menu" } ]
 
 [[route]]
@@ -103,7 +103,7 @@ pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
         }
         let step = &menu.step;
         let keys = if missing.len() == menu.keys.len() {
-            "other digits than its conditions name".to_owned()
+            "digits other than those in its conditions".to_owned()
         } else {
             spelled(missing)
         };

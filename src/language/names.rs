@@ -25,8 +25,8 @@ use crate::twilio::vocabulary::{AttributeSpec, Destination, DocumentSpec, ValueE
 
 pub(super) static UNKNOWN_PARAMETER: Check = Check::absence(
     "unknown-parameter",
-    "A parameter that we do not know. If it is a field of your own in the URL that you gave Twilio, or one that Twilio has
-added since, list it.",
+    "An unknown parameter. If it is your own query field in the URL that you gave Twilio, or if Twilio has added it since
+this version, list it.",
     r#"parameters = ["campaign"]"#,
 );
 
@@ -38,26 +38,26 @@ pub(super) static UNKNOWN_DIRECTORY: Check = Check::absence(
 
 pub(super) static UNBOUND_DIRECTORY: Check = Check::absence(
     "unbound-directory",
-    r#"A column of a directory where no condition, or more than one, chooses the row. Every table of `when` needs exactly one
-condition such as `Called = { in = "sellers" }`, not negated with `not` and not inside an array."#,
+    r#"A column of a directory without a condition that selects the row, or with more than one. Every table of `when` needs
+exactly one condition such as `Called = { in = "sellers" }`, neither negated with `not` nor inside an array."#,
     r#"when = { Digits = "1" }
 voice = [ { Say = "Hello {{ sellers.name }}" } ]"#,
 );
 
 pub(super) static SESSION_IN_STEP: Check = Check::new(
     "session-in-step",
-    "A condition or a template on the Proxy session in a route with a `step`. Requests that come back from a `Gather` or a
-`Redirect` carry no fields of the session, so it is always absent there. Test it in the route that leads to the step,
-and give each outcome a step of its own.",
+    "A condition or a template that uses the Proxy session in a route with a `step`. Requests that come back from a `Gather`
+or a `Redirect` do not carry the session's fields, so they are always absent there. Test them in the route that leads to
+the step, and give each outcome its own step.",
     r#"step = "menu"
 when = { sessionStatus = "closed" }"#,
 );
 
 pub(super) static ABSENT_PARAMETER: Check = Check::new(
     "absent-parameter",
-    "A condition on a parameter that is not in the requests that come to its route: the text of a message in a route that
-answers only calls, or the keys of a `Gather` in a step to which only a `Dial` leads. The condition never holds. Take it out,
-or test it in the route whose requests have it.",
+    "A condition on a parameter that the route's requests never have: the text of a message in a route that answers only
+calls, or the keys of a `Gather` in a step to which only a `Dial` leads. The condition never holds. Remove it, or test it
+in a route whose requests have the parameter.",
     r#"when = { Body = "help" }
 voice = [ { Say = "Hello." } ]     # only a text has a Body"#,
 );
@@ -193,15 +193,15 @@ impl Names {
                 let list = format!("parameters = [\"{name}\"]");
                 let mut remedy = did_you_mean('`', name, twilio, did_you_mean('`', name, own, ""));
                 remedy.help = match &*remedy.help {
-                    "" => format!("if it is a query field of your own, add {list}"),
-                    near => format!("{near} If it is a query field of your own: {list}"),
+                    "" => format!("if it is your own query field, add {list}"),
+                    near => format!("{near} If it is your own query field, add {list}"),
                 };
                 // The less it is like the other, the likelier it is one of the operator's own.
                 let is_one_letter = |near: &str| nearest_all(name, [near]).0 == 1;
                 remedy.text = remedy
                     .text
                     .filter(|text| matches!(text, NewText::Word(near) if is_one_letter(near)));
-                let message = format!("`{name}` is not a parameter that we know");
+                let message = format!("`{name}` is not a known parameter");
                 Some(problems.warn(&UNKNOWN_PARAMETER, place, message, remedy))
             }
         }
@@ -225,7 +225,7 @@ impl Names {
         }
         let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
         let otherwise =
-            "Proxy sends interactionType, interactionData and what its webhooks page lists";
+            "Proxy sends interactionType, interactionData and the other parameters on its webhooks page";
         let remedy = did_you_mean('`', name, sent, otherwise);
         let message = format!("Proxy does not send `{name}` with an interaction");
         let warning = problems.warn(&UNKNOWN_PARAMETER, span, message, remedy);
@@ -266,7 +266,7 @@ pub(super) fn unbound(
     span: &Range<usize>,
 ) {
     let example = names.example_condition(directory);
-    let message = format!("nothing says which row of \"{directory}\" is meant");
+    let message = format!("it is unclear which row of \"{directory}\" is meant");
     let help = format!("write one condition such as {example} in every table of `when`");
     problems.error(&UNBOUND_DIRECTORY, span, message, help);
 }
@@ -303,7 +303,7 @@ pub(super) struct Uses {
     pub schedules: BTreeSet<String>,
     /// The replies that routes name.
     pub replies: BTreeSet<String>,
-    /// The directories whose columns stand in a reply, with the first place of each: the route that gives the reply must
+    /// The directories whose columns a reply uses, with the first place of each: the route that gives the reply must
     /// choose one row of each.
     pub rows: BTreeMap<String, Range<usize>>,
     /// Whether the other party's real number is dialled, which only a route with `private = true` may do.
@@ -456,7 +456,7 @@ pub(super) struct FollowUp {
 pub(super) struct StepReference {
     /// The step it leads to; empty for requests without one.
     pub step: String,
-    /// The step of the route it stands in, empty without one; `None` outside of routes.
+    /// The step of the route that contains it, empty without one; `None` outside of routes.
     pub from: Option<String>,
     pub span: Range<usize>,
     /// Whether it comes back to this service: it is completed from the URL that was asked.
@@ -468,7 +468,7 @@ pub(super) struct StepReference {
     pub document: Option<(String, &'static DocumentSpec)>,
     /// The channel of its reply.
     pub channel: Channel,
-    /// The element that it stands in.
+    /// The element that contains it.
     pub element: String,
     /// The kinds of requests that come there; none when that is not known.
     pub kinds: Vec<&'static str>,

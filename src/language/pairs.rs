@@ -1,4 +1,4 @@
-//! Two people behind a number of ours: neither is shown the other's number, and nobody is connected with themselves.
+//! Two people behind a number of ours: neither is shown the other's number, and no one is connected with themselves.
 
 use std::ops::Range;
 
@@ -149,7 +149,7 @@ pub(super) fn check_route(
                     continue;
                 }
                 let message = format!("`{name}` shows the other party the caller's real number");
-                let help = "take it out: both know your own number, {{ Called }}";
+                let help = "remove it: both parties know your own number, {{ Called }}";
                 problems.warn(&SHOWN_CALLER, span, message, help);
             }
         }
@@ -179,8 +179,8 @@ pub(super) fn check_rows(names: &Names, problems: &mut Problems, uses: &Uses) {
                 )
             } else {
                 (
-                    format!("this row sends what comes to {cell}, its `{title}`, to {cell} again"),
-                    "write the number of the party that is to be reached",
+                    format!("this row connects {cell}, its `{title}`, to {cell} again"),
+                    "write the number of the party to reach",
                 )
             };
             problems.warn(&DIALS_ITSELF, (file, span), message, help);

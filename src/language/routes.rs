@@ -35,7 +35,7 @@ pub(super) static UNKNOWN_REPLY: Check = Check::absence(
 
 pub(super) static SILENT_ROUTE: Check = Check::absence(
     "silent-route",
-    "A route or a named reply that says nothing on any channel. Write `voice`, `message`, `reply` or `create_session`;
+    "A route or a named reply that has no answer on any channel. Write `voice`, `message`, `reply` or `create_session`.
 `voice = []` is an answer too: deliberate silence.",
     r#"[[route]]
 name = "rides"
@@ -44,8 +44,8 @@ when = { Called = "+15005550006" }"#,
 
 pub(super) static SILENT_DEFAULT: Check = Check::absence(
     "silent-default",
-    "`[default]` says nothing to a caller: a missing `voice` is an error, one without words a warning. Someone whose call
-ends in silence thinks that the line is broken. Say something.",
+    "`[default]` says nothing to a caller. A missing `voice` is an error, and a `voice` without words is a warning. Callers
+who hear only silence think that the line is broken. Say something.",
     "[default]
 voice = []",
 );
@@ -159,15 +159,15 @@ fn decider_name<'t>(
     what: &str,
     taken: &[&str],
 ) -> Option<&'t str> {
-    let help = "write name = \"…\": it stands in logs, tests and the answer's header";
+    let help = "write name = \"…\": it appears in logs, tests and the answer's header";
     let value = problems.required(table, "name", what, whole.span(), help)?;
     let name = problems.text(value, "a name")?;
     if !is_name(name) {
-        let help = "a name is 1 to 64 of A-Z a-z 0-9 . _ -";
+        let help = "use 1 to 64 of the characters A-Z a-z 0-9 . _ -";
         let message = format!("\"{name}\" cannot be {what}'s name");
         problems.error(&BAD_NAME, value.span(), message, help);
     } else if taken.contains(&name) {
-        let message = format!("\"{name}\" is taken: the service itself answers under it");
+        let message = format!("\"{name}\" is reserved: the service itself answers under it");
         problems.error(&BAD_NAME, value.span(), message, "choose another name");
     } else {
         // Routes come before intercepts, wherever they stand.
@@ -178,7 +178,7 @@ fn decider_name<'t>(
         let same_kind = intercept.filter(|(kind, _)| *kind == what);
         if let Some((kind, place)) = route.or(same_kind) {
             let (line, _) = problems.file().position(place);
-            let message = format!("there is {kind} \"{name}\" already, in line {line}");
+            let message = format!("there is already {kind} \"{name}\", in line {line}");
             let help = "choose another name";
             problems.error(&DUPLICATE_NAME, value.span(), message, help);
         }
@@ -193,7 +193,7 @@ fn step<'t>(problems: &mut Problems, uses: &mut Uses, table: &'t DeTable<'_>) ->
         uses.answered.push((step.to_owned(), value.span()));
     } else {
         let help =
-            "a step is 1 to 64 of A-Z a-z 0-9 . _ -; leave it out for requests without a step";
+            "use 1 to 64 of the characters A-Z a-z 0-9 . _ -; leave `step` out for requests without a step";
         let message = format!("\"{step}\" cannot be a step");
         problems.error(&BAD_NAME, value.span(), message, help);
     }
@@ -231,7 +231,7 @@ fn route_replies(
     replies
 }
 
-/// Whether one of these keys may stand in a section under a misspelt name or in its `when`, where it is reported.
+/// Whether a section may have one of these keys under a misspelt name or in its `when`, where it is reported.
 fn is_elsewhere(table: &DeTable<'_>, section: &shape::Section, keys: &[&str]) -> bool {
     let mut all = table.keys().map(|key| key.get_ref().as_ref());
     let when = table.get("when").and_then(|when| when.get_ref().as_table());
@@ -248,8 +248,8 @@ fn reply_named(
     let problems = &mut *reader.problems;
     for channel in Channel::ALL {
         if let Some(own) = table.get(channel.as_str()) {
-            let message = format!("`{channel}` beside `reply`: the reply has its own");
-            let help = format!("take `reply` or `{channel}` out");
+            let message = format!("`{channel}` and `reply` exclude each other");
+            let help = format!("remove `reply` or `{channel}`");
             problems.error(&UNKNOWN_KEY, own.span(), message, help);
         }
     }
@@ -272,7 +272,7 @@ fn reply_named(
     let may_dial = matches!(reader.owner, Owner::Route { private: true, .. });
     if reply.needs_private && !may_dial {
         let message = format!("[reply.{name}] dials the other party's real number");
-        let help = "add private = true to the route if it is to be dialled";
+        let help = "to allow that, add private = true to the route";
         problems.error(&PRIVATE_NUMBER, value.span(), message, help);
     }
     Some([reply.voice.clone(), reply.message.clone()])
@@ -322,7 +322,7 @@ fn intercept(
     let when = when_of(&mut reader, table);
     uses.add(reader.uses);
     if !is_elsewhere(table, &shape::INTERCEPT, &["block"]) {
-        let help = "write block = true, or block = false to let it go on";
+        let help = "write block = true, or block = false to let it through";
         let place = place_of_name(table, whole);
         problems.required(table, "block", what, place, help);
     }
@@ -384,13 +384,13 @@ fn reply_on(reader: &mut Reader<'_>, table: &DeTable<'_>, channel: Channel) -> O
 
 fn finished(problems: &mut Problems, elements: Vec<Element>, span: Range<usize>) -> Reply {
     twiml::compile(elements).unwrap_or_else(|error| {
-        let help = "part it over several routes, or play a recording";
+        let help = "split it over several routes, or play a recording";
         problems.twilio_error(11750, &TOO_LONG, span, error.to_string(), help);
         Reply::Template([].into())
     })
 }
 
-/// What `[default]` answers; `None` when it is no table.
+/// What `[default]` answers; `None` when it is not a table.
 pub(super) fn default_replies(
     names: &Names,
     problems: &mut Problems,
@@ -398,7 +398,7 @@ pub(super) fn default_replies(
 ) -> Option<DefaultReplies> {
     let value = section?;
     let table = problems.table(value, "a table with `voice` and `message`")?;
-    let help = "write voice = [ { Say = \"…\" } ], so that nobody hears silence";
+    let help = "write voice = [ { Say = \"…\" } ], so that no caller hears silence";
     let says_nothing = "[default] says nothing to a caller";
     match table.get("voice").map(|voice| (voice, voice.get_ref())) {
         None => {

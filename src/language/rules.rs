@@ -18,8 +18,8 @@ use crate::twilio::vocabulary::{self, ElementSpec, Ending, RESPONSE, Status};
 
 pub(super) static EMPTY_ELEMENT: Check = Check::new(
     "empty-element",
-    "An element without the text or the children that it needs; Twilio would refuse the document or say nothing. Write its
-content, or take it out.",
+    "An element without the text or the children that it needs. Twilio would refuse the document or say nothing. Write the
+content, or remove the element.",
     r#"voice = [ { Say = "" } ]"#,
 );
 
@@ -32,8 +32,8 @@ a document. Split it, or play a recording.",
 
 pub(super) static TOO_MANY: Check = Check::new(
     "too-many",
-    "More elements than Twilio takes: 10 messages in a reply, 10 media in a message, 10 nouns in a `Dial`, or two where
-only one may be. Take some out.",
+    "More elements than Twilio allows: 10 messages in a reply, 10 media in a message, 10 nouns in a `Dial`, or two where
+only one is allowed. Remove some.",
     r#"voice = [ { Dial = [ { Conference = "a" }, { Number = "+15005550006" } ] } ]"#,
 );
 
@@ -47,14 +47,14 @@ before that one, or remove it.",
 pub(super) static MISSING_ACTION: Check = Check::new(
     "missing-action",
     "A `Gather` or `Record` without `action`: the digits or the recording come back to the same URL without a step, where
-the same route may answer again. Give it a step of its own.",
+the same route may answer again. Give it its own step.",
     r#"voice = [ { Gather = [ { Say = "Press 1." } ] } ]     # action = "?step=menu""#,
 );
 
 pub(super) static LATE_REJECT: Check = Check::new(
     "late-reject",
-    "`Reject` after another verb. The verb before it has answered the call, which is billed, and then there is nothing to
-reject. Write `Reject` alone, or `Hangup` after what you say.",
+    "`Reject` after another verb. The verb before it has already answered the call, which is billed, so there is nothing left
+to reject. Write `Reject` alone, or `Hangup` after what you say.",
     r#"voice = [ { Say = "Goodbye." }, { Reject = "" } ]"#,
 );
 
@@ -67,16 +67,16 @@ the attribute.",
 
 pub(super) static VOICE_LANGUAGE: Check = Check::new(
     "voice-language",
-    "A voice that does not speak the language that is set with it. Twilio may say nothing, or use another voice. Write the
-voice's own language, or choose a voice that speaks this one.",
+    "A voice that does not speak the language that is set with it. Twilio may say nothing, or use a different voice. Write
+the voice's own language, or choose a voice that speaks this one.",
     r#"voice = [ { Say = "Hallo.", voice = "Polly.Joanna-Neural", language = "de-DE" } ]"#,
 );
 
 pub(super) static CONFLICTING_VALUES: Check = Check::new(
     "conflicting-values",
-    "Attributes, or an attribute and a child, that are right each by itself and do not work together: a
-`transcribeCallback` without `transcribe = true`, a `speechModel` with `speechTimeout = \"auto\"`, SSML for a voice that
-knows none. The help line says which to change.",
+    "Attributes, or an attribute and a child element, that are valid alone but do not work together: a `transcribeCallback`
+without `transcribe = true`, a `speechModel` with `speechTimeout = \"auto\"`, SSML for a voice that does not support it.
+The help line says which to change.",
     r#"voice = [ { Record = "", action = "?step=done", transcribeCallback = "https://example.com/text" } ]     # transcribe = true"#,
 );
 
@@ -126,7 +126,7 @@ pub(super) fn check_element(
     check_length(problems, element, written.content);
     if spec.asks_again && !element.sets(ACTION) {
         let message =
-            format!("`{tag}` without `action` asks this same URL again, which may answer the same");
+            format!("`{tag}` without `action` requests this same URL again, which may give the same answer");
         let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
         problems.warn(&MISSING_ACTION, span, message, help);
     }
@@ -163,7 +163,7 @@ fn check_combinations(problems: &mut Problems, written: &Written<'_>) {
         };
         let is_meant = combination.is_found(|name| {
             let (attribute, _) = written.attribute(name)?;
-            // Nobody knows of a name in `[extra]` what goes with it.
+            // What goes with a name in `[extra]` is unknown.
             (!attribute.spec.takes_anything).then(|| attribute.value.literal())
         });
         if !has_children || !is_meant {
@@ -207,7 +207,7 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
     let mut nodes = element.content.iter();
     let has_text = nodes.any(|node| matches!(node, Node::Text(_)));
     if !has_text && children(element).all(|child| child.tag != main) {
-        let message = format!("`{}` reaches nobody", element.tag);
+        let message = format!("`{}` does not reach anyone", element.tag);
         let help = format!("write {{ {main} = \"…\" }} among its children");
         let number = spec.errors.first().copied();
         problems.twilio_error(number, &EMPTY_ELEMENT, span, message, help);
@@ -288,7 +288,7 @@ fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>)
         && children.len() > 1
     {
         let what = format!("`{}` and another noun", child.tag);
-        let help = format!("a {tag} leads to one such place only");
+        let help = format!("with such a noun, a {tag} can have no other");
         return too_many(what, help, child.spec.alone_error);
     }
     let most = element.spec.most_children;
@@ -339,7 +339,7 @@ fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>)
             None => format!("split it over several messages: one has at most {max} characters"),
         };
         let message =
-            format!("this text of {length} characters is longer than Twilio takes in one `{tag}`");
+            format!("this text of {length} characters is longer than Twilio allows in one `{tag}`");
         (message, help)
     } else if !spec.cut && length > max {
         let message = format!("the text of `{tag}` has {length} characters, more than {max}");
@@ -371,7 +371,7 @@ pub(super) fn check_flow(problems: &mut Problems, verbs: &[Written<'_>]) {
     let mut answering = verbs.iter().skip_while(is_pause).skip(1);
     if let Some(reject) = answering.find(|verb| verb.element.tag == "Reject") {
         let help = "write Reject alone, or Hangup after what you say";
-        let message = "the verb before `Reject` has answered the call already";
+        let message = "the verb before `Reject` has already answered the call";
         problems.warn(&LATE_REJECT, &reject.name, message, help);
     }
     let elements: Vec<&Element> = verbs.iter().map(|verb| &verb.element).collect();
@@ -388,11 +388,11 @@ fn check_order(problems: &mut Problems, verb: &Element, next: &Written<'_>) {
     let has_action = verb.sets(ACTION);
     let why = match verb.spec.ends {
         Some(Ending::Always) => format!("`{tag}` ends the document"),
-        Some(Ending::Action) if has_action => format!("`{tag}` goes on at its `action`"),
+        Some(Ending::Action) if has_action => format!("`{tag}` continues at its `action`"),
         Some(Ending::ActionOnEmptyResult)
             if literal(verb, "actionOnEmptyResult") == Some("true") =>
         {
-            format!("this `{tag}` always goes on at its `action`")
+            format!("this `{tag}` always continues at its `action`")
         }
         Some(Ending::Perhaps) if has_action => {
             let message = format!("`{next}` may not be reached: this `{tag}` has an `action`");
@@ -403,7 +403,7 @@ fn check_order(problems: &mut Problems, verb: &Element, next: &Written<'_>) {
         _ => return,
     };
     let message = format!("`{next}` is never reached: {why}");
-    let help = format!("move it before `{tag}`, or take it out");
+    let help = format!("move it before `{tag}`, or remove it");
     problems.error(&UNREACHABLE_ELEMENT, span, message, help);
 }
 
@@ -417,12 +417,12 @@ pub(super) fn check_default_verb(
     let help = "write it in a route without `when`";
     if spec.leads_on {
         let tag = spec.tag;
-        let message = format!("`{tag}` leads on from [default], which must be the end");
+        let message = format!("`{tag}` leads on to another request, but nothing may follow [default]");
         problems.error(&FRAGILE_DEFAULT, span, message, help);
         return;
     }
     for (key, _) in entries.iter().filter(|(key, _)| key.get_ref() == ACTION) {
-        let message = "`action` leads on from [default], which must be the end";
+        let message = "`action` leads on to another request, but nothing may follow [default]";
         problems.error(&FRAGILE_DEFAULT, key.span(), message, help);
     }
 }

@@ -23,7 +23,7 @@ use crate::twilio::characters::{first_odd, named, plain};
 pub(super) static BAD_SCHEDULE: Check = Check::new(
     "bad-schedule",
     "A time zone that the IANA database does not have, or a span that cannot be read. Days are `Mon` to `Sun`, `12-25` or
-`2026-12-31`, hours `09:00-17:30` with two digits and no blanks.",
+`2026-12-31`, hours `09:00-17:30` with two digits and no spaces.",
     r#"open = ["Mon-Fri 9-17"]     # "Mon-Fri 09:00-17:00""#,
 );
 
@@ -35,23 +35,23 @@ pub(super) static UNKNOWN_SCHEDULE: Check = Check::absence(
 
 pub(super) static NEVER_OPEN: Check = Check::new(
     "never-open",
-    "A schedule that is never open: `open` is empty, or `closed` covers all of it, whatever the year. No route `during` it
-could ever answer. Write the hours when somebody is there.",
+    "A schedule that is never open: `open` is empty, or `closed` covers all of it in every year. No route `during` it could
+ever answer. Write the hours when you are open.",
     r#"open = ["Sat 10:00-14:00"]
 closed = ["Sat"]"#,
 );
 
 pub(super) static FIXED_ZONE: Check = Check::new(
     "fixed-zone",
-    "A time zone whose clocks never change, although those of the places where people use its name do: in summer the schedule
-would be an hour off. Write the zone of a place.",
+    "A time zone whose clocks never change, although they do change in the places where people use its name. In summer, the
+schedule would be an hour off. Write the zone of a place.",
     r#"timezone = "EST"     # "America/New_York""#,
 );
 
 pub(super) static IDLE_SPAN: Check = Check::new(
     "idle-span",
-    "A span that changes nothing: its days passed more than a month ago, for which `check` looks at the clock, or another span of
-the same list covers it. Correct the span, or take it out.",
+    "A span that has no effect: its days passed more than a month ago (`check` looks at the clock), or another span in the
+same list covers it. Correct the span, or remove it.",
     r#"closed = ["2020-12-24"]     # "12-24" is every year"#,
 );
 
@@ -114,7 +114,7 @@ fn schedule(
     }
     if schedule.is_never_open() {
         let message = format!("{section} is never open: `closed` covers all of `open`");
-        let help = "write the spans in which somebody is there";
+        let help = "write the hours when you are open";
         return problems.refuse(&NEVER_OPEN, place, message, help);
     }
     Some(schedule)
@@ -134,7 +134,7 @@ fn zone(
         return problems.refuse(&BAD_SCHEDULE, value.span(), message, zones::remedy(name));
     };
     if let Some((with, without)) = zones::instead_of_fixed(name) {
-        let message = format!("the clocks of the zone \"{name}\" never change to summer time");
+        let message = format!("the time zone \"{name}\" has no daylight saving time");
         let help = format!("write \"{with}\", or \"{without}\" if the clocks do not change there");
         problems.warn(&FIXED_ZONE, value.span(), message, help);
     }
@@ -162,7 +162,7 @@ fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<us
         if let Some((_, (_, first))) = covering {
             let (line, column) = problems.file().position(first.start);
             let message = format!(
-                "this span changes nothing: the one in line {line}, column {column} covers it"
+                "this span has no effect: the one in line {line}, column {column} covers it"
             );
             problems.warn(&IDLE_SPAN, place, message, "remove it");
         }
@@ -173,7 +173,7 @@ fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<us
 /// The warning for a span that has passed.
 fn passed(problems: &Problems, place: Range<usize>) -> Diagnostic {
     let help = "remove it, correct the year, or leave the year out for every year: \"12-25\"";
-    let message = "this day has passed, so it changes nothing";
+    let message = "this day has passed, so it has no effect";
     let mut warnings = Problems::new(problems.file());
     warnings.warn(&IDLE_SPAN, place, message, help).clone()
 }
@@ -188,7 +188,7 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
             let date = Date::new(date.year.try_into().ok()?, month, day);
             Some(Span::on(date.ok()?))
         });
-        let message = "this is not a date without hours";
+        let message = "expected a date without hours";
         return span.or_else(|| problems.refuse(&BAD_SCHEDULE, item.span(), message, help));
     }
     let text = problems.name(item, "a span")?;

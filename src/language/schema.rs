@@ -77,8 +77,8 @@ pub fn schema() -> Value {
     schema["$schema"] = "http://json-schema.org/draft-07/schema#".into();
     schema["title"] = "twiml-responder: responses.toml".into();
     schema["description"] =
-        "What callers and senders hear. Routes are tried from top to bottom. The first that \
-        matches answers; if none does, [default]."
+        "What callers and senders get. Routes are tried from top to bottom. The first one that \
+        matches answers; if none does, [default] answers."
             .into();
     schema["definitions"] = Value::Object(definitions);
     schema
@@ -89,7 +89,7 @@ fn section(section: &Section) -> Value {
     let property = |key: &shape::KeyShape| {
         let mut value = kind(&key.kind, section);
         if value.get("$ref").is_some() {
-            // Draft-07 ignores everything beside a `$ref`.
+            // Draft-07 ignores everything next to a `$ref`.
             value = json!({ "allOf": [value] });
         }
         value["description"] = key.help.into();
@@ -199,7 +199,7 @@ fn condition(name: &str, example: &str, pattern: Option<&str>) -> Value {
         .collect();
     properties.insert("not".to_owned(), reference(name));
     let mut condition = json!({
-        "description": "A text (`*` is any run of characters), an array of which any holds, or a table of which all hold.",
+        "description": "A string (`*` stands for any run of characters), an array of conditions of which any must hold, or a table whose keys must all hold.",
         "type": ["string", "array", "object"],
         "items": reference(name),
         "minItems": 1,

@@ -109,8 +109,8 @@ fn check_unique_name(problems: &mut Problems, name: &Text, span: Range<usize>) {
         problems.error(&BAD_SESSION, span, message, "shorten it");
     } else if !is_of_this_request {
         let message =
-            "the second session of this name is refused, also when the first has been closed";
-        let help = "put the SID in: uniqueName = \"callback-{{ CallSid | default(MessageSid) }}\"";
+            "a second session with this name is refused, even after the first is closed";
+        let help = "add the SID: uniqueName = \"callback-{{ CallSid | default(MessageSid) }}\"";
         let warning = problems.warn(&USED_NAME, span, message, help);
         warning.error_number = Some(80603);
     }

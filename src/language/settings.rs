@@ -12,15 +12,15 @@ use crate::table::schedule::parse_seconds;
 
 pub(super) static UNKNOWN_ELEMENT: Check = Check::new(
     "unknown-element",
-    "An element that TwiML does not have, or an empty table. Letter case counts: `Say`, not `say`; tags inside `Say` are in
-small letters.",
+    "An element that TwiML does not have, or an empty table. Letter case matters: `Say`, not `say`. Tags inside `Say` are
+lowercase.",
     r#"voice = [ { say = "Hello." } ]"#,
 );
 
 pub(super) static BAD_LIMIT: Check = Check::new(
     "bad-limit",
-    "A limit of `[loop_guard]` is out of range: `replies` is 0 to 30, `relays` 0 to 300, `per` is `1s` to `24h`. Write 0 for
-`replies`, `relays` or `same_call` to switch that guard off.",
+    "A limit in `[loop_guard]` is out of range: `replies` is 0 to 30, `relays` is 0 to 300, `per` is `1s` to `24h`. Write 0
+for `replies`, `relays` or `same_call` to switch that limit off.",
     r#"[loop_guard]
 per = "10 minutes"     # per = "10m""#,
 );
@@ -75,14 +75,14 @@ fn count(problems: &mut Problems, table: &DeTable<'_>, key: &str, most: u32) -> 
             .filter(|text| text.parse::<u32>().is_ok());
         let remedy = match digits {
             Some(digits) => Remedy::write(key, digits),
-            None => "write a number; 0 switches the guard off".into(),
+            None => "write a number; 0 switches the limit off".into(),
         };
         return problems.wrong_type(value, "a whole number", remedy);
     };
     let count = integer(number).filter(|count| *count <= most);
     count.or_else(|| {
         let message = format!("{} is not between 0 and {most}", number.as_str());
-        let help = "write such a number; 0 switches the guard off";
+        let help = "write a number in this range; 0 switches the limit off";
         problems.refuse(&BAD_LIMIT, value.span(), message, help)
     })
 }

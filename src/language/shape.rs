@@ -64,7 +64,7 @@ pub(super) enum KeyKind {
     When,
     /// The parameters of a request.
     Request,
-    /// The keys of this section, and the parameters of a request beside them.
+    /// The keys of this section, and the parameters of a request.
     RequestWith(&'static Section),
     /// Attributes by element.
     Defaults,
@@ -150,7 +150,7 @@ fn is_section(value: &DeValue<'_>) -> bool {
 }
 
 impl KeyKind {
-    /// [`Section::correct`] for the sections in the value of the key `name`, which stands in `parent`.
+    /// [`Section::correct`] for the sections in the value of the key `name`, which is in `parent`.
     fn correct(&self, problems: &mut Problems, value: &mut DeValue<'_>, name: &str, parent: &str) {
         match (self, value) {
             (Self::Section(section), DeValue::Table(table)) => {
@@ -216,35 +216,35 @@ const fn required(name: &'static str, kind: KeyKind, help: &'static str) -> KeyS
 #[rustfmt::skip]
 pub(super) static FILE: Section = Section::of(&[
     key("parameters", KeyKind::Array(&KeyKind::Text),
-        "Query fields of your own in the URL that Twilio asks, so that they are not taken for misspelt parameters."),
+        "Your own query fields in the URL that you gave Twilio, so that they are not taken for misspelt parameters."),
     key("defaults", KeyKind::Defaults,
-        "Attributes for every element of a kind that does not set them itself, such as [defaults.Say]."),
+        "Attributes for every element of a kind that does not set them, such as [defaults.Say]."),
     key("schedule", KeyKind::Map(&KeyKind::Section(&SCHEDULE)),
-        "Opening hours by name. A route says during = \"NAME\" or outside = \"NAME\"."),
+        "Opening hours by name. Used as during = \"NAME\" or outside = \"NAME\" in routes."),
     key("directory", KeyKind::Map(&KeyKind::Section(&DIRECTORY)),
-        "Numbers or rows by name. A condition says { in = \"NAME\" }, a template {{ NAME.column }}."),
+        "Numbers or rows by name. Used as { in = \"NAME\" } in conditions and {{ NAME.column }} in templates."),
     key("reply", KeyKind::Map(&KeyKind::Section(&REPLY)),
-        "Replies by name, to share between routes. A route says reply = \"NAME\"."),
+        "Replies by name, to share between routes. Used as reply = \"NAME\" in routes."),
     key("route", KeyKind::Array(&KeyKind::Section(&ROUTE)),
         "Which requests get which answer. The first route that matches answers."),
     required("default", KeyKind::Section(&LAST),
-        "What callers and senders get when no route matches. It must not be able to fail."),
+        "What callers and senders get when no route matches. It must never fail."),
     key("test", KeyKind::Array(&KeyKind::Section(&TEST)),
         "Requests and the routes that must answer them. `check` and every reload run them."),
-    key("loop_guard", KeyKind::Section(&LIMITS), "Limits that keep two machines from answering each other for ever."),
+    key("loop_guard", KeyKind::Section(&LIMITS), "Limits that keep two machines from answering each other forever."),
     key("intercept", KeyKind::Array(&KeyKind::Section(&INTERCEPT)),
-        "Which interactions of Proxy sessions are blocked. The first that matches decides; without one the interaction passes."),
+        "Which interactions of Proxy sessions are blocked. The first one that matches decides. If none matches, the interaction passes."),
     key("extra", KeyKind::Extra,
-        "What Twilio has added since: attributes by element, Dial = [\"newAttribute\"], and whole elements, [extra.NewNoun]. `check` accepts any value there; this schema cannot know them."),
+        "What Twilio has added since this version: attributes by element, Dial = [\"newAttribute\"], and whole elements, [extra.NewNoun]. `check` accepts any value there; this schema cannot know them."),
 ]);
 
 /// `[extra.NAME]`
 #[rustfmt::skip]
 pub(super) static EXTRA_ELEMENT: Section = Section::of(&[
-    required("parents", KeyKind::Array(&KeyKind::Text), "The elements that it stands in; Response for a verb."),
+    required("parents", KeyKind::Array(&KeyKind::Text), "The elements that can contain it; Response for a verb."),
     key("attributes", KeyKind::Array(&KeyKind::Text), "The names of its attributes."),
-    key("children", KeyKind::Array(&KeyKind::Text), "The elements that may stand in it."),
-    key("text", KeyKind::Boolean, "Whether it may hold text."),
+    key("children", KeyKind::Array(&KeyKind::Text), "The elements that it can contain."),
+    key("text", KeyKind::Boolean, "Whether it can contain text."),
 ]);
 
 #[rustfmt::skip]
@@ -253,15 +253,15 @@ pub(super) static ROUTE: Section = Section {
         required("name", KeyKind::Name(&[DEFAULT, LOOP_GUARD]),
             "A unique name for logs, metrics, tests and the answer's header."),
         key("step", KeyKind::Name(&[]),
-            "Answers only requests with ?step=NAME in their URL. Without it, only those without a step."),
+            "Answers only requests with ?step=NAME in their URL. If absent, the route answers only requests without a step."),
         key("when", KeyKind::When, WHEN),
-        key("during", KeyKind::Names, "Answers only while one of these schedules is open."),
-        key("outside", KeyKind::Names, "Answers only while one of these schedules is closed."),
+        key("during", KeyKind::Names, "Answers only while any of these schedules is open."),
+        key("outside", KeyKind::Names, "Answers only while none of these schedules is open."),
         key("voice", KeyKind::Reply(Channel::Voice), "Answers calls. An empty array ends the call without a word."),
         key("message", KeyKind::Reply(Channel::Message), "Answers texts. An empty array sends nothing."),
-        key("reply", KeyKind::Text, "The [reply.NAME] that stands for `voice` and `message`."),
+        key("reply", KeyKind::Text, "The [reply.NAME] to use instead of `voice` and `message`."),
         key("create_session", KeyKind::Section(&SESSION),
-            "Answers Proxy with a new session between the caller and this party."),
+            "Tells Proxy to open a session between the caller and this party."),
         key("private", KeyKind::Boolean,
             "Allows the route to dial outboundParticipantIdentifier, the other party's real number."),
         key("answer_machines", KeyKind::Boolean,
@@ -272,15 +272,15 @@ pub(super) static ROUTE: Section = Section {
 };
 
 const WHEN: &str =
-    "The conditions. All of a table must hold, and one of several tables. Without it: always.";
+    "The conditions. All conditions of a table must hold; of several tables, one must hold. If absent, the route always matches.";
 
 #[rustfmt::skip]
 pub(super) static INTERCEPT: Section = Section::of(&[
     required("name", KeyKind::Name(&[DEFAULT, LOOP_GUARD, BLOCK, PASS]), "A unique name for logs, metrics and tests."),
     key("when", KeyKind::When, WHEN),
-    key("during", KeyKind::Names, "Decides only while one of these schedules is open."),
-    key("outside", KeyKind::Names, "Decides only while one of these schedules is closed."),
-    required("block", KeyKind::Boolean, "Whether the interaction is blocked or passes."),
+    key("during", KeyKind::Names, "Decides only while any of these schedules is open."),
+    key("outside", KeyKind::Names, "Decides only while none of these schedules is open."),
+    required("block", KeyKind::Boolean, "Whether the interaction is blocked (true) or passes (false)."),
 ]);
 
 #[rustfmt::skip]
@@ -296,8 +296,8 @@ pub(super) static REPLY: Section = Section {
 /// `[default]`
 #[rustfmt::skip]
 pub(super) static LAST: Section = Section::of(&[
-    required("voice", KeyKind::LastReply(Channel::Voice), "What a caller hears: no templates, and nothing that leads on."),
-    key("message", KeyKind::LastReply(Channel::Message), "What a sender gets: no templates, and nothing that leads on."),
+    required("voice", KeyKind::LastReply(Channel::Voice), "What a caller hears: no templates, and nothing that leads to another request."),
+    key("message", KeyKind::LastReply(Channel::Message), "What a sender gets: no templates, and nothing that leads to another request."),
 ]);
 
 #[rustfmt::skip]
@@ -313,14 +313,14 @@ pub(super) static SCHEDULE: Section = Section::of(&[
 pub(super) static DIRECTORY: Section = Section {
     keys: &[
         key("numbers", KeyKind::Array(&KeyKind::Pattern(r"^[^*]+\*?$|^\*$")),
-            "Numbers, or the beginnings of numbers followed by `*`."),
-        key("file", KeyKind::Text, "A CSV file beside the table, with a header."),
+            "Numbers, or prefixes of numbers followed by `*`."),
+        key("file", KeyKind::Text, "A CSV file in the table's folder. Its first line names the columns."),
         key("rows", KeyKind::Array(&KeyKind::Map(&KeyKind::Text)),
-            "Rows in place. A template can use the value of each column."),
+            "Rows in the table itself. Templates can use the value of each column."),
         key("key", KeyKind::Columns,
-            "The column to look values up in, or up to four that make the key together. Without it: `number`."),
+            "The key column, or up to four columns that form the key together. Default: `number`."),
         key("public", KeyKind::Array(&KeyKind::Text),
-            "Columns that may be spoken or sent as text although they are dialled."),
+            "Columns that may be spoken or sent as text even though they are dialled."),
     ],
     any_of: &["numbers", "file", "rows"],
     apart: &[("numbers", "file"), ("numbers", "rows"), ("file", "rows")],
@@ -333,26 +333,26 @@ pub(super) static DIRECTORY: Section = Section {
 pub(super) static SESSION: Section = Section::of(&[
     required("participantIdentifier", KeyKind::Text, "The real number of the other party."),
     key("participantProxyIdentifier", KeyKind::Text,
-        "The masked number that the other party sees. Without it Proxy picks one."),
+        "The masked number that the other party sees. If absent, Proxy picks one."),
     key("uniqueName", KeyKind::Text, "At most 191 characters. Proxy accepts each name only once, so put a SID into it."),
-    key("mode", KeyKind::Word(&MODES), "What the session carries. Without it: calls and texts."),
-    key("ttl", KeyKind::Count(u32::MAX), "Seconds after the last interaction until the session ends; 0 is never."),
-    key("dateExpiry", KeyKind::Moment, "When the session ends. Wins over ttl."),
+    key("mode", KeyKind::Word(&MODES), "What the session carries. Default: calls and texts."),
+    key("ttl", KeyKind::Count(u32::MAX), "Seconds after the last interaction until the session ends; 0 means never."),
+    key("dateExpiry", KeyKind::Moment, "When the session ends. Takes precedence over ttl."),
 ]);
 
 #[rustfmt::skip]
 pub(super) static TEST: Section = Section::of(&[
-    required("name", KeyKind::Text, "What the report calls the test."),
+    required("name", KeyKind::Text, "The name of the test in messages."),
     key("request", KeyKind::Request, "The parameters of the request. Missing ones are filled in."),
     required("expect", KeyKind::Text,
         "The route that must answer, `default` or `loop-guard`; for an intercept `block` or `pass`."),
     key("contains", KeyKind::Text, "A text that the document must contain."),
-    key("channel", KeyKind::Word(&["voice", "message"]), "Needed only where the parameters do not tell it."),
+    key("channel", KeyKind::Word(&["voice", "message"]), "Needed only if the parameters do not show it."),
     key("step", KeyKind::Text, "The request comes back with this step."),
     key("steps", KeyKind::Array(&KeyKind::RequestWith(&STEP)),
-        "What follows in the same call, or the next texts. Each request goes where the answer before it leads."),
-    key("at", KeyKind::Moment, "The moment of the request: 2026-12-24T12:00[America/New_York]."),
-    key("webhook", KeyKind::Word(&["out-of-session", "webhook", "intercept"]), "The webhook that is asked."),
+        "What follows in the same call, or the next texts. Each request goes where the previous answer leads."),
+    key("at", KeyKind::Moment, "The time of the request: 2026-12-24T12:00[America/New_York]."),
+    key("webhook", KeyKind::Word(&["out-of-session", "webhook", "intercept"]), "The webhook that gets the request."),
 ]);
 
 /// One of a test's `steps`
@@ -366,11 +366,11 @@ pub(super) static STEP: Section = Section::of(&[
 #[rustfmt::skip]
 pub(super) static LIMITS: Section = Section::of(&[
     key("replies", KeyKind::Count(MOST_REPLIES),
-        "How many documents with a Message one pair of numbers gets within `per`. Without it: 3. 0 switches the limit off."),
+        "How many documents with a Message one pair of numbers gets within `per`. Default: 3. 0 switches the limit off."),
     key("relays", KeyKind::Count(MOST_RELAYS),
-        "How many documents whose Messages all go to somebody else (`to`) it gets in the same time. Without it: 60. 0 switches the limit off."),
+        "How many documents whose Messages all go to somebody else (`to`) it gets in the same time. Default: 60. 0 switches the limit off."),
     key("per", KeyKind::Duration,
-        "The time in which they are counted, such as 10m, from 1s to 24h. A bare number is seconds. Without it: 10m."),
+        "The time in which they are counted, such as 10m, from 1s to 24h. A bare number means seconds. Default: 10m."),
     key("same_call", KeyKind::Count(u32::MAX),
-        "How often one call may come back before it gets the default. Without it: 20. 0 switches the limit off."),
+        "How often one call may come back before it gets the default. Default: 20. 0 switches the limit off."),
 ]);

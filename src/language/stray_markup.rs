@@ -17,9 +17,8 @@ use crate::twilio::{parameters, vocabulary};
 
 pub(super) static STRAY_MARKUP: Check = Check::new(
     "stray-markup",
-    "Single braces, a tag or an entity inside a text. None of them means anything there: a caller would hear it, and a
-reader see it, as it stands. Templates have two braces, SSML tags are elements of their own, and `&` is written as it
-is.",
+    "Single braces, a tag or an entity inside a text. They have no meaning there: callers would hear them, and readers would
+see them, literally. A template has two braces, an SSML tag is an element, and `&` is written as it is.",
     r#"voice = [ { Say = "Hello { CallerCity }, this is <b>Acme &amp; Sons</b>." } ]"#,
 );
 
@@ -81,7 +80,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
                 let (name, text) = (tag.tag, if tag.text { "…" } else { "" });
                 format!("write it as an element: [ \"…\", {{ {name} = \"{text}\" }}, \"…\" ]")
             }
-            None => "remove it: texts have no markup".to_owned(),
+            None => "remove it: texts cannot contain markup".to_owned(),
         };
         let span = place_in(problems, slot, text, &found.place);
         problems.warn(&STRAY_MARKUP, span, message, help);
@@ -89,7 +88,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
     if let Some(found) = found(&ENTITY) {
         let meant = unescaped(&found.text);
         let message = format!(
-            "`{}` is escaped once more and comes out as it is",
+            "`{}` is escaped again and comes out literally",
             found.text
         );
         let help = format!("write `{meant}`");

@@ -2,7 +2,7 @@
 //!
 //! A mistake is mended, as far as that can be done without doubt, by trying what people mean: a repair is right when the
 //! file can be read beyond the line. Then everything else in the file is checked as if the mistake were not there. What
-//! cannot be mended is blanked, at most up to the next line that begins a section.
+//! cannot be repaired is blanked, at most up to the next line that begins a section.
 
 mod repairs;
 
@@ -53,7 +53,7 @@ pub(super) struct Repaired {
     errors: Vec<Diagnostic>,
 }
 
-/// For each byte of a text, and for its end, the byte of the original that it stands for.
+/// For each byte of a text, and for its end, the corresponding byte of the original.
 struct Origins(Vec<usize>);
 
 impl Origins {
@@ -62,7 +62,7 @@ impl Origins {
         self.0[span.start.min(last)]..self.0[span.end.min(last)]
     }
 
-    /// What stands in the place of these bytes now stands for the first of them.
+    /// What replaces these bytes now corresponds to the first of them.
     fn replace(&mut self, old: Range<usize>, new: usize) {
         let origin = self.0[old.start];
         self.0.splice(old, std::iter::repeat_n(origin, new));
@@ -70,10 +70,10 @@ impl Origins {
 }
 
 impl Repaired {
-    /// Puts what was found in the mended text into its place in the original, together with what is no TOML.
+    /// Maps what was found in the repaired text to its place in the original, together with what is not TOML.
     pub(super) fn restore(&self, found: &mut Vec<Diagnostic>) {
         if !self.blanked.is_empty() {
-            // What is missing may stand in what could not be read; what is only misspelt is there.
+            // A missing thing may be in a part that could not be read; a misspelt one is there.
             found.retain(|diagnostic| !diagnostic.check.is_absence || diagnostic.fix.is_some());
         }
         let is_ours = |diagnostic: &&mut Diagnostic| Arc::ptr_eq(&diagnostic.file, &self.file);
@@ -134,7 +134,7 @@ struct Repairing<'f> {
     errors: Vec<Diagnostic>,
 }
 
-/// What a TOML parser says of a text first, and where; twice the same key is no matter of a part.
+/// What a TOML parser says of a text first, and where; a repeated key does not concern a part.
 fn first_error(text: &str) -> Option<(String, Range<usize>)> {
     let (_, errors) = DeTable::parse_recoverable(text);
     let errors = errors.iter().filter(|error| error.message() != DUPLICATE);
@@ -144,7 +144,7 @@ fn first_error(text: &str) -> Option<(String, Range<usize>)> {
 }
 
 impl Repairing<'_> {
-    /// Reports the mistakes in a part and mends or blanks them; returns where the part ends then.
+    /// Reports the mistakes in a part and repairs or blanks them; returns where the part then ends.
     fn part(&mut self, part: Range<usize>) -> usize {
         let (start, mut end) = (part.start, part.end);
         let is_large = part.len() > LARGE_PART;
@@ -197,7 +197,7 @@ impl Repairing<'_> {
         self.file.position(self.origins.of(&(at..at)).start).0
     }
 
-    /// Makes a repair of the part that begins at `start`, and reports what it mends.
+    /// Makes a repair of the part that begins at `start`, and reports what it corrects.
     fn apply(&mut self, start: usize, repair: Repair) {
         let in_text = |range: &Range<usize>| start + range.start..start + range.end;
         let old = in_text(&repair.old);
@@ -251,7 +251,7 @@ impl Repairing<'_> {
         let mut repeated = 0..0;
         for (said, span) in errors {
             if repeated.contains(&span.start) {
-                // It stands in a section that is there twice.
+                // It is in a section that occurs twice.
                 continue;
             }
             let line = self.text[line_of(&self.text, span.start)].trim_start();
@@ -303,8 +303,8 @@ impl Repairing<'_> {
         }
         let is_same = |line: &str| written(line).trim_matches(['[', ']']) == plain;
         let message = match before.lines().position(is_same) {
-            Some(first) => format!("{header} is already there, in line {}", first + 1),
-            None => format!("`{name}` is already there"),
+            Some(first) => format!("{header} is already defined in line {}", first + 1),
+            None => format!("`{name}` is already defined"),
         };
         let help = "merge the two sections, or remove one".to_owned();
         self.report(key, (message, help), None);
@@ -330,7 +330,7 @@ impl Repairing<'_> {
                     old: at..at + single.len(),
                     new: double.clone(),
                     place: at..at + single.len(),
-                    message: format!("{single} can come only once"),
+                    message: format!("{single} can occur only once"),
                     help: format!("write {double}, with two brackets, above each {}", key.name),
                     closes_line: false,
                 };

@@ -32,10 +32,10 @@ does not exist. Write a moment with its time zone or offset.",
 
 pub(super) static FAILED_TEST: Check = Check::new(
     "failed-test",
-    "A `[[test]]` whose request does not get the answer that it expects, or with a step to which the answer before it does
-not lead. It keeps an edit from going live, but not the service from starting. The message says why the expected route does
-not answer, `explain --test NAME` shows every verdict, and `call` lets you walk through the steps; then correct the table or
-the test.",
+    "A `[[test]]` whose request does not get the expected answer, or that has a step to which the previous answer does not
+lead. It keeps an edit from going live, but not the service from starting. The message says why the expected route does
+not answer, `explain --test NAME` shows every verdict, and `call` lets you walk through the steps. Then correct the table
+or the test.",
     r#"request = { Called = "+15005550006" }
 expect = "ride-ended""#,
 );
@@ -100,7 +100,7 @@ struct TestStep<'t> {
     place: Range<usize>,
 }
 
-/// Reads all tests, and runs them against the table that they stand in, when there is one: what failed, and what was run.
+/// Reads all tests, and runs them against their table, when there is one: what failed, and what was run.
 pub(super) fn run_tests(
     names: &Names,
     problems: &mut Problems,
@@ -133,7 +133,7 @@ fn test_case<'v>(
     let place = name.span();
     let text = problems.text(name, "a name")?;
     if !taken.insert(text) {
-        let message = format!("there is a test \"{text}\" already");
+        let message = format!("there is already a test \"{text}\"");
         problems.error(&DUPLICATE_NAME, name.span(), message, "choose another name");
     }
     let webhook = test_webhook(problems, test)?;
@@ -142,8 +142,8 @@ fn test_case<'v>(
         if webhook == Webhook::Intercept
             && let Some(value) = test.get(key)
         {
-            let message = format!("an intercept has no `{key}`: it only blocks or lets pass");
-            problems.error(&BAD_TEST, value.span(), message, "take it out");
+            let message = format!("an intercept has no `{key}`: it only blocks or passes");
+            problems.error(&BAD_TEST, value.span(), message, "remove it");
         }
     }
     let given = test_request(names, problems, test, webhook)?;
@@ -243,7 +243,7 @@ fn outcome<'v>(
         if [BLOCK, PASS].contains(&expect) {
             return Some(expect);
         }
-        let message = format!("no intercept does \"{expect}\"");
+        let message = format!("an intercept can only block or pass, not \"{expect}\"");
         (message, one_of(expect, &[BLOCK, PASS]))
     } else {
         let expect = problems.name(value, "the name of a route")?;
@@ -319,7 +319,7 @@ fn test_webhook(problems: &mut Problems, test: &DeTable<'_>) -> Option<Webhook> 
     let webhook = Webhook::from_name(text)
         .filter(|webhook| webhook.wants_document() || *webhook == Webhook::Intercept);
     webhook.or_else(|| {
-        let message = format!("a test cannot ask a webhook \"{text}\"");
+        let message = format!("there is no webhook \"{text}\" for tests");
         let webhooks = ["out-of-session", "webhook", "intercept"];
         problems.refuse(&BAD_TEST, value.span(), message, one_of(text, &webhooks))
     })
@@ -357,7 +357,7 @@ fn run_test(
         depends_on_the_hour(table, &Request::new(*webhook, body, query), now)
     };
     if test.at.is_none() && requests.iter().any(depends) {
-        let message = "this test's answer depends on the hour";
+        let message = "the answer to this test depends on the time";
         problems.warn(&TEST_NEEDS_TIME, test.place, message, WRITE_AT);
     }
     RanTest {
@@ -385,7 +385,7 @@ fn run_interception(
         None => (
             PASS,
             PASS,
-            format!("no intercept fits, so it is \"{PASS}\""),
+            format!("no intercept matches, so it is \"{PASS}\""),
         ),
     };
     let Expected { outcome, place, .. } = &test.expected;
@@ -470,7 +470,7 @@ fn explained(stuck: &Stuck, route: &str) -> (String, String) {
         ),
         Stuck::NothingWaits(None) => (
             format!("nothing follows the answer of \"{route}\""),
-            "take the step out, or give it what somebody does next, such as Digits or Body"
+            "remove the step, or add what the caller does next, such as Digits or Body"
                 .to_owned(),
         ),
         Stuck::Before("Redirect") => (

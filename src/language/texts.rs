@@ -18,9 +18,9 @@ use crate::twilio::vocabulary::{Destination, ValueType};
 
 pub(super) static FRAGILE_DEFAULT: Check = Check::new(
     "fragile-default",
-    "`[default]` holds something that can fail or lead on: a template, `Redirect`, `Gather`, `Record`, `Enqueue`, `action`.
-It is the answer when everything else fails, so it must not depend on anything. Write it in a last route without
-`when`.",
+    "`[default]` contains something that can fail or leads to another request: a template, `Redirect`, `Gather`, `Record`,
+`Enqueue`, `action`. It is the answer when everything else fails, so it must not depend on anything. Write this in a last
+route without `when` instead.",
     r#"[default]
 voice = [ { Say = "Hello {{ Caller }}" } ]"#,
 );
@@ -41,30 +41,30 @@ one that begins with `?` or `/`, which is completed from the URL that Twilio req
 
 pub(super) static OPEN_DESTINATION: Check = Check::new(
     "open-destination",
-    "A stranger would choose what is dialled, messaged or fetched, at your expense or against your servers. Write it out,
-or take it from a directory; after the `?` of a URL any parameter may stand. A whole `Media` or `Play` may be
+    "A stranger would choose what is dialled, messaged or fetched, at your expense or against your servers. Write it out, or
+take it from a directory. After the `?` of a URL, any parameter is allowed. A whole `Media` or `Play` can be
 `{{ MediaUrl0 }}` to `{{ MediaUrl9 }}` or `{{ RecordingUrl }}`: only URLs at Twilio are passed on.",
     r#"voice = [ { Dial = "{{ Digits }}" } ]"#,
 );
 
 pub(super) static CALLER_DESTINATION: Check = Check::new(
     "caller-destination",
-    "The caller's own number decides whom this reaches, at your expense: premium-rate numbers can call too. If that is what
-you want, for a callback say, make sure that only callers you know come to this route.",
+    "The caller's own number decides whom this reaches, at your expense, and premium-rate numbers can call too. If that is
+what you want, for example to call back, make sure that only callers you know reach this route.",
     r#"voice = [ { Dial = "{{ Caller }}" } ]"#,
 );
 
 pub(super) static PRIVATE_NUMBER: Check = Check::new(
     "private-number",
-    "The other party's real number or name stands where somebody could hear or read it. It may only be dialled or put into
-a new session, by a route that says `private = true`.",
+    "The other party's real number or name is used where somebody could hear or read it. It may only be dialled or put into
+a new session, and only by a route with `private = true`.",
     r#"voice = [ { Say = "Call {{ outboundParticipantIdentifier }}." } ]"#,
 );
 
 pub(super) static SHOWN_CALLER: Check = Check::new(
     "shown-caller",
-    "The other party sees the caller's real number: as the number that a call or a text comes from, or in a text that is
-passed on. Leave `callerId` and `from` out: then our own number is shown, which is what masked numbers are for.",
+    "The other party sees the caller's real number, as the number that a call or a text comes from or in a text that is
+passed on. Leave out `callerId` and `from` to show your own number instead, as masked numbers are meant to.",
     r#"voice = [ { Dial = "+15005550006", callerId = "{{ Caller }}" } ]"#,
 );
 
@@ -73,7 +73,7 @@ pub(super) const PARTICIPANT: &str = "participantIdentifier";
 
 /// What a text is for.
 pub(super) struct Slot<'s> {
-    /// The element it stands in.
+    /// The element that contains it.
     pub element: &'s str,
     /// Its attribute; `None` for the element's text.
     pub attribute: Option<&'s str>,
@@ -83,7 +83,7 @@ pub(super) struct Slot<'s> {
     pub rule: Option<Rule>,
     /// Whether it is what a Dial reaches.
     pub dials: bool,
-    /// Whether SSML tags may stand beside it.
+    /// Whether SSML tags are allowed next to it.
     pub takes_ssml: bool,
     /// Whether it may be the URL of a recording or a picture that the request brings.
     pub relays: bool,
@@ -110,8 +110,8 @@ pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> 
         }
     };
     if reader.owner == Owner::Default && parsed.fields().next().is_some() {
-        let help = "write it in a route without `when`; [default] must not depend on the request";
-        let message = "a template in [default], which must not be able to fail";
+        let help = "write it in a route without `when`: [default] must not depend on the request";
+        let message = "a template in [default], which must never fail";
         let problems = &mut *reader.problems;
         problems.error(&FRAGILE_DEFAULT, &slot.span, message, help);
     }
@@ -152,7 +152,7 @@ fn bad_template(problems: &mut Problems, text: &str, error: &TemplateError, slot
             '`',
             name,
             FILTERS,
-            format!("there are {}", listed(&FILTERS)),
+            format!("the filters are {}", listed(&FILTERS)),
         ),
         TemplateErrorKind::Unclosed => "close it with }}; for two braces write {{ \"{{\" }}".into(),
         TemplateErrorKind::DefaultWithout => {
@@ -165,7 +165,7 @@ fn bad_template(problems: &mut Problems, text: &str, error: &TemplateError, slot
     problems.twilio_error(number, &BAD_TEMPLATE, place, error.kind.to_string(), remedy);
 }
 
-/// The place of a part of a text in the file, when the text stands there letter for letter; else that of the whole text.
+/// The place of a part of a text in the file, when the text is there letter for letter; else that of the whole text.
 pub(super) fn place_in(
     problems: &Problems,
     slot: &Slot<'_>,
@@ -181,7 +181,7 @@ pub(super) fn place_in(
     }
 }
 
-/// Puts columns in the place of the dotted names that stand for them; `false` when one stands for no column, which is
+/// Replaces the dotted names in a text with the columns that they name; `false` when one does not name a column, which is
 /// reported.
 fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>) -> bool {
     let names = reader.names;
@@ -218,7 +218,7 @@ fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>
     is_right
 }
 
-/// Notes the columns in a text, and whether they are dialled or told.
+/// Notes the columns in a text, and whether they are dialled or revealed.
 fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
     let is_told = slot.attribute.is_none() && slot.destination.is_none();
     let is_dialled = matches!(
@@ -255,10 +255,10 @@ fn check_parameter(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) {
     let names = reader.names;
     let place = reader.problems.within(span, name);
     names.check_parameter(reader.problems, name, place, "is always empty");
-    check_session(reader, name, span, "say it in the reply that leads here");
+    check_session(reader, name, span, "use it in the reply that leads here");
 }
 
-/// The other party's real number may stand only where it is dialled, in a route that says `private = true` or in a
+/// The other party's real number may be used only where it is dialled, in a route that says `private = true` or in a
 /// `[reply.NAME]`, which then only such a route may name.
 fn check_private(reader: &mut Reader<'_>, name: &str, slot: &Slot<'_>) {
     if !parameters::get(name).private {
@@ -275,11 +275,11 @@ fn check_private(reader: &mut Reader<'_>, name: &str, slot: &Slot<'_>) {
         Owner::Route { private: true, .. } if is_dialled => return,
         Owner::Route { private: false, .. } if is_dialled => (
             format!("`{name}` is the other party's real number"),
-            "add private = true to the route if it is to be dialled",
+            "to allow that, add private = true to the route",
         ),
         _ => (
-            format!("`{name}` would tell one party who the other really is"),
-            "take it out: only Dial and participantIdentifier, in a route with private = true, may use \
+            format!("`{name}` would reveal to one party who the other one is"),
+            "remove it: only Dial and participantIdentifier, in a route with private = true, may use \
              outboundParticipantIdentifier",
         ),
     };
@@ -305,7 +305,7 @@ fn deciding(text: &Text, destination: Destination) -> impl Iterator<Item = &str>
     names.filter(|name| !parameters::get(name).private)
 }
 
-/// Checks what a destination that is no URL is made of: a stranger must not choose whom we pay to reach.
+/// Checks what a destination other than a URL is made of: a stranger must not choose whom we pay to reach.
 fn check_destination(
     problems: &mut Problems,
     text: &Text,
@@ -320,12 +320,12 @@ fn check_destination(
             Destination::Room if name == "CallSid" => {}
             Destination::Caller if is_caller => {
                 let message = "the party that is dialled sees the caller's real number";
-                let help = "leave callerId out: then our own number is shown";
+                let help = "leave out callerId to show your own number";
                 problems.warn(&SHOWN_CALLER, &slot.span, message, help);
             }
             _ if is_caller && (slot.dials || destination == Destination::Address) => {
                 let message = format!("`{name}` decides whom this reaches, at your expense");
-                let help = "make sure that only callers you know come to this route";
+                let help = "make sure that only callers you know reach this route";
                 problems.warn(&CALLER_DESTINATION, &slot.span, message, help);
             }
             _ => open_destination(problems, name, slot),
@@ -344,13 +344,13 @@ fn open_destination(problems: &mut Problems, name: &str, slot: &Slot<'_>) {
     } else if slot.dials && slot.destination == Some(Destination::Number) {
         format!("`{name}` is the number that was called: {place} would dial it again")
     } else {
-        format!("`{name}` comes with the request, and no request may decide where {place} leads")
+        format!("`{name}` comes with the request, but no request may decide where {place} leads")
     };
     let help = match slot.destination {
         Some(Destination::Url) if slot.relays && parameters::get(name).relayed => {
-            "write {{ NAME }} alone, without a filter and without anything around it"
+            "write {{ NAME }} alone, without a filter or other text"
         }
-        Some(Destination::Url) => "write the URL out; parameters may stand after its `?`",
+        Some(Destination::Url) => "write the URL out; parameters are allowed after its `?`",
         Some(Destination::Sender | Destination::Caller) => {
             "write the number out, or use {{ Called }}"
         }

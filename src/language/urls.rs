@@ -12,9 +12,9 @@ use crate::twilio::vocabulary::ValueType;
 
 pub(super) static UNANSWERED_URL: Check = Check::new(
     "unanswered-url",
-    "A URL of this service that none of its webhooks answers: it holds no files and no documents beside the table. Write
-`?step=NAME` for a route of the table, or the whole URL of what stands elsewhere. If `--path` gives the webhook
-another path, `?step=NAME` is right as well: it is completed from the URL that Twilio requested.",
+    "A URL of this service that none of its webhooks answers: the service has no files or documents other than the table.
+Write `?step=NAME` for a route of the table, or the complete URL if it is elsewhere. If `--path` sets another path for
+the webhook, `?step=NAME` also works: it is completed from the URL that Twilio requested.",
     r#"voice = [ { Enqueue = "support", waitUrl = "/hold.xml" } ]     # "?step=hold""#,
 );
 
@@ -101,7 +101,7 @@ fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
     let Some(wanted) = wanted(slot).filter(|_| !page.contains(FILLED)) else {
         return false;
     };
-    // What stands before the name may be a prefix that a reverse proxy takes off.
+    // What precedes the name may be a prefix that a reverse proxy strips.
     let name = page.strip_suffix('/').unwrap_or(page).rsplit('/').next();
     let webhook = name.and_then(Webhook::from_name);
     let is_of_table = page.is_empty() || webhook.is_some_and(Webhook::wants_document);
@@ -115,15 +115,15 @@ fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
         ),
         Wanted::Document => (
             format!("this service does not answer `{page}`"),
-            "write \"?step=NAME\" for a route of this table, or the whole URL: \"https://example.com/…\"",
+            "write \"?step=NAME\" for a route of this table, or the complete URL: \"https://example.com/…\"",
         ),
         Wanted::Notice => (
             format!("this service does not answer `{page}`"),
-            "write \"/callback\" for the journal, or the whole URL: \"https://example.com/…\"",
+            "write \"/callback\" for the journal, or the complete URL: \"https://example.com/…\"",
         ),
         Wanted::File => (
             format!("this service serves no files, so Twilio cannot fetch `{page}`"),
-            "write the whole URL of the file: \"https://example.com/…\"",
+            "write the complete URL of the file: \"https://example.com/…\"",
         ),
     };
     reader

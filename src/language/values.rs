@@ -22,25 +22,25 @@ use crate::twilio::parameters::{self, ParameterKind};
 
 pub(super) static BAD_NUMBER: Check = Check::new(
     "bad-number",
-    "A number that Twilio never sends or cannot dial: spaces, dashes, letters or characters that cannot be seen in it, no `+`, a
-`tel:` or an apostrophe before it, more than 15 digits, or what a spreadsheet makes of a number. Write it in E.164: `+` and
-the country code first. A prefix begins with them, too. What only looks wrong is a warning: a network may send it.",
+    "A number that Twilio never sends or cannot dial: it contains spaces, dashes, letters or invisible characters, has no `+`,
+begins with `tel:` or an apostrophe, has more than 15 digits, or was mangled by a spreadsheet. Write it in E.164, with `+`
+and the country code first. Prefixes begin with them, too. If a network might send such a number, this is a warning.",
     r#"when = { Called = "+1 500 555 0006" }     # "+15005550006""#,
 );
 
 pub(super) static WRONG_CASE: Check = Check::new(
     "wrong-case",
-    "A parameter or a word that is not in Twilio's letter case. Matching is exact, so it would never match. Write it as the
-help line says.",
+    "A parameter or a word that is not in Twilio's letter case. Matching is case-sensitive, so it would never match. Write it
+as the help line says.",
     r#"when = { sessionStatus = "Closed" }     # "closed""#,
 );
 
 pub(super) static UNKNOWN_VALUE: Check = Check::new(
     "unknown-value",
-    r"A value that the parameter is not known to have: a session status, a direction, a country, a SID, a key of the telephone.
-Twilio may send new words, so most of these are warnings; a country that is not two capital letters can never match and is
-an error. In a string only `*` has a meaning: a regular expression is written `{ regex = '…' }`, and the star key of a
-telephone `{ regex = '^\*$' }`.",
+    r"A value that the parameter is not known to have: a session status, a direction, a country, a SID, a key of a telephone.
+Twilio may send new words, so most of these are warnings. A country that is not two capital letters can never match, so it
+is an error. In a string, only `*` has a special meaning: write a regular expression as `{ regex = '…' }`, and the star key
+of a telephone as `{ regex = '^\*$' }`.",
     r#"when = { CallerCountry = "Germany" }     # "DE""#,
 );
 
@@ -141,7 +141,7 @@ struct Value<'v> {
 }
 
 impl Value<'_> {
-    /// The value as a pattern; `None` when it stands for itself alone.
+    /// The value as a pattern; `None` when it is literal.
     fn pattern(&self) -> Option<Pattern> {
         let has_meaning = self.standing != Standing::Request;
         has_meaning.then(|| Pattern::parse(self.text)).flatten()
@@ -155,7 +155,7 @@ impl Value<'_> {
         }
     }
 
-    /// The parts of it that must stand in a value: what is between the `*` of a pattern.
+    /// The parts of it that a value must contain: what is between the `*` of a pattern.
     fn parts(&self) -> impl Iterator<Item = &str> {
         let is_pattern = self.standing != Standing::Request;
         self.text
@@ -206,7 +206,7 @@ fn is_regex(text: &str, kind: ParameterKind) -> bool {
         ParameterKind::Text | ParameterKind::Json => {
             has_class || (text.starts_with('^') && (text.ends_with('$') || has_operator))
         }
-        // Alternatives of keys are told in words of their own.
+        // Alternative keys have their own message.
         ParameterKind::Keys => has_class || is_anchored || has_operator,
         _ => has_class || is_anchored || has_operator || text.contains('|'),
     }
@@ -228,7 +228,7 @@ fn regex_fault(text: &str, standing: Standing) -> Fault {
             format!("write {}", meant.as_deref().unwrap_or("{ regex = '…' }"))
         }
         Standing::Key => {
-            "a key is a whole value, or its beginning and `*`; write regular expressions in a condition"
+            "a key is a complete value, or a prefix and `*`; write regular expressions in a condition"
                 .to_owned()
         }
         Standing::Request => "write a value as Twilio sends it".to_owned(),
@@ -303,7 +303,7 @@ fn check_keys_of(
         if are_numbers && is_e164(cell) {
             continue;
         }
-        // A fault for every parameter by which the directory is looked up; the first is told.
+        // A fault for every parameter by which the directory is looked up; the first is reported.
         let judged = parameters
             .iter()
             .map(|parameter| names.judge(parameter, cell, Standing::Key));

@@ -45,8 +45,8 @@ such as in the settings of a number in Twilio's console, ignore this warning.",
 
 pub(super) static REDIRECT_LOOP: Check = Check::new(
     "redirect-loop",
-    "Redirects that lead back to where they began. Twilio follows them at once, over and over, and the caller hears
-nothing, or the same thing again and again. End one of them, or ask for a key before going round again.",
+    "Redirects that lead back to where they began. Twilio follows them at once, again and again, and the caller hears
+nothing, or the same words over and over. End one of them, or wait for a key before you repeat it.",
     r#"step = "a"
 voice = [ { Redirect = "?step=a" } ]"#,
 );
@@ -54,23 +54,23 @@ voice = [ { Redirect = "?step=a" } ]"#,
 pub(super) static UNUSED: Check = Check::absence(
     "unused",
     "A directory, a schedule or a named reply that nothing refers to. Often the place that should refer to it names
-something else. Use it, or take it out.",
+something else. Use it, or remove it.",
     r#"[directory.rides]     # no condition has { in = "rides" }"#,
 );
 
 pub(super) static BAD_CELL: Check = Check::new(
     "bad-cell",
-    "A cell of a directory cannot stand where a reply puts it: a malformed number, a URL without `https://`, a recording
-track that TwiML does not know. Every row is checked, so that no caller meets the mistake first. Correct the cell, or leave
-it empty: the attribute or element is left out, and so is a whole `Message` whose `to` is empty.",
+    "A directory cell that does not fit where a reply uses it: a malformed number, a URL without `https://`, a recording
+track that TwiML does not know. Every row is checked, so that callers never meet the mistake first. Correct the cell, or
+leave it empty: the attribute or element is then left out, and so is a whole `Message` whose `to` is empty.",
     "number,phone
 +15005550006,415 555 0101",
 );
 
 pub(super) static PRIVATE_COLUMN: Check = Check::new(
     "private-column",
-    r#"A column that is dialled elsewhere is spoken or sent here, so a caller would learn somebody's real number. Take it
-out, or declare that everybody may know it: `public = ["phone"]` in the directory."#,
+    r#"A column that is dialled elsewhere is spoken or sent here, so a caller would learn somebody's real number. Remove it,
+or declare that anyone may know it: `public = ["phone"]` in the directory."#,
     r#"voice = [ { Dial = "{{ sellers.phone }}" }, { Say = "Call {{ sellers.phone }}." } ]"#,
 );
 
@@ -82,7 +82,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, 
     check_keys(names, problems, uses);
     check_rows(names, problems, uses);
     if !file.contains_key("default") {
-        let help = "add [default] with voice = [ { Say = \"…\" } ]: what everybody else hears";
+        let help = "add [default] with voice = [ { Say = \"…\" } ]: what callers hear when no route matches";
         let end = problems.file().text.len();
         let message = "the file has no [default]";
         problems.error(&MISSING_DEFAULT, end..end, message, help);
@@ -114,7 +114,7 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
     for (step, span) in &uses.answered {
         if !uses.leads_anywhere && known.insert(step) {
             let message = format!("no reply leads to the step \"{step}\"");
-            let help = format!("write action = \"?step={step}\" where it begins");
+            let help = format!("write action = \"?step={step}\" where it should begin");
             problems.warn(&UNREACHED_STEP, span, message, help);
         }
     }
@@ -140,10 +140,10 @@ fn check_follow_ups(problems: &mut Problems, uses: &Uses) {
         let elements: Vec<&str> = elements.into_iter().collect();
         let (parameter, step) = (&follow_up.parameter, &follow_up.step);
         let message = format!(
-            "`{parameter}` does not come with a request of the step \"{step}\", to which only {} leads",
+            "requests of the step \"{step}\", to which only {} leads, never have `{parameter}`",
             choice(&elements)
         );
-        let help = "test it in the step of the element that brings it";
+        let help = "test it in the step of the element that sends it";
         problems.warn(&ABSENT_PARAMETER, &follow_up.span, message, help);
     }
 }
@@ -159,7 +159,7 @@ fn request_kinds<'u>(references: &'u [StepReference], step: &'u str) -> Option<B
                 return None;
             }
             kinds.extend(&reference.kinds);
-            // What has come with the request before may come again while a queue waits or a document goes on.
+            // Parameters of the previous request may come again while a queue waits or a document continues.
             if matches!(&*reference.element, "Redirect" | "Gather") {
                 let from = reference.from.as_deref()?;
                 if seen.insert(from) {
@@ -230,7 +230,7 @@ fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
             let message =
                 format!("this Redirect leads to {there}, and from there Redirects lead back here");
             let help =
-                "end one of them with what is said last, or ask for a key before going round again";
+                "end one of them after what it says, or wait for a key before you repeat it";
             let warning = problems.warn(&REDIRECT_LOOP, &reference.span, message, help);
             // Only texts have a limit.
             warning.error_number = (reference.channel == Channel::Message).then_some(14106);
@@ -238,7 +238,7 @@ fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
     }
 }
 
-/// Checks every row's cell of the columns that are dialled, fetched or attributes, and that what is dialled is not told.
+/// Checks every row's cell of the columns that are dialled, fetched or attributes, and that what is dialled is not revealed.
 fn check_columns(names: &Names, problems: &mut Problems, uses: &Uses) {
     for check in &uses.cells {
         check_cells(names, problems, check);
@@ -251,10 +251,10 @@ fn check_columns(names: &Names, problems: &mut Problems, uses: &Uses) {
         let is_dialled = uses.dialled.contains(&(name.clone(), *column));
         if is_dialled && !file.public.contains(title) {
             let message = format!(
-                "`{name}.{title}` is dialled, so it is somebody's number, and here it is told"
+                "`{name}.{title}` is dialled, so it is somebody's real number, and this would reveal it"
             );
             let help =
-                format!("take it out, or write public = [\"{title}\"] in [directory.{name}]");
+                format!("remove it, or write public = [\"{title}\"] in [directory.{name}]");
             problems.error(&PRIVATE_COLUMN, span, message, help);
         }
     }
@@ -267,7 +267,7 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
     let title = &file.directory.columns()[check.column];
     let (line, _) = problems.file().position(check.span.start);
     let help = format!(
-        "{} in line {line} of the table takes it from `{}.{title}`",
+        "{} in line {line} of the table uses it as `{}.{title}`",
         check.place, check.directory
     );
     let bad = file
@@ -282,16 +282,16 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
             continue;
         }
         let (severity, check, must) = if error.is_suspicion() {
-            (Severity::Warning, &UNUSUAL_VALUE, "may not")
+            (Severity::Warning, &UNUSUAL_VALUE, "should not")
         } else {
             (Severity::Error, &BAD_CELL, "cannot")
         };
-        let message = format!("this cell {must} stand there: {error}");
+        let message = format!("this cell {must} be used there: {error}");
         problems.add(severity, check, place, message, &*help);
     }
 }
 
-/// Checks that in every row a voice speaks the language that stands beside it.
+/// Checks that in every row the voice speaks the row's language.
 fn check_voices(names: &Names, problems: &mut Problems, uses: &Uses) {
     // Each pair of columns once, and each pair of values, however many routes and rows have it.
     let mut seen = HashSet::new();

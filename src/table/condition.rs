@@ -35,17 +35,16 @@ use crate::twilio::request::{Request, Webhook};
 
 pub(crate) static BAD_CONDITION: Check = Check::new(
     "bad-condition",
-    "A condition that cannot mean anything as it is written: an empty array, an empty table, a template, a dotted name
-without quotes, `withheld` for a parameter that is not a number. Say what the value must be, or take the condition
-out.",
+    "A condition that has no meaning as it is written: an empty array, an empty table, a template, a dotted name without
+quotes, `withheld` for a parameter that is not a number. Write what the value must be, or remove the condition.",
     "when = { Digits = [] }",
 );
 
 pub(crate) static BAD_REGEX: Check = Check::new(
     "bad-regex",
     "A regular expression that cannot be read, or that would take too much memory. The syntax is that of Rust's `regex`: no
-look-around and no back-references, but matching always takes linear time. Put it in single quotes, so that
-backslashes need not be doubled.",
+look-around and no back-references, but matching always takes linear time. Put it in single quotes, so that you need not
+double backslashes.",
     "when = { Body = { regex = '(?=lost)' } }",
 );
 

@@ -24,13 +24,13 @@ impl Severity {
     }
 }
 
-/// A check of a table: what scripts, editors and the manual know about a kind of mistake. Each stands in the file that looks
+/// A check of a table: what scripts, editors and the manual know about a kind of mistake. Each is in the file that looks
 /// for the mistake.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Check {
     /// Its stable name, such as `bad-number`.
     pub code: &'static str,
-    /// Whether it reports that something is missing, which may only stand where the file could not be read.
+    /// Whether it reports that something is missing, which may be in a part of the file that could not be read.
     pub is_absence: bool,
     /// What the mistake is and what to do about it, for docs/diagnostics.md.
     pub manual: &'static str,
@@ -82,23 +82,23 @@ pub struct Diagnostic {
     pub help: String,
     /// The Twilio error that the mistake would have caused, when there is one.
     pub error_number: Option<u32>,
-    /// The change that mends it, where there is no doubt which that is.
+    /// The change that corrects it, if there is no doubt which one that is.
     pub fix: Option<Fix>,
     /// How many more like it the file has that are not reported one by one.
     pub more: usize,
 }
 
-/// A change to the diagnostic's file: this text in place of what is there.
+/// A change to the diagnostic's file: this text replaces what is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fix {
     /// The bytes of the file that it replaces; empty where it only adds.
     pub span: Range<usize>,
-    /// The text that stands there afterwards.
+    /// The text that is there afterwards.
     pub text: String,
 }
 
 impl Diagnostic {
-    /// Gives it a change that mends it, in its own file.
+    /// Gives it a change that corrects it, in its own file.
     pub(crate) fn fix(
         &mut self,
         span: impl Borrow<Range<usize>>,

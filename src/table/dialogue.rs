@@ -29,7 +29,7 @@ const ENQUEUE: &str = "Enqueue";
 /// lead in a circle, where the loop guard is switched off.
 const MOST_IN_A_ROW: usize = 50;
 
-/// Where the table answers while nobody from outside asks.
+/// The URL of the table when no request comes from outside.
 pub const ORIGIN: &str = "https://self.invalid";
 
 /// A request as it is sent to the table.
@@ -213,7 +213,7 @@ impl<'t> Conversation<'t> {
         Event::Line(element.line(&page))
     }
 
-    /// What Twilio asks for when somebody has answered a question so; `None` when the call goes on with the document.
+    /// What Twilio asks for when somebody has answered a question so; `None` when the call continues with the document.
     fn answer(&mut self, question: &Question, input: &Input) -> Option<FollowUp> {
         let follow_up = question.follow_up(input);
         if question.tag() == ENQUEUE {
@@ -399,7 +399,7 @@ pub fn notes(answer: &Answer<'_>) -> Vec<String> {
     guarded.into_iter().chain(failed).chain(cut).collect()
 }
 
-/// The words of a script, separated by blanks; one with blanks stands in double quotes.
+/// The words of a script, separated by spaces; one with spaces is in double quotes.
 #[must_use]
 pub fn script(text: &str) -> VecDeque<String> {
     let mut words = VecDeque::new();

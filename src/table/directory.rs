@@ -413,7 +413,7 @@ mod tests {
         for (key, row) in [
             (&["+1", "+2"][..], Some(0)),
             (&["+12", ""], Some(1)),
-            // A star of theirs stands for itself.
+            // Their `*` is literal.
             (&["+1*", "*"], Some(2)),
             (&["+13", "x"], None),
             (&["+2", "+1"], None),
@@ -513,7 +513,7 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_keys_are_all_found() {
-        // With columns beside the key: their cells are not taken for keys when the index grows.
+        // With further columns: their cells are not taken for keys when the index grows.
         for key in [&[1][..], &[1, 0]] {
             let mut directory = directory(&["name", "number"], key);
             let number = |number: u32| format!("+1415{number:07}");

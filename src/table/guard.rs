@@ -20,7 +20,7 @@ use crate::twilio::request::Request;
 /// The name under which the loop guard answers.
 pub const LOOP_GUARD: &str = "loop-guard";
 
-/// Words with which people and networks switch texts off and on: Twilio and Proxy answer them, so nobody else does. `YES` is
+/// Words with which people and networks switch texts off and on: Twilio and Proxy answer them, so we do not. `YES` is
 /// one, too, but people also answer it to questions.
 ///
 /// Source: Twilio's changelog, "Update to FCC's SMS opt-out keywords", 2025-05-14, and its pages on opt-out keywords and on
@@ -132,7 +132,7 @@ impl fmt::Display for GuardReason {
         match self {
             Self::Name => f.write_str("the sender is a name, not a number"),
             Self::ShortCode => f.write_str("the sender is a short code"),
-            Self::OptOut => f.write_str("Twilio says that the text is an opt-out"),
+            Self::OptOut => f.write_str("Twilio marks the text as an opt-out"),
             Self::OptOutWord => {
                 f.write_str("the text is an opt-out word, which Twilio answers itself")
             }
@@ -361,7 +361,7 @@ fn allows(sent: &mut Vec<Sent>, most: u32, per_seconds: u32, token: u64, now: Ti
     if sent.len() >= most_kept {
         // There is always one that no longer counts.
         let oldest = (0..sent.len()).min_by_key(|at| (counts(&sent[*at]), sent[*at].time));
-        sent.swap_remove(oldest.expect("there are some"));
+        sent.swap_remove(oldest.expect("the filters are some"));
     }
     sent.push(Sent {
         token,
@@ -415,7 +415,7 @@ mod tests {
             (
                 GuardReason::OptOut,
                 "opt-out",
-                "Twilio says that the text is an opt-out",
+                "Twilio marks the text as an opt-out",
             ),
             (
                 GuardReason::OptOutWord,

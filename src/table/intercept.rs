@@ -1,6 +1,6 @@
 //! `[[intercept]]`: which interactions of a Proxy session are blocked.
 //!
-//! File order decides, as with routes; what none fits goes on.
+//! File order decides, as with routes. An interaction that matches none passes.
 
 use jiff::Timestamp;
 
@@ -11,7 +11,7 @@ use crate::twilio::request::Request;
 /// The word for an interaction that is blocked.
 pub const BLOCK: &str = "block";
 
-/// The word for an interaction that goes on.
+/// The word for an interaction that passes.
 pub const PASS: &str = "pass";
 
 /// One `[[intercept]]`: which interactions it decides, and how.
@@ -21,7 +21,7 @@ pub struct Intercept {
     pub name: String,
     /// Which interactions it is for.
     pub when: When,
-    /// Whether the interaction is blocked or goes on.
+    /// Whether the interaction is blocked or passes.
     pub blocks: bool,
 }
 
@@ -45,7 +45,7 @@ impl Table {
             .map(move |intercept| (intercept, intercept.when.mismatch(request, now)))
     }
 
-    /// The first intercept in [`Table::intercept_verdicts`] that decides; `None` when the interaction goes on because
+    /// The first intercept in [`Table::intercept_verdicts`] that decides; `None` when the interaction passes because
     /// none does.
     #[must_use]
     pub fn intercept(&self, request: &Request<'_>, now: Timestamp) -> Option<&Intercept> {

@@ -14,15 +14,15 @@ use crate::table::visible::shown;
 
 pub(crate) static UNKNOWN_KEY: Check = Check::new(
     "unknown-key",
-    "A key that does not exist in this place. A misspelt key would do nothing, so it is an error. The help line names the
-nearest key, or all of them.",
+    "A key that does not exist in this place. A misspelt key would have no effect, so it is an error. The help line names
+the nearest key, or all of them.",
     r#"wehn = { Called = "+15005550006" }     # when"#,
 );
 
 pub(crate) static WRONG_TYPE: Check = Check::new(
     "wrong-type",
-    "A value that does not have the type that the key takes: a number without quotes instead of a string, a string instead
-of an array. Parameters are always strings, even if they look like numbers.",
+    "A value of the wrong type for its key: a number without quotes instead of a string, a string instead of an array.
+Parameters are always strings, even if they look like numbers.",
     r#"when = { Digits = 1 }     # "1""#,
 );
 
@@ -36,16 +36,16 @@ open = ["Mon-Fri 09:00-17:30"]     # timezone = "America/New_York""#,
 
 pub(crate) static BAD_NAME: Check = Check::new(
     "bad-name",
-    "A name with characters that it may not have, or one that is taken. Names of routes and steps are 1 to 64 of
-`A-Z a-z 0-9 . _ -`. A directory's name has no dot, because its columns are written `NAME.column`. `default` and
-`loop-guard` are reserved. Choose another name.",
+    "A name with characters that are not allowed, or one that is reserved. Names of routes and steps have 1 to 64 of the
+characters `A-Z a-z 0-9 . _ -`. The name of a directory has no dot, because its columns are written `NAME.column`.
+`default` and `loop-guard` are reserved. Choose another name.",
     r#"name = "ride ended"     # name = "ride-ended""#,
 );
 
 pub(crate) static DUPLICATE_NAME: Check = Check::new(
     "duplicate-name",
-    "Two routes, two tests or two columns of a file have the same name. Logs, metrics and templates could not tell them
-apart. Rename one.",
+    "Two routes, two tests or two columns of a file have the same name. Logs, metrics and templates could not distinguish
+them. Rename one.",
     "number,name,name",
 );
 

@@ -1,17 +1,17 @@
-//! What to do about a mistake: a line of help, and the text that mends it.
+//! What to do about a mistake: a line of help, and the text that corrects it.
 
 use std::fmt::Write as _;
 
 use crate::twilio::spelling::nearest_all;
 
-/// A line of help and, where there is no doubt, the text that mends the mistake: made together, so that they agree.
+/// A line of help and, if there is no doubt, the text that corrects the mistake, created together so that they agree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Remedy {
     pub help: String,
     pub text: Option<NewText>,
 }
 
-/// What stands in the place of a mistake afterwards.
+/// What replaces a mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum NewText {
     /// A name or a value, within the quotes that are there, if any are.

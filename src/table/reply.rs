@@ -189,7 +189,7 @@ impl NewSession {
 /// Why a reply cannot be written for this request. Holds no value of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RenderError {
-    /// A value is none that may stand where a template puts it.
+    /// A value does not fit the place where a template puts it.
     Value {
         /// The element.
         element: Cow<'static, str>,
@@ -214,7 +214,7 @@ impl fmt::Display for RenderError {
                     Some(attribute) => write!(f, "the value for {attribute} of {element}")?,
                     None => write!(f, "the text for {element}")?,
                 }
-                write!(f, " cannot stand there: {error}")
+                write!(f, " cannot be used there: {error}")
             }
             Self::TooLarge => write!(f, "the document is larger than {DOCUMENT_MAX_BYTES} bytes"),
         }

@@ -32,7 +32,7 @@ impl Schedule {
         within(&self.open) && !within(&self.closed)
     }
 
-    /// Whether it is surely never open: every span to be open in lies in one to be closed in, whatever the year.
+    /// Whether it is certainly never open: every open span lies within a closed one, in every year.
     pub(crate) fn is_never_open(&self) -> bool {
         self.open
             .iter()
@@ -85,7 +85,7 @@ impl Span {
         }
     }
 
-    /// Whether all of another span surely lies in it.
+    /// Whether another span certainly lies within it.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let is_whole_day = self.from == 0 && self.to == DAY;
         let covers_hours = self.from < self.to
@@ -179,7 +179,7 @@ impl FromStr for Span {
         let days = match words.as_slice() {
             [] if hours.is_none() => return Err(SpanError("it is empty")),
             [] => Days::Every,
-            // Blanks may stand after the commas of a list of weekdays.
+            // Spaces are allowed after the commas of a list of weekdays.
             words => parse_days(&words.concat())?,
         };
         Ok(Self { days, from, to })
@@ -191,7 +191,7 @@ fn parse_hours(text: &str) -> Result<(u16, u16), SpanError> {
     match (parse_minute(from), parse_minute(to)) {
         (None | Some(DAY), _) | (_, None) => Err(BAD_HOURS),
         (Some(from), Some(to)) if from == to => {
-            Err(SpanError("it ends in the minute in which it begins"))
+            Err(SpanError("it ends in the same minute in which it begins"))
         }
         (Some(from), Some(to)) => Ok((from, to)),
     }
@@ -265,7 +265,7 @@ fn parse_date(text: &str) -> Result<(bool, Date), SpanError> {
         return Err(BAD_DAYS);
     };
     let date =
-        Date::new(year, month, day).map_err(|_| SpanError("no such day is in the calendar"))?;
+        Date::new(year, month, day).map_err(|_| SpanError("there is no such day in the calendar"))?;
     Ok((parts.len() == 3, date))
 }
 
@@ -443,11 +443,11 @@ mod tests {
             ("Mon-Fri 09:00", "its hours are not written as 09:00-17:30"),
             ("09:00-24:01", "its hours are not written as 09:00-17:30"),
             ("09:60-10:00", "its hours are not written as 09:00-17:30"),
-            ("09:00-09:00", "it ends in the minute in which it begins"),
+            ("09:00-09:00", "it ends in the same minute in which it begins"),
             ("24:00-06:00", "its hours are not written as 09:00-17:30"),
-            ("02-30", "no such day is in the calendar"),
-            ("2026-02-29", "no such day is in the calendar"),
-            ("2026-13-01", "no such day is in the calendar"),
+            ("02-30", "there is no such day in the calendar"),
+            ("2026-02-29", "there is no such day in the calendar"),
+            ("2026-13-01", "there is no such day in the calendar"),
             ("2027-01-05..2027-01-02", "its last day is before its first"),
             (
                 "2027-01-05..01-07",

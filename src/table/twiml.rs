@@ -73,7 +73,7 @@ fn for_nothing<T>(write: impl FnOnce(&Scope<'_>) -> T) -> T {
     })
 }
 
-/// The document of these elements for one request; an error when a value of the request cannot stand where the reply
+/// The document of these elements for one request; an error when a value of the request does not fit where the reply
 /// puts it, or the document is too large.
 pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document, RenderError> {
     let mut filling = Filling::new(scope);
@@ -244,7 +244,7 @@ impl<'s> Filling<'s> {
         let spec = element.spec;
         let mut value = xml_text(text.fill(self.scope, encoding(spec.destination)));
         if text.literal().is_none() {
-            // An empty cell means nobody; a request that does not say where to go must not lead nowhere in silence.
+            // An empty cell means no one; but a request that does not say where to go must not silently lead nowhere.
             let is_lost = spec.destination.is_some() && text.has_parameter();
             if value.trim().is_empty() && !is_lost {
                 return Ok(None);
@@ -255,7 +255,7 @@ impl<'s> Filling<'s> {
                 error,
             })?;
         }
-        // The URL of a Media is no text that a limit could cut.
+        // The URL of a Media must not be cut at a limit.
         if let Some(room) = &mut self.room
             && spec.destination.is_none()
             && room.cuts(&mut value)

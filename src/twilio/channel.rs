@@ -24,7 +24,7 @@ impl Channel {
         }
     }
 
-    /// The channel of this word; `None` when it is no channel's.
+    /// The channel of this word; `None` when no channel has it.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -80,7 +80,7 @@ impl Webhook {
         }
     }
 
-    /// The webhook of this word; `None` when it is no webhook's.
+    /// The webhook of this word; `None` when no webhook has it.
     pub(crate) fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()

@@ -19,7 +19,7 @@ pub(crate) fn named(character: char) -> String {
             return format!("an invisible character (U+{:04X})", u32::from(character));
         }
         _ if character.is_whitespace() => {
-            return format!("a blank character (U+{:04X})", u32::from(character));
+            return format!("an unusual space (U+{:04X})", u32::from(character));
         }
         _ if is_full_width(character) => return format!("the full-width character `{character}`"),
         _ if character.is_alphabetic() => return format!("the letter `{character}`"),
@@ -65,7 +65,7 @@ fn meant(character: char) -> Option<char> {
     })
 }
 
-/// The first character of a text that is not what it looks like: a blank that is no space, a dash that is no hyphen, a
+/// The first character of a text that is not what it looks like: a blank that is not a space, a dash that is not a hyphen, a
 /// curly quotation mark, a full-width or an invisible character.
 pub(crate) fn first_odd(text: &str) -> Option<char> {
     if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_control()) {
@@ -93,7 +93,7 @@ mod tests {
             ('(', "the character `(`"),
             (' ', "a space"),
             ('\u{a0}', "a no-break space"),
-            ('\u{2003}', "a blank character (U+2003)"),
+            ('\u{2003}', "an unusual space (U+2003)"),
             ('–', "an en dash"),
             ('１', "the full-width character `１`"),
             ('\u{202a}', "an invisible character (U+202A)"),

@@ -107,7 +107,7 @@ impl<'a> Known<'a> {
         }
     }
 
-    /// What the mask of a number tells; [`Known::Present`] when the text is no mask.
+    /// What the mask of a number tells; [`Known::Present`] when the text is not a mask.
     #[must_use]
     pub fn of_mask(text: &'a str) -> Self {
         Ends::of_mask(text).map_or(Self::Present, Self::Ends)
@@ -125,7 +125,7 @@ impl<'a> Ends<'a> {
         }
     }
 
-    /// The ends that a mask shows; `None` when the text is no mask.
+    /// The ends that a mask shows; `None` when the text is not a mask.
     fn of_mask(text: &'a str) -> Option<Self> {
         const BULLETS: &str = "•••••";
         // A mask is as long as its number, but five characters at least and eleven at most.
@@ -191,7 +191,7 @@ pub(crate) fn is_caller_geography(name: &str) -> bool {
         .is_some_and(|rest| matches!(rest, "City" | "State" | "Zip" | "Country"))
 }
 
-/// The text at a dotted path inside the text of a JSON value; empty when the text is no JSON or has nothing there.
+/// The text at a dotted path inside the text of a JSON value; empty when the text is not JSON or has nothing there.
 fn inside_json(json: &str, path: &str) -> String {
     text_inside(&serde_json::from_str(json).unwrap_or_default(), path)
 }

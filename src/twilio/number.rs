@@ -54,7 +54,7 @@ impl fmt::Display for E164Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("a number is empty"),
-            Self::NoPlus => f.write_str("a number begins with `+` and its country code"),
+            Self::NoPlus => f.write_str("a number must begin with `+` and the country code"),
             Self::LeadingZero => f.write_str("no country code begins with 0"),
             Self::NotADigit(character) => write!(f, "{} is not a digit", named(*character)),
             Self::Length(digits) => write!(f, "a number has 1 to 15 digits, this one has {digits}"),
@@ -83,7 +83,7 @@ impl FromStr for E164 {
     }
 }
 
-/// Words that stand in place of a number that the caller withholds.
+/// Words that replace a number that the caller withholds.
 const WITHHELD_WORDS: [&str; 7] = [
     "anonymous",
     "blocked",
@@ -121,8 +121,8 @@ pub(crate) fn is_withheld(number: &str, channel: Channel) -> bool {
     number.is_empty() || is_description || is_on_keypad(number) || is_anonymous_address(number)
 }
 
-/// Whether a text is one of the words, or one as it is typed on a keypad, that stand in place of a withheld number: it
-/// identifies nobody.
+/// Whether a text is one of the words, or one as it is typed on a keypad, that replace a withheld number: it
+/// identifies no one.
 pub(crate) fn spells_withheld(text: &str) -> bool {
     let text = text.trim();
     is_withheld_word(text) || is_on_keypad(text)
@@ -137,7 +137,7 @@ fn is_on_keypad(text: &str) -> bool {
     WITHHELD_DIGITS.contains(&text.strip_prefix('+').unwrap_or(text))
 }
 
-/// Whether an address, `sip:` or without a scheme, has such a word in place of its user, or the host of RFC 3323.
+/// Whether an address, `sip:` or without a scheme, has such a word as its user, or the host of RFC 3323.
 ///
 /// Source: RFC 3323, section 4.1.1.3, <https://www.rfc-editor.org/rfc/rfc3323#section-4.1.1.3>.
 fn is_anonymous_address(address: &str) -> bool {
@@ -154,7 +154,7 @@ fn is_anonymous_address(address: &str) -> bool {
     spells_withheld(user) || sip.is_some() && host.eq_ignore_ascii_case("anonymous.invalid")
 }
 
-/// Whether a withheld number may begin and end so; `false` only when [`is_withheld`] surely holds for no such text.
+/// Whether a withheld number may begin and end so; `false` only when [`is_withheld`] certainly does not hold for any such text.
 #[must_use]
 pub(crate) fn may_be_withheld(start: &str, end: &str) -> bool {
     let start = start.trim_start();
@@ -178,7 +178,7 @@ pub(crate) fn may_be_withheld(start: &str, end: &str) -> bool {
 const HIDDEN: usize = DOTS.len() / '•'.len_utf8();
 const DOTS: &str = "•••••";
 
-/// A number or address as it may stand in a log: at most its first four characters and its last two,
+/// A number or address as it may appear in a log: at most its first four characters and its last two,
 /// at least five hidden. The bullets are always five, so that they do not tell the length either.
 #[must_use]
 pub fn masked(address: &str) -> String {
@@ -200,7 +200,7 @@ pub(crate) fn shown_by_mask(characters: usize) -> (usize, usize) {
     ((may_show - last).min(4), last)
 }
 
-/// A text in which every number of five digits or more is [`masked`], however its digits are parted.
+/// A text in which every number of five digits or more is [`masked`], however its digits are separated.
 #[must_use]
 pub fn with_numbers_masked(text: &str) -> String {
     with_other_numbers_masked(text, "")
@@ -298,7 +298,7 @@ mod tests {
             ("", "a number is empty"),
             (
                 "14155550100",
-                "a number begins with `+` and its country code",
+                "a number must begin with `+` and the country code",
             ),
             ("+", "a number has 1 to 15 digits, this one has 0"),
             (
@@ -315,7 +315,7 @@ mod tests {
         }
     }
 
-    /// What stands in place of a withheld caller's number, on calls and texts alike.
+    /// What replaces a withheld caller's number, on calls and texts alike.
     const WITHHELD: [&str; 16] = [
         "",
         " \t",

@@ -91,7 +91,7 @@ pub(crate) struct Parameter {
     /// Whether no request of its webhooks is without it.
     pub(crate) always: bool,
     /// Whether a name like it in another letter case is likelier a query field of the operator's own than a mistake, so that the
-    /// wrong letter case, of the name or of a value, is no error.
+    /// wrong letter case, of the name or of a value, is not an error.
     pub(crate) lenient: bool,
 }
 

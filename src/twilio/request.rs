@@ -74,7 +74,7 @@ impl<'a> Request<'a> {
         self.channel
     }
 
-    /// The query's `step`; empty when there is none. A field of the body is no step.
+    /// The query's `step`; empty when there is none. A field of the body is not a step.
     #[must_use]
     pub fn step(&self) -> &'a str {
         self.query.first("step").unwrap_or_default()
@@ -96,7 +96,7 @@ impl<'a> Request<'a> {
         Facts::value(self, name).whole().unwrap_or_default()
     }
 
-    /// The alias that [`Request::value`] read in place of this parameter, if it did.
+    /// The alias that [`Request::value`] read instead of this parameter, if it did.
     pub(crate) fn alias_used(&self, name: &str) -> Option<&'static str> {
         let alias = parameters::get(name).alias;
         alias.filter(|other| self.sent(name).is_empty() && !self.sent(other).is_empty())

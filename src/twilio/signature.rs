@@ -261,7 +261,7 @@ fn signed_fields(content: Content<'_>) -> Vec<u8> {
     signed
 }
 
-/// The first eight bytes of a name as a number, by which most names are told apart in one comparison.
+/// The first eight bytes of a name as a number, which distinguishes most names in one comparison.
 fn beginning(name: &[u8]) -> u64 {
     u64::from_be_bytes(name.first_chunk().copied().unwrap_or_else(|| {
         let mut short = [0; 8];
@@ -324,7 +324,7 @@ impl<'a> Claim<'a> {
 
 /// What the header `X-Twilio-Webhooks-Signature-Settings` asks for: `key=ID,algorithm=NAME`.
 ///
-/// Blanks around names and values do not count, an empty value is as good as none, the first of a repeated name
+/// Spaces around names and values do not count, an empty value counts as absent, the first of a repeated name
 /// counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Settings<'a> {
@@ -762,7 +762,7 @@ mod tests {
                 "key=webhooks_sharedkey_2",
                 true,
             ),
-            // An empty value is as good as none, and the first that is none of these counts.
+            // An empty value counts as absent, and the first one that is not empty counts.
             (
                 "first",
                 Algorithm::HmacSha1,

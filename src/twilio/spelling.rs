@@ -1,6 +1,6 @@
 //! Misspelt names.
 
-/// A longer name is no misspelt one, and to compare it takes the square of its length.
+/// Longer names are not misspelt ones, and comparing them takes quadratic time.
 const LONGEST_NAME: usize = 200;
 
 /// The nearest of some names to one that is misspelt; `None` when none is near.

@@ -1,4 +1,4 @@
-//! What a value must look like to be dialled, sent to or fetched, and why one cannot stand where it stands.
+//! What a value must look like to be dialled, sent to or fetched, and why a value does not fit its place.
 
 use std::fmt;
 
@@ -18,7 +18,7 @@ pub enum Destination {
     Sip,
     /// The name of a client, or a SID.
     Name,
-    /// The name of a conference or a queue: a place of our own, which costs nobody anything.
+    /// The name of a conference or a queue: our own place, which costs nothing.
     Room,
     /// Who a call is from: `callerId`.
     Caller,
@@ -114,7 +114,7 @@ pub(crate) fn number_meant(text: &str) -> Option<(E164, bool)> {
     is_american.then(|| Some((format!("+1{national}").parse().ok()?, true)))?
 }
 
-/// Why a value cannot stand where it stands.
+/// Why a value does not fit its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each says what it means when it is displayed")]
 pub enum ValueError {
@@ -175,7 +175,7 @@ impl fmt::Display for ValueError {
                 (None, None) => f.write_str("it is out of range"),
             },
             Self::NotAmong { .. } => f.write_str("it is not one of the values that TwiML allows"),
-            Self::Outdated { instead } => write!(f, "Twilio wants {instead} instead"),
+            Self::Outdated { instead } => write!(f, "Twilio expects {instead} instead"),
             Self::Unusual { usual } => {
                 write!(
                     f,
@@ -186,7 +186,7 @@ impl fmt::Display for ValueError {
             Self::TooLong { max: 1 } => f.write_str("it has more than one character"),
             Self::TooLong { max } => write!(f, "it has more than {max} characters"),
             Self::BadCharacter { found, allowed } => {
-                write!(f, "it may not contain {found:?}, only {allowed}")
+                write!(f, "it cannot contain {found:?}, only {allowed}")
             }
             Self::NotSip => f.write_str("it is not a SIP address"),
             Self::Number(error) => error.fmt(f),

@@ -1,8 +1,8 @@
-//! What TwiML has: elements, where they may stand, their attributes and the values these may take.
+//! What TwiML has: elements, where they are allowed, their attributes and the values of these.
 //!
 //! The facts are data, in `vocabulary.json`: one line per element and per attribute. They are taken over from
 //! Twilio's documentation and from its helper libraries for Python (9.13.0) and Node (6.3.1), as of December 2026; what
-//! our own rules say about an element, such as [`ElementSpec::leads_on`], stands beside them. This file reads them and
+//! our own rules say about an element, such as [`ElementSpec::leads_on`], is stored with them. This file reads them and
 //! checks values. The readers of a table, the writer of documents and the JSON Schema all use these types.
 
 use std::collections::BTreeMap;
@@ -75,12 +75,12 @@ pub struct ElementSpec {
     pub tag: &'static str,
     /// What the element does, in a sentence.
     pub help: &'static str,
-    /// The keys of the elements that may stand in it.
+    /// The keys of the elements that are allowed in it.
     #[serde(borrow)]
     pub(crate) children: Vec<&'static str>,
     /// Whether the element may hold text.
     pub text: bool,
-    /// Whether text and children may stand side by side in it.
+    /// Whether it can contain both text and children.
     pub mixed: bool,
     /// Whether the element means nothing when it is empty.
     pub needs_content: bool,
@@ -103,7 +103,7 @@ pub struct ElementSpec {
     pub(crate) caller: Option<Destination>,
     /// Whether it answers a text with a text.
     pub(crate) sends: bool,
-    /// Whether the next element comes only after the caller, or whoever is dialled, had time to do something.
+    /// Whether the next element comes only after the caller, or the dialled party, had time to do something.
     pub(crate) waits: bool,
     /// Whether its text may be a URL of a recording or a picture that the request brings.
     pub relays: bool,
@@ -123,7 +123,7 @@ pub struct ElementSpec {
     pub leads_on: bool,
     /// Whether Twilio asks the same URL again when it has no `action`.
     pub asks_again: bool,
-    /// Twilio's error number for a child that cannot stand in it.
+    /// Twilio's error number for a child that is not allowed in it.
     pub nesting_error: Option<u32>,
     /// Set when Twilio advises against it.
     pub status: Option<Status>,
@@ -252,7 +252,7 @@ pub struct AttributeSpec {
     any_case: bool,
     /// Values that still work, each with what to write instead.
     pub also: BTreeMap<&'static str, &'static str>,
-    /// Whether several values may stand in one text, separated by blanks.
+    /// Whether one text can have several values, separated by spaces.
     pub list: bool,
     /// The least number.
     pub min: Option<i64>,
@@ -262,16 +262,16 @@ pub struct AttributeSpec {
     warn_above: Option<i64>,
     /// The most characters.
     pub max_length: Option<usize>,
-    /// The characters that may stand in it.
+    /// The characters that are allowed in it.
     pub charset: Option<&'static str>,
-    /// What a text must look like, or which values are known beside the list.
+    /// What a text must look like, or which values are known in addition to the list.
     pub pattern: Option<Pattern>,
     /// What must not be found in a text.
     not_pattern: Option<Pattern>,
     /// What the two patterns ask for, in words.
     form: &'static str,
     destination: Option<Destination>,
-    /// Whether a URL is only told what happens: its answer counts for nothing.
+    /// Whether a URL is only notified: its answer has no effect.
     pub(crate) is_notice: bool,
     /// What the document behind a URL may hold, when not everything.
     pub(crate) document: Option<DocumentSpec>,
@@ -279,7 +279,7 @@ pub struct AttributeSpec {
     pub empty: bool,
     /// Whether the element means nothing without it.
     pub required: bool,
-    /// The attribute that can stand in its place.
+    /// The attribute that can replace it.
     pub required_unless: Option<&'static str>,
     /// The parent below which the element can do without it.
     pub optional_in: Option<&'static str>,
@@ -322,7 +322,7 @@ pub enum ValueType {
     Websocket,
 }
 
-/// The element of this name that may stand below `parent` (`Response` for a verb) in a document of this channel.
+/// The element of this name that is allowed in `parent` (`Response` for a verb) in a document of this channel.
 #[must_use]
 pub fn child_of(
     channel: Channel,
@@ -364,7 +364,7 @@ pub(crate) fn element_names(channel: Channel) -> Vec<&'static str> {
     names
 }
 
-/// The names of the elements below which an element of this name may stand.
+/// The names of the elements that can contain an element of this name.
 #[must_use]
 pub fn parents(channel: Channel, name: &str) -> Vec<&'static str> {
     elements(channel)
@@ -424,7 +424,7 @@ impl ElementSpec {
         &ANY
     }
 
-    /// The names of the elements that may stand in it.
+    /// The names of the elements that are allowed in it.
     pub fn child_names(&self) -> impl Iterator<Item = &'static str> {
         self.children.iter().map(|key| tag_of(key))
     }
@@ -492,7 +492,7 @@ impl AttributeSpec {
         }
     }
 
-    /// Whether any text may stand here. A digit string is not any text: as an integer it would lose its leading zeros.
+    /// Whether any text is allowed here. A digit string is not any text: as an integer it would lose its leading zeros.
     fn is_free(&self) -> bool {
         self.takes_anything
             || (self.kind == ValueType::String
@@ -500,12 +500,12 @@ impl AttributeSpec {
                 && self.destination.is_none())
     }
 
-    /// Whether a TOML integer may stand here.
+    /// Whether a TOML integer is allowed here.
     pub(crate) fn takes_integers(&self) -> bool {
         self.kind == ValueType::Integer || self.is_free()
     }
 
-    /// Whether a TOML boolean may stand here.
+    /// Whether a TOML boolean is allowed here.
     pub(crate) fn takes_booleans(&self) -> bool {
         match self.kind {
             ValueType::Boolean => true,
@@ -606,7 +606,7 @@ impl AttributeSpec {
     /// # Errors
     ///
     /// The value is not of the attribute's type, outside its range, not among its values, too long, has a character
-    /// that may not stand in it, or does not look like what it leads to.
+    /// that is not allowed in it, or does not look like what it leads to.
     pub fn check(&self, value: &str) -> Result<(), ValueError> {
         if self.takes_anything || (self.empty && value.is_empty()) {
             return Ok(());
@@ -788,7 +788,7 @@ pub(crate) mod tests {
         assert_eq!(voice("Number", "sendDigits", "ww1#"), Ok(()));
         assert_eq!(
             voice("Number", "sendDigits", "1 2"),
-            Err("it may not contain ' ', only 0123456789ABCDwW#*".into())
+            Err("it cannot contain ' ', only 0123456789ABCDwW#*".into())
         );
         assert_eq!(
             voice("Dial", "hangupOnStar", "yes"),
@@ -850,7 +850,7 @@ pub(crate) mod tests {
     #[test]
     fn open_lists_only_raise_a_suspicion() {
         assert_eq!(
-            attribute(Channel::Voice, "Say", "voice").check("Polly.Nobody"),
+            attribute(Channel::Voice, "Say", "voice").check("Polly.Unknown"),
             Err(ValueError::NotAmong { open: true })
         );
         assert_eq!(
@@ -876,7 +876,7 @@ pub(crate) mod tests {
                 "ConversationRelay",
                 "reportInputDuringAgentSpeech",
                 "true",
-                "Twilio wants any instead",
+                "Twilio expects any instead",
             ),
         ] {
             let error = attribute(Channel::Voice, element, name)
@@ -919,7 +919,7 @@ pub(crate) mod tests {
             ("Polly.Joanna", vec!["en-US"]),
             ("Polly.Kajal-Generative", vec!["en-IN", "hi-IN"]),
             ("Polly.Hala-Neural", vec!["ar-AE", "en"]),
-            ("Polly.Nobody", vec![]),
+            ("Polly.Unknown", vec![]),
             ("Google.x", vec![]),
             ("alice", vec![]),
         ] {

@@ -16,7 +16,7 @@ use crate::table::visible::shown;
 /// The most changed lines of a file that are shown.
 const MOST_LINES: usize = 200;
 
-/// Writes what was mended of a table, and returns what has changed, for people.
+/// Writes the corrections of a table, and returns the changes as text.
 ///
 /// # Errors
 ///
@@ -64,7 +64,7 @@ fn replace(path: &Path, old: &[u8], new: &[u8]) -> Result<()> {
                 fs::rename(&unfinished, &path)
             });
         written.inspect_err(|_| {
-            // What is left of it harms nobody.
+            // A leftover file does no harm.
             let _ = fs::remove_file(&unfinished);
         })
     };

@@ -38,7 +38,7 @@ pub(super) struct Counts {
     first_unreadable: Option<String>,
 }
 
-/// Why it cannot be told what a request would get.
+/// Why it is unknown what a request would get.
 #[derive(Default, Serialize)]
 struct Reasons {
     /// A value that decides is masked or left out.
@@ -92,7 +92,7 @@ impl Counts {
         let missing = missing.map(|(name, count)| format!("{} {}", shown(name), figure(*count)));
         let missing = missing.collect::<Vec<_>>().join(", ");
         let values = format!("values that decide are masked or left out: {missing}");
-        let guard = "the loop guard answered, by what came before";
+        let guard = "the loop guard answered, because of earlier requests";
         let fault = "a fault of the program answered";
         let doubts = vec![
             (self.reasons.values, values),
@@ -103,7 +103,7 @@ impl Counts {
         let others = "callbacks, events and others without a decision";
         let others = vec![
             (self.without_decision, others.to_owned()),
-            (self.unreadable, format!("unreadable, the first is {first}")),
+            (self.unreadable, format!("unreadable, the first at {first}")),
         ];
         format!("{blank}{total}")
             + &part("different", self.rows_of_changes())
@@ -114,7 +114,7 @@ impl Counts {
 
     /// How the journal would keep the values that are missing.
     fn cure(&self) -> String {
-        // The step stands in a line unless it is no plain word, which no option changes.
+        // The step is in a line unless it is not a plain word, which no option changes.
         let names = self.missing.keys().filter(|name| *name != "step");
         let (numbers, values): (Vec<_>, Vec<_>) =
             names.partition(|name| parameters::get(name).privacy == Privacy::Mask);
@@ -130,7 +130,7 @@ impl Counts {
             return String::new();
         }
         let options = options.join(" ");
-        format!("\n  `serve {options}` keeps what is missing from now on")
+        format!("\n  `serve {options}` would keep the missing values from now on")
     }
 
     fn rows_of_changes(&self) -> Vec<Row> {

@@ -28,7 +28,7 @@ fn place(at: usize, moved: f64, of: usize) -> String {
     format!("{:.3}%", (at as f64 + moved) * 100.0 / of as f64)
 }
 
-/// A bar of one part, or of two that add up. For the eye: the figures stand beside it.
+/// A bar of one part, or of two that add up. It is decoration: the figures are next to it.
 pub(super) fn bar(parts: &[u64], longest: u64) -> String {
     let mut svg = r#"<svg class="bar" width="100%" height="8" aria-hidden="true">"#.to_owned();
     svg += r#"<rect class="track" width="100%" height="8" rx="1"/>"#;
@@ -84,9 +84,9 @@ fn chart(label: &str, on: &str, columns: &[Column]) -> String {
     let highest = match highest {
         Some(column) if most > 0 => {
             let title = title(&column.title, column.came);
-            format!("Most came {on} {title}.")
+            format!("Most arrived {on} {title}.")
         }
-        _ => "None came.".to_owned(),
+        _ => "There were none.".to_owned(),
     };
     let label = format!("{label} {highest}");
     let (step, top) = scale(most);
@@ -168,7 +168,7 @@ pub(super) fn cells(weekdays: &[WeekdayCount]) -> (String, String) {
     let all = weekdays.iter().flat_map(|day| &day.hours);
     let most = all.map(|count| count.all()).max().unwrap_or(0);
     let scale = format!(
-        "The stronger the colour, the more, up to {} in one hour of the week.",
+        "The stronger the colour, the more requests, up to {} in one hour of the week.",
         figure(most)
     );
     let label = format!("Calls and texts by weekday and hour. {scale}");

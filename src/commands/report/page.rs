@@ -87,7 +87,7 @@ fn key(key: &Key) -> Html {
 fn when(figures: &Figures) -> Html {
     let (cells, scale) = charts::cells(&figures.weekdays);
     let hours = [
-        text_in("h3", "By hour of the day"),
+        text_in("h3", "By hour of day"),
         legend(&["calls", "texts"]),
         Html(charts::hours(&figures.hours)),
     ];
@@ -97,7 +97,7 @@ fn when(figures: &Figures) -> Html {
         .map_or(0, |first| figures.before(first.day).all());
     let earlier = (earlier > 0).then(|| {
         let earlier = format!(
-            "The last {DAYS_MAX} days; {} came earlier.",
+            "The last {DAYS_MAX} days; {} arrived earlier.",
             figure(earlier)
         );
         text_in(NOTE, &earlier)
@@ -120,7 +120,7 @@ fn when(figures: &Figures) -> Html {
     ];
     let parts = [
         text_in("h2", "When"),
-        text_in(NOTE, &format!("On the clock of {}.", figures.timezone)),
+        text_in(NOTE, &format!("In the time zone {}.", figures.timezone)),
         element("div", by_day.into_iter().chain(earlier)),
         text_in("h3", "By weekday and hour"),
         Html(cells),
@@ -204,7 +204,7 @@ fn table_of(
 }
 
 fn quiet(quiet: &Quiet) -> Html {
-    let never = format!("{} in the table never came.", sheet::never(quiet));
+    let never = format!("{} in the table received nothing.", sheet::never(quiet));
     let mut parts = vec![text_in("h2", "Quiet numbers"), text_in(NOTE, &never)];
     if !quiet.never.is_empty() {
         let numbers = sheet::first(&quiet.never, ROWS_MAX).into_iter();

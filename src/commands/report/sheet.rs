@@ -194,10 +194,10 @@ pub(super) fn numbers(figures: &Figures) -> SheetTable {
 fn explained(most: &MostDefaults) -> String {
     let number = shown(&most.number);
     let why = match &most.routes {
-        Some(routes) if routes.is_empty() => ": no route is for it".to_owned(),
+        Some(routes) if routes.is_empty() => ": no route applies to it".to_owned(),
         Some(routes) => {
             let routes = first(routes, 3).join(", ");
-            format!(": none of the routes for it matched ({routes})")
+            format!(": none of its routes matched ({routes})")
         }
         None => String::new(),
     };
@@ -231,7 +231,7 @@ fn left_out(figures: &Figures) -> SheetTable {
     let names = figures.left_out.rows().into_iter();
     let names: Vec<String> = names.filter_map(|(name, _)| name.map(shown)).collect();
     table.notes = vec![format!(
-        "The table asks for these values, so `replay` cannot always tell what an edit would change. \
+        "The table uses these values, so without them `replay` cannot always tell what an edit would change. \
          `serve --journal-values {}` keeps them from now on.",
         names.join(",")
     )];
@@ -241,7 +241,7 @@ fn left_out(figures: &Figures) -> SheetTable {
 pub(super) fn routes(figures: &Figures) -> SheetTable {
     let mut table = table(&figures.routes);
     if figures.came_back.all() > 0 {
-        let note = "Calls and texts that returned count with each of their answers.";
+        let note = "Calls and texts that returned count once for each answer.";
         table.notes.push(note.to_owned());
     }
     table
@@ -270,7 +270,7 @@ pub(super) fn others(figures: &Figures) -> Vec<SheetTable> {
     let unusual = statuses.filter(|((webhook, status), _)| !is_usual(webhook, *status));
     let statuses = SheetTable {
         title: "Other statuses",
-        notes: vec!["Answers with another status than the webhook's own.".to_owned()],
+        notes: vec!["Answers with a status other than the webhook's usual one.".to_owned()],
         of: "webhook and status",
         columns: vec!["answers"],
         rows: unusual
@@ -327,19 +327,19 @@ pub(super) fn quiet_notes(quiet: &Quiet) -> Vec<String> {
     let counted = |numbers: &[String]| counted(numbers.len() as u64, "number");
     let mut notes = Vec::new();
     if quiet.never.is_empty() {
-        notes.push("No number is known to be quiet.".to_owned());
+        notes.push("No number is certain to be quiet.".to_owned());
     }
     if !uncertain.is_empty() {
         notes.push(format!(
-            "{} may have come, because a masked number in the journal begins and ends so: {}. \
-             `serve --journal-numbers full` would tell.",
+            "{} may have been used, because a masked number in the journal begins and ends like this: {}. \
+             `serve --journal-numbers full` would show which.",
             counted(uncertain),
             first(uncertain, 5).join(", ")
         ));
     }
     if !unkept.is_empty() {
         notes.push(format!(
-            "Nothing is known of {} of a form that a journal never holds whole: {}.",
+            "Nothing is known about {} of a form that the journal never stores in full: {}.",
             counted(unkept),
             first(unkept, 5).join(", ")
         ));

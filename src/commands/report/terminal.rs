@@ -150,7 +150,7 @@ fn draw_quiet(quiet: &Quiet, text: &mut String) {
     let never = sheet::never(quiet);
     let _ = writeln!(
         text,
-        "\n{BOLD}Quiet numbers{PLAIN}  {never} in the table never came"
+        "\n{BOLD}Quiet numbers{PLAIN}  {never} in the table received nothing"
     );
     let numbers = sheet::first(&quiet.never, ROWS_MAX);
     wrap(numbers.iter().map(String::as_str), "  ", text);

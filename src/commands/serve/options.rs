@@ -29,10 +29,10 @@ use crate::twilio::signature::public_url::PublicUrl;
 #[derive(Debug, Args)]
 #[command(
     term_width = 100,
-    after_help = "--listen, --public-url, --trusted-proxy and the files of secrets and keys may be repeated."
+    after_help = "--listen, --public-url, --trusted-proxy and the options for files of secrets and keys may be repeated."
 )]
 pub(in crate::commands) struct Arguments {
-    /// Check table, secrets and certificate, log what is wrong, and exit
+    /// Check the table, secrets and certificate, log what is wrong, and exit
     #[arg(long)]
     pub(super) check: bool,
     #[command(flatten)]
@@ -102,10 +102,10 @@ pub(super) struct ListenOptions {
     /// Speak TLS, with this private key of the certificate in PEM
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
-    /// Answer /livez, /readyz, /metrics and /, a page for people, here
+    /// Serve /livez, /readyz, /metrics and, at /, a web page on this address
     #[arg(long, value_name = "ADDRESS")]
     pub admin: Option<ListenAddress>,
-    /// Answer /livez and /readyz next to the webhooks as well
+    /// Also answer /livez and /readyz on the webhook listeners
     #[arg(long)]
     pub health: bool,
 }
@@ -180,7 +180,7 @@ pub(super) struct LogOptions {
         default_value = "human"
     )]
     pub log: Format,
-    /// Log events of this level, error to trace, or of a filter
+    /// Log events up to this level, error to trace, or matching a filter
     #[arg(long, value_name = "LEVEL", default_value = "info", value_parser = log_filter)]
     pub log_level: Targets,
     /// Show numbers in the log unmasked
@@ -194,7 +194,7 @@ pub(super) struct LogOptions {
 pub(super) struct AccessOptions {
     #[command(flatten)]
     secrets: SecretSources,
-    /// Answer unsigned requests of this machine, to try things out
+    /// Answer unsigned requests from this machine, to try things out
     #[arg(long)]
     allow_unsigned: bool,
     #[command(flatten)]
@@ -228,10 +228,10 @@ impl AccessOptions {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Journal")]
 pub(super) struct JournalOptions {
-    /// Keep a journal of all answers in this folder; - writes it to standard output
+    /// Keep a journal of all answers in this folder, or - to write it to standard output
     #[arg(long, value_name = "DIR")]
     journal: Option<PathBuf>,
-    /// Store the value of this parameter as well
+    /// Also store the value of this parameter
     #[arg(long, value_name = "NAME", value_delimiter = ',', requires = "journal")]
     journal_values: Vec<String>,
     /// Store other people's numbers masked or full

@@ -47,7 +47,7 @@ fn rule_of(parameter: Option<&Parameter>, is_named_sid: bool) -> JournalRule {
     }
 }
 
-/// Whether a value is what its kind promises, so that it may stand in a line. A number never does by itself.
+/// Whether a value is what its kind promises, so that it may appear in a line. A number alone never does.
 pub(super) fn fits(kind: ParameterKind, value: &str) -> bool {
     match kind {
         ParameterKind::Sid => is_sid(value),
@@ -86,7 +86,7 @@ pub(super) fn is_word(text: &str) -> bool {
     (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(is_part) && !may_hide_a_number(text)
 }
 
-/// Whether a parameter's name may stand in a line: people who call by SIP choose names, too.
+/// Whether a parameter's name may appear in a line: people who call by SIP choose names, too.
 pub(super) fn is_name(name: &str) -> bool {
     (1..=NAME_MAX).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_graphic())

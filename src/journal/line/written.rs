@@ -131,7 +131,7 @@ fn withheld(request: &Request<'_>) -> Option<bool> {
 }
 
 impl<'a> Line<'a> {
-    /// Adds a value as far as the rule, and what the operator asks for beyond it, let it stand here.
+    /// Adds a value as far as the rule, and what the operator requests in addition, allow it here.
     fn add(
         &mut self,
         name: Cow<'a, str>,

@@ -44,7 +44,7 @@ pub(super) struct DraftAttribute {
     pub is_bare: bool,
 }
 
-/// Where a part of the draft stands in the TOML, and where it stood in the document.
+/// Where a part of the draft is in the TOML, and where it was in the document.
 pub(super) struct Place {
     /// Its bytes in the TOML.
     pub range: Range<usize>,
@@ -88,7 +88,7 @@ impl Draft<'_> {
         let _ = write!(
             writer.text,
             "[[route]]\nname = {}\n\
-             # Without a condition it answers every {asks}: when = {{ Called = \"+15005550006\" }}\n\
+             # Without a condition, it answers every {asks}. To change that: when = {{ Called = \"+15005550006\" }}\n\
              {} = ",
             quoted(&self.name),
             self.channel

@@ -72,7 +72,7 @@ impl Fields {
         let cannot_be_named = |part: char| part.is_whitespace() || "{}|()\"".contains(part);
         let left_out = match sign {
             "!" => {
-                notes.say(at, format!("the comment {raw} is gone"));
+                notes.say(at, format!("left out the comment {raw}"));
                 return None;
             }
             "/" => {
@@ -85,17 +85,17 @@ impl Fields {
                 self.0.push((name.to_owned(), sign == "^"));
                 section_note(raw, sign, name)
             }
-            ">" => format!("left out {raw}: write out here what it brings in"),
-            "=" => format!("left out {raw}: a field is always written {{{{ Name }}}}"),
+            ">" => format!("left out {raw}: write the included text here"),
+            "=" => format!("left out {raw}: fields are always written as {{{{ Name }}}}"),
             _ if name == "." => {
-                format!("left out {raw}: a parameter has one value, write each value out")
+                format!("left out {raw}: a parameter has only one value, so write each value out")
             }
             _ if name.is_empty() || name.contains(cannot_be_named) => {
-                format!("left out {raw}: there is no parameter's name in it")
+                format!("left out {raw}: it does not contain the name of a parameter")
             }
             "&" => {
                 let message = format!(
-                    "{raw} is now {{{{ {name} }}}}: elements in its value are read as text, write them out"
+                    "{raw} is now {{{{ {name} }}}}: elements in its value are read as text, so write them out"
                 );
                 notes.leave_out(at, message);
                 return Some(name);
@@ -110,16 +110,16 @@ impl Fields {
 fn section_note(raw: &str, sign: &str, name: &str) -> String {
     if name == "e164" {
         format!(
-            "{raw} is gone: phones' numbers come in this form; for a SIP caller take the number from a directory"
+            "left out {raw}: telephone numbers already have this form; for a SIP caller, take the number from a directory"
         )
     } else if sign == "^" {
         format!(
-            "left out what stands in {raw}: write it in a route of its own, below one with \
+            "left out the content of {raw}: write it in a separate route, below one with \
              when = {{ {name} = {{ present = true }} }}"
         )
     } else {
         format!(
-            "{raw} is gone, what stands in it is always there: write \
+            "left out {raw}, so its content is always used; to change that, write \
              when = {{ {name} = {{ present = true }} }} here, and a route without it below"
         )
     }
@@ -145,39 +145,39 @@ mod tests {
             ("{{", "{{ \"{{\" }}", vec![]),
             ("a {{{ b", "a {{ \"{{{\" }} b", vec![]),
             ("{ {{From}}", "{ {{ From }}", vec![]),
-            ("{{! why }}x", "x", vec!["the comment {{! why }} is gone"]),
+            ("{{! why }}x", "x", vec!["left out the comment {{! why }}"]),
             (
                 "{{#Name}}Hi {{Name}}{{/Name}}{{^Name}}Hi{{/Name}}!",
                 "Hi {{ Name }}!",
                 vec![
-                    "{{#Name}} is gone, what stands in it is always there: write when = { Name = { present = true } } here, and a route without it below",
-                    "left out what stands in {{^Name}}: write it in a route of its own, below one with when = { Name = { present = true } }",
+                    "left out {{#Name}}, so its content is always used; to change that, write when = { Name = { present = true } } here, and a route without it below",
+                    "left out the content of {{^Name}}: write it in a separate route, below one with when = { Name = { present = true } }",
                 ],
             ),
             (
                 "{{#e164}}{{To}}{{/e164}}",
                 "{{ To }}",
                 vec![
-                    "{{#e164}} is gone: phones' numbers come in this form; for a SIP caller take the number from a directory",
+                    "left out {{#e164}}: telephone numbers already have this form; for a SIP caller, take the number from a directory",
                 ],
             ),
             (
                 "{{{From}}}{{& From }}",
                 "{{ From }}{{ From }}",
                 vec![
-                    "{{{From}}} is now {{ From }}: elements in its value are read as text, write them out",
-                    "{{& From }} is now {{ From }}: elements in its value are read as text, write them out",
+                    "{{{From}}} is now {{ From }}: elements in its value are read as text, so write them out",
+                    "{{& From }} is now {{ From }}: elements in its value are read as text, so write them out",
                 ],
             ),
             (
                 "{{>part}}{{=<% %>=}}{{.}}{{a b}}{{}}",
                 "",
                 vec![
-                    "left out {{>part}}: write out here what it brings in",
-                    "left out {{=<% %>=}}: a field is always written {{ Name }}",
-                    "left out {{.}}: a parameter has one value, write each value out",
-                    "left out {{a b}}: there is no parameter's name in it",
-                    "left out {{}}: there is no parameter's name in it",
+                    "left out {{>part}}: write the included text here",
+                    "left out {{=<% %>=}}: fields are always written as {{ Name }}",
+                    "left out {{.}}: a parameter has only one value, so write each value out",
+                    "left out {{a b}}: it does not contain the name of a parameter",
+                    "left out {{}}: it does not contain the name of a parameter",
                 ],
             ),
         ] {

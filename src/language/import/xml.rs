@@ -74,13 +74,13 @@ impl DocumentText {
         if let [first, ..] = self.escaped[..] {
             let count = self.escaped.len();
             let message =
-                format!("`&` is read as `&amp;` here, where it begins no entity ({count} in all)");
+                format!("`&` is read as `&amp;` here, because it does not begin an entity ({count} in all)");
             notes.say(first - 1, message);
         }
     }
 }
 
-/// Whether an entity such as `&amp;` or `&#38;` goes on like this behind its `&`.
+/// Whether this text continues an entity such as `&amp;` or `&#38;` after its `&`.
 fn begins_entity(text: &str) -> bool {
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"#_.-".contains(&byte);
     let name = text.bytes().take_while(|byte| is_name(*byte)).count();
@@ -104,11 +104,11 @@ pub(super) fn parse(source: &DocumentText) -> Result<Document<'_>, Note> {
 fn not_xml(source: &DocumentText, error: &Error) -> Note {
     let place = error.pos();
     let reason = match error {
-        Error::DtdDetected => "take the <!DOCTYPE> out",
+        Error::DtdDetected => "remove the <!DOCTYPE>",
         Error::MalformedEntityReference(_) => {
-            "write `&amp;` in place of a `&` that begins no entity"
+            "write `&amp;` instead of `&`"
         }
-        Error::UnknownToken(_) => "only a tag or a comment can stand here",
+        Error::UnknownToken(_) => "only a tag or a comment is allowed here",
         other => &other.to_string().replace(&format!(" at {place}"), ""),
     };
     let message = format!("this XML cannot be read: {reason}");
@@ -159,7 +159,7 @@ impl Importer<'_> {
         self.content(root, vocabulary::response(self.channel))
     }
 
-    /// An element, below the comments that cannot stand in it.
+    /// An element, below the comments that are not allowed in it.
     fn element(
         &mut self,
         found: roxmltree::Node<'_, '_>,
@@ -234,7 +234,7 @@ impl Importer<'_> {
         }
     }
 
-    /// Reads what stands in an element into `nodes`, as the content of a `spec`.
+    /// Reads the content of an element into `nodes`, as the content of a `spec`.
     fn read(
         &mut self,
         found: roxmltree::Node<'_, '_>,
@@ -256,7 +256,7 @@ impl Importer<'_> {
                 if spec.text {
                     nodes.push(DraftNode::Text { at, text });
                 } else if !text.trim().is_empty() {
-                    self.leave_out_text(at, &text, spec, "holds no text");
+                    self.leave_out_text(at, &text, spec, "cannot contain text");
                 }
             } else if node.is_element() && !fields.is_hidden() {
                 let name = tag(node);
@@ -271,10 +271,10 @@ impl Importer<'_> {
                     format!("<{name}>")
                 };
                 let perhaps = nearest(name, spec.child_names())
-                    .map(|near| format!(", perhaps <{near}> is meant"))
+                    .map(|near| format!("; did you mean <{near}>?"))
                     .unwrap_or_default();
                 let message = format!(
-                    "left out {left_out}: no <{name}> can stand in <{parent}> of an answer to a {asks}{perhaps}"
+                    "left out {left_out}: <{name}> is not allowed in <{parent}> of an answer to a {asks}{perhaps}"
                 );
                 self.notes.leave_out(at, message);
                 if is_prose(spec) {
@@ -284,7 +284,7 @@ impl Importer<'_> {
         }
     }
 
-    /// The content of an element that holds a text or elements, which our table does not mix.
+    /// The content of an element that can contain either text or elements, which our table does not mix.
     ///
     /// The outer blanks of such a text are layout, its line breaks are sent. Source: "How do I add a line break in my
     /// SMS or MMS message", Twilio help centre, article 223181468.
@@ -316,7 +316,7 @@ impl Importer<'_> {
                 // No part of the document has the byte behind its `<`.
                 let (at, text) = (start + 1, "?".to_owned());
                 let message = format!(
-                    "an empty <{}> asks for the same document again: it is now \"?\"",
+                    "an empty <{}> requests the same document again: it is now \"?\"",
                     spec.tag
                 );
                 self.notes.say(at, message);
@@ -331,7 +331,7 @@ impl Importer<'_> {
         }
         let main = spec.main_child;
         let Some(child) = main.and_then(|tag| vocabulary::child_of(self.channel, spec, tag)) else {
-            self.leave_out_text(at, &text, spec, "holds a text or elements");
+            self.leave_out_text(at, &text, spec, "can contain either text or elements");
             return others;
         };
         let message = format!("the text of <{}> is now its <{}>", spec.tag, child.tag);
@@ -362,7 +362,7 @@ impl Importer<'_> {
         match destination {
             Some(Destination::Url) if text.starts_with(['?', '/']) => {
                 let message = format!(
-                    "{text:?} is now completed with the address of this service: write the whole URL if it is elsewhere"
+                    "{text:?} is now completed with the address of this service: write the complete URL if it is elsewhere"
                 );
                 self.notes.say(at, message);
             }
@@ -410,13 +410,13 @@ fn takes_bare(spec: &AttributeSpec, value: &str) -> bool {
     (is_integer || is_boolean) && spec.check("any text").is_err()
 }
 
-/// Whether an element holds words that a voice speaks: Say, and the tags that may stand in it.
+/// Whether an element contains words that a voice speaks: Say, and the tags that are allowed in it.
 fn is_prose(spec: &ElementSpec) -> bool {
     spec.tag == "Say" || vocabulary::parents(Channel::Voice, spec.tag).contains(&"Say")
 }
 
 /// Words and tags as a voice reads them, after the comments among them: blanks collapse to one, and none stays at the
-/// edges of a sentence or alone beside a tag that separates words by itself.
+/// edges of a sentence or alone next to a tag that already separates words.
 fn prose(nodes: Vec<DraftNode>, tag: &str) -> Vec<DraftNode> {
     let (mut prose, nodes): (Vec<DraftNode>, Vec<DraftNode>) = nodes
         .into_iter()
@@ -454,7 +454,7 @@ fn prose(nodes: Vec<DraftNode>, tag: &str) -> Vec<DraftNode> {
     prose
 }
 
-/// Whether an element separates words by itself, so that blanks beside it mean nothing.
+/// Whether an element already separates words, so that spaces next to it mean nothing.
 fn separates_words(node: &DraftNode) -> bool {
     matches!(node, DraftNode::Element(element) if matches!(element.tag, "break" | "p" | "s"))
 }
@@ -524,19 +524,19 @@ mod tests {
             ),
             (
                 "hello",
-                "1:1: this XML cannot be read: only a tag or a comment can stand here",
+                "1:1: this XML cannot be read: only a tag or a comment is allowed here",
             ),
             (
                 " é <a/>",
-                "1:2: this XML cannot be read: only a tag or a comment can stand here",
+                "1:2: this XML cannot be read: only a tag or a comment is allowed here",
             ),
             (
                 "<a/><b/>",
-                "1:5: this XML cannot be read: only a tag or a comment can stand here",
+                "1:5: this XML cannot be read: only a tag or a comment is allowed here",
             ),
             (
                 "<a/>x",
-                "1:5: this XML cannot be read: only a tag or a comment can stand here",
+                "1:5: this XML cannot be read: only a tag or a comment is allowed here",
             ),
             (
                 "<a>é<b></a>",
@@ -548,7 +548,7 @@ mod tests {
             ),
             (
                 "<a>&#0;</a>",
-                "1:4: this XML cannot be read: write `&amp;` in place of a `&` that begins no entity",
+                "1:4: this XML cannot be read: write `&amp;` instead of `&`",
             ),
             (
                 "<a>\u{8}</a>",
@@ -585,7 +585,7 @@ mod tests {
             ),
             (
                 laughs,
-                "1:1: this XML cannot be read: take the <!DOCTYPE> out",
+                "1:1: this XML cannot be read: remove the <!DOCTYPE>",
             ),
             (
                 deep.as_str(),
@@ -629,7 +629,7 @@ mod tests {
             .collect();
         assert_eq!(
             notes,
-            ["3:2: left out the text \"x\": <Hangup> holds no text"]
+            ["3:2: left out the text \"x\": <Hangup> cannot contain text"]
         );
     }
 

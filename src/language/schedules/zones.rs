@@ -12,7 +12,7 @@ const FIXED: [(&str, &str, &str); 3] = [
     ("GMT", "Europe/London", "UTC"),
 ];
 
-/// Abbreviations and countries' words that are no names of the IANA database, and a zone that is probably meant.
+/// Abbreviations and national names that are not in the IANA database, and a zone that is probably meant.
 const ABBREVIATIONS: [(&str, &str); 21] = [
     ("ET", "America/New_York"),
     ("EDT", "America/New_York"),
@@ -37,7 +37,7 @@ const ABBREVIATIONS: [(&str, &str); 21] = [
     ("JST", "Asia/Tokyo"),
 ];
 
-/// The zone to write in place of one whose clocks never change, and the one to write if they really do not.
+/// The zone to write instead of one whose clocks never change, and the one to write if they really do not.
 pub(super) fn instead_of_fixed(name: &str) -> Option<(&'static str, &'static str)> {
     let mut zones = FIXED.into_iter();
     let found = zones.find(|(fixed, ..)| fixed.eq_ignore_ascii_case(name));
@@ -48,7 +48,7 @@ pub(super) fn instead_of_fixed(name: &str) -> Option<(&'static str, &'static str
 pub(super) fn remedy(name: &str) -> Remedy {
     let mut abbreviations = ABBREVIATIONS.into_iter();
     if let Some((_, zone)) = abbreviations.find(|(short, _)| short.eq_ignore_ascii_case(name)) {
-        return format!("write the name of a place in it, such as \"{zone}\"").into();
+        return format!("write the name of a place in this zone, such as \"{zone}\"").into();
     }
     let names: Vec<String> = db().available().map(|name| name.to_string()).collect();
     let city = format!("/{}", name.trim().replace(' ', "_")).to_lowercase();
@@ -58,7 +58,7 @@ pub(super) fn remedy(name: &str) -> Remedy {
     if let (Some(zone), None) = (in_city.next(), in_city.next()) {
         return Remedy::word(format!("write \"{zone}\""), &**zone);
     }
-    // What leads to the next warning is no help.
+    // Help that leads to the next warning does not help.
     let good = names.iter().map(String::as_str);
     let good = good.filter(|name| instead_of_fixed(name).is_none());
     let otherwise = "write an IANA name, such as \"America/New_York\"";

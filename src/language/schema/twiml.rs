@@ -1,4 +1,4 @@
-//! The elements of TwiML: a definition each, and one for each place where several may stand.
+//! The elements of TwiML: a definition for each, and one for each place where several are allowed.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub(super) fn element_names() -> String {
     format!("^({})$", any_of(names, escaped))
 }
 
-/// One element: its content under its own name, beside its attributes.
+/// One element: its content under its own name, and its attributes.
 fn element(channel: Channel, key: &str, spec: &ElementSpec) -> Value {
     let attributes = spec.attributes.iter();
     let mut properties: Map<String, Value> = attributes
@@ -123,7 +123,7 @@ fn defaults() -> Value {
     sections.remove(RESPONSE);
     let section = |(tag, properties): (&str, _)| {
         let section = json!({
-            "description": format!("Attributes for every {tag} that does not set them itself."),
+            "description": format!("Attributes for every {tag} that does not set them."),
             "type": "object",
             "properties": Value::Object(properties),
             "additionalProperties": false,
@@ -184,7 +184,7 @@ fn one_of_values(spec: &AttributeSpec) -> Value {
         return json!({ "anyOf": offered([offers]) });
     }
     if spec.list {
-        // The words are there for editors; several of them may stand in one text.
+        // The words are there for editors; one text can contain several of them.
         let pattern = several(&any_of(known, escaped));
         return json!({ "pattern": pattern, "anyOf": offered([offers]) });
     }

@@ -9,12 +9,12 @@ use super::may_repeat;
 use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary;
 
-/// A change that may mend a mistake.
+/// A change that may correct a mistake.
 #[derive(Debug, Clone)]
 pub(super) struct Repair {
     /// The bytes that it replaces.
     pub old: Range<usize>,
-    /// What stands there afterwards.
+    /// What is there afterwards.
     pub new: String,
     /// The bytes that the mistake is about.
     pub place: Range<usize>,
@@ -59,7 +59,7 @@ const HEADER: &str = "the brackets of this header are not closed";
 const RULES: &[Rule] = &[
     // What word processors, web pages and chats make of plain characters.
     rule(r"(?<bad>[\u{a0}\u{1680}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}]+)", " ",
-        "a no-break space or another special space is not a space in TOML", "write a plain space"),
+        "TOML does not accept a no-break space or another special space", "write a plain space"),
     rule(r"(?<bad>[\u{200b}-\u{200f}\u{202a}-\u{202e}\u{2060}\u{2066}-\u{2069}\u{feff}]+)", "",
         "there is an invisible character here", "remove it"),
     rule(r"(?<bad>[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+)", "", "there is a control character here", "remove it"),
@@ -85,7 +85,7 @@ const RULES: &[Rule] = &[
         "this string has no quotes", r#"write "$bad""#),
     rule(r#"[=\[,]\s*(?<bad>[^\s"'\[\]{}=#,][^"'\[\]{}=#,]*")"#, r#""$bad"#, "this string has no opening quote", r#"write "$bad"#),
     rule(r#"(?<bad>"(?<inner>[^"'\\]*(?:\\.[^"'\\]*)+)")"#, "'$inner'",
-        "TOML does not have this escape", "write the string in single quotes: '$inner'"),
+        "TOML does not know this escape", "write the string in single quotes: '$inner'"),
     rule(r#"(?<bad>'(?<inner>[^"\\']*'[^"\\]*?)')\s*(?:$|[#,\]}])"#, r#""$inner""#,
         "an apostrophe ends a string in single quotes", r#"write it in double quotes: "$inner""#),
     rule(r#"(?<bad>'(?<inner>[^"\\']*'[^"\\']*))$"#, r#""$inner""#,
@@ -95,8 +95,8 @@ const RULES: &[Rule] = &[
     rule(r##"(?<bad>"[^"#]*?)\s*$"##, r#"$bad""#, UNCLOSED, CLOSE),
     rule(r"(?<bad>'[^'#]*?)\s*$", "$bad'", UNCLOSED, CLOSE),
     // Punctuation.
-    rule(r"(?<bad>,\s*),", "", "there is a comma too many here", "remove it"),
-    rule(r"[\[{]\s*(?<bad>,\s*)", "", "there is a comma too many here", "remove it"),
+    rule(r"(?<bad>,\s*),", "", "there is an extra comma here", "remove it"),
+    rule(r"[\[{]\s*(?<bad>,\s*)", "", "there is an extra comma here", "remove it"),
     rule(r"(?<bad>\s*[\]}])\s*(?:#.*)?$", "", "this bracket closes nothing", "remove it"),
     rule(r"^\s*(?<bad>//+|--+|;+|/\*)", "#", "a comment begins with `#`", "write `#`"),
     rule(r#"^\s*(?<bad>\[\[\s*(?<inner>[\w."-]+)\s*\]?)\s*(?:#.*)?$"#, "[[$inner]]", HEADER, "write [[$inner]]"),
@@ -118,12 +118,12 @@ const WORDS: &[(&str, &str, &str)] = &[
     (
         "unexpected key or value",
         "expected the end of the line",
-        "write each key on a line of its own, and several values in brackets: [ … ]",
+        "write each key on its own line, and several values in brackets: [ … ]",
     ),
     (
         "basic string",
         "a string that begins with `\"` is not closed",
-        "close it on the same line; a text of several lines stands in \"\"\"…\"\"\"",
+        "close it on the same line; put a text of several lines in \"\"\"…\"\"\"",
     ),
     (
         "literal string, expected `'`",
@@ -132,13 +132,13 @@ const WORDS: &[(&str, &str, &str)] = &[
     ),
     (
         "escape",
-        "this backslash begins no escape that TOML has",
-        "write the string in single quotes, where a backslash is only a backslash: '\\d'",
+        "this backslash does not begin an escape that TOML knows",
+        "write the string in single quotes, where a backslash has no special meaning: '\\d'",
     ),
     (
         "unicode",
-        "this backslash begins no escape that TOML has",
-        "write the string in single quotes, where a backslash is only a backslash: '\\d'",
+        "this backslash does not begin an escape that TOML knows",
+        "write the string in single quotes, where a backslash has no special meaning: '\\d'",
     ),
     (
         "string values must be quoted",
@@ -159,38 +159,38 @@ const WORDS: &[(&str, &str, &str)] = &[
     (
         "key",
         "expected a key, `=` and a value",
-        "write NAME = \"…\"; a name with other characters than letters, digits, - and _ stands in quotes",
+        "write NAME = \"…\"; put a name in quotes if it has characters other than letters, digits, - and _",
     ),
     (
         "missing comma",
         "expected a comma",
-        "look for a comma, a bracket, a brace or a quote that is missing before this place",
+        "look for a missing comma, bracket, brace or quote before this place",
     ),
     (
         "unclosed",
         "a bracket or a brace is not closed",
-        "look for the `[` or `{` that nothing closes before this place",
+        "look for an unclosed `[` or `{` before this place",
     ),
     (
         "array",
-        "this does not belong into an array",
+        "this does not belong in an array",
         "separate the items with commas, and close the array with `]`",
     ),
     (
         "inline table",
-        "this does not belong into a table",
+        "this does not belong in a table",
         "write { NAME = \"…\", OTHER = \"…\" }",
     ),
     (
         "carriage return",
-        "a line ends in a carriage return only",
-        "save the file with the line endings of Unix or Windows",
+        "a line ends in a lone carriage return",
+        "save the file with Unix or Windows line endings",
     ),
-    ("duplicate", "this is already there", "write each key once"),
+    ("duplicate", "this is already defined", "write each key once"),
     (
         "extend",
-        "this has a value already",
-        "write all of it in one place",
+        "this already has a value",
+        "write everything in one place",
     ),
     (
         "datetime",
@@ -201,7 +201,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ("integer", "this is not a number", "write it in quotes"),
     (
         "leading zero",
-        "a number has no leading zero",
+        "a number cannot have a leading zero",
         "write it in quotes",
     ),
 ];
@@ -221,7 +221,7 @@ static PATTERNS: LazyLock<Vec<(Regex, &Rule)>> = LazyLock::new(|| {
     RULES.iter().map(compiled).collect()
 });
 
-/// Whatever may mend the mistake at a byte of a text, the likeliest first.
+/// The possible corrections of the mistake at a byte of a text, most likely first.
 pub(super) fn repairs(text: &str, at: usize) -> Vec<Repair> {
     let (open, end) = scanned(&text[..at]);
     let mut found = Vec::from_iter(comma(text, end));
@@ -287,7 +287,7 @@ fn comma(text: &str, end: usize) -> Option<Repair> {
     })
 }
 
-/// The empty content of each element of a line that stands there by its name alone.
+/// The empty content of each element of a line that consists of its name alone.
 fn elements(line: &str, start: usize) -> Vec<Repair> {
     static PATTERN: LazyLock<Regex> = LazyLock::new(|| pattern(ELEMENT));
     let is_element = |name: &str| {
@@ -336,7 +336,7 @@ fn brackets(open: &[(usize, char)], end: usize) -> Vec<Repair> {
 }
 
 /// The brackets and braces that nothing closes in a text, with their places, and where the text ends without its last blanks
-/// and comments. What stands in strings and comments is no bracket.
+/// and comments. Brackets in strings and comments do not count.
 fn scanned(text: &str) -> (Vec<(usize, char)>, usize) {
     let mut open = Vec::new();
     let mut end = 0;

@@ -6,7 +6,7 @@ use crate::twilio::characters::{first_odd, named, plain};
 use crate::twilio::number::{E164, E164Error, is_e164};
 use crate::twilio::spelling::nearest;
 
-/// How Twilio writes the beginning of an address that is no phone number.
+/// How Twilio writes the beginning of an address that is not a phone number.
 const SCHEMES: [&str; 6] = ["sip", "sips", "client", "whatsapp", "rcs", "messenger"];
 
 /// What people and other programs write before a phone number.
@@ -21,7 +21,7 @@ const SPREADSHEET_ERRORS: [&str; 7] = [
 const SHORT_CODE: usize = 8;
 
 /// What is wrong with a number in a form that Twilio never sends. Addresses of other kinds pass, and so does what a network
-/// may send in place of a number.
+/// may send instead of a number.
 pub(super) fn fault(text: &str, standing: Standing) -> Option<Fault> {
     if text.is_empty() || is_e164(text) {
         return None;
@@ -40,7 +40,7 @@ pub(super) fn fault(text: &str, standing: Standing) -> Option<Fault> {
         .or_else(|| scheme_fault(text, standing))
         .or_else(|| digits_fault(start, is_whole))
         .or_else(|| letter_fault(start, is_whole))?;
-    // Anything may stand before a `*` that is not at the end.
+    // Anything is possible before a `*` that is not at the end.
     let is_mendable = is_whole || text.strip_suffix('*') == Some(start);
     if is_mendable && let Some(meant) = meant(text, standing) {
         fault.help = format!("write \"{meant}\"");
@@ -56,7 +56,7 @@ fn unseen_fault(text: &str) -> Option<Fault> {
         Some(odd) => not_in_numbers(odd),
         None if is_spaced => {
             let message = "phone numbers never begin or end with a space";
-            Fault::warning(&BAD_NUMBER, message, "remove the spaces at its ends")
+            Fault::warning(&BAD_NUMBER, message, "remove the spaces at the beginning and end")
         }
         None => return None,
     };
@@ -105,7 +105,7 @@ fn spreadsheet_fault(text: &str) -> Option<Fault> {
     let is_float = text.strip_suffix(".0").is_some_and(is_digits);
     let is_error = SPREADSHEET_ERRORS.contains(&text) || text.starts_with("###");
     (is_scientific || is_float || is_error).then(|| {
-        let message = format!("\"{text}\" is what a spreadsheet makes of a phone number");
+        let message = format!("\"{text}\" is a phone number that a spreadsheet has mangled");
         let help = "write the number again, with its `+`, in a column that is formatted as text";
         Fault::warning(&BAD_NUMBER, message, help)
     })
@@ -175,14 +175,14 @@ fn digits_fault(start: &str, is_whole: bool) -> Option<Fault> {
         }
         "this number has no `+`".to_owned()
     } else {
-        format!("phone numbers begin with `+` and the country code, so none begins with {digits}")
+        format!("phone numbers begin with `+` and the country code, never with {digits}")
     };
     let help = if let Some(rest) = digits.strip_prefix("00") {
-        format!("write `+` in place of the 00 before {rest}")
+        format!("write `+` instead of the 00 before {rest}")
     } else if let Some(rest) = digits.strip_prefix('0') {
-        format!("write `+` and the country code in place of the 0 before {rest}")
+        format!("write `+` and the country code instead of the 0 before {rest}")
     } else if !is_whole && is_area(&digits) {
-        format!("for the area code {digits} write \"+1{digits}*\"")
+        format!("for the area code {digits}, write \"+1{digits}*\"")
     } else if !is_whole && digits.strip_prefix('1').is_some_and(is_area) {
         format!("did you mean \"+{digits}*\"?")
     } else if is_whole && digits.len() == 10 {
@@ -195,7 +195,7 @@ fn digits_fault(start: &str, is_whole: bool) -> Option<Fault> {
     Some(Fault::warning(&BAD_NUMBER, number, help))
 }
 
-/// A number without `+` in which letters stand for digits.
+/// A number without `+` with letters instead of digits.
 fn letter_fault(start: &str, is_whole: bool) -> Option<Fault> {
     let digits = start.bytes().filter(u8::is_ascii_digit).count();
     let others = start.chars().filter(|one| !one.is_ascii_digit());

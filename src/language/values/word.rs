@@ -51,7 +51,7 @@ impl Value<'_> {
         {
             let (parameter, text) = (self.parameter, self.text);
             let message = format!("`{parameter}` is never \"{text}\", but `{other}` is");
-            let help = format!("did you mean `{other}`? It is another parameter");
+            let help = format!("did you mean `{other}`? It is a different parameter");
             return Some(Fault::warning(&WRONG_CASE, message, help));
         }
         if known.open {
@@ -140,7 +140,7 @@ impl Value<'_> {
             let help = "compare it with a SID of the right kind";
             return Some(Fault::warning(&UNKNOWN_VALUE, message, help));
         };
-        // In a request of one's own a SID of two or three signs stands for a whole one.
+        // In a hand-written request, a SID of two or three characters is short for a complete one.
         if self.standing == Standing::Request {
             return None;
         }
@@ -162,7 +162,7 @@ impl Value<'_> {
             let meant = format!("{meant}{}", &text[start.len()..]);
             return Some(self.wrong_case(&meant));
         };
-        let help = "copy the whole SID, such as \
+        let help = "copy the complete SID, such as \
                     {}00000000000000000000000000000001";
         let help = help.replace("{}", prefix);
         Some(Fault::warning(&UNKNOWN_VALUE, message, help))
@@ -196,7 +196,7 @@ impl Value<'_> {
             return None;
         }
         let message = format!("`{parameter}` is a whole number, never \"{text}\"");
-        let help = "write digits only; for several numbers an array, or a regular expression: { regex = '^[1-5]$' }";
+        let help = "write only digits; for several numbers, write an array or a regular expression: { regex = '^[1-5]$' }";
         Some(Fault::warning(&UNKNOWN_VALUE, message, help))
     }
 
@@ -207,8 +207,8 @@ impl Value<'_> {
             standing,
         } = self;
         if *text == "*" && *standing == Standing::Condition {
-            let message = "`*` stands for any keys, or none, not for the star key";
-            let help = "for the star key write { regex = '^\\*$' }; for any key { present = true }";
+            let message = "`*` stands for any keys, or no keys, not for the star key";
+            let help = "for the star key, write { regex = '^\\*$' }; for any key, { present = true }";
             return Some(Fault::warning(&UNKNOWN_VALUE, message, help));
         }
         let is_key = |one: char| one.is_ascii_digit() || "*#ABCD".contains(one);
@@ -259,7 +259,7 @@ impl Value<'_> {
             return None;
         }
         let message = format!("`{parameter}` is a URL, which begins with https://");
-        let help = "write the whole URL, or a `*` before the part that you know";
+        let help = "write the complete URL, or a `*` before the part that you know";
         Some(Fault::warning(&UNKNOWN_VALUE, message, help))
     }
 
@@ -284,7 +284,7 @@ fn one_digit(text: &str) -> Option<u8> {
     (text.len() == 1).then(|| text.parse().ok()).flatten()
 }
 
-/// The keys in a text such as `1,2`, `1|2` or `1 or 2`; none when it is no such list.
+/// The keys in a text such as `1,2`, `1|2` or `1 or 2`; none when it is not such a list.
 fn alternatives(text: &str) -> Vec<String> {
     let keys: Vec<String> = text
         .replace(" or ", ",")

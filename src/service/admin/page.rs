@@ -442,11 +442,11 @@ impl Page<'_> {
             End::HungUp => "No more texts come.".to_owned(),
             End::Elsewhere(url) => {
                 format!(
-                    "It goes on at {}, which this table does not answer.",
+                    "The call continues at {}, which this table does not answer.",
                     self.masked(url, own)
                 )
             }
-            End::Circle => "It goes round in a circle, and waits for nobody.".to_owned(),
+            End::Circle => "The call goes in circles without waiting for anyone.".to_owned(),
         };
         let end = text_in(r#"li class="end""#, &end);
         element(r#"ol class="talk""#, entries.chain([end]))

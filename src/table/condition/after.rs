@@ -12,9 +12,10 @@ pub(super) static KEYED: Keyed = Keyed {
     read,
     schema: || moment::schema("after"),
     check_cell: Some(moment::check_cell),
-    manual: "`after = \"TIME\"` holds when the value is a date and time after TIME, which is written as behind `before`: \
-             `sessionDateEnded = { after = \"now-2h\" }` holds when the session ended less than two hours ago. An empty cell of a \
-             directory means \"no end\" and is after everything; a parameter that is absent or not a date and time is not.",
+    manual: "`after = \"TIME\"` holds if the value is a date and time after TIME, which is written as for `before`: \
+             `sessionDateEnded = { after = \"now-2h\" }` holds if the session ended less than two hours ago. An empty directory \
+             cell means \"no end\" and is after everything. The condition does not hold for a parameter that is absent or not a \
+             date and time.",
 };
 
 /// The value is after a moment.

@@ -12,11 +12,11 @@ pub(super) static KEYED: Keyed = Keyed {
     read,
     schema: || moment::schema("before"),
     check_cell: Some(moment::check_cell),
-    manual: "`before = \"TIME\"` holds when the value is a date and time before TIME: `now`, `now-2h` or `now+30m` (units `s`, `m`, \
-             `h`, `d`) counted from the moment of the request, a date such as `2026-12-31` (its first moment in UTC), or a date \
-             and time with its zone such as `2026-12-31T23:00:00Z`. The value is one that Twilio sends (`sessionDateEnded`) or a \
-             cell of a directory (`\"sessions.until\"`). It does not hold for a value that is absent or not a date and time, for \
-             TIME itself, or for an empty cell, which means \"no end\".",
+    manual: "`before = \"TIME\"` holds if the value is a date and time before TIME. TIME is `now`, `now-2h` or `now+30m` (units `s`, \
+             `m`, `h`, `d`), counted from the time of the request; a date such as `2026-12-31` (its first moment in UTC); or a \
+             date and time with its zone, such as `2026-12-31T23:00:00Z`. The value can come from Twilio (`sessionDateEnded`) \
+             or from a directory (`\"sessions.until\"`). The condition does not hold for a value that is absent or not a date \
+             and time, for TIME itself, or for an empty cell, which means \"no end\".",
 };
 
 /// The value is before a moment.

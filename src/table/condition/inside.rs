@@ -15,10 +15,10 @@ pub(super) static KEYED: Keyed = Keyed {
     read,
     schema: || json!({ "description": "A directory has a row for the value.", "type": "string", "minLength": 1 }),
     check_cell: None,
-    manual: "`in = \"DIRECTORY\"` holds when the directory has a row for the value: its exact key, else the longest prefix that \
-             the value begins with, else `*`. Templates and other conditions of the same table can then use the columns of \
-             that row. A directory whose key has several columns is looked up by as many parameters, in that order, in one \
-             quoted name: `\"Called, Caller\" = { in = \"sessions\" }`; it has exact keys only.",
+    manual: "`in = \"DIRECTORY\"` holds if the directory has a row for the value: a row with exactly this key, otherwise the one with \
+             the longest prefix of the value, otherwise `*`. Templates and other conditions in the same table can then use the \
+             columns of that row. If the key of a directory has several columns, name the same number of parameters, in the same \
+             order, in one quoted name: `\"Called, Caller\" = { in = \"sessions\" }`. Such a directory has only exact keys.",
 };
 
 /// The directory has a row for the values.

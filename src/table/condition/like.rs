@@ -32,7 +32,7 @@ impl Pattern {
         })
     }
 
-    /// Whether a text is made of the pattern's parts with any runs of characters in place of its `*`.
+    /// Whether a text matches the pattern's parts, with any run of characters for each `*`.
     pub(crate) fn matches(&self, text: &str) -> bool {
         let between = text
             .strip_prefix(self.start.as_str())

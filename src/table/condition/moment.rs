@@ -150,24 +150,24 @@ fn parse(text: &str) -> Result<Timestamp, String> {
     let mut parts = text.split(['/', '.', '-']).map(str::len);
     Err(if text.parse::<DateTime>().is_ok() {
         format!(
-            "\"{text}\" has no zone: write {}Z for UTC, or the offset, as in +01:00",
+            "\"{text}\" has no time zone: write {}Z for UTC, or an offset such as +01:00",
             text.replace(' ', "T")
         )
     } else if is_digits && text.len() >= 9 {
         format!(
-            "\"{text}\" looks like seconds since 1970: write a date and time, as in 2026-12-31T23:00:00Z"
+            "\"{text}\" looks like seconds since 1970: write a date and time, such as 2026-12-31T23:00:00Z"
         )
     } else if parts.next().is_some_and(|first| first <= 2)
         && parts.next().is_some_and(|next| next <= 2)
     {
-        format!("\"{text}\" could be read with day and month swapped: write 2026-12-31")
+        format!("\"{text}\" is ambiguous, because day and month could be swapped: write 2026-12-31")
     } else {
         not_a_moment(text)
     })
 }
 
 fn not_a_moment(text: &str) -> String {
-    format!("\"{text}\" is not a date and time, as in 2026-12-31T23:00:00Z")
+    format!("\"{text}\" is not a date and time such as 2026-12-31T23:00:00Z")
 }
 
 #[cfg(test)]
@@ -195,15 +195,15 @@ mod tests {
         for (text, reason) in [
             (
                 "2026-12-31T23:00",
-                "has no zone: write 2026-12-31T23:00Z for UTC",
+                "has no time zone: write 2026-12-31T23:00Z for UTC",
             ),
             (
                 "2026-12-31 23:00:00",
-                "has no zone: write 2026-12-31T23:00:00Z for UTC",
+                "has no time zone: write 2026-12-31T23:00:00Z for UTC",
             ),
             ("1798761600", "looks like seconds since 1970"),
-            ("31.12.2026", "day and month swapped"),
-            ("12/31/2026", "day and month swapped"),
+            ("31.12.2026", "day and month could be swapped"),
+            ("12/31/2026", "day and month could be swapped"),
             ("now-2 hours", "is not a date and time"),
             ("nowhere", "is not a date and time"),
             ("2026-13-01", "is not a date and time"),

@@ -13,10 +13,10 @@ pub(super) static KEYED: Keyed = Keyed {
     key: "present",
     suits: is_one,
     read,
-    schema: || json!({ "description": "Whether the value must be there and not empty.", "type": "boolean" }),
+    schema: || json!({ "description": "Whether the value must be present and not empty.", "type": "boolean" }),
     check_cell: None,
-    manual: "`present = true` holds when the request has the value and it is not empty, `present = false` when it is absent or \
-             empty: Twilio sends either.",
+    manual: "`present = true` holds if the request has the value and it is not empty. `present = false` holds if the value is absent \
+             or empty, because Twilio may send either.",
 };
 
 /// The value is there (`true`) or absent (`false`).

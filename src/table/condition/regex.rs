@@ -21,9 +21,9 @@ pub(super) static KEYED: Keyed = Keyed {
         })
     },
     check_cell: None,
-    manual: "`regex = '…'` holds when the regular expression matches somewhere in the value; write `^` and `$` for the whole of \
-             it. The syntax is that of Rust's regex, which has neither look-around nor back-references and takes linear time. \
-             Single quotes keep TOML from reading the backslashes.",
+    manual: "`regex = '…'` holds if the regular expression matches anywhere in the value. To match the whole value, write `^` and \
+             `$`. The syntax is that of Rust's regex, which has no look-around or back-references and takes linear time. In \
+             single quotes, TOML leaves backslashes alone.",
 };
 
 /// The regular expression matches somewhere in the value.

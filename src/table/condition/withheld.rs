@@ -16,11 +16,11 @@ pub(super) static KEYED: Keyed = Keyed {
     key: "withheld",
     suits: parameters::is_number,
     read,
-    schema: || json!({ "description": "Whether the caller must withhold the number.", "type": "boolean" }),
+    schema: || json!({ "description": "Whether the caller's number must be withheld.", "type": "boolean" }),
     check_cell: None,
-    manual: "`withheld = true` holds when the caller withholds the number: it is empty, a word such as ANONYMOUS spelt on a \
-             keypad (`+266696687`), an anonymous SIP address or, on a call, anything without a digit and without a scheme \
-             such as `sip:` (`anonymous`, `No Caller ID`). It can be asked of numbers only.",
+    manual: "`withheld = true` holds if the caller's number is withheld: it is empty, a word such as ANONYMOUS spelt on a keypad \
+             (`+266696687`), or an anonymous SIP address. On a call, it is also withheld if it has neither a digit nor a \
+             scheme such as `sip:` (`anonymous`, `No Caller ID`). This condition works only for numbers.",
 };
 
 /// The number is withheld (`true`) or shown (`false`).
@@ -29,7 +29,7 @@ pub struct Withheld(pub bool);
 
 fn read(reading: &mut Reading<'_>, key: &Key<'_>, value: &Value<'_>) -> Option<Box<dyn Kind>> {
     if !parameters::is_number(reading.subject) {
-        let message = format!("`{}` is no number that could be withheld", reading.subject);
+        let message = format!("`{}` is not a number that can be withheld", reading.subject);
         let help = "write Caller = { withheld = true }";
         reading
             .problems

@@ -27,7 +27,7 @@ pub struct Line {
 #[derive(Debug, Clone)]
 pub struct Question {
     element: Element,
-    /// The URL of the document that it stands in.
+    /// The URL of the document that contains it.
     page: String,
     asking: &'static Asking,
 }
@@ -47,7 +47,7 @@ struct Asking {
     tag: &'static str,
     /// The parameter that says how it went.
     outcome: &'static str,
-    /// How it goes when nobody says otherwise; empty when nothing says how it went.
+    /// The outcome by default; empty when no field gives the outcome.
     usual: &'static str,
 }
 
@@ -61,7 +61,7 @@ const ASKING: [Asking; 7] = [
     asking("Connect", "SessionStatus", ""),
 ];
 
-/// What stands in the place of an element where Proxy opens a session.
+/// What replaces an element when Proxy opens a session.
 const SESSION: &str = "create_session";
 
 /// A recording where Twilio keeps them, <https://www.twilio.com/docs/voice/twiml/record#attributes-action-parameters>.
@@ -228,7 +228,7 @@ impl Element {
                 line("waits", name.trim(), hears.into_iter().collect())
             }
             "Redirect" => line(
-                "goes on",
+                "continues",
                 &format!("at {}", shown_url(&self.text, page)),
                 Vec::new(),
             ),
@@ -300,7 +300,7 @@ impl Element {
         };
         let most = self.attribute("maxLength");
         let most = most.map(|seconds| format!("at most {seconds} s"));
-        let written = self.is("transcribe").then(|| "written down".to_owned());
+        let written = self.is("transcribe").then(|| "transcribed".to_owned());
         Line {
             act: "records".to_owned(),
             text: silence,
@@ -386,7 +386,7 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// It cannot be done here: what could be typed instead.
+    /// It is not possible here: what could be typed instead.
     pub fn input(&self, typed: &str) -> Result<Input, String> {
         let fields = |pairs: &[(&str, &str)]| Ok(Input::Fields(pairs.iter().copied().collect()));
         let typed = typed.trim();
@@ -439,13 +439,13 @@ impl Question {
         &keys[..most.min(keys.len())]
     }
 
-    /// Whether Twilio asks for something next when somebody has done this, rather than go on with the document.
+    /// Whether Twilio requests something after this input, rather than continue with the document.
     #[must_use]
     pub fn leads_on(&self, input: &Input) -> bool {
         self.follow_up(input).is_some()
     }
 
-    /// Whether these fields can be told in answer to this question.
+    /// Whether these fields can answer this question.
     pub(super) fn is_told(&self, fields: &Form) -> bool {
         of_follow_ups(fields).all(|name| self.is_of("action", name) || self.is_of("waitUrl", name))
     }
@@ -457,7 +457,7 @@ impl Question {
         kinds.any(|kind| webhooks.contains(&kind))
     }
 
-    /// Whether the call goes on without a request after it, when nobody does anything.
+    /// Whether the call continues without a request if there is no input.
     pub(super) fn may_pass(&self) -> bool {
         self.asking.tag == "Gather" || self.action().is_none() && self.wait_url().is_none()
     }
@@ -475,7 +475,7 @@ impl Question {
         url.filter(|url| self.asking.tag == "Enqueue" && url.starts_with(ORIGIN))
     }
 
-    /// What Twilio asks for next, when somebody has done this; `None` when the call goes on with the next element.
+    /// What Twilio requests after this input; `None` when the call continues with the next element.
     pub(super) fn follow_up(&self, input: &Input) -> Option<FollowUp> {
         let empty = Form::default();
         let fields = match input {

@@ -357,7 +357,7 @@ fn spell(value: &str) -> String {
     spelt.trim_start().to_owned()
 }
 
-/// Why a text is no template, and where.
+/// Why a text is not a valid template, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateError {
     /// The bytes of the text that are wrong.
@@ -386,14 +386,14 @@ pub enum TemplateErrorKind {
 impl fmt::Display for TemplateErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unclosed => f.write_str("`{{` without its `}}`"),
+            Self::Unclosed => f.write_str("`{{` without `}}`"),
             Self::NoName => f.write_str("no parameter between `{{` and `}}`"),
             Self::UnknownFilter(name) => write!(f, "there is no filter `{name}`"),
             Self::DefaultWithout => {
-                f.write_str("`default` needs a text or a parameter in brackets")
+                f.write_str("`default` needs a text or a parameter in parentheses")
             }
-            Self::UnclosedQuote => f.write_str("a quoted text without its closing quote"),
-            Self::Unexpected(found) => write!(f, "{found:?} cannot stand here"),
+            Self::UnclosedQuote => f.write_str("a quoted text without a closing quote"),
+            Self::Unexpected(found) => write!(f, "{found:?} is not allowed here"),
         }
     }
 }
@@ -505,7 +505,7 @@ impl FieldParser<'_> {
         self.at += rest.len() - rest.trim_start().len();
     }
 
-    /// The error for what stands here; at the end of the text that is the missing `}}`.
+    /// The error for what is here; at the end of the text that is the missing `}}`.
     fn unexpected(&mut self) -> TemplateError {
         let rest = &self.text[self.at..];
         match rest.chars().next() {
@@ -606,38 +606,38 @@ mod tests {
     #[test]
     fn mistakes_have_a_place() {
         for (text, span, message) in [
-            ("a {{ Called", 2..11, "`{{` without its `}}`"),
-            ("a {{ Called }", 2..13, "`{{` without its `}}`"),
+            ("a {{ Called", 2..11, "`{{` without `}}`"),
+            ("a {{ Called }", 2..13, "`{{` without `}}`"),
             ("{{ }}", 0..3, "no parameter between `{{` and `}}`"),
             ("{{ | upper }}", 0..3, "no parameter between `{{` and `}}`"),
             ("{{ Called | shout }}", 12..17, "there is no filter `shout`"),
             (
                 "{{ Called | default }}",
                 12..20,
-                "`default` needs a text or a parameter in brackets",
+                "`default` needs a text or a parameter in parentheses",
             ),
             (
                 "{{ Called | default() }}",
                 12..20,
-                "`default` needs a text or a parameter in brackets",
+                "`default` needs a text or a parameter in parentheses",
             ),
             (
                 "{{ Called | default(\"x }}",
                 20..25,
-                "a quoted text without its closing quote",
+                "a quoted text without a closing quote",
             ),
-            ("{{ Called To }}", 10..12, "'T' cannot stand here"),
-            ("{{ Called | }}", 12..13, "'}' cannot stand here"),
+            ("{{ Called To }}", 10..12, "'T' is not allowed here"),
+            ("{{ Called | }}", 12..13, "'}' is not allowed here"),
             (
                 "{{ a | default(\"x\" y) }}",
                 19..20,
-                "'y' cannot stand here",
+                "'y' is not allowed here",
             ),
-            ("{{ (x) }}", 3..4, "'(' cannot stand here"),
+            ("{{ (x) }}", 3..4, "'(' is not allowed here"),
         ] {
             let error = Text::parse(text).expect_err(text);
             assert_eq!(error.kind.to_string(), message, "{text}");
-            let wanted = if message.ends_with("stand here") {
+            let wanted = if message.ends_with("allowed here") {
                 span.start..span.start + 1
             } else {
                 span

@@ -165,7 +165,7 @@ mod tests {
         assert!(Event::read_all(longest.as_bytes()).is_ok());
         let long = format!(r#"[{{"type":"t","id":"{}"}}]"#, "x".repeat(257));
         assert_eq!(Event::read_all(long.as_bytes()), Err(NotEvents));
-        // A tower of brackets is no reason to fall.
+        // Deep nesting must not overflow the stack.
         let deep = "[".repeat(200_000);
         assert_eq!(Event::read_all(deep.as_bytes()), Err(NotEvents));
     }

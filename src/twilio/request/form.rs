@@ -16,7 +16,7 @@ pub struct Form {
     fields: Vec<FormField>,
 }
 
-/// Where a field stands in the text of its form: the name up to the middle, then the value.
+/// Where a field is in the text of its form: the name up to the middle, then the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FormField {
     start: usize,
@@ -215,7 +215,7 @@ fn last_eight(rest: &[u8]) -> [u8; EIGHT] {
     eight
 }
 
-/// How many of eight bytes, from the first on, stand for themselves. Those that may not are `=` and what is less than
+/// How many of eight bytes, from the first on, are literal. Those that may not are `=` and what is less than
 /// `-`: `&`, `+` and `%` among others.
 ///
 /// A subtraction for all eight leaves the highest bit of a byte set where one is found. It may borrow from the bytes

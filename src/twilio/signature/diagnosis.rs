@@ -14,7 +14,7 @@ const MOST_BYTES: usize = 16 * 1024;
 const MOST_CANDIDATES: usize = 64;
 const MOST_CHECKS: usize = 512;
 
-/// What a request says about the URL that was asked, whoever put it there. Nothing of it is believed.
+/// What a request says about the URL that was requested. Anyone may have written it, so none of it is trusted.
 #[derive(Debug, Clone, Default)]
 pub struct Hints<'a> {
     /// Path and query as received, which tell the path prefix in the URLs; empty when they are not known.
@@ -65,10 +65,10 @@ fn find<U: AsRef<str>>(
 ) -> Result<String, &'static str> {
     let claim = Claim::of(signed).map_err(|_| "the request has no signature")?;
     let algorithm = claim.algorithm.ok_or(match signed.signer {
-        Signer::Twilio => "the signature is not one that Twilio makes",
+        Signer::Twilio => "the signature does not have the form of Twilio's signatures",
         Signer::SignalWire => {
             "the signature is not that of a cXML webhook; \
-             one in hexadecimal digits is that of SWML or RELAY: set the number to a cXML webhook"
+             hexadecimal digits mean SWML or RELAY: set the number to a cXML webhook"
         }
     })?;
     let hinted = hints.hosts.iter().copied().chain(hints.prefix);
@@ -80,7 +80,7 @@ fn find<U: AsRef<str>>(
         Content::Bytes(body) => body.len(),
     };
     if url_bytes + content_bytes > MOST_BYTES {
-        return Err("the request is too large to look for the reason");
+        return Err("the request is too large to search for the reason");
     }
     let tried = urls.iter().filter_map(|url| SignedUrl::parse(url.as_ref()));
     let mut candidates: Vec<_> = tried.flat_map(|url| candidates(url, hints)).collect();
@@ -104,19 +104,19 @@ fn find<U: AsRef<str>>(
     }
     let mut secrets_tried = secrets.applying(signer, settings.key, signed.account_sid);
     Err(if settings.algorithm.is_none() {
-        "the settings header names an algorithm that is new to this version"
+        "the settings header names an algorithm that this version does not know"
     } else if secrets_tried.next().is_some() {
         "no other scheme, host, port, path prefix or slash would match; \
-         the token is another account's, the host is another, something on the way changes the request, \
-         or it is not Twilio's"
+         the token belongs to another account, the host is different, something on the way changes the request, \
+         or the request is not from Twilio"
     } else if signer == Signer::SignalWire {
-        "SignalWire has signed the request, and no key of SignalWire's is there; \
+        "SignalWire signed the request, but there is no SignalWire key; \
          add a line `signalwire KEY` to the auth token file"
     } else if settings.key.is_some() {
         "the settings header names a shared key without a secret; \
          add a line `webhooks_sharedkey_… SECRET` to the auth token file"
     } else {
-        "no secret is for the request's account; add its auth token to the auth token file"
+        "there is no secret for the request's account; add its auth token to the auth token file"
     })
 }
 
@@ -141,15 +141,15 @@ impl UrlDifference {
 fn not_asked_for(owner: &SecretOwner, signer: Signer) -> UrlDifference {
     if signer == Signer::SignalWire {
         return UrlDifference::new(
-            "the secret is one of Twilio's, which is not tried for X-SignalWire-Signature",
-            "if it is a signing key of SignalWire's, write `signalwire KEY` in the auth token file",
+            "the secret is one of Twilio's, which does not apply to X-SignalWire-Signature",
+            "if it is a SignalWire signing key, write `signalwire KEY` in the auth token file",
         );
     }
     let secret = match owner {
         SecretOwner::SignalWire => {
             return UrlDifference::new(
-                "the secret is a key of SignalWire's, which is tried for X-SignalWire-Signature alone",
-                "if it is an auth token of Twilio's, take `signalwire` off its line in the auth token file",
+                "the secret is a SignalWire key, which applies only to X-SignalWire-Signature",
+                "if it is a Twilio auth token, remove `signalwire` from its line in the auth token file",
             );
         }
         SecretOwner::AnyAccount => "an auth token".to_owned(),
@@ -157,12 +157,12 @@ fn not_asked_for(owner: &SecretOwner, signer: Signer) -> UrlDifference {
         SecretOwner::Account(sid) => {
             return UrlDifference::new(
                 format!("the secret is the token of {sid}, not the request's account"),
-                "the auth token file has it at the wrong account; without a SID it is tried for all",
+                "the auth token file has it under the wrong account; without a SID, it is tried for all accounts",
             );
         }
     };
     UrlDifference::new(
-        format!("the secret is {secret}, which the settings header does not ask for"),
+        format!("the secret is {secret}, which the settings header does not name"),
         "check the key's id in the auth token file, \
          or find what drops X-Twilio-Webhooks-Signature-Settings on the way",
     )
@@ -197,7 +197,7 @@ impl Search<'_> {
                         differences.extend(are_others.then(|| not_asked_for(owner, self.signer)));
                         if !self.claim.signs_body(reading) {
                             differences.push(UrlDifference::new(
-                                "bodySHA256 is missing or that of another body",
+                                "bodySHA256 is missing or does not match the body",
                                 "find what changes the body or the query on the way",
                             ));
                         }
@@ -213,7 +213,7 @@ impl Search<'_> {
     }
 }
 
-/// A URL that may have been signed in place of one that was tried. That one is among them, with no difference.
+/// A URL that may have been signed instead of one that was tried. That one is among them, with no difference.
 struct Candidate<'a> {
     tried: SignedUrl<'a>,
     scheme: &'a str,
@@ -237,7 +237,7 @@ impl Candidate<'_> {
     fn would_match(&self, signed: SignedUrl<'_>, differences: &[UrlDifference]) -> String {
         let what: Vec<&str> = differences.iter().map(|other| &*other.what).collect();
         let what = what.join(" and ");
-        let mut parts = vec![format!("{} would match, where {what}", signed.shown())];
+        let mut parts = vec![format!("{} would match: {what}", signed.shown())];
         if let Some(public_url) = self.public_url(signed) {
             parts.push(format!("set --public-url {public_url}"));
         }
@@ -324,25 +324,25 @@ fn addresses(tried: SignedUrl<'_>, hints: &Hints<'_>) -> Vec<Variant<(String, St
         let (host, port) = split_port(address);
         let part = if host == tried.host { "port" } else { "host" };
         let variant = (host.to_owned(), port.to_owned());
-        add(&mut variants, variant, &format!("the {part} is another"));
+        add(&mut variants, variant, &format!("the {part} is different"));
     }
     variants
 }
 
-/// What may stand in front of the path as received.
+/// What may precede the path as received.
 fn prefixes(tried: &str, received: &str, hinted: Option<&str>) -> Vec<Variant<String>> {
     let mut prefixes = vec![(tried.to_owned(), None)];
     let path = received.split('?').next().unwrap_or_default();
     if let Some(single) = tried.strip_suffix(path) {
         add(&mut prefixes, single.to_owned(), "the path is not doubled");
     }
-    add(&mut prefixes, String::new(), "the path prefix is another");
+    add(&mut prefixes, String::new(), "the path prefix is different");
     if let Some(prefix) = hinted
         && prefix.starts_with('/')
         && !prefix.contains(['?', '#'])
     {
         let prefix = prefix.trim_end_matches('/').to_owned();
-        add(&mut prefixes, prefix, "the path prefix is another");
+        add(&mut prefixes, prefix, "the path prefix is different");
     }
     prefixes
 }
@@ -351,7 +351,7 @@ fn prefixes(tried: &str, received: &str, hinted: Option<&str>) -> Vec<Variant<St
 fn rests(tried: &str) -> Vec<Variant<String>> {
     let (path, query) = tried.split_at(tried.find('?').unwrap_or(tried.len()));
     let (other, change) = match path.strip_suffix('/') {
-        Some(without) => ([without, query].concat(), "one slash less"),
+        Some(without) => ([without, query].concat(), "one slash fewer"),
         None => ([path, "/", query].concat(), "one more slash"),
     };
     let what = format!("the path ends with {change}");
@@ -424,13 +424,13 @@ mod tests {
                 "/x?To=%2B1",
                 "https://h/x?To=%2B1"
             ),
-            "tried http://h/x?To=… with 1 secret: https://h/x?To=… would match, where the scheme is https; \
+            "tried http://h/x?To=… with 1 secret: https://h/x?To=… would match: the scheme is https; \
              set --public-url https://h"
         );
         assert_eq!(
             line("http://h:8080/x", &[], "/x", "https://h:443/x"),
-            "tried http://h:8080/x with 1 secret: https://h:443/x would match, \
-             where the scheme is https and the port is another; set --public-url https://h"
+            "tried http://h:8080/x with 1 secret: https://h:443/x would match: \
+             the scheme is https and the port is different; set --public-url https://h"
         );
     }
 
@@ -438,12 +438,12 @@ mod tests {
     fn the_port_of_another_scheme_is_not_proposed() {
         assert_eq!(
             line("http://h:8080/x", &[], "/x", "https://h/x"),
-            "tried http://h:8080/x with 1 secret: https://h/x would match, where the scheme is https; \
+            "tried http://h:8080/x with 1 secret: https://h/x would match: the scheme is https; \
              set --public-url https://h"
         );
         assert_eq!(
             line("http://h:8080/x", &[], "/x", "https://h:8080/x"),
-            "tried http://h:8080/x with 1 secret: https://h:8080/x would match, where the scheme is https; \
+            "tried http://h:8080/x with 1 secret: https://h:8080/x would match: the scheme is https; \
              set --public-url https://h:8080"
         );
     }
@@ -453,13 +453,13 @@ mod tests {
         let hosts = ["bad host", "u@evil", "tunnel.example:8443", "h"];
         assert_eq!(
             line("https://h/p/x", &hosts, "/x", "https://tunnel.example/p/x"),
-            "tried https://h/p/x with 1 secret: https://tunnel.example/p/x would match, \
-             where the host is another; set --public-url https://tunnel.example:8443/p"
+            "tried https://h/p/x with 1 secret: https://tunnel.example/p/x would match: \
+             the host is different; set --public-url https://tunnel.example:8443/p"
         );
         assert_eq!(
             line("https://H/x", &[], "/x", "https://h/x"),
-            "tried https://H/x with 1 secret: https://h/x would match, \
-             where the host is another; set --public-url https://h"
+            "tried https://H/x with 1 secret: https://h/x would match: \
+             the host is different; set --public-url https://h"
         );
     }
 
@@ -494,7 +494,7 @@ mod tests {
             assert_eq!(
                 hinted("https://inside/x", &hints, signed_url),
                 format!(
-                    "tried https://inside/x with 1 secret: {signed_url} would match, where the {what} is another; \
+                    "tried https://inside/x with 1 secret: {signed_url} would match: the {what} is different; \
                      set --public-url {public_url}"
                 )
             );
@@ -530,7 +530,7 @@ mod tests {
         ] {
             let found = hinted(tried, &hints, signed_url);
             let expected = format!(
-                "would match, where the scheme is https and the path prefix is another; set --public-url {public_url}"
+                "would match: the scheme is https and the path prefix is different; set --public-url {public_url}"
             );
             assert!(found.ends_with(&expected), "{found}");
         }
@@ -555,7 +555,7 @@ mod tests {
             ),
         ] {
             let found = line(tried, &[], "/x?a=1", signed_url);
-            let expected = format!("where the path is not doubled; set --public-url {public_url}");
+            let expected = format!("would match: the path is not doubled; set --public-url {public_url}");
             assert!(found.ends_with(&expected), "{found}");
         }
     }
@@ -564,13 +564,13 @@ mod tests {
     fn another_port_is_found() {
         assert_eq!(
             line("https://h:8443/x", &[], "/x", "https://h:443/x"),
-            "tried https://h:8443/x with 1 secret: https://h:443/x would match, \
-             where the port is another; set --public-url https://h"
+            "tried https://h:8443/x with 1 secret: https://h:443/x would match: \
+             the port is different; set --public-url https://h"
         );
         assert_eq!(
             line("https://h/x", &["h:8443"], "/x", "https://h:8443/x"),
-            "tried https://h/x with 1 secret: https://h:8443/x would match, \
-             where the port is another; set --public-url https://h:8443"
+            "tried https://h/x with 1 secret: https://h:8443/x would match: \
+             the port is different; set --public-url https://h:8443"
         );
     }
 
@@ -578,14 +578,14 @@ mod tests {
     fn a_slash_is_found() {
         assert_eq!(
             line("https://h/x?a=1", &[], "/x?a=1", "https://h/x/?a=1"),
-            "tried https://h/x?a=… with 1 secret: https://h/x/?a=… would match, \
-             where the path ends with one more slash; \
+            "tried https://h/x?a=… with 1 secret: https://h/x/?a=… would match: \
+             the path ends with one more slash; \
              give Twilio the URL as it arrives here, or find what changes the slash on the way"
         );
         assert_eq!(
             line("https://h/x/", &[], "/x/", "https://h/x"),
-            "tried https://h/x/ with 1 secret: https://h/x would match, \
-             where the path ends with one slash less; \
+            "tried https://h/x/ with 1 secret: https://h/x would match: \
+             the path ends with one slash fewer; \
              give Twilio the URL as it arrives here, or find what changes the slash on the way"
         );
     }
@@ -599,8 +599,8 @@ mod tests {
                 "/x?a=1",
                 "https://h/p/x/?a=1"
             ),
-            "tried http://inner:8080/p/x?a=… with 1 secret: https://h/p/x/?a=… would match, \
-             where the scheme is https and the host is another and the path ends with one more slash; \
+            "tried http://inner:8080/p/x?a=… with 1 secret: https://h/p/x/?a=… would match: \
+             the scheme is https and the host is different and the path ends with one more slash; \
              set --public-url https://h/p; \
              give Twilio the URL as it arrives here, or find what changes the slash on the way"
         );
@@ -628,16 +628,16 @@ mod tests {
         assert_eq!(
             finding(&file, "sub", None, sha1),
             format!(
-                "tried https://h/x with 1 secret: https://h/x would match, \
-                 where the secret is the token of {OTHER_ACCOUNT}, not the request's account; \
-                 the auth token file has it at the wrong account; without a SID it is tried for all"
+                "tried https://h/x with 1 secret: https://h/x would match: \
+                 the secret is the token of {OTHER_ACCOUNT}, not the request's account; \
+                 the auth token file has it under the wrong account; without a SID, it is tried for all accounts"
             )
         );
         for settings in [None, Some("key=webhooks_sharedkey_2")] {
             assert!(
                 finding(&file, "key", settings, sha256).ends_with(
-                    "https://h/x would match, \
-                     where the secret is that of webhooks_sharedkey_1, which the settings header does not ask for; \
+                    "https://h/x would match: \
+                     the secret is that of webhooks_sharedkey_1, which the settings header does not name; \
                      check the key's id in the auth token file, \
                      or find what drops X-Twilio-Webhooks-Signature-Settings on the way"
                 ),
@@ -646,7 +646,7 @@ mod tests {
         }
         assert!(
             finding(&file, "main", Some("key=webhooks_sharedkey_1"), sha1).contains(
-                "the secret is an auth token, which the settings header does not ask for"
+                "the secret is an auth token, which the settings header does not name"
             )
         );
     }
@@ -673,23 +673,23 @@ mod tests {
                 "one\nsignalwire two",
                 Signer::Twilio,
                 "two",
-                "tried https://h/x with 1 secret: https://h/x would match, \
-                 where the secret is a key of SignalWire's, which is tried for X-SignalWire-Signature alone; \
-                 if it is an auth token of Twilio's, take `signalwire` off its line in the auth token file",
+                "tried https://h/x with 1 secret: https://h/x would match: \
+                 the secret is a SignalWire key, which applies only to X-SignalWire-Signature; \
+                 if it is a Twilio auth token, remove `signalwire` from its line in the auth token file",
             ),
             (
                 "one\nsignalwire two",
                 Signer::SignalWire,
                 "one",
-                "tried https://h/x with 1 secret: https://h/x would match, \
-                 where the secret is one of Twilio's, which is not tried for X-SignalWire-Signature; \
-                 if it is a signing key of SignalWire's, write `signalwire KEY` in the auth token file",
+                "tried https://h/x with 1 secret: https://h/x would match: \
+                 the secret is one of Twilio's, which does not apply to X-SignalWire-Signature; \
+                 if it is a SignalWire signing key, write `signalwire KEY` in the auth token file",
             ),
             (
                 "one",
                 Signer::SignalWire,
                 "two",
-                "tried https://h/x with 0 secrets: SignalWire has signed the request, and no key of SignalWire's is there; \
+                "tried https://h/x with 0 secrets: SignalWire signed the request, but there is no SignalWire key; \
                  add a line `signalwire KEY` to the auth token file",
             ),
         ] {
@@ -703,7 +703,7 @@ mod tests {
         let secrets = Secrets::parse("signalwire key").expect("a key");
         let line = diagnose(&secrets, &["https://h/x"], &request, &Hints::default());
         assert!(
-            line.ends_with("that of SWML or RELAY: set the number to a cXML webhook"),
+            line.ends_with("mean SWML or RELAY: set the number to a cXML webhook"),
             "{line}"
         );
     }
@@ -713,7 +713,7 @@ mod tests {
         let key = "webhooks_sharedkey_1 key";
         assert_eq!(
             finding(key, "other", None, Algorithm::HmacSha1),
-            "tried https://h/x with 0 secrets: no secret is for the request's account; \
+            "tried https://h/x with 0 secrets: there is no secret for the request's account; \
              add its auth token to the auth token file"
         );
         assert_eq!(
@@ -723,13 +723,13 @@ mod tests {
         );
         assert_eq!(
             finding("token", "other", Some("algorithm=x"), Algorithm::HmacSha1),
-            "tried https://h/x with 1 secret: the settings header names an algorithm that is new to this version"
+            "tried https://h/x with 1 secret: the settings header names an algorithm that this version does not know"
         );
         assert_eq!(
             finding("one\ntwo", "other", None, Algorithm::HmacSha1),
             "tried https://h/x with 2 secrets: no other scheme, host, port, path prefix or slash would match; \
-             the token is another account's, the host is another, something on the way changes the request, \
-             or it is not Twilio's"
+             the token belongs to another account, the host is different, something on the way changes the request, \
+             or the request is not from Twilio"
         );
     }
 
@@ -751,7 +751,7 @@ mod tests {
             );
             assert!(
                 found.ends_with(
-                    " would match, where bodySHA256 is missing or that of another body; \
+                    " would match: bodySHA256 is missing or does not match the body; \
                      find what changes the body or the query on the way"
                 ),
                 "{found}"
@@ -766,7 +766,7 @@ mod tests {
         let request = signed("foo", Content::Form(&form));
         assert_eq!(
             diagnose(&secrets, &["/x"], &request, &Hints::default()),
-            "tried something that is not a URL with 1 secret: the signature is not one that Twilio makes"
+            "tried something that is not a URL with 1 secret: the signature does not have the form of Twilio's signatures"
         );
         let request = Signed {
             signature: None,
@@ -784,11 +784,11 @@ mod tests {
         for (bytes, finding) in [
             (
                 MOST_BYTES - "Bodyhttp://h/x".len(),
-                "https://h/x would match, ",
+                "https://h/x would match: ",
             ),
             (
                 MOST_BYTES,
-                "the request is too large to look for the reason",
+                "the request is too large to search for the reason",
             ),
         ] {
             let form: Form = [("Body", "x".repeat(bytes))].into_iter().collect();
@@ -820,7 +820,7 @@ mod tests {
         let request = signed(&signature, content);
         let line = diagnose(&secrets, &urls, &request, &Hints::default());
         let found =
-            "https://d/x/y would match, where the scheme is https; set --public-url https://d";
+            "https://d/x/y would match: the scheme is https; set --public-url https://d";
         assert!(line.ends_with(found), "{line}");
     }
 

@@ -9,7 +9,7 @@ use crate::twilio::signature::signed_url::SignedUrl;
 /// Scheme, host, port and path prefix under which Twilio reaches this service.
 ///
 /// The prefix is what a reverse proxy strips from the path. Kept as it was written, but for user info, which Twilio
-/// does not sign and nobody should see, and for slashes at its end.
+/// does not sign and no one should see, and for slashes at its end.
 ///
 /// ```
 /// use twiml_responder::twilio::signature::public_url::PublicUrl;
@@ -38,7 +38,7 @@ impl PublicUrl {
         match before.and_then(|before| before.parse::<Self>().ok()) {
             None => Ok(()),
             Some(before) => Err(PublicUrlError(
-                format!("{self} ends in the path of a webhook, which every request brings with it: write --public-url {before}")
+                format!("{self} ends in the path of a webhook, but every request adds its own path: write --public-url {before}")
                     .into(),
             )),
         }
@@ -75,7 +75,7 @@ impl FromStr for PublicUrl {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = |problem| Err(PublicUrlError(Cow::Borrowed(problem)));
         if let Some(at) = text.find(|c: char| c.is_whitespace() || c.is_control()) {
-            let problem = format!("a blank or control character at byte {at}");
+            let problem = format!("a space or a control character at byte {at}");
             return Err(PublicUrlError(problem.into()));
         }
         let url = SignedUrl::parse(text);
@@ -85,10 +85,10 @@ impl FromStr for PublicUrl {
             return error("a public URL begins with https:// or http://");
         };
         if text.contains('#') {
-            return error("a public URL has no fragment, since none is ever sent");
+            return error("a public URL cannot have a fragment, because requests never have one");
         }
         if !url.query.is_empty() {
-            return error("a public URL has no query, since each request brings its own");
+            return error("a public URL cannot have a query, because each request has its own");
         }
         let bracketed = url.host.strip_prefix('[');
         let (host, fits): (&str, fn(char) -> bool) =
@@ -100,10 +100,10 @@ impl FromStr for PublicUrl {
                 }),
             };
         if host.is_empty() {
-            return error("a public URL has a host: https://HOST");
+            return error("a public URL needs a host: https://HOST");
         }
         if let Some(found) = host.chars().find(|&c| !fits(c)) {
-            return Err(PublicUrlError(format!("a host has no `{found}`").into()));
+            return Err(PublicUrlError(format!("a host cannot contain `{found}`").into()));
         }
         if let Some(port) = url.port.strip_prefix(':') {
             let is_number = port.bytes().all(|byte| byte.is_ascii_digit());
@@ -159,34 +159,34 @@ mod tests {
                 "ftp://example.com",
                 "a public URL begins with https:// or http://",
             ),
-            ("https://", "a public URL has a host: https://HOST"),
-            ("https:///x", "a public URL has a host: https://HOST"),
-            ("https://:443", "a public URL has a host: https://HOST"),
-            ("https://user@", "a public URL has a host: https://HOST"),
-            ("https://[]", "a public URL has a host: https://HOST"),
-            ("https://a,https://b", "a host has no `,`"),
-            ("https://a,b", "a host has no `,`"),
-            ("https://[::1", "a host has no `[`"),
-            ("https://[example]", "a host has no `x`"),
+            ("https://", "a public URL needs a host: https://HOST"),
+            ("https:///x", "a public URL needs a host: https://HOST"),
+            ("https://:443", "a public URL needs a host: https://HOST"),
+            ("https://user@", "a public URL needs a host: https://HOST"),
+            ("https://[]", "a public URL needs a host: https://HOST"),
+            ("https://a,https://b", "a host cannot contain `,`"),
+            ("https://a,b", "a host cannot contain `,`"),
+            ("https://[::1", "a host cannot contain `[`"),
+            ("https://[example]", "a host cannot contain `x`"),
             ("https://h:", "a port is a number from 1 to 65535"),
             ("https://h:0", "a port is a number from 1 to 65535"),
             ("https://h:+1", "a port is a number from 1 to 65535"),
             ("https://h:65536", "a port is a number from 1 to 65535"),
             ("https://2001:db8::1", "a port is a number from 1 to 65535"),
-            (" https://h", "a blank or control character at byte 0"),
-            ("https://h/a b", "a blank or control character at byte 11"),
-            ("https://h\n", "a blank or control character at byte 9"),
+            (" https://h", "a space or a control character at byte 0"),
+            ("https://h/a b", "a space or a control character at byte 11"),
+            ("https://h\n", "a space or a control character at byte 9"),
             (
                 "https://h/x?",
-                "a public URL has no query, since each request brings its own",
+                "a public URL cannot have a query, because each request has its own",
             ),
             (
                 "https://h?a=1",
-                "a public URL has no query, since each request brings its own",
+                "a public URL cannot have a query, because each request has its own",
             ),
             (
                 "https://h/#a",
-                "a public URL has no fragment, since none is ever sent",
+                "a public URL cannot have a fragment, because requests never have one",
             ),
         ] {
             let error = text.parse::<PublicUrl>().expect_err(text);
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(
             refused("https://h/a/webhook/", "/webhook").as_deref(),
             Some(
-                "https://h/a/webhook ends in the path of a webhook, which every request brings with it: \
+                "https://h/a/webhook ends in the path of a webhook, but every request adds its own path: \
                  write --public-url https://h/a"
             )
         );

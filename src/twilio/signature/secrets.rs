@@ -50,7 +50,7 @@ impl Secrets {
     ///
     /// The first line that cannot be a secret, or that there is none at all.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
-        let none = "holds no secret; write the account's auth token on a line";
+        let none = "contains no secret; write the account's auth token on a line";
         let mut secrets = Self::default();
         for line in read_lines(text, none, read_line)? {
             secrets.push(line);
@@ -68,7 +68,7 @@ impl Secrets {
         let separates = |c: char| c.is_whitespace() || [',', ';', ':'].contains(&c);
         let read = if token.contains(separates) {
             Err(
-                "more than an auth token; write the token alone, and others into an auth token file, one per line",
+                "more than an auth token; write only the token, and put further secrets into an auth token file, one per line",
             )
         } else {
             read_line(token)
@@ -107,7 +107,7 @@ impl Secrets {
             ),
             (
                 count(|owner| matches!(owner, SecretOwner::Account(_))),
-                "sub-account's auth token",
+                "subaccount's auth token",
             ),
             (
                 count(|owner| matches!(owner, SecretOwner::SharedKey(_))),
@@ -178,13 +178,13 @@ impl Secrets {
 const SHARED_KEY: &str = "webhooks_sharedkey_";
 
 const ALONE: &str =
-    "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it";
+    "a name, `=` or quotes around a token; write only the token, as the Twilio console shows it";
 
-/// What stands before a signing key of `SignalWire`'s, and how these begin.
+/// The word before a `SignalWire` signing key, and how these keys begin.
 const SIGNALWIRE: &str = "signalwire";
 const SIGNING_KEY: &str = "PSK";
 
-const WORDS: &str = "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`";
+const WORDS: &str = "this is not a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`";
 
 /// Whose secret a line holds, and its text.
 fn read_line(line: &str) -> Result<(SecretOwner, &str), &'static str> {
@@ -194,7 +194,7 @@ fn read_line(line: &str) -> Result<(SecretOwner, &str), &'static str> {
         .ok_or("a secret is empty; write the account's auth token")?;
     let second = words.next();
     if second.is_some_and(|word| word.starts_with('#')) {
-        return Err("a comment behind a secret; write it as a line that begins with `#`");
+        return Err("a comment after a secret; write it on its own line, beginning with `#`");
     }
     if line
         .split([' ', '\t', ',', ';'])
@@ -202,14 +202,14 @@ fn read_line(line: &str) -> Result<(SecretOwner, &str), &'static str> {
         .count()
         > 1
     {
-        return Err("two auth tokens in one line; write each on a line of its own");
+        return Err("two auth tokens on one line; write each on its own line");
     }
     if words.next().is_some() {
         return Err(WORDS);
     }
     let sid_and_rest = first.split_once(':');
     if sid_and_rest.is_some_and(|(sid, _)| is_sid(sid, "AC")) {
-        return Err("a `:` behind an Account SID; write a blank between SID and token");
+        return Err("a `:` after an Account SID; write a space between SID and token");
     }
     if is_sid(first, "SK") {
         return Err("an API key (SK…) never signs webhooks; write the account's auth token");
@@ -220,12 +220,12 @@ fn read_line(line: &str) -> Result<(SecretOwner, &str), &'static str> {
     let owner = if first == SIGNALWIRE {
         SecretOwner::SignalWire
     } else if is_sid(secret, "AC") || secret.starts_with(SHARED_KEY) {
-        return Err("the secret stands first; write `AC… TOKEN` or `webhooks_sharedkey_… SECRET`");
+        return Err("the secret comes first; write `AC… TOKEN` or `webhooks_sharedkey_… SECRET`");
     } else if is_sid(first, "AC") {
         SecretOwner::Account(first.to_owned())
     } else if first.starts_with("AC") {
         return Err(
-            "not an Account SID; write `AC` and its 32 digits of 0-9 and a-f, a blank and its auth token",
+            "not an Account SID; write `AC` with its 32 digits of 0-9 and a-f, a space and its auth token",
         );
     } else if first.len() > SHARED_KEY.len() && first.starts_with(SHARED_KEY) {
         SecretOwner::SharedKey(first.to_owned())
@@ -238,14 +238,14 @@ fn read_line(line: &str) -> Result<(SecretOwner, &str), &'static str> {
 fn read_word(word: &str) -> Result<(SecretOwner, &str), &'static str> {
     if is_sid(word, "AC") {
         return Err(
-            "an Account SID is no secret; write its auth token, or `AC… TOKEN` for a sub-account",
+            "an Account SID is not a secret; write its auth token, or `AC… TOKEN` for a subaccount",
         );
     }
     if word.starts_with(SHARED_KEY) {
-        return Err("the id of a shared key is no secret; write `webhooks_sharedkey_… SECRET`");
+        return Err("the id of a shared key is not a secret; write `webhooks_sharedkey_… SECRET`");
     }
     if word == SIGNALWIRE || word.starts_with(SIGNING_KEY) {
-        return Err("a signing key of SignalWire's has a word before it; write `signalwire KEY`");
+        return Err("a SignalWire signing key needs a word before it; write `signalwire KEY`");
     }
     // Auth tokens are hexadecimal digits, so these come from a line of shell or of an environment file.
     if word.contains(['=', ':', ',', ';']) {
@@ -254,7 +254,7 @@ fn read_word(word: &str) -> Result<(SecretOwner, &str), &'static str> {
     Ok((SecretOwner::AnyAccount, checked(word)?))
 }
 
-/// What is pasted from a web page may hold characters that nobody sees, and that fail every signature.
+/// Text pasted from a web page may contain invisible characters, which make every signature fail.
 fn checked(secret: &str) -> Result<&str, &'static str> {
     if secret.contains(['"', '\'', '“', '”', '‘', '’']) {
         Err(ALONE)
@@ -262,7 +262,7 @@ fn checked(secret: &str) -> Result<&str, &'static str> {
         Ok(secret)
     } else {
         Err(
-            "a character that no secret has, perhaps an invisible one; type or copy the secret again",
+            "a character that secrets never contain, perhaps an invisible one; type or copy the secret again",
         )
     }
 }
@@ -342,17 +342,17 @@ impl fmt::Debug for PathKeys {
 pub(crate) const MIN_KEY: usize = 32;
 
 fn read_keys(text: &str) -> Result<Vec<&str>, SecretError> {
-    read_lines(text, "holds no key; write one on a line", |line| {
+    read_lines(text, "contains no key; write one per line", |line| {
         let stands_for_itself = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
         if !line.bytes().all(stands_for_itself) {
-            return Err("a key has only A-Z a-z 0-9 - . _ ~, so that it can stand in a path");
+            return Err("a key can contain only A-Z a-z 0-9 - . _ ~, because it is part of a path");
         }
         match line.len() {
             ..MIN_KEY => {
-                Err("a key has at least 32 characters, such as `openssl rand -hex 16` prints")
+                Err("a key needs at least 32 characters, such as `openssl rand -hex 16` prints")
             }
             MIN_KEY..=256 => Ok(line),
-            257.. => Err("a key has at most 256 characters"),
+            257.. => Err("a key can have at most 256 characters"),
         }
     })
 }
@@ -445,83 +445,83 @@ mod tests {
             ),
             (
                 ACCOUNT,
-                "an Account SID is no secret; write its auth token, or `AC… TOKEN` for a sub-account",
+                "an Account SID is not a secret; write its auth token, or `AC… TOKEN` for a subaccount",
             ),
             (
                 "webhooks_sharedkey_1",
-                "the id of a shared key is no secret; write `webhooks_sharedkey_… SECRET`",
+                "the id of a shared key is not a secret; write `webhooks_sharedkey_… SECRET`",
             ),
             (
                 "signalwire",
-                "a signing key of SignalWire's has a word before it; write `signalwire KEY`",
+                "a SignalWire signing key needs a word before it; write `signalwire KEY`",
             ),
             (
                 "PSKhunter2",
-                "a signing key of SignalWire's has a word before it; write `signalwire KEY`",
+                "a SignalWire signing key needs a word before it; write `signalwire KEY`",
             ),
             (
                 short,
-                "not an Account SID; write `AC` and its 32 digits of 0-9 and a-f, a blank and its auth token",
+                "not an Account SID; write `AC` with its 32 digits of 0-9 and a-f, a space and its auth token",
             ),
             (
                 "ACABCDEFABCDEFABCDEFABCDEFABCDEFAB hunter2",
-                "not an Account SID; write `AC` and its 32 digits of 0-9 and a-f, a blank and its auth token",
+                "not an Account SID; write `AC` with its 32 digits of 0-9 and a-f, a space and its auth token",
             ),
             (
                 &format!("hunter2 {ACCOUNT}"),
-                "the secret stands first; write `AC… TOKEN` or `webhooks_sharedkey_… SECRET`",
+                "the secret comes first; write `AC… TOKEN` or `webhooks_sharedkey_… SECRET`",
             ),
             (
                 "hunter2 # ours",
-                "a comment behind a secret; write it as a line that begins with `#`",
+                "a comment after a secret; write it on its own line, beginning with `#`",
             ),
             (
                 "TWILIO_AUTH_TOKEN=hunter2",
-                "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
+                "a name, `=` or quotes around a token; write only the token, as the Twilio console shows it",
             ),
             (
                 "\"hunter2\"",
-                "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
+                "a name, `=` or quotes around a token; write only the token, as the Twilio console shows it",
             ),
             (
                 "hunter2\u{200b}",
-                "a character that no secret has, perhaps an invisible one; type or copy the secret again",
+                "a character that secrets never contain, perhaps an invisible one; type or copy the secret again",
             ),
             (
                 &format!("{ACCOUNT} hunter2\u{200b}"),
-                "a character that no secret has, perhaps an invisible one; type or copy the secret again",
+                "a character that secrets never contain, perhaps an invisible one; type or copy the secret again",
             ),
             (
                 &format!("{ACCOUNT} \u{201c}hunter2\u{201d}"),
-                "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
+                "a name, `=` or quotes around a token; write only the token, as the Twilio console shows it",
             ),
             (
                 &format!("{ACCOUNT}:hunter2"),
-                "a `:` behind an Account SID; write a blank between SID and token",
+                "a `:` after an Account SID; write a space between SID and token",
             ),
             (
                 "hunter2;hunter3",
-                "a name, `=` or quotes around a token; write the token alone, as the Twilio console shows it",
+                "a name, `=` or quotes around a token; write only the token, as the Twilio console shows it",
             ),
             (
                 &format!("{TOKEN} {TOKEN}"),
-                "two auth tokens in one line; write each on a line of its own",
+                "two auth tokens on one line; write each on its own line",
             ),
             (
                 &format!("{TOKEN},{TOKEN}"),
-                "two auth tokens in one line; write each on a line of its own",
+                "two auth tokens on one line; write each on its own line",
             ),
             (
                 "main hunter2",
-                "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
+                "this is not a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
             ),
             (
                 "webhooks_sharedkey_ hunter2",
-                "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
+                "this is not a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
             ),
             (
                 &format!("{ACCOUNT} hunter2 hunter3"),
-                "not the words of a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
+                "this is not a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`",
             ),
         ] {
             let error = Secrets::parse(&format!("# ours\ntoken\n{line}")).expect_err(line);
@@ -535,7 +535,7 @@ mod tests {
         for text in ["", "\u{feff}", "\n  \r\n# nothing here\n"] {
             assert_eq!(
                 Secrets::parse(text).expect_err(text).to_string(),
-                "holds no secret; write the account's auth token on a line"
+                "contains no secret; write the account's auth token on a line"
             );
         }
     }
@@ -547,13 +547,13 @@ mod tests {
         assert_eq!(secrets.add_token(" 12345\n"), Ok(()));
         assert_eq!(secrets.len(), 1);
         let empty = "a secret is empty; write the account's auth token";
-        let more = "more than an auth token; write the token alone, and others into an auth token file, one per line";
+        let more = "more than an auth token; write only the token, and put further secrets into an auth token file, one per line";
         for (token, message) in [
             ("", empty),
             (" \n", empty),
             (
                 ACCOUNT,
-                "an Account SID is no secret; write its auth token, or `AC… TOKEN` for a sub-account",
+                "an Account SID is not a secret; write its auth token, or `AC… TOKEN` for a subaccount",
             ),
             (
                 API_KEY,
@@ -636,7 +636,7 @@ mod path_key_tests {
         assert!(!PathKeys::default().has(""));
         assert_eq!(PathKeys::first(&text), Ok(ONE));
         let error = PathKeys::first("# ours\n").expect_err("no key");
-        assert_eq!(error.to_string(), "holds no key; write one on a line");
+        assert_eq!(error.to_string(), "contains no key; write one per line");
         assert_eq!(format!("{keys:?}"), "<redacted>");
     }
 
@@ -668,16 +668,16 @@ mod path_key_tests {
         for (line, message) in [
             (
                 &ONE[1..],
-                "line 2: a key has at least 32 characters, such as `openssl rand -hex 16` prints",
+                "line 2: a key needs at least 32 characters, such as `openssl rand -hex 16` prints",
             ),
-            (&"a".repeat(257), "line 2: a key has at most 256 characters"),
+            (&"a".repeat(257), "line 2: a key can have at most 256 characters"),
             (
                 &format!("{ONE}/"),
-                "line 2: a key has only A-Z a-z 0-9 - . _ ~, so that it can stand in a path",
+                "line 2: a key can contain only A-Z a-z 0-9 - . _ ~, because it is part of a path",
             ),
             (
                 &format!("{ONE} {OTHER}"),
-                "line 2: a key has only A-Z a-z 0-9 - . _ ~, so that it can stand in a path",
+                "line 2: a key can contain only A-Z a-z 0-9 - . _ ~, because it is part of a path",
             ),
         ] {
             let error = PathKeys::parse(&format!("# ours\n{line}")).expect_err(line);
@@ -685,7 +685,7 @@ mod path_key_tests {
         }
         for text in ["", "\n# nothing\n"] {
             let error = PathKeys::parse(text).expect_err(text);
-            assert_eq!(error.to_string(), "holds no key; write one on a line");
+            assert_eq!(error.to_string(), "contains no key; write one per line");
         }
     }
 }
