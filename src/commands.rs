@@ -79,8 +79,10 @@ enum Format {
 /// Answers Twilio's calls and texts from a routing table in TOML.
 #[derive(Debug, Parser)]
 #[command(name = PROGRAM, version = VERSION, max_term_width = 100)]
-#[command(after_help = "Exit codes: 0 yes, 1 no, 2 the command could not be carried out.\n\
-    Every option has an environment variable: --public-url is TWIML_RESPONDER_PUBLIC_URL.")]
+#[command(
+    after_help = "Exit codes: 0 yes, 1 no, 2 the command could not be carried out.\n\
+    Every option has an environment variable: --public-url is TWIML_RESPONDER_PUBLIC_URL."
+)]
 struct Arguments {
     /// Color the output: auto, always or never
     #[arg(

@@ -53,7 +53,7 @@ fn blocks_of_all(language: &str) -> Vec<Block> {
         .iter()
         .flat_map(|page| blocks(page, language))
         .collect();
-    assert!(!blocks.is_empty(), "the filters are blocks of {language}");
+    assert!(!blocks.is_empty(), "there are blocks of {language}");
     blocks
 }
 

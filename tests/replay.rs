@@ -352,8 +352,7 @@ fn what_cannot_be_read_is_said() {
     expect(&replay("no", "t.toml"), 2, "", missing);
     std::fs::create_dir(folder.path().join("other")).expect("a folder of the test");
     folder.write("other/notes.txt", "");
-    let none =
-        "error: there is no journal in other: its files have names such as journal-2026-11-25.jsonl\n";
+    let none = "error: there is no journal in other: its files have names such as journal-2026-11-25.jsonl\n";
     expect(&replay("other", "t.toml"), 2, "", none);
     let no_table = "error: cannot read the table no.toml: No such file or directory (os error 2)\n";
     expect(&replay("journal", "no.toml"), 2, "", no_table);

@@ -521,7 +521,8 @@ Wed 2026-11-25        0        2  ▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒�
 fn an_empty_journal_says_so() {
     let folder = Folder::new("report-empty");
     let ran = report(&folder, &["--html", "page.html"]);
-    let none = "error: there is no journal in .: its files have names such as journal-2026-11-25.jsonl\n";
+    let none =
+        "error: there is no journal in .: its files have names such as journal-2026-11-25.jsonl\n";
     assert_eq!((ran.code, ran.stderr.as_str()), (Some(2), none));
     assert!(!folder.path().join("page.html").exists());
     folder.write("journal-2026-11-25.jsonl", "");

@@ -274,8 +274,10 @@ impl Person for Telephone {
                 }
                 Err(reason) if self.may_try_again() => output::print(&format!("  {reason}")),
                 Err(reason) => {
-                    self.misfit =
-                        Some(format!("{:?} is not possible here: {reason}", shown(&typed)));
+                    self.misfit = Some(format!(
+                        "{:?} is not possible here: {reason}",
+                        shown(&typed)
+                    ));
                     return None;
                 }
             }

@@ -25,8 +25,9 @@ use crate::twilio::facts::{Ends, Known};
 pub(super) static NEVER_ANSWERS: Check = Check::new(
     "never-answers",
     "A route or an intercept that no request can reach. This is certain, not guessed: an earlier one already answers every
-request that this one would, or its own conditions exclude each other. Move it above the earlier route, or remove it. If
-other rows in a directory's file could let it answer, this is only a warning.",
+request that this one would, or its own conditions exclude each other. Move it above the earlier route, or remove it. This
+is only a warning if other rows in a directory's file could let it answer, and for a text that is an opt-out word, which
+the loop guard leaves to Twilio.",
     r#"[[route]]
 name = "all"
 voice = [ { Say = "Hello." } ]
@@ -160,7 +161,9 @@ impl Search<'_> {
         for (position, condition) in conditions.iter().enumerate() {
             let subject = &condition.subject;
             if self.is_impossible(condition.into()) {
-                return Some(format!("no request can satisfy its conditions on `{subject}`"));
+                return Some(format!(
+                    "no request can satisfy its conditions on `{subject}`"
+                ));
             }
             let mut before = conditions[..position].iter();
             if before.any(|other| self.exclude(other.into(), condition.into())) {

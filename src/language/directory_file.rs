@@ -78,7 +78,7 @@ pub struct NoFiles;
 impl Files for NoFiles {
     fn read(&self, _path: &str) -> io::Result<Vec<u8>> {
         let kind = io::ErrorKind::Unsupported;
-        Err(io::Error::new(kind, "the filters are no files here"))
+        Err(io::Error::new(kind, "there are no files here"))
     }
 }
 

@@ -73,6 +73,8 @@ pub(super) struct Reader<'r> {
     pub channel: Channel,
     /// The only channel that the route answers whose conditions are being read; `None` when there are more, or none.
     pub only_channel: Option<Channel>,
+    /// Whether the route sends a text that the loop guard holds back from machines.
+    pub leaves_machines: bool,
 }
 
 impl<'r> Reader<'r> {
@@ -84,6 +86,7 @@ impl<'r> Reader<'r> {
             owner,
             channel: Channel::Voice,
             only_channel: None,
+            leaves_machines: false,
         }
     }
 }
@@ -224,8 +227,7 @@ impl Names {
             return;
         }
         let sent = parameters::all().filter(|name| parameters::is_of_intercept(name));
-        let otherwise =
-            "Proxy sends interactionType, interactionData and the other parameters on its webhooks page";
+        let otherwise = "Proxy sends interactionType, interactionData and the other parameters on its webhooks page";
         let remedy = did_you_mean('`', name, sent, otherwise);
         let message = format!("Proxy does not send `{name}` with an interaction");
         let warning = problems.warn(&UNKNOWN_PARAMETER, span, message, remedy);

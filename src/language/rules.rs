@@ -125,8 +125,9 @@ pub(super) fn check_element(
     check_counts(problems, element, span);
     check_length(problems, element, written.content);
     if spec.asks_again && !element.sets(ACTION) {
-        let message =
-            format!("`{tag}` without `action` requests this same URL again, which may give the same answer");
+        let message = format!(
+            "`{tag}` without `action` requests this same URL again, which may give the same answer"
+        );
         let help = "write action = \"?step=NAME\" and a route with step = \"NAME\"";
         problems.warn(&MISSING_ACTION, span, message, help);
     }
@@ -417,7 +418,8 @@ pub(super) fn check_default_verb(
     let help = "write it in a route without `when`";
     if spec.leads_on {
         let tag = spec.tag;
-        let message = format!("`{tag}` leads on to another request, but nothing may follow [default]");
+        let message =
+            format!("`{tag}` leads on to another request, but nothing may follow [default]");
         problems.error(&FRAGILE_DEFAULT, span, message, help);
         return;
     }

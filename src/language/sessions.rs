@@ -108,8 +108,7 @@ fn check_unique_name(problems: &mut Problems, name: &Text, span: Range<usize>) {
         let message = format!("a unique name has at most {UNIQUE_NAME_MAX_CHARACTERS} characters");
         problems.error(&BAD_SESSION, span, message, "shorten it");
     } else if !is_of_this_request {
-        let message =
-            "a second session with this name is refused, even after the first is closed";
+        let message = "a second session with this name is refused, even after the first is closed";
         let help = "add the SID: uniqueName = \"callback-{{ CallSid | default(MessageSid) }}\"";
         let warning = problems.warn(&USED_NAME, span, message, help);
         warning.error_number = Some(80603);

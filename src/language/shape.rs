@@ -271,8 +271,7 @@ pub(super) static ROUTE: Section = Section {
     apart: &[("reply", "voice"), ("reply", "message")],
 };
 
-const WHEN: &str =
-    "The conditions. All conditions of a table must hold; of several tables, one must hold. If absent, the route always matches.";
+const WHEN: &str = "The conditions. All conditions of a table must hold; of several tables, one must hold. If absent, the route always matches.";
 
 #[rustfmt::skip]
 pub(super) static INTERCEPT: Section = Section::of(&[

@@ -17,8 +17,9 @@ use crate::twilio::{parameters, vocabulary};
 
 pub(super) static STRAY_MARKUP: Check = Check::new(
     "stray-markup",
-    "Single braces, a tag or an entity inside a text. They have no meaning there: callers would hear them, and readers would
-see them, literally. A template has two braces, an SSML tag is an element, and `&` is written as it is.",
+    "Single braces, a tag or an entity inside a text, or the ellipsis of an example. They have no meaning there: callers would
+hear them, and readers would see them, literally. A template has two braces, an SSML tag is an element, and `&` is written
+as it is.",
     r#"voice = [ { Say = "Hello { CallerCity }, this is <b>Acme &amp; Sons</b>." } ]"#,
 );
 
@@ -42,6 +43,14 @@ static ENTITY: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Reports what in a text would come out as it stands although it is meant as markup.
 pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &Slot<'_>) {
+    let is_told = slot.attribute.is_none() && slot.destination.is_none();
+    if matches!(text.trim(), "…" | "...") && is_told
+        || slot.destination.is_some() && text.contains('…')
+    {
+        let message = format!("\"{text}\" still has the ellipsis of an example");
+        let help = "replace it with your own text";
+        problems.warn(&STRAY_MARKUP, &slot.span, message, help);
+    }
     // Most texts have nothing of the kind.
     if !text.contains(['{', '<', '&']) {
         return;
@@ -67,7 +76,6 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
     {
         braces(names, problems, text, slot, &found);
     }
-    let is_told = slot.attribute.is_none() && slot.destination.is_none();
     if is_told && let Some(found) = found(&TAG) {
         let message = format!(
             "`{}` is not a tag here: it is spoken or sent as it is",
@@ -87,10 +95,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
     }
     if let Some(found) = found(&ENTITY) {
         let meant = unescaped(&found.text);
-        let message = format!(
-            "`{}` is escaped again and comes out literally",
-            found.text
-        );
+        let message = format!("`{}` is escaped again and comes out literally", found.text);
         let help = format!("write `{meant}`");
         let place = place_in(problems, slot, text, &found.place);
         // A quote or a control character would need an escape of TOML's.

@@ -470,8 +470,7 @@ fn explained(stuck: &Stuck, route: &str) -> (String, String) {
         ),
         Stuck::NothingWaits(None) => (
             format!("nothing follows the answer of \"{route}\""),
-            "remove the step, or add what the caller does next, such as Digits or Body"
-                .to_owned(),
+            "remove the step, or add what the caller does next, such as Digits or Body".to_owned(),
         ),
         Stuck::Before("Redirect") => (
             format!("the answer of \"{route}\" redirects before that"),

@@ -73,8 +73,9 @@ impl DocumentText {
     pub(super) fn note_ampersands(&self, notes: &mut Notes) {
         if let [first, ..] = self.escaped[..] {
             let count = self.escaped.len();
-            let message =
-                format!("`&` is read as `&amp;` here, because it does not begin an entity ({count} in all)");
+            let message = format!(
+                "`&` is read as `&amp;` here, because it does not begin an entity ({count} in all)"
+            );
             notes.say(first - 1, message);
         }
     }
@@ -105,9 +106,7 @@ fn not_xml(source: &DocumentText, error: &Error) -> Note {
     let place = error.pos();
     let reason = match error {
         Error::DtdDetected => "remove the <!DOCTYPE>",
-        Error::MalformedEntityReference(_) => {
-            "write `&amp;` instead of `&`"
-        }
+        Error::MalformedEntityReference(_) => "write `&amp;` instead of `&`",
         Error::UnknownToken(_) => "only a tag or a comment is allowed here",
         other => &other.to_string().replace(&format!(" at {place}"), ""),
     };

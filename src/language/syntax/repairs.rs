@@ -186,7 +186,11 @@ const WORDS: &[(&str, &str, &str)] = &[
         "a line ends in a lone carriage return",
         "save the file with Unix or Windows line endings",
     ),
-    ("duplicate", "this is already defined", "write each key once"),
+    (
+        "duplicate",
+        "this is already defined",
+        "write each key once",
+    ),
     (
         "extend",
         "this already has a value",

@@ -56,7 +56,11 @@ fn unseen_fault(text: &str) -> Option<Fault> {
         Some(odd) => not_in_numbers(odd),
         None if is_spaced => {
             let message = "phone numbers never begin or end with a space";
-            Fault::warning(&BAD_NUMBER, message, "remove the spaces at the beginning and end")
+            Fault::warning(
+                &BAD_NUMBER,
+                message,
+                "remove the spaces at the beginning and end",
+            )
         }
         None => return None,
     };

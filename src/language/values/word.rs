@@ -140,10 +140,6 @@ impl Value<'_> {
             let help = "compare it with a SID of the right kind";
             return Some(Fault::warning(&UNKNOWN_VALUE, message, help));
         };
-        // In a hand-written request, a SID of two or three characters is short for a complete one.
-        if self.standing == Standing::Request {
-            return None;
-        }
         let rest = start.get(length..).unwrap_or_default();
         let other = rest.chars().find(|one| !one.is_ascii_hexdigit());
         let count = rest.chars().count();
@@ -208,7 +204,8 @@ impl Value<'_> {
         } = self;
         if *text == "*" && *standing == Standing::Condition {
             let message = "`*` stands for any keys, or no keys, not for the star key";
-            let help = "for the star key, write { regex = '^\\*$' }; for any key, { present = true }";
+            let help =
+                "for the star key, write { regex = '^\\*$' }; for any key, { present = true }";
             return Some(Fault::warning(&UNKNOWN_VALUE, message, help));
         }
         let is_key = |one: char| one.is_ascii_digit() || "*#ABCD".contains(one);

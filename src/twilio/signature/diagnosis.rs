@@ -555,7 +555,8 @@ mod tests {
             ),
         ] {
             let found = line(tried, &[], "/x?a=1", signed_url);
-            let expected = format!("would match: the path is not doubled; set --public-url {public_url}");
+            let expected =
+                format!("would match: the path is not doubled; set --public-url {public_url}");
             assert!(found.ends_with(&expected), "{found}");
         }
     }
@@ -645,9 +646,8 @@ mod tests {
             );
         }
         assert!(
-            finding(&file, "main", Some("key=webhooks_sharedkey_1"), sha1).contains(
-                "the secret is an auth token, which the settings header does not name"
-            )
+            finding(&file, "main", Some("key=webhooks_sharedkey_1"), sha1)
+                .contains("the secret is an auth token, which the settings header does not name")
         );
     }
 
@@ -819,8 +819,7 @@ mod tests {
         let urls = ["a", "b", "c", "d"].map(|host| format!("http://{host}/x/y"));
         let request = signed(&signature, content);
         let line = diagnose(&secrets, &urls, &request, &Hints::default());
-        let found =
-            "https://d/x/y would match: the scheme is https; set --public-url https://d";
+        let found = "https://d/x/y would match: the scheme is https; set --public-url https://d";
         assert!(line.ends_with(found), "{line}");
     }
 

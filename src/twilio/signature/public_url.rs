@@ -103,7 +103,9 @@ impl FromStr for PublicUrl {
             return error("a public URL needs a host: https://HOST");
         }
         if let Some(found) = host.chars().find(|&c| !fits(c)) {
-            return Err(PublicUrlError(format!("a host cannot contain `{found}`").into()));
+            return Err(PublicUrlError(
+                format!("a host cannot contain `{found}`").into(),
+            ));
         }
         if let Some(port) = url.port.strip_prefix(':') {
             let is_number = port.bytes().all(|byte| byte.is_ascii_digit());

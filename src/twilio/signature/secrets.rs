@@ -670,7 +670,10 @@ mod path_key_tests {
                 &ONE[1..],
                 "line 2: a key needs at least 32 characters, such as `openssl rand -hex 16` prints",
             ),
-            (&"a".repeat(257), "line 2: a key can have at most 256 characters"),
+            (
+                &"a".repeat(257),
+                "line 2: a key can have at most 256 characters",
+            ),
             (
                 &format!("{ONE}/"),
                 "line 2: a key can contain only A-Z a-z 0-9 - . _ ~, because it is part of a path",
