@@ -178,7 +178,7 @@ fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<us
     spans
 }
 
-/// Reports days and hours that were probably meant as one span: as two, each is open for itself.
+/// Reports days and hours that were probably meant as one span: as two spans, each is open separately.
 fn check_split_spans(problems: &mut Problems, open: &[(Span, Range<usize>)]) {
     for pair in open.windows(2) {
         let [(days, first), (hours, second)] = pair else {

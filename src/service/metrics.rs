@@ -35,9 +35,9 @@ const PREFIX: &str = "twiml_responder";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr, EnumMessage)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum PlainCounter {
-    /// Texts that were cut at a limit of Twilio's.
+    /// Texts that were cut at one of Twilio's limits.
     CutTexts,
-    /// Faults of the program while it answered; each caller got an answer all the same.
+    /// Faults of the program while it answered; each caller got an answer anyway.
     Panics,
     /// Connections that were accepted on the webhook listeners.
     ConnectionsOpened,
@@ -49,7 +49,7 @@ pub(crate) enum PlainCounter {
     JournalLines,
     /// Lines that the journal could not keep.
     JournalLinesLost,
-    /// Lines of the log that could not be written, or that nobody took in time.
+    /// Lines of the log that could not be written, or that were not read in time.
     LogLinesLost,
 }
 
