@@ -101,7 +101,7 @@ fn every_route_compiles_alone_and_explains_its_document() {
         };
         // What the notes speak of is another document than before, but for the caller id, which is known.
         let is_same = imported.notes.iter().all(|note| {
-            note.message.starts_with("this <Dial>") || note.message.starts_with("taken for")
+            note.message.starts_with("this <Dial>") || note.message.starts_with("treated as")
         });
         if is_same && !text.contains("{{") {
             compared += 1;
@@ -542,7 +542,7 @@ fn the_command_reads_standard_input_and_says_what_it_cannot_read() {
         ran.stdout
     );
     assert!(
-        ran.stderr.starts_with("standard input:1:1: taken for "),
+        ran.stderr.starts_with("standard input:1:1: treated as "),
         "{}",
         ran.stderr
     );
