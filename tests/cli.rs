@@ -1158,7 +1158,7 @@ fn a_table_has_one_name_everywhere() {
     ] {
         let twice = with(arguments);
         assert!(
-            twice.code == Some(2) && twice.stderr.contains("the table is named twice"),
+            twice.code == Some(2) && twice.stderr.contains("the table is given twice"),
             "{twice:?}"
         );
     }
@@ -1320,16 +1320,16 @@ fn what_cannot_be_right_is_refused_at_the_start() {
     let variable = |token: &str| run(program().arg("serve").env("TWILIO_AUTH_TOKEN", token));
     let url = |url: &str| with(&["serve", "--allow-unsigned", "--public-url", url]);
     for (ran, words) in [
-        (by_file, "write a blank between SID and token"),
-        (variable(&sid_and_token), "write the token alone"),
-        (variable(&two), "write the token alone"),
+        (by_file, "write a space between SID and token"),
+        (variable(&sid_and_token), "write only the token"),
+        (variable(&two), "write only the token"),
         (
             variable(&format!("{token},{token}")),
-            "write the token alone",
+            "write only the token",
         ),
         (
             variable(&format!("\u{201c}{token}\u{201d}")),
-            "write the token alone",
+            "write only the token",
         ),
         (
             variable(&format!("{token}\u{200b}")),
@@ -1481,7 +1481,7 @@ fn a_bad_key_file_is_told_without_the_key() {
     assert_eq!(ran.code, Some(2));
     assert!(
         ran.stderr
-            .contains("cannot be used: line 1: a key has at least 32 characters")
+            .contains("cannot be used: line 1: a key needs at least 32 characters")
             && !ran.stderr.contains("0123456789abcdef"),
         "{}",
         ran.stderr
