@@ -50,8 +50,8 @@ schedule would be an hour off. Write the zone of a place.",
 
 pub(super) static SPLIT_SPAN: Check = Check::new(
     "split-span",
-    "Days and hours as two spans of `open`. Each span counts by itself, so the days are open all night and the hours hold on
-every day. Write them in one string.",
+    "Days and hours written as two spans of `open`. Each span counts separately, so the days are open around the clock, and
+the hours apply to every day. Write them in one string.",
     r#"open = ["Mon-Fri", "09:00-17:30"]     # "Mon-Fri 09:00-17:30""#,
 );
 
