@@ -148,7 +148,7 @@ def refused(binary, table):
     command = [binary, "check", "--format", "json", str(table)]
     checked = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=LONG, env=environment(None))
     told = [json.loads(line) for line in checked.stdout.splitlines()]
-    return {one["line"]: f'{one["code"]}: {one["message"]}' for one in told if one["severity"] == "error"}
+    return {one["line"]: f'{one["code"]}: {one["message"]}' for one in told if one.get("severity") == "error"}
 
 
 def documents(server, replies, channel):

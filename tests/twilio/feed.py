@@ -125,7 +125,7 @@ def feed(checks, binary, database, folder):
     database.run(f"INSERT INTO sessions VALUES ('{OURS}', '{RIDER}', '{DRIVER}', '{at(60)}{utc}')")
     database.run(f"INSERT INTO sessions VALUES ('{OURS}', '{NEXT_RIDER}', '{DRIVER}', '{at(-1)}{utc}')")
     fed("one session is open", 2)
-    with Server(checks, binary, "--config", str(table), token="0123456789abcdef0123456789abcdef") as server:
+    with Server(checks, binary, "--table", str(table), token="0123456789abcdef0123456789abcdef") as server:
         reaches("both parties of it", [DRIVER, RIDER, None])
         database.run(f"UPDATE sessions SET until = '{at(0)}{utc}' WHERE rider = '{RIDER}'")
         database.run(f"UPDATE sessions SET until = NULL WHERE rider = '{NEXT_RIDER}'")

@@ -286,7 +286,7 @@ def play(checks, arguments, folder):
     secrets = folder / "secrets"
     secrets.write_text(f"signalwire {TOKEN}\n" if arguments.signalwire else f"{TOKEN}\n")
     clock = Clock(folder / "clock")
-    server = Server(checks, arguments.binary, "--auth-token-file", str(secrets), "--config", str(table))
+    server = Server(checks, arguments.binary, "--auth-token-file", str(secrets), "--table", str(table))
     server.command = clock.command(server.command)
     day = Day(checks, server, clock, folder, arguments)
     day.at(MIDNIGHT)

@@ -127,7 +127,7 @@ def main():
     relay = Relay()
 
     def play():
-        with Server(checks, binary, "--config", str(RECIPE), "--public-url", relay.url, token=TOKEN) as server:
+        with Server(checks, binary, "--table", str(RECIPE), "--public-url", relay.url, token=TOKEN) as server:
             relay.service = server.port
             for method in ["POST", "GET"]:
                 mock = Mock(folder, TOKEN, relay, method)
