@@ -314,8 +314,8 @@ fn numbers_of_the_table_that_never_came_are_told() {
     let text = report(&folder, &[]).stdout;
     for words in [
         "Quiet numbers  2 of 7 in the table received nothing\n+15005550007  +15005550009\n",
-        "1 number may have come, because a masked number in the journal begins and ends\nso: +15005550004. `serve --journal-numbers full` would tell.\n",
-        "never holds whole:\nsip:desk@example.com.\n",
+        "1 number may have been used, because a masked number in the journal begins and\nends like this: +15005550004. `serve --journal-numbers full` would show which.\n",
+        "Nothing is known about 1 number of a form that the journal never stores in",
     ] {
         assert!(text.contains(words), "{words}\n{text}");
     }
@@ -399,7 +399,7 @@ voice = [ { Say = "No such number." } ]
     for words in [
         "+15005550001 Front desk  ",
         "+15005550002 <b>Zo\u{eb}</b> (most defaults)",
-        "+15005550002 had 2 default answers: none of the routes for it matched (desk). `explain Called=+15005550002` shows the verdict of each route. ",
+        "+15005550002 had 2 default answers: none of its routes matched (desk). `explain Called=+15005550002` shows the verdict of each route. ",
         "`serve --journal-values CallerCity,AddOns.status` keeps them from now on.",
     ] {
         assert!(text.contains(words), "{words}\n{text}");
@@ -420,7 +420,7 @@ voice = [ { Say = "No such number." } ]
     let text = report(&folder, &["--table", "table.toml"]).stdout;
     let text = text.replace('\n', " ");
     let words =
-        "+14155550100 had 4 default answers: no route is for it. `explain Called=+14155550100`";
+        "+14155550100 had 4 default answers: no route applies to it. `explain Called=+14155550100`";
     assert!(text.contains(words), "{text}");
 }
 

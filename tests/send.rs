@@ -122,7 +122,7 @@ fn voice_webhooks_go_to_their_key_unsigned() {
         bad.code == Some(2)
             && bad
                 .stderr
-                .contains("line 1: a key has at least 32 characters")
+                .contains("line 1: a key needs at least 32 characters")
             && !bad.stderr.contains("short"),
         "{bad:?}"
     );
@@ -214,7 +214,7 @@ fn a_url_without_a_path_gets_that_of_the_webhook() {
     }
     // What the field in Twilio's console holds is the whole URL.
     let whole = ["--public-url", "https://example.com/a/webhook"];
-    let told = "error: https://example.com/a/webhook ends in the path of a webhook, which every request brings with it: \
+    let told = "error: https://example.com/a/webhook ends in the path of a webhook, but every request adds its own path: \
                 write --public-url https://example.com/a\n";
     assert_eq!(send(&format!("{url}/webhook"), &whole), ran(2, "", told));
 }
