@@ -50,6 +50,7 @@ pub(super) async fn respond(
     let end;
     let mut response = match received {
         Ok(received) => {
+            connection.is_being_answered();
             let answer = answer(&snapshot, &received).await;
             end = Instant::now();
             record(&snapshot, &head, received, &answer, micros(begin, end));

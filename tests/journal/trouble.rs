@@ -102,7 +102,7 @@ fn a_file_that_is_none_costs_lines_and_no_answer() {
 fn without_a_journal_there_is_no_callback_and_no_file() {
     let service = Service::start(&["--allow-unsigned"], &[]);
     for path in ["/callback", "/events"] {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let answer = crate::ask(&service.address, &request);
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
     }
