@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -55,6 +55,61 @@ fn what_has_no_end_is_no_directory_file() {
         );
         assert!(output.contains(&format!("help: {help}\n")), "{output}");
     }
+}
+
+#[test]
+fn a_file_with_secrets_is_no_directory_file() {
+    let folder = Folder::new("secrets");
+    fs::create_dir(folder.path().join("credentials")).expect("a folder");
+    folder.write(
+        "credentials/token",
+        "number,0123456789abcdef0123456789abcdef\n",
+    );
+    folder.write("credentials/number", "number\n+15005550006\n");
+    symlink("credentials/token", folder.path().join("link")).expect("a link");
+    let credentials = folder.path().join("credentials");
+    for file in [
+        "credentials/token",
+        "credentials/number",
+        "link",
+        "/proc/self/environ",
+    ] {
+        let table = folder.write("responses.toml", &TABLE.replace("d.csv", file));
+        let ran = run(program()
+            .arg("check")
+            .arg(table)
+            .env("CREDENTIALS_DIRECTORY", &credentials));
+        assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+        let reason = format!("cannot read {file}: secrets are kept there");
+        assert!(ran.stdout.contains(&reason), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("0123456789abcdef"), "{}", ran.stdout);
+    }
+    // The service knows where else its secrets are.
+    folder.write("token", "0123456789abcdef0123456789abcdef\n");
+    let table = folder.write("responses.toml", &TABLE.replace("d.csv", "token"));
+    let token = folder.path().join("token");
+    let ran = run(program()
+        .args(["serve", "--check", "--auth-token-file"])
+        .arg(token)
+        .arg("--table")
+        .arg(table));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let reason = "cannot read token: secrets are kept there";
+    assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+}
+
+#[test]
+fn a_cell_has_its_bound() {
+    let row = |bytes| format!("number,word\n+15005550006,{}\n", "x".repeat(bytes));
+    let (code, output) = checked_text("cell", &row(64 * 1024));
+    assert_eq!(code, Some(0), "{output}");
+    let (code, output) = checked_text("long-cell", &row(64 * 1024 + 1));
+    assert_eq!(code, Some(1), "{output}");
+    assert!(
+        output.contains("a cell of 65537 bytes, and one has at most 65536"),
+        "{output}"
+    );
+    assert!(output.len() < 10_000, "{} bytes", output.len());
 }
 
 #[test]

@@ -53,7 +53,10 @@ fn path_and_query(head: &Parts) -> &str {
 /// What a request says about the URL that was asked, whoever put it there: for the search why its signature does not
 /// match.
 pub(super) fn hints(head: &Parts) -> Hints<'_> {
-    let hosts = [host(head).ok().flatten(), first_value(head, "x-forwarded-host")];
+    let hosts = [
+        host(head).ok().flatten(),
+        first_value(head, "x-forwarded-host"),
+    ];
     let hosts = hosts.into_iter().flatten();
     Hints {
         received: path_and_query(head),

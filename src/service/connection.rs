@@ -160,7 +160,8 @@ impl Connection {
 
     fn begins(&self, activity: u64, at: Instant) {
         let micros = u64::try_from((at - self.accepted).as_micros()).unwrap_or_default();
-        self.activity.store(micros << 3 | activity, Ordering::SeqCst);
+        self.activity
+            .store(micros << 3 | activity, Ordering::SeqCst);
     }
 
     pub(super) fn head_begins(&self) {
