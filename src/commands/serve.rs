@@ -86,6 +86,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         out_of_session: urls.path,
         public_urls: urls.public_url,
         trusted_proxies: urls.trusted_proxy,
+        post_only: urls.post_only,
         show_numbers,
         has_health_paths: listening.health,
         ..Responder::new(Arc::new(table), access)

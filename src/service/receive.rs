@@ -60,7 +60,7 @@ pub(super) async fn receive<'h>(
     let is_events = webhook == Webhook::Events;
     let is_post = match head.method {
         Method::POST => true,
-        Method::GET if !is_events => false,
+        Method::GET if !is_events && !snapshot.responder.post_only => false,
         _ => return Err(Refusal::Method),
     };
     if !has_plain_coding(&head.headers) {

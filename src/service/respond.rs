@@ -64,7 +64,7 @@ pub(super) async fn respond(
         }
         Err(refusal) => {
             responder.metrics.refusals.count(refusal);
-            let response = refusal.response(webhook);
+            let response = refusal.response(webhook, responder.post_only);
             end = Instant::now();
             // These have a warning already, which says more.
             let is_logged = matches!(

@@ -164,6 +164,23 @@ async fn other_paths_methods_and_types_are_refused() {
 }
 
 #[tokio::test]
+async fn get_is_refused_where_only_post_is_meant() {
+    let service = Responder {
+        post_only: true,
+        ..signed_service()
+    };
+    let server = TestServer::start(service).await;
+    server.ask(&hello()).await.expect_document("hello");
+    let get = Ask::get(&format!("/out-of-session?{CALL}")).signed_as_asked();
+    let got = server.ask(&get).await;
+    assert_eq!(
+        (got.status, got.body.as_str()),
+        (405, "only POST is allowed")
+    );
+    assert_eq!(got.header("allow"), Some("POST"));
+}
+
+#[tokio::test]
 async fn a_host_is_asked_for_once() {
     let server = TestServer::start(signed_service()).await;
     let text = "one Host header is needed";

@@ -124,6 +124,9 @@ pub(super) struct UrlOptions {
     /// Trust the X-Forwarded-* headers of this address or network
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
+    /// Refuse GET, if no URL at Twilio or in the table is asked by it
+    #[arg(long)]
+    pub post_only: bool,
 }
 
 impl UrlOptions {
