@@ -178,6 +178,59 @@ fn rows_in_the_place_of_the_table_are_told_in_few_words() {
     }
 }
 
+/// The most memory that `check` takes for a table, in bytes, and its exit code.
+#[cfg(target_os = "linux")]
+fn memory_of_check(table: &Path) -> (u64, Option<i32>) {
+    use std::io::Read;
+    use std::process::Stdio;
+
+    // It is still there, with its figures, while nobody reads the last of what it prints.
+    let mut child = program()
+        .args(["check", "--format", "json"])
+        .arg(table)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program can be started");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    let mut output = child.stdout.take().expect("its output");
+    let mut first = [0];
+    // The first byte comes when all has been checked.
+    output.read_exact(&mut first).expect("a diagnostic");
+    let text = fs::read_to_string(status).unwrap_or_default();
+    if let Some(figure) = text.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
+        let kilobytes = figure.split_whitespace().next().unwrap_or_default();
+        most = kilobytes.parse::<u64>().expect("a number") * 1024;
+    }
+    output.read_to_end(&mut Vec::new()).expect("the rest");
+    (most, child.wait().expect("its end").code())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_file_that_is_no_table_costs_little_more_than_itself() {
+    let folder = Folder::new("no-table");
+    for (name, text) in [
+        ("rows", rows_as_table(300_000)),
+        (
+            "log",
+            "2026-12-01T13:00:00Z INFO answered status=200\n".repeat(150_000),
+        ),
+        (
+            "json",
+            format!("[{}1]", "{\"a\":1},".repeat(800_000)).replacen('[', "{\"a\":[", 1),
+        ),
+    ] {
+        let table = folder.write("responses.toml", &text);
+        let (most, code) = memory_of_check(&table);
+        assert_eq!(code, Some(1), "{name}");
+        // What the program takes for itself comes on top.
+        let bound = 64 * 1024 * 1024 + 4 * text.len() as u64;
+        assert!(most < bound, "{name}: {most} for {}", text.len());
+    }
+}
+
 #[test]
 fn reading_stops_after_a_hundred_syntax_errors() {
     let folder = Folder::new("syntax-errors");

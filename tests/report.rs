@@ -757,7 +757,7 @@ fn a_line_without_an_end_costs_no_other_line() {
     let good = line(&json!({}));
     let long = format!(
         "{{\"time\":\"{NOON}\",\"route\":\"{}\"}}\n",
-        "x".repeat(3 << 20)
+        "x".repeat(17 << 20)
     );
     folder.write("journal-2026-11-25.jsonl", &[&*good, &long, &good].concat());
     let ran = report(&folder, &["--format", "json"]);

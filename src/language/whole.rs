@@ -407,3 +407,26 @@ fn in_row<'c>(fixed: &'c Fixed, directory: &'c Directory, row: Row) -> Option<&'
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_lead_to_each_other_are_in_one_circle_however_many_they_are() {
+        const HALF: usize = 20_000;
+        let names: Vec<String> = (0..2 * HALF).map(|step| step.to_string()).collect();
+        // The first half is a circle from which a chain goes on.
+        let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for pair in names.windows(2) {
+            next.entry(&pair[0]).or_default().insert(&pair[1]);
+        }
+        next.entry(&names[HALF - 1]).or_default().insert(&names[0]);
+        let circles = circles(&next);
+        let of = |step: usize| circles[&*names[step]];
+        assert!((1..HALF).all(|step| of(step) == of(0)));
+        let chain: BTreeSet<&str> = (HALF..2 * HALF).map(of).collect();
+        assert_eq!(chain.len(), HALF);
+        assert!(!chain.contains(of(0)));
+    }
+}

@@ -101,3 +101,36 @@ impl fmt::Display for Matches {
         write!(f, "regex {:?}", self.0.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use toml::de::DeTable;
+
+    use super::*;
+    use crate::table::diagnostic::File;
+    use crate::table::problems::Problems;
+    use crate::twilio::parameters::Comparison;
+
+    #[test]
+    fn all_expressions_of_a_table_have_a_bound_together() {
+        let file = File::new("responses.toml", "regex = '^a'");
+        let table = DeTable::parse(&file.text).expect("TOML");
+        let (key, value) = table.get_ref().iter().next().expect("a key");
+        let mut problems = Problems::new(&file);
+        problems.regex_bytes = MOST_BYTES_OF_ALL - LEAST_BYTES;
+        let mut is_taken = || {
+            let mut reading = Reading {
+                subject: "Body",
+                comparison: Comparison::Exact,
+                problems: &mut problems,
+                directory: &mut |_, _, _| None,
+            };
+            read(&mut reading, key, value).is_some()
+        };
+        assert_eq!([is_taken(), is_taken()], [true, false]);
+        let found = problems.into_sorted();
+        let message =
+            "all regular expressions of the table together take more than 64 MB of memory";
+        assert_eq!(found[0].message, message);
+    }
+}
