@@ -355,6 +355,8 @@ fn what_is_too_long_is_not_read_to_its_end() {
     let url = format!("http://{}", listener.local_addr().expect("its address"));
     let endless = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().expect("a connection");
+        let asked = stream.read(&mut [0; 4096]).expect("a request");
+        assert!(asked > 0);
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
         // Until nobody reads any more.
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
