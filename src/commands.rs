@@ -225,7 +225,7 @@ pub fn run() -> ExitCode {
         Ok(Outcome::Yes) => ExitCode::SUCCESS,
         Ok(Outcome::No) => ExitCode::from(1),
         Err(error) => {
-            output::complain(&format!("error: {error:#}"));
+            output::complain(&output::shown(&format!("error: {error:#}")));
             ExitCode::from(COULD_NOT)
         }
     }

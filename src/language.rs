@@ -116,7 +116,7 @@ pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
 /// them is an error.
 pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
     // The shape: TOML with the place of every value, everything that is not TOML, and keys that do not exist.
-    let (mut tree, errors) = DeTable::parse_recoverable(&file.text);
+    let (mut tree, errors) = DeTable::parse_recoverable(syntax::readable(file));
     let repaired = (!errors.is_empty()).then(|| syntax::repaired(file));
     if let Some(repaired) = &repaired {
         tree = DeTable::parse_recoverable(&repaired.file.text).0;

@@ -271,3 +271,20 @@ fn a_circle_comes_to_an_end() {
         "elsewhere\nThe call continues at https://example.com/\\u{202e}, which this table does not answer.\n"
     );
 }
+
+#[test]
+fn what_explain_shows_affects_no_terminal() {
+    let folder = Folder::new("explain-terminal");
+    let table = "[[route]]\nname = \"echo\"\nmessage = [ { Message = \"{{ Body }}\" } ]\n\n\
+                 [default]\nvoice = [ { Say = \"Nobody is here.\" } ]\n";
+    let table = folder.write("responses.toml", table);
+    let mut explain = program();
+    explain
+        .args(["explain", "--message", "--table"])
+        .arg(table)
+        .args(["To=+15005550006", "From=+14155550100"])
+        .arg("Body=a\u{202e}b\u{9b}c\u{e9}");
+    let (code, seen) = session(&mut explain, &[]);
+    assert_eq!(code, Some(0), "{seen}");
+    assert!(seen.contains("a\\u{202e}b\\u{9b}c\u{e9}"), "{seen}");
+}

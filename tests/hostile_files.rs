@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -55,6 +55,61 @@ fn what_has_no_end_is_no_directory_file() {
         );
         assert!(output.contains(&format!("help: {help}\n")), "{output}");
     }
+}
+
+#[test]
+fn a_file_with_secrets_is_no_directory_file() {
+    let folder = Folder::new("secrets");
+    fs::create_dir(folder.path().join("credentials")).expect("a folder");
+    folder.write(
+        "credentials/token",
+        "number,0123456789abcdef0123456789abcdef\n",
+    );
+    folder.write("credentials/number", "number\n+15005550006\n");
+    symlink("credentials/token", folder.path().join("link")).expect("a link");
+    let credentials = folder.path().join("credentials");
+    for file in [
+        "credentials/token",
+        "credentials/number",
+        "link",
+        "/proc/self/environ",
+    ] {
+        let table = folder.write("responses.toml", &TABLE.replace("d.csv", file));
+        let ran = run(program()
+            .arg("check")
+            .arg(table)
+            .env("CREDENTIALS_DIRECTORY", &credentials));
+        assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+        let reason = format!("cannot read {file}: secrets are kept there");
+        assert!(ran.stdout.contains(&reason), "{}", ran.stdout);
+        assert!(!ran.stdout.contains("0123456789abcdef"), "{}", ran.stdout);
+    }
+    // The service knows where else its secrets are.
+    folder.write("token", "0123456789abcdef0123456789abcdef\n");
+    let table = folder.write("responses.toml", &TABLE.replace("d.csv", "token"));
+    let token = folder.path().join("token");
+    let ran = run(program()
+        .args(["serve", "--check", "--auth-token-file"])
+        .arg(token)
+        .arg("--table")
+        .arg(table));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let reason = "cannot read token: secrets are kept there";
+    assert!(ran.stderr.contains(reason), "{}", ran.stderr);
+}
+
+#[test]
+fn a_cell_has_its_bound() {
+    let row = |bytes| format!("number,word\n+15005550006,{}\n", "x".repeat(bytes));
+    let (code, output) = checked_text("cell", &row(64 * 1024));
+    assert_eq!(code, Some(0), "{output}");
+    let (code, output) = checked_text("long-cell", &row(64 * 1024 + 1));
+    assert_eq!(code, Some(1), "{output}");
+    assert!(
+        output.contains("a cell of 65537 bytes, and one has at most 65536"),
+        "{output}"
+    );
+    assert!(output.len() < 10_000, "{} bytes", output.len());
 }
 
 #[test]
@@ -120,6 +175,59 @@ fn rows_in_the_place_of_the_table_are_told_in_few_words() {
         assert_eq!(ran.code, Some(1), "{}", ran.stderr);
         assert!(ran.stdout.contains("error[toml-syntax]"), "{}", ran.stdout);
         assert!(ran.stdout.len() < 20_000, "{} bytes", ran.stdout.len());
+    }
+}
+
+/// The most memory that `check` takes for a table, in bytes, and its exit code.
+#[cfg(target_os = "linux")]
+fn memory_of_check(table: &Path) -> (u64, Option<i32>) {
+    use std::io::Read;
+    use std::process::Stdio;
+
+    // It is still there, with its figures, while nobody reads the last of what it prints.
+    let mut child = program()
+        .args(["check", "--format", "json"])
+        .arg(table)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program can be started");
+    let status = format!("/proc/{}/status", child.id());
+    let mut most = 0;
+    let mut output = child.stdout.take().expect("its output");
+    let mut first = [0];
+    // The first byte comes when all has been checked.
+    output.read_exact(&mut first).expect("a diagnostic");
+    let text = fs::read_to_string(status).unwrap_or_default();
+    if let Some(figure) = text.lines().find_map(|line| line.strip_prefix("VmHWM:")) {
+        let kilobytes = figure.split_whitespace().next().unwrap_or_default();
+        most = kilobytes.parse::<u64>().expect("a number") * 1024;
+    }
+    output.read_to_end(&mut Vec::new()).expect("the rest");
+    (most, child.wait().expect("its end").code())
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_file_that_is_no_table_costs_little_more_than_itself() {
+    let folder = Folder::new("no-table");
+    for (name, text) in [
+        ("rows", rows_as_table(300_000)),
+        (
+            "log",
+            "2026-12-01T13:00:00Z INFO answered status=200\n".repeat(150_000),
+        ),
+        (
+            "json",
+            format!("[{}1]", "{\"a\":1},".repeat(800_000)).replacen('[', "{\"a\":[", 1),
+        ),
+    ] {
+        let table = folder.write("responses.toml", &text);
+        let (most, code) = memory_of_check(&table);
+        assert_eq!(code, Some(1), "{name}");
+        // What the program takes for itself comes on top.
+        let bound = 64 * 1024 * 1024 + 4 * text.len() as u64;
+        assert!(most < bound, "{name}: {most} for {}", text.len());
     }
 }
 

@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use support::program;
+use support::{Folder, program};
 
 /// Ended, whatever becomes of the test.
 struct Running(Child);
@@ -108,4 +108,38 @@ fn a_log_that_is_closed_keeps_nobody_from_an_answer() {
         assert!(is_answered(&address), "{turn}");
     }
     assert_eq!(end(running), Some(0));
+}
+
+#[test]
+fn the_journal_gets_no_line_of_a_table_and_no_number() {
+    let folder = Folder::new("bad-in-journal");
+    let bad = "[default]\nvoice = [ { Dial = \"415.555.0142\" } ]\n";
+    let table = folder.write("responses.toml", bad);
+    for command in ["serve", "check", "explain"] {
+        let (mut reader, writer) = pipe().expect("a pipe");
+        let same = writer.try_clone().expect("a descriptor");
+        let file = File::from(OwnedFd::from(same))
+            .metadata()
+            .expect("its inode");
+        let mut program = program();
+        program
+            .args([command, "--table"])
+            .arg(&table)
+            .env("JOURNAL_STREAM", format!("{}:{}", file.dev(), file.ino()))
+            .stdout(writer.try_clone().expect("a descriptor"))
+            .stderr(writer);
+        if command == "serve" {
+            program.arg("--allow-unsigned");
+        }
+        let mut child = program.spawn().expect("the program can be started");
+        drop(program);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).expect("it is text");
+        assert!(child.wait().expect("its end").code() > Some(0), "{text}");
+        assert!(
+            text.contains("responses.toml:2:20: error[bad-number]: "),
+            "{text}"
+        );
+        assert!(!text.contains("0142") && !text.contains("voice"), "{text}");
+    }
 }

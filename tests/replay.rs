@@ -387,7 +387,7 @@ fn post(address: &str, target: &str, form: &str) {
     let timeout = stream.set_read_timeout(Some(Duration::from_secs(20)));
     timeout.expect("a deadline");
     let request = format!(
-        "POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+        "POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
         form.len()
     );

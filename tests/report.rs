@@ -751,3 +751,20 @@ proptest! {
         prop_assert_eq!(sum(&figures["statuses"], "count"), lines.len() as u64);
     }
 }
+
+#[test]
+fn a_line_without_an_end_costs_no_other_line() {
+    let folder = Folder::new("report-long-line");
+    let good = line(&json!({}));
+    let long = format!(
+        "{{\"time\":\"{NOON}\",\"route\":\"{}\"}}\n",
+        "x".repeat(17 << 20)
+    );
+    folder.write("journal-2026-11-25.jsonl", &[&*good, &long, &good].concat());
+    let ran = report(&folder, &["--format", "json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let warning = "warning: 1 line could not be read, the first at ./journal-2026-11-25.jsonl:2\n";
+    assert_eq!(ran.stderr, warning);
+    let figures: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(figures["unreadable"], 1, "{figures}");
+}

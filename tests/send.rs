@@ -348,3 +348,40 @@ fn ready_says_whether_the_service_should_get_requests() {
         nobody.stderr
     );
 }
+
+#[test]
+fn what_is_too_long_is_not_read_to_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("its address"));
+    let endless = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let asked = stream.read(&mut [0; 4096]).expect("a request");
+        assert!(asked > 0);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+        // Until nobody reads any more.
+        while stream.write_all(&[b'x'; 4096]).is_ok() {}
+    });
+    let ran = send(&url, &[]);
+    endless.join().expect("no panic");
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    let reason = "answers with more than 1048576 bytes\n";
+    assert!(ran.stderr.ends_with(reason), "{}", ran.stderr);
+    let too_long = |arguments: &[&str]| {
+        let ran = run(program()
+            .args(arguments)
+            .args(["--form", "/dev/zero"])
+            .env("TWILIO_AUTH_TOKEN", TOKEN));
+        assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+        let reason = "error: cannot read /dev/zero: it is larger than 1048576 bytes\n";
+        assert_eq!(ran.stderr, reason);
+    };
+    too_long(&["send", "--url", &url]);
+    too_long(&["verify", "--url", "https://h/x", "--signature", "x"]);
+    let ran = run(program().args(["send", "--url", &url, "--auth-token-file", "/dev/zero"]));
+    assert_eq!(ran.code, Some(2), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("it is larger than 1048576 bytes"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -5,6 +5,7 @@ mod github;
 mod sarif;
 
 use std::collections::BTreeMap;
+use std::io::stdout;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -203,7 +204,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 /// Draws what is wrong with a table, and says what the table has.
 fn print(table: &Checked, is_quiet: bool) {
     if !table.diagnostics.is_empty() {
-        output::print_coloured(&drawn(&table.diagnostics));
+        output::print_coloured(&drawn(&table.diagnostics, &stdout()));
     }
     if !is_quiet {
         output::print(&summary(table));

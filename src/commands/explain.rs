@@ -281,7 +281,7 @@ impl Asking<'_> {
         }
         for Tried { name, reason, .. } in shown {
             output::print_coloured(&match reason {
-                Some(reason) => format!("{NO}   {name:width$}  {reason}"),
+                Some(reason) => format!("{NO}   {name:width$}  {}", output::shown(reason)),
                 None => format!("{YES}  {name}"),
             });
         }

@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+
+use super::request_fields::MOST_BYTES;
 
 /// Where a service listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +77,12 @@ where
         format!("the service at {address} closed the connection without an answer")
     })?;
     let (parts, body) = response.into_parts();
-    let body = body.collect().await;
-    let body =
-        body.with_context(|| format!("the service at {address} did not finish its answer"))?;
+    let body = Limited::new(body, MOST_BYTES).collect().await;
+    let body = body.map_err(|error| match error.downcast::<LengthLimitError>() {
+        Ok(_) => anyhow!("the service at {address} answers with more than {MOST_BYTES} bytes"),
+        Err(error) => anyhow!(error).context(format!(
+            "the service at {address} did not finish its answer"
+        )),
+    })?;
     Ok(Response::from_parts(parts, body.to_bytes()))
 }

@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow};
 
 use super::request_fields::read_bytes;
 use super::{Outcome, output};
-use crate::language::import::{MAX_BYTES, import};
+use crate::language::import::import;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -17,8 +17,7 @@ pub(super) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let file = &arguments.file;
-    // One byte more than a document may have, so that `import` sees that it is too long.
-    let bytes = read_bytes(file, MAX_BYTES as u64 + 1)?;
+    let bytes = read_bytes(file)?;
     let shown = match file.to_string_lossy() {
         name if name == "-" => "standard input".into(),
         name => name,
@@ -28,7 +27,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let name = file.file_stem().unwrap_or_default().to_string_lossy();
     let imported = import(&name, &text).map_err(|error| anyhow!("{shown}:{error}"))?;
     for note in &imported.notes {
-        output::complain(&format!("{shown}:{note}"));
+        output::complain(&output::shown(&format!("{shown}:{note}")));
     }
     output::print(imported.toml.trim_end_matches('\n'));
     Ok(Outcome::from(imported.is_complete()))

@@ -1,5 +1,7 @@
 //! The table that a command works with, and its diagnostics on standard error.
 
+use std::io::stderr;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use annotate_snippets::Renderer;
@@ -7,6 +9,7 @@ use anyhow::{Error, Result, anyhow};
 
 use super::output;
 use crate::language::{self, Compiled};
+use crate::service::reload::Finding;
 use crate::service::table_file::{self, Beside};
 use crate::table::diagnostic::{Diagnostic, Severity};
 
@@ -56,21 +59,21 @@ pub(super) fn load_table(path: &Path, limit: DirectoryLimit) -> Result<Compiled>
     let compiled = language::compile(&file, &Beside::table(path, limit.max_directory))
         .map_err(|diagnostics| show_errors(&file.name, &diagnostics))?;
     if !compiled.warnings.is_empty() {
-        output::complain(&drawn(&compiled.warnings));
+        output::complain(&drawn(&compiled.warnings, &stderr()));
     }
     let failed = compiled.failed_tests.len();
     if failed > 0 {
         let fail = if failed == 1 { "fails" } else { "fail" };
         let tests = output::counted(failed as u64, "test");
         let line = format!("warning: {tests} of {} {fail}; `check` says why", file.name);
-        output::complain(&line);
+        output::complain(&output::shown(&line));
     }
     Ok(compiled)
 }
 
 /// Writes diagnostics to standard error; the returned error says how many of them are errors.
 pub(super) fn show_errors(name: &str, diagnostics: &[Diagnostic]) -> Error {
-    output::complain(&drawn(diagnostics));
+    output::complain(&drawn(diagnostics, &stderr()));
     let errors = count(diagnostics, Severity::Error);
     anyhow!("{name} has {}", output::counted(errors, "error"))
 }
@@ -84,8 +87,14 @@ pub(super) fn count(diagnostics: &[Diagnostic], severity: Severity) -> u64 {
 /// The most diagnostics that are drawn or printed.
 pub(super) const MOST_PRINTED: usize = 1_000;
 
-/// Diagnostics drawn for a terminal: of those that are alike a few. [`output`] strips the colours elsewhere.
-pub(super) fn drawn(diagnostics: &[Diagnostic]) -> String {
+/// Diagnostics drawn for a terminal: of those that are alike a few. [`output`] strips the colours elsewhere. For a stream that
+/// goes to systemd's journal, as the log has them: without lines of the file, and with numbers masked.
+pub(super) fn drawn(diagnostics: &[Diagnostic], stream: &impl AsFd) -> String {
+    if output::is_journal(stream) {
+        let findings = Finding::all(diagnostics, false);
+        let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+        return lines.join("\n");
+    }
     let renderer = Renderer::styled();
     let shown = language::folded(diagnostics);
     let drawings = shown.iter().take(MOST_PRINTED);

@@ -1,8 +1,12 @@
 //! Writing to the terminal, and figures and texts as people read them. Colours appear only on a terminal unless `--color`
 //! says otherwise, and a reader that has gone away is not an error.
 
+use std::env;
 use std::fmt::Write as _;
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
@@ -10,6 +14,7 @@ use serde::Serialize;
 pub(super) use crate::service::html::figure;
 use crate::table::visible::is_plain;
 pub(super) use crate::table::visible::shown;
+use crate::table::visible::tamed;
 
 /// Decides for all that is written from here on whether it has colours.
 pub(super) fn color(choice: clap::ColorChoice) {
@@ -26,9 +31,27 @@ pub(super) fn complains_in_color() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }
 
-/// Writes a line of a result byte for byte. A closed pipe ends the output, not the program.
+/// Whether a stream goes to systemd's journal, which announces the device and inode of its end in `JOURNAL_STREAM`.
+///
+/// Source: `systemd.exec(5)`, <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM>.
+pub(super) fn is_journal(stream: &impl AsFd) -> bool {
+    let Ok(announced) = env::var("JOURNAL_STREAM") else {
+        return false;
+    };
+    let same = stream.as_fd().try_clone_to_owned();
+    same.and_then(|same| File::from(same).metadata())
+        .is_ok_and(|file| announced == format!("{}:{}", file.dev(), file.ino()))
+}
+
+/// Writes a line of a result: byte for byte, but to a terminal without what would affect it. A closed pipe ends the output,
+/// not the program.
 pub(super) fn print(text: &str) {
-    write(io::stdout().lock(), text);
+    let output = io::stdout().lock();
+    if output.is_terminal() {
+        write(output, &tamed(text));
+    } else {
+        write(output, text);
+    }
 }
 
 /// Writes a line of a result, with its colours if standard output has any.

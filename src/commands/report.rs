@@ -77,7 +77,7 @@ fn table(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Table>> {
         Err(error) if given.is_some() => Err(error),
         Err(error) => {
             let warning = format!("warning: {error:#}, so the report does without it");
-            output::complain(&warning);
+            output::complain(&output::shown(&warning));
             Ok(None)
         }
     }

@@ -1,8 +1,6 @@
 //! The request that a command line describes: `NAME=VALUE`, a file with a form, and the webhook.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{Read, stdin};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -11,6 +9,7 @@ use jiff::Timestamp;
 
 use super::output;
 use crate::language::never_sent;
+use crate::service::table_file;
 use crate::table::schedule::parse_moment;
 use crate::twilio::parameters::{NameProblem, check_name};
 use crate::twilio::request::{Form, Webhook};
@@ -87,7 +86,7 @@ pub(super) fn webhook_parser<const N: usize>(
 
 /// The form in a file, or on standard input for `-`. Blanks and line ends after it do not belong to it.
 pub(super) fn read_form(path: &Path) -> Result<Form> {
-    let bytes = read_bytes(path, u64::MAX)?;
+    let bytes = read_bytes(path)?;
     let form = bytes.trim_ascii_end();
     if form.contains(&b'\n') {
         bail!(
@@ -98,17 +97,17 @@ pub(super) fn read_form(path: &Path) -> Result<Form> {
     Ok(Form::parse(form))
 }
 
-/// The bytes of a file, or of standard input for `-`, and no more than so many.
-pub(super) fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// The most bytes of a form, a body or an answer: several times what the service takes or gives.
+pub(super) const MOST_BYTES: usize = 1 << 20;
+
+/// The bytes of a file, or of standard input for `-`, at most [`MOST_BYTES`].
+pub(super) fn read_bytes(path: &Path) -> Result<Vec<u8>> {
     let (read, shown) = if path == Path::new("-") {
-        let read = stdin().take(most).read_to_end(&mut bytes);
+        let read = table_file::read_to_end_of_input(MOST_BYTES as u64);
         (read, "standard input".to_owned())
     } else {
-        let file = File::open(path);
-        let read = file.and_then(|file| file.take(most).read_to_end(&mut bytes));
+        let read = table_file::read_any(path, MOST_BYTES as u64);
         (read, path.display().to_string())
     };
-    read.with_context(|| format!("cannot read {shown}"))?;
-    Ok(bytes)
+    read.with_context(|| format!("cannot read {shown}"))
 }

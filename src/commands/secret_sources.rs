@@ -1,12 +1,13 @@
 //! Where secrets come from: the environment, files, a systemd credential. Never from the value of an argument.
 
-use std::env;
 use std::error::Error;
 use std::path::{Path, PathBuf};
+use std::{env, io};
 
 use anyhow::{Context, Result};
 
-use crate::service::table_file::ReadFile;
+use super::request_fields::MOST_BYTES;
+use crate::service::table_file::{self, ReadFile};
 use crate::twilio::signature::secrets::{PathKeys, Secrets};
 
 /// The environment variable with an auth token.
@@ -68,6 +69,11 @@ impl KeySources {
         path.map(|path| read(file, "key file", path, first))
             .transpose()
     }
+}
+
+/// The bytes of a file of secrets, for a command that reads it once: it may be a pipe.
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    table_file::read_any(path, MOST_BYTES as u64)
 }
 
 /// What a file holds, read as this kind of file.

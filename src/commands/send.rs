@@ -1,6 +1,5 @@
 //! `send`: posts a complete, signed request to a running service, as Twilio or Fone Dynamics would.
 
-use std::fs;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
@@ -13,7 +12,7 @@ use hyper::{Request, Response, StatusCode, Uri};
 
 use super::http_client::{Peer, exchange};
 use super::request_fields::{RequestFields, warn_of_fields, webhook_parser};
-use super::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE};
+use super::secret_sources::{KeySources, SecretSources, TOKEN_VARIABLE, read_file};
 use super::{Outcome, output};
 use crate::table::twiml;
 use crate::twilio::channel::Channel;
@@ -161,11 +160,7 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
             None => format!("http://{authority}{path_and_query}"),
         };
         let account_sid = form.first("AccountSid").unwrap_or_default();
-        if let Some(secret) = arguments
-            .secrets
-            .read(&|path| fs::read(path))?
-            .token_for(account_sid)
-        {
+        if let Some(secret) = arguments.secrets.read(&read_file)?.token_for(account_sid) {
             let signature = sign(secret, Algorithm::HmacSha1, &signed_url, content);
             request = request.header("X-Twilio-Signature", signature);
         } else {
@@ -191,7 +186,7 @@ fn path_and_query(arguments: &Arguments, webhook: Webhook, body: &[u8]) -> Resul
         path += name;
     }
     if webhook == Webhook::VoiceWebhooks && path.trim_end_matches('/').ends_with(name) {
-        let Some(key) = arguments.keys.first(&|path| fs::read(path))? else {
+        let Some(key) = arguments.keys.first(&read_file)? else {
             bail!("there is no key: name its file with --voice-webhooks-key-file");
         };
         path = format!("{}/{key}", path.trim_end_matches('/'));

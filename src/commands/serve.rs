@@ -5,6 +5,7 @@
 mod log;
 mod options;
 
+use std::env;
 use std::path::PathBuf;
 use std::process;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -40,8 +42,14 @@ use crate::table::Table;
 use self::options::AccessOptions;
 pub(super) use self::options::Arguments;
 
-/// How long the end of the service waits for the last lines of the journal.
-const LAST_LINES: Duration = Duration::from_secs(5);
+/// How long the end of the service waits for the last lines of the journal, and for the last good copy.
+const LAST_WRITES: Duration = Duration::from_secs(5);
+
+/// How long it waits for a page that somebody is looking at.
+const LAST_TASKS: Duration = Duration::from_secs(1);
+
+/// The environment variable by which tokio's threads are counted.
+const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
     let outcome = if arguments.check {
@@ -59,23 +67,17 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
     let hidden = hide_memory();
     arguments.urls.check()?;
+    let files = files(&arguments);
     let (secrets, access) = secrets(arguments.access)?;
     let unusual_tokens = match &access.verification {
         Verification::Signed(secrets) => Some(secrets.unusual()),
         Verification::AllowUnsigned => None,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("cannot start the threads of the service")?;
-    // Before anything takes long: until there is a listener for it, each of these would end the process.
-    let mut hangups = {
+    let runtime = runtime()?;
+    let mut signals = {
         let _entered = runtime.enter();
-        ignore("SIGUSR1", SignalKind::user_defined1())?;
-        ignore("SIGUSR2", SignalKind::user_defined2())?;
-        signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?
+        Signals::listen()?
     };
-    let files = arguments.table.into_files();
     let (table, first) = first_table(&files)?;
     let routes = table.routes().len();
     let (listening, urls) = (arguments.listening, arguments.urls);
@@ -84,6 +86,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         out_of_session: urls.path,
         public_urls: urls.public_url,
         trusted_proxies: urls.trusted_proxy,
+        post_only: urls.post_only,
         show_numbers,
         has_health_paths: listening.health,
         ..Responder::new(Arc::new(table), access)
@@ -113,9 +116,10 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         is_ending: Arc::clone(&service.is_ending),
         show_numbers,
     };
+    let mut reloading = None;
     let outcome = runtime.block_on(async {
-        let terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-        let interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+        // From here on there is something to end.
+        signals.at_start.abort();
         let (webhooks, inherited_admin) = sockets.listen()?;
         let mode = listening.socket_mode;
         let webhooks = listeners(webhooks, &listening.listen, mode).await?;
@@ -124,8 +128,9 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         if unusual_tokens.is_none() {
             warn!("signatures are not checked: any process on this machine gets an answer");
         }
-        let reloads = reload::start(setup, first)
+        let (reloads, ended) = reload::start(setup, first)
             .context("cannot start the thread that reloads the table")?;
+        reloading = Some(ended);
         service.state = Some(reloads.state.clone());
         let service = Arc::new(service);
         let admin = listeners(inherited_admin, listening.admin.as_slice(), mode).await?;
@@ -133,13 +138,13 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         systemd::ready(&*reloads.state.borrow());
         tokio::spawn(systemd::watchdog(Arc::clone(&service.pulse)));
         tokio::spawn(async move {
-            while hangups.recv().await.is_some() {
+            while signals.hangups.recv().await.is_some() {
                 reloads.ask();
             }
         });
         let is_ending = Arc::clone(&service.is_ending);
         let shutdown = async move {
-            first_signal(terminate, interrupt).await;
+            first_signal(signals.ends).await;
             keep_accepting(&is_ending, arguments.limits.drain_delay, limits.drain).await;
         };
         let cut_off = server::run(Purpose::Webhooks, webhooks, service, limits, shutdown).await;
@@ -149,12 +154,71 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
     });
+    // What still runs there asks for reloads and writes to the journal.
+    runtime.shutdown_timeout(LAST_TASKS);
     let is_late =
-        |closing: Receiver<()>| closing.recv_timeout(LAST_LINES) == Err(RecvTimeoutError::Timeout);
+        |ended: Receiver<()>| ended.recv_timeout(LAST_WRITES) == Err(RecvTimeoutError::Timeout);
     if closing.is_some_and(is_late) {
         warn!("the disk is too slow: the last lines of the journal may be lost");
     }
+    if reloading.is_some_and(is_late) {
+        warn!("a reload takes too long: the last good copy may be an older one");
+    }
     outcome
+}
+
+/// The threads of the service. tokio ends the process where it cannot use what [`WORKER_THREADS`] says.
+fn runtime() -> Result<Runtime> {
+    if let Some(given) = env::var_os(WORKER_THREADS) {
+        let number = given.to_str().and_then(|text| text.parse().ok());
+        ensure!(
+            number.is_some_and(|number| (1..=1024).contains(&number)),
+            "{WORKER_THREADS} must be a whole number from 1 to 1024: correct it, or unset it for a thread for each processor"
+        );
+    }
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the service")
+}
+
+/// The files of the table, and what none of its directories may be.
+fn files(arguments: &Arguments) -> TableFiles {
+    let mut secrets = arguments.access.files();
+    secrets.extend(arguments.listening.tls_key.clone());
+    TableFiles {
+        secrets,
+        ..arguments.table.files()
+    }
+}
+
+/// What the system tells the service.
+struct Signals {
+    hangups: Signal,
+    ends: Ends,
+    /// Ends the process at once, as long as it only reads its files.
+    at_start: JoinHandle<()>,
+}
+
+impl Signals {
+    /// Must be called before anything takes long: until there is a listener for it, each of these would end the process.
+    fn listen() -> Result<Self> {
+        ignore("SIGUSR1", SignalKind::user_defined1())?;
+        ignore("SIGUSR2", SignalKind::user_defined2())?;
+        // A file that may not grow any more costs lines of the log or the journal, not the service.
+        let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
+        drop(signal(too_large).context("cannot listen for SIGXFSZ")?);
+        let mut ends = Ends::new()?;
+        Ok(Self {
+            hangups: signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?,
+            ends: Ends::new()?,
+            at_start: tokio::spawn(async move {
+                ends.next().await;
+                log::flush();
+                process::exit(0);
+            }),
+        })
+    }
 }
 
 /// Keeps a signal from ending the process: from now on it is only logged.
@@ -177,13 +241,13 @@ fn secrets(access: AccessOptions) -> Result<(Watched<Access>, Access)> {
 /// Whether a reload would put everything in use. The log says what is wrong as it does after a reload: without lines of the
 /// table, and with numbers masked.
 fn check(arguments: Arguments) -> Result<Outcome> {
+    let files = TableFiles {
+        state_dir: None,
+        ..files(&arguments)
+    };
     let metrics = Arc::default();
     let show_numbers = arguments.log.show_numbers;
     log::start(arguments.log.log, arguments.log.log_level, &metrics)?;
-    let files = TableFiles {
-        state_dir: None,
-        ..arguments.table.into_files()
-    };
     let urls = arguments.urls.check();
     let urls = urls.inspect_err(|error| error!("{error:#}"));
     let secrets = secrets(arguments.access).inspect_err(|error| error!("{error:#}"));
@@ -324,17 +388,34 @@ fn log_addresses(listeners: &[Listener], routes: usize) {
     }
 }
 
-/// Completes at the first SIGTERM or SIGINT, after which running requests may finish. The second ends the process.
-async fn first_signal(mut terminate: Signal, mut interrupt: Signal) {
-    let mut next = async move || {
+/// The signals that end the service.
+struct Ends {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Ends {
+    /// Those that come from now on.
+    fn new() -> Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?,
+        })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-    };
-    next().await;
+    }
+}
+
+/// Completes at the first SIGTERM or SIGINT, after which running requests may finish. The second ends the process.
+async fn first_signal(mut ends: Ends) {
+    ends.next().await;
     tokio::spawn(async move {
-        next().await;
+        ends.next().await;
         warn!("ended at once by a second signal");
         log::flush();
         process::exit(COULD_NOT.into());

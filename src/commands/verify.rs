@@ -1,12 +1,11 @@
 //! `verify`: whether a signature matches, and if not, why.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 
 use super::request_fields::{read_bytes, read_form};
-use super::secret_sources::{SecretSources, TOKEN_VARIABLE};
+use super::secret_sources::{SecretSources, TOKEN_VARIABLE, read_file};
 use super::{Outcome, output};
 use crate::twilio::request::Form;
 use crate::twilio::signature::diagnosis::{Hints, diagnose};
@@ -37,7 +36,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
-    let secrets = arguments.secrets.read(&|path| fs::read(path))?;
+    let secrets = arguments.secrets.read(&read_file)?;
     if secrets.is_empty() {
         bail!("there is no secret to verify with: set {TOKEN_VARIABLE} or --auth-token-file");
     }
@@ -47,7 +46,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     }
     let form = arguments.form.as_deref().map(read_form).transpose()?;
     let body = arguments.body.as_deref();
-    let body = body.map(|path| read_bytes(path, u64::MAX)).transpose()?;
+    let body = body.map(read_bytes).transpose()?;
     let content = match (&form, &body) {
         (Some(form), _) => Content::Form(form),
         (None, Some(body)) => Content::Bytes(body),

@@ -58,6 +58,9 @@ pub(super) const NUMBER: &str = "number";
 /// A longer first line, in bytes, holds no names of columns: the file is something else.
 const LONGEST_FIRST_LINE: usize = 64 * 1024;
 
+/// The most bytes of a cell: as many as a document has.
+const LONGEST_CELL: usize = 64 * 1024;
+
 /// No change is offered for the separators of a file that has more bytes.
 const MOST_REWRITTEN: usize = 1 << 20;
 
@@ -225,6 +228,15 @@ impl Rows {
     ) {
         let added = self.directory.add(cells.iter().copied());
         self.starts.push(start);
+        if let Some(column) = cells.iter().position(|cell| cell.len() > LONGEST_CELL) {
+            let message = format!(
+                "a cell of {} bytes, and one has at most {LONGEST_CELL}",
+                cells[column].len()
+            );
+            let help = "shorten it; a quote that is not closed takes what follows into its cell";
+            let place = (&self.file, place(column));
+            problems.error(&BAD_ROW, place, message, help);
+        }
         for column in self.directory.key_columns() {
             self.check_key(problems, cells[*column], || place(*column));
         }

@@ -27,6 +27,9 @@ brackets where `[[route]]` needs two.",
 /// Reading stops after this many mistakes: such a file is something else than a table.
 const MOST: usize = 100;
 
+/// How many bytes of a large file show whether it is a table.
+const BEGINNING: usize = 64 << 10;
+
 /// The most mistakes that are looked for in one part of a file.
 const MOST_PER_PART: usize = 20;
 
@@ -94,13 +97,33 @@ impl Repaired {
     }
 }
 
-/// Repairs a file that is not TOML.
+/// The text of a file; of a large one that is something else than a table only the beginning, since a parser may take a
+/// hundred bytes of memory for each byte of such a text.
+pub(super) fn readable(file: &File) -> &str {
+    if file.text.len() > LARGE_PART {
+        let beginning = &file.text[..file.boundary(BEGINNING)];
+        let beginning = &beginning[..beginning.rfind('\n').unwrap_or(beginning.len())];
+        // No TOML begins like JSON or XML, which may be a single line.
+        let is_another = beginning.trim_start().starts_with(['{', '<']);
+        if is_another || DeTable::parse_recoverable(beginning).1.len() >= MOST {
+            return beginning;
+        }
+    }
+    &file.text
+}
+
+/// Repairs a file that is not TOML, as far as it is [`readable`].
 pub(super) fn repaired(file: &Arc<File>) -> Repaired {
+    let readable = readable(file);
+    let lost = readable.len()..file.text.len();
     let mut repairing = Repairing {
         file,
-        text: file.text.clone(),
-        origins: Origins((0..=file.text.len()).collect()),
-        blanked: Vec::new(),
+        text: readable.to_owned(),
+        origins: Origins((0..=readable.len()).collect()),
+        blanked: Some(lost)
+            .filter(|lost| !lost.is_empty())
+            .into_iter()
+            .collect(),
         errors: Vec::new(),
     };
     repairing.add_brackets();

@@ -192,37 +192,23 @@ pub(super) fn waiting_steps(uses: &Uses) -> BTreeSet<Box<str>> {
 /// Redirects from step to step that come back to where they began: the call goes round until Twilio ends it.
 fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
     // Who waits hears the same document over and over: that is how it is meant.
-    let is_of_waiting = |step: &str| {
-        let mut references = references.iter();
-        references.any(|reference| {
-            let mut kinds = reference.kinds.iter();
-            reference.step == step && kinds.any(|kind| parameters::is_for_waiting(kind))
-        })
-    };
+    let of_waiting = references.iter().filter(|reference| {
+        let mut kinds = reference.kinds.iter();
+        kinds.any(|kind| parameters::is_for_waiting(kind))
+    });
+    let of_waiting: HashSet<&str> = of_waiting.map(|reference| &*reference.step).collect();
     let redirects = references
         .iter()
         .filter(|reference| reference.is_ours && reference.is_followed_at_once)
         .filter_map(|reference| Some((reference.from.as_deref()?, reference)))
-        .filter(|(from, _)| !is_of_waiting(from));
+        .filter(|(from, _)| !of_waiting.contains(from));
     let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (from, reference) in redirects.clone() {
         next.entry(from).or_default().insert(&reference.step);
     }
-    let leads_back = |from: &str, to: &str| {
-        let mut seen = BTreeSet::new();
-        let mut open = vec![to];
-        while let Some(step) = open.pop() {
-            if step == from {
-                return true;
-            }
-            if seen.insert(step) {
-                open.extend(next.get(step).into_iter().flatten());
-            }
-        }
-        false
-    };
+    let circles = circles(&next);
     for (from, reference) in redirects {
-        if leads_back(from, &reference.step) {
+        if circles.get(from) == circles.get(&*reference.step) {
             let there = if reference.step.is_empty() {
                 "requests without a step"
             } else {
@@ -236,6 +222,41 @@ fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
             warning.error_number = (reference.channel == Channel::Message).then_some(14106);
         }
     }
+}
+
+/// The circle of each step: two steps are in the same one when each leads to the other. It goes by the name of one of its steps.
+///
+/// Each step is looked at a few times, however many there are (Kosaraju's algorithm).
+fn circles<'s>(next: &BTreeMap<&'s str, BTreeSet<&'s str>>) -> HashMap<&'s str, &'s str> {
+    let mut before: HashMap<&str, Vec<&str>> = HashMap::new();
+    // Every step after all to which it leads, but for those that lead back to it.
+    let mut order = Vec::new();
+    let mut seen = HashSet::new();
+    for start in next.keys() {
+        let mut open = vec![(*start, false)];
+        while let Some((step, is_done)) = open.pop() {
+            if is_done {
+                order.push(step);
+            } else if seen.insert(step) {
+                open.push((step, true));
+                for to in next.get(step).into_iter().flatten() {
+                    before.entry(to).or_default().push(step);
+                    open.push((to, false));
+                }
+            }
+        }
+    }
+    let mut circles = HashMap::new();
+    for first in order.into_iter().rev() {
+        let mut open = vec![first];
+        while let Some(step) = open.pop() {
+            if !circles.contains_key(step) {
+                circles.insert(step, first);
+                open.extend(before.get(step).into_iter().flatten());
+            }
+        }
+    }
+    circles
 }
 
 /// Checks every row's cell of the columns that are dialled, fetched or attributes, and that what is dialled is not revealed.
@@ -400,5 +421,28 @@ fn in_row<'c>(fixed: &'c Fixed, directory: &'c Directory, row: Row) -> Option<&'
         Fixed::Column(other, column) => {
             (other == directory.name()).then(|| directory.cell(row, *column))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_that_lead_to_each_other_are_in_one_circle_however_many_they_are() {
+        const HALF: usize = 20_000;
+        let names: Vec<String> = (0..2 * HALF).map(|step| step.to_string()).collect();
+        // The first half is a circle from which a chain goes on.
+        let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for pair in names.windows(2) {
+            next.entry(&pair[0]).or_default().insert(&pair[1]);
+        }
+        next.entry(&names[HALF - 1]).or_default().insert(&names[0]);
+        let circles = circles(&next);
+        let of = |step: usize| circles[&*names[step]];
+        assert!((1..HALF).all(|step| of(step) == of(0)));
+        let chain: BTreeSet<&str> = (HALF..2 * HALF).map(of).collect();
+        assert_eq!(chain.len(), HALF);
+        assert!(!chain.contains(of(0)));
     }
 }

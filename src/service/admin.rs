@@ -2,7 +2,6 @@
 
 mod page;
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -20,6 +19,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tracing::debug;
 
+use crate::service::asked_url::is_localhost;
 use crate::service::connection::Connection;
 use crate::service::responder::Responder;
 
@@ -53,6 +53,7 @@ pub(super) async fn respond(
     connection: &Connection,
     request: &Request<Incoming>,
 ) -> Response<Full<Bytes>> {
+    connection.is_being_answered();
     let may_look = [Method::GET, Method::HEAD].contains(request.method());
     let is_ending = responder.is_ending.load(Ordering::SeqCst);
     let mut media_type = "text/plain; charset=utf-8";
@@ -133,19 +134,9 @@ pub(super) async fn respond(
 /// page elsewhere whose name is made to lead here (DNS rebinding) still asks under that name.
 fn is_of_this_machine<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
-    let is_known = |host: &str| {
-        let name = host.parse::<Authority>().ok();
-        let name = name.as_ref().filter(|name| !name.as_str().contains('@'));
-        let name = name.map_or("", Authority::host);
-        let address = name.trim_start_matches('[').trim_end_matches(']');
-        let name = name.to_ascii_lowercase();
-        address.parse::<IpAddr>().is_ok() || name == "localhost" || name.ends_with(".localhost")
-    };
+    let is_known = |host: &str| is_localhost(host, |_| true);
     // A whole URL in the request line names its host, too.
-    let named = request
-        .uri()
-        .authority()
-        .map(hyper::http::uri::Authority::as_str);
+    let named = request.uri().authority().map(Authority::as_str);
     let (host, more) = (hosts.next(), hosts.next());
     host.and_then(|host| host.to_str().ok())
         .is_some_and(is_known)

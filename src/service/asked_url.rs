@@ -2,6 +2,8 @@
 //!
 //! Path and query are taken byte for byte as received. Headers of a proxy count only from a peer that is trusted.
 
+use std::net::IpAddr;
+
 use hyper::Version;
 use hyper::header::{HOST, HeaderMap, HeaderName};
 use hyper::http::request::Parts;
@@ -51,24 +53,51 @@ fn path_and_query(head: &Parts) -> &str {
 /// What a request says about the URL that was asked, whoever put it there: for the search why its signature does not
 /// match.
 pub(super) fn hints(head: &Parts) -> Hints<'_> {
-    let host = host(head).ok().flatten().into_iter();
+    let hosts = [
+        host(head).ok().flatten(),
+        first_value(head, "x-forwarded-host"),
+    ];
+    let hosts = hosts.into_iter().flatten();
     Hints {
         received: path_and_query(head),
-        hosts: host.chain(first_value(head, "x-forwarded-host")).collect(),
+        hosts: hosts.filter(|host| is_host(host)).collect(),
         port: first_value(head, "x-forwarded-port"),
         prefix: first_value(head, "x-forwarded-prefix"),
     }
 }
 
-/// Whether a proxy has handed the request on, or says so.
-pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+/// The header of a request that only one from elsewhere has: of a proxy, of a page in a browser, of Twilio itself.
+pub(super) fn header_from_elsewhere(headers: &HeaderMap) -> Option<&str> {
+    const NAMES: [&str; 7] = [
+        "cf-connecting-ip",
+        "forwarded",
+        "origin",
+        "via",
+        "x-real-ip",
+        "x-signalwire-signature",
+        "x-twilio-signature",
+    ];
     let mut names = headers.keys().map(HeaderName::as_str);
-    names.any(|name| name == "forwarded" || name.starts_with("x-forwarded-"))
+    names.find(|name| NAMES.contains(name) || name.starts_with("x-forwarded-"))
+}
+
+/// Whether a host, with or without a port, is `localhost` or below it, or an address that will do. No page elsewhere can take
+/// either for its own name.
+pub(super) fn is_localhost(host: &str, will_do: impl Fn(IpAddr) -> bool) -> bool {
+    let Ok(authority) = host.parse::<Authority>() else {
+        return false;
+    };
+    let name = authority.host();
+    let address = name.trim_start_matches('[').trim_end_matches(']');
+    let address = address.parse::<IpAddr>().map(|it| it.to_canonical());
+    let name = name.to_ascii_lowercase();
+    !authority.as_str().contains('@')
+        && (address.is_ok_and(will_do) || name == "localhost" || name.ends_with(".localhost"))
 }
 
 /// The host that was asked, with its port. The rules are those of RFC 9112, section 3.2.2: a request line with a whole
 /// URL wins over `Host`.
-fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
+pub(super) fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let first = hosts.next();
     let is_needed = head.version >= Version::HTTP_11;

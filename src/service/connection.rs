@@ -14,13 +14,15 @@ use tracing::{error, info, warn};
 
 use crate::service::listener::Peer;
 
-/// How long a new connection may be silent before it is closed to make room: its request is probably on its way.
-const MAY_BE_SILENT: Duration = Duration::from_secs(1);
+/// How long a request may take to arrive before its connection is closed to make room for another, and how long one is
+/// waited for on a connection that sends nothing.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// How much a listener takes, and how long its connections may wait. The default is that of the webhook listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// Open connections, at least one. When all are taken, the longest idle one is closed for the next.
+    /// Open connections, at least one. When all are taken, one whose request takes over a second to arrive is closed for the
+    /// next, else the longest idle one.
     pub max_connections: usize,
     /// Bytes of a request's body.
     pub max_body_bytes: usize,
@@ -54,11 +56,12 @@ impl Default for HttpLimits {
 }
 
 impl HttpLimits {
-    /// For the admin listener: few clients watch at a time, and what they send is short.
+    /// For the admin listener: what its clients send is short. It has places to spare, so that health checks find one next to
+    /// clients that only hold theirs.
     #[must_use]
     pub fn admin() -> Self {
         Self {
-            max_connections: 16,
+            max_connections: 1024,
             max_body_bytes: 0,
             linger: Duration::from_secs(1),
             drain: Duration::from_secs(1),
@@ -74,10 +77,12 @@ pub(super) enum Activity {
     Fresh(Instant),
     /// Its last request was answered at this time.
     Idle(Instant),
-    /// The head of a request is arriving.
-    Head,
-    /// A request is being read and answered, or was refused before its end.
-    Request,
+    /// The head of a request is arriving, since this time.
+    Head(Instant),
+    /// A request whose head began to arrive at this time is being read, or was refused.
+    Body(Instant),
+    /// A request is being answered.
+    Answer,
 }
 
 impl Activity {
@@ -85,13 +90,24 @@ impl Activity {
     pub(super) fn idle_since(self) -> Option<Instant> {
         match self {
             Self::Fresh(since) | Self::Idle(since) => Some(since),
-            Self::Head | Self::Request => None,
+            Self::Head(_) | Self::Body(_) | Self::Answer => None,
+        }
+    }
+
+    /// Since when a request has been arriving that may be given up for others: it has had its second. What is being answered
+    /// is not given up.
+    fn slow_since(self) -> Option<Instant> {
+        match self {
+            Self::Head(since) | Self::Body(since) => {
+                Some(since).filter(|since| since.elapsed() >= ON_ITS_WAY)
+            }
+            Self::Fresh(_) | Self::Idle(_) | Self::Answer => None,
         }
     }
 
     /// Whether the connection is so new that its first request is probably on its way.
     fn is_young(self) -> bool {
-        matches!(self, Self::Fresh(since) if since.elapsed() < MAY_BE_SILENT)
+        matches!(self, Self::Fresh(since) if since.elapsed() < ON_ITS_WAY)
     }
 }
 
@@ -101,17 +117,21 @@ pub(super) struct Connection {
     pub limits: HttpLimits,
     /// Tells its task to close it: at once when it is idle, else after the running request.
     pub close: Notify,
+    /// Tells its task to give up a request that is still arriving.
+    give_up: Notify,
     /// Whether another connection waits for a place, or the drain has begun: then this one may not stay idle.
     crowded: Arc<AtomicBool>,
     accepted: Instant,
-    /// [`HEAD`], [`REQUEST`], [`FRESH`], or the microseconds from `accepted` to its last answer.
+    /// The microseconds from `accepted` to when the activity began, times eight, and the number of the activity.
     activity: AtomicU64,
 }
 
-// No count of microseconds reaches these.
-const HEAD: u64 = u64::MAX;
-const REQUEST: u64 = u64::MAX - 1;
-const FRESH: u64 = u64::MAX - 2;
+/// The activities, as the last three bits of a number tell them apart.
+const FRESH: u64 = 0;
+const IDLE: u64 = 1;
+const HEAD: u64 = 2;
+const BODY: u64 = 3;
+const ANSWER: u64 = 4;
 
 impl Connection {
     pub(super) fn new(peer: Peer, limits: HttpLimits, crowded: &Arc<AtomicBool>) -> Self {
@@ -119,6 +139,7 @@ impl Connection {
             peer,
             limits,
             close: Notify::new(),
+            give_up: Notify::new(),
             crowded: Arc::clone(crowded),
             accepted: Instant::now(),
             activity: AtomicU64::new(FRESH),
@@ -126,20 +147,50 @@ impl Connection {
     }
 
     pub(super) fn activity(&self) -> Activity {
-        match self.activity.load(Ordering::SeqCst) {
-            HEAD => Activity::Head,
-            REQUEST => Activity::Request,
-            FRESH => Activity::Fresh(self.accepted),
-            micros => Activity::Idle(self.accepted + Duration::from_micros(micros)),
+        let activity = self.activity.load(Ordering::SeqCst);
+        let since = self.accepted + Duration::from_micros(activity >> 3);
+        match activity & 7 {
+            IDLE => Activity::Idle(since),
+            HEAD => Activity::Head(since),
+            BODY => Activity::Body(since),
+            ANSWER => Activity::Answer,
+            _ => Activity::Fresh(since),
         }
     }
 
+    fn begins(&self, activity: u64, at: Instant) {
+        let micros = u64::try_from((at - self.accepted).as_micros()).unwrap_or_default();
+        self.activity
+            .store(micros << 3 | activity, Ordering::SeqCst);
+    }
+
     pub(super) fn head_begins(&self) {
-        self.activity.store(HEAD, Ordering::SeqCst);
+        self.begins(HEAD, Instant::now());
     }
 
     pub(super) fn head_complete(&self) {
-        self.activity.store(REQUEST, Ordering::SeqCst);
+        let since = match self.activity() {
+            Activity::Head(since) => since,
+            // It came together with the one before it.
+            _ => Instant::now(),
+        };
+        self.begins(BODY, since);
+    }
+
+    /// The request is one that gets its answer, whoever waits for a place.
+    pub(super) fn is_being_answered(&self) {
+        self.begins(ANSWER, self.accepted);
+    }
+
+    /// Completes when the request that is arriving is to be given up.
+    pub(super) async fn given_up(&self) {
+        loop {
+            self.give_up.notified().await;
+            // It may have arrived meanwhile.
+            if self.activity().slow_since().is_some() {
+                return;
+            }
+        }
     }
 
     /// A request was read to its end and answered at this time, so the connection is idle again. Returns whether it may
@@ -148,8 +199,7 @@ impl Connection {
     /// The accept loop sets `crowded` before it looks for an idle connection, and this reads it after becoming idle, so
     /// one of the two closes the connection.
     pub(super) fn answered(&self, at: Instant) -> bool {
-        let micros = u64::try_from((at - self.accepted).as_micros()).unwrap_or_default();
-        self.activity.store(micros, Ordering::SeqCst);
+        self.begins(IDLE, at);
         !self.crowded.load(Ordering::SeqCst)
     }
 }
@@ -200,24 +250,31 @@ impl OpenConnections {
         self.gauge.dec();
     }
 
-    pub(super) fn close_longest_idle(&self) {
-        let idle = self.connections.values().filter_map(|connection| {
-            let activity = connection.activity();
-            let since = activity.idle_since().filter(|_| !activity.is_young())?;
-            Some((since, connection))
-        });
-        if let Some((_, longest)) = idle.min_by_key(|&(since, _)| since) {
+    /// Ends one connection for another that waits: the one whose request has been arriving for longest, else the longest idle
+    /// one.
+    pub(super) fn make_room(&self) {
+        let oldest = |since: &dyn Fn(Activity) -> Option<Instant>| {
+            let all = self.connections.values();
+            let known = all.filter_map(|one| Some((since(one.activity())?, one)));
+            known.min_by_key(|&(since, _)| since).map(|(_, one)| one)
+        };
+        if let Some(slowest) = oldest(&Activity::slow_since) {
+            slowest.give_up.notify_one();
+        } else if let Some(longest) =
+            oldest(&|activity| activity.idle_since().filter(|_| !activity.is_young()))
+        {
             longest.close.notify_one();
         }
     }
 
-    /// Closes all connections: busy ones after their request, new ones after they had time to send theirs. The caller
-    /// has set `crowded`, so no answer keeps its connection open. Returns how many were cut off because time was up.
+    /// Closes all connections: busy ones after their request, and those that are new or were just answered after they had time
+    /// to send one, since it may be on its way. The caller has set `crowded`, so no answer keeps its connection open. Returns
+    /// how many were cut off because time was up.
     pub(super) async fn drain(mut self, limit: Duration) -> usize {
         info!(connections = self.len(), "draining");
         let _ = timeout(limit, async {
-            self.close(|activity| !activity.is_young());
-            let _ = timeout(MAY_BE_SILENT, self.all_finished()).await;
+            self.close(|since| since.is_none_or(|since| since.elapsed() >= ON_ITS_WAY));
+            let _ = timeout(ON_ITS_WAY, self.all_finished()).await;
             self.close(|_| true);
             self.all_finished().await;
         })
@@ -230,9 +287,10 @@ impl OpenConnections {
         self.len()
     }
 
-    fn close(&self, which: impl Fn(Activity) -> bool) {
+    /// Closes those of which this is so, by when they became idle; `None` for a busy one.
+    fn close(&self, which: impl Fn(Option<Instant>) -> bool) {
         for connection in self.connections.values() {
-            if which(connection.activity()) {
+            if which(connection.activity().idle_since()) {
                 connection.close.notify_one();
             }
         }
@@ -260,24 +318,28 @@ mod tests {
             let connection = connection(crowded);
             assert!(matches!(connection.activity(), Activity::Fresh(_)));
             connection.head_begins();
-            assert_eq!(connection.activity(), Activity::Head);
+            let Activity::Head(since) = connection.activity() else {
+                panic!("no head");
+            };
             connection.head_complete();
-            assert_eq!(connection.activity(), Activity::Request);
+            assert_eq!(connection.activity(), Activity::Body(since));
+            connection.is_being_answered();
+            assert_eq!(connection.activity(), Activity::Answer);
             assert_eq!(connection.answered(Instant::now()), !crowded);
             assert!(matches!(connection.activity(), Activity::Idle(_)));
         }
     }
 
     #[test]
-    fn idleness_is_counted_from_its_beginning() {
-        let before = Instant::now();
+    fn times_are_kept_to_the_microsecond() {
         let connection = connection(false);
         let Activity::Fresh(accepted) = connection.activity() else {
             panic!("not fresh");
         };
-        let answered = accepted + Duration::from_micros(70);
-        connection.answered(answered);
-        assert!(before <= accepted);
-        assert_eq!(connection.activity(), Activity::Idle(answered));
+        let later = accepted + Duration::from_micros(70);
+        connection.answered(later);
+        assert_eq!(connection.activity(), Activity::Idle(later));
+        connection.begins(HEAD, later);
+        assert_eq!(connection.activity(), Activity::Head(later));
     }
 }

@@ -45,8 +45,8 @@ impl<'c, S> DeadlineIo<'c, S> {
     fn read_waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let limits = &self.connection.limits;
         match self.connection.activity() {
-            Activity::Request => return Poll::Pending,
-            Activity::Head => {}
+            Activity::Body(_) | Activity::Answer => return Poll::Pending,
+            Activity::Head(_) => {}
             // Only a client that has sent a signed request gets the longer idle time, since every refusal closes.
             Activity::Fresh(since) => self.read_clock.deadline = Some(since + limits.head),
             Activity::Idle(since) => self.read_clock.deadline = Some(since + limits.idle),

@@ -7,11 +7,12 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use jiff::civil::Date;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 use tracing::warn;
 
 use crate::journal::line::Beyond;
+use crate::service::table_file::others_at;
 
 /// Where the journal is, what it holds and how much.
 #[derive(Debug, Clone)]
@@ -107,7 +108,17 @@ fn open(path: &Path, folder: &Path) -> io::Result<(File, u64)> {
         .append(true)
         .create(true)
         .mode(0o600)
-        .open(path)?;
+        // A link that somebody has put there would lead the lines elsewhere.
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(path)
+        .map_err(|error| match fs::symlink_metadata(path) {
+            Ok(found) if found.is_symlink() => io::Error::other("it is a link"),
+            _ => error,
+        })?;
+    if let Some(others) = others_at(folder, 0o007) {
+        let folder = folder.display();
+        warn!("{folder}, the folder of the journal, {others}");
+    }
     let metadata = file.metadata()?;
     if !metadata.is_file() {
         return Err(io::Error::other("it is no file"));

@@ -14,8 +14,11 @@ use crate::service::journal_files::{about, journal_files};
 /// How many lines are held back and put in order: answers do not end in the order in which they began.
 const WINDOW: usize = 1024;
 
-/// The most bytes of a line. The service never writes one that long.
-const LINE_MAX: u64 = 16 * 1024 * 1024;
+/// The most bytes of a line. The service never writes one that long; of another, the rest is passed over.
+const LINE_MAX: u64 = 1024 * 1024;
+
+/// How much of a line that is too long is kept: enough to see that it is not one of the journal.
+const KEPT: usize = 100;
 
 /// A line as it stands in its file, with its place. [`Line::parse`] says whether it is a line of the journal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,9 +119,10 @@ impl Open {
             let number = self.number;
             let is_whole = text.pop_if(|last| *last == b'\n').is_some();
             if !is_whole && text.len() as u64 == LINE_MAX {
-                return Err(io::Error::other(format!("line {number} has no end")));
-            }
-            if !is_whole && Line::parse(&text).is_err() {
+                self.file.skip_until(b'\n')?;
+                text.truncate(KEPT);
+                text.shrink_to_fit();
+            } else if !is_whole && Line::parse(&text).is_err() {
                 return Ok(None);
             }
             if !text.trim_ascii().is_empty() {

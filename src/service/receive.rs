@@ -11,7 +11,7 @@ use hyper::http::request::Parts;
 use tokio::time::timeout;
 use tracing::warn;
 
-use crate::service::asked_url::{candidates, hints, is_forwarded};
+use crate::service::asked_url::{candidates, header_from_elsewhere, hints, host, is_localhost};
 use crate::service::connection::{Connection, HttpLimits};
 use crate::service::listener::Peer;
 use crate::service::live::Verification;
@@ -60,7 +60,7 @@ pub(super) async fn receive<'h>(
     let is_events = webhook == Webhook::Events;
     let is_post = match head.method {
         Method::POST => true,
-        Method::GET if !is_events => false,
+        Method::GET if !is_events && !snapshot.responder.post_only => false,
         _ => return Err(Refusal::Method),
     };
     if !has_plain_coding(&head.headers) {
@@ -194,12 +194,15 @@ fn verify(
     })
 }
 
-/// The first URL, when the request comes from a process of this machine and not through a proxy.
+/// The first URL, when the request comes from a process of this machine and nothing says that it was handed on.
 fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Vec<String>) -> Result<String, Refusal> {
+    let is_ours = |host| is_localhost(host, |address| address.is_loopback());
     let reason = if !peer.is_local() {
-        "it comes from another machine"
-    } else if is_forwarded(&head.headers) {
-        "it has a Forwarded or X-Forwarded header"
+        "it comes from another machine".to_owned()
+    } else if let Some(name) = header_from_elsewhere(&head.headers) {
+        format!("it has the header {name}, so it comes from elsewhere")
+    } else if !host(head)?.is_some_and(is_ours) {
+        "its Host is not localhost, so it comes from elsewhere".to_owned()
     } else {
         return Ok(urls.swap_remove(0));
     };
@@ -218,17 +221,53 @@ mod tests {
 
     #[test]
     fn unsigned_requests_of_other_machines_are_refused() {
-        let (head, ()) = hyper::Request::new(()).into_parts();
-        let url = "http://example.com/webhook";
-        let allowed = |peer| allow_unsigned(peer, &head, vec![url.to_owned()]);
-        for address in ["127.0.0.1", "::1"] {
+        let head_of = |host: &str, more: &[&'static str]| {
+            let mut request = hyper::Request::get("/webhook").header("Host", host);
+            for name in more {
+                request = request.header(*name, "");
+            }
+            request.body(()).expect("a request").into_parts().0
+        };
+        let url = "http://localhost/webhook";
+        let allowed = |peer, head: &Parts| allow_unsigned(peer, head, vec![url.to_owned()]);
+        let direct = head_of("localhost:8080", &[]);
+        for (address, is_allowed) in [
+            ("127.0.0.1", true),
+            ("::1", true),
+            ("10.0.0.1", false),
+            ("203.0.113.9", false),
+            ("fe80::1", false),
+        ] {
             let peer = Peer::Tcp(address.parse().expect(address));
-            assert_eq!(allowed(peer).as_deref(), Ok(url), "{address}");
+            assert_eq!(allowed(peer, &direct).is_ok(), is_allowed, "{address}");
         }
-        assert_eq!(allowed(Peer::Unix).as_deref(), Ok(url));
-        for address in ["10.0.0.1", "203.0.113.9", "fe80::1"] {
-            let peer = Peer::Tcp(address.parse().expect(address));
-            assert_eq!(allowed(peer), Err(Refusal::NotLocal), "{address}");
+        assert_eq!(allowed(Peer::Unix, &direct).as_deref(), Ok(url));
+        for (host, is_allowed) in [
+            ("LOCALHOST", true),
+            ("table.localhost:80", true),
+            ("127.0.0.1:8080", true),
+            ("[::1]:8080", true),
+            ("192.0.2.7", false),
+            ("example.com", false),
+            ("localhost.example.com", false),
+            ("user@localhost", false),
+            ("", false),
+        ] {
+            let head = head_of(host, &[]);
+            assert_eq!(allowed(Peer::Unix, &head).is_ok(), is_allowed, "{host}");
+        }
+        for name in [
+            "Origin",
+            "Via",
+            "X-Real-IP",
+            "CF-Connecting-IP",
+            "X-Forwarded-For",
+            "X-Forwarded-Proto",
+            "Forwarded",
+            "X-Twilio-Signature",
+        ] {
+            let head = head_of("localhost", &[name]);
+            assert_eq!(allowed(Peer::Unix, &head), Err(Refusal::NotLocal), "{name}");
         }
     }
 }

@@ -40,15 +40,20 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// The status and the text at a webhook; `None` where there is no webhook.
-    fn status_and_text(self, webhook: Option<Webhook>) -> (StatusCode, &'static str) {
+    fn status_and_text(
+        self,
+        webhook: Option<Webhook>,
+        takes_get: bool,
+    ) -> (StatusCode, &'static str) {
         // Proxy takes a 403 from the intercept as "block this interaction", which a wrong token must not do.
         let not_allowed = match webhook {
             Some(Webhook::Intercept) => StatusCode::BAD_REQUEST,
             _ => StatusCode::FORBIDDEN,
         };
-        let methods = match webhook {
-            Some(Webhook::Events) => "only POST is allowed",
-            _ => "only GET and POST are allowed",
+        let methods = if takes_get {
+            "only GET and POST are allowed"
+        } else {
+            "only POST is allowed"
         };
         let json = "the body must be application/json or application/cloudevents-batch+json";
         let form = "the body must be application/x-www-form-urlencoded";
@@ -70,8 +75,13 @@ impl Refusal {
     }
 
     /// The response. It closes the connection, because the rest of the request is not read.
-    pub(super) fn response(self, webhook: Option<Webhook>) -> Response<Full<Bytes>> {
-        let (status, text) = self.status_and_text(webhook);
+    pub(super) fn response(
+        self,
+        webhook: Option<Webhook>,
+        post_only: bool,
+    ) -> Response<Full<Bytes>> {
+        let takes_get = !post_only && webhook != Some(Webhook::Events);
+        let (status, text) = self.status_and_text(webhook, takes_get);
         let mut response = Response::new(Full::from(text));
         *response.status_mut() = status;
         let headers = response.headers_mut();
@@ -79,8 +89,7 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, plain);
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         if self == Self::Method {
-            let is_events = webhook == Some(Webhook::Events);
-            let allowed = if is_events { "POST" } else { "GET, POST" };
+            let allowed = if takes_get { "GET, POST" } else { "POST" };
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         response

@@ -25,11 +25,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tracing::{error, info, warn};
 
-use self::sources::{QUIET, QuietFiles, Sources};
+use self::sources::{QUIET, QuietFiles, Sources, TRY_AGAIN};
 use self::state::named;
 use crate::language::Compiled;
 use crate::service::live::{Access, CurrentLive, Live};
 use crate::service::metrics::Metrics;
+use crate::service::table_file::others_at;
 use crate::service::{platform, systemd};
 use crate::table::Table;
 
@@ -86,10 +87,12 @@ impl Reloads {
 
 /// Starts the reloader of a service whose first table is live, keeps a copy of that table, and watches its files.
 ///
+/// The receiver gets nothing; it is disconnected when the reloader has ended, with a copy of what it has put in use last.
+///
 /// # Errors
 ///
 /// The system gives no thread.
-pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
+pub fn start(setup: Setup, first: First) -> io::Result<(Reloads, Receiver<()>)> {
     let warnings = Finding::all(&first.warnings, setup.show_numbers);
     let problem = first.problem.as_ref();
     let problem = problem.map(|problem| problem.findings(setup.show_numbers));
@@ -126,20 +129,24 @@ pub fn start(setup: Setup, first: First) -> io::Result<Reloads> {
         warnings,
         findings,
         retired: Vec::new(),
+        copy_again: None,
         state: publish,
         asks,
     };
+    let (running, ended) = sync_channel(0);
     thread::Builder::new()
         .name("reload".to_owned())
         .stack_size(STACK_BYTES)
         .spawn(move || {
             compile::log(&reloader.findings);
             reloader.run();
+            drop(running);
         })?;
-    Ok(Reloads {
+    let reloads = Reloads {
         asks: ask,
         state: published,
-    })
+    };
+    Ok((reloads, ended))
 }
 
 /// The state of the thread.
@@ -161,6 +168,8 @@ struct Reloader {
     /// What was replaced. It is freed here, once the last request has let go of it, since freeing a large table takes
     /// its time.
     retired: Vec<Arc<Live>>,
+    /// When a copy that the system would not take is tried again.
+    copy_again: Option<Instant>,
     state: watch::Sender<State>,
     asks: Receiver<()>,
 }
@@ -194,12 +203,10 @@ impl Reloader {
             self.log_last_good();
         }
         if let Some(folder) = &self.setup.files.state_dir
-            && last_good::is_open_to_others(folder)
+            && let Some(others) = others_at(folder, 0o077)
         {
             let folder = folder.display();
-            warn!(
-                "{folder}, the folder of the last good copy, is open to others: chmod 700 {folder}"
-            );
+            warn!("{folder}, the folder of the last good copy, {others}");
         }
         // A large table takes a second of a processor, and requests go first. Where this is not allowed, they wait.
         platform::let_others_go_first();
@@ -215,6 +222,9 @@ impl Reloader {
                 continue;
             }
             let now = Instant::now();
+            if self.copy_again.is_some_and(|due| due <= now) {
+                self.keep_copy();
+            }
             let certificate = self.setup.certificate.as_mut();
             let due = Due {
                 certificate: certificate.is_some_and(|watched| watched.has_changed(now)),
@@ -506,14 +516,25 @@ impl Reloader {
     }
 
     /// Keeps a copy of what is in use.
-    fn keep_copy(&self) {
+    fn keep_copy(&mut self) {
         let Some(folder) = &self.setup.files.state_dir else {
             return;
         };
         match last_good::keep(folder, &self.in_use) {
-            Ok(Some(copy)) => info!("a good copy is in {}", copy.display()),
-            Ok(None) => {}
-            Err(error) => error!("cannot keep a good copy in {}: {error}", folder.display()),
+            Ok(copy) => {
+                self.copy_again = None;
+                if let Some(copy) = copy {
+                    info!("a good copy is in {}", copy.display());
+                }
+            }
+            Err(error) => {
+                if self.copy_again.take().is_none() {
+                    error!("cannot keep a good copy in {}: {error}", folder.display());
+                }
+                // A full disk passes.
+                let may_pass = error.raw_os_error().is_some();
+                self.copy_again = may_pass.then(|| Instant::now() + TRY_AGAIN);
+            }
         }
     }
 }

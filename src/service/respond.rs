@@ -50,6 +50,7 @@ pub(super) async fn respond(
     let end;
     let mut response = match received {
         Ok(received) => {
+            connection.is_being_answered();
             let answer = answer(&snapshot, &received).await;
             end = Instant::now();
             record(&snapshot, &head, received, &answer, micros(begin, end));
@@ -63,7 +64,7 @@ pub(super) async fn respond(
         }
         Err(refusal) => {
             responder.metrics.refusals.count(refusal);
-            let response = refusal.response(webhook);
+            let response = refusal.response(webhook, responder.post_only);
             end = Instant::now();
             // These have a warning already, which says more.
             let is_logged = matches!(

@@ -36,6 +36,8 @@ pub struct Responder {
     pub public_urls: Vec<PublicUrl>,
     /// Other machines whose `X-Forwarded-Proto` and `X-Forwarded-Host` headers count.
     pub trusted_proxies: Vec<IpNet>,
+    /// Whether only POST is answered.
+    pub post_only: bool,
     /// Whether logs show numbers unmasked.
     pub show_numbers: bool,
     /// Computes answers: [`answer::answer`], except in tests of what happens when it fails.
@@ -89,6 +91,7 @@ impl Responder {
             out_of_session: OutOfSessionPath("/out-of-session".to_owned()),
             public_urls: Vec::new(),
             trusted_proxies: Vec::new(),
+            post_only: false,
             show_numbers: false,
             core: answer::answer,
             intercept: Table::intercept,

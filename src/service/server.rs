@@ -30,8 +30,8 @@ use crate::service::responder::Responder;
 /// The most bytes of a request line and headers, and roughly the most that hyper buffers of a body.
 const HEAD_MAX_BYTES: usize = 64 * 1024;
 
-/// How often to look for an idle connection while a new one waits for a place.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+/// How often to look for a connection that can be ended while a new one waits for a place.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How long to accept nothing after the system has refused to give a connection.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -118,7 +118,7 @@ pub async fn run(
             }
         } else if next.is_some() {
             server.crowded.store(true, Ordering::SeqCst);
-            open.close_longest_idle();
+            open.make_room();
         }
     }
     server.crowded.store(true, Ordering::SeqCst);
@@ -206,13 +206,24 @@ impl Server {
             })
         });
         let mut http = pin!(self.http.serve_connection(io, service));
+        let ended = async {
+            tokio::select! {
+                // A request that has already arrived is answered before the connection is closed.
+                biased;
+                ended = &mut http => ended,
+                () = connection.close.notified() => {
+                    http.as_mut().graceful_shutdown();
+                    http.await
+                }
+            }
+        };
         let ended = tokio::select! {
-            // A request that has already arrived is answered before the connection is closed.
             biased;
-            ended = &mut http => ended,
-            () = connection.close.notified() => {
-                http.as_mut().graceful_shutdown();
-                http.await
+            ended = ended => ended,
+            () = connection.given_up() => {
+                self.metrics.counter(PlainCounter::ConnectionsBroken).inc();
+                debug!(peer = %connection.peer, "given up for another, its request is too slow");
+                return;
             }
         };
         if let Err(error) = ended {

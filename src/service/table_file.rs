@@ -1,11 +1,16 @@
-//! Reading files whole: the table's, those of its directories, and those with secrets.
+//! Reading files whole: the table's, those of its directories, and those with secrets. Every file that the program reads
+//! whole is read here, so none is read without a limit.
 
-use std::fs::Metadata;
+use std::fs::{Metadata, OpenOptions};
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
+use std::{env, fs, io};
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
 
 use crate::language::Files;
 use crate::table::diagnostic::File;
@@ -18,15 +23,23 @@ pub type ReadFile<'r> = &'r dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Reads a table's file, which may be a pipe. An error is a whole sentence.
 pub(crate) fn read(path: &Path) -> io::Result<Arc<File>> {
-    let bytes = fs::File::open(path).and_then(|file| whole(&file, MAX_TABLE));
-    decode(path, bytes)
+    decode(path, read_any(path, MAX_TABLE))
 }
 
 /// Reads standard input as a table's file of this name. An error is a whole sentence.
 pub(crate) fn read_standard_input(name: &Path) -> io::Result<Arc<File>> {
-    let input = io::stdin().as_fd().try_clone_to_owned();
-    let bytes = input.and_then(|input| whole(&fs::File::from(input), MAX_TABLE));
-    decode(name, bytes)
+    decode(name, read_to_end_of_input(MAX_TABLE))
+}
+
+/// Reads at most so many bytes of whatever somebody at a terminal has named, a pipe for one.
+pub(crate) fn read_any(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+    whole(&fs::File::open(path)?, most_bytes)
+}
+
+/// Reads at most so many bytes of standard input.
+pub(crate) fn read_to_end_of_input(most_bytes: u64) -> io::Result<Vec<u8>> {
+    let input = io::stdin().as_fd().try_clone_to_owned()?;
+    whole(&fs::File::from(input), most_bytes)
 }
 
 /// The table in what was read of a file. An error is a whole sentence.
@@ -61,7 +74,40 @@ pub(super) fn read_regular(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> 
         let reason = "it is a pipe, a socket or a device, not a file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
-    whole(&fs::File::open(path)?, most_bytes)
+    // What only looks like a file, as some do in /proc, is not waited for either.
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    whole(&file, most_bytes)
+}
+
+/// Refuses a directory's file that is one of these, or stands where secrets do: what is wrong with it would be told, and
+/// the last good copy would have it.
+pub(super) fn refuse_secrets(path: &Path, secrets: &[PathBuf]) -> io::Result<()> {
+    let path = fs::canonicalize(path)?;
+    let is_within = |place: &Path| fs::canonicalize(place).is_ok_and(|it| path.starts_with(it));
+    let credentials = env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    let mut places = secrets.iter().chain(&credentials);
+    if places.any(|place| is_within(place)) || is_within(Path::new("/proc")) {
+        let reason = "secrets are kept there";
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
+    }
+    Ok(())
+}
+
+/// Who else may read or write in a folder of ours, and what to do about it; `None`: nobody who has one of these rights of
+/// others. Root may anyhow.
+pub(super) fn others_at(folder: &Path, rights: u32) -> Option<String> {
+    let metadata = fs::metadata(folder).ok()?;
+    let shown = folder.display();
+    if ![0, geteuid().as_raw()].contains(&metadata.uid()) {
+        let owner = metadata.uid();
+        return Some(format!(
+            "belongs to another user, {owner}: chown it to the one that runs the service"
+        ));
+    }
+    (metadata.mode() & rights != 0).then(|| format!("is open to others: chmod 700 {shown}"))
 }
 
 fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
@@ -101,6 +147,8 @@ impl<'t> Beside<'t> {
 
 impl Files for Beside<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
-        read_regular(&beside(self.table, written), self.max_directory)
+        let path = beside(self.table, written);
+        refuse_secrets(&path, &[])?;
+        read_regular(&path, self.max_directory)
     }
 }

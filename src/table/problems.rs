@@ -134,6 +134,8 @@ pub(crate) struct Problems {
     alike: HashMap<(usize, usize, Severity), (usize, usize)>,
     /// What each check has reported in each file: where, and where that is in the list.
     reported: HashMap<(usize, usize, Range<usize>), usize>,
+    /// How many bytes of memory the regular expressions of the table take so far.
+    pub regex_bytes: usize,
 }
 
 /// What tells checks and files apart.
@@ -149,6 +151,7 @@ impl Problems {
             list: Vec::new(),
             alike: HashMap::new(),
             reported: HashMap::new(),
+            regex_bytes: 0,
         }
     }
 

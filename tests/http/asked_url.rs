@@ -102,18 +102,21 @@ async fn a_proxy_on_this_machine_is_believed() {
 #[tokio::test]
 async fn unsigned_requests_are_answered_only_when_they_are_direct() {
     let server = TestServer::start(unsigned_service()).await;
-    server
-        .ask(&Ask::post("/webhook", CALL))
-        .await
-        .expect_document("hello");
+    let direct = Ask::post("/webhook", CALL).host("localhost");
+    server.ask(&direct).await.expect_document("hello");
     let text = "only direct requests from this machine are answered";
-    for name in [
-        "Forwarded",
-        "X-Forwarded-For",
-        "x-forwarded-proto",
-        "X-Forwarded-Anything",
+    for request in [
+        direct.clone().with("Forwarded", "x"),
+        direct.clone().with("X-Forwarded-Anything", "x"),
+        direct.clone().with("Origin", "null"),
+        direct.clone().signed("http://localhost/webhook"),
+        direct.clone().host("example.com"),
+        // The host in the request line wins.
+        Ask {
+            target: "http://example.com/webhook".to_owned(),
+            ..direct
+        },
     ] {
-        let request = Ask::post("/webhook", CALL).with(name, "x");
         expect_refusal(&server, &request.bytes(), 403, text).await;
     }
 }

@@ -85,6 +85,24 @@ async fn a_drain_hears_out_who_has_just_come() {
     assert_eq!(stopping.await.expect("no panic"), 0);
 }
 
+#[tokio::test]
+async fn a_drain_hears_out_who_was_just_answered() {
+    let server = TestServer::start(signed_service()).await;
+    let mut busy = server.connect().await;
+    busy.send(&hello().bytes()).await;
+    busy.answer().await.expect_document("hello");
+    let port = server.port();
+    let stopping = tokio::spawn(server.stop());
+    // The drain has begun once nobody listens.
+    while TcpStream::connect(port).await.is_ok() {}
+    busy.send(&hello().bytes()).await;
+    let got = busy.answer().await;
+    assert_eq!(got.header("connection"), Some("close"));
+    got.expect_document("hello");
+    busy.expect_close().await;
+    assert_eq!(stopping.await.expect("no panic"), 0);
+}
+
 /// Connects so often, and sends a request each time.
 async fn ask_without_waiting(times: usize, address: &str) -> Vec<Client<TcpStream>> {
     let mut clients = Vec::new();

@@ -52,7 +52,9 @@ async fn a_log_line_is_not_the_clients_to_write() {
     };
     let server = TestServer::start(service).await;
     let body = "CallSid=14155550100&Called=%2B15005550001&Caller=%0Aforged%1B%5B31m";
-    let request = Ask::post("/webhook", body).with("X-Home-Region", "us1 forged=1");
+    let request = Ask::post("/webhook", body)
+        .host("localhost")
+        .with("X-Home-Region", "us1 forged=1");
     server.ask(&request).await.expect_document("hello");
     server.ask(&Ask::get("/forged\"%0Ared=1?also=1")).await;
     let line = log.line("answered");
@@ -202,7 +204,8 @@ async fn what_is_to_be_looked_into_names_its_call_or_text() {
     );
     let guarded = format!("MessageSid=SM{}&To=%2B15005550001&From=12345", sid(3));
     for body in [&breaks, &cut, &guarded] {
-        assert_eq!(server.ask(&Ask::post("/webhook", body)).await.status, 200);
+        let request = Ask::post("/webhook", body).host("localhost");
+        assert_eq!(server.ask(&request).await.status, 200);
     }
     for (words, sid) in [
         ("the reply cannot be written", format!("CA{}", sid(1))),
@@ -267,11 +270,9 @@ async fn an_unsigned_request_that_is_refused_is_explained() {
     let log = Log::default();
     let _guard = log.listen();
     let server = TestServer::start(unsigned_service()).await;
-    let request = Ask::post("/webhook", CALL).with("X-Forwarded-For", "203.0.113.9");
-    assert_eq!(server.ask(&request).await.status, 403);
+    let direct = Ask::post("/webhook", CALL).host("localhost");
+    let forwarded = direct.with("X-Forwarded-For", "203.0.113.9");
+    assert_eq!(server.ask(&forwarded).await.status, 403);
     let line = log.line("WARN");
-    assert!(
-        line.contains("it has a Forwarded or X-Forwarded header"),
-        "{line}"
-    );
+    assert!(line.contains("it has the header x-forwarded-for"), "{line}");
 }

@@ -164,6 +164,33 @@ async fn other_paths_methods_and_types_are_refused() {
 }
 
 #[tokio::test]
+async fn get_is_refused_where_only_post_is_meant() {
+    let service = Responder {
+        post_only: true,
+        ..signed_service()
+    };
+    let strict = TestServer::start(service).await;
+    let server = TestServer::start(signed_service()).await;
+    // What is signed has nothing between the URL, the names and the values, so a text can become a query.
+    let form = "Body=%26step%3Dlost%26Digits%3D1%26x%3D&From=%2B14155550100&MessageSid=SM1";
+    let text = Ask::post("/webhook?a=b", form);
+    let signature = text.signature(TOKEN, "http://example.com/webhook?a=b");
+    let text = text.with("X-Twilio-Signature", &signature);
+    let cut = "/webhook?a=bBody&step=lost&Digits=1&x=From+14155550100MessageSidSM1";
+    let cut = Ask::get(cut).with("X-Twilio-Signature", &signature);
+    for server in [&server, &strict] {
+        assert_eq!(server.ask(&text).await.status, 200);
+    }
+    assert_eq!(server.ask(&cut).await.status, 200);
+    let got = strict.ask(&cut).await;
+    assert_eq!(
+        (got.status, got.body.as_str()),
+        (405, "only POST is allowed")
+    );
+    assert_eq!(got.header("allow"), Some("POST"));
+}
+
+#[tokio::test]
 async fn a_host_is_asked_for_once() {
     let server = TestServer::start(signed_service()).await;
     let text = "one Host header is needed";

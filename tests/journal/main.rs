@@ -116,7 +116,7 @@ impl Kept {
         ask(
             &self.service.address,
             &format!(
-                "POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\
+                "POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
                  Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
                 form.len()
             ),
@@ -127,7 +127,7 @@ impl Kept {
     fn figure(&self, name: &str) -> u64 {
         let text = ask(
             &self.admin,
-            "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+            "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
         );
         let line = text.lines().find_map(|line| {
             let figure = line.strip_prefix("twiml_responder_")?.strip_prefix(name)?;

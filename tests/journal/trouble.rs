@@ -1,6 +1,9 @@
 //! What the disk does to the journal, and the journal never to an answer.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
 
 use crate::support::{Folder, Service, program};
 use crate::{Kept, call, lines};
@@ -49,7 +52,7 @@ fn a_disk_that_is_full_costs_lines_and_no_answer() {
         shell
             .current_dir(crate::support::top())
             .env("TWIML_RESPONDER_LOG", "human")
-            .args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\""])
+            .args(["-c", "ulimit -f 4; exec \"$0\" \"$@\""])
             .arg(program)
             .args(Kept::arguments(&folder, &folder.path().join("journal")));
         shell
@@ -83,26 +86,61 @@ fn a_folder_that_cannot_be_written_costs_lines_until_it_can() {
 
 #[test]
 fn a_file_that_is_none_costs_lines_and_no_answer() {
-    let folder = Folder::new("journal-device");
+    type Make = fn(&Path, &Path);
+    let kinds: [(&str, Make, &str); 2] = [
+        (
+            "link",
+            |path, other| symlink(other, path).expect("a link"),
+            "it is a link",
+        ),
+        (
+            "pipe",
+            |path, _| {
+                let made = Command::new("mkfifo").arg(path).status().expect("mkfifo");
+                assert!(made.success());
+            },
+            "it is no file",
+        ),
+    ];
+    for (kind, make, reason) in kinds {
+        let folder = Folder::new(&format!("journal-{kind}"));
+        let other = folder.write("other", "somebody else's\n");
+        let journal = folder.path().join("journal");
+        fs::create_dir_all(&journal).expect("a folder");
+        // Whatever day it is.
+        let today = jiff::Timestamp::now();
+        for day in [today, today + jiff::SignedDuration::from_hours(24)] {
+            let name = format!("journal-{:.10}.jsonl", day.to_string());
+            make(&journal.join(name), &other);
+        }
+        let kept = Kept::start_in(folder, &[]);
+        assert_eq!(calls(&kept), (0, CALLS as u64));
+        let (_folder, log) = kept.end();
+        assert!(log.contains(reason), "{log}");
+        let text = fs::read_to_string(other).expect("it is there");
+        assert_eq!(text, "somebody else's\n");
+    }
+}
+
+#[test]
+fn a_folder_that_is_open_to_everybody_is_warned_of() {
+    let folder = Folder::new("journal-open");
     let journal = folder.path().join("journal");
     fs::create_dir_all(&journal).expect("a folder");
-    // Whatever day it is, its file is a device that is always full.
-    let today = jiff::Timestamp::now();
-    for day in [today, today + jiff::SignedDuration::from_hours(24)] {
-        let name = format!("journal-{:.10}.jsonl", day.to_string());
-        std::os::unix::fs::symlink("/dev/full", journal.join(name)).expect("a link");
-    }
+    fs::set_permissions(&journal, fs::Permissions::from_mode(0o755)).expect("it is ours");
     let kept = Kept::start_in(folder, &[]);
-    assert_eq!(calls(&kept), (0, CALLS as u64));
+    calls(&kept);
     let (_, log) = kept.end();
-    assert!(log.contains("it is no file"), "{log}");
+    let warning = "the folder of the journal, is open to others: chmod 700";
+    assert!(log.contains(warning), "{log}");
 }
 
 #[test]
 fn without_a_journal_there_is_no_callback_and_no_file() {
     let service = Service::start(&["--allow-unsigned"], &[]);
     for path in ["/callback", "/events"] {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
         let answer = crate::ask(&service.address, &request);
         assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
     }

@@ -28,6 +28,7 @@ impl Parts {
             table: folder.path().join("responses.toml"),
             max_directory: 1 << 20,
             state_dir: Some(folder.path().join("state")),
+            secrets: Vec::new(),
         };
         let (table, first) = reload::first(&files).expect("a table or a copy");
         let metrics = Arc::new(Metrics::default());
@@ -45,7 +46,7 @@ impl Parts {
             is_ending: Arc::default(),
             show_numbers: false,
         };
-        let reloads = reload::start(setup, first).expect("a thread");
+        let (reloads, _) = reload::start(setup, first).expect("a thread");
         Self {
             live,
             reloads,

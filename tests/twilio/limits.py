@@ -99,7 +99,7 @@ def many_idle(checks, binary, wanted):
 
 def slow_clients(checks, binary):
     with started(checks, binary, 4096, "--max-connections", "300") as server:
-        head = f"POST /webhook HTTP/1.1\r\nHost: example.com\r\nContent-Type: {HEADERS['Content-Type']}\r\nContent-Length: 1000\r\n\r\n"
+        head = f"POST /webhook HTTP/1.1\r\nHost: localhost\r\nContent-Type: {HEADERS['Content-Type']}\r\nContent-Length: 1000\r\n\r\n"
         in_heads, in_bodies = connect(server, 50), connect(server, 50)
         for client in in_bodies:
             client.sendall(head.encode())

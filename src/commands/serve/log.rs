@@ -4,15 +4,13 @@
 //! No request ever waits for a stream that is slow, full or closed: when the thread cannot keep up, lines are lost and
 //! counted.
 
-use std::fs::File;
+use std::fmt::Write as _;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
-use std::{env, fmt, panic, thread};
+use std::{fmt, panic, thread};
 
 use anyhow::{Context, Result};
 use tracing::{Event, Level, Subscriber, error};
@@ -25,6 +23,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::commands::{Format, output};
 use crate::service::metrics::{Metrics, PlainCounter};
+use crate::table::visible::is_tame;
 
 /// The most lines that wait. At about 200 bytes each, that is less than two megabytes.
 const WAITING: u64 = 8192;
@@ -44,14 +43,20 @@ static LOG: OnceLock<Arc<AtomicU64>> = OnceLock::new();
 
 /// Sends every event to standard error, until [`flush`] at the end.
 pub(super) fn start(format: Format, level: Targets, metrics: &Arc<Metrics>) -> Result<()> {
-    let queue = Queue::start(io::stderr(), Arc::clone(metrics))
+    let has_colours = output::complains_in_color();
+    let style = match format {
+        Format::Json => LineStyle::Json,
+        Format::Human if has_colours => LineStyle::Coloured,
+        Format::Human => LineStyle::Plain,
+    };
+    let queue = Queue::start(io::stderr(), style, Arc::clone(metrics))
         .context("cannot start the thread that writes the log")?;
     let subscriber = tracing_subscriber::registry().with(level);
     let events = tracing_subscriber::fmt::layer()
         .with_writer(queue)
         .with_target(false)
-        .with_ansi(output::complains_in_color());
-    match (format, is_journal(&io::stderr())) {
+        .with_ansi(has_colours);
+    match (format, output::is_journal(&io::stderr())) {
         (Format::Human, false) => subscriber.with(events).init(),
         (Format::Human, true) => {
             let events = events.with_level(false).without_time();
@@ -75,18 +80,6 @@ pub(super) fn log_panics() {
             "a fault of the program; please report it with this place"
         );
     }));
-}
-
-/// Whether a stream goes to systemd's journal, which announces the device and inode of its end in `JOURNAL_STREAM`.
-///
-/// Source: `systemd.exec(5)`, <https://www.freedesktop.org/software/systemd/man/latest/systemd.exec.html#%24JOURNAL_STREAM>.
-fn is_journal(stream: &impl AsFd) -> bool {
-    let Ok(announced) = env::var("JOURNAL_STREAM") else {
-        return false;
-    };
-    let same = stream.as_fd().try_clone_to_owned();
-    same.and_then(|same| File::from(same).metadata())
-        .is_ok_and(|file| announced == format!("{}:{}", file.dev(), file.ino()))
 }
 
 /// Begins every event with its priority: `<3>` for an error.
@@ -124,18 +117,58 @@ struct Queue {
     lines: Sender<Vec<u8>>,
     /// How many lines are not written yet.
     waiting: Arc<AtomicU64>,
+    style: LineStyle,
     metrics: Arc<Metrics>,
+}
+
+/// What a line of the log may have in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LineStyle {
+    Plain,
+    /// Colours of our own: of texts in the line, `tracing-subscriber` has escaped them.
+    Coloured,
+    Json,
+}
+
+impl LineStyle {
+    /// A line of which only its own end ends it, and which affects no terminal.
+    fn line(self, line: &[u8]) -> Vec<u8> {
+        let text = String::from_utf8_lossy(line);
+        let text = text.strip_suffix('\n').unwrap_or(&text);
+        let may_stay = |c: char| is_tame(c) || (self == Self::Coloured && c == '\u{1b}');
+        if text.chars().all(may_stay) {
+            return line.to_vec();
+        }
+        let mut safe = String::with_capacity(line.len() + 32);
+        for character in text.chars() {
+            if may_stay(character) {
+                safe.push(character);
+            } else if self == Self::Json {
+                // None of them is beyond the first 65,536 characters. Writing to a text cannot fail.
+                let _ = write!(safe, "\\u{:04x}", u32::from(character));
+            } else {
+                safe.extend(character.escape_unicode());
+            }
+        }
+        safe.push('\n');
+        safe.into_bytes()
+    }
 }
 
 impl Queue {
     /// Starts the thread that writes to a stream.
-    fn start(stream: impl Write + Send + 'static, metrics: Arc<Metrics>) -> io::Result<Self> {
+    fn start(
+        stream: impl Write + Send + 'static,
+        style: LineStyle,
+        metrics: Arc<Metrics>,
+    ) -> io::Result<Self> {
         let (lines, received) = channel();
         let waiting = Arc::<AtomicU64>::default();
         LOG.get_or_init(|| Arc::clone(&waiting));
         let queue = Self {
             lines,
             waiting,
+            style,
             metrics,
         };
         let (waiting, metrics) = (Arc::clone(&queue.waiting), Arc::clone(&queue.metrics));
@@ -173,7 +206,7 @@ impl Write for &Queue {
     /// Takes a whole event: `tracing-subscriber` writes each with one call.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let has_room = self.waiting.fetch_add(1, Ordering::Relaxed) < WAITING;
-        let is_sent = has_room && self.lines.send(line.to_vec()).is_ok();
+        let is_sent = has_room && self.lines.send(self.style.line(line)).is_ok();
         if !is_sent {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             self.metrics.counter(PlainCounter::LogLinesLost).inc();
@@ -275,9 +308,23 @@ mod tests {
     }
 
     #[test]
+    fn a_line_stays_one_and_affects_no_terminal() {
+        let text = "+141\u{2022}\u{2022} z\u{301} \u{1b}[31m\u{9b}\u{202e}\r\nnext\u{2028}\n";
+        let plain =
+            "+141\u{2022}\u{2022} z\u{301} \\u{1b}[31m\\u{9b}\\u{202e}\\u{d}\\u{a}next\\u{2028}\n";
+        let lines = [LineStyle::Plain, LineStyle::Coloured, LineStyle::Json]
+            .map(|style| String::from_utf8(style.line(text.as_bytes())).expect("text"));
+        assert_eq!(lines[0], plain);
+        assert_eq!(lines[1], plain.replace("\\u{1b}", "\u{1b}"));
+        let json = "\\u001b[31m\\u009b\\u202e\\u000d\\u000anext\\u2028\n";
+        assert!(lines[2].ends_with(json), "{}", lines[2]);
+    }
+
+    #[test]
     fn a_stream_that_takes_nothing_costs_lines_and_no_time() {
         let (gate, metrics) = (Gate::default(), Arc::new(Metrics::default()));
-        let queue = Queue::start(gate.clone(), Arc::clone(&metrics)).expect("a thread");
+        let queue = Queue::start(gate.clone(), LineStyle::Plain, Arc::clone(&metrics));
+        let queue = queue.expect("a thread");
         let sent = WAITING * 2;
         for number in 0..sent {
             let line = format!("{number:05}\n");
@@ -305,7 +352,8 @@ mod tests {
             }
         }
         let metrics = Arc::new(Metrics::default());
-        let queue = Queue::start(Closed, Arc::clone(&metrics)).expect("a thread");
+        let queue = Queue::start(Closed, LineStyle::Plain, Arc::clone(&metrics));
+        let queue = queue.expect("a thread");
         for _ in 0..3 {
             (&queue).write_all(b"a line\n").expect("it never fails");
             wait(&queue.waiting, Duration::from_secs(60));

@@ -64,11 +64,12 @@ pub(super) struct TableOptions {
 
 impl TableOptions {
     /// The files of the table, and where its last good copy is.
-    pub(super) fn into_files(self) -> TableFiles {
+    pub(super) fn files(&self) -> TableFiles {
         TableFiles {
             table: self.file.path().to_owned(),
             max_directory: self.file.option.limit.max_directory,
-            state_dir: self.state_dir.or_else(state_directory),
+            state_dir: self.state_dir.clone().or_else(state_directory),
+            secrets: Vec::new(),
         }
     }
 }
@@ -123,6 +124,9 @@ pub(super) struct UrlOptions {
     /// Trust the X-Forwarded-* headers of this address or network
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
+    /// Refuse GET, if no URL at Twilio or in the table is asked by it
+    #[arg(long)]
+    pub post_only: bool,
 }
 
 impl UrlOptions {
@@ -202,6 +206,12 @@ pub(super) struct AccessOptions {
 }
 
 impl AccessOptions {
+    /// The files that it reads.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let keys = &self.keys.voice_webhooks_key_file;
+        [self.secrets.auth_token_file.as_slice(), keys].concat()
+    }
+
     /// Reads the secrets and keys. The service does not run until the operator has decided whether signatures are checked.
     pub(super) fn read(&self, file: ReadFile<'_>) -> Result<Access> {
         let secrets = self.secrets.read(file)?;

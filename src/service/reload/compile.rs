@@ -1,6 +1,7 @@
 //! From the files to a table, or to what keeps it from going live. At the start, the last good copy serves as well.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -12,6 +13,7 @@ use super::state::Origin;
 use crate::language::{self, Compiled};
 use crate::table::Table;
 use crate::table::diagnostic::{Diagnostic, Severity};
+use crate::table::visible::shown;
 use crate::twilio::number::with_numbers_masked;
 
 /// The most diagnostics of one reload that are logged one by one.
@@ -120,7 +122,7 @@ pub struct Finding {
 
 impl Finding {
     /// Diagnostics, the errors first, since they say why a table did not go live; `show_numbers` leaves numbers unmasked.
-    pub(super) fn all(diagnostics: &[Diagnostic], show_numbers: bool) -> Vec<Self> {
+    pub(crate) fn all(diagnostics: &[Diagnostic], show_numbers: bool) -> Vec<Self> {
         let shown = |text: &str| {
             if show_numbers {
                 text.to_owned()
@@ -197,6 +199,25 @@ impl Finding {
             (None, true) => error!("{message}"),
             (None, false) => warn!("{message}"),
         }
+    }
+}
+
+/// In one line.
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((file, line, column)) = &self.place {
+            write!(f, "{}:{line}:{column}: ", shown(file))?;
+        }
+        f.write_str(if self.is_error { "error" } else { "warning" })?;
+        if !self.code.is_empty() {
+            write!(f, "[{}]", self.code)?;
+        }
+        write!(f, ": {}", self.message)?;
+        if !self.help.is_empty() {
+            write!(f, "; {}", self.help)?;
+        }
+        self.more
+            .map_or(Ok(()), |more| write!(f, "; and {more} more like it"))
     }
 }
 

@@ -24,13 +24,8 @@ const COPY: &str = "last-good-";
 /// The folder of a copy that is being written.
 const UNFINISHED: &str = "unfinished";
 
-/// Whether other users of this machine may enter the folder of the copies or write to it.
-pub(super) fn is_open_to_others(state_dir: &Path) -> bool {
-    fs::metadata(state_dir).is_ok_and(|metadata| metadata.mode() & 0o077 != 0)
-}
-
 /// The folder of the copy and when it was made; `None` when there is none. A copy of which a part belongs to another
-/// user is an error, since they may have written anything into it.
+/// user, or can be written by everybody, is an error, since they may have written anything into it.
 pub(super) fn current(state_dir: &Path) -> io::Result<Option<(PathBuf, Timestamp)>> {
     let Some(number) = last_number(state_dir)? else {
         return Ok(None);
@@ -38,7 +33,7 @@ pub(super) fn current(state_dir: &Path) -> io::Result<Option<(PathBuf, Timestamp
     let folder = copy(state_dir, number);
     if !is_ours(&folder)? {
         return Err(io::Error::other(
-            "a part of it belongs to another user, or is a link",
+            "a part of it belongs to another user, can be written by everybody, or is a link",
         ));
     }
     let written = fs::metadata(folder.join(TABLE_IN_COPY))?.modified()?;
@@ -97,10 +92,12 @@ fn remove_all_but(state_dir: &Path, number: u64) {
     }
 }
 
-/// Whether a file or folder, and everything in it, belongs to the user of this process. A link may lead anywhere.
+/// Whether a file or folder, and everything in it, belongs to the user of this process and not to everybody. A link may lead
+/// anywhere.
 fn is_ours(path: &Path) -> io::Result<bool> {
     let metadata = fs::symlink_metadata(path)?;
-    if metadata.uid() != geteuid().as_raw() || metadata.is_symlink() {
+    let is_everybodys = metadata.mode() & 0o002 != 0;
+    if metadata.uid() != geteuid().as_raw() || metadata.is_symlink() || is_everybodys {
         return Ok(false);
     }
     if metadata.is_dir() {
@@ -116,6 +113,8 @@ fn is_ours(path: &Path) -> io::Result<bool> {
 /// Writes a whole copy into a new folder and onto the disk.
 fn write_copy(folder: &Path, sources: &Sources) -> io::Result<()> {
     let directories = folder.join(DIRECTORIES_IN_COPY);
+    // Not if somebody has put a link there.
+    DirBuilder::new().mode(0o700).create(folder)?;
     make_folder(&directories)?;
     for source in &sources.0 {
         let bytes = source.clone().read(None)?;

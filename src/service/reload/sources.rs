@@ -27,6 +27,8 @@ pub struct TableFiles {
     pub max_directory: u64,
     /// The folder of the last good copy; `None`: no copy is kept.
     pub state_dir: Option<PathBuf>,
+    /// Files that hold secrets, which no directory may be read from.
+    pub secrets: Vec<PathBuf>,
 }
 
 /// The table in a copy.
@@ -139,7 +141,7 @@ const TOO_LONG: Duration = Duration::from_secs(30);
 
 /// How often a file that could not be read is tried again. A disk or a lack of descriptors may be the reason, and leaves no
 /// trace at the file when it passes.
-const TRY_AGAIN: Duration = Duration::from_secs(3);
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(3);
 
 /// Waits until files that have changed are quiet, or that could not be read are readable.
 pub(super) struct QuietFiles {
@@ -335,7 +337,11 @@ impl<'f> Recorder<'f> {
 impl Files for Recorder<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
         let path = table_file::beside(&self.files.table, written);
-        self.record(written.to_owned(), path, self.files.max_directory)
+        let bytes = self.record(written.to_owned(), path.clone(), self.files.max_directory)?;
+        if self.copy.is_none() {
+            table_file::refuse_secrets(&path, &self.files.secrets)?;
+        }
+        Ok(bytes)
     }
 }
 
@@ -353,6 +359,7 @@ mod tests {
             table: path.clone(),
             max_directory: 0,
             state_dir: None,
+            secrets: Vec::new(),
         };
         let recorder = Recorder::new(&files, None);
         recorder.table().expect("it is read");
