@@ -11,7 +11,10 @@ use crate::language::Files;
 use crate::table::diagnostic::File;
 
 /// The most bytes of a table's file: a table is written by people.
-pub(super) const MAX_TABLE: u64 = 16 << 20;
+pub(crate) const MAX_TABLE: u64 = 16 << 20;
+
+/// How much of a file is read for its first line.
+const HEAD: u64 = 128 << 10;
 
 /// Reads the file at a path whole. Whoever hands this over decides how, and may remember what was read.
 pub type ReadFile<'r> = &'r dyn Fn(&Path) -> io::Result<Vec<u8>>;
@@ -57,11 +60,15 @@ pub(crate) fn can_be_read_again(metadata: &Metadata) -> bool {
 
 /// Reads a regular file of at most so many bytes. A pipe or a device may have no end, or block its reader for ever.
 pub(super) fn read_regular(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+    whole(&open_regular(path)?, most_bytes)
+}
+
+fn open_regular(path: &Path) -> io::Result<fs::File> {
     if !can_be_read_again(&fs::metadata(path)?) {
         let reason = "it is a pipe, a socket or a device, not a file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
-    whole(&fs::File::open(path)?, most_bytes)
+    fs::File::open(path)
 }
 
 fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
@@ -102,5 +109,12 @@ impl<'t> Beside<'t> {
 impl Files for Beside<'_> {
     fn read(&self, written: &str) -> io::Result<Vec<u8>> {
         read_regular(&beside(self.table, written), self.max_directory)
+    }
+
+    fn head(&self, written: &str) -> io::Result<Vec<u8>> {
+        let file = open_regular(&beside(self.table, written))?;
+        let mut bytes = Vec::new();
+        file.take(HEAD).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
