@@ -15,12 +15,11 @@ use std::sync::mpsc::TryRecvError;
 
 use anyhow::{Context, Result};
 use lsp_server::{ErrorCode, Message, Notification, Request, RequestId, Response};
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value as Json, json};
 
 use self::documents::Documents;
-use self::protocol::{About, Changed, Initialize, Published};
+use self::protocol::{About, Changes, Whole};
 use super::load_table::{DirectoryLimit, MOST_PRINTED};
 use super::output::complain;
 use super::{Outcome, PROGRAM, file_uri};
@@ -103,15 +102,11 @@ fn about<T: DeserializeOwned>(params: Json) -> Result<T, Refused> {
     serde_json::from_value(params).map_err(|error| (ErrorCode::InvalidParams, error.to_string()))
 }
 
-fn to_json(value: impl Serialize) -> Json {
-    serde_json::to_value(value).expect("it is texts and numbers, and the keys are texts")
-}
-
 impl Server {
     fn answer(&mut self, request: Request) {
         let Request { id, method, params } = request;
         let result = match (self.phase, &*method) {
-            (Phase::Begun, "initialize") => self.initialize(params),
+            (Phase::Begun, "initialize") => Ok(self.initialize(&params)),
             (Phase::Begun, _) => {
                 let code = ErrorCode::ServerNotInitialized;
                 Err((code, format!("`{method}` came before `initialize`")))
@@ -133,26 +128,26 @@ impl Server {
     }
 
     fn ask(&mut self, method: &str, params: Json) -> Result<Json, Refused> {
-        match method {
-            "textDocument/completion" => about(params).map(|at| to_json(self.completion(&at))),
-            "textDocument/hover" => about(params).map(|at| to_json(self.hover(&at))),
-            "textDocument/definition" => about(params).map(|at| to_json(self.definition(&at))),
-            "textDocument/references" => about(params).map(|at| to_json(self.references(&at))),
-            "textDocument/documentSymbol" => about(params).map(|one| to_json(self.symbols(&one))),
-            "textDocument/codeLens" => about(params).map(|one| to_json(self.lenses(&one))),
-            "textDocument/codeAction" => about(params).map(|within| to_json(self.actions(&within))),
+        let answer = match method {
+            "textDocument/completion" => self.completion(&about(params)?),
+            "textDocument/hover" => self.hover(&about(params)?),
+            "textDocument/definition" => self.definition(&about(params)?),
+            "textDocument/references" => self.references(&about(params)?),
+            "textDocument/documentSymbol" => self.symbols(&about(params)?),
+            "textDocument/codeLens" => self.lenses(&about(params)?),
+            "textDocument/codeAction" => Some(self.actions(&about(params)?)),
             _ => {
                 let message = format!("this server does not answer `{method}`");
-                Err((ErrorCode::MethodNotFound, message))
+                return Err((ErrorCode::MethodNotFound, message));
             }
-        }
+        };
+        Ok(answer.unwrap_or_default())
     }
 
-    fn initialize(&mut self, params: Json) -> Result<Json, Refused> {
-        let Initialize { capabilities } = about(params)?;
+    fn initialize(&mut self, params: &Json) -> Json {
         self.phase = Phase::Initialized;
-        let watches = "/workspace/didChangeWatchedFiles/dynamicRegistration";
-        if capabilities.pointer(watches) == Some(&Json::Bool(true)) {
+        let watches = "/capabilities/workspace/didChangeWatchedFiles/dynamicRegistration";
+        if params.pointer(watches) == Some(&Json::Bool(true)) {
             let registration = json!({ "registrations": [{
                 "id": "directories",
                 "method": "workspace/didChangeWatchedFiles",
@@ -162,7 +157,7 @@ impl Server {
             let method = "client/registerCapability".to_owned();
             send(Request::new(id, method, registration));
         }
-        Ok(json!({
+        json!({
             "serverInfo": { "name": PROGRAM, "version": env!("CARGO_PKG_VERSION") },
             "capabilities": {
                 "positionEncoding": "utf-16",
@@ -175,7 +170,7 @@ impl Server {
                 "codeActionProvider": { "codeActionKinds": ["quickfix"] },
                 "codeLensProvider": { "resolveProvider": false },
             },
-        }))
+        })
     }
 
     /// Takes in what the editor says has happened. What is unknown, or comes too early or too late, changes nothing.
@@ -185,29 +180,26 @@ impl Server {
             return;
         }
         let noted = match &*method {
-            "textDocument/didOpen" => about(params).map(|About { text_document: new }| {
+            "textDocument/didOpen" => about(params).map(|about: About<Whole>| {
+                let new = about.text_document;
                 let is_kept = self.documents.open(&new.uri, new.version, new.text);
                 warn_unless(is_kept, &new.uri);
             }),
-            "textDocument/didChange" => about(params).map(|changed| {
-                let Changed {
-                    text_document: document,
-                    content_changes,
-                } = changed;
-                let (uri, version) = (&document.uri, document.version);
-                let is_kept = self.documents.change(uri, version, content_changes);
-                warn_unless(is_kept, uri);
+            "textDocument/didChange" => about(params).map(|about: About<Changes>| {
+                let (document, changes) = (about.text_document, about.more.content_changes);
+                let is_kept = self
+                    .documents
+                    .change(&document.uri, document.version, changes);
+                warn_unless(is_kept, &document.uri);
             }),
-            "textDocument/didClose" => about(params).map(
-                |About {
-                     text_document: closed,
-                 }| {
-                    self.documents.close(&closed.uri);
-                    for uri in self.published.remove(&closed.uri).unwrap_or_default() {
-                        clear(&uri);
-                    }
-                },
-            ),
+            "textDocument/didClose" => about(params).map(|about: About<Whole>| {
+                let uri = about.text_document.uri;
+                self.documents.close(&uri);
+                let published = self.published.remove(&uri).unwrap_or_default();
+                for uri in published {
+                    show(&uri, None, &[]);
+                }
+            }),
             "textDocument/didSave" | "workspace/didChangeWatchedFiles" => {
                 self.documents.forget();
                 Ok(())
@@ -239,31 +231,16 @@ impl Server {
                     .or_default()
                     .push(self.diagnostic(diagnostic));
             }
-            let now: BTreeSet<String> = by_uri.keys().cloned().collect();
-            for (uri, diagnostics) in by_uri {
-                let version = document.version.filter(|_| uri == table);
-                let published = Published {
-                    uri: &uri,
-                    version,
-                    diagnostics,
-                };
-                show(published);
+            for (uri, diagnostics) in &by_uri {
+                show(uri, document.version.filter(|_| *uri == table), diagnostics);
             }
+            let now: BTreeSet<String> = by_uri.into_keys().collect();
             let before = self
                 .published
                 .insert(table, now.clone())
                 .unwrap_or_default();
-            before.difference(&now).for_each(|uri| clear(uri));
+            before.difference(&now).for_each(|uri| show(uri, None, &[]));
         }
-    }
-
-    /// The page about a diagnostic.
-    fn page(&self, code: &str) -> Option<String> {
-        let manual = self.manual.as_ref()?;
-        Some(format!(
-            "{}/diagnostics.md#{code}",
-            manual.trim_end_matches('/')
-        ))
     }
 }
 
@@ -277,16 +254,12 @@ fn warn_unless(is_kept: bool, uri: &str) {
     }
 }
 
-fn clear(uri: &str) {
-    let diagnostics = Vec::new();
-    show(Published {
-        uri,
-        version: None,
-        diagnostics,
-    });
-}
-
-fn show(published: Published<'_>) {
+/// Shows what is wrong with a document.
+fn show(uri: &str, version: Option<i64>, diagnostics: &[Json]) {
+    let mut params = json!({ "uri": uri, "diagnostics": diagnostics });
+    if let Some(version) = version {
+        params["version"] = version.into();
+    }
     let method = "textDocument/publishDiagnostics".to_owned();
-    send(Notification::new(method, published));
+    send(Notification::new(method, params));
 }

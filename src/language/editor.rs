@@ -13,7 +13,7 @@ mod tree;
 use std::ops::Range;
 use std::sync::Arc;
 
-use self::meaning::{Node, NodeKind, walk};
+use self::meaning::{Node, NodeKind, innermost};
 use self::mentions::{Mention, mentions, words};
 use self::tree::{Tree, tree};
 use super::Files;
@@ -84,7 +84,7 @@ impl Draft {
             kind,
             meaning,
             table,
-        } = self.node(at)?;
+        } = innermost(text, &self.tree, at)?;
         match kind {
             NodeKind::Header(key) | NodeKind::Key(key, _) => {
                 Some((key.span.clone(), help::key(meaning, &key.name, table)?))
@@ -128,15 +128,6 @@ impl Draft {
             span: mention.span,
         };
         mentions.map(location).collect()
-    }
-
-    /// The part at a byte.
-    fn node(&self, at: usize) -> Option<Node<'_>> {
-        let mut innermost = None;
-        walk(&self.file.text, &self.tree, Some(at), &mut |node| {
-            innermost = Some(node);
-        });
-        innermost
     }
 
     /// The name at a byte.

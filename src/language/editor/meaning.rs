@@ -42,7 +42,13 @@ pub(super) enum Meaning<'t> {
 /// `in = "NAME"`
 static DIRECTORY_NAME: KeyKind = KeyKind::NameOf(Named::Directory, &[]);
 
+/// `?step=NAME`
+static STEP_NAME: KeyKind = KeyKind::NameOf(Named::Step, &[]);
+
 impl<'t> Meaning<'t> {
+    /// The name of a step, as in a URL.
+    pub(super) const STEP: Self = Self::Kind(&STEP_NAME, "");
+
     /// What a value of this kind is.
     fn of(kind: &'static KeyKind, owner: &'t str) -> Self {
         match kind {
@@ -112,14 +118,17 @@ impl<'t> Meaning<'t> {
         }
     }
 
+    /// The element of this name that a table can be which means this.
+    pub(super) fn child(self, tag: &str) -> Option<&'static ElementSpec> {
+        match self {
+            Self::Element(channel, parent) => vocabulary::child_of(channel, parent, tag),
+            _ => None,
+        }
+    }
+
     /// The element that a table holds which means this.
     pub(super) fn element(self, table: &Table) -> Option<&'static ElementSpec> {
-        let Self::Element(channel, parent) = self else {
-            return None;
-        };
-        table
-            .names()
-            .find_map(|name| vocabulary::child_of(channel, parent, name))
+        table.names().find_map(|name| self.child(name))
     }
 
     /// The section's key of this name.
@@ -187,6 +196,13 @@ pub(super) enum NodeKind<'t> {
     Key(&'t Key, &'t Entry),
     /// What stands behind a `=`, or in an array; the meaning is its own.
     Value(Option<&'t Value>),
+}
+
+/// The innermost part of a file at a byte.
+pub(super) fn innermost<'t>(text: &str, tree: &'t [Part], at: usize) -> Option<Node<'t>> {
+    let mut innermost = None;
+    walk(text, tree, Some(at), &mut |node| innermost = Some(node));
+    innermost
 }
 
 /// Goes through a file, outer parts before inner ones; only through what is at one byte when that is given.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::meaning::{Meaning, NodeKind, walk};
-use super::tree::{Table, Tree};
+use super::tree::{Table, Tree, Value};
 use crate::language::directory_file::{Files, NUMBER, titles_of};
 use crate::language::shape::{self, KeyKind, Named};
 use crate::table::diagnostic::File;
@@ -26,45 +26,35 @@ pub(super) struct Mention {
 
 /// All names in a table, those of columns in CSV files included.
 pub(super) fn mentions(text: &str, tree: &Tree, files: &dyn Files) -> Vec<Mention> {
-    let mut found = Finding {
-        mentions: Vec::new(),
-        columns: BTreeSet::new(),
-        files,
-        text,
-    };
+    let mut found = Finding::default();
     // What refers to columns is only known as such once the directories are.
-    walk(
-        text,
-        tree,
-        None,
-        &mut |node| match (node.kind, node.meaning) {
+    walk(text, tree, None, &mut |node| {
+        let of_table = &node.table.span;
+        match (node.kind, node.meaning) {
             (NodeKind::Key(key, entry), Meaning::Kind(KeyKind::Sections(named, _), _)) => {
-                found.define(*named, &key.name, key.span.clone(), entry.span.clone());
+                found.add(*named, &key.name, &key.span, Some(&entry.span));
             }
             (NodeKind::Header(key), Meaning::Kind(KeyKind::Sections(named, _), _)) => {
-                found.define(*named, &key.name, key.span.clone(), node.table.span.clone());
+                found.add(*named, &key.name, &key.span, Some(of_table));
             }
             (NodeKind::Value(Some(value)), Meaning::Kind(KeyKind::Name(named, _), _)) => {
                 if let Some(place) = value.text() {
-                    found.define(
-                        *named,
-                        &text[place.clone()],
-                        place.clone(),
-                        node.table.span.clone(),
-                    );
+                    found.add(*named, &text[place.clone()], place, Some(of_table));
                 }
             }
-            (NodeKind::Table, Meaning::Section(section, name))
-                if std::ptr::eq(section, &raw const shape::DIRECTORY) =>
-            {
-                found.directory(name, node.table);
+            (NodeKind::Table, Meaning::Section(section, name)) => {
+                // Only directories have columns.
+                let columns = columns(text, section, node.table, files);
+                for (file, title, span) in columns {
+                    found.column(name, &title, file, &span);
+                }
             }
             (NodeKind::Key(key, _), Meaning::Row(directory)) => {
-                found.column(directory, &key.name, None, key.span.clone());
+                found.column(directory, &key.name, None, &key.span);
             }
             _ => {}
-        },
-    );
+        }
+    });
     walk(text, tree, None, &mut |node| match node.kind {
         NodeKind::Key(key, _) if matches!(node.meaning, Meaning::Conditions) => {
             let start = key.span.start + usize::from(key.span.len() > key.name.len());
@@ -75,18 +65,14 @@ pub(super) fn mentions(text: &str, tree: &Tree, files: &dyn Files) -> Vec<Mentio
                 return;
             };
             let inner = &text[place.clone()];
-            if let (Some((Named::Column, _)), Meaning::Kind(_, directory)) =
-                (meaning.named(), meaning)
-            {
-                found.refer(
-                    Named::Column,
-                    &format!("{directory}.{inner}"),
-                    place.clone(),
-                );
-            } else if let Some((named, _)) =
-                meaning.named().filter(|(_, words)| !words.contains(&inner))
-            {
-                found.refer(named, inner, place.clone());
+            match (meaning.named(), meaning) {
+                (Some((Named::Column, _)), Meaning::Kind(_, directory)) => {
+                    found.add(Named::Column, &format!("{directory}.{inner}"), place, None);
+                }
+                (Some((named, words)), _) if !words.contains(&inner) => {
+                    found.add(named, inner, place, None);
+                }
+                _ => {}
             }
             if meaning.takes_fields() {
                 for word in words(inner).filter(|word| !word.is_filter) {
@@ -95,7 +81,7 @@ pub(super) fn mentions(text: &str, tree: &Tree, files: &dyn Files) -> Vec<Mentio
             }
             if let Some(step) = step(inner).filter(|_| meaning.is_url()) {
                 let span = place.start + step.start..place.start + step.end;
-                found.refer(Named::Step, &inner[step], span);
+                found.add(Named::Step, &inner[step], &span, None);
             }
         }
         _ => {}
@@ -103,76 +89,74 @@ pub(super) fn mentions(text: &str, tree: &Tree, files: &dyn Files) -> Vec<Mentio
     found.mentions
 }
 
-struct Finding<'t> {
+#[derive(Default)]
+struct Finding {
     mentions: Vec<Mention>,
     /// The columns that have been found.
     columns: BTreeSet<String>,
-    files: &'t dyn Files,
-    text: &'t str,
 }
 
-impl Finding<'_> {
-    fn define(&mut self, named: Named, name: &str, span: Range<usize>, whole: Range<usize>) {
+impl Finding {
+    fn add(&mut self, named: Named, name: &str, span: &Range<usize>, whole: Option<&Range<usize>>) {
         self.mentions.push(Mention {
             named,
             name: name.to_owned(),
             file: None,
-            span,
-            whole: Some(whole),
-        });
-    }
-
-    fn refer(&mut self, named: Named, name: &str, span: Range<usize>) {
-        self.mentions.push(Mention {
-            named,
-            name: name.to_owned(),
-            file: None,
-            span,
-            whole: None,
+            span: span.clone(),
+            whole: whole.cloned(),
         });
     }
 
     /// Notes `DIRECTORY.COLUMN`, which begins at a byte.
     fn dotted(&mut self, name: &str, start: usize) {
         if self.columns.contains(name) {
-            self.refer(Named::Column, name, start..start + name.len());
+            self.add(Named::Column, name, &(start..start + name.len()), None);
         }
     }
 
-    /// Notes a column, where it is named first.
-    fn column(&mut self, directory: &str, name: &str, file: Option<Arc<File>>, span: Range<usize>) {
+    /// Notes the name of a column; it gets it where it stands first.
+    fn column(
+        &mut self,
+        directory: &str,
+        name: &str,
+        file: Option<Arc<File>>,
+        span: &Range<usize>,
+    ) {
         let name = format!("{directory}.{name}");
         let is_new = self.columns.insert(name.clone());
-        self.mentions.push(Mention {
-            named: Named::Column,
-            name,
-            whole: is_new.then(|| span.clone()),
-            file,
-            span,
-        });
+        self.add(Named::Column, &name, span, is_new.then_some(span));
+        if let Some(mention) = self.mentions.last_mut() {
+            mention.file = file;
+        }
     }
+}
 
-    /// Notes the columns of a directory that does not name them in its rows.
-    fn directory(&mut self, name: &str, table: &Table) {
-        if let Some(numbers) = table.get("numbers") {
-            self.column(name, NUMBER, None, numbers.span.clone());
-        }
-        let file = table.get("file").and_then(|file| file.text());
-        let Some(path) = file.map(|place| &self.text[place.clone()]) else {
-            return;
-        };
-        let key = table.get("key").map_or(&[][..], |key| key.items());
-        let key = key.iter().filter_map(|item| item.text());
-        let mut key: Vec<&str> = key.map(|place| &self.text[place.clone()]).collect();
-        if key.is_empty() {
-            key.push(NUMBER);
-        }
-        if let Some((file, titles)) = titles_of(self.files, path, &key) {
-            for (title, span) in titles {
-                self.column(name, &title, Some(Arc::clone(&file)), span);
-            }
-        }
+/// A column with its place, and the file when that is not the table's own.
+type Column = (Option<Arc<File>>, String, Range<usize>);
+
+/// The columns of a directory that does not name them in its rows; none of any other section.
+fn columns(text: &str, section: &shape::Section, table: &Table, files: &dyn Files) -> Vec<Column> {
+    let text = |value: &Value| value.text().map(|place| &text[place.clone()]);
+    if !std::ptr::eq(section, &raw const shape::DIRECTORY) {
+        return Vec::new();
     }
+    if let Some(numbers) = table.get("numbers") {
+        return vec![(None, NUMBER.to_owned(), numbers.span.clone())];
+    }
+    let key = table.get("key").map_or(&[][..], |key| key.items());
+    let mut key: Vec<&str> = key.iter().filter_map(text).collect();
+    if key.is_empty() {
+        key.push(NUMBER);
+    }
+    let file = table.get("file").and_then(text);
+    let titles = file
+        .and_then(|path| titles_of(files, path, &key))
+        .into_iter();
+    let columns = titles.flat_map(|(file, titles)| {
+        let titles = titles.into_iter();
+        titles.map(move |(title, span)| (Some(Arc::clone(&file)), title, span))
+    });
+    columns.collect()
 }
 
 /// A word between `{{` and `}}`.

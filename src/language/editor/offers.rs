@@ -3,12 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use serde_json::Value as Json;
-
 use super::help;
-use super::meaning::{Meaning, Node, NodeKind, named, walk};
-use super::mentions::{Mention, mentions, step};
-use super::tree::{Table, Tree, ValueKind};
+use super::meaning::{Meaning, Node, NodeKind, innermost, named};
+use super::mentions::{mentions, step};
+use super::tree::{Table, Tree, ValueKind, is_bare};
 use crate::language::directory_file::Files;
 use crate::language::shape::{self, KeyKind, Named};
 use crate::table::condition::KINDS;
@@ -16,7 +14,7 @@ use crate::table::remedy::quoted;
 use crate::table::reply::template::FILTERS;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters;
-use crate::twilio::vocabulary::{self, ElementSpec, ValueType, elements};
+use crate::twilio::vocabulary::{self, ElementSpec, ValueType};
 
 /// More than these help nobody: the rest comes when more letters are typed.
 const MOST: usize = 200;
@@ -26,6 +24,8 @@ const MOST: usize = 200;
 pub struct Offers {
     /// The bytes that an offer replaces.
     pub span: Range<usize>,
+    /// What all of them are.
+    pub kind: OfferKind,
     /// The offers that fit what is typed so far.
     pub offers: Vec<Offer>,
     /// Whether there are others that are left out.
@@ -33,14 +33,12 @@ pub struct Offers {
 }
 
 /// Something that may be written.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Offer {
     /// What is shown.
     pub label: String,
     /// What is written.
     pub text: String,
-    /// What it is.
-    pub kind: OfferKind,
     /// What it means, in Markdown; perhaps nothing.
     pub help: String,
 }
@@ -52,36 +50,24 @@ pub enum OfferKind {
     Section,
     /// A key, such as an attribute.
     Key,
-    /// One of the values that Twilio or the program knows.
+    /// A value, such as the name of a route.
     Value,
-    /// The name of something in the table.
-    Name,
-    /// A filter of a template.
-    Filter,
+    /// A word in a template.
+    Word,
 }
 
-impl Offer {
-    fn new(label: impl Into<String>, kind: OfferKind, help: impl Into<String>) -> Self {
-        let label = label.into();
-        Self {
-            text: label.clone(),
-            label,
-            kind,
-            help: help.into(),
-        }
-    }
-
-    fn writes(mut self, text: impl Into<String>) -> Self {
-        self.text = text.into();
-        self
-    }
+/// What may stand in some place, and how it is written there.
+struct Found<'t> {
+    span: Range<usize>,
+    kind: OfferKind,
+    names: Vec<String>,
+    write: Box<dyn Fn(&str) -> String + 't>,
+    help: Box<dyn Fn(&str) -> String + 't>,
 }
 
 /// What may be written at a byte of a table.
 pub(super) fn offers(text: &str, tree: &Tree, files: &dyn Files, at: usize) -> Option<Offers> {
-    let mut innermost: Option<Node<'_>> = None;
-    walk(text, tree, Some(at), &mut |node| innermost = Some(node));
-    let node = innermost?;
+    let node = innermost(text, tree, at)?;
     let place = Place {
         text,
         tree,
@@ -89,55 +75,72 @@ pub(super) fn offers(text: &str, tree: &Tree, files: &dyn Files, at: usize) -> O
         at,
     };
     let line = text[..at].rfind('\n').map_or(0, |at| at + 1);
-    let typed = &text[line..at];
-    let indent = typed.len() - typed.trim_start().len();
+    let start = line + text[line..at].len() - text[line..at].trim_start().len();
     let is_of_section = matches!(node.kind, NodeKind::Table | NodeKind::Header(_));
-    let (span, offers) = if is_of_section && typed[indent..].starts_with('[') {
-        let end = text[at..]
-            .find(['\n', '\r', '#'])
-            .map_or(text.len(), |end| at + end);
-        (line + indent..end, headers())
-    } else if typed[indent..].starts_with('#') {
-        return None;
-    } else {
-        place.offers(&node)?
+    let Found {
+        span,
+        kind,
+        mut names,
+        write,
+        help,
+    } = match text[start..at].chars().next() {
+        Some('[') if is_of_section => {
+            let end = text[at..]
+                .find(['\n', '\r', '#'])
+                .map_or(text.len(), |end| at + end);
+            headers(start..end)
+        }
+        Some('#') => return None,
+        _ => place.found(&node)?,
     };
     let typed = text[span.start..at.max(span.start)]
         .trim_start_matches(['"', '\''])
         .to_lowercase();
-    let rank = |offer: &Offer| {
-        let label = offer.label.to_lowercase();
-        (!label.starts_with(&typed), label.find(&typed).is_none())
+    let mut seen = BTreeSet::new();
+    names.retain(|name| name.to_lowercase().contains(&typed) && seen.insert(name.clone()));
+    names.sort_by_key(|name| !name.to_lowercase().starts_with(&typed));
+    let has_more = names.len() > MOST;
+    names.truncate(MOST);
+    let offer = |label: String| Offer {
+        text: write(&label),
+        help: first_paragraph(&help(&label)),
+        label,
     };
-    let mut ranked: Vec<_> = offers
-        .into_iter()
-        .map(|offer| (rank(&offer), offer))
-        .collect();
-    ranked.retain(|((_, is_other), _)| !is_other);
-    ranked.sort_by_key(|(rank, _)| *rank);
-    let has_more = ranked.len() > MOST;
-    let offers = ranked.into_iter().take(MOST).map(|(_, offer)| offer);
+    let offers = names.into_iter().map(offer).collect();
     Some(Offers {
         span,
-        offers: offers.collect(),
+        kind,
+        offers,
         has_more,
     })
 }
 
-/// The headers of sections.
-fn headers() -> Vec<Offer> {
-    let header = |key: &shape::KeyShape| {
-        let name = key.name;
-        let (label, text) = match key.kind {
-            KeyKind::Array(KeyKind::Section(_)) => (format!("[[{name}]]"), format!("[[{name}]]")),
-            KeyKind::Section(_) | KeyKind::Extra => (format!("[{name}]"), format!("[{name}]")),
-            KeyKind::Sections(..) => (format!("[{name}.NAME]"), format!("[{name}.")),
-            KeyKind::Defaults => (format!("[{name}.Say]"), format!("[{name}.")),
-            _ => return None,
-        };
-        Some(Offer::new(label, OfferKind::Section, key.help).writes(text))
+/// What is short enough to be sent with every offer.
+fn first_paragraph(help: &str) -> String {
+    help.split("\n\n").next().unwrap_or_default().to_owned()
+}
+
+/// The headers of sections, as far as their names are not the operator's.
+fn headers<'t>(span: Range<usize>) -> Found<'t> {
+    let header = |key: &shape::KeyShape| match key.kind {
+        KeyKind::Array(KeyKind::Section(_)) => Some(format!("[[{}]]", key.name)),
+        KeyKind::Section(_) => Some(format!("[{}]", key.name)),
+        KeyKind::Sections(..) | KeyKind::Defaults | KeyKind::Extra => {
+            Some(format!("[{}.", key.name))
+        }
+        _ => None,
     };
-    shape::FILE.keys.iter().filter_map(header).collect()
+    let help = |header: &str| {
+        let key = shape::FILE.key(header.trim_matches(['[', ']', '.']));
+        key.map_or_else(String::new, |key| key.help.to_owned())
+    };
+    Found {
+        span,
+        kind: OfferKind::Section,
+        names: shape::FILE.keys.iter().filter_map(header).collect(),
+        write: Box::new(str::to_owned),
+        help: Box::new(help),
+    }
 }
 
 struct Place<'t> {
@@ -148,34 +151,36 @@ struct Place<'t> {
 }
 
 impl<'t> Place<'t> {
-    fn offers(&self, node: &Node<'t>) -> Option<(Range<usize>, Vec<Offer>)> {
+    fn found(&self, node: &Node<'t>) -> Option<Found<'t>> {
         let (at, meaning) = (self.at, node.meaning);
         match node.kind {
             NodeKind::Header(_) => None,
-            NodeKind::Table => Some((at..at, self.keys(meaning, node.table, None))),
-            NodeKind::Key(key, entry) => {
-                let mut keys = self.keys(meaning, node.table, Some(&key.name));
-                if entry.equals.is_some() {
-                    for key in &mut keys {
-                        key.text.truncate(key.text.len() - " = ".len());
-                    }
-                }
-                Some((key.span.clone(), keys))
+            NodeKind::Table => {
+                Some(self.keys(at..at, meaning, node.table, |key| format!("{key} = ")))
             }
-            NodeKind::Value(None) => Some((at..at, in_quotes(self.values(meaning)))),
+            NodeKind::Key(key, entry) => {
+                let equals = if entry.equals.is_some() { "" } else { " = " };
+                Some(
+                    self.keys(key.span.clone(), meaning, node.table, move |key| {
+                        format!("{key}{equals}")
+                    }),
+                )
+            }
+            NodeKind::Value(None) => Some(self.values(at..at, meaning, true)),
             NodeKind::Value(Some(value)) => match &value.kind {
-                ValueKind::Text(inner) if inner.start <= at && at <= inner.end => {
+                ValueKind::Text(inner) if (inner.start..=inner.end).contains(&at) => {
                     self.in_text(meaning, inner)
                 }
                 ValueKind::Bare if at <= value.span.end => {
-                    Some((value.span.clone(), in_quotes(self.values(meaning))))
+                    Some(self.values(value.span.clone(), meaning, true))
                 }
                 ValueKind::Array(_) if value.span.start < at && at <= value.span.end => {
-                    let offers = match meaning.item() {
-                        item @ Meaning::Element(..) => self.elements(item),
-                        item => in_quotes(self.values(item)),
-                    };
-                    Some((at..at, offers))
+                    Some(match meaning.item() {
+                        item @ Meaning::Element(..) => {
+                            self.keys(at..at, item, &NONE, |key| format!("{{ {key} = \"\" }}"))
+                        }
+                        item => self.values(at..at, item, true),
+                    })
                 }
                 _ => None,
             },
@@ -183,240 +188,204 @@ impl<'t> Place<'t> {
     }
 
     /// What may stand at the cursor in a text.
-    fn in_text(
-        &self,
-        meaning: Meaning<'t>,
-        inner: &Range<usize>,
-    ) -> Option<(Range<usize>, Vec<Offer>)> {
-        let at = self.at;
-        let before = &self.text[inner.start..at];
+    fn in_text(&self, meaning: Meaning<'t>, inner: &Range<usize>) -> Option<Found<'t>> {
+        let before = &self.text[inner.start..self.at];
         let open = before
             .rfind("{{")
             .filter(|open| !before[*open..].contains("}}"));
         if let Some(open) = open.filter(|_| meaning.takes_fields()) {
             let field = &before[open + 2..];
-            let start = field.rfind(|end: char| end.is_whitespace() || "{|(".contains(end));
-            let start = start.map_or(0, |at| {
-                at + field[at..].chars().next().map_or(0, char::len_utf8)
-            });
-            let is_filter = field[..start].trim_end().ends_with('|');
-            let offers = if is_filter {
-                let filters = FILTERS.iter();
-                filters
-                    .map(|filter| Offer::new(*filter, OfferKind::Filter, ""))
-                    .collect()
+            let word =
+                field.trim_end_matches(|last: char| !last.is_whitespace() && !"{|(".contains(last));
+            let names = if word.trim_end().ends_with('|') {
+                FILTERS.map(str::to_owned).into()
             } else {
-                let mut names = parameters();
-                names.extend(self.own_parameters());
-                names.extend(self.names(Named::Column, ""));
-                names
+                self.parameters()
+                    .chain(self.names(Named::Column, ""))
+                    .collect()
             };
-            return Some((at - (field.len() - start)..at, offers));
-        }
-        if let Some(step) = step(&self.text[inner.clone()]).filter(|_| meaning.is_url()) {
-            let span = inner.start + step.start..inner.start + step.end;
-            return (span.start <= at && at <= span.end)
-                .then(|| (span, self.names(Named::Step, "")));
+            return Some(Found {
+                span: self.at - (field.len() - word.len())..self.at,
+                kind: OfferKind::Word,
+                names,
+                write: Box::new(str::to_owned),
+                help: Box::new(|name| help::parameter(name).unwrap_or_default()),
+            });
         }
         let mut span = inner.clone();
+        if let Some(step) = step(&self.text[inner.clone()]).filter(|_| meaning.is_url()) {
+            span = inner.start + step.start..inner.start + step.end;
+            let is_there = (span.start..=span.end).contains(&self.at);
+            return is_there.then(|| self.values(span, Meaning::STEP, false));
+        }
         if matches!(meaning, Meaning::Attribute(spec) if spec.list) {
             let is_blank = |end: char| end.is_whitespace();
             span.start += before.rfind(is_blank).map_or(0, |blank| blank + 1);
-            let rest = &self.text[at..inner.end];
-            span.end = at + rest.find(is_blank).unwrap_or(rest.len());
+            span.end = self.text[self.at..span.end]
+                .find(is_blank)
+                .map_or(span.end, |end| self.at + end);
         }
-        let offers = self.values(meaning).into_iter().map(|(offer, _)| offer);
-        Some((span, offers.collect()))
+        Some(self.values(span, meaning, false))
     }
 
-    /// The keys that a table does not have yet, but for the one at the cursor.
-    fn keys(&self, meaning: Meaning<'t>, table: &Table, at_cursor: Option<&str>) -> Vec<Offer> {
-        let there: BTreeSet<&str> = table
-            .names()
-            .filter(|name| Some(*name) != at_cursor)
+    /// The keys that a table does not have yet.
+    fn keys(
+        &self,
+        span: Range<usize>,
+        meaning: Meaning<'t>,
+        table: &'t Table,
+        write: impl Fn(String) -> String + 't,
+    ) -> Found<'t> {
+        let at = self.at;
+        let others = table
+            .entries
+            .iter()
+            .filter(|entry| !(entry.span.start..=entry.span.end).contains(&at));
+        let there: BTreeSet<&str> = others
+            .filter_map(|entry| entry.keys.first())
+            .map(|key| &*key.name)
             .collect();
-        let of_section = |section: &'static shape::Section| {
-            let excluded = section
-                .apart
-                .iter()
-                .flat_map(|(one, other)| [(one, other), (other, one)]);
-            let excluded = excluded.filter(|(there_is, _)| there.contains(**there_is));
-            let excluded: Vec<&str> = excluded.map(|(_, other)| *other).collect();
-            let free = section.keys.iter().map(|key| key.name);
-            free.filter(move |name| !excluded.contains(name))
-                .collect::<Vec<_>>()
-        };
-        let mut names: Vec<String> = Vec::new();
-        let mut add = |more: &mut dyn Iterator<Item = &str>| names.extend(more.map(str::to_owned));
-        match meaning {
-            Meaning::Section(section, _) => add(&mut of_section(section).into_iter()),
+        let owned =
+            |names: &mut dyn Iterator<Item = &str>| names.map(str::to_owned).collect::<Vec<_>>();
+        let mut names = match meaning {
+            Meaning::Section(section, _) => owned(&mut section.keys().into_iter()),
             Meaning::Condition(subject) => {
                 let kinds = KINDS
                     .iter()
                     .filter(|kind| subject.contains('.') || (kind.suits)(subject));
-                add(&mut kinds.map(|kind| kind.key).chain(["not"]));
+                owned(&mut kinds.map(|kind| kind.key).chain(["not"]))
             }
-            Meaning::Conditions | Meaning::Request(_) => {
-                if let Meaning::Request(Some(section)) = meaning {
-                    add(&mut of_section(section).into_iter());
-                }
-                add(&mut parameters::all());
-                let own = self.own_parameters().into_iter().map(|own| own.label);
-                let columns = self
-                    .names(Named::Column, "")
-                    .into_iter()
-                    .map(|column| column.label);
-                names.extend(own);
-                if matches!(meaning, Meaning::Conditions) {
-                    names.extend(columns);
-                }
+            Meaning::Conditions => self
+                .parameters()
+                .chain(self.names(Named::Column, ""))
+                .collect(),
+            Meaning::Request(section) => {
+                let own = section
+                    .map_or_else(Vec::new, shape::Section::keys)
+                    .into_iter();
+                own.map(str::to_owned).chain(self.parameters()).collect()
             }
-            Meaning::Element(channel, parent) => {
-                let element = meaning
-                    .element(table)
-                    .filter(|spec| Some(spec.tag) != at_cursor);
-                if let Some(spec) = element {
-                    add(&mut spec.attribute_names());
-                } else {
-                    let children = parent.children.iter().map(|key| &elements(channel)[key]);
-                    let may_stand = |spec: &&ElementSpec| !(spec.leads_on && self.is_last());
-                    add(&mut children.filter(may_stand).map(|spec| spec.tag));
-                }
-            }
+            Meaning::Element(_, parent) => match meaning.element(table) {
+                Some(spec) if there.contains(spec.tag) => owned(&mut spec.attribute_names()),
+                _ => owned(
+                    &mut parent
+                        .child_names()
+                        .filter(|name| self.may_stand(meaning, name)),
+                ),
+            },
             Meaning::Defaults | Meaning::Kind(KeyKind::Extra, _) => {
-                for channel in Channel::ALL {
-                    add(&mut vocabulary::element_names(channel).into_iter());
-                }
+                owned(&mut Channel::ALL.into_iter().flat_map(vocabulary::element_names))
             }
             Meaning::DefaultsOf(tag) => {
-                named(tag).for_each(|spec| add(&mut spec.attribute_names()));
+                owned(&mut named(tag).flat_map(ElementSpec::attribute_names))
             }
-            Meaning::Row(directory) => {
-                let columns = self.names(Named::Column, directory).into_iter();
-                names.extend(columns.map(|column| column.label));
-            }
-            _ => {}
-        }
-        let mut seen = BTreeSet::new();
-        names.retain(|name| !there.contains(&**name) && seen.insert(name.clone()));
-        let offer = |name: String| {
-            let is_bare = name
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-            let written = if is_bare { name.clone() } else { quoted(&name) };
-            let help = help::key(meaning, &name, table).unwrap_or_default();
-            Offer::new(name, OfferKind::Key, help).writes(format!("{written} = "))
-        };
-        names.into_iter().map(offer).collect()
-    }
-
-    /// Whether nothing may lead on, because this is the reply when all else fails.
-    fn is_last(&self) -> bool {
-        let mut here = self.tree.iter().rev();
-        let here = here.find(|section| section.table.span.contains(&self.at));
-        let key = here.and_then(|section| shape::FILE.key(&section.header.first()?.name));
-        key.is_some_and(|key| matches!(key.kind, KeyKind::Section(last) if std::ptr::eq(last, &raw const shape::LAST)))
-    }
-
-    /// The elements that may stand in an array, with their brackets.
-    fn elements(&self, meaning: Meaning<'t>) -> Vec<Offer> {
-        let mut elements = self.keys(meaning, &Table::default(), None);
-        for element in &mut elements {
-            element.text = format!("{{ {}\"\" }}", element.text);
-        }
-        elements
-    }
-
-    /// The values that are known, each with whether it needs quotes.
-    fn values(&self, meaning: Meaning<'t>) -> Vec<(Offer, bool)> {
-        let value = |value: &str| (Offer::new(value, OfferKind::Value, ""), true);
-        let booleans = || {
-            ["true", "false"]
-                .map(|word| (Offer::new(word, OfferKind::Value, ""), false))
-                .into()
-        };
-        if let Some((named, words)) = meaning.named() {
-            let directory = match meaning {
-                Meaning::Kind(_, owner) => owner,
-                _ => "",
-            };
-            let names = self
-                .names(named, directory)
-                .into_iter()
-                .map(|name| (name, true));
-            return names.chain(words.iter().map(|word| value(word))).collect();
-        }
-        match meaning {
-            Meaning::Kind(KeyKind::Boolean, _) => booleans(),
-            Meaning::Kind(KeyKind::Word(words), _) => {
-                words.iter().map(|word| value(word)).collect()
-            }
-            Meaning::Parameter(name) | Meaning::Condition(name) => {
-                let values = parameters::get(name).values.iter();
-                values.map(|word| value(word)).collect()
-            }
-            Meaning::Keyed(kind) => match (kind.schema)().get("type") {
-                Some(Json::String(kind)) if kind == "boolean" => booleans(),
-                _ => Vec::new(),
-            },
-            Meaning::Attribute(spec) if spec.kind == ValueType::Boolean => booleans(),
-            Meaning::Attribute(spec) => spec.values.iter().map(|word| value(word)).collect(),
+            Meaning::Row(directory) => self.names(Named::Column, directory),
             _ => Vec::new(),
+        };
+        let excluded = |name: &str| match meaning {
+            Meaning::Section(section, _) => section.apart.iter().any(|(one, other)| {
+                (*one == name && there.contains(other)) || (*other == name && there.contains(one))
+            }),
+            _ => false,
+        };
+        names.retain(|name| !there.contains(&**name) && !excluded(name));
+        let key = |name: &str| {
+            if is_bare(name) {
+                name.to_owned()
+            } else {
+                quoted(name)
+            }
+        };
+        Found {
+            span,
+            kind: OfferKind::Key,
+            names,
+            write: Box::new(move |name| write(key(name))),
+            help: Box::new(move |name| help::key(meaning, name, table).unwrap_or_default()),
         }
     }
 
-    /// What has a name in the table, or in a file beside it; of a directory's columns without its name.
-    fn names(&self, named: Named, directory: &str) -> Vec<Offer> {
-        let mut seen = BTreeSet::new();
+    /// Whether an element may stand here: none that leads on in the reply when all else fails.
+    fn may_stand(&self, meaning: Meaning<'t>, tag: &str) -> bool {
+        let mut sections = self.tree.iter().rev();
+        let here = sections.find(|section| section.table.span.contains(&self.at));
+        let key = here.and_then(|section| shape::FILE.key(&section.header.first()?.name));
+        let is_last = key.is_some_and(|key| matches!(key.kind, KeyKind::Section(_)));
+        let leads_on = |spec: &ElementSpec| spec.leads_on;
+        !(is_last && meaning.child(tag).is_some_and(leads_on))
+    }
+
+    /// The values that are known.
+    fn values(&self, span: Range<usize>, meaning: Meaning<'t>, needs_quotes: bool) -> Found<'t> {
+        let mut is_boolean = false;
+        let words: &[&str] = match meaning {
+            Meaning::Kind(KeyKind::Word(words) | KeyKind::NameOf(_, words), _) => words,
+            Meaning::Parameter(name) | Meaning::Condition(name) => &parameters::get(name).values,
+            Meaning::Attribute(spec) if spec.kind != ValueType::Boolean => &spec.values,
+            Meaning::Attribute(_) | Meaning::Kind(KeyKind::Boolean, _) | Meaning::Keyed(_) => {
+                is_boolean = !matches!(meaning, Meaning::Keyed(kind) if (kind.schema)()["type"] != "boolean");
+                if is_boolean { &["true", "false"] } else { &[] }
+            }
+            _ => &[],
+        };
+        let named = match (meaning.named(), meaning) {
+            (Some((named, _)), Meaning::Kind(_, owner)) => self.names(named, owner),
+            _ => Vec::new(),
+        };
+        let is_written_in_quotes = needs_quotes && !is_boolean;
+        Found {
+            span,
+            kind: OfferKind::Value,
+            names: named
+                .into_iter()
+                .chain(words.iter().map(|word| (*word).to_owned()))
+                .collect(),
+            write: Box::new(move |name| {
+                if is_written_in_quotes {
+                    quoted(name)
+                } else {
+                    name.to_owned()
+                }
+            }),
+            help: Box::new(|_| String::new()),
+        }
+    }
+
+    /// What has a name in the table, or in a file beside it; of one directory's columns without its name.
+    fn names(&self, named: Named, directory: &str) -> Vec<String> {
         let all = mentions(self.text, self.tree, self.files).into_iter();
         let defined = all.filter(|mention| mention.named == named && mention.whole.is_some());
-        let names = defined.filter_map(|Mention { name, .. }| match directory {
-            "" => Some(name),
-            directory => Some(name.strip_prefix(directory)?.strip_prefix('.')?.to_owned()),
+        let names = defined.filter_map(|mention| match directory {
+            "" => Some(mention.name),
+            directory => Some(
+                mention
+                    .name
+                    .strip_prefix(directory)?
+                    .strip_prefix('.')?
+                    .to_owned(),
+            ),
         });
-        let new = names.filter(|name| seen.insert(name.clone()));
-        new.map(|name| Offer::new(name, OfferKind::Name, ""))
-            .collect()
+        names.collect()
     }
 
-    /// The query fields that the table lists.
-    fn own_parameters(&self) -> Vec<Offer> {
-        let file = self
+    /// The parameters that Twilio sends, and the query fields that the table lists.
+    fn parameters(&self) -> impl Iterator<Item = String> {
+        let listed = self
             .tree
             .first()
             .and_then(|first| first.table.get("parameters"));
-        let items = file.map_or(&[][..], |value| value.items());
-        let names = items.iter().filter_map(|item| item.text());
-        names
-            .map(|name| Offer::new(&self.text[name.clone()], OfferKind::Name, ""))
-            .collect()
+        let listed = listed.map_or(&[][..], |value| value.items()).iter();
+        let listed = listed
+            .filter_map(|item| item.text())
+            .map(|name| self.text[name.clone()].to_owned());
+        parameters::all().map(str::to_owned).chain(listed)
     }
 }
 
-/// The parameters that Twilio sends.
-fn parameters() -> Vec<Offer> {
-    let offer = |name| {
-        Offer::new(
-            name,
-            OfferKind::Key,
-            help::parameter(name).unwrap_or_default(),
-        )
-    };
-    parameters::all().map(offer).collect()
-}
-
-/// Values where no quotes are yet.
-fn in_quotes(values: Vec<(Offer, bool)>) -> Vec<Offer> {
-    let quoted = |(offer, needs_quotes): (Offer, bool)| {
-        let text = if needs_quotes {
-            quoted(&offer.label)
-        } else {
-            offer.text.clone()
-        };
-        offer.writes(text)
-    };
-    values.into_iter().map(quoted).collect()
-}
+static NONE: Table = Table {
+    span: 0..0,
+    entries: Vec::new(),
+};
 
 #[cfg(test)]
 mod tests {

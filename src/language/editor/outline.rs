@@ -57,8 +57,9 @@ fn symbol(text: &str, section: &Section) -> Option<(Symbol, bool)> {
     let given = table.get("name").and_then(|name| name.text());
     let name = match (named, given) {
         (Some(key), _) => key.name.clone(),
-        (None, Some(place)) => text[place.clone()].to_owned(),
-        (None, None) => first.name.clone(),
+        // Editors refuse an empty name.
+        (None, Some(place)) if !place.is_empty() => text[place.clone()].to_owned(),
+        _ => first.name.clone(),
     };
     let symbol = Symbol {
         name,

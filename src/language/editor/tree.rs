@@ -99,6 +99,12 @@ impl Value {
     }
 }
 
+/// Whether a key needs no quotes.
+pub(super) fn is_bare(name: &str) -> bool {
+    let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_bare)
+}
+
 /// Reads a file.
 pub(super) fn tree(text: &str) -> Tree {
     let is_blank = |kind| matches!(kind, TokenKind::Whitespace | TokenKind::Comment);
@@ -306,14 +312,13 @@ impl Reader<'_> {
         if start > 0 && !self.text[..start].ends_with('\n') {
             return false;
         }
-        let is_bare = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         let name = line.trim_start_matches('[');
-        let length = name.bytes().take_while(|byte| is_bare(*byte)).count();
-        let (name, rest) = name.split_at(length);
+        let end = name.find(|end: char| "=.] \t\r\n".contains(end));
+        let (name, rest) = name.split_at(end.unwrap_or(name.len()));
         if line.starts_with('[') {
             shape::FILE.has(name)
         } else {
-            length > 0 && rest.trim_start_matches([' ', '\t']).starts_with('=')
+            is_bare(name) && rest.trim_start_matches([' ', '\t']).starts_with('=')
         }
     }
 }
