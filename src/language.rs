@@ -144,7 +144,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
         None
     };
     if let Some(table) = &table {
-        menus::check(table, &uses.menus, &mut problems);
+        menus::check(&names, table, &uses, &mut problems);
     }
 
     // The tests in the file.

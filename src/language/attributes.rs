@@ -240,7 +240,7 @@ fn value_remedy(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueEr
             format!("write such a number, or leave `{name}` out")
         }
         ValueError::Number(_) => "write the number as +15005550006".to_owned(),
-        ValueError::Url(error) => url_help(error).to_owned(),
+        ValueError::Url(error) => url_help(error, literal),
         ValueError::BadCharacter { .. } => "remove that character".to_owned(),
         ValueError::TooLong { .. } => "shorten it".to_owned(),
         ValueError::Unusual { usual } => format!(
@@ -266,10 +266,24 @@ pub(super) fn check_of(error: &ValueError) -> &'static Check {
 }
 
 /// What to do about a URL that Twilio could not use.
-pub(super) fn url_help(error: &UrlError) -> &'static str {
-    match error {
+pub(super) fn url_help(error: &UrlError, url: &str) -> String {
+    let is_in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
+    let has_host =
+        url.split('/').next().is_some_and(|host| host.contains('.')) && url.contains('/');
+    let help = match error {
         UrlError::Scheme { wanted: "wss://" } => {
             "write the whole URL of a socket: wss://example.com/stream"
+        }
+        UrlError::Scheme { .. } if url.bytes().all(is_in_name) => {
+            return format!(
+                "write \"?step={url}\" for a step of this table, or a whole URL such as https://example.com/{url}"
+            );
+        }
+        UrlError::Scheme { .. } if has_host && !url.contains(':') => {
+            return format!("write \"https://{url}\"");
+        }
+        UrlError::Scheme { .. } if !url.contains([':', '/']) => {
+            return format!("write the whole URL, such as https://example.com/{url}");
         }
         UrlError::Empty | UrlError::Scheme { .. } => {
             "write an absolute URL, or one that begins with ? or /"
@@ -278,7 +292,8 @@ pub(super) fn url_help(error: &UrlError) -> &'static str {
         UrlError::BadCharacter(_) => "write it percent-encoded, %20 for a blank",
         UrlError::Underscore => "give the host a name without an underscore",
         UrlError::Port => "write a port that exists, or none",
-    }
+    };
+    help.to_owned()
 }
 
 /// The attributes of each `[defaults.X]`, by element, with the places of their values.

@@ -63,6 +63,7 @@ pub const CHECKS: &[&Check] = &[
     &schedules::NEVER_OPEN,
     &schedules::FIXED_ZONE,
     &schedules::IDLE_SPAN,
+    &schedules::SPLIT_SPAN,
     &sessions::BAD_SESSION,
     &sessions::USED_NAME,
     &settings::UNKNOWN_ELEMENT,

@@ -1,11 +1,13 @@
 //! `when`: from TOML to conditions.
 
 use std::ops::Range;
+use std::slice::from_ref;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 use toml::de::{DeTable, DeValue};
 
+use super::dead_routes::NEVER_ANSWERS;
 use super::directory_file::{DirectoryFile, unknown_column};
 use super::names::{ABSENT_PARAMETER, FollowUp, Names, Owner, Reader, check_session, unbound};
 use super::shape;
@@ -17,8 +19,9 @@ use crate::table::condition::{
 };
 use crate::table::diagnostic::Check;
 use crate::table::directory::{Directory, MOST_KEY_COLUMNS};
+use crate::table::guard::is_opt_out_word;
 use crate::table::problems::{Key, Problems, UNKNOWN_KEY, Value, entries};
-use crate::table::remedy::{Remedy, choice, did_you_mean, listed};
+use crate::table::remedy::{Remedy, choice, did_you_mean, listed, quoted};
 use crate::table::when::Alternative;
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, Comparison};
@@ -151,7 +154,31 @@ fn condition(
         demand: demand(reader, name, value)?,
     };
     check_presence(reader, key, &condition);
+    if name == "Body" && reader.leaves_machines {
+        check_opt_out_words(reader.problems, value);
+    }
     Some(condition)
+}
+
+/// Reports the words that the loop guard leaves to Twilio, in the condition of a route that would answer them.
+fn check_opt_out_words(problems: &mut Problems, value: &Value<'_>) {
+    let items = match value.get_ref() {
+        DeValue::Array(items) => &**items,
+        _ => from_ref(value),
+    };
+    for item in items {
+        let Some(text) = item.get_ref().as_str() else {
+            continue;
+        };
+        if !text.contains('*') && is_opt_out_word(text) {
+            let message = format!(
+                "{} is an opt-out word: Twilio answers it, and the loop guard holds back this route's text",
+                quoted(text)
+            );
+            let help = "take the word out, or write answer_machines = true if opt-outs are switched off at Twilio";
+            problems.warn(&NEVER_ANSWERS, item.span(), message, help);
+        }
+    }
 }
 
 /// Reports a condition that an absent parameter cannot meet, where the parameter is always absent.
@@ -177,7 +204,10 @@ fn check_presence(reader: &mut Reader<'_>, key: &Key<'_>, condition: &Condition)
                 format!("{one} never has `{name}`, and this route has no reply to {others}");
             let other = Channel::ALL.into_iter().find(|other| *other != channel);
             let key = other.map_or("voice", Channel::as_str);
-            let help = format!("take the condition out, or write {key} = [ … ]");
+            let help = format!(
+                "take the condition out, or write {key} = [ … ] in place of `{}`",
+                channel.as_str()
+            );
             let problems = &mut *reader.problems;
             problems.warn(&ABSENT_PARAMETER, span, message, help);
         } else if let Some(kinds) = parameters::follow_ups_with(name)
@@ -412,11 +442,15 @@ fn check_cells(
     let (line, _) = problems.file().position(key.span().start);
     let cells = file.directory.cells(column);
     let bad = cells.filter_map(|(row, cell)| Some((row, check(cell).err()?)));
-    for (row, message) in bad {
+    for (row, error) in bad {
         let (file, span) = file.place(row, column);
         if !problems.has_reported(&BAD_CELL, &file, &span) {
             let help = format!("the condition on `{subject}` in line {line} of the table reads it");
-            problems.error(&BAD_CELL, (file, span), message, help);
+            let remedy = Remedy {
+                help,
+                ..error.remedy("")
+            };
+            problems.error(&BAD_CELL, (file, span), error.message, remedy);
         }
     }
 }

@@ -26,7 +26,8 @@ pub(super) static NEVER_ANSWERS: Check = Check::new(
     "never-answers",
     "A route or an intercept that no request can reach. This is certain, not guessed: an earlier one answers everything
 that it would, or its own conditions exclude each other. Move it above the route that is named, or take it out. It is
-only a warning where other rows in a directory's file could let it answer.",
+only a warning where other rows in a directory's file could let it answer, and for a text that is an opt-out word: the loop
+guard leaves those to Twilio.",
     r#"[[route]]
 name = "all"
 voice = [ { Say = "Hello." } ]

@@ -429,7 +429,7 @@ fn bad_text(
         }
         (ValueError::Url(error), _) => {
             number = number.or(Some(11100));
-            url_help(error).into()
+            url_help(error, literal).into()
         }
         (ValueError::Number(_), _) => match number_meant(literal) {
             Some((of, is_american)) => {

@@ -2,12 +2,14 @@
 //!
 //! Reported only when it is certain: a condition on anything but the key may hold.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use hashbrown::HashMap;
 
+use super::dead_routes::NEVER_ANSWERS;
 use super::elements::Written;
-use super::names::Reader;
+use super::names::{Names, Reader, Uses};
 use super::rules::{ACTION, literal};
 use crate::table::condition::{all, any};
 use crate::table::diagnostic::Check;
@@ -36,6 +38,8 @@ pub(super) struct Menu {
     step: String,
     /// The keys of which one alone can come.
     keys: String,
+    /// Whether it never takes more than one.
+    takes_one: bool,
     span: Range<usize>,
 }
 
@@ -69,19 +73,24 @@ pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
         step: step.step.clone(),
         // The key that ends the input is not among the digits.
         keys: KEYS.chars().filter(|key| !last.contains(*key)).collect(),
+        takes_one: literal(element, "numDigits") == Some("1"),
         span: written.name.clone(),
     };
     reader.uses.menus.push(menu);
 }
 
-/// Reports the keys of menus that no route of their step can answer.
-pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
+/// Reports the keys of menus that no route of their step can answer, and the routes that wait for more keys than come.
+pub(super) fn check(names: &Names, table: &Table, uses: &Uses, problems: &mut Problems) {
+    let menus = &uses.menus;
     if menus.is_empty() {
         return;
     }
     let mut answering: HashMap<&str, Vec<&Route>> = HashMap::new();
     for route in table.routes().iter().filter(|route| route.voice.is_some()) {
         answering.entry(route.step()).or_default().push(route);
+    }
+    if !uses.leads_anywhere {
+        check_lengths(names, uses, &answering, problems);
     }
     // The keys that nothing answers, by step and keys: many menus may lead to one step.
     let mut unanswered: HashMap<(&str, &str), Vec<char>> = HashMap::new();
@@ -102,17 +111,59 @@ pub(super) fn check(table: &Table, menus: &[Menu], problems: &mut Problems) {
             continue;
         }
         let step = &menu.step;
-        let keys = if missing.len() == menu.keys.len() {
-            "other digits than its conditions name".to_owned()
+        let message = if missing.len() == menu.keys.len() {
+            format!(
+                "no route with step = \"{step}\" answers any single key: callers who press one hear [default]"
+            )
         } else {
-            spelled(missing)
+            let keys = spelled(missing);
+            format!(
+                "no route with step = \"{step}\" answers {keys}: callers who press that hear [default]"
+            )
         };
-        let message = format!(
-            "no route with step = \"{step}\" answers {keys}: callers who press that hear [default]"
-        );
         let help =
             format!("add a last route with step = \"{step}\" and without a condition on `Digits`");
         problems.warn(&UNANSWERED_KEY, &menu.span, message, help);
+    }
+}
+
+/// Reports the routes of a step that wait for several keys although each Gather that leads there takes one.
+fn check_lengths(
+    names: &Names,
+    uses: &Uses,
+    answering: &HashMap<&str, Vec<&Route>>,
+    problems: &mut Problems,
+) {
+    for (step, routes) in answering.iter().filter(|(step, _)| !step.is_empty()) {
+        let references = uses
+            .steps
+            .iter()
+            .filter(|reference| reference.step == **step);
+        let menus = uses
+            .menus
+            .iter()
+            .filter(|menu| menu.step == **step && menu.takes_one);
+        let count = menus.clone().count();
+        if count == 0 || count != references.count() {
+            continue;
+        }
+        // A Gather may also come without any key.
+        let keys = menus.flat_map(|menu| menu.keys.chars().map(String::from));
+        let keys: BTreeSet<String> = keys.chain([String::new()]).collect();
+        for route in routes {
+            let is_heard = keys.iter().any(|key| may_match(route, &Key(key.clone())));
+            let place = names.routes.get(&*route.name);
+            if let Some(&start) = place.filter(|_| !is_heard && route.message.is_none()) {
+                // The name in its quotes.
+                let place = start..start + route.name.len() + 2;
+                let message = format!(
+                    "each Gather that leads to step \"{step}\" takes one key, and this route waits for another"
+                );
+                let help =
+                    "write numDigits = 2 for those Gathers, or correct the condition on `Digits`";
+                problems.warn(&NEVER_ANSWERS, place, message, help);
+            }
+        }
     }
 }
 

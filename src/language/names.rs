@@ -73,6 +73,8 @@ pub(super) struct Reader<'r> {
     pub channel: Channel,
     /// The only channel that the route answers whose conditions are being read; `None` when there are more, or none.
     pub only_channel: Option<Channel>,
+    /// Whether the route sends a text that the loop guard holds back from machines.
+    pub leaves_machines: bool,
 }
 
 impl<'r> Reader<'r> {
@@ -84,6 +86,7 @@ impl<'r> Reader<'r> {
             owner,
             channel: Channel::Voice,
             only_channel: None,
+            leaves_machines: false,
         }
     }
 }

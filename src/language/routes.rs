@@ -22,7 +22,7 @@ use crate::table::diagnostic::Check;
 use crate::table::guard::LOOP_GUARD;
 use crate::table::intercept::{BLOCK, Intercept, PASS};
 use crate::table::problems::{BAD_NAME, DUPLICATE_NAME, Problems, UNKNOWN_KEY, Value};
-use crate::table::reply::{Element, Reply};
+use crate::table::reply::{Element, Reply, Sends};
 use crate::table::when::{Alternative, When};
 use crate::table::{DEFAULT, DefaultReplies, DefaultReply, Route, twiml};
 use crate::twilio::channel::Channel;
@@ -94,6 +94,7 @@ fn route(
         private: problems.flag(table, "private"),
         in_step: step.is_some(),
     };
+    let answers_machines = problems.flag(table, "answer_machines");
     let count = problems.count();
     let mut reader = Reader::new(names, problems, owner);
     let [voice, message] = route_replies(&mut reader, table, whole);
@@ -105,6 +106,7 @@ fn route(
             _ => None,
         };
     }
+    reader.leaves_machines = !answers_machines && message.as_ref().is_some_and(sends);
     let when = when_of(&mut reader, table);
     check_bound(names, reader.problems, &when.alternatives, &reader.uses);
     check_dialled(names, reader.problems, &when.alternatives, &reader.uses);
@@ -125,7 +127,16 @@ fn route(
         when,
         voice,
         message,
-        answers_machines: problems.flag(table, "answer_machines"),
+        answers_machines,
+    }
+}
+
+/// Whether a reply to a text may send one.
+fn sends(reply: &Reply) -> bool {
+    match reply {
+        Reply::Ready { sends, .. } => *sends != Sends::Nothing,
+        Reply::Template(_) => true,
+        Reply::Session(_) => false,
     }
 }
 

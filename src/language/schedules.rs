@@ -17,7 +17,7 @@ use super::names::Reader;
 use crate::table::diagnostic::{Check, Diagnostic};
 use crate::table::problems::{Problems, Value};
 use crate::table::remedy::Remedy;
-use crate::table::schedule::{Schedule, Span};
+use crate::table::schedule::{BAD_HOURS, Schedule, Span};
 use crate::twilio::characters::{first_odd, named, plain};
 
 pub(super) static BAD_SCHEDULE: Check = Check::new(
@@ -46,6 +46,13 @@ pub(super) static FIXED_ZONE: Check = Check::new(
     "A time zone whose clocks never change, although those of the places where people use its name do: in summer the schedule
 would be an hour off. Write the zone of a place.",
     r#"timezone = "EST"     # "America/New_York""#,
+);
+
+pub(super) static SPLIT_SPAN: Check = Check::new(
+    "split-span",
+    "Days and hours as two spans of `open`. Each span counts by itself, so the days are open all night and the hours hold on
+every day. Write them in one string.",
+    r#"open = ["Mon-Fri", "09:00-17:30"]     # "Mon-Fri 09:00-17:30""#,
 );
 
 pub(super) static IDLE_SPAN: Check = Check::new(
@@ -93,6 +100,7 @@ fn schedule(
     let help = "write open = [\"Mon-Fri 09:00-17:30\"]";
     let open = problems.required(table, "open", &section, place.clone(), help)?;
     let open = read_spans(problems, open);
+    check_split_spans(problems, &open);
     let closed = table.get("closed");
     let closed = closed.map_or(Vec::new(), |closed| read_spans(problems, closed));
     let zone = zone?;
@@ -170,6 +178,33 @@ fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<us
     spans
 }
 
+/// Reports days and hours that were probably meant as one span: as two, each is open for itself.
+fn check_split_spans(problems: &mut Problems, open: &[(Span, Range<usize>)]) {
+    for pair in open.windows(2) {
+        let [(days, first), (hours, second)] = pair else {
+            continue;
+        };
+        if !days.is_whole_weekdays() || !hours.is_only_hours() {
+            continue;
+        }
+        let unquoted = |place: &Range<usize>| {
+            let source = problems.source(place.clone());
+            source.trim_matches(['"', '\'']).to_owned()
+        };
+        let (days, hours) = (unquoted(first), unquoted(second));
+        if days.contains(':') {
+            continue;
+        }
+        let message = format!(
+            "\"{days}\" is open around the clock, and \"{hours}\" on every day of the week"
+        );
+        let help = format!(
+            "write \"{days} {hours}\", or \"{days} 00:00-24:00\" if these days have no closing time"
+        );
+        problems.warn(&SPLIT_SPAN, first, message, help);
+    }
+}
+
 /// The warning for a span that has passed.
 fn passed(problems: &Problems, place: Range<usize>) -> Diagnostic {
     let help = "remove it, correct the year, or leave the year out for every year: \"12-25\"";
@@ -208,6 +243,10 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
             };
             let remedy = match mended(text) {
                 Some(mended) => Remedy::word(format!("write \"{mended}\""), mended),
+                None if error == BAD_HOURS => {
+                    "write both hours with two digits, from 00:00 to 24:00: \"Mon-Fri 09:00-17:30\""
+                        .into()
+                }
                 None => help.into(),
             };
             problems.refuse(&BAD_SCHEDULE, item.span(), message, remedy)

@@ -17,9 +17,9 @@ use crate::twilio::{parameters, vocabulary};
 
 pub(super) static STRAY_MARKUP: Check = Check::new(
     "stray-markup",
-    "Single braces, a tag or an entity inside a text. None of them means anything there: a caller would hear it, and a
-reader see it, as it stands. Templates have two braces, SSML tags are elements of their own, and `&` is written as it
-is.",
+    "Single braces, a tag or an entity inside a text, or the ellipsis of an example. None of them means anything there: a
+caller would hear it, and a reader see it, as it stands. Templates have two braces, SSML tags are elements of their own, and
+`&` is written as it is.",
     r#"voice = [ { Say = "Hello { CallerCity }, this is <b>Acme &amp; Sons</b>." } ]"#,
 );
 
@@ -43,6 +43,14 @@ static ENTITY: LazyLock<Regex> = LazyLock::new(|| {
 
 /// Reports what in a text would come out as it stands although it is meant as markup.
 pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &Slot<'_>) {
+    let is_told = slot.attribute.is_none() && slot.destination.is_none();
+    if matches!(text.trim(), "…" | "...") && is_told
+        || slot.destination.is_some() && text.contains('…')
+    {
+        let message = format!("\"{text}\" still has the ellipsis of an example");
+        let help = "write your own text in its place";
+        problems.warn(&STRAY_MARKUP, &slot.span, message, help);
+    }
     // Most texts have nothing of the kind.
     if !text.contains(['{', '<', '&']) {
         return;
@@ -68,7 +76,6 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
     {
         braces(names, problems, text, slot, &found);
     }
-    let is_told = slot.attribute.is_none() && slot.destination.is_none();
     if is_told && let Some(found) = found(&TAG) {
         let message = format!(
             "`{}` is not a tag here: it is spoken or sent as it is",

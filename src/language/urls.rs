@@ -53,8 +53,16 @@ pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<
     } else {
         false
     };
+    let fields = query.split('#').next().unwrap_or_default();
+    if is_of_table && !fields.is_empty() && !fields.contains('=') && !fields.contains(FILLED) {
+        let message = format!("`?{fields}` leads to no step");
+        let help = format!("write \"?step={fields}\"");
+        let problems = &mut *reader.problems;
+        problems.warn(&UNANSWERED_URL, &slot.span, message, help);
+        return;
+    }
     let mut step = None;
-    for field in query.split('#').next().unwrap_or_default().split('&') {
+    for field in fields.split('&') {
         let (name, value) = field.split_once('=').unwrap_or((field, ""));
         if name == "step" {
             step.get_or_insert(value);

@@ -325,9 +325,13 @@ impl Names {
     }
 }
 
-/// What is wrong with a value that Twilio never sends as this parameter, and what to write; `None` for one that it may send.
+/// What is wrong with a value that Twilio never sends as this parameter, and what to write; `None` for one that it may send,
+/// and for a SID: people who type a request write short ones.
 #[must_use]
 pub fn never_sent(parameter: &str, value: &str) -> Option<String> {
+    if parameters::get(parameter).kind == ParameterKind::Sid {
+        return None;
+    }
     let fault = judge(parameter, value, Standing::Request)?;
     Some(format!("{}; {}", fault.message, fault.help))
 }

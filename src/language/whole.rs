@@ -17,9 +17,10 @@ use super::{documents, shape};
 use crate::table::diagnostic::{Check, Severity};
 use crate::table::directory::{Directory, Row};
 use crate::table::problems::{Problems, entries};
-use crate::table::remedy::{choice, did_you_mean};
+use crate::table::remedy::{Remedy, choice, did_you_mean};
 use crate::twilio::channel::Channel;
 use crate::twilio::parameters;
+use crate::twilio::twiml_value::{ValueError, number_meant};
 
 pub(super) static MISSING_DEFAULT: Check = Check::absence(
     "missing-default",
@@ -251,7 +252,7 @@ fn check_columns(names: &Names, problems: &mut Problems, uses: &Uses) {
         let is_dialled = uses.dialled.contains(&(name.clone(), *column));
         if is_dialled && !file.public.contains(title) {
             let message = format!(
-                "`{name}.{title}` is dialled, so it is somebody's number, and here it is told"
+                "`{name}.{title}` is dialled, so it is somebody's number, and here it is spoken or sent"
             );
             let help =
                 format!("take it out, or write public = [\"{title}\"] in [directory.{name}]");
@@ -275,19 +276,36 @@ fn check_cells(names: &Names, problems: &mut Problems, check: &CellCheck) {
         .cells(check.column)
         // An empty cell leaves its attribute or element out.
         .filter(|(_, cell)| check.is_required || !cell.is_empty())
-        .filter_map(|(row, cell)| Some((row, check.rule.check(cell).err()?)));
-    for (row, error) in bad {
+        .filter_map(|(row, cell)| Some((row, cell, check.rule.check(cell).err()?)));
+    for (row, cell, error) in bad {
         let place = file.place(row, check.column);
         if problems.has_reported(&BAD_CELL, &place.0, &place.1) {
             continue;
         }
+        let trimmed = cell.trim();
+        let meant = match error {
+            ValueError::Number(_) => number_meant(cell).map(|(number, _)| number.to_string()),
+            _ => check
+                .rule
+                .check(trimmed)
+                .is_ok()
+                .then(|| trimmed.to_owned()),
+        };
+        let remedy = match meant {
+            Some(meant) => Remedy::word(format!("write \"{meant}\"; {help}"), meant),
+            None => (&*help).into(),
+        };
         let (severity, check, must) = if error.is_suspicion() {
             (Severity::Warning, &UNUSUAL_VALUE, "may not")
         } else {
             (Severity::Error, &BAD_CELL, "cannot")
         };
-        let message = format!("this cell {must} stand there: {error}");
-        problems.add(severity, check, place, message, &*help);
+        let message = if trimmed == cell {
+            format!("this cell {must} stand there: {error}")
+        } else {
+            "this cell begins or ends with a space".to_owned()
+        };
+        problems.add(severity, check, place, message, remedy);
     }
 }
 

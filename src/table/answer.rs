@@ -59,7 +59,8 @@ pub enum AnswerKind {
 #[must_use]
 pub fn answer<'t>(table: &'t Table, guard: &LoopGuard, asked: &Asked<'_>) -> Answer<'t> {
     let request = asked.request;
-    if !table.waiting_steps.contains(request.step())
+    let waits = !table.waiting_steps.is_empty() && table.waiting_steps.contains(request.step());
+    if !waits
         && let Some(verdict) = guard.same_call(&table.limits, request, asked.token)
     {
         return guarded(verdict, default_answer(table, asked));

@@ -25,6 +25,7 @@ use smallvec::{SmallVec, smallvec};
 
 use self::exact::Exact;
 use self::like::Pattern;
+use self::moment::NoMoment;
 use super::diagnostic::Check;
 use super::directory::{Directory, Key as RowKey, Row, prefix, whole};
 use super::problems::{Key, Problems, Value};
@@ -92,7 +93,7 @@ pub(crate) struct Keyed {
 }
 
 /// What is wrong with a cell.
-pub(crate) type CheckCell = fn(&str) -> Result<(), String>;
+pub(crate) type CheckCell = fn(&str) -> Result<(), NoMoment>;
 
 /// What a kind needs to read its value.
 pub(crate) struct Reading<'r> {

@@ -174,7 +174,7 @@ pub fn machine(request: &Request<'_>) -> Option<GuardReason> {
 
 /// Whether a text is nothing but one of [`OPT_OUT_WORDS`], in any case and in any form of its letters; blanks, hyphens,
 /// accents and what stands around it do not count: `Stop.`, `OPT-OUT`, `arrêt`.
-fn is_opt_out_word(text: &str) -> bool {
+pub(crate) fn is_opt_out_word(text: &str) -> bool {
     let text = text.trim_matches(|around: char| !around.is_alphanumeric());
     if text.len() > OPT_OUT_MAX_BYTES {
         return false;

@@ -103,6 +103,16 @@ impl Span {
         }
     }
 
+    /// Whether it is all day on some weekdays.
+    pub(crate) fn is_whole_weekdays(&self) -> bool {
+        matches!(self.days, Days::Weekdays(_)) && (self.from, self.to) == (0, DAY)
+    }
+
+    /// Whether it is hours without days.
+    pub(crate) fn is_only_hours(&self) -> bool {
+        self.days == Days::Every
+    }
+
     /// When the last of its days ends on the clocks of a zone; `None` when its days come again and again.
     pub(crate) fn end(&self, zone: &TimeZone) -> Option<Timestamp> {
         let Days::Dates { last, .. } = self.days else {
@@ -158,7 +168,8 @@ fn position(weekday: Weekday) -> usize {
 pub struct SpanError(&'static str);
 
 const BAD_DAYS: SpanError = SpanError("its days are neither weekdays nor dates");
-const BAD_HOURS: SpanError = SpanError("its hours are not written as 09:00-17:30");
+/// The hours of a span are not written as the table has them.
+pub(crate) const BAD_HOURS: SpanError = SpanError("its hours are not written as 09:00-17:30");
 
 impl fmt::Display for SpanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,7 +185,12 @@ impl FromStr for Span {
     /// Reads days, hours or both; without days every day, without hours the whole day.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut words: Vec<&str> = text.split_whitespace().collect();
-        let hours = words.pop_if(|word| word.contains(':'));
+        let after_weekday =
+            words.len() > 1 && words[0].starts_with(|first: char| first.is_alphabetic());
+        let hours = words.pop_if(|word| {
+            let are_hours = word.contains('-') && word.starts_with(|c: char| c.is_ascii_digit());
+            word.contains(':') || (after_weekday && are_hours)
+        });
         let (from, to) = hours.map_or(Ok((0, DAY)), parse_hours)?;
         let days = match words.as_slice() {
             [] if hours.is_none() => return Err(SpanError("it is empty")),
@@ -434,6 +450,8 @@ mod tests {
     fn a_span_says_what_is_wrong() {
         for (text, message) in [
             ("", "it is empty"),
+            ("Mon-Fri 9-17", "its hours are not written as 09:00-17:30"),
+            ("Sat 9am-5pm", "its hours are not written as 09:00-17:30"),
             ("Mo 09:00-10:00", "its days are neither weekdays nor dates"),
             ("mon 09:00-10:00", "its days are neither weekdays nor dates"),
             (

@@ -30,7 +30,7 @@ pub(super) fn mended(text: &str) -> Option<String> {
                 return None;
             }
         } else {
-            days = Some(word.to_owned());
+            days = Some(with_date(word));
         }
     }
     let parts: Vec<String> = days.into_iter().chain(hours).collect();
@@ -61,10 +61,28 @@ fn with_days(word: &str) -> Option<String> {
     Some(ranges?.join(","))
 }
 
-/// `9-17`, `9:00-5pm` as `09:00-17:00`.
+/// `25.12.` and `25.12.2026` as the table has them, where the month is certain; any other text as it is.
+fn with_date(word: &str) -> String {
+    let parts: Vec<&str> = word.trim_end_matches('.').split('.').collect();
+    match parts[..] {
+        [day, month] if is_late(day) => format!("{month:0>2}-{day}"),
+        [day, month, year] if is_late(day) => format!("{year}-{month:0>2}-{day}"),
+        _ => word.to_owned(),
+    }
+}
+
+/// Whether a number can be a day but not a month.
+fn is_late(day: &str) -> bool {
+    day.parse().is_ok_and(|day: u8| day > 12)
+}
+
+/// `9-17`, `9:00-5pm` as `09:00-17:00`. From `9-5` nobody can tell whether it ends in the afternoon.
 fn with_hours(word: &str) -> Option<String> {
     let (from, to) = word.split_once('-')?;
-    Some(format!("{}-{}", hour(from)?, hour(to)?))
+    let (begins, ends) = (hour(from)?, hour(to)?);
+    let has_noon = |text: &str| text.to_lowercase().ends_with('m');
+    let is_clear = begins < ends || begins.as_str() > "12:59" || (has_noon(from) && has_noon(to));
+    is_clear.then(|| format!("{begins}-{ends}"))
 }
 
 fn hour(text: &str) -> Option<String> {
@@ -103,7 +121,15 @@ mod tests {
             ("2026-12-24 .. 2026-12-26", Some("2026-12-24..2026-12-26")),
             // September 17th, or from nine to five.
             ("9-17", None),
-            ("25.12.2026", None),
+            ("25.12.2026", Some("2026-12-25")),
+            ("25.12.", Some("12-25")),
+            ("31.1.", Some("01-31")),
+            ("05.12.2026", None),
+            ("Mon-Fri 9-5", None),
+            ("Mon-Fri 09:00-5:30", None),
+            ("Mon-Fri 22:00-6:00", Some("Mon-Fri 22:00-06:00")),
+            ("Mon-Fri 10pm-6am", Some("Mon-Fri 22:00-06:00")),
+            ("Mon-Fri 9-5pm", Some("Mon-Fri 09:00-17:00")),
             ("Dec 25", None),
             ("Mon-Fri 13pm-5pm", None),
             ("Mon-Fri 09:00-09:00", None),

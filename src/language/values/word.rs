@@ -140,10 +140,6 @@ impl Value<'_> {
             let help = "compare it with a SID of the right kind";
             return Some(Fault::warning(&UNKNOWN_VALUE, message, help));
         };
-        // In a request of one's own a SID of two or three signs stands for a whole one.
-        if self.standing == Standing::Request {
-            return None;
-        }
         let rest = start.get(length..).unwrap_or_default();
         let other = rest.chars().find(|one| !one.is_ascii_hexdigit());
         let count = rest.chars().count();

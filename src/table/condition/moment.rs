@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::{BAD_CONDITION, Reading, Seen, is_one};
 use crate::table::problems::{Key, Value};
+use crate::table::remedy::Remedy;
 use crate::table::schedule::parse_seconds;
 use crate::twilio::facts::Known;
 use crate::twilio::parameters::{PARAMETERS, ParameterKind};
@@ -37,12 +38,16 @@ impl Moment {
         }
         let help = "write \"now\", \"now-2h\", \"2026-12-31\" or \"2026-12-31T23:00:00Z\"";
         let written = problems.moment(value, "a date and time", help)?;
-        let parsed = Self::parse(&written);
-        let refuse = |message| problems.refuse(&BAD_CONDITION, value.span(), message, help);
-        parsed.map_or_else(refuse, Some)
+        Self::parse(&written).map_or_else(
+            |error| {
+                let remedy = error.remedy(help);
+                problems.refuse(&BAD_CONDITION, value.span(), error.message, remedy)
+            },
+            Some,
+        )
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    fn parse(text: &str) -> Result<Self, NoMoment> {
         let Some(rest) = text.strip_prefix("now") else {
             return parse(text).map(Self::At);
         };
@@ -51,9 +56,9 @@ impl Moment {
             None => return Ok(Self::Now(SignedDuration::ZERO)),
             Some(("+", duration)) => (1, duration),
             Some(("-", duration)) => (-1, duration),
-            Some(_) => return Err(not_a_moment(text)),
+            Some(_) => return Err(NoMoment::of(text)),
         };
-        let seconds = parse_seconds(duration.trim_start()).ok_or_else(|| not_a_moment(text))?;
+        let seconds = parse_seconds(duration.trim_start()).ok_or_else(|| NoMoment::of(text))?;
         Ok(Self::Now(SignedDuration::from_secs(
             sign * i64::from(seconds),
         )))
@@ -116,7 +121,7 @@ pub(super) fn suits(parameter: &str) -> bool {
 }
 
 /// What is wrong with a cell that is compared with a moment. An empty one has no end.
-pub(super) fn check_cell(cell: &str) -> Result<(), String> {
+pub(super) fn check_cell(cell: &str) -> Result<(), NoMoment> {
     if cell.is_empty() {
         return Ok(());
     }
@@ -133,7 +138,7 @@ pub(super) fn schema(compared: &str) -> Json {
 }
 
 /// A date and time as Twilio sends it (RFC 3339 or RFC 2822), or a date, whose first moment in UTC is meant.
-fn parse(text: &str) -> Result<Timestamp, String> {
+fn parse(text: &str) -> Result<Timestamp, NoMoment> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
     }
@@ -146,28 +151,84 @@ fn parse(text: &str) -> Result<Timestamp, String> {
     {
         return Ok(moment.timestamp());
     }
-    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let mut parts = text.split(['/', '.', '-']).map(str::len);
-    Err(if text.parse::<DateTime>().is_ok() {
-        format!(
-            "\"{text}\" has no zone: write {}Z for UTC, or the offset, as in +01:00",
-            text.replace(' ', "T")
-        )
-    } else if is_digits && text.len() >= 9 {
-        format!(
-            "\"{text}\" looks like seconds since 1970: write a date and time, as in 2026-12-31T23:00:00Z"
-        )
-    } else if parts.next().is_some_and(|first| first <= 2)
-        && parts.next().is_some_and(|next| next <= 2)
-    {
-        format!("\"{text}\" could be read with day and month swapped: write 2026-12-31")
-    } else {
-        not_a_moment(text)
-    })
+    Err(NoMoment::of(text))
 }
 
-fn not_a_moment(text: &str) -> String {
-    format!("\"{text}\" is not a date and time, as in 2026-12-31T23:00:00Z")
+/// A text that is no moment.
+#[derive(Debug)]
+pub(crate) struct NoMoment {
+    /// What is wrong with it.
+    pub message: String,
+    /// The moment that it certainly means.
+    pub meant: Option<String>,
+}
+
+impl NoMoment {
+    fn of(text: &str) -> Self {
+        let (message, meant) = if text.parse::<DateTime>().is_ok() {
+            let of_utc = text.replace(' ', "T");
+            let message = format!(
+                "\"{text}\" has no zone: write {of_utc}Z for UTC, or the offset, as in +01:00"
+            );
+            (message, None)
+        } else if let Some(moment) = since_1970(text) {
+            let message = format!("\"{text}\" looks like seconds since 1970: that is {moment}");
+            (message, Some(moment))
+        } else if let Some((first, second, year)) = day_and_month(text) {
+            let date = year.and_then(|year| certain_date(first, second, year));
+            let message = match &date {
+                Some(date) => format!("a date is written with the year first: {date}"),
+                None => format!(
+                    "\"{text}\" can be read with day and month swapped: write it as YYYY-MM-DDThh:mm:ssZ"
+                ),
+            };
+            (message, date)
+        } else {
+            let message = format!("\"{text}\" is not a date and time, as in 2026-12-31T23:00:00Z");
+            (message, None)
+        };
+        Self { message, meant }
+    }
+
+    /// What to do about it, else this.
+    pub(crate) fn remedy(&self, otherwise: &str) -> Remedy {
+        match &self.meant {
+            Some(meant) => Remedy::word(format!("write {meant}"), meant),
+            None => otherwise.into(),
+        }
+    }
+}
+
+/// The moment that so many seconds or milliseconds since 1970 are; `None` for any other text.
+fn since_1970(text: &str) -> Option<String> {
+    let number: i64 = text.parse().ok().filter(|number| *number > 0)?;
+    let moment = match text.len() {
+        9 | 10 => Timestamp::from_second(number),
+        12 | 13 => Timestamp::from_millisecond(number),
+        _ => return None,
+    };
+    moment.ok().map(|moment| moment.to_string())
+}
+
+/// The two numbers before a year, as in `31.12.2026` and `12/31/2026`, and the year when it is one.
+fn day_and_month(text: &str) -> Option<(i8, i8, Option<i16>)> {
+    let parts: Vec<&str> = text.split(['/', '.', '-']).collect();
+    let [first, second, year] = parts[..] else {
+        return None;
+    };
+    let year = year.parse().ok().filter(|year| *year > 999);
+    Some((first.parse().ok()?, second.parse().ok()?, year))
+}
+
+/// The date that day and month are of; `None` when either may be the month.
+fn certain_date(first: i8, second: i8, year: i16) -> Option<String> {
+    let date = |month, day| Date::new(year, month, day).ok();
+    let date = match (date(first, second), date(second, first)) {
+        (Some(date), None) | (None, Some(date)) => Some(date),
+        (Some(one), Some(other)) if one == other => Some(one),
+        _ => None,
+    };
+    date.map(|date| date.to_string())
 }
 
 #[cfg(test)]
@@ -201,16 +262,27 @@ mod tests {
                 "2026-12-31 23:00:00",
                 "has no zone: write 2026-12-31T23:00:00Z for UTC",
             ),
-            ("1798761600", "looks like seconds since 1970"),
-            ("31.12.2026", "day and month swapped"),
-            ("12/31/2026", "day and month swapped"),
+            (
+                "1798761600",
+                "seconds since 1970: that is 2027-01-01T00:00:00Z",
+            ),
+            ("1798761600123", "1970: that is 2027-01-01T00:00:00.123Z"),
+            ("31.12.2026", "with the year first: 2026-12-31"),
+            ("12/31/2026", "with the year first: 2026-12-31"),
+            ("12/12/2026", "with the year first: 2026-12-12"),
+            ("03/04/2026", "day and month swapped"),
+            ("31.12.26", "day and month swapped"),
+            ("31.12.", "day and month swapped"),
+            ("415555", "is not a date and time"),
             ("now-2 hours", "is not a date and time"),
             ("nowhere", "is not a date and time"),
             ("2026-13-01", "is not a date and time"),
             ("soon", "is not a date and time"),
         ] {
-            let message = Moment::parse(text).expect_err(text);
-            assert!(message.contains(reason), "{message}");
+            let error = Moment::parse(text).expect_err(text);
+            assert!(error.message.contains(reason), "{}", error.message);
+            let meant = error.meant.as_deref().map(parse);
+            assert!(meant.is_none_or(|meant| meant.is_ok()), "{text}");
         }
     }
 }
