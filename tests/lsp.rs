@@ -42,9 +42,9 @@ impl Editor {
     /// One that has been greeted.
     fn open(arguments: &[&str]) -> Self {
         let mut editor = Self::start(arguments);
-        let greeting = editor.ask("initialize", json!({ "capabilities": {} }));
+        let greeting = editor.ask("initialize", &json!({ "capabilities": {} }));
         assert_eq!(greeting["result"]["serverInfo"]["name"], "twiml-responder");
-        editor.tell("initialized", json!({}));
+        editor.tell("initialized", &json!({}));
         editor
     }
 
@@ -58,12 +58,12 @@ impl Editor {
         self.write(format!("Content-Length: {}\r\n\r\n{text}", text.len()).as_bytes());
     }
 
-    fn tell(&mut self, method: &str, params: Json) {
+    fn tell(&mut self, method: &str, params: &Json) {
         self.send(&json!({ "jsonrpc": "2.0", "method": method, "params": params }));
     }
 
     /// The answer to a request.
-    fn ask(&mut self, method: &str, params: Json) -> Json {
+    fn ask(&mut self, method: &str, params: &Json) -> Json {
         self.last_id += 1;
         let id = self.last_id;
         self.send(&json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params }));
@@ -127,7 +127,7 @@ fn mistakes_are_shown_with_their_page_and_mended_in_place() {
     let folder = Folder::new("lsp-mistakes");
     let uri = uri(&folder.write("responses.toml", ""));
     let mut editor = Editor::open(&["--manual", "https://example.com/docs"]);
-    editor.tell("textDocument/didOpen", opened(&uri, TABLE));
+    editor.tell("textDocument/didOpen", &opened(&uri, TABLE));
     let found = editor.diagnostics();
     assert_eq!((&found["uri"], &found["version"]), (&json!(uri), &json!(1)));
     let name = &found["diagnostics"][1];
@@ -145,7 +145,7 @@ fn mistakes_are_shown_with_their_page_and_mended_in_place() {
     // The smile before it counts twice.
     assert_eq!(attribute["range"], range((3, 24), (3, 31)));
     let text_document = json!({ "uri": uri, "version": 2 });
-    let actions = editor.ask("textDocument/codeAction", json!({
+    let actions = editor.ask("textDocument/codeAction", &json!({
         "textDocument": text_document, "range": range((3, 26), (3, 26)), "context": { "diagnostics": [] },
     }));
     let action = &actions["result"][0];
@@ -162,15 +162,15 @@ fn mistakes_are_shown_with_their_page_and_mended_in_place() {
     ]);
     // The last one begins inside the smile.
     let changes_of = json!({ "textDocument": text_document, "contentChanges": changes });
-    editor.tell("textDocument/didChange", changes_of);
+    editor.tell("textDocument/didChange", &changes_of);
     let found = editor.diagnostics();
     assert_eq!(
         (&found["version"], &found["diagnostics"]),
         (&json!(2), &json!([])),
         "{found}"
     );
-    editor.ask("shutdown", Json::Null);
-    editor.tell("exit", Json::Null);
+    editor.ask("shutdown", &Json::Null);
+    editor.tell("exit", &Json::Null);
     assert_eq!(editor.end(), (Some(0), String::new()));
 }
 
@@ -187,11 +187,11 @@ fn a_directory_file_is_read_as_it_is_in_the_editor() {
     let table_uri = uri(&folder.write("responses.toml", &table));
     let file_uri = uri(&folder.write("d.csv", "number,name\n+15005550006,Ann\n"));
     let mut editor = Editor::open(&[]);
-    editor.tell("textDocument/didOpen", opened(&table_uri, &table));
+    editor.tell("textDocument/didOpen", &opened(&table_uri, &table));
     assert_eq!(editor.diagnostics()["diagnostics"], json!([]));
     editor.tell(
         "textDocument/didOpen",
-        opened(&file_uri, "number,name\n1500555000x,Ann\n"),
+        &opened(&file_uri, "number,name\n1500555000x,Ann\n"),
     );
     let found = [editor.diagnostics(), editor.diagnostics()];
     let of_file = found
@@ -204,18 +204,21 @@ fn a_directory_file_is_read_as_it_is_in_the_editor() {
     let change = json!({ "range": range((line, 19), (line, 21)), "text": "{{ d." });
     let document = json!({ "uri": table_uri, "version": 3 });
     let changes_of = json!({ "textDocument": document, "contentChanges": [change] });
-    editor.tell("textDocument/didChange", changes_of);
+    editor.tell("textDocument/didChange", &changes_of);
     let at = json!({ "line": line, "character": 24 });
     let offers = editor.ask(
         "textDocument/completion",
-        json!({ "textDocument": document, "position": at }),
+        &json!({ "textDocument": document, "position": at }),
     );
     let items = offers["result"]["items"].as_array().expect("offers");
     assert!(
         items.iter().any(|item| item["label"] == "d.name"),
         "{offers}"
     );
-    editor.tell("textDocument/didClose", json!({ "textDocument": document }));
+    editor.tell(
+        "textDocument/didClose",
+        &json!({ "textDocument": document }),
+    );
     let closed = [
         editor.diagnostics(),
         editor.diagnostics(),
@@ -238,11 +241,11 @@ fn a_directory_file_is_read_as_it_is_in_the_editor() {
 fn whatever_else_is_asked_has_an_answer() {
     let mut editor = Editor::start(&[]);
     assert_eq!(
-        editor.ask("textDocument/hover", json!({}))["error"]["code"],
+        editor.ask("textDocument/hover", &json!({}))["error"]["code"],
         -32002
     );
-    editor.ask("initialize", json!({ "capabilities": {} }));
-    editor.tell("textDocument/didOpen", opened("untitled:1", TABLE));
+    editor.ask("initialize", &json!({ "capabilities": {} }));
+    editor.tell("textDocument/didOpen", &opened("untitled:1", TABLE));
     for (method, params, code) in [
         ("initialize", json!({}), -32601),
         ("textDocument/foldingRange", json!({}), -32601),
@@ -254,7 +257,7 @@ fn whatever_else_is_asked_has_an_answer() {
         ),
         ("textDocument/definition", json!([1]), -32602),
     ] {
-        let answer = editor.ask(method, params);
+        let answer = editor.ask(method, &params);
         assert_eq!(answer["error"]["code"], code, "{answer}");
     }
     for (line, character) in [
@@ -270,7 +273,7 @@ fn whatever_else_is_asked_has_an_answer() {
             for method in ["completion", "hover", "definition", "references"] {
                 let position = json!({ "line": line, "character": character });
                 let params = json!({ "textDocument": { "uri": uri }, "position": position });
-                let answer = editor.ask(&format!("textDocument/{method}"), params);
+                let answer = editor.ask(&format!("textDocument/{method}"), &params);
                 assert!(answer.get("result").is_some(), "{answer}");
             }
         }
@@ -279,17 +282,20 @@ fn whatever_else_is_asked_has_an_answer() {
     let document = json!({ "uri": "untitled:1", "version": 2 });
     editor.tell(
         "textDocument/didChange",
-        json!({ "textDocument": document, "contentChanges": ahead }),
+        &json!({ "textDocument": document, "contentChanges": ahead }),
     );
-    editor.tell("textDocument/didChange", json!({ "textDocument": { "uri": "file:///not/open" }, "contentChanges": [{ "text": "" }] }));
-    editor.tell("$/unknown", json!(null));
-    editor.tell("textDocument/didOpen", json!({}));
+    editor.tell("textDocument/didChange", &json!({ "textDocument": { "uri": "file:///not/open" }, "contentChanges": [{ "text": "" }] }));
+    editor.tell("$/unknown", &json!(null));
+    editor.tell("textDocument/didOpen", &json!({}));
     editor.write(b"Content-Length: 2\r\n\r\n}{");
-    let lenses = editor.ask("textDocument/codeLens", json!({ "textDocument": document }));
+    let lenses = editor.ask(
+        "textDocument/codeLens",
+        &json!({ "textDocument": document }),
+    );
     assert_eq!(lenses["result"], json!([]));
-    editor.ask("shutdown", Json::Null);
+    editor.ask("shutdown", &Json::Null);
     assert_eq!(
-        editor.ask("textDocument/hover", json!({}))["error"]["code"],
+        editor.ask("textDocument/hover", &json!({}))["error"]["code"],
         -32600
     );
     let (code, complaints) = editor.end();
@@ -305,6 +311,6 @@ fn what_is_not_a_message_ends_the_server() {
     let wanted = "error: cannot read the editor's messages: a message of 99999999999 bytes is longer than 67108864\n";
     assert_eq!((code, &*complaint), (Some(2), wanted));
     let mut editor = Editor::open(&[]);
-    editor.tell("exit", Json::Null);
+    editor.tell("exit", &Json::Null);
     assert_eq!(editor.end(), (Some(1), String::new()));
 }

@@ -60,9 +60,7 @@ pub enum AnswerKind {
 pub fn answer<'t>(table: &'t Table, guard: &LoopGuard, asked: &Asked<'_>) -> Answer<'t> {
     let request = asked.request;
     let waits = !table.waiting_steps.is_empty() && table.waiting_steps.contains(request.step());
-    if !waits
-        && let Some(verdict) = guard.same_call(&table.limits, request, asked.token)
-    {
+    if !waits && let Some(verdict) = guard.same_call(&table.limits, request, asked.token) {
         return guarded(verdict, default_answer(table, asked));
     }
     let decision = table.decide(request, asked.now);
