@@ -5,10 +5,12 @@
 mod call;
 mod check;
 mod explain;
+mod file_uri;
 mod http_client;
 mod import;
 mod init;
 mod load_table;
+mod lsp;
 mod man;
 mod output;
 mod ready;
@@ -112,6 +114,8 @@ enum Command {
     Call(call::Arguments),
     /// Turn existing TwiML into a route
     Import(import::Arguments),
+    /// Run a language server, for editors
+    Lsp(lsp::Arguments),
     /// Ask a running service whether it is ready
     Ready(ready::Arguments),
     /// Show which recorded requests another table answers differently
@@ -212,6 +216,7 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(&arguments),
         Command::Call(arguments) => call::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Lsp(arguments) => lsp::run(arguments),
         Command::Ready(arguments) => ready::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),

@@ -13,6 +13,7 @@ mod directories;
 mod directory_file;
 mod documents;
 mod drawing;
+pub mod editor;
 mod element_remedies;
 mod elements;
 mod extra;

@@ -72,6 +72,15 @@ pub trait Files {
     ///
     /// The file cannot be read.
     fn read(&self, path: &str) -> io::Result<Vec<u8>>;
+
+    /// The beginning of a file: at least its first line, unless that is very long.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read.
+    fn head(&self, path: &str) -> io::Result<Vec<u8>> {
+        self.read(path)
+    }
 }
 
 /// No files: for tables whose directories have no files.
@@ -358,6 +367,34 @@ pub(super) fn csv_file(
         records: rows.starts,
     };
     Some(DirectoryFile::new(rows.directory, places))
+}
+
+/// The name of a column and where it stands.
+pub(super) type Title = (String, Range<usize>);
+
+/// The names in the first line of a CSV file. `None` for a file that cannot be read or does not name the
+/// key: that may be any file.
+pub(super) fn titles_of(
+    files: &dyn Files,
+    path: &str,
+    key: &[&str],
+) -> Option<(Arc<File>, Vec<Title>)> {
+    let mut bytes = files.head(path).ok()?;
+    let length = bytes.iter().position(|byte| b"\r\n".contains(byte));
+    bytes.truncate(length.unwrap_or(bytes.len()).min(LONGEST_FIRST_LINE));
+    let text = String::from_utf8(bytes).ok()?;
+    let file = File::new(path, text.trim_start_matches('\u{feff}'));
+    let titles = cells(&file.text, b',');
+    if !key
+        .iter()
+        .all(|key| titles.iter().any(|title| title == key))
+    {
+        return None;
+    }
+    let titles = titles.into_iter().enumerate();
+    let titles = titles.map(|(index, title)| (title, field(&file.text, 0, index)));
+    let titles = titles.collect();
+    Some((file, titles))
 }
 
 fn csv_text(

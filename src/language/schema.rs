@@ -122,16 +122,18 @@ fn section(section: &Section) -> Value {
 fn kind(kind: &KeyKind, of: &Section) -> Value {
     match kind {
         // Dates of TOML's are texts to a validator.
-        KeyKind::Text | KeyKind::Moment => json!({ "type": "string" }),
+        KeyKind::Text | KeyKind::Template | KeyKind::NameOf(..) | KeyKind::Moment => {
+            json!({ "type": "string" })
+        }
         KeyKind::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
-        KeyKind::Name(taken) => {
+        KeyKind::Name(_, taken) => {
             let mut name = json!({ "type": "string", "pattern": "^[A-Za-z0-9._-]{1,64}$" });
             if !taken.is_empty() {
                 name["not"] = json!({ "enum": taken });
             }
             name
         }
-        KeyKind::Names => {
+        KeyKind::NamesOf(_) => {
             json!({ "type": ["string", "array"], "items": { "type": "string" }, "minItems": 1 })
         }
         KeyKind::Columns => json!({
@@ -151,10 +153,14 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
         }),
         KeyKind::Word(words) => json!({ "enum": words }),
         KeyKind::Array(item) => json!({ "type": "array", "items": self::kind(item, of) }),
-        KeyKind::Map(value) => {
-            json!({ "type": "object", "additionalProperties": self::kind(value, of) })
+        KeyKind::Rows => {
+            let row = json!({ "type": "object", "additionalProperties": { "type": "string" } });
+            json!({ "type": "array", "items": row })
         }
         KeyKind::Section(section) => self::section(section),
+        KeyKind::Sections(_, section) => {
+            json!({ "type": "object", "additionalProperties": self::section(section) })
+        }
         KeyKind::Reply(channel) => reference(channel.as_str()),
         KeyKind::LastReply(channel) => last_reply(*channel),
         KeyKind::When => {

@@ -35,12 +35,16 @@ pub(super) struct KeyShape {
 /// What a key takes.
 pub(super) enum KeyKind {
     Text,
+    /// A text in which `{{ … }}` may stand.
+    Template,
     /// A text that this pattern describes.
     Pattern(&'static str),
-    /// A name of 1 to 64 characters that is none of these.
-    Name(&'static [&'static str]),
-    /// The name of another section, or an array of several.
-    Names,
+    /// The name, of 1 to 64 characters, by which the table knows such a thing; none of these.
+    Name(Named, &'static [&'static str]),
+    /// The name of such a thing, or one of these words.
+    NameOf(Named, &'static [&'static str]),
+    /// The name of such a thing, or an array of several.
+    NamesOf(Named),
     /// The name of a column, or an array of several.
     Columns,
     Boolean,
@@ -53,9 +57,11 @@ pub(super) enum KeyKind {
     /// One of these words.
     Word(&'static [&'static str]),
     Array(&'static KeyKind),
-    /// A table whose keys the operator chooses.
-    Map(&'static KeyKind),
     Section(&'static Section),
+    /// Things of this kind, each a section below its name.
+    Sections(Named, &'static Section),
+    /// The rows of a directory, each a table with a key for a column.
+    Rows,
     /// The elements of a reply.
     Reply(Channel),
     /// The same in `[default]`, where nothing may lead on.
@@ -70,6 +76,25 @@ pub(super) enum KeyKind {
     Defaults,
     /// New attributes and elements by element.
     Extra,
+}
+
+/// What parts of a table refer to by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Named {
+    /// `[[route]]`
+    Route,
+    /// `[[intercept]]`
+    Intercept,
+    /// What the `step` of routes is called.
+    Step,
+    /// `[schedule.NAME]`
+    Schedule,
+    /// `[directory.NAME]`
+    Directory,
+    /// A directory's column, as `DIRECTORY.COLUMN`.
+    Column,
+    /// `[reply.NAME]`
+    Reply,
 }
 
 impl Section {
@@ -88,9 +113,14 @@ impl Section {
         names
     }
 
+    /// Its key of this name.
+    pub(super) fn key(&self, name: &str) -> Option<&'static KeyShape> {
+        self.keys.iter().find(|key| key.name == name)
+    }
+
     /// Whether it has a key of this name.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.keys.iter().any(|key| key.name == name)
+        self.key(name).is_some()
     }
 
     /// Reports every key of a table that this section does not have, and of the sections in it. A misspelt one gets the name
@@ -175,7 +205,7 @@ impl KeyKind {
                     }
                 }
             }
-            (Self::Map(Self::Section(section)), DeValue::Table(entries)) => {
+            (Self::Sections(_, section), DeValue::Table(entries)) => {
                 for (key, value) in entries.iter_mut() {
                     if let DeValue::Table(table) = value.get_mut() {
                         section.correct(problems, table, &format!("[{name}.{}]", key.get_ref()));
@@ -219,11 +249,11 @@ pub(super) static FILE: Section = Section::of(&[
         "Your own query fields in the URL that you gave Twilio, so that they are not taken for misspelt parameters."),
     key("defaults", KeyKind::Defaults,
         "Attributes for every element of a kind that does not set them, such as [defaults.Say]."),
-    key("schedule", KeyKind::Map(&KeyKind::Section(&SCHEDULE)),
+    key("schedule", KeyKind::Sections(Named::Schedule, &SCHEDULE),
         "Opening hours by name. Used as during = \"NAME\" or outside = \"NAME\" in routes."),
-    key("directory", KeyKind::Map(&KeyKind::Section(&DIRECTORY)),
+    key("directory", KeyKind::Sections(Named::Directory, &DIRECTORY),
         "Numbers or rows by name. Used as { in = \"NAME\" } in conditions and {{ NAME.column }} in templates."),
-    key("reply", KeyKind::Map(&KeyKind::Section(&REPLY)),
+    key("reply", KeyKind::Sections(Named::Reply, &REPLY),
         "Replies by name, to share between routes. Used as reply = \"NAME\" in routes."),
     key("route", KeyKind::Array(&KeyKind::Section(&ROUTE)),
         "Which requests get which answer. The first route that matches answers."),
@@ -250,16 +280,16 @@ pub(super) static EXTRA_ELEMENT: Section = Section::of(&[
 #[rustfmt::skip]
 pub(super) static ROUTE: Section = Section {
     keys: &[
-        required("name", KeyKind::Name(&[DEFAULT, LOOP_GUARD]),
+        required("name", KeyKind::Name(Named::Route, &[DEFAULT, LOOP_GUARD]),
             "A unique name for logs, metrics, tests and the answer's header."),
-        key("step", KeyKind::Name(&[]),
+        key("step", KeyKind::Name(Named::Step, &[]),
             "Answers only requests with ?step=NAME in their URL. If absent, the route answers only requests without a step."),
         key("when", KeyKind::When, WHEN),
-        key("during", KeyKind::Names, "Answers only while any of these schedules is open."),
-        key("outside", KeyKind::Names, "Answers only while none of these schedules is open."),
+        key("during", KeyKind::NamesOf(Named::Schedule), "Answers only while any of these schedules is open."),
+        key("outside", KeyKind::NamesOf(Named::Schedule), "Answers only while none of these schedules is open."),
         key("voice", KeyKind::Reply(Channel::Voice), "Answers calls. An empty array ends the call without a word."),
         key("message", KeyKind::Reply(Channel::Message), "Answers texts. An empty array sends nothing."),
-        key("reply", KeyKind::Text, "The [reply.NAME] to use instead of `voice` and `message`."),
+        key("reply", KeyKind::NameOf(Named::Reply, &[]), "The [reply.NAME] to use instead of `voice` and `message`."),
         key("create_session", KeyKind::Section(&SESSION),
             "Tells Proxy to open a session between the caller and this party."),
         key("private", KeyKind::Boolean,
@@ -275,10 +305,10 @@ const WHEN: &str = "The conditions. All conditions of a table must hold; of seve
 
 #[rustfmt::skip]
 pub(super) static INTERCEPT: Section = Section::of(&[
-    required("name", KeyKind::Name(&[DEFAULT, LOOP_GUARD, BLOCK, PASS]), "A unique name for logs, metrics and tests."),
+    required("name", KeyKind::Name(Named::Intercept, &[DEFAULT, LOOP_GUARD, BLOCK, PASS]), "A unique name for logs, metrics and tests."),
     key("when", KeyKind::When, WHEN),
-    key("during", KeyKind::Names, "Decides only while any of these schedules is open."),
-    key("outside", KeyKind::Names, "Decides only while none of these schedules is open."),
+    key("during", KeyKind::NamesOf(Named::Schedule), "Decides only while any of these schedules is open."),
+    key("outside", KeyKind::NamesOf(Named::Schedule), "Decides only while none of these schedules is open."),
     required("block", KeyKind::Boolean, "Whether the interaction is blocked (true) or passes (false)."),
 ]);
 
@@ -314,11 +344,11 @@ pub(super) static DIRECTORY: Section = Section {
         key("numbers", KeyKind::Array(&KeyKind::Pattern(r"^[^*]+\*?$|^\*$")),
             "Numbers, or prefixes of numbers followed by `*`."),
         key("file", KeyKind::Text, "A CSV file in the table's folder. Its first line names the columns."),
-        key("rows", KeyKind::Array(&KeyKind::Map(&KeyKind::Text)),
+        key("rows", KeyKind::Rows,
             "Rows in the table itself. Templates can use the value of each column."),
         key("key", KeyKind::Columns,
             "The key column, or up to four columns that form the key together. Default: `number`."),
-        key("public", KeyKind::Array(&KeyKind::Text),
+        key("public", KeyKind::Array(&KeyKind::NameOf(Named::Column, &[])),
             "Columns that may be spoken or sent as text even though they are dialled."),
     ],
     any_of: &["numbers", "file", "rows"],
@@ -330,10 +360,10 @@ pub(super) static DIRECTORY: Section = Section {
 /// Source: Proxy's out-of-session guide, <https://www.twilio.com/docs/proxy/out-of-session-callback-response-guide>.
 #[rustfmt::skip]
 pub(super) static SESSION: Section = Section::of(&[
-    required("participantIdentifier", KeyKind::Text, "The real number of the other party."),
-    key("participantProxyIdentifier", KeyKind::Text,
+    required("participantIdentifier", KeyKind::Template, "The real number of the other party."),
+    key("participantProxyIdentifier", KeyKind::Template,
         "The masked number that the other party sees. If absent, Proxy picks one."),
-    key("uniqueName", KeyKind::Text, "At most 191 characters. Proxy accepts each name only once, so put a SID into it."),
+    key("uniqueName", KeyKind::Template, "At most 191 characters. Proxy accepts each name only once, so put a SID into it."),
     key("mode", KeyKind::Word(&MODES), "What the session carries. Default: calls and texts."),
     key("ttl", KeyKind::Count(u32::MAX), "Seconds after the last interaction until the session ends; 0 means never."),
     key("dateExpiry", KeyKind::Moment, "When the session ends. Takes precedence over ttl."),
@@ -343,11 +373,11 @@ pub(super) static SESSION: Section = Section::of(&[
 pub(super) static TEST: Section = Section::of(&[
     required("name", KeyKind::Text, "The name of the test in messages."),
     key("request", KeyKind::Request, "The parameters of the request. Missing ones are filled in."),
-    required("expect", KeyKind::Text,
+    required("expect", KeyKind::NameOf(Named::Route, &[DEFAULT, LOOP_GUARD, BLOCK, PASS]),
         "The route that must answer, `default` or `loop-guard`; for an intercept `block` or `pass`."),
     key("contains", KeyKind::Text, "A text that the document must contain."),
     key("channel", KeyKind::Word(&["voice", "message"]), "Needed only if the parameters do not show it."),
-    key("step", KeyKind::Text, "The request comes back with this step."),
+    key("step", KeyKind::NameOf(Named::Step, &[]), "The request comes back with this step."),
     key("steps", KeyKind::Array(&KeyKind::RequestWith(&STEP)),
         "What follows in the same call, or the next texts. Each request goes where the previous answer leads."),
     key("at", KeyKind::Moment, "The time of the request: 2026-12-24T12:00[America/New_York]."),
@@ -357,7 +387,8 @@ pub(super) static TEST: Section = Section::of(&[
 /// One of a test's `steps`
 #[rustfmt::skip]
 pub(super) static STEP: Section = Section::of(&[
-    required("expect", KeyKind::Text, "The route that must answer, `default` or `loop-guard`."),
+    required("expect", KeyKind::NameOf(Named::Route, &[DEFAULT, LOOP_GUARD]),
+        "The route that must answer, `default` or `loop-guard`."),
     key("contains", KeyKind::Text, "A text that the document must contain."),
 ]);
 

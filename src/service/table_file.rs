@@ -16,7 +16,10 @@ use crate::language::Files;
 use crate::table::diagnostic::File;
 
 /// The most bytes of a table's file: a table is written by people.
-pub(super) const MAX_TABLE: u64 = 16 << 20;
+pub(crate) const MAX_TABLE: u64 = 16 << 20;
+
+/// How much of a file is read for its first line.
+const HEAD: u64 = 128 << 10;
 
 /// Reads the file at a path whole. Whoever hands this over decides how, and may remember what was read.
 pub type ReadFile<'r> = &'r dyn Fn(&Path) -> io::Result<Vec<u8>>;
@@ -70,16 +73,19 @@ pub(crate) fn can_be_read_again(metadata: &Metadata) -> bool {
 
 /// Reads a regular file of at most so many bytes. A pipe or a device may have no end, or block its reader for ever.
 pub(super) fn read_regular(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
+    whole(&open_regular(path)?, most_bytes)
+}
+
+fn open_regular(path: &Path) -> io::Result<fs::File> {
     if !can_be_read_again(&fs::metadata(path)?) {
         let reason = "it is a pipe, a socket or a device, not a file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
     // What only looks like a file, as some do in /proc, is not waited for either.
-    let file = OpenOptions::new()
+    OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)?;
-    whole(&file, most_bytes)
+        .open(path)
 }
 
 /// Refuses a directory's file that is one of these, or stands where secrets do: what is wrong with it would be told, and
@@ -150,5 +156,14 @@ impl Files for Beside<'_> {
         let path = beside(self.table, written);
         refuse_secrets(&path, &[])?;
         read_regular(&path, self.max_directory)
+    }
+
+    fn head(&self, written: &str) -> io::Result<Vec<u8>> {
+        let path = beside(self.table, written);
+        refuse_secrets(&path, &[])?;
+        let file = open_regular(&path)?;
+        let mut bytes = Vec::new();
+        file.take(HEAD).read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }

@@ -151,14 +151,48 @@ impl File {
     /// Line and column of a byte, both from 1; the column counts characters.
     #[must_use]
     pub fn position(&self, byte: usize) -> (usize, usize) {
+        let (line, before) = self.line_up_to(byte);
+        (line, before.chars().count() + 1)
+    }
+
+    /// Line and column of a byte as editors count them: both from 0, the column in units of UTF-16.
+    #[must_use]
+    pub fn utf16_position(&self, byte: usize) -> (usize, usize) {
+        let (line, before) = self.line_up_to(byte);
+        (line - 1, before.encode_utf16().count())
+    }
+
+    /// The byte at such a line and column. A column behind the end of its line, or inside a character, is the last place before
+    /// it; a line behind the last is the end.
+    #[must_use]
+    pub fn byte_at_utf16(&self, line: usize, column: usize) -> usize {
+        let Some(start) = self.line_starts().get(line) else {
+            return self.text.len();
+        };
+        let rest = &self.text[*start..];
+        let text = &rest[..rest.find(['\r', '\n']).unwrap_or(rest.len())];
+        let mut units = 0;
+        let mut characters = text.char_indices();
+        let behind = characters.find(|(_, character)| {
+            units += character.len_utf16();
+            units > column
+        });
+        start + behind.map_or(text.len(), |(at, _)| at)
+    }
+
+    /// The line of a byte, from 1, and what stands in it before the byte.
+    fn line_up_to(&self, byte: usize) -> (usize, &str) {
         let byte = self.boundary(byte);
-        let starts = self.line_starts.get_or_init(|| {
+        let starts = self.line_starts();
+        let line = starts.partition_point(|start| *start <= byte);
+        (line, &self.text[starts[line - 1]..byte])
+    }
+
+    fn line_starts(&self) -> &[usize] {
+        self.line_starts.get_or_init(|| {
             let after_line_feeds = self.text.match_indices('\n').map(|(at, _)| at + 1);
             std::iter::once(0).chain(after_line_feeds).collect()
-        });
-        let line = starts.partition_point(|start| *start <= byte);
-        let before = &self.text[starts[line - 1]..byte];
-        (line, before.chars().count() + 1)
+        })
     }
 
     /// The nearest character boundary at or before a byte.
@@ -167,5 +201,40 @@ impl File {
             .rev()
             .find(|at| self.text.is_char_boundary(*at))
             .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editors_count_in_utf_16() {
+        let file = File::new("x", "a🙂é\r\n\n🙂");
+        for (byte, line, column) in [
+            (0, 0, 0),
+            (1, 0, 1),
+            (5, 0, 3),
+            (7, 0, 4),
+            (9, 1, 0),
+            (10, 2, 0),
+            (14, 2, 2),
+        ] {
+            assert_eq!(file.utf16_position(byte), (line, column), "{byte}");
+            assert_eq!(file.byte_at_utf16(line, column), byte, "{line}:{column}");
+        }
+        // Between the two halves of a character, behind a line's end, behind the last line.
+        for (line, column, byte) in [
+            (0, 2, 1),
+            (0, 99, 7),
+            (1, 5, 9),
+            (2, 1, 10),
+            (3, 0, 14),
+            (usize::MAX, usize::MAX, 14),
+        ] {
+            assert_eq!(file.byte_at_utf16(line, column), byte, "{line}:{column}");
+        }
+        assert_eq!(file.utf16_position(3), (0, 1));
+        assert_eq!(file.utf16_position(usize::MAX), (2, 2));
     }
 }

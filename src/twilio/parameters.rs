@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
+use crate::twilio::vocabulary::DOCS;
 
 /// All parameters that the program knows.
 pub(crate) static PARAMETERS: LazyLock<Parameters> =
@@ -53,6 +54,8 @@ struct RequestKind {
     /// The elements that lead to it, each with the attribute in which the URL stands: `Gather action`.
     #[serde(borrow)]
     after: Vec<&'static str>,
+    /// Twilio's page about it, below `https://www.twilio.com/docs/`.
+    page: &'static str,
 }
 
 /// What is known of one parameter. The default knows nothing.
@@ -347,6 +350,16 @@ fn request_kinds(name: &str) -> Vec<&'static str> {
     let alias = known.alias.map(|alias| &get(alias).webhooks);
     let kinds = known.webhooks.iter().chain(alias.into_iter().flatten());
     kinds.copied().collect()
+}
+
+/// The kinds of requests that carry a parameter, each with Twilio's page about it; none when it is not in our list.
+pub(crate) fn carriers(name: &str) -> Vec<(&'static str, String)> {
+    let kinds = request_kinds(name).into_iter();
+    let page = |kind| {
+        let kind = PARAMETERS.webhooks.get(kind);
+        format!("{DOCS}{}", kind.map_or("", |kind| kind.page))
+    };
+    kinds.map(|kind| (kind, page(kind))).collect()
 }
 
 /// Checks the name of a parameter; `None` when it is in our list.

@@ -390,6 +390,30 @@ pub(crate) fn gone(channel: Channel, name: &str) -> Option<Status> {
         .copied()
 }
 
+/// Where Twilio's manual begins.
+pub(crate) const DOCS: &str = "https://www.twilio.com/docs/";
+
+/// Twilio's page about an element, or about the verb that it stands in; `None` for one that Twilio does not document.
+pub(crate) fn page(channel: Channel, spec: &ElementSpec) -> Option<String> {
+    let is_undocumented =
+        |status: Option<Status>| status.is_some_and(|status| status.is == "undocumented");
+    let is_verb = |tag: &&str| {
+        let verb = child_of(channel, response(channel), tag);
+        verb.is_some_and(|verb| !is_undocumented(verb.status_in_reply))
+    };
+    let parent = |tag: &&'static str| parents(channel, tag).first().copied();
+    // A verb, what stands in it, what stands in that.
+    let mut tags = std::iter::successors(Some(spec.tag), parent).take(4);
+    let tag = tags
+        .find(is_verb)
+        .filter(|_| !is_undocumented(spec.status))?;
+    let family = match channel {
+        Channel::Voice => "voice",
+        Channel::Message => "messaging",
+    };
+    Some(format!("{DOCS}{family}/twiml/{}", tag.to_lowercase()))
+}
+
 /// What an attribute means wherever it stands; `None` where its name says it.
 pub(crate) fn attribute_help(name: &str) -> Option<&'static str> {
     Vocabulary::current().help.get(name).copied()

@@ -5,19 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value as Json, json};
 
-use crate::commands::PROGRAM;
+use crate::commands::{PROGRAM, file_uri};
 use crate::table::diagnostic::{Check, Diagnostic, File};
-
-/// What a path of a URI does not show as it is.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// A log of one run with these diagnostics, each with the path of its file.
 pub(super) fn log<'d>(found: impl Iterator<Item = (PathBuf, &'d Diagnostic)>) -> Json {
@@ -54,7 +45,7 @@ fn rule(check: &Check) -> Json {
 }
 
 fn result(path: &Path, diagnostic: &Diagnostic) -> Json {
-    let file = json!({ "uri": uri(path) });
+    let file = json!({ "uri": file_uri::of(path) });
     let text = format!("{}\nhelp: {}", diagnostic.message, diagnostic.help_line());
     let fixes = diagnostic.fix.iter().map(|fix| {
         json!({ "artifactChanges": [{
@@ -82,12 +73,4 @@ fn region(file: &File, start: usize, end: usize) -> Json {
     let (line, column) = file.position(start);
     let (end_line, end_column) = file.position(end);
     json!({ "startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column })
-}
-
-/// The path as a URI: one that is relative stays so.
-fn uri(path: &Path) -> String {
-    let shown = path.to_string_lossy();
-    let escaped = utf8_percent_encode(&shown, ESCAPED);
-    let scheme = if path.is_absolute() { "file://" } else { "" };
-    format!("{scheme}{escaped}")
 }

@@ -9,7 +9,7 @@ use super::{Keyed, Kind, Passing, Reading, Seen};
 use crate::table::directory::Directory;
 use crate::table::problems::{Key, Value};
 
-pub(super) static KEYED: Keyed = Keyed {
+pub(crate) static KEYED: Keyed = Keyed {
     key: "in",
     suits: |_| true,
     read,
