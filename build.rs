@@ -1,10 +1,10 @@
-//! Tells `--version` and `/metrics` for which target the program is built, from which commit, and by which Rust. Works without git.
+//! Provides the target, the commit and the Rust version of the build for `--version` and `/metrics`. Works without git.
 
 use std::env;
 use std::path::Path;
 use std::process::Command;
 
-/// The variable that names the commit where there is no git, as in an image.
+/// The variable that names the commit where there is no git, such as in an image.
 const COMMIT: &str = "TWIML_COMMIT";
 
 fn main() {
@@ -12,7 +12,7 @@ fn main() {
     println!("cargo:rerun-if-env-changed={COMMIT}");
     let target = env::var("TARGET").unwrap_or_default();
     println!("cargo:rustc-env=BUILT_FOR={target}");
-    // Only a release, or every commit would build everything again while one works on it.
+    // Only in a release, because otherwise every commit during development would rebuild everything.
     let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let given = env::var(COMMIT).ok().filter(|commit| !commit.is_empty());
     let commit = given.or_else(|| if is_release { head() } else { None });
@@ -23,15 +23,15 @@ fn main() {
     println!("cargo:rustc-env=BUILT_FROM={commit}");
 }
 
-/// The commit of the clone that this is the top of.
+/// The commit, if this package is at the top of a clone.
 fn head() -> Option<String> {
-    // The first line is empty at the top of a clone only: not where another project has a copy of this one.
+    // The first line is empty only at the top of a clone, and not where another project contains a copy of this one.
     let told = git(&["rev-parse", "--show-prefix", "--short=12", "HEAD"])?;
     let commit = told.strip_prefix('\n')?.trim();
     let branch = git(&["rev-parse", "--symbolic-full-name", "HEAD"])?;
     for file in ["HEAD", "packed-refs", branch.trim()] {
         let path = git(&["rev-parse", "--git-path", file])?;
-        // Cargo takes a file that is not there for one that always changes.
+        // Cargo treats a missing file as one that has always changed.
         if Path::new(path.trim()).exists() {
             println!("cargo:rerun-if-changed={}", path.trim());
         }

@@ -1,7 +1,7 @@
-//! The core, part by part and whole: what one request costs before and after the network has it.
+//! The core, in parts and as a whole: the cost of one request apart from the network.
 //!
-//! `cargo bench --bench core`. A part's name says what is measured; `serde_urlencoded` is beside the form, since it is
-//! what an ordinary program takes.
+//! `cargo bench --bench core`. The name of a part says what is measured; `serde_urlencoded`, which an ordinary program
+//! would use, is there to compare with the form.
 
 #![allow(missing_docs)]
 
@@ -126,7 +126,7 @@ fn document(criterion: &mut Criterion) {
     }
 }
 
-/// A table with all its checks, by size; `cargo bench --bench growth` goes further, and counts the memory.
+/// A table with all its checks, by size; `cargo bench --bench growth` goes further, and also measures memory.
 fn compile(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("compile");
     group.sample_size(10);

@@ -1,9 +1,9 @@
-//! How time and memory grow with the numbers of a table: routes that are pinned to a number each, and the rows of a
-//! directory. `cargo bench --bench growth` prints a table; each line is measured in a process of its own, three times,
-//! and the middle one of each figure is shown with its spread.
+//! How time and memory grow with the numbers in a table: with routes pinned to one number each, and with the rows of a
+//! directory. `cargo bench --bench growth` prints a table. Each line is measured three times, each time in a process of
+//! its own, and shows the median of each figure with its range.
 //!
-//! Megabytes are those of the heap; at the peak the text of the table is with them. The last column is what one
-//! decision takes, for 64 calls to numbers all over the table: it should stay as it is.
+//! Memory is heap memory in megabytes; the peak includes the text of the table. The last column is the time of one
+//! decision, over 64 calls to numbers from all parts of the table: it should stay constant.
 
 #![allow(missing_docs, clippy::cast_precision_loss, clippy::print_stdout)]
 
@@ -21,11 +21,11 @@ use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::request::{Form, Request, Webhook, sample};
 
-/// The memory of all threads: a large table is compiled by two.
+/// Counts the memory of all threads, because two threads compile a large table.
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// How many decisions are timed, and for how many calls.
+/// How many decisions are timed, and over how many calls.
 const DECISIONS: usize = 1_000_000;
 const CALLS: usize = 64;
 
@@ -35,7 +35,7 @@ const RUNS: usize = 3;
 const DEFAULT: &str =
     "[default]\nvoice = [ { Say = \"This number is not in use right now. Goodbye.\" } ]\n";
 
-/// What a figure is for, and how many digits it has behind the point.
+/// The heading of each figure, and its number of decimals.
 const FIGURES: [(&str, usize); 4] = [
     ("compile s", 3),
     ("peak MB", 1),
@@ -76,7 +76,7 @@ fn main() {
     }
 }
 
-/// One line, measured by a process of its own, so that no memory of another is in it.
+/// One line, measured in a process of its own, so that it includes no memory of another line.
 fn in_a_process(kind: &str, numbers: usize) -> Vec<f64> {
     let program = std::env::current_exe().expect("this program");
     let output = Command::new(program)
@@ -89,7 +89,7 @@ fn in_a_process(kind: &str, numbers: usize) -> Vec<f64> {
         .collect()
 }
 
-/// The rows of the directory, when it is rows that are measured.
+/// The rows of the directory, when rows are measured.
 struct Rows(Option<String>);
 
 impl Files for Rows {
@@ -98,7 +98,7 @@ impl Files for Rows {
     }
 }
 
-/// Seconds to compile, megabytes at the peak and kept, nanoseconds for a decision.
+/// Seconds to compile, peak and kept megabytes, nanoseconds per decision.
 fn measured(kind: &str, numbers: usize) -> [f64; 4] {
     let path = std::env::temp_dir().join(format!("growth-{}.csv", std::process::id()));
     let (text, rows) = if kind == "routes" {
@@ -118,12 +118,12 @@ fn measured(kind: &str, numbers: usize) -> [f64; 4] {
     let (peak, kept) = (more(MEMORY.peak_usage()), more(MEMORY.current_usage()));
     let _ = fs::remove_file(path);
     let compiled = compiled.unwrap_or_else(|found| panic!("{found:#?}"));
-    // The text of the table is there all the time, and is not kept.
+    // The text of the table is in memory throughout, but is not kept.
     let peak = peak + file.text.len() as f64 / 1e6;
     [seconds, peak, kept, decision(&compiled, numbers)]
 }
 
-/// Nanoseconds that one decision takes, among calls to numbers all over the table.
+/// The time of one decision in nanoseconds, over calls to numbers from all parts of the table.
 fn decision(compiled: &Compiled, numbers: usize) -> f64 {
     let forms: Vec<Form> = (0..CALLS)
         .map(|call| form(call * numbers / CALLS))
@@ -154,7 +154,7 @@ fn number(place: usize) -> String {
     format!("+1415{place:07}")
 }
 
-/// The complete form of a call to a number of the table.
+/// The complete form of a call to one of the table's numbers.
 fn form(place: usize) -> Form {
     let given = [
         ("Called", number(place)),
@@ -167,7 +167,7 @@ fn form(place: usize) -> Form {
     )
 }
 
-/// A route for each number, as a program would write them.
+/// One route per number, as a program would write them.
 fn routes(numbers: usize) -> String {
     let mut text = DEFAULT.to_owned();
     for place in 0..numbers {
@@ -191,7 +191,7 @@ fn csv(numbers: usize) -> String {
     text
 }
 
-/// A table with a directory in a file, and a route that looks into it.
+/// A table with a directory in a file, and a route that uses it.
 fn directory() -> String {
     format!(
         "{DEFAULT}[directory.sellers]\nfile = \"sellers.csv\"\n\

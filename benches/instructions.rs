@@ -1,8 +1,9 @@
-//! The gate on the core's hot path: how many instructions a part of it takes, which no busy machine changes.
+//! The gate on the core's hot path: how many instructions each part takes, which a busy machine does not change.
 //!
-//! `cargo bench --bench instructions` counts with valgrind's callgrind and fails when a part takes more than its ceiling
-//! in `benches/instructions.txt`. Each part is run so many times and twice as often; the difference is the part's, without
-//! the start of the program. callgrind knows no SHA extensions, so the signature is counted with SHA-1 in plain code.
+//! `cargo bench --bench instructions` counts with valgrind's callgrind and fails when a part takes more than its
+//! ceiling in `benches/instructions.txt`. Each part is run a number of times and then twice as often; the difference
+//! excludes the start of the program. Callgrind does not know the SHA extensions, so the signature is counted with
+//! SHA-1 in plain code.
 
 #![allow(missing_docs, clippy::print_stdout)]
 
@@ -22,7 +23,7 @@ use twiml_responder::twilio::signature::{
 
 use crate::support::{TOKEN, URL, body, compiled, form, table, template};
 
-/// A line a part: its name and its ceiling.
+/// One line per part: its name and its ceiling.
 const CEILINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/instructions.txt");
 const TIMES: usize = 200;
 
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
     code
 }
 
-/// The instructions of a process that runs a part so many times.
+/// The instructions of a process that runs a part this many times.
 fn counted(part: &str, times: usize) -> usize {
     let own = std::env::current_exe().expect("the benchmark's own file");
     let output = Command::new("valgrind")
@@ -100,7 +101,7 @@ fn run_part(part: &str, times: usize) {
                 };
                 assert_eq!(verify(&secrets, &[black_box(URL)], &signed), Ok(0));
             }
-            // The decision, the guard and the document.
+            // Decision, guard and document.
             _ => {
                 let asked = Asked {
                     request: &Request::new(Webhook::OutOfSession, black_box(&form), &query),

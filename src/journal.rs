@@ -1,4 +1,4 @@
-//! What happened? A line of the journal, what another table would say to it, and the figures of many.
+//! What happened? Lines of the journal, the verdicts of another table on them, and their figures.
 
 pub(crate) mod counter;
 pub(crate) mod figures;

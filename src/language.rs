@@ -1,7 +1,7 @@
-//! `responses.toml` to [`Table`], or everything that is wrong with it at once.
+//! Turns `responses.toml` into a [`Table`], or reports everything that is wrong with it at once.
 //!
-//! One function, [`compile`], serves the service, `check` and `explain`. It opens no file itself and keeps nothing:
-//! texts in, table or diagnostics out.
+//! One function, [`compile`], serves the service, `check` and `explain`. It opens no files and keeps no state: text in,
+//! table or diagnostics out.
 
 mod attributes;
 mod checks;
@@ -62,26 +62,26 @@ pub use self::fixes::{Mended, fixed, mend};
 pub use self::table_tests::RanTest;
 pub use self::values::never_sent;
 
-/// A table that may go live, and what was found about it.
+/// A table that may go live, and what was found while compiling it.
 #[derive(Debug)]
 pub struct Compiled {
     /// The table.
     pub table: Table,
-    /// What only looks wrong, sorted by place.
+    /// The warnings, sorted by place.
     pub warnings: Vec<Diagnostic>,
-    /// The tests that did not get the answer they expect, sorted by place: they keep an edit from going live, but not
-    /// a service from starting.
+    /// The tests that did not get the answer they expect, sorted by place. They keep an edit from going live, but do
+    /// not keep the service from starting.
     pub failed_tests: Vec<Diagnostic>,
-    /// How many rows each directory file has, by the path that the table has for it.
+    /// The number of rows in each directory file, by its path as written in the table.
     pub rows: BTreeMap<String, usize>,
-    /// The operator's own query fields.
+    /// The query fields that the operator added.
     pub own_parameters: BTreeSet<String>,
     tests: Vec<RanTest>,
     passing: Vec<Passing>,
 }
 
 impl Compiled {
-    /// Its tests, in the order of the file.
+    /// Its tests, in file order.
     #[must_use]
     pub fn tests(&self) -> &[RanTest] {
         &self.tests
@@ -97,14 +97,14 @@ impl Compiled {
         passed.map(|passing| passing.warning.clone()).collect()
     }
 
-    /// What the tests reach. Looks at every route for every test, which is why a table is compiled without it.
+    /// What the tests reach. Compiling a table leaves this out because it checks every route against every test.
     #[must_use]
     pub fn coverage(&self) -> Coverage {
         coverage::coverage(&self.table, &self.tests)
     }
 }
 
-/// Puts diagnostics in the order in which they are shown: those of the table's own file first, each file by place.
+/// Sorts diagnostics into display order: those in the table's own file first, then by file and place.
 pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
     problems::sort(diagnostics, table);
 }
@@ -113,10 +113,9 @@ pub fn sort(diagnostics: &mut [Diagnostic], table: &Arc<File>) {
 ///
 /// # Errors
 ///
-/// Every diagnostic of the file and of its directory files, warnings included, sorted by place, when at least one of
-/// them is an error.
+/// If the file or any of its directory files has an error: all their diagnostics, warnings included, sorted by place.
 pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diagnostic>> {
-    // The shape: TOML with the place of every value, everything that is not TOML, and keys that do not exist.
+    // The shape: TOML with the place of every value, syntax errors, and unknown keys.
     let (mut tree, errors) = DeTable::parse_recoverable(syntax::readable(file));
     let repaired = (!errors.is_empty()).then(|| syntax::repaired(file));
     if let Some(repaired) = &repaired {
@@ -127,7 +126,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
     let table_file = file;
     let file = tree.get_ref();
 
-    // The meaning: every value through the parser of its type, what others refer to first.
+    // The meaning: each value goes through the parser of its type, starting with what others refer to.
     let mut uses = Uses::default();
     let names = names(&mut problems, &mut uses, file, files);
     let limits = settings::limits(&mut problems, file.get("loop_guard"));
@@ -170,7 +169,7 @@ pub fn compile(file: &Arc<File>, files: &dyn Files) -> Result<Compiled, Vec<Diag
     }
 }
 
-/// What the parts of the file refer to by name.
+/// Everything that the parts of the file refer to by name.
 fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &dyn Files) -> Names {
     let mut names = Names {
         routes: first_places(file.get("route")),
@@ -182,13 +181,13 @@ fn names(problems: &mut Problems, uses: &mut Uses, file: &DeTable<'_>, files: &d
     names.extra = extra::extra(problems, file.get("extra"));
     (names.schedules, names.passing) = schedules::schedules(problems, file.get("schedule"));
     names.directories = directories::directories(problems, file.get("directory"), files);
-    // From here on texts refer to directories, and elements to defaults.
+    // From here on, texts refer to directories and elements to defaults.
     names.defaults = attributes::defaults(&names, problems, uses, file.get("defaults"));
     names.replies = routes::named_replies(&names, problems, uses, file.get("reply"));
     names
 }
 
-/// The table, when nothing is wrong with it.
+/// The table, or `None` when it has errors.
 fn table(
     names: &Names,
     problems: &mut Problems,
@@ -198,7 +197,7 @@ fn table(
     (limits, waiting_steps): (Limits, BTreeSet<Box<str>>),
 ) -> Option<Table> {
     if problems.has_errors() {
-        // What could not be read would be missing from a proof that a route never answers.
+        // Parts that could not be read would be missing from the proof that a route never answers.
         return None;
     }
     let (routes, places): (_, Vec<_>) = routes.into_iter().unzip();

@@ -1,6 +1,6 @@
 //! The table: routes in file order, and which of them answers a request.
 //!
-//! Built only by `language::compile`, never changed afterwards. Decides, and shows why, with the same code.
+//! Built only by `language::compile` and never changed afterwards. The code that decides is the code that shows why.
 
 pub mod answer;
 pub mod condition;
@@ -46,15 +46,15 @@ pub struct Table {
     routes: Vec<Route>,
     index: Index,
     default: DefaultReplies,
-    /// Which interactions of Proxy sessions are blocked, in file order; none: there is no such webhook.
+    /// The interactions of Proxy sessions that are blocked, in file order; when empty, that webhook does not exist.
     pub intercepts: Vec<Intercept>,
     /// What the guards allow.
     pub limits: Limits,
-    /// The steps that one call asks again and again without going in circles, because it waits there.
+    /// The steps that one call may request repeatedly without counting as a circle, because the call waits there.
     pub waiting_steps: BTreeSet<Box<str>>,
 }
 
-/// What `[default]` answers: there is always something for both channels.
+/// What `[default]` answers. Both channels always have a reply.
 #[derive(Debug)]
 pub struct DefaultReplies {
     /// To a call.
@@ -68,7 +68,7 @@ pub struct DefaultReplies {
 pub struct DefaultReply {
     /// The reply.
     pub reply: Reply,
-    /// What of it depends on nothing, for a request that breaks the program itself.
+    /// The part of it that depends on nothing, for a request that makes the program panic.
     pub plain: Bytes,
 }
 
@@ -94,17 +94,17 @@ pub struct Route {
     pub name: Box<str>,
     /// The step it answers; `None` for requests without one.
     pub step: Option<Box<str>>,
-    /// Which requests it is for.
+    /// The requests it is for.
     pub when: When,
     /// The reply to a call; `None` when it does not answer calls.
     pub voice: Option<Reply>,
     /// The reply to a text; `None` when it does not answer texts.
     pub message: Option<Reply>,
-    /// Whether it answers texts of machines, which get nothing otherwise.
+    /// Whether it answers texts from machines, which otherwise get no answer.
     pub answers_machines: bool,
 }
 
-/// Which route answers, with what.
+/// Which route answers, and with what.
 #[derive(Debug)]
 pub struct Decision<'t> {
     /// The route; `None` when `[default]` answers.
@@ -113,25 +113,25 @@ pub struct Decision<'t> {
     pub position: Option<usize>,
     /// The reply for the request's channel.
     pub reply: &'t Reply,
-    /// The rows that the request's values have chosen.
+    /// The directory rows that the request's values choose.
     pub rows: Vec<BoundRow<'t>>,
 }
 
 /// Why a route does not answer a request: the first thing that does not hold.
 #[derive(Debug)]
 pub enum Miss<'t> {
-    /// The request is at another step; the step that the route answers.
+    /// The request is at a different step from this one, which the route answers.
     Step(Option<&'t str>),
-    /// The route says nothing on this channel.
+    /// The route has no reply on this channel.
     Silent(Channel),
-    /// The route opens a session, which only Proxy's own webhook can.
+    /// The route opens a session, which is possible only on Proxy's own webhook.
     ProxyOnly,
-    /// Its conditions or its hours do not fit.
+    /// Its conditions or its hours do not match.
     When(Mismatch<'t>),
 }
 
 impl Table {
-    /// A table of these routes and intercepts, in file order.
+    /// A table with these routes and intercepts, in file order.
     #[must_use]
     pub fn new(
         routes: Vec<Route>,
@@ -175,7 +175,7 @@ impl Table {
         names.map(|name| &**name).collect()
     }
 
-    /// Every route in file order with why it does not answer; `None` means that it would.
+    /// Every route in file order with the reason why it does not answer; `None` means that it would.
     pub fn verdicts<'t>(
         &'t self,
         request: &Request<'_>,
@@ -186,7 +186,7 @@ impl Table {
             .map(move |route| (route, route.miss(request, now)))
     }
 
-    /// [`Table::verdicts`] without those routes that the index says have nothing to do with the request.
+    /// [`Table::verdicts`] without the routes that the index rules out.
     pub(crate) fn close_verdicts<'t>(
         &'t self,
         request: &Request<'_>,
@@ -205,7 +205,8 @@ impl Table {
         positions.map(|position| (position, &self.routes[position]))
     }
 
-    /// The routes that may answer all that another answers, with their positions, in file order; some may be missing.
+    /// The routes that may answer every request that another route answers, with their positions, in file order; some
+    /// may be missing.
     pub(crate) fn routes_like<'t>(
         &'t self,
         route: &'t Route,
@@ -261,7 +262,7 @@ impl<'t> Decision<'t> {
 }
 
 impl Route {
-    /// Its reply on a channel; `None` when it says nothing there.
+    /// Its reply on a channel; `None` when it has none there.
     #[must_use]
     pub fn reply(&self, channel: Channel) -> Option<&Reply> {
         match channel {
@@ -270,7 +271,7 @@ impl Route {
         }
     }
 
-    /// Whether it answers a request at this moment; `None` when what is known of the request does not tell.
+    /// Whether it answers a request at this moment; `None` when too little is known of the request.
     pub fn answers<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
         let is_at_step = facts.step().map(|step| step == self.step());
         if is_at_step == Some(false) || self.unanswerable(facts).is_some() {
@@ -282,7 +283,7 @@ impl Route {
         }
     }
 
-    /// Why it does not answer a whole request; `None` when it does.
+    /// Why it does not answer a complete request; `None` when it does.
     fn miss(&self, request: &Request<'_>, now: Timestamp) -> Option<Miss<'_>> {
         if self.step() != request.step() {
             return Some(Miss::Step(self.step.as_deref()));
@@ -291,7 +292,7 @@ impl Route {
         self.unanswerable(request).or_else(mismatch)
     }
 
-    /// Why it has nothing to say to a request, whatever its conditions.
+    /// Why it cannot answer a request, whatever its conditions.
     fn unanswerable<'f>(&self, facts: &impl Facts<'f>) -> Option<Miss<'_>> {
         match self.reply(facts.channel()) {
             None => Some(Miss::Silent(facts.channel())),

@@ -1,4 +1,4 @@
-//! What does Twilio say? Requests, numbers and signatures; TwiML and parameters as data.
+//! What Twilio says: requests, numbers and signatures; TwiML and parameters as data.
 
 pub mod channel;
 pub(crate) mod characters;

@@ -1,4 +1,4 @@
-//! How often a request asks for memory, counted by an allocator: few times, whatever the number of its fields.
+//! How often a request allocates memory, counted by an allocator: only a few times, whatever the number of its fields.
 
 use jiff::Timestamp;
 use twiml_responder::language::{NoFiles, compile};
@@ -14,7 +14,7 @@ use twiml_responder::twilio::signature::{
 
 const URL: &str = "https://example.com/out-of-session";
 
-/// Form, signature, decision, guard and a reply without templates.
+/// For form, signature, decision, guard and a reply without templates.
 const MOST: u64 = 3;
 
 #[test]
@@ -53,7 +53,7 @@ fn a_static_reply_takes_three_allocations() {
         };
         route = answer(&table, &guard, &asked).route;
     };
-    // The guard takes its memory with the first request it sees.
+    // The guard allocates its memory with the first request it sees.
     request();
     let counted = allocation_counter::measure(request);
     assert_eq!(route, "one");

@@ -1,5 +1,5 @@
-//! What TwiML allows must pass without a word: every voice of our list, and what public projects show as examples. What
-//! does not has a change that mends it, where there is no doubt which.
+//! Everything that TwiML allows must pass without a diagnostic: every voice in our list, and the examples of public
+//! projects. Other values have a fix where there is no doubt.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ fn file(text: &str) -> Arc<File> {
     File::new("responses.toml", text)
 }
 
-/// Everything that is said about a table.
+/// All diagnostics of a table.
 fn diagnostics(text: &str) -> Vec<Diagnostic> {
     match compile(&file(text), &NoFiles) {
         Ok(compiled) => [compiled.warnings, compiled.failed_tests].concat(),
@@ -31,7 +31,7 @@ fn every_voice_speaks_some_language_without_a_word() {
     let verbs = |voice: &str, language: &str| {
         format!("  {{ Say = \"Hello.\", voice = \"{voice}\", language = \"{language}\" }},\n")
     };
-    // All languages at once: each is a line, and those that a voice does not speak get a word.
+    // All languages at once, one per line; only those that a voice does not speak get a diagnostic.
     let mut mute = Vec::new();
     for voice in values("voice") {
         let lines: String = values("language")
@@ -46,7 +46,7 @@ fn every_voice_speaks_some_language_without_a_word() {
     assert!(mute.is_empty(), "{mute:?}");
 }
 
-/// The tables in `tables/samples`: what the documentation of public projects shows as TwiML, typed anew.
+/// The tables in `tables/samples`: TwiML from the documentation of public projects, retyped.
 #[test]
 fn what_public_projects_show_passes_without_a_word() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tables/samples");
@@ -121,7 +121,7 @@ fn what_is_misspelt_beyond_doubt_is_mended_by_its_fix() {
             "{ Redirect = \"?Step=a\" }",
             Some("{ Redirect = \"?step=a\" }"),
         ),
-        // Here somebody has to decide.
+        // These need a decision by a person.
         ("{ Dial = \"+15005550006\", colour = 1 }", None),
         ("{ Dial = \"+44 (0)20 7946 0018\" }", None),
         ("{ Dial = \"555-0006\" }", None),

@@ -1,4 +1,4 @@
-//! `call`: a telephone in the terminal, on a real terminal and by a script.
+//! `call`: a telephone in the terminal, on a real terminal and from a script.
 
 mod support;
 
@@ -13,7 +13,7 @@ fn call(arguments: &[&str]) -> Ran {
         .args(arguments))
 }
 
-/// Plays a recording on a terminal: the same is typed, and the same must be seen.
+/// Plays a recording on a terminal: types the same input, and expects the same output.
 fn replayed(arguments: &[&str], recording: &str) {
     let mut command = program();
     command.args(["call", "--table", DIALOGUES, "Caller=+14155550100"]);
@@ -133,7 +133,7 @@ fn the_end_of_the_input_hangs_up() {
         "{seen}"
     );
     assert!(seen.ends_with("\nThe caller hangs up.\n"), "{seen}");
-    // Without a terminal there is nobody to ask again.
+    // Without a terminal there is no second try.
     let ran = call(&["Called=+15005550006"]);
     assert!(
         ran.stdout
@@ -236,7 +236,7 @@ fn a_call_becomes_a_test_that_passes() {
             "{name}: {}",
             check.stdout
         );
-        // It is never written over.
+        // An existing file is never overwritten.
         let again = call(&[arguments, &["--save-test", test]].concat());
         assert_eq!(again.code, Some(2), "{name}");
         assert!(

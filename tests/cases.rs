@@ -1,8 +1,9 @@
-//! What real users stumbled over: each `cases/NAME.expected` says what the program must answer to the files beside it.
+//! Problems of real users: each `cases/NAME.expected` says what the program must answer to the files next to it.
 //!
-//! A line is `KEY: VALUE`. `command` is a command line without the program's name, with double quotes around what holds a blank;
-//! the lines up to the next one are about what it prints, on standard output and standard error together: `expected_exit`, `must`
-//! (a text of the output, `|` between alternatives) and `must_not`; each may be repeated. `case`, `kind` and `why` are for readers.
+//! A line is `KEY: VALUE`. `command` is a command line without the program's name, with double quotes around parts that
+//! contain blanks. The lines up to the next `command` are about its output, standard output and standard error
+//! together: `expected_exit`, `must` (a text in the output, with `|` between alternatives) and `must_not`; each may be
+//! repeated. `case`, `kind` and `why` are for readers.
 
 mod support;
 
@@ -12,12 +13,12 @@ use std::path::PathBuf;
 
 use support::{Folder, program, run, top};
 
-/// A command and what its output must be.
+/// A command and the requirements on its output.
 #[derive(Default)]
 struct Expectation {
     command: String,
     exit: Option<i32>,
-    /// Of each at least one alternative must be there.
+    /// Each needs at least one of its alternatives.
     must: Vec<String>,
     must_not: Vec<String>,
 }
@@ -76,7 +77,7 @@ fn expectations(case: &str) -> Vec<Expectation> {
     expectations
 }
 
-/// The words of a command line; double quotes keep blanks together.
+/// The words of a command line; double quotes keep words together.
 fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (position, part) in command.split('"').enumerate() {
@@ -93,7 +94,7 @@ fn words(command: &str) -> Vec<String> {
 fn every_case_gets_what_its_user_needed() {
     let mut failures = Vec::new();
     for case in cases() {
-        // The commands get a copy, which they may change.
+        // The commands run on a copy, which they may change.
         let copy = Folder::new(&format!("case-{case}"));
         for file in files().iter().filter(|file| file.starts_with(&case)) {
             fs::copy(folder().join(file), copy.path().join(file)).expect("a copy of the case");

@@ -1,4 +1,4 @@
-//! The program as an operator meets it: arguments in; exit code, standard output and the whole of standard error out.
+//! The program as an operator meets it: arguments in; exit code, standard output and all of standard error out.
 
 mod support;
 
@@ -275,7 +275,7 @@ fn explain_shows_the_mistakes_of_a_table_that_has_some() {
     );
 }
 
-/// A table with a schedule, a directory in a file beside it, and tests of its own.
+/// A table with a schedule, a directory in a file next to it, and tests.
 const OFFICE: &str = "\
 [schedule.office]
 timezone = \"America/New_York\"
@@ -356,7 +356,7 @@ office.toml: 2 routes, 2 tests, 1 error
     );
     assert_eq!(check(&["--format", "json"]), ran(1, wanted, ""));
 
-    // It stands among what else is wrong, by its place.
+    // A failed test is listed with the other diagnostics, in order of place.
     let spare = "[reply.spare]\nvoice = []\n";
     folder.write("office.toml", &format!("{spare}{OFFICE}{FAILING}"));
     let shown = check(&["--format", "json"]).stdout;
@@ -376,7 +376,7 @@ fn check_shows_what_no_test_reaches_and_rounds_down() {
             .args(arguments)
             .current_dir(folder.path()))
     };
-    // Two routes and three conditions, of which the test reaches one and two.
+    // Of two routes and three conditions, the test reaches one and two.
     let wanted = "\
 office.toml: 2 routes, 1 test, nothing wrong
 no test is answered by closed
@@ -393,7 +393,7 @@ no test reaches Called = a key of directory \"sellers\" of closed
     let json = ["--coverage", "--fail-under", "61", "--format", "json"];
     assert_eq!(check(&json).code, Some(1));
 
-    // Two more routes, neither with a condition: 3 of 7 is 42.86.
+    // Two more routes without conditions: 3 of 7 is 42.86 %.
     let more = "\n[[route]]\nname = \"a\"\nmessage = []\n\n[[route]]\nname = \"b\"\nvoice = []\n";
     folder.write("office.toml", &format!("{OFFICE}{more}"));
     assert_eq!(
@@ -508,7 +508,7 @@ fn a_directory_file_is_found_beside_its_table_from_anywhere() {
         "{}",
         check(&[&table]).stdout
     );
-    // Not the folder in which the command runs.
+    // Files are not looked for in the working directory.
     elsewhere.write("sellers.csv", "number\n");
     assert_eq!(check(&[&table]).code, Some(0));
     std::fs::remove_file(folder.path().join("sellers.csv")).expect("it is there");
@@ -861,7 +861,7 @@ fn help_fits_a_screen() {
         let ran = run(program().args(command).arg("--help").env("COLUMNS", "80"));
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
         let lines = ran.stdout.lines().count();
-        // The service has the most options, in seven groups.
+        // `serve` has the most options, in seven groups.
         let screen = if *command == ["serve"] { 62 } else { 32 };
         assert!(
             lines <= screen,
@@ -911,7 +911,7 @@ the test fails: it expects seller
     assert_eq!(explain(&["--test", "by nigt"]), ran(2, "", &told));
     let both = explain(&["--test", "by night", "--message"]);
     assert_eq!((both.code, both.stdout.as_str()), (Some(2), ""));
-    // Without a test that is named, a request is explained without drawing the tests again.
+    // Unless a test is named, a request is explained without printing the failed tests again.
     let other = explain(&["Called=+15005550002", "Caller=+14155550100"]);
     assert_eq!((other.code, other.stderr.as_str()), (Some(0), failing));
 }
@@ -938,7 +938,8 @@ no   late   Called is \"+15005550001\", expected \"+15005550006\"
 route first, voice
 ";
     assert!(explained.stdout.starts_with(verdicts), "{explained:?}");
-    // Otherwise they end with the answer, and a single route of another step is no line shorter than one about it.
+    // Otherwise the verdicts end with the answer, and a single route of another step gets its own line, because a
+    // summary would not be shorter.
     let explained = run_in(&["explain", "Called=+15005550001", "Caller=+14155550100"]);
     let verdicts = "\
 no   first  CallerCountry is absent, expected \"US\"
@@ -1037,7 +1038,7 @@ fn check_takes_several_tables_and_standard_input() {
     let fine = check(&["-"], "fine.toml");
     let nothing = "standard input: 0 routes, nothing wrong\n";
     assert_eq!(fine, ran(0, nothing, ""));
-    // Its files are beside the file that it stands for.
+    // Directory files are next to the file that standard input stands for.
     let inside = folder.path().join("inside");
     std::fs::create_dir(&inside).expect("a folder");
     std::fs::rename(
@@ -1147,7 +1148,7 @@ fn a_table_has_one_name_everywhere() {
     };
     assert_eq!(variable(&["check"]), ran(0, &checked, ""));
     assert!(variable(&["explain"]).stdout.contains("<Say>Other.</Say>"));
-    // The command line wins.
+    // The command line takes precedence.
     let sample = variable(&["check", "responses.toml"]);
     assert!(sample.stdout.starts_with("responses.toml: "), "{sample:?}");
     for arguments in [
@@ -1177,7 +1178,7 @@ fn an_empty_variable_is_none_and_a_misspelt_one_is_named() {
         ("TWIML_RESPONDER_LOG_LEVEL", ""),
         ("TWIML_RESPONDER_PUBLC_URL", "https://example.com"),
         ("TWIML_RESPONDER_CONFIG", "x"),
-        // What Kubernetes sets for a Service of this name.
+        // The variables that Kubernetes sets for a Service of this name.
         ("TWIML_RESPONDER_SERVICE_HOST", "10.0.0.1"),
         ("TWIML_RESPONDER_SERVICE_PORT_HTTP", "80"),
         ("TWIML_RESPONDER_PORT", "tcp://10.0.0.1:80"),
@@ -1230,7 +1231,7 @@ fn the_version_has_its_target() {
     assert!(rest.contains(arch) && rest.ends_with(")\n"), "{rest}");
 }
 
-/// The commands that a text names, each on a line of its own: the words behind the program's name.
+/// The commands in a text, one per line: the words after the program's name.
 fn commands_in(text: &str) -> Vec<Vec<&str>> {
     let lines = text.lines().map(|line| line.trim_start_matches(['#', ' ']));
     let commands = lines.filter_map(|line| line.strip_prefix("twiml-responder "));
@@ -1273,7 +1274,7 @@ fn init_writes_a_first_table_and_never_over_another() {
     let kept = std::fs::read_to_string(folder.path().join("my table/responses.toml"));
     assert_eq!(kept.expect("a table"), "# mine\n");
 
-    // Beside files of one's own, and what it says to do next.
+    // Next to existing files, and with the hint about what to do next.
     folder.write(".gitignore", "mine\n");
     let here = init(&[]);
     let told = "wrote responses.toml\n\

@@ -1,4 +1,4 @@
-//! docs/conditions.md has the paragraph of each kind of condition, as the kind itself says it.
+//! docs/conditions.md contains the paragraph that each kind of condition provides.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,4 @@
-//! docs/dependencies.md has a reason for every library that Cargo.toml asks for, and for no other.
+//! docs/dependencies.md has a reason for every library in Cargo.toml, and for no others.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ fn asked_for(section: &str) -> BTreeSet<&'static str> {
         .into_iter()
         .flatten()
         .flat_map(|section| section.as_table().expect("a section").keys());
-    // From the text, so that they live as long.
+    // Borrowed from the text, so that they live long enough.
     names
         .map(|name| MANIFEST.split(['\n', ' ']).find(|word| word == name))
         .map(|name| name.expect("the name is in the file"))

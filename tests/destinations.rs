@@ -1,12 +1,12 @@
-//! Nobody but the operator says whom we pay to reach: every place of TwiML that leads somewhere, with every kind of
-//! parameter in it.
+//! Only the operator decides which destinations we pay to reach: tries every place of TwiML that leads somewhere, with
+//! every kind of parameter in it.
 
 use twiml_responder::language::{NoFiles, compile};
 use twiml_responder::table::diagnostic::{File, Severity};
 use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::vocabulary::{self, ElementSpec};
 
-/// Parameters that a stranger fills in, and those of the two parties.
+/// Parameters that an outsider fills in, and those of the two parties.
 const PARAMETERS: [&str; 13] = [
     "Body",
     "Digits",
@@ -23,18 +23,18 @@ const PARAMETERS: [&str; 13] = [
     "From",
 ];
 
-/// The two that tell who the other party really is.
+/// The two that reveal who the other party really is.
 const PRIVATE: [&str; 2] = [
     "outboundParticipantIdentifier",
     "outboundParticipantFriendlyName",
 ];
 
-/// Elements whose text is a person or a telephone that is dialled.
+/// Elements whose text is a person or a telephone to be dialled.
 const DIALLED: [&str; 7] = [
     "Dial", "Number", "Client", "Identity", "Sip", "Uri", "WhatsApp",
 ];
 
-/// Elements whose text leads somewhere else.
+/// Elements whose text is another destination.
 const NAMED: [&str; 9] = [
     "Conference",
     "Queue",
@@ -47,10 +47,10 @@ const NAMED: [&str; 9] = [
     "Media",
 ];
 
-/// Those of them that are places of our own, where nobody is reached at our expense.
+/// Those that are places of our own, which cost nothing to reach.
 const ROOMS: [&str; 3] = ["Conference", "Queue", "Enqueue"];
 
-/// A place in a reply: the elements down to it, and the attribute, when it is one.
+/// A place in a reply: the elements down to it, and the attribute, if it is one.
 struct Place {
     path: Vec<&'static str>,
     attribute: Option<&'static str>,
@@ -66,7 +66,7 @@ impl Place {
         self.path.contains(&"Refer")
     }
 
-    /// Whether it leads somewhere, as the manual lists it.
+    /// Whether it is a destination, by the manual's list.
     fn leads(&self) -> bool {
         match self.attribute {
             Some(name) => self.is_url || ["to", "from", "callerId"].contains(&name),
@@ -74,7 +74,7 @@ impl Place {
         }
     }
 
-    /// Whether a parameter may decide where it leads.
+    /// Whether a parameter may decide the destination.
     fn may_be_led_by(&self, parameter: &str) -> bool {
         let is_ours = ["Called", "To"].contains(&parameter);
         let is_callers = ["Caller", "From"].contains(&parameter);
@@ -88,13 +88,13 @@ impl Place {
         }
     }
 
-    /// Whether a text may be the URL of what the caller or sender has recorded or sent.
+    /// Whether a text may be the URL of a recording or a picture from the caller or sender.
     fn may_relay(&self, text: &str) -> bool {
         let is_relayed = ["{{ MediaUrl0 }}", "{{ RecordingUrl }}"].contains(&text);
         is_relayed && self.attribute.is_none() && ["Play", "Media"].contains(&self.element())
     }
 
-    /// A route on a channel whose reply has this text in this place.
+    /// A route on a channel whose reply has this text at this place.
     fn route(&self, channel: Channel, text: &str, private: bool) -> String {
         let (element, outer) = self.path.split_last().expect("a verb at least");
         let mut reply = match self.attribute {
@@ -108,7 +108,7 @@ impl Place {
     }
 }
 
-/// Every place of a channel: all texts and attributes of all elements, each in the first place where TwiML has it.
+/// Every place of a channel: all texts and attributes of all elements, each at the first place where TwiML allows it.
 fn places(channel: Channel) -> Vec<Place> {
     let mut places = Vec::new();
     let mut seen: Vec<&ElementSpec> = Vec::new();
@@ -143,7 +143,7 @@ fn places(channel: Channel) -> Vec<Place> {
     places
 }
 
-/// Whether a table of this route has an error with this code.
+/// Whether a table with this route has an error with this code.
 fn has_error(route: &str, code: &str) -> bool {
     let text = format!(
         "parameters = [\"campaign\"]\n{route}[default]\nvoice = [{{ Say = \"Goodbye.\" }}]\n"
@@ -163,7 +163,7 @@ fn no_parameter_leads_anywhere_but_where_the_manual_lets_it() {
         for place in places(channel).iter().filter(|place| place.leads()) {
             count += 1;
             for parameter in PARAMETERS {
-                // A prefix hides nothing, nor does a filter or a fallback.
+                // Neither a prefix nor a filter or a fallback hides a parameter.
                 for text in [
                     format!("{{{{ {parameter} }}}}"),
                     format!("https://example.com/{{{{ {parameter} | lower }}}}?a=b"),
@@ -180,7 +180,7 @@ fn no_parameter_leads_anywhere_but_where_the_manual_lets_it() {
             }
         }
     }
-    // So many as TwiML has today.
+    // The number in today's TwiML.
     assert!(count >= 69, "{count} places lead somewhere");
 }
 

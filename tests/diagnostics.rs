@@ -16,7 +16,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diagnostics")
 }
 
-/// The names of all files in the folder that end so, without the ending, sorted.
+/// The names of all files in the folder with this ending, without the ending, sorted.
 fn names(ending: &str) -> BTreeSet<String> {
     fs::read_dir(folder())
         .expect("the folder is there")
@@ -32,18 +32,18 @@ fn file(text: &str) -> Arc<File> {
     File::new("responses.toml", text)
 }
 
-/// The files beside the table `NAME.toml`: those in the folder `NAME`.
+/// The directory files of the table `NAME.toml`: those in the folder `NAME`.
 struct Beside<'n>(&'n str);
 
 impl Files for Beside<'_> {
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {
-        // What the system says of a missing file is not the same everywhere.
+        // The system's own words for a missing file differ between systems.
         fs::read(folder().join(self.0).join(path))
             .map_err(|error| io::Error::new(error.kind(), "there is no such file"))
     }
 }
 
-/// The same with another text of one of them.
+/// The same files, with another text for one of them.
 struct Changed<'n> {
     beside: Beside<'n>,
     path: &'n str,
@@ -62,8 +62,7 @@ impl Files for Changed<'_> {
 /// The moment at which days of schedules have passed: 2026-06-01T12:00:00Z.
 const NOW: Timestamp = Timestamp::constant(1_780_315_200, 0);
 
-/// Everything that is said about a table: all of a bad one's diagnostics, a good one's warnings, passed days and failed
-/// tests.
+/// All diagnostics of a table: those of a bad one; the warnings, passed days and failed tests of a good one.
 fn diagnostics(text: &str, files: &dyn Files) -> Vec<Diagnostic> {
     match compile(&file(text), files) {
         Ok(compiled) => {
@@ -74,7 +73,7 @@ fn diagnostics(text: &str, files: &dyn Files) -> Vec<Diagnostic> {
     }
 }
 
-/// The same about the table `NAME.toml`.
+/// The diagnostics of the table `NAME.toml`.
 fn diagnostics_of(name: &str) -> Vec<Diagnostic> {
     let text = fs::read_to_string(folder().join(format!("{name}.toml")));
     diagnostics(&text.expect("a table in UTF-8"), &Beside(name))
@@ -258,8 +257,7 @@ fn every_check_says_what_to_do() {
     }
 }
 
-/// What is wrong with a table after one of its fixes was made, but for what was wrong before: none may be there at the
-/// place of the fix.
+/// The new diagnostics of a table after one of its fixes was applied: there must be none at the place of the fix.
 fn left_by(name: &str, text: &str, before: &[Diagnostic], wrong: &Diagnostic) -> Vec<String> {
     let fix = wrong.fix.as_ref().expect("it has one");
     let (new, count) = fixed(&wrong.file, std::slice::from_ref(wrong));
@@ -336,7 +334,7 @@ fn what_can_be_mended_is_mended_in_the_end() {
     }
 }
 
-/// Routes with one mistake each that can be mended, and what they are then; `#` is the number of the route.
+/// Routes with one mistake each that has a fix, and the fixed routes; `#` is the number of the route.
 const MENDABLE: &[(&str, &str)] = &[
     ("nmae = \"#\"\nvoice = []", "name = \"#\"\nvoice = []"),
     ("name \"#\"\nvoice = []", "name = \"#\"\nvoice = []"),
@@ -443,7 +441,7 @@ const MENDABLE: &[(&str, &str)] = &[
     ),
 ];
 
-/// Routes with one mistake each that only people can mend.
+/// Routes with one mistake each that only a person can correct.
 const UNMENDABLE: &[&str] = &[
     "name = \"#\"\nvoice = [ { Dial = \"the shop\" } ]",
     "name = \"#\"\ncolour = \"red\"\nvoice = []",
@@ -467,7 +465,7 @@ fn with_routes(routes: &[String]) -> String {
     text
 }
 
-/// Routes with one mistake each: its code, the line of the route it stands in, and the route's lines after its name.
+/// Routes with one mistake each: its code, the line of the route that has it, and the route's lines after its name.
 const MISTAKES: [(&str, usize, &str); 20] = [
     ("silent-route", 0, "private = false"),
     ("unknown-key", 1, "colour = \"red\"\nvoice = []"),
@@ -593,7 +591,7 @@ voice = [{ Say = \"Goodbye.\", loop = 2000 }]
             )
         })
         .collect();
-    // What is meant by `step = lost` is plain, so everything else is looked at.
+    // The meaning of `step = lost` is clear, so everything else is still checked.
     assert_eq!(
         found,
         [
@@ -607,15 +605,15 @@ voice = [{ Say = \"Goodbye.\", loop = 2000 }]
     );
 }
 
-/// One change to a text: where, as a share of its length, how much is taken out, and what comes instead.
+/// One change to a text: its place, as a share of the length, how many bytes to remove, and what to insert.
 type Edit = (f64, usize, Insert);
 
 #[derive(Debug, Clone)]
 enum Insert {
     Text(String),
-    /// So many bytes from this share of the length of another table.
+    /// This many bytes of another table, from this share of its length on.
     Splice(usize, f64, usize),
-    /// The byte there with this bit turned over.
+    /// The byte at the place, with this bit flipped.
     Flip(u8),
 }
 
@@ -730,7 +728,7 @@ proptest! {
         let mistakes = chosen.iter().filter(is_mended).count();
         prop_assert!(mended.count >= mistakes, "{} of {mistakes}", mended.count);
         let left = mended.result.map_or_else(|left| left, |compiled| compiled.warnings);
-        // A route without conditions covers those after it.
+        // A route without conditions makes those after it unreachable.
         let is_left = |left: &&Diagnostic| left.severity == Severity::Error && left.check.code != "never-answers";
         prop_assert_eq!(left.iter().filter(is_left).count(), chosen.len() - mistakes, "{:?}", left);
     }
@@ -751,7 +749,7 @@ proptest! {
         prop_assert!(diagnostics.is_sorted_by_key(|diagnostic| diagnostic.span.start));
         for diagnostic in diagnostics {
             let span = diagnostic.span.clone();
-            // `get` gives nothing for a span that is upside down, outside, or cuts a character.
+            // `get` returns `None` for a span that is reversed, out of bounds, or splits a character.
             prop_assert!(text.get(span.clone()).is_some(), "{span:?} of {diagnostic:?} in\n{text}");
             if let Some(fix) = &diagnostic.fix {
                 prop_assert!(text.get(fix.span.clone()).is_some(), "{fix:?} in\n{text}");

@@ -1,5 +1,4 @@
-//! What README.md and docs show is what happens: every table compiles, every session prints what it says, every link leads
-//! somewhere.
+//! README.md and docs are true: every table compiles, every session prints what it shows, every link has a target.
 
 mod support;
 
@@ -11,7 +10,7 @@ use support::{Folder, Service, program, run, top};
 
 /// A code block of a page.
 struct Block {
-    /// The page and the line where it begins, for a message.
+    /// The page and the line where it begins, for messages.
     place: String,
     text: String,
 }
@@ -27,7 +26,7 @@ fn pages() -> Vec<String> {
     pages
 }
 
-/// The code blocks of a page in one language. A block in a list is indented.
+/// The code blocks of a page in one language. Blocks in lists are indented.
 fn blocks(page: &str, language: &str) -> Vec<Block> {
     let text = std::fs::read_to_string(top().join(page)).expect("the page is there");
     let mut blocks = Vec::new();
@@ -93,7 +92,7 @@ fn every_session_prints_what_it_says() {
         let (command, wanted) = text.split_once('\n').expect("a command and what it prints");
         let words: Vec<&str> = command.split(' ').collect();
         let printed = match words.as_slice() {
-            // Somebody at a terminal types what stands behind each `> `.
+            // The text after each `> ` is typed at a terminal.
             ["$", "twiml-responder", "call", arguments @ ..] => {
                 let command = &mut program();
                 command.arg("call").args(arguments);
@@ -107,7 +106,7 @@ fn every_session_prints_what_it_says() {
                 ran.stdout
             }
             ["$", "curl", url, arguments @ ..] => {
-                // The service of this test listens on another port than that of the reader.
+                // The test's service does not listen on the port in the page.
                 post(&service, url, arguments).replace(&service.address, "127.0.0.1:8080") + "\n"
             }
             _ => panic!("{place}: this test does not know {command}"),
@@ -116,7 +115,7 @@ fn every_session_prints_what_it_says() {
     }
 }
 
-/// The name of a heading in a link, as GitHub and GitLab make it.
+/// The anchor of a heading, as GitHub and GitLab make it.
 fn anchor(heading: &str) -> String {
     let kept = |letter: &char| letter.is_alphanumeric() || " -_".contains(*letter);
     let name: String = heading.to_lowercase().chars().filter(kept).collect();
@@ -151,7 +150,7 @@ fn every_link_leads_somewhere() {
     }
 }
 
-/// Does what curl does with `--data-urlencode` fields, and gives the body of the answer.
+/// Does what curl does with `--data-urlencode` fields, and returns the body of the answer.
 fn post(service: &Service, url: &str, arguments: &[&str]) -> String {
     let path = url
         .strip_prefix("http://127.0.0.1:8080")

@@ -1,4 +1,4 @@
-//! `check --fix`: what it writes, what it leaves as it is, and what it says.
+//! `check --fix`: what it writes, what it leaves unchanged, and what it prints.
 
 mod support;
 

@@ -1,9 +1,9 @@
-//! Property tests: a form on a request's way is, byte for byte, what `serde_urlencoded` makes of it.
+//! Property tests: a form is parsed exactly as `serde_urlencoded` parses it.
 
 use proptest::prelude::*;
 use twiml_responder::twilio::request::Form;
 
-/// What `serde_urlencoded` makes of the bytes, without a form between.
+/// The result of `serde_urlencoded` for these bytes.
 fn oracle(bytes: &[u8]) -> Vec<(String, String)> {
     serde_urlencoded::from_bytes(bytes).expect("every text is a form")
 }
@@ -14,7 +14,7 @@ fn pairs(form: &Form) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Pieces out of which every odd form can be put together.
+/// Pieces from which every odd form can be assembled.
 fn piece() -> impl Strategy<Value = Vec<u8>> {
     prop_oneof![
         4 => "[A-Za-z0-9]{0,40}".prop_map(String::into_bytes),

@@ -1,5 +1,5 @@
-//! The loop guard under any order of requests and moments: no pair of numbers ever gets more than it should, and none is
-//! silenced without need.
+//! The loop guard with any order of requests and moments: no pair of numbers ever gets more than it should, and none is
+//! silenced needlessly.
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -11,16 +11,16 @@ use twiml_responder::table::guard::{GuardReason, LOOP_GUARD, LoopGuard};
 use twiml_responder::table::reply::Sends;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
-/// By what a retry is known.
+/// What identifies a retry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Known {
     Token(u8),
     Sid(u8),
-    /// It is known by nothing, and so is nobody's retry.
+    /// Nothing, so it never counts as a retry.
     Nothing,
 }
 
-/// A text, and how much later than the one before it comes, in milliseconds; less than 0 when the clock was set back.
+/// A text, and how many milliseconds it comes after the previous one; negative when the clock was set back.
 #[derive(Debug, Clone)]
 struct Text {
     pair: usize,
@@ -31,7 +31,7 @@ struct Text {
 const PAIRS: [(&str, &str); 3] = [
     ("+15005550006", "+14155550100"),
     ("+15005550006", "+14155550101"),
-    // The other direction is another pair.
+    // The other direction is a different pair.
     ("+14155550100", "+15005550006"),
 ];
 
@@ -52,7 +52,7 @@ fn text() -> impl Strategy<Value = Text> {
         .prop_map(|(pair, known, later)| Text { pair, known, later })
 }
 
-/// A table that answers the sender, or passes texts on to somebody else, so many times.
+/// A table that answers the sender, or passes texts on, at most this many times.
 fn table(most: usize, relays: bool) -> Table {
     let (limit, other, to) = if relays {
         ("relays", "replies", ", to = \"{{ others.phone }}\"")
@@ -111,11 +111,11 @@ fn is_answered(
     sends
 }
 
-/// What a pair was told: when, to which text, and whether it was answered. Retries are not in it.
+/// The history of a pair: when, which text, and whether it was answered. Without retries.
 type Told = Vec<(Timestamp, Known, bool)>;
 
 proptest! {
-    /// Of one pair there are never more texts than the guard has room for.
+    /// A pair never has more texts than the guard has room for.
     #[test]
     fn no_pair_ever_gets_more_and_none_gets_less(
         replies in 1..5_usize,
@@ -140,7 +140,7 @@ proptest! {
             prop_assert_eq!(answered, had < replies, "{} had {} at {} of {:?}", text.pair, had, place, texts);
             told.push((now, text.known, answered));
         }
-        // The promise itself, whatever the clock did: in no ten seconds more than so many.
+        // The guarantee, whatever the clock did: never more answers than allowed within ten seconds.
         for told in &told {
             let mut answered: Vec<Timestamp> = told.iter().filter(|(.., answered)| *answered).map(|(then, ..)| *then).collect();
             answered.sort_unstable();
@@ -150,7 +150,7 @@ proptest! {
         }
     }
 
-    /// Calls come back in any order among each other, each time with or without retries of their own.
+    /// Calls come back in any order, each time with or without retries.
     #[test]
     fn a_call_comes_back_so_often_and_no_more(
         most in 1..5_usize,
@@ -162,7 +162,7 @@ proptest! {
         for (place, (call, attempts, has_token)) in visits.iter().enumerate() {
             let token = if *has_token { format!("token {place}") } else { String::new() };
             for attempt in 0..*attempts {
-                // Without a token nobody can tell a retry.
+                // Without a token a retry cannot be recognized.
                 times[*call] += usize::from(attempt == 0 || !has_token);
                 let sid = format!("CA{call}");
                 let (body, query) = ([("CallSid", &*sid)].into_iter().collect(), Form::default());
@@ -174,7 +174,7 @@ proptest! {
                     now: Timestamp::UNIX_EPOCH,
                 };
                 let route = answer(&table, &guard, &asked).route;
-                // The first time is no return.
+                // The first request is not a return.
                 let is_over = times[*call] > most + 1;
                 prop_assert_eq!(route, if is_over { LOOP_GUARD } else { "default" }, "{} of {:?}", place, visits);
             }
@@ -182,7 +182,7 @@ proptest! {
     }
 }
 
-/// Two people, or two machines, who write to each other through a number of ours.
+/// Two people, or two machines, who write to each other through one of our numbers.
 const RELAY: &str = r#"
 [directory.parties]
 rows = [
@@ -207,7 +207,7 @@ voice = []
 message = [ { Message = "Who are you?" } ]
 "#;
 
-/// A document for a text to our number.
+/// The answer to a text to our number.
 fn texted<'t>(
     table: &'t Table,
     guard: &LoopGuard,
@@ -237,7 +237,7 @@ fn texted<'t>(
 fn two_people_write_to_each_other_and_two_machines_come_to_an_end() {
     let (table, guard) = (compiled(RELAY), LoopGuard::new());
     let parties = ["+14155550100", "+14155550101"];
-    // Each answers what the other has just written.
+    // Each party answers the other's last text.
     let mut relayed = 0;
     while relayed < 1000 {
         let answer = texted(&table, &guard, parties[relayed % 2], "hello", relayed);
@@ -252,7 +252,7 @@ fn two_people_write_to_each_other_and_two_machines_come_to_an_end() {
         relayed += 1;
     }
     assert_eq!(relayed, 120, "sixty of each");
-    // Somebody else's texts are not counted with theirs, nor are answers to them.
+    // Texts from others are not counted with these, nor are the answers to them.
     let other = texted(&table, &guard, "+14155550105", "hello", 2000);
     assert_eq!((other.route, other.sends), ("default", Sends::Reply));
 }
@@ -263,7 +263,7 @@ fn what_goes_to_the_sender_as_well_is_a_reply() {
     for (from, body, sends, most) in [
         ("+14155550105", "forward", Sends::Relay, 60),
         ("+14155550105", "both", Sends::Reply, 3),
-        // A party who is its own other.
+        // A party paired with itself.
         ("+14155550102", "hello", Sends::Reply, 3),
         // Our own phone writes to itself.
         ("+14155550199", "forward", Sends::Reply, 3),

@@ -1,4 +1,4 @@
-//! Directory files that nobody meant to be one: `check` says what is wrong with them, soon and in few words.
+//! Files that were never meant to be directory files: `check` says what is wrong with them, quickly and briefly.
 
 mod support;
 
@@ -13,7 +13,7 @@ const TABLE: &str = "[directory.d]\nfile = \"d.csv\"\n\n\
     [[route]]\nname = \"route\"\nwhen = { Called = { in = \"d\" } }\nvoice = [ { Say = \"Hello.\" } ]\n\n\
     [default]\nvoice = [ { Say = \"Nobody is here.\" } ]\nmessage = []\n";
 
-/// Exit code and output of `check` for a directory file that is made at this path.
+/// The exit code and the output of `check` for a directory file that `make` creates at this path.
 fn checked(name: &str, make: impl FnOnce(&Path)) -> (Option<i32>, String) {
     let folder = Folder::new(name);
     let table = folder.write("responses.toml", TABLE);
@@ -22,7 +22,7 @@ fn checked(name: &str, make: impl FnOnce(&Path)) -> (Option<i32>, String) {
     (ran.code, ran.stdout + &ran.stderr)
 }
 
-/// The same for a file of this text.
+/// The same for a file with this text.
 fn checked_text(name: &str, text: &str) -> (Option<i32>, String) {
     checked(name, |path| std::fs::write(path, text).expect("the file"))
 }
@@ -148,7 +148,7 @@ fn an_operator_says_how_large_a_directory_file_may_be() {
     }
 }
 
-/// A directory's rows that are copied over the table.
+/// The rows of a directory, copied over the table by mistake.
 fn rows_as_table(rows: usize) -> String {
     let rows = (0..rows).map(|row| format!("+1500{row:07},name {row}\n"));
     std::iter::once("number,name\n".to_owned())
@@ -159,7 +159,7 @@ fn rows_as_table(rows: usize) -> String {
 #[test]
 fn rows_in_the_place_of_the_table_are_told_in_few_words() {
     let folder = Folder::new("rows-as-table");
-    // A table of over 16 MiB is not read at all.
+    // A table of more than 16 MiB is not read at all.
     let table = folder.write("responses.toml", &rows_as_table(700_000));
     let ran = run(program().arg("check").arg(&table));
     assert_eq!(ran.code, Some(2), "{}", ran.stderr);

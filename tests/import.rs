@@ -1,4 +1,4 @@
-//! `import`: documents to routes and back. `UPDATE=1 cargo test --test import` rewrites what is expected.
+//! `import`: from documents to routes and back. `UPDATE=1 cargo test --test import` rewrites the expected files.
 
 mod support;
 
@@ -26,7 +26,7 @@ fn folder() -> PathBuf {
     support::top().join("tests/import")
 }
 
-/// The documents of `tests/import` by name, sorted.
+/// The documents of `tests/import`, by name, sorted.
 fn documents() -> Vec<(String, String)> {
     let mut documents: Vec<(String, String)> = std::fs::read_dir(folder())
         .expect("the folder is there")
@@ -42,7 +42,7 @@ fn documents() -> Vec<(String, String)> {
     documents
 }
 
-/// What is said about a document, a line each.
+/// The notes about a document, one per line.
 fn notes(name: &str, result: &Result<Imported, Note>) -> String {
     match result {
         Ok(imported) => imported.notes.iter().fold(String::new(), |mut text, note| {
@@ -54,7 +54,7 @@ fn notes(name: &str, result: &Result<Imported, Note>) -> String {
     }
 }
 
-/// Compares a text with a file, which is not there when the text is empty; with `UPDATE` the file is written.
+/// Compares a text with a file, which must not exist when the text is empty; with `UPDATE` the file is written instead.
 fn expect(path: &Path, text: &str) {
     if std::env::var_os("UPDATE").is_some() {
         let result = if text.is_empty() {
@@ -99,7 +99,7 @@ fn every_route_compiles_alone_and_explains_its_document() {
         let Some(document) = rendered(&imported) else {
             continue;
         };
-        // What the notes speak of is another document than before, but for the caller id, which is known.
+        // Notes mean that the document has changed, except those about the caller ID, which is a known difference.
         let is_same = imported.notes.iter().all(|note| {
             note.message.starts_with("this <Dial>") || note.message.starts_with("treated as")
         });
@@ -111,8 +111,8 @@ fn every_route_compiles_alone_and_explains_its_document() {
     assert!(compared >= 6, "{compared} documents were compared");
 }
 
-/// The document that a call or a text gets from a route that stands alone in a table; `None` where nothing is left of a
-/// document, and so no route.
+/// The document that a call or a text gets from the imported route alone in a table; `None` when nothing of the
+/// document, and so no route, is left.
 fn rendered(imported: &Imported) -> Option<String> {
     let text = format!("{}{DEFAULT}", imported.toml);
     let compiled = compile(&File::new("imported.toml", text.as_str()), &NoFiles);
@@ -143,8 +143,8 @@ fn rendered(imported: &Imported) -> Option<String> {
     Some(String::from_utf8(answer.body.to_vec()).expect("a document is text"))
 }
 
-/// A document without what carries no meaning: comments, layout, the order of attributes, how characters are
-/// written. A Dial that reaches a person has our own number as its caller id, which the table adds.
+/// A document without anything that has no meaning: comments, layout, the order of attributes, the way characters are
+/// written. A Dial of a person gets our own number as its caller ID, which the table adds.
 fn canonical(document: &str) -> String {
     let mut reader = Reader::from_str(document);
     let mut open = vec![Part::default()];
@@ -268,7 +268,7 @@ impl Part {
         text + ">"
     }
 
-    /// Whether blanks between the children are layout.
+    /// Whether blanks between the children are only layout.
     fn is_holder(&self, words: &str) -> bool {
         words.trim().is_empty()
             && !self.name.starts_with(|first: char| first.is_lowercase())
@@ -276,7 +276,7 @@ impl Part {
     }
 }
 
-/// Bytes that decide, one after the other; all 0 when they are used up.
+/// A sequence of bytes that make the decisions; 0 after the end.
 struct Dice<'d>(std::slice::Iter<'d, u8>);
 
 impl Dice<'_> {
@@ -304,7 +304,7 @@ const WORDS: [&str; 12] = [
     "x",
 ];
 
-/// A document of elements that TwiML has where it has them, with values that it takes.
+/// A document that follows TwiML's rules, with allowed values.
 fn document(dice: &mut Dice<'_>) -> String {
     let channel = Channel::ALL[dice.roll(2)];
     let response = vocabulary::response(channel);

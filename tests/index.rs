@@ -1,4 +1,4 @@
-//! The index finds the route that the plain scan finds: on any table, for any request.
+//! The index finds the same route as a plain scan, for any table and any request.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use twiml_responder::twilio::request::{Form, Request, Webhook};
 /// More keys than the index copies from a directory.
 const MANY: usize = 1500;
 
-/// The values that conditions ask for and requests have.
+/// The values in conditions and requests.
 const VALUES: [&str; 24] = [
     "",
     "1",
@@ -51,7 +51,7 @@ const PARAMETERS: [&str; 6] = ["Called", "To", "Caller", "Digits", "Body", "Dire
 
 const STEPS: [&str; 3] = ["", "a", "b"];
 
-/// Directories of all kinds: small and large, with and without prefixes, one that has everything.
+/// Directories of all kinds: small and large, with and without prefixes, and one that contains every value.
 fn directories() -> Vec<Arc<Directory>> {
     let numbers = (0..MANY).map(|number| format!("+1500{number:07}"));
     let large: Vec<String> = ["1", "+1415*", "é"]
@@ -86,7 +86,7 @@ fn directory(all: &[Arc<Directory>]) -> impl Strategy<Value = Arc<Directory>> + 
     prop::sample::select(all.to_vec())
 }
 
-/// A demand as the compiler makes them. Most pin a route, in all ways in which a route can be pinned.
+/// A demand as the compiler makes them. Most of them pin a route, in every possible way.
 fn demand(all: &[Arc<Directory>]) -> impl Strategy<Value = Demand> + use<> {
     let leaf = prop_oneof![
         8 => value().prop_map(Demand::text),
@@ -183,7 +183,7 @@ fn route(
         })
 }
 
-/// The pairs of a body and the step of a query.
+/// The pairs of a body, and a query with a step.
 fn request() -> impl Strategy<Value = (Form, Form)> {
     let parameter = prop::sample::select(&PARAMETERS[..]);
     let many = (0..MANY).prop_map(|number| format!("+1500{number:07}"));
@@ -220,7 +220,7 @@ fn table(routes: Vec<Route>) -> Table {
     )
 }
 
-/// Routes of which most ask for the same few parameters, so that there is something to file.
+/// Routes that mostly use the same few parameters, so that the index has something to file.
 fn tables() -> impl Strategy<Value = Vec<Route>> {
     let all = directories();
     let some = prop::sample::subsequence(PARAMETERS.to_vec(), 1..=3);

@@ -1,6 +1,7 @@
-//! A recorded request judged by another table: what is told of it is what that table says to the whole request.
+//! A recorded request judged by another table: every verdict agrees with what that table does with the complete
+//! request.
 
-// Each of these is made for a test of its own, which uses more of it.
+// Made for another test, which uses more of it.
 #[allow(dead_code)]
 #[path = "table/plain.rs"]
 mod plain;
@@ -36,7 +37,7 @@ impl Files for Sellers {
 
 const DEFAULT: &str = "[default]\nvoice = [{ Say = \"Goodbye.\" }]\n";
 
-/// A drawn table: its sections, its routes, and a bit for each route that says yes.
+/// A randomly generated table: its sections, its routes, and whether each route says yes.
 #[derive(Debug, Clone)]
 struct Drawn {
     head: String,
@@ -59,8 +60,8 @@ fn drawn() -> impl Strategy<Value = Drawn> {
 }
 
 impl Drawn {
-    /// The table of these routes, and of intercepts with the same conditions. Those that can never answer are taken out,
-    /// since the compiler refuses them.
+    /// The table of these routes, and of intercepts with the same conditions. Routes that can never answer are removed,
+    /// because the compiler refuses them.
     fn table(&self) -> Table {
         let mut taken_out = HashSet::new();
         loop {
@@ -137,7 +138,7 @@ const OTHERS: [&str; 22] = [
     "interactionType",
 ];
 
-/// Some have the same mask as others.
+/// Some of these have the same mask.
 const NUMBER_VALUES: [&str; 22] = [
     "",
     "+15005550006",
@@ -207,7 +208,7 @@ fn pair() -> impl Strategy<Value = (String, String)> {
         .prop_map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
 
-/// What is recorded beyond the rule.
+/// What the journal keeps beyond the default.
 #[derive(Debug, Clone)]
 enum Kept {
     Nothing,
@@ -233,7 +234,7 @@ impl Kept {
     }
 }
 
-/// A request, the hour it comes at, and what is recorded of it.
+/// A request, the hour when it comes, and what the journal keeps of it.
 #[derive(Debug, Clone)]
 struct Came {
     webhook: Webhook,
@@ -267,7 +268,7 @@ fn came() -> impl Strategy<Value = Came> {
             |(webhook, mut body, sid, mut query, step, other_step, hour, kept)| {
                 let owned = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
                 body.extend(sid.map(|sid| owned((sid, "CA00000000000000000000000000000001"))));
-                // A field of the body, which is no step.
+                // A field of the body, which does not count as the step.
                 body.extend(other_step.map(|step| owned(("step", step))));
                 query.extend(step.map(|step| owned(("step", step))));
                 Came {
@@ -281,7 +282,7 @@ fn came() -> impl Strategy<Value = Came> {
         )
 }
 
-/// What the service does with a request, as far as its line tells of it.
+/// What the service does with a request, as far as the journal records it.
 struct Done {
     route: String,
     blocks: bool,
@@ -341,7 +342,7 @@ impl Came {
         }
     }
 
-    /// The line that the journal has of it.
+    /// The request's line in the journal.
     fn line(&self, forms: &Forms, done: &Done) -> Vec<u8> {
         let told = Told {
             time: forms.now,
@@ -363,7 +364,7 @@ impl Came {
         text
     }
 
-    /// Whether its line has all that a table may ask.
+    /// Whether its line has everything that a table may use.
     fn is_kept_whole(&self) -> bool {
         let has_odd_step = self
             .query
@@ -373,7 +374,7 @@ impl Came {
     }
 }
 
-/// How many verdicts there were of requests of which nothing is kept beyond the rule.
+/// The number of verdicts of each kind, for requests recorded by default.
 #[derive(Debug, Default)]
 struct Counts {
     same: usize,
@@ -430,7 +431,7 @@ fn what_is_told_is_what_the_table_says_to_the_whole_request() {
         }
         Ok(())
     });
-    // Shown by `--nocapture`.
+    // Visible with `--nocapture`.
     writeln!(io::stdout(), "{counts:?}").expect("stdout takes it");
     if let Err(error) = outcome {
         panic!("{error}");
@@ -444,12 +445,12 @@ fn what_is_told_is_what_the_table_says_to_the_whole_request() {
     assert!(told >= 3 * untold, "{told} told, {untold} not");
 }
 
-/// What is told of a call with these fields, of which nothing is kept beyond the rule; `None` when it cannot be told.
+/// The verdict about a call with these fields, recorded by default; `None` when it cannot be told.
 fn told(table: &str, form: &str) -> Option<String> {
     told_of(table, form, &Beyond::default())
 }
 
-/// The same where the journal keeps more.
+/// The same, with a journal that keeps more.
 fn told_of(table: &str, form: &str, beyond: &Beyond) -> Option<String> {
     let file = File::new("responses.toml", format!("{table}\n{DEFAULT}"));
     let table = match compile(&file, &Sellers) {
@@ -480,11 +481,11 @@ fn told_of(table: &str, form: &str, beyond: &Beyond) -> Option<String> {
 fn a_part_of_a_value_tells_what_it_can_and_no_more() {
     const CALLER: &str = "CallSid=CA1&Called=%2B15005550001&Caller=%2B14155559900";
     const TEXT: &str = "MessageSid=SM1&To=%2B15005550001&From=%2B14155559900&Body=+";
-    // Of what is left out it is known that it was there.
+    // An omitted value is still known to have been present.
     const KEPT: &str = "CallSid=CA1&Called=%2B15005550001&Caller=%2B14155559900&CallToken=x";
     const SIP: &str = "CallSid=CA1&Called=%2B15005550001&Caller=sip:anonymous%40anonymous.invalid";
     for (when, form, outcome) in [
-        // Another mask is another number; the same mask may be the same number.
+        // A different mask means a different number; the same mask may mean the same number.
         ("Caller = '+14155559900'", CALLER, None),
         ("Caller = '+14155550100'", CALLER, None),
         ("Caller = '+14155550101'", CALLER, Some("default")),
@@ -495,7 +496,7 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
         ),
         ("From = '+14155550101'", CALLER, Some("default")),
         ("From = '+14155550100'", CALLER, None),
-        // What a mask shows.
+        // The visible part of a mask.
         ("Caller = '+1*'", CALLER, Some("route")),
         ("Caller = '+141*00'", CALLER, Some("route")),
         ("Caller = '+44*'", CALLER, Some("default")),
@@ -505,7 +506,7 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
         ("Caller = { not = '+44*' }", CALLER, Some("route")),
         ("Caller = { not = '+1415*' }", CALLER, None),
         ("Caller = { regex = '^\\+1' }", CALLER, None),
-        // Whether it is there, and withheld.
+        // Whether the number is present, and whether it is withheld.
         ("Caller = { present = true }", CALLER, Some("route")),
         ("Caller = { present = false }", CALLER, Some("default")),
         ("Digits = { present = true }", CALLER, Some("default")),
@@ -540,11 +541,11 @@ fn a_part_of_a_value_tells_what_it_can_and_no_more() {
             CALLER,
             Some("default"),
         ),
-        // A text of blanks is none to a condition, and is left out like any other.
+        // Conditions treat a blank text as empty, but the journal omits it like any other text.
         ("Body = { present = true }", TEXT, None),
         ("Body = ''", TEXT, None),
         ("Body = '*'", TEXT, Some("route")),
-        // One of several tables of `when` is enough.
+        // It is enough that one of several tables of `when` holds.
         ("Digits = '1' }, { Caller = '+1*'", CALLER, Some("route")),
         (
             "Caller = '+1415*' }, { Caller = '+1*'",
@@ -586,7 +587,7 @@ fn a_body_that_is_kept_is_compared_as_a_text_is() {
     }
 }
 
-/// Enough routes for an index of callers, which a masked one is not found in.
+/// Enough routes for an index of callers, in which a masked number cannot be found.
 #[test]
 fn routes_that_are_found_by_a_masked_value_are_all_looked_at() {
     let mut table = String::new();

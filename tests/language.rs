@@ -1,5 +1,5 @@
-//! What a table says and a caller gets: directories, schedules, sessions and guards, through the library and with a
-//! clock of the test's own.
+//! What a table means for a caller: directories, schedules, sessions and guards, through the library and with the
+//! test's own clock.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,7 +20,7 @@ const DEFAULT: &str =
     "\n[default]\nvoice = [{ Say = \"Goodbye.\" }]\nmessage = [{ Message = \"No number.\" }]\n";
 const NOON: &str = "2026-11-20T17:00:00Z";
 
-/// Files that a test holds itself.
+/// Files in memory.
 #[derive(Default)]
 struct InPlace(BTreeMap<&'static str, &'static str>);
 
@@ -40,7 +40,7 @@ fn compiled(text: &str, files: &[(&'static str, &'static str)]) -> Compiled {
     }
 }
 
-/// A table of these lines and a default.
+/// A table with these lines and a default.
 fn table(text: &str) -> Table {
     compiled(text, &[]).table
 }
@@ -53,7 +53,7 @@ fn after(seconds: i64) -> Timestamp {
     moment(NOON) + Span::new().seconds(seconds)
 }
 
-/// A callback and the circumstances in which it comes.
+/// A callback and its circumstances.
 #[derive(Clone)]
 struct Callback {
     webhook: Webhook,
@@ -63,7 +63,7 @@ struct Callback {
     now: Timestamp,
 }
 
-/// What a callback gets.
+/// The answer to a callback.
 #[derive(Debug, Clone, PartialEq)]
 struct Heard {
     route: String,
@@ -122,7 +122,7 @@ impl Callback {
         }
     }
 
-    /// The same, by a guard that has seen nothing.
+    /// The answer from a guard that has seen nothing.
     fn answered(&self, table: &Table) -> Heard {
         self.heard(table, &LoopGuard::new())
     }
@@ -138,7 +138,7 @@ fn call(pairs: &[(&str, &str)]) -> Callback {
     Callback::new(&[&[("CallSid", "CA1")], pairs].concat())
 }
 
-/// A text with these fields; its body is no opt-out word.
+/// A text with these fields; its body is not an opt-out word.
 fn text(pairs: &[(&str, &str)]) -> Callback {
     let all: &[(&str, &str)] = &[
         ("MessageSid", "SM1"),
@@ -155,7 +155,7 @@ fn text(pairs: &[(&str, &str)]) -> Callback {
     Callback::new(&[pairs, &rest].concat())
 }
 
-/// Whether each piece is in a document, in this order.
+/// Asserts that each piece occurs in a document, in this order.
 fn holds(document: &str, pieces: &[&str]) {
     let mut rest = document;
     for piece in pieces {
@@ -217,7 +217,7 @@ fn an_absent_value_is_met_by_the_star_alone() {
         (&[("CallerCountry", "us")], "<Say>Hi", "default"),
         (&[("CallerCountry", "")], "<Say>Hi", "default"),
         (&[], "<Say>Hi", "default"),
-        // A withheld caller is from nowhere, whatever Twilio takes the number for.
+        // A withheld caller has no geography, whatever Twilio takes the number for.
         (
             &[("Caller", "+266696687"), ("CallerCountry", "US")],
             "<Say>Hi",
@@ -249,7 +249,7 @@ fn a_column_stands_in_texts_attributes_and_urls() {
         &heard.body,
         &[
             "<Say language=\"en-US\">ANN &amp; CO, ny</Say>",
-            // A URL that is one column is the operator's own: nothing in it is encoded.
+            // A URL that consists of one column is the operator's own, so nothing in it is encoded.
             "<Play>https://example.com/a?x=1&amp;y=2</Play>",
             "<Play>https://example.com/Ann%20%26%20Co.mp3?of=https%3A%2F%2Fexample.com%2Fa%3Fx%3D1%26y%3D2\
              &amp;by=%2B14155550100</Play>",
@@ -257,7 +257,7 @@ fn a_column_stands_in_texts_attributes_and_urls() {
             "<Redirect>https://example.com/out-of-session?step=next&amp;name=Ann%20%26%20Co</Redirect>",
         ],
     );
-    // Empty cells: the attribute and the element go, what stays is a document all the same.
+    // Empty cells: the attribute and the element are dropped, and the rest is still a valid document.
     let heard = call(&[("Called", "+15009"), caller]).answered(&table);
     assert!(!heard.failed, "{heard:?}");
     holds(
@@ -380,7 +380,7 @@ fn rows_of_a_file_and_rows_in_place_answer_alike() {
     }
 }
 
-// What people say and type.
+// Speech and typed text.
 
 #[test]
 fn what_people_say_is_compared_without_case_and_closing_punctuation() {
@@ -416,7 +416,7 @@ fn what_people_say_is_compared_without_case_and_closing_punctuation() {
     }
     let text = ("TranscriptionText", "Call me.");
     assert_eq!(route(&[("SpeechResult", "x"), text]), "text");
-    // What is typed keeps its punctuation, and everything else is compared letter for letter.
+    // Typed text keeps its punctuation, and everything else is compared exactly.
     assert_eq!(
         route(&[("SpeechResult", "x"), ("StableSpeechResult", "Sales.")]),
         "default"
@@ -448,7 +448,7 @@ fn during_is_any_of_them_and_outside_none() {
         ("2026-11-20T22:29:59Z", "either", "not-berlin"),
         ("2026-11-20T22:30:00Z", "neither", "not-berlin"),
         ("2026-11-21T12:00:00Z", "neither", "not-berlin"),
-        // Thanksgiving in one of the two countries, as a date of TOML's.
+        // Thanksgiving in one of the two countries, as a TOML date.
         ("2026-11-26T20:00:00Z", "neither", "not-berlin"),
         ("2026-11-27T20:00:00Z", "either", "not-berlin"),
         ("2026-12-25T10:00:00Z", "either", "only-berlin"),
@@ -470,7 +470,7 @@ fn the_wall_clock_counts_when_it_is_turned() {
          [[route]]\nname = \"night\"\nwhen = { Digits = \"2\" }\nduring = \"night\"\nvoice = []\n",
     );
     for (now, small, night) in [
-        // 2026-11-01 is a Sunday: 01:00 to 02:00 comes twice.
+        // 2026-11-01 is a Sunday: 01:00 to 02:00 occurs twice.
         ("2026-11-01T05:29:59Z", false, true),
         ("2026-11-01T05:30:00Z", true, true),
         ("2026-11-01T06:15:00Z", false, true),
@@ -479,7 +479,7 @@ fn the_wall_clock_counts_when_it_is_turned() {
         ("2026-11-01T07:30:00Z", false, true),
         ("2026-11-01T10:59:59Z", false, true),
         ("2026-11-01T11:00:00Z", false, false),
-        // 2026-03-08 is a Sunday: 02:00 to 03:00 does not come.
+        // 2026-03-08 is a Sunday: 02:00 to 03:00 does not occur.
         ("2026-03-08T06:59:59Z", true, true),
         ("2026-03-08T07:00:00Z", false, true),
         ("2026-03-08T09:59:59Z", false, true),
@@ -578,7 +578,7 @@ fn a_route_may_open_a_session_on_one_channel_and_say_something_on_the_other() {
     );
     holds(&call(&[]).answered(&table).body, &["Send a text."]);
     assert_eq!(text(&[]).answered(&table).kind, AnswerKind::Session);
-    // Proxy's alone: what is said is for everybody, what is opened is not.
+    // Only Proxy can open the session; the spoken reply is for all webhooks.
     assert_eq!(call(&[]).webhook().route(&table), "r");
     assert_eq!(text(&[]).webhook().route(&table), "after");
 }
@@ -636,14 +636,14 @@ fn the_other_partys_number_is_taken_into_a_session_that_says_it_is_private() {
 
 // The loop guard.
 
-/// A table that answers every text, but for machines.
+/// A table that answers every text except those from machines.
 fn talker(limits: &str) -> Table {
     table(&format!(
         "{limits}[[route]]\nname = \"talk\"\nmessage = [{{ Message = \"Thanks!\" }}]\nvoice = [{{ Say = \"Hello.\" }}]\n"
     ))
 }
 
-/// The n-th text of a pair: each has a SID of its own.
+/// The n-th text of a pair, with its own SID.
 fn nth(n: usize, seconds: i64) -> Callback {
     text(&[("MessageSid", &format!("SM{n}"))]).at(after(seconds))
 }
@@ -665,7 +665,7 @@ fn a_pair_gets_three_replies_in_ten_minutes() {
         (3, 200, false),
         (4, 300, true),
         (5, 599, true),
-        // The first is ten minutes ago, then the second.
+        // Ten minutes after the first, then after the second.
         (6, 600, false),
         (7, 601, true),
         (8, 700, false),
@@ -735,7 +735,7 @@ fn the_default_counts_like_any_route_and_silence_does_not() {
         routes,
         ["default", "default", "default", LOOP_GUARD, LOOP_GUARD]
     );
-    // The pair is silenced, but what sends nothing goes on.
+    // The pair is silenced, but documents that send nothing are still answered.
     assert_eq!(say(300, "quiet"), "silent");
 }
 
@@ -787,7 +787,7 @@ fn a_retry_is_decided_anew_and_not_counted_again() {
         assert_eq!(ask(0, 25), "closed", "a retry of what was sent is sent");
         assert_eq!(ask(2, 30), "closed");
         assert_eq!(ask(3, 35), LOOP_GUARD, "a retry of what was not is not");
-        // The first has left the window: there is room, but not for what was suppressed.
+        // The first has left the window, so there is room, but not for the suppressed text.
         assert_eq!(ask(3, 590), LOOP_GUARD);
         assert_eq!(ask(4, 590), "closed");
         assert_eq!(ask(3, 600), LOOP_GUARD);
@@ -820,7 +820,7 @@ fn each_pair_is_counted_for_itself() {
         ("+15005550006", "+14155550100", true),
         ("+15005550006", "+14155550101", false),
         ("+15005550007", "+14155550100", false),
-        // The other direction is another pair.
+        // The other direction is a different pair.
         ("+14155550100", "+15005550006", false),
         ("whatsapp:+15005550006", "whatsapp:+14155550100", false),
     ] {
@@ -858,7 +858,7 @@ fn a_flood_of_pairs_makes_the_guard_forget_the_oldest_and_nothing_else() {
         usize::try_from(many - few).expect("it fits"),
         "new pairs are answered"
     );
-    // What came last is still known.
+    // The newest pairs are still remembered.
     let (from, to) = (many - 1_000, many);
     let remembered = (from..to).filter(|pair| !ask(*pair, 55_000)).count();
     assert!(remembered >= 990, "the newest stay: {remembered} of 1000");
@@ -886,7 +886,7 @@ fn a_clock_that_jumps_back_neither_lets_a_loop_run_nor_silences_for_ever() {
             .count()
     };
     assert_eq!(sent(0, 0), 3);
-    // Back by five minutes: what lies ahead still counts.
+    // Back by five minutes: replies in the future still count.
     assert_eq!(sent(100, -300), 0);
     // Back by a day: the pair starts afresh, once.
     assert_eq!(sent(200, -86_400), 3);
@@ -957,7 +957,7 @@ fn every_opt_out_word_is_known_in_every_spelling_and_only_alone() {
             format!("please {lower}"),
             format!("{word}S"),
         ] {
-            // STOPALL is one of its own.
+            // STOPALL is an opt-out word of its own.
             assert!(!silenced(&body), "{body:?}");
         }
     }
@@ -1004,7 +1004,7 @@ fn people_are_no_machines() {
         let heard = text(&[("From", from)]).answered(&table);
         assert_eq!(heard.route, "talk", "{from}");
     }
-    // A call from a short code is a call.
+    // A call from a short code is still a call.
     assert_eq!(
         call(&[("From", "12345"), ("Body", "STOP")]).route(&table),
         "talk"
@@ -1048,9 +1048,9 @@ fn a_route_that_answers_machines_is_counted_all_the_same() {
     assert_eq!(routes, ["talk", "talk", "talk", LOOP_GUARD]);
 }
 
-// The same call again and again.
+// Calls that come back.
 
-/// How many of a number of requests of one call the route itself answers.
+/// How many of this many requests of one call the route itself answers.
 fn returns(limits: &str, requests: usize, callback: impl Fn(usize) -> Callback) -> usize {
     let (table, guard) = (talker(limits), LoopGuard::new());
     let mut answered = 0;
@@ -1072,7 +1072,7 @@ fn a_call_that_comes_back_too_often_gets_the_default() {
     assert_eq!(returns("", 100, same), 21, "the first time is no return");
     assert_eq!(returns("[loop_guard]\nsame_call = 2\n", 100, same), 3);
     assert_eq!(returns("[loop_guard]\nsame_call = 0\n", 100, same), 100);
-    // Whatever the step, and however slowly.
+    // Regardless of the step and of the time in between.
     assert_eq!(
         returns("", 100, |n| call(&[])
             .at(after(100 * i64::try_from(n).expect("few")))),
@@ -1096,7 +1096,7 @@ fn a_call_that_waits_is_not_counted_where_only_a_wait_url_leads() {
     const ON_HOLD: &str = "{ Say = \"Please hold.\" }";
     for (elsewhere, hold, counted) in [
         ("", ON_HOLD, false),
-        // At once, and so without end.
+        // It redirects at once, and so would never end.
         ("", "{ Redirect = \"?step=wait\" }", true),
         (
             "[[route]]\nname = \"menu\"\nwhen = { Digits = \"2\" }\nvoice = [{ Gather = \"\", action = \"?step=wait\" }]\n",
@@ -1140,7 +1140,7 @@ fn a_call_that_waits_is_not_counted_where_only_a_wait_url_leads() {
 #[test]
 fn a_retry_of_a_call_is_no_return() {
     assert_eq!(returns("", 100, |_| call(&[]).token("one")), 100);
-    // Every request of it, and one retry of each.
+    // Every request of the call, with one retry each.
     let tokens = |n: usize| call(&[]).token(["a", "b", "c", "d"][(n / 2) % 4]);
     assert_eq!(returns("", 100, tokens), 42);
 }
@@ -1201,7 +1201,7 @@ fn tests_say_what_they_reach() {
         [[route]]\nname = \"b\"\nwhen = { Digits = \"2\" }\nvoice = []\n";
     for (tests, percent, missed_routes, missed_conditions) in [
         ("", 0, 2, 4),
-        // Called of the first table fails, then Caller: two conditions of six, and no route.
+        // Called fails in the first table, then Caller in the second: two of six conditions, and no route.
         (
             "[[test]]\nname = \"1\"\nexpect = \"default\"\nchannel = \"message\"\n",
             33,

@@ -1,17 +1,17 @@
-//! The rooms stand one above the other, and the core touches nothing outside: read from the `use` lines of each file.
+//! Each room uses only rooms below it, and the core does no I/O: checked in the `use` lines of each file.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The rooms from the bottom up; each uses itself and those before it.
+/// The rooms from the bottom up; each may use itself and the rooms before it.
 const ROOMS: [&str; 6] = [
     "twilio", "table", "language", "journal", "service", "commands",
 ];
 
-/// How many of them, from the bottom up, are the core.
+/// How many of them, from the bottom up, belong to the core.
 const CORE: usize = 4;
 
-/// What gives a clock, the outside or the shell's tools to the file that uses it.
+/// Modules that give a file access to the clock, the outside world or the shell's tools.
 const FORBIDDEN: [&str; 10] = [
     "std::env",
     "std::fs",
@@ -25,7 +25,7 @@ const FORBIDDEN: [&str; 10] = [
     "tracing",
 ];
 
-/// What a room breaks with the `use` lines of this text, one sentence a breach.
+/// The rules that the `use` lines of this text break, one sentence each.
 fn breaches(room: &str, text: &str) -> Vec<String> {
     let place = ROOMS.iter().position(|name| *name == room);
     let place = place.expect("one of the rooms");
@@ -55,7 +55,7 @@ fn breaches(room: &str, text: &str) -> Vec<String> {
     breaches
 }
 
-/// Every file of Rust below a folder.
+/// Every Rust file in a folder and its subfolders.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder of sources");
     let paths = entries.map(|entry| entry.expect("an entry").path());

@@ -1,4 +1,5 @@
-//! At its loudest, the log of the real program has no secret and no number that is not masked, whatever comes.
+//! Even at its most detailed level, the log of the real program contains no secret and no unmasked number, whatever it
+//! receives.
 
 mod support;
 
@@ -27,7 +28,7 @@ voice = [ { Say = "No such number." } ]
 message = [ { Message = "No such number." } ]
 "#;
 
-/// What nobody may find: secrets, texts, query values, and the digits of numbers.
+/// What the log must not contain: secrets, texts, query values, and the digits of numbers.
 const SECRETS: [&str; 4] = [TOKEN, "pr1vate-text", "s3cret-query", "wrong-signature"];
 const NUMBERS: [&str; 5] = [
     "14155550100",
@@ -37,7 +38,7 @@ const NUMBERS: [&str; 5] = [
     "15005550003",
 ];
 
-/// The whole log of a service at level trace, which has had all kinds of requests and a bad edit.
+/// The whole log of a service at level trace that has received all kinds of requests and a bad edit.
 fn log_of_everything(name: &str, further: &[&str]) -> String {
     let folder = Folder::new(name);
     let table = folder.write("responses.toml", TABLE);
@@ -106,7 +107,7 @@ fn no_secret_and_no_whole_number_is_logged() {
     for hidden in SECRETS.iter().chain(&NUMBERS) {
         assert!(!log.contains(hidden), "{hidden} in\n{log}");
     }
-    // What was asked for did happen, and is told.
+    // The requests did happen, and were logged.
     for told in [
         "answered",
         "+141•••••00",

@@ -1,4 +1,4 @@
-//! Where the log of the real program goes: to the journal, to nobody who reads, and to nobody at all.
+//! Where the log of the real program goes: to the systemd journal, to a pipe that is not read, and to a closed pipe.
 
 mod support;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use support::{Folder, program};
 
-/// Ended, whatever becomes of the test.
+/// A process that is ended even if the test fails.
 struct Running(Child);
 
 impl Drop for Running {
@@ -37,7 +37,7 @@ fn start(is_journal: bool) -> (Running, BufReader<PipeReader>, String, String) {
         command.env("JOURNAL_STREAM", format!("{}:{}", file.dev(), file.ino()));
     }
     let child = command.stdout(Stdio::null()).stderr(writer).spawn();
-    // The command still has the writing end; without it the log ends with the service.
+    // The command still has the writing end; once it is dropped, the log ends with the service.
     drop(command);
     let running = Running(child.expect("the service can be started"));
     let mut reader = BufReader::new(reader);
@@ -92,7 +92,7 @@ fn elsewhere_lines_have_a_time_and_a_level() {
 #[test]
 fn a_log_that_nobody_reads_keeps_nobody_from_an_answer() {
     let (running, reader, _, address) = start(false);
-    // A pipe holds 64 KiB, a line has at least 150 bytes.
+    // A pipe holds 64 KiB, and a line has at least 150 bytes.
     for turn in 0..600 {
         assert!(is_answered(&address), "{turn}");
     }

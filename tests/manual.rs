@@ -1,4 +1,4 @@
-//! The manual page and the shell completions name every command and every option that the program has.
+//! The manual page and the shell completions contain every command and every option of the program.
 
 mod support;
 

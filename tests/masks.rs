@@ -1,5 +1,5 @@
-//! Nobody's number can be read from what is shown of it: not from a mask, not from a text in which numbers are masked, not
-//! from a line of the journal, whatever stands where.
+//! People's numbers cannot be read from what is shown: neither from a mask, nor from a text with masked numbers, nor
+//! from a line of the journal, wherever a number occurs.
 
 use jiff::Timestamp;
 use proptest::prelude::*;
@@ -9,7 +9,7 @@ use twiml_responder::twilio::number::{masked, with_numbers_masked};
 use twiml_responder::twilio::request::event::Event;
 use twiml_responder::twilio::request::{Form, Webhook};
 
-/// Digits of all alphabets as those of ours.
+/// The ASCII digit for a digit of any script in these tests.
 fn digit(character: char) -> Option<char> {
     match character {
         '０'..='９' => char::from_digit(u32::from(character) - u32::from('０'), 10),
@@ -18,12 +18,12 @@ fn digit(character: char) -> Option<char> {
     }
 }
 
-/// Somebody's number. Nothing else in these tests has as many digits that are all so high.
+/// A person's number. Nothing else in these tests has as many digits that are all so high.
 fn person() -> impl Strategy<Value = String> {
     "[789]{10}"
 }
 
-/// The number as people and machines write it.
+/// The number in a form that people and machines use.
 fn written(person: &str, style: usize) -> String {
     let (area, rest) = person.split_at(3);
     let (exchange, line) = rest.split_at(3);
@@ -58,7 +58,7 @@ fn written(person: &str, style: usize) -> String {
 
 const STYLES: usize = 15;
 
-/// Asserts that no five digits in a row of a number are in a text, however they are parted.
+/// Asserts that no five consecutive digits of a number are in a text, whatever separates them.
 fn expect_hidden(text: &str, person: &str) -> Result<(), TestCaseError> {
     let is_shown = |character: char| digit(character).or((character == '•').then_some('•'));
     let digits: String = text.chars().filter_map(is_shown).collect();
@@ -69,7 +69,7 @@ fn expect_hidden(text: &str, person: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// [`expect_hidden`] for every name and every text in a line.
+/// Applies [`expect_hidden`] to every name and every text in a line.
 fn expect_nowhere(value: &Value, person: &str) -> Result<(), TestCaseError> {
     match value {
         Value::Object(members) => members.iter().try_for_each(|(name, value)| {
@@ -86,7 +86,7 @@ fn expect_nowhere(value: &Value, person: &str) -> Result<(), TestCaseError> {
 
 const OWN: &str = "+15005550006";
 
-/// Names of all kinds of parameters, but for those that hold a number of our own.
+/// Names of all kinds of parameters except those that hold our own number.
 const NAMES: [&str; 30] = [
     "ForwardedFrom",
     "WaId",
@@ -120,7 +120,7 @@ const NAMES: [&str; 30] = [
     "step",
 ];
 
-/// A pair with somebody's number in its value, or in its name.
+/// A pair with a person's number in its value or in its name.
 fn pair() -> impl Strategy<Value = (&'static str, usize, bool)> {
     (
         prop::sample::select(&NAMES[..]),
@@ -153,7 +153,7 @@ proptest! {
     #[test]
     fn a_text_with_masked_numbers_has_none_of_five_digits(text in "[0-9０-９٠-٩]{0,12}[+]?([ ()./_‑–-]{0,3}[+]?[0-9０-９a]{0,6}){0,8}") {
         let shown = with_numbers_masked(&text);
-        // Up to two signs part the digits of one number; anything else ends it.
+        // Up to two separators may come between the digits of one number; anything else ends it.
         let (mut digits, mut signs) = (0, 0);
         for character in shown.chars() {
             if digit(character).is_some() {
@@ -175,7 +175,8 @@ proptest! {
         in_query in prop::collection::vec(pair(), 0..3),
     ) {
         let number = &*written(&person, style);
-        // Which of the two is ours is told by the direction; what stands in its place is ours, whoever sends it.
+        // The direction shows which of the two numbers is ours; whatever is in its place counts as ours, whoever sends
+        // it.
         let parties = match (webhook, calls_out) {
             (Webhook::VoiceWebhooks, _) => [("Call.To", OWN), ("Call.From", number), ("Called", number), ("Caller", number)],
             (_, false) => [("Called", OWN), ("To", OWN), ("Caller", number), ("From", number)],

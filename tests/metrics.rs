@@ -1,4 +1,4 @@
-//! What the service counts: the figures of `/metrics` against what was asked.
+//! Compares the metrics in `/metrics` with the requests that were made.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use twiml_responder::table::diagnostic::File;
 use twiml_responder::table::reply::Sends;
 use twiml_responder::twilio::channel::Channel;
 
-/// A table of routes with these names, in this order.
+/// A table with routes of these names, in this order.
 fn table<S: AsRef<str>>(names: &[S]) -> Table {
     let mut text = String::new();
     for (number, name) in names.iter().enumerate() {
@@ -33,7 +33,7 @@ fn table<S: AsRef<str>>(names: &[S]) -> Table {
     }
 }
 
-/// The answers by route.
+/// The number of answers by route.
 fn answers(metrics: &Metrics) -> BTreeMap<String, u64> {
     let text = metrics.text();
     text.lines()
@@ -45,7 +45,7 @@ fn answers(metrics: &Metrics) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// Records an answer of the route at a position.
+/// Records an answer of the route at this position.
 fn answer(metrics: &Metrics, routes: &RouteCounters, table: &Table, position: usize) {
     let answer = Answer {
         route: &table.routes()[position].name,
@@ -84,7 +84,7 @@ fn a_route_that_keeps_its_name_keeps_its_count() {
     let new = table(&["c", "d", "a"]);
     let new_routes = metrics.table_is_live(&new);
     answer(&metrics, &new_routes, &new, 2);
-    // A request that began before the new table was live.
+    // Requests that began before the new table was live.
     answer(&metrics, &old_routes, &old, 0);
     answer(&metrics, &old_routes, &old, 1);
     let expected = counts(&[
@@ -108,7 +108,7 @@ fn a_large_table_shows_only_the_routes_that_have_answered() {
     answer(&metrics, &old_routes, &old, 3);
     let expected = counts(&[("default", 0), ("loop-guard", 0), ("r3", 1), ("r700", 2)]);
     assert_eq!(answers(&metrics), expected);
-    // Counts survive here, too, at another position.
+    // Counts survive in a large table, too, even at another position.
     let new = table(&names[1..]);
     let new_routes = metrics.table_is_live(&new);
     answer(&metrics, &new_routes, &new, 699);
@@ -121,7 +121,7 @@ fn file(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// What `/metrics` answers when nothing is left out.
+/// The text of `/metrics` with everything in it.
 fn text_of_all() -> String {
     let metrics = Metrics::default();
     let _routes = metrics.table_is_live(&table(&["a"]));
@@ -130,7 +130,7 @@ fn text_of_all() -> String {
     metrics.text()
 }
 
-/// The names of all metrics, as Prometheus knows them.
+/// The names of all metrics, as Prometheus counts them.
 fn families() -> BTreeSet<String> {
     text_of_all()
         .lines()
@@ -139,7 +139,7 @@ fn families() -> BTreeSet<String> {
         .collect()
 }
 
-/// The words of a text that can be names of ours.
+/// The words of a text that look like names of our metrics.
 fn names(text: &str) -> BTreeSet<String> {
     text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .filter(|word| word.starts_with("twiml_responder_") || word.starts_with("process_"))
@@ -147,7 +147,7 @@ fn names(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The labels of a metric with their values; of a label whose values are not a fixed set, only the name.
+/// The labels of a metric with their values; only the name of a label whose values are not a fixed set.
 fn labels(text: &str, metric: &str) -> String {
     const OPEN: [&str; 5] = ["hash", "revision", "route", "rust", "version"];
     let mut labels: Vec<(&str, BTreeSet<&str>)> = Vec::new();
@@ -203,7 +203,7 @@ fn the_page_has_every_metric_as_it_is_defined() {
             "if this is right: UPDATE=1 cargo test --test metrics"
         );
     }
-    // Beside the table, too, no other is named.
+    // Outside the table, too, the page names no other metric.
     assert_eq!(names(&page), families());
 }
 

@@ -1,4 +1,5 @@
-//! Conditions on moments: which values hold, what `explain` and `replay` say of them, and what `check` says of a mistake.
+//! Conditions on moments: the values for which they hold, what `explain` and `replay` say about them, and what `check`
+//! says about mistakes.
 
 mod support;
 
@@ -50,7 +51,7 @@ fn before_holds_for_what_is_earlier() {
             false,
         ),
         ("{ before = 2026-06-01T00:00:00Z }", "2026-05-31", true),
-        // As Twilio's other webhooks write it.
+        // In the form that Twilio's other webhooks use.
         (
             r#"{ before = "now" }"#,
             "Mon, 01 Jun 2026 13:00:00 +0200",
@@ -75,7 +76,7 @@ fn after_holds_for_what_is_later() {
         (r#"{ after = "now" }"#, "", false),
         (r#"{ after = "now" }"#, "tomorrow", false),
         (r#"{ not = { after = "now" } }"#, "", true),
-        // Both keys of a table hold.
+        // Both keys of a table must hold.
         (
             r#"{ after = "now-2h", before = "now-1h" }"#,
             "2026-06-01T10:30:00Z",
@@ -91,7 +92,7 @@ fn after_holds_for_what_is_later() {
     }
 }
 
-/// A table of sessions that end, with one row of the cell `until`.
+/// A table of sessions that end; its one row has this `until`.
 fn sessions(condition: &str, until: &str) -> String {
     format!(
         r#"

@@ -1,4 +1,4 @@
-//! What the package and the page for operators say about the program is true of it.
+//! The package and the page for operators tell the truth about the program.
 
 mod support;
 
@@ -12,7 +12,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(top().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The variables of ours that a text names.
+/// Our environment variables in a text.
 fn variables(text: &str) -> BTreeSet<String> {
     text.match_indices("TWIML_RESPONDER_")
         .map(|(start, _)| {
@@ -24,7 +24,7 @@ fn variables(text: &str) -> BTreeSet<String> {
         .collect()
 }
 
-/// The variable of an option.
+/// The environment variable of an option.
 fn variable(option: &str) -> String {
     format!(
         "TWIML_RESPONDER_{}",
@@ -75,7 +75,7 @@ fn the_file_of_options_has_them_all_and_sets_none() {
     for line in text.lines() {
         assert!(line.is_empty() || line.starts_with('#'), "{line}");
     }
-    // What the unit and the sockets decide, and what is for trying things out.
+    // The options that the unit and the sockets set, and those for experiments.
     let elsewhere: BTreeSet<String> = [
         "table",
         "listen",
@@ -98,7 +98,7 @@ fn the_file_of_options_has_them_all_and_sets_none() {
     );
 }
 
-/// Every command line of ours in the unit and in the page for operators: its command and its options.
+/// The options of every command line in the unit and in the page for operators belong to its command.
 #[test]
 fn every_command_line_is_one_that_the_program_takes() {
     let commands = commands();
@@ -136,7 +136,7 @@ fn every_command_line_is_one_that_the_program_takes() {
     assert!(found >= 8, "{found} command lines");
 }
 
-/// A second tenant's unit is the first one's with the tenant's name in every path.
+/// The unit for another tenant is the first unit with the tenant's name in every path.
 #[test]
 fn the_unit_for_another_tenant_is_that_of_the_first() {
     let unit = read("packaging/twiml-responder.service");
@@ -175,14 +175,14 @@ fn the_unit_for_another_tenant_is_that_of_the_first() {
         fs::write(top().join(path), &expected).expect("it is written");
     }
     assert_eq!(read(path), expected, "UPDATE=1 cargo test --test packaging");
-    // Nothing of the first tenant is left.
+    // Nothing of the first tenant may be left.
     for line in expected.lines().filter(|line| !line.starts_with('#')) {
         let is_shared = line.contains("/usr/") || line.contains("@%i.") || line.contains("%i");
         assert!(!line.contains("twiml-responder") || is_shared, "{line}");
     }
 }
 
-/// A port that is taken costs health and metrics, not answers.
+/// A port that is in use costs health and metrics, not answers.
 #[test]
 fn the_service_needs_its_webhook_socket_and_only_wants_the_other() {
     for unit in ["twiml-responder.service", "twiml-responder@.service"] {

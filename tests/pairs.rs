@@ -1,5 +1,5 @@
-//! Two people behind a number of ours, without Proxy: whoever is in a session reaches the other party and nobody else, sees
-//! no number but ours, and whoever is in none learns nothing.
+//! Two people behind one of our numbers, without Proxy: a person in a session reaches only the other party and sees
+//! only our number, and everyone else learns nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -37,7 +37,7 @@ const OURS: [&str; 4] = [
     "+1500555000",
 ];
 
-/// Some begin as others do, and some are the same but for what does not count elsewhere.
+/// Some are prefixes of others, and one resembles our own numbers.
 const PEOPLE: [&str; 8] = [
     "+14155550100",
     "+14155550101",
@@ -49,7 +49,7 @@ const PEOPLE: [&str; 8] = [
     "+15005550003",
 ];
 
-/// Who else calls: withheld callers, short codes, addresses of other kinds, our own numbers.
+/// Other callers: withheld numbers, short codes, other kinds of addresses, our own numbers.
 const OTHERS: [&str; 7] = [
     "",
     "anonymous",
@@ -62,7 +62,7 @@ const OTHERS: [&str; 7] = [
 
 const NOW: &str = "2026-12-01T12:00:00Z";
 
-/// The ends that rows have, and whether that is still to come.
+/// The ends of sessions in rows, and whether they are still to come.
 const ENDS: [(&str, bool); 5] = [
     ("", true),
     ("2026-12-01T12:00:01Z", true),
@@ -124,7 +124,7 @@ fn table(sessions: &str) -> Table {
     }
 }
 
-/// A call, or a text, which names the two numbers in another way.
+/// A call or a text, which have different names for the two numbers.
 fn answered(table: &Table, is_call: bool, called: &str, caller: &str) -> (String, String) {
     let body: Form = if is_call {
         [("CallSid", "CA1"), ("Called", called), ("Caller", caller)]
@@ -147,7 +147,7 @@ fn answered(table: &Table, is_call: bool, called: &str, caller: &str) -> (String
     (answer.route.to_owned(), document)
 }
 
-/// What somebody in a session gets: the other party, and of all numbers only ours and theirs.
+/// The answer to a person in a session: it reaches the other party, and contains no numbers but ours and theirs.
 fn connected(is_call: bool, called: &str, other: &str) -> String {
     let head = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Response>";
     if is_call {
@@ -174,7 +174,7 @@ proptest! {
             for caller in PEOPLE.iter().chain(&OTHERS) {
                 for is_call in [true, false] {
                     let (route, document) = answered(&table, is_call, called, caller);
-                    // A plain look at all rows.
+                    // A simple search through all rows.
                     let row = rows.iter().find(|row| {
                         OURS[row.number] == *called && PEOPLE[row.party] == *caller && ENDS[row.end].1
                     });
@@ -182,7 +182,7 @@ proptest! {
                         prop_assert_eq!(&*route, "in-session");
                         prop_assert_eq!(document, connected(is_call, called, PEOPLE[row.other]));
                     } else if route == "loop-guard" {
-                        // A text from a machine is not answered at all.
+                        // A text from a machine gets no answer at all.
                         prop_assert!(!is_call && !document.contains('+'), "{}", document);
                     } else {
                         prop_assert_eq!(&*route, "default");
@@ -193,8 +193,9 @@ proptest! {
         }
     }
 
-    /// A file whose writer was stopped at any byte: it is refused, or all who are connected are connected rightly. What the
-    /// last line lost may make it another row; the reload takes no file written in place that ends in the middle of a line.
+    /// A file whose writer was stopped at any byte is either refused, or still connects everyone correctly. A cut in
+    /// the last line may turn it into another row, but a reload does not accept a file written in place that ends in
+    /// the middle of a line.
     #[test]
     fn a_file_that_is_cut_off_between_two_lines_connects_nobody_wrongly(rows in rows(), cut in any::<prop::sample::Index>()) {
         let whole = written(&rows);

@@ -1,7 +1,7 @@
-//! The rules of matching, read plainly, against what people rely on: the running service, asked over a socket, and the
-//! program's own `explain`. `tests/table.rs` holds the same reading against the library.
+//! Compares a plain implementation of the rules of matching with what people rely on: the running service, over a
+//! socket, and the program's `explain`. `tests/table.rs` compares it with the library.
 
-// Other tests use more of it.
+// Other tests use more of this module.
 #[allow(dead_code)]
 #[path = "table/plain.rs"]
 mod plain;
@@ -32,7 +32,7 @@ use self::wire::ask::Ask;
 use self::wire::client::Got;
 use self::wire::server::TestServer;
 
-/// What the clock of the service shows, in milliseconds; only one test here has a service.
+/// The time on the service's clock, in milliseconds; only one test here has a service.
 static CLOCK: AtomicI64 = AtomicI64::new(0);
 
 fn clock() -> Timestamp {
@@ -54,7 +54,7 @@ fn signed(asked: &Asked) -> Ask {
     request.signed_as_asked()
 }
 
-/// What is between `<Response>` and `</Response>`.
+/// The content between `<Response>` and `</Response>`.
 fn said(document: &str) -> &str {
     let (_, rest) = document.split_once("<Response").expect("a document");
     let inside = rest
@@ -63,7 +63,7 @@ fn said(document: &str) -> &str {
     inside.unwrap_or_default()
 }
 
-/// Holds an answer to what the plain reading says.
+/// Compares an answer with the plain reading.
 fn expect_answer(got: &Got, routes: &[Route], plain: &Plain<'_>) -> Result<(), TestCaseError> {
     let answers = plain.answers(routes);
     prop_assert_eq!(got.header("twiml-route"), Some(&*answers));
@@ -92,7 +92,7 @@ fn expect_answer(got: &Got, routes: &[Route], plain: &Plain<'_>) -> Result<(), T
     Ok(())
 }
 
-/// Asks a service with the table of these routes everything over one connection.
+/// Sends everything to a service with the table of these routes, over one connection.
 async fn ask_all(routes: &[Route], requests: &[Asked]) -> Result<(), TestCaseError> {
     let Drawn { table, text, .. } = Drawn::new(routes);
     let has_intercepts = !table.intercepts.is_empty();
@@ -122,7 +122,7 @@ async fn ask_all(routes: &[Route], requests: &[Asked]) -> Result<(), TestCaseErr
     Ok(())
 }
 
-/// What `explain` prints of a request. It has all fields in one list, and the step beside them.
+/// The output of `explain` for a request. It takes all fields in one list, and the step separately.
 fn explained(folder: &Folder, text: &str, asked: &Asked) -> Value {
     let table = folder.write("responses.toml", text);
     let mut command = program();
@@ -137,12 +137,12 @@ fn explained(folder: &Folder, text: &str, asked: &Asked) -> Value {
     let fields = asked.body.iter().chain(in_query);
     command.args(fields.map(|(name, value)| format!("{name}={value}")));
     let ran = run(&mut command);
-    // There are warnings on standard error: not every table looks into all of its directories.
+    // Standard error has warnings, because not every table uses all of its directories.
     assert_eq!(ran.code, Some(0), "{command:?} {}", ran.stderr);
     serde_json::from_str(&ran.stdout).expect("JSON")
 }
 
-/// Whether a reason tells what the plain reading says: of conditions all that fail, each with the value that it found.
+/// Whether a reason agrees with the plain reading; for conditions it names all that fail, each with the value found.
 fn tells(reason: &str, why: &Why, plain: &Plain<'_>) -> bool {
     match why {
         Why::Step => reason.contains("step"),
@@ -178,7 +178,7 @@ fn tells(reason: &str, why: &Why, plain: &Plain<'_>) -> bool {
     }
 }
 
-/// Holds what `explain` prints to what the plain reading says.
+/// Compares the output of `explain` with the plain reading.
 fn expect_explanation(
     explanation: &Value,
     routes: &[Route],
@@ -207,7 +207,7 @@ fn expect_explanation(
         }
         ("route", route_name)
     };
-    // All up to the one that decides, but for those that never can.
+    // All routes up to the one that decides, except those that can never answer.
     let up_to = first.map_or(routes.len(), |place| place + 1);
     let expected: Vec<(String, Option<Why>)> = (0..up_to)
         .map(|place| (name(place), plain.why_on_webhook(&routes[place])))
@@ -244,7 +244,7 @@ proptest! {
         runtime.block_on(ask_all(&routes, &requests))?;
     }
 
-    /// More tables with `PROPTEST_CASES`; each request is a run of the program.
+    /// More tables with `PROPTEST_CASES`; each request runs the program.
     #[test]
     fn any_explanation_is_as_the_rules_read(
         routes in some_routes(0..8),

@@ -1,4 +1,4 @@
-//! What other programs of the machine can learn from the running service.
+//! What other programs on the machine can learn from the running service.
 
 mod support;
 
@@ -16,7 +16,7 @@ const NOBODY: u32 = 65534;
 
 #[test]
 fn a_service_that_is_not_root_shows_its_environment_to_root_alone() {
-    // Whoever runs the tests may be root, in a folder where others cannot look.
+    // The tests may run as root, in a folder that others cannot read.
     let folder = std::env::temp_dir().join(format!("twiml-responder-{}", std::process::id()));
     fs::create_dir(&folder).expect("a folder");
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).expect("others may look");
@@ -47,7 +47,7 @@ fn a_service_that_is_not_root_shows_its_environment_to_root_alone() {
         let owner = fs::metadata(format!("{process}/{file}")).expect(file).uid();
         assert_eq!(owner, 0, "{file}");
     }
-    // What the service says of itself it still can say.
+    // The service can still read its own figures.
     let log = service.wait_for("health and metrics on ", 1);
     let (_, after) = log
         .split_once("health and metrics on ")

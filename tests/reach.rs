@@ -1,4 +1,4 @@
-//! Routes that can never answer: every one that is reported, held against all requests of a small world.
+//! Routes that can never answer: compares every one that is reported with all requests of a small world.
 
 #[path = "reach/world.rs"]
 mod world;
@@ -26,7 +26,7 @@ impl Files for Sellers {
     }
 }
 
-/// The routes of a table that are reported, by place, and whether as an error.
+/// The positions of the routes that are reported, and whether as errors.
 fn reported(text: &str) -> BTreeMap<usize, Severity> {
     let file = File::new("responses.toml", text);
     let diagnostics = match compile(&file, &Sellers(SELLERS[0])) {
@@ -46,7 +46,7 @@ fn reported(text: &str) -> BTreeMap<usize, Severity> {
     reported
 }
 
-/// Each route alone, with these sellers.
+/// A table for each route alone, with these sellers.
 fn tables(routes: &[Route], sellers: &'static str) -> Vec<Table> {
     let table = |route: &Route| {
         let text = route.alone();
@@ -58,7 +58,7 @@ fn tables(routes: &[Route], sellers: &'static str) -> Vec<Table> {
     routes.iter().map(table).collect()
 }
 
-/// Some parameters as a request on a channel and a webhook, at a route's step.
+/// Some parameters, as in a request on a channel and a webhook, at a route's step.
 struct Asked {
     body: Form,
     query: Form,
@@ -73,7 +73,7 @@ impl Asked {
     }
 }
 
-/// A request that a route answers, and no route before it; `None` when the world has none.
+/// A request that this route answers and no earlier route; `None` when the world has none.
 fn answered(
     routes: &[Route],
     tables: &[Table],
@@ -114,7 +114,8 @@ fn answered(
     None
 }
 
-/// More with `PROPTEST_CASES`; the misses of a large run are what regular expressions, patterns and their likes hide.
+/// More cases with `PROPTEST_CASES`; the dead routes that go unreported in a large run are hidden by regular
+/// expressions, patterns and the like.
 #[test]
 fn no_route_is_reported_that_answers_something() {
     let cases = match std::env::var_os("PROPTEST_CASES") {
@@ -139,7 +140,7 @@ fn no_route_is_reported_that_answers_something() {
                 Some(severity) => {
                     prop_assert_eq!(first, None, "route {} in\n{}", place, text);
                     found.set(found.get() + 1);
-                    // What is an error must be so whatever stands in the file.
+                    // An error must hold whatever the file contains.
                     if *severity == Severity::Error && text.contains("in = \"sellers\"") {
                         for sellers in &SELLERS[1..] {
                             let other = tables(&routes, sellers);
@@ -165,7 +166,7 @@ fn no_route_is_reported_that_answers_something() {
         }
         Ok(())
     });
-    // Shown by `--nocapture`, or when something is wrong.
+    // Visible with `--nocapture`, or when the test fails.
     let mut out = io::stdout().lock();
     let missed = missed.into_inner();
     writeln!(

@@ -1,4 +1,5 @@
-//! `recipes/`: whole tables to start from. Each compiles without a word, its tests pass, and they reach all of it.
+//! `recipes/`: complete tables to start from. Each compiles without diagnostics, its tests pass, and they reach all of
+//! it.
 
 use std::fs;
 use std::io;
@@ -7,14 +8,14 @@ use std::path::{Path, PathBuf};
 use twiml_responder::language::{Files, compile};
 use twiml_responder::table::diagnostic::File;
 
-/// The warnings that a recipe cannot do without, and says so.
+/// The warnings that a recipe cannot avoid, as its text explains.
 const WARNED: [(&str, &str); 1] = [("missed-call.toml", "deprecated")];
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("recipes")
 }
 
-/// The names of the files in the folder that end so.
+/// The names of the files in the folder with this ending.
 fn names(end: &str) -> Vec<String> {
     let entries = fs::read_dir(folder()).expect("the folder");
     let names = entries.map(|entry| entry.expect("an entry").file_name());

@@ -1,4 +1,4 @@
-//! `replay` as an operator meets it: a journal and another table in; what differs, the counts and an exit code out.
+//! `replay` as an operator meets it: a journal and another table in; differences, counts and an exit code out.
 
 mod support;
 
@@ -37,7 +37,7 @@ voice = [ { Say = "No such number." } ]
 message = [ { Message = "No such number." } ]
 "#;
 
-/// A line of a call, with what is to be otherwise.
+/// A line of a call, with these changes.
 fn line(others: &Value) -> String {
     let mut line = json!({
         "time": "2026-11-25T10:00:00.000Z",
@@ -195,14 +195,14 @@ fn what_cannot_be_told_is_never_the_same_nor_different() {
         line(&all)
     };
     let journal = [
-        // It may be the very number that is blocked.
+        // This may be exactly the number that is blocked.
         line(&json!({ "masked": { "Caller": "+141•••••00" } })),
         line(&json!({ "masked": { "From": "+141•••••00" } })),
-        // A text may say anything.
+        // The text may be anything.
         text(json!({ "left_out": ["Body"] })),
-        // Names that may not stand in a line may be of any parameter.
+        // An omitted name may be that of any parameter.
         text(json!({ "unnamed": 1 })),
-        // Whatever the table says, guards that count went by what came before.
+        // Whatever the table says, counting guards decided by earlier requests.
         text(json!({ "route": "loop-guard", "guard": "replies" })),
         line(&json!({ "route": "loop-guard", "guard": "same-call" })),
         line(&json!({ "route": "default", "failed": "default" })),
@@ -456,7 +456,7 @@ not replayed:
         .replace("\"Message\"", "\"Voice\"");
     folder.write("t.toml", &edited);
     let ran = replay_in(&folder, &[]);
-    // Its first column is the time.
+    // The first column is the time.
     let rows = ran.stdout.lines().filter(|line| line.contains("Z  "));
     let rows: Vec<&str> = rows.map(|line| line[26..].trim()).collect();
     let wanted = [

@@ -1,4 +1,4 @@
-//! What Twilio gets: documents that are right whatever a request holds, and the defaults that protect people.
+//! What Twilio gets: documents that are correct whatever a request contains, and the defaults that protect people.
 
 use std::sync::LazyLock;
 
@@ -34,12 +34,12 @@ fn table(text: &str) -> Table {
     }
 }
 
-/// A table whose one route says this to every call.
+/// A table whose only route says this to every call.
 fn voice(verbs: &str) -> Table {
     table(&format!("[[route]]\nname = \"route\"\nvoice = [{verbs}]\n"))
 }
 
-/// A table whose one route sends this to every text.
+/// A table whose only route sends this to every text.
 fn message(verbs: &str) -> Table {
     table(&format!(
         "[[route]]\nname = \"route\"\nmessage = [{verbs}]\n"
@@ -67,27 +67,27 @@ fn document(answer: &Answer<'_>) -> String {
         .to_owned()
 }
 
-/// The document for a call with these parameters; nothing may have gone wrong.
+/// The document for a call with these parameters; fails when the reply was not rendered.
 fn said(table: &Table, pairs: &[(&str, &str)]) -> String {
     let answer = answered(table, &[&[("CallSid", "CA1")], pairs].concat());
     assert_eq!((answer.route, &answer.failure), ("route", &None));
     document(&answer)
 }
 
-/// The document for a text with these parameters; nothing may have gone wrong.
+/// The document for a text with these parameters; fails when the reply was not rendered.
 fn sent(table: &Table, pairs: &[(&str, &str)]) -> String {
     let answer = answered(table, &[&[("MessageSid", "SM1")], pairs].concat());
     assert_eq!((answer.route, &answer.failure), ("route", &None));
     document(&answer)
 }
 
-// A document as whoever receives it reads it.
+// A document as its recipient reads it.
 
 #[derive(Debug, Default)]
 struct Element {
     tag: String,
     attributes: Vec<(String, String)>,
-    /// The text that stands directly in it.
+    /// The text directly inside it.
     text: String,
     children: Vec<Element>,
 }
@@ -111,7 +111,7 @@ impl Element {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The first element of that name, here or below.
+    /// The first element with that name, here or further down.
     fn find(&self, tag: &str) -> Option<&Element> {
         if self.tag == tag {
             return Some(self);
@@ -119,7 +119,7 @@ impl Element {
         self.children.iter().find_map(|child| child.find(tag))
     }
 
-    /// The text in it and in all below it.
+    /// All text inside it, including its descendants.
     fn all_text(&self) -> String {
         let below: String = self.children.iter().map(Element::all_text).collect();
         self.text.clone() + &below
@@ -165,7 +165,7 @@ fn last(open: &mut [Element]) -> &mut Element {
     open.last_mut().expect("the document itself is always open")
 }
 
-/// Holds an element and all below it to what TwiML has.
+/// Asserts that TwiML allows an element and all of its descendants.
 fn assert_twiml(element: &Element, spec: &ElementSpec, channel: Channel) {
     let tag = &element.tag;
     for (name, value) in &element.attributes {
@@ -211,9 +211,9 @@ fn assert_absolute(url: &str) {
     );
 }
 
-// Any request.
+// Random requests.
 
-/// Templates wherever a parameter may stand.
+/// Templates in every place where a parameter is allowed.
 const EVERYWHERE: &str = r#"
 parameters = ["campaign"]
 
@@ -271,7 +271,7 @@ fn any_text() -> impl Strategy<Value = String> {
         .prop_map(|(pieces, times)| pieces.concat().repeat(times))
 }
 
-/// A text without what XML 1.0 cannot carry.
+/// A text without the characters that XML 1.0 cannot represent.
 fn carried(text: &str) -> String {
     let carries = |character: &char| match u32::from(*character) {
         0x9 | 0xa | 0xd => true,
@@ -281,7 +281,8 @@ fn carried(text: &str) -> String {
     text.chars().filter(carries).collect()
 }
 
-/// As much of a text as a voice speaks: so many characters, and so many bytes once it is percent-encoded.
+/// The part of a text that a voice speaks: at most this many characters, and a limited number of bytes when
+/// percent-encoded.
 fn spoken(text: &str, characters: usize) -> String {
     let mut encoded = 0;
     carried(text)
@@ -295,7 +296,7 @@ fn spoken(text: &str, characters: usize) -> String {
         .collect()
 }
 
-/// The characters of a text parted by blanks.
+/// The characters of a text, separated by blanks.
 fn spelt(text: &str) -> String {
     let characters = text.chars().filter(|character| !character.is_whitespace());
     characters.map(String::from).collect::<Vec<_>>().join(" ")
@@ -320,7 +321,7 @@ proptest! {
         prop_assert_eq!(&response.tag, "Response");
         assert_twiml(&response, vocabulary::response(Channel::Voice), Channel::Voice);
         if let Some((route, error)) = &answer.failure {
-            // Nothing in this table can be refused but the size of the whole.
+            // The only possible failure with this table is the size of the document.
             prop_assert_eq!((*route, error), ("route", &RenderError::TooLarge));
             prop_assert_eq!(answer.route, "default");
             prop_assert_eq!(response.all_text(), "This is the default.");
@@ -339,14 +340,14 @@ proptest! {
         }
         let code = &response.children[usize::from(!is_blank(&speech))];
         let parts = [("say-as", spelt(&digits)), ("sub", name.to_uppercase())];
-        // Cut like any other text, which is not the matter here.
+        // Long texts are cut like any others, which other checks cover.
         if parts.iter().all(|(_, text)| text.len() < 200) {
             for (tag, text) in &parts {
                 let found = code.find(tag).map(Element::all_text);
                 prop_assert_eq!(found, (!is_blank(text)).then(|| carried(text)));
             }
         }
-        // What a request brings into a URL comes out of it as it was, and is nothing else there.
+        // A value from a request comes out of a URL unchanged, and affects no other part of it.
         let named = if name.is_empty() { &digits } else { &name };
         let gather = response.find("Gather").expect("a Gather stays");
         for (url, page, query) in [
@@ -388,12 +389,12 @@ proptest! {
         let bodies: String = both.children.iter().filter(|child| child.tag == "Body").map(Element::all_text).collect();
         let whole = if is_left_out { String::new() } else { carried(&body) } + " from " + &carried(&campaign);
         let whole: String = whole.chars().take(1600).collect();
-        // A cut may leave only blanks of the second body, which is then left out.
+        // The cut may leave only blanks of the second body, which is then left out.
         prop_assert_eq!(bodies.trim_end(), whole.trim_end());
     }
 }
 
-/// An address of one side of a call, and whether it is a phone number.
+/// The address of one party of a call, and whether it is a phone number.
 fn address(last: char) -> impl Strategy<Value = (String, bool)> {
     let phone = format!("+1415555010{last}");
     let others = [
@@ -418,7 +419,7 @@ fn address(last: char) -> impl Strategy<Value = (String, bool)> {
 }
 
 proptest! {
-    /// Without a `callerId` TwiML would show whoever is dialled the caller's real number.
+    /// Without a `callerId` TwiML would show the caller's real number to the dialled party.
     #[test]
     fn who_is_dialled_never_sees_the_caller(
         (called, called_is_phone) in address('1'),
@@ -437,7 +438,7 @@ proptest! {
     }
 }
 
-// One rule at a time.
+// Single rules.
 
 #[test]
 fn a_voice_and_its_language_come_as_a_pair() {
@@ -517,7 +518,7 @@ fn our_own_number_is_the_callers_on_an_outbound_call() {
             ],
             Some("+15005550001"),
         ),
-        // Left out only where our own number is no phone number.
+        // Omitted only where our own number is not a phone number.
         (
             &[
                 ("Called", "sip:desk@example.com"),
@@ -659,7 +660,7 @@ fn an_element_whose_text_comes_out_empty_is_left_out() {
     );
 }
 
-/// A table that sends or says this for the row of the number that was called, which has cells or none.
+/// A table that sends or says this, for the row of the called number, whose cells are filled or empty.
 fn of_row(reply: &str) -> Table {
     table(&format!(
         "[directory.d]\nrows = [\n\
@@ -715,7 +716,7 @@ fn an_empty_cell_leaves_out_what_it_leads_to() {
         sent(&table, &empty),
         "<Response><Message>b</Message></Response>"
     );
-    // What is too long is found all the same.
+    // A text that is too long is still reported.
     let text = "a".repeat(1601);
     let file = format!(
         "[[route]]\nname = \"route\"\nmessage = [{{ Message = \"{text}\", to = \"{{{{ Caller }}}}\" }}]\n{DEFAULT}"
@@ -772,12 +773,12 @@ fn a_request_that_does_not_say_whom_to_reach_gives_the_default() {
     }
 }
 
-// What people send and say is passed on.
+// Relaying what people send and say.
 
 const AT_TWILIO: &str =
     "https://api.twilio.com/2010-04-01/Accounts/AC00000000000000000000000000000001";
 
-/// A table that passes a text on, with up to ten pictures.
+/// A table that relays a text, with up to ten pictures.
 fn relay() -> Table {
     let media = (0..10).map(|n| format!("{{ Media = \"{{{{ MediaUrl{n} }}}}\" }}"));
     let media = media.collect::<Vec<_>>().join(", ");
@@ -910,7 +911,7 @@ fn a_value_that_cannot_stand_gives_the_default_and_says_so() {
             "<Response><Say>This is the default.</Say></Response>"
         );
     }
-    // A list that is somebody else's may have grown: Twilio decides.
+    // A list that others maintain may have grown, so Twilio decides.
     let table = voice("{ Say = \"a\", language = \"{{ Digits }}\" }");
     assert_eq!(
         said(&table, &[("Digits", "#")]),
@@ -974,7 +975,7 @@ fn the_url_of_a_media_is_no_part_of_what_is_cut() {
 
 #[test]
 fn a_default_goes_only_where_the_attribute_does() {
-    // A Dial's Sip has a user; a Refer's has not.
+    // The Sip of a Dial has a user; the Sip of a Refer does not.
     let verbs = "{ Dial = [{ Sip = \"sip:a@example.com\" }] }, { Refer = [{ Sip = \"sip:b@example.com\" }] }";
     let table = table(&format!(
         "[defaults.Sip]\nusername = \"u\"\n[[route]]\nname = \"route\"\nvoice = [{verbs}]\n"
@@ -1035,7 +1036,7 @@ fn a_say_is_cut_at_the_limit_of_its_voice() {
         ("", "a", 3000),
         (", voice = \"Polly.Joanna-Neural\"", "a", 3000),
         (", voice = \"alice\"", "a", 4000),
-        // 5000 characters, but 4500 once they are percent-encoded.
+        // 5000 characters, but only 4500 when percent-encoded.
         (", voice = \"Google.en-US-Standard-A\"", "a", 4500),
         ("", "ё", 750),
         ("", ",", 1500),

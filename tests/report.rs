@@ -1,4 +1,4 @@
-//! `report` on journals whose figures are known: the real program, its three outputs, and what must never get into them.
+//! `report` on journals with known figures: the real program, its three outputs, and what must never appear in them.
 
 mod support;
 
@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 
 use support::{Folder, Ran, program, run};
 
-/// The moment of a line without one of its own, a Wednesday.
+/// The default moment of a line, a Wednesday.
 const NOON: &str = "2026-11-25T12:00:00.000Z";
 
-/// A line: what is given, and for the rest what the service writes when there is nothing to tell.
+/// A line with these values, and otherwise those that the service writes when there is nothing to record.
 fn line(given: &Value) -> String {
     let mut line = json!({
         "time": NOON, "webhook": "out-of-session", "channel": "voice", "route": "default", "status": 200,
@@ -34,7 +34,7 @@ fn journal(name: &str, lines: &[Value]) -> Folder {
     folder
 }
 
-/// Runs `report` on a folder, where no table lies about.
+/// Runs `report` on a folder without a table.
 fn report(folder: &Folder, arguments: &[&str]) -> Ran {
     run(program()
         .current_dir(folder.path())
@@ -61,7 +61,7 @@ fn sid(kind: &str, number: u32) -> String {
     format!("{kind}{number:032}")
 }
 
-/// Three calls, one of which comes back twice, two texts, and one of everything else.
+/// Three calls, one of which comes back twice, two texts, and one request of every other kind.
 fn some_of_everything() -> Vec<Value> {
     let (ours, other) = ("+15005550001", "+15005550002");
     vec![
@@ -97,7 +97,7 @@ fn count(calls: u64, texts: u64) -> Value {
     json!({"calls": calls, "texts": texts})
 }
 
-/// The rows of hours or weekdays in which anything came.
+/// The rows of hours or weekdays that are not empty.
 fn not_empty(rows: &Value, name: &str) -> Vec<(Value, u64, u64)> {
     let rows = rows.as_array().expect("rows");
     rows.iter()
@@ -308,7 +308,7 @@ fn numbers_of_the_table_that_never_came_are_told() {
         figures(&folder, &["--table", "other.toml"])["quiet"],
         wanted
     );
-    // A table that lies there is taken without being asked for.
+    // A table in the folder is used by default.
     folder.write("responses.toml", TABLE);
     assert_eq!(figures(&folder, &[])["quiet"], wanted);
     let text = report(&folder, &[]).stdout;
@@ -372,7 +372,7 @@ voice = [ { Say = "No such number." } ]
         call("+15005550003", "default", &[]),
         call("+14155550100", "default", &[]),
     ];
-    // What reports only is not decided.
+    // Webhooks that only report have no decision.
     lines.push(
         json!({"webhook": "callback", "route": null, "status": 204, "left_out": ["CallerCity"]}),
     );
@@ -413,7 +413,7 @@ voice = [ { Say = "No such number." } ]
         page.contains("<title>Calls and texts, 2026-11-25</title>"),
         "{page}"
     );
-    // A number that no route is for.
+    // A number that has no route.
     lines.extend(vec![call("+14155550100", "default", &[]); 3]);
     let folder = journal("report-names", &lines);
     folder.write("table.toml", NAMED);
@@ -462,7 +462,7 @@ fn a_table_with_errors_tells_of_no_numbers() {
     );
     let figures: Value = serde_json::from_str(&ran.stdout).expect("JSON");
     assert_eq!(figures["quiet"], Value::Null);
-    // One that is given is wanted.
+    // A table that is given must be valid.
     let ran = report(&folder, &["--table", "responses.toml"]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(2), ""));
 }
@@ -629,7 +629,7 @@ fn the_page_is_put_in_its_place_whole() {
     assert_eq!(names, ["journal-2026-11-25.jsonl", "link.html", "old.html"]);
 }
 
-/// Texts that would like to be something else.
+/// Texts that try to break out of the output.
 const HOSTILE: [&str; 7] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror='alert(1)'>",
@@ -664,7 +664,7 @@ fn hostile_texts_harm_neither_terminal_nor_page_nor_json() {
         assert_eq!(hidden(text), None, "{what}: {text}");
     }
     for line in terminal.lines() {
-        // A character of Japanese has two columns.
+        // A Japanese character takes two columns.
         let wide = line
             .chars()
             .filter(|c| ('\u{3000}'..'\u{a000}').contains(c))
@@ -708,7 +708,8 @@ fn a_page_has_a_bounded_number_of_rows() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-    /// Whatever comes: each call and text is in one hour of one weekday and at one number, and each answer on one route.
+    /// For any lines, each call and text counts in one hour of one weekday and at one number, and each answer at one
+    /// route.
     #[test]
     fn sums_agree(
         lines in prop::collection::vec(

@@ -1,5 +1,5 @@
-//! Schedules, minute by minute: any spans in any zone, around the days on which its clocks are turned, are open in just
-//! those minutes that a calendar with these spans drawn into it shows.
+//! Schedules, minute by minute: any spans in any zone, around the days when its clocks change, are open in exactly the
+//! minutes that are marked in a calendar with these spans.
 
 use std::collections::HashSet;
 
@@ -12,19 +12,19 @@ use twiml_responder::table::Table;
 use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::request::{Form, Request, Webhook};
 
-/// Zones, each with a day on which its clocks are turned, or which has something else about it.
+/// Zones, each with a day on which its clocks change or which is special in another way.
 const DAYS: [(&str, Date); 11] = [
     ("America/New_York", date(2026, 3, 8)),
     ("America/New_York", date(2026, 11, 1)),
     ("Europe/Berlin", date(2026, 3, 29)),
     ("Europe/Berlin", date(2026, 12, 31)),
-    // By half an hour.
+    // A change of half an hour.
     ("Australia/Lord_Howe", date(2026, 4, 5)),
     ("Australia/Lord_Howe", date(2026, 10, 4)),
-    // At midnight, so that a day begins at one, or its last hour comes twice.
+    // A change at midnight, so that a day begins at one, or its last hour occurs twice.
     ("America/Sao_Paulo", date(2018, 11, 4)),
     ("America/Sao_Paulo", date(2018, 2, 17)),
-    // A day that never was.
+    // A day that did not exist.
     ("Pacific/Apia", date(2011, 12, 30)),
     ("Asia/Kathmandu", date(2026, 1, 1)),
     ("UTC", date(2028, 2, 29)),
@@ -35,21 +35,21 @@ const WEEK: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
 #[derive(Debug, Clone)]
 enum Days {
     Every,
-    /// From a place of the week to another, each with the last day included.
+    /// Ranges of positions in the week, each including its last day.
     Weekdays(Vec<(usize, usize)>),
-    /// From one date on for so many days, every year.
+    /// This many days from a date on, every year.
     Yearly(Date, i64),
     Dates(Date, i64),
 }
 
-/// A span of a schedule: some days, and from one minute of each to another.
+/// A span of a schedule: days, and a range of minutes on each of them.
 #[derive(Debug, Clone)]
 struct Drawn {
     days: Days,
     hours: Option<(u16, u16)>,
 }
 
-/// A span that has to do with the days around this one.
+/// A span on days near this one.
 fn span(around: Date) -> impl Strategy<Value = Drawn> {
     let near = (-4..4_i64).prop_map(move |days| later(around, days));
     let days = prop_oneof![
@@ -77,7 +77,7 @@ fn later(date: Date, days: i64) -> Date {
 }
 
 impl Drawn {
-    /// As it stands in the table.
+    /// The span as written in a table.
     fn written(&self) -> String {
         let yearly = |date: Date| format!("{:02}-{:02}", date.month(), date.day());
         let days = match &self.days {
@@ -126,7 +126,7 @@ impl Drawn {
         }
     }
 
-    /// Draws the span into a calendar, minute by minute, as often as it begins on these dates.
+    /// Marks the span in a calendar, minute by minute, for each of these dates on which it begins.
     fn draw(&self, dates: &[Date], calendar: &mut HashSet<(Date, u16)>) {
         for date in dates.iter().filter(|date| self.begins_on(**date)) {
             let (mut day, (mut minute, end)) = (*date, self.hours.unwrap_or((0, 1440)));
@@ -147,7 +147,7 @@ impl Drawn {
     }
 }
 
-/// A calendar with these spans drawn into it: all minutes of them.
+/// A calendar with all minutes of these spans marked.
 fn calendar(spans: &[Drawn], dates: &[Date]) -> HashSet<(Date, u16)> {
     let mut calendar = HashSet::new();
     for span in spans {
@@ -195,7 +195,7 @@ proptest! {
         let time_zone = TimeZone::get(zone).expect("a zone");
         let (body, query) = ([("CallSid", "CA1")].into_iter().collect(), Form::default());
         let request = Request::new(Webhook::Plain, &body, &query);
-        // Every minute of two days, wherever in the world.
+        // Every minute of two days, for any zone of the world.
         let noon = day.at(12, 0, 0, 0).to_zoned_datetime(TimeZone::UTC).expect("a moment").timestamp();
         for minute in -1440..1440 {
             let now: Timestamp = noon + SignedDuration::from_secs(60 * minute + second);

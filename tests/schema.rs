@@ -1,12 +1,12 @@
-//! The parts of the JSON Schema that each kind of element, attribute and section is made of, as reviewed. Whether tables
-//! fit the whole is asked of an independent validator, in `tests/schema/validate.py`.
+//! The parts of the JSON Schema for each kind of element, attribute and section, as reviewed. An independent validator,
+//! in `tests/schema/validate.py`, checks tables against the whole schema.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 use twiml_responder::language::schema::schema;
 
-/// One of each kind at least.
+/// At least one of each kind.
 const DEFINITIONS: [&str; 28] = [
     "condition.number",
     "default",
@@ -50,7 +50,7 @@ fn its_parts_are_as_reviewed() {
         let keys = defaults.map(|defaults| defaults["properties"].clone());
         parts.insert(format!("defaults.{section}"), keys.unwrap_or("none".into()));
     }
-    // All parameters of Twilio's are alike but for the words that some of them take.
+    // All of Twilio's parameters look the same, except for the words that some of them take.
     parts["test"]["properties"]["request"]["properties"] =
         schema["definitions"]["test"]["properties"]["request"]["properties"]["Digits"].clone();
     parts.insert(

@@ -1,5 +1,5 @@
-//! `send`: what it posts for every webhook is what its sender would, and the running service takes it. And `ready`, which
-//! asks as containers do.
+//! `send` posts to every webhook what its sender would, and the running service accepts it. Also `ready`, which asks as
+//! containers do.
 
 mod support;
 
@@ -39,7 +39,7 @@ fn send(url: &str, arguments: &[&str]) -> Ran {
         .env("TWILIO_AUTH_TOKEN", TOKEN))
 }
 
-/// The service with a table that blocks, and with a key.
+/// The service with a table that blocks interactions, and with a key.
 fn service(folder: &Folder) -> Service {
     let table = folder.write("responses.toml", TABLE);
     let keys = folder.write("keys", &format!("# ours\n{KEY}\n"));
@@ -67,7 +67,7 @@ fn an_intercept_that_blocks_is_an_answer() {
         send(&url, &[&intercept[..], &["--message"]].concat()),
         passed
     );
-    // The path alone says which webhook it is.
+    // The path alone determines the webhook.
     let by_path = format!("{url}/intercept/?a=1");
     assert_eq!(send(&by_path, &["--message"]), passed);
     let forged = run(program()
@@ -77,7 +77,7 @@ fn an_intercept_that_blocks_is_an_answer() {
         forged,
         ran(1, "400 Bad Request\nsignature does not match\n", "")
     );
-    // 403 from elsewhere blocks nothing.
+    // A 403 from another webhook does not mean that an interaction is blocked.
     let elsewhere = format!("{url}/out-of-session?step=lost");
     let refused = run(program().args(["send", "--url", &elsewhere]));
     assert_eq!(
@@ -108,7 +108,7 @@ fn voice_webhooks_go_to_their_key_unsigned() {
     let with_file = [&named[..], &["--voice-webhooks-key-file", &keys]].concat();
     assert_eq!(send(&url, &with_file), taken);
     assert_eq!(send(&format!("{url}/voice-webhooks/"), &with_file), taken);
-    // A token is not needed, and nobody is told to set one.
+    // A token is not needed, and no message asks for one.
     let given = format!("{url}/voice-webhooks/{KEY}");
     let unsigned = run(program().args(["send", "--url", &given, "Event=Call.Initiate"]));
     assert_eq!(unsigned, taken);
@@ -141,7 +141,7 @@ fn callbacks_and_events_go_into_the_journal() {
         &["--webhook", "callback", "--message"],
         &["--webhook", "events"],
         &["--webhook", "events"],
-        // The same event twice is one.
+        // Sending the same event twice records it once.
         &["--webhook", "events", "id=EZ7", "type=t"],
         &["--webhook", "events", "id=EZ7", "type=t"],
     ] {
@@ -198,7 +198,7 @@ fn a_url_without_a_path_gets_that_of_the_webhook() {
         let is_answered = sent.stdout.starts_with("200 OK\nroute default\n");
         assert!(is_answered && sent.code == Some(0), "{url}: {sent:?}");
     }
-    // It may be meant: the out-of-session webhook can be there.
+    // `/` may be intended: the out-of-session webhook can be there.
     let top = send(&format!("{url}/"), &called);
     assert_eq!(top, ran(1, "404 Not Found\nnot found\n", ""));
     for (path, webhook) in [
@@ -212,7 +212,7 @@ fn a_url_without_a_path_gets_that_of_the_webhook() {
         );
         assert_eq!(send(&target, &["--webhook", webhook]), ran(2, "", &told));
     }
-    // What the field in Twilio's console holds is the whole URL.
+    // The whole URL, as in the field of Twilio's console.
     let whole = ["--public-url", "https://example.com/a/webhook"];
     let told = "error: https://example.com/a/webhook ends in the path of a webhook, but every request adds its own path: \
                 write --public-url https://example.com/a\n";
@@ -245,7 +245,7 @@ fn a_misspelt_field_and_a_form_of_many_lines_get_a_word() {
     assert_eq!(send(&url, &["--form", form]), ran(2, "", &told));
 }
 
-/// Takes one request and answers 204: what was asked, its headers and its body.
+/// Accepts one request and answers 204; returns the request line, the headers and the body.
 fn overheard(listener: &TcpListener) -> (String, Vec<String>, Vec<u8>) {
     let (mut stream, _) = listener.accept().expect("somebody connects");
     let mut reader = BufReader::new(stream.try_clone().expect("two ends"));
@@ -333,7 +333,7 @@ fn ready_says_whether_the_service_should_get_requests() {
     service.wait_for("health and metrics on ", 1);
     assert_eq!(ready("--admin", &admin), ran(0, "ok\n", ""));
     assert_eq!(ready("--url", &url), ran(0, "ok\n", ""));
-    // An answer that is none of health's.
+    // An answer from another page.
     let other = ready("--url", &format!("{url}/other"));
     assert_eq!((other.code, other.stderr.as_str()), (Some(1), ""));
     folder.write("responses.toml", "[default");

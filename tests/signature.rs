@@ -1,4 +1,4 @@
-//! Every signature that the tests of Twilio's own libraries hold, and what must be true of any.
+//! Every signature in the tests of Twilio's own libraries, and what must be true of all signatures.
 
 use std::collections::BTreeSet;
 
@@ -14,10 +14,10 @@ use twiml_responder::twilio::signature::{
 /// Collected from the libraries' tests and recomputed with two of them; `_meta` says which.
 const VECTORS: &str = include_str!("data/signature-vectors.json");
 
-/// Signatures that the library they come from accepts and we do not.
+/// Signatures that the original library accepts and we do not.
 const REFUSED_HERE: [&str; 1] = [
-    // A raw apostrophe that was signed as %27. Only Node's library looks for that; the Python one, whose reading is
-    // ours, takes the query byte for byte.
+    // A raw apostrophe that was signed as %27. Only Node's library tries that; the Python one, which we follow, takes
+    // the query byte for byte.
     "query_special_characters",
 ];
 
@@ -33,7 +33,7 @@ fn vectors_of(kind: &str) -> Vec<Value> {
         .clone()
 }
 
-/// The id of a vector as the name of its test.
+/// The id of a vector as a test name.
 fn name(vector: &Value) -> String {
     text(vector, "id").replace('-', "_").to_ascii_lowercase()
 }
@@ -81,7 +81,7 @@ fn check(wanted: &str) {
     let library = vector["accept"].as_bool().expect("a verdict");
     assert_eq!(accepted, library && !REFUSED_HERE.contains(&wanted));
 
-    // What was signed is known where the libraries agree on it: then we sign the same.
+    // Where the libraries agree, the signed URL is known, and we make the same signature.
     if let Some(url) = vector["signed_url"].as_str() {
         let signature = sign(&Secret::new(token), Algorithm::HmacSha1, url, content);
         assert_eq!(signature, text(&vector, "signature"));
@@ -180,7 +180,7 @@ fn signalwires_signatures_are_accepted_with_its_keys_alone() {
         };
         let signalwires = format!("signalwire {key}");
         let with_others = format!("0123456789abcdef\nsignalwire other\n{signalwires}");
-        // The header with Twilio's settings is Twilio's.
+        // The settings header applies only to Twilio's signatures.
         for settings in [None, Some("key=x,algorithm=HMAC_SHA256")] {
             for file in [&signalwires, &with_others] {
                 let accepted = verdict(Signer::SignalWire, file, settings);

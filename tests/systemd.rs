@@ -1,4 +1,4 @@
-//! What systemd sees of the service: its messages, and the sockets that it hands over.
+//! What systemd sees of the service: its messages, and the sockets that it passes to the service.
 
 mod support;
 
@@ -13,7 +13,7 @@ use support::{Folder, Service, program, run, top};
 
 const TOKEN: &str = "2bd9e9638872de601313dc77410d3b23";
 
-/// As long as a message may take before a test fails.
+/// The longest that a test waits for a message before it fails.
 const LONG: Duration = Duration::from_secs(20);
 
 /// The socket that systemd would read.
@@ -40,7 +40,7 @@ impl Manager {
         String::from_utf8_lossy(&bytes[..length]).into_owned()
     }
 
-    /// The next message with this line in it; what the watchdog gets is passed over.
+    /// The next message, which must contain this line; watchdog messages are skipped.
     #[track_caller]
     fn expect(&self, line: &str) -> Vec<String> {
         let message = std::iter::repeat_with(|| self.next())
@@ -80,7 +80,7 @@ fn systemd_is_told_of_start_reload_and_end() {
     assert!(since.parse::<u64>().is_ok_and(|since| since > 0), "{since}");
     assert_eq!(manager.expect("READY=1"), first);
 
-    // A bad edit: the reload ends all the same, and says how.
+    // A bad edit: the reload ends all the same, and reports its result.
     std::fs::write(&file, "nonsense").expect("an edit");
     service.signal("-HUP");
     let told = loop {
@@ -99,12 +99,12 @@ fn systemd_is_told_of_start_reload_and_end() {
             break message;
         }
     };
-    // One second of delay, ten of drain, five to spare.
+    // One second of delay, ten of drain, and five in reserve.
     assert!(
         stopping.contains("EXTEND_TIMEOUT_USEC=16000000\n"),
         "{stopping}"
     );
-    // It still answers: the delay is for whoever does not know yet.
+    // It still answers: the delay is for clients that do not know yet.
     assert!(ask(TcpStream::connect(&service.address).expect("a connection")).contains(" 404 "));
     let (code, log) = service.stop("-0");
     assert_eq!(code, Some(0), "{log}");
@@ -130,12 +130,12 @@ fn the_watchdog_is_fed_while_connections_are_accepted() {
     assert!(!log.contains("watchdog"), "{log}");
 }
 
-/// The service, started with one socket or two, as systemd does.
+/// The service, started with one or two sockets, as systemd does it.
 fn handed_over(sockets: Vec<OwnedFd>, names: &str) -> Command {
     let mut files = sockets.into_iter();
     let inherit = program();
     let mut command = Command::new("sh");
-    // Descriptors 3 and 4 are the first that systemd hands over.
+    // Descriptors 3 and 4 are the first that systemd passes.
     let script = "exec 3<&0 4<&1 </dev/null >/dev/null; LISTEN_PID=$$ exec \"$0\" \"$@\"";
     command
         .args(["-c", script])
@@ -168,7 +168,7 @@ fn sockets_that_are_handed_over_win_and_outlive_a_restart() {
     let unix = UnixListener::bind(&path).expect("a socket");
     let address = tcp.local_addr().expect("its address");
     for _ in 0..3 {
-        // These come before the service does, and wait.
+        // These connect before the service starts, and wait.
         let early = TcpStream::connect(address).expect("a connection");
         let early_unix = UnixStream::connect(&path).expect("a connection");
         let mut command = handed_over(
@@ -227,7 +227,7 @@ fn a_socket_that_cannot_be_used_is_told() {
         "error: the socket \"one\" that was handed over does not listen: take Accept=yes out of its unit, \
          one process serves all connections\n"
     );
-    // Without the check of the process, variables that are left over would be believed.
+    // Without a check of the process id, leftover variables would be trusted.
     let mut left_over = program();
     left_over
         .args(["serve", "--listen", "192.0.2.1:1", "--allow-unsigned"])

@@ -1,6 +1,7 @@
-//! Which route answers: the sample table, each rule of matching, and any table against a plain reading of the rules.
+//! Which route answers: the sample table, each rule of matching, and any table compared with a plain implementation of
+//! the rules.
 
-// Other tests use more of it.
+// Other tests use more of this module.
 #[allow(dead_code)]
 #[path = "table/plain.rs"]
 mod plain;
@@ -30,12 +31,12 @@ fn table(text: &str) -> Table {
     }
 }
 
-/// A table of these routes and a default.
+/// A table with these routes and a default.
 fn routes(text: &str) -> Table {
     table(&format!("{text}{DEFAULT}"))
 }
 
-/// A callback: what is in its body, and what is in the query of the URL it is sent to.
+/// A callback: the fields of its body, and those in the query of its URL.
 struct Callback {
     body: Form,
     query: Form,
@@ -46,7 +47,7 @@ impl Callback {
         Request::new(Webhook::OutOfSession, &self.body, &self.query)
     }
 
-    /// The same, come back from a step.
+    /// The same callback, returning from a step.
     fn at_step(mut self, step: &str) -> Self {
         self.query = [("step", step)].into_iter().collect();
         self
@@ -81,7 +82,7 @@ fn decided(table: &Table, callback: &Callback) -> String {
         .to_owned()
 }
 
-/// Holds a condition to a list of values of a parameter.
+/// Checks a condition with a list of values of a parameter.
 fn condition(when: &str, parameter: &str, values: &[(&str, bool)]) {
     let table = routes(&format!(
         "[directory.rides]\nnumbers = [\"+15005550006\", \"+1415*\", \"client:*\"]\n\
@@ -275,7 +276,7 @@ fn a_step_answers_only_its_own_requests() {
         (call(&[]).at_step("Lost"), "at-other-case"),
         (call(&[]).at_step(""), "no-step"),
         (call(&[]).at_step("found"), "default"),
-        // What is posted is no step: only the URL that we wrote says where a call comes back from.
+        // A posted field is not the step: only the URL, which we wrote, says which step a call comes back from.
         (call(&[("step", "lost")]), "no-step"),
         (
             call(&[]).with_query(&[("step", "lost"), ("step", "found")]),
@@ -606,7 +607,7 @@ fn the_channel_is_read_from_the_sids() {
     }
 }
 
-/// A miss of the table's as the plain reading calls it, with the conditions that fail.
+/// A miss of the table in the terms of the plain reading, with the failing conditions.
 fn named(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -> Why {
     match miss {
         Miss::Step(_) => Why::Step,
@@ -633,7 +634,7 @@ fn named(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) ->
     }
 }
 
-/// What the table says of every route and intercept, by name.
+/// The verdicts of the table on every route and intercept, by name.
 fn verdicts(table: &Table, request: &Request<'_>, now: Timestamp) -> Vec<(String, Option<Why>)> {
     let routes = table.verdicts(request, now).map(|(route, miss)| {
         let why = miss.map(|miss| named(&miss, &route.when, request, now));
@@ -649,7 +650,7 @@ fn verdicts(table: &Table, request: &Request<'_>, now: Timestamp) -> Vec<(String
     routes.chain(intercepts).collect()
 }
 
-/// What the plain reading says of them.
+/// The verdicts of the plain reading.
 fn plain_verdicts(
     plain: &Plain<'_>,
     routes: &[Route],

@@ -1,4 +1,4 @@
-//! A value that a parameter never has is judged the same wherever it stands, and what is written in its place is right.
+//! A value that a parameter never has is judged the same in every place, and the suggested replacement is right.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ const PARAMETERS: [&str; 12] = [
     "sessionDateEnded",
 ];
 
-/// Values that are right for some parameter, and what people and programs make of them.
+/// Values that are right for some parameter, and variants that people and programs make of them.
 const VALUES: [&str; 40] = [
     "+15005550006",
     "15005550006",
@@ -84,7 +84,7 @@ fn file(text: &str) -> Arc<File> {
     File::new("responses.toml", text)
 }
 
-/// Everything that is said about the values of a table.
+/// All diagnostics about the values of a table.
 fn judged(text: &str) -> Vec<Diagnostic> {
     let mut found = match compile(&file(text), &NoFiles) {
         Ok(compiled) => compiled.warnings,
@@ -104,7 +104,7 @@ fn with_condition(parameter: &str, condition: &str) -> String {
     )
 }
 
-/// A table with the value as a directory's key.
+/// A table with the value as a key of a directory.
 fn with_key(parameter: &str, value: &str) -> String {
     let directory = format!("[directory.d]\nkey = \"key\"\nrows = [ {{ key = {value} }} ]\n");
     directory + &with_condition(parameter, "{ in = \"d\" }")
@@ -117,7 +117,7 @@ fn with_test(parameter: &str, value: &str) -> String {
     )
 }
 
-/// Code and message of the only diagnostic; `None` without one.
+/// The code and message of the only diagnostic; `None` without one.
 fn verdict(diagnostics: &[Diagnostic]) -> Option<(&'static str, &str)> {
     assert!(diagnostics.len() < 2, "{diagnostics:#?}");
     let found = diagnostics.first()?;
@@ -154,7 +154,7 @@ fn check(parameter: &str, text: &str) {
                 "{parameter} {text:?} in {place}"
             );
         }
-        // What is put in its place is right.
+        // The replacement is right.
         if let Some(fix) = found.fix {
             let mut mended = table;
             mended.replace_range(fix.span, &fix.text);

@@ -1,4 +1,4 @@
-//! The other webhooks of the family over real sockets: what their senders get, and what nobody else does.
+//! The other webhooks of the service over real sockets: what only their senders get.
 
 #[path = "support/wire/mod.rs"]
 mod wire;
@@ -81,7 +81,7 @@ async fn the_first_intercept_that_fits_decides() {
         let got = server.ask(&text(participant, body).signed_as_asked()).await;
         expect_empty(&got, status, Some(route));
     }
-    // A verdict keeps its connection, as a document does.
+    // The connection stays open after a verdict, as after a document.
     let mut client = server.connect().await;
     for _ in 0..2 {
         client
@@ -89,7 +89,7 @@ async fn the_first_intercept_that_fits_decides() {
             .await;
         assert_eq!(client.answer().await.status, 403);
     }
-    // A call has no text.
+    // A call has no text to match.
     let call = Ask::get("/intercept/?interactionType=Voice").signed_as_asked();
     expect_empty(&server.ask(&call).await, 204, Some("pass"));
 }
@@ -270,7 +270,7 @@ async fn voice_webhooks_are_taken_with_their_key_and_are_not_there_without() {
     );
 }
 
-/// The same service with a journal in this folder.
+/// The same service, with a journal in this folder.
 fn with_journal(folder: &Path) -> Responder {
     let service = service();
     let options = JournalSettings {
@@ -286,7 +286,7 @@ fn with_journal(folder: &Path) -> Responder {
     }
 }
 
-/// The lines of the journal: webhook and SID or id of each.
+/// The lines of the journal: the webhook and the SID or id of each.
 fn lines(folder: &Path) -> Vec<(String, String)> {
     let files = std::fs::read_dir(folder).expect("the journal's folder");
     let mut lines = Vec::new();
@@ -306,7 +306,7 @@ fn lines(folder: &Path) -> Vec<(String, String)> {
     lines
 }
 
-/// A batch of events as Twilio posts and signs it, of this type.
+/// A batch of events of this type, posted and signed as Twilio does.
 fn batch(ids: &[&str], kind: &str, test_id: &str) -> Ask {
     let events: Vec<serde_json::Value> = ids
         .iter()
@@ -361,7 +361,7 @@ async fn events_are_in_the_journal_once_when_they_are_said_to_be_kept() {
         expect_empty(&server.ask(&batch(ids, SUMMARY, "")).await, 204, None);
         assert_eq!(lines(&folder.0), event_lines(all));
     }
-    // The tests of a sink all have the same id.
+    // All test events of a sink have the same id.
     let account = "AC00000000000000000000000000000001";
     for (test_id, count) in [("a", 4), ("b", 5), ("a", 5)] {
         let got = server.ask(&batch(&[account], TEST, test_id)).await;
@@ -377,7 +377,7 @@ async fn an_event_that_comes_twice_at_once_is_written_once() {
     let asked = batch(&["EZ1"], SUMMARY, "");
     let (a, b, c) = tokio::join!(server.ask(&asked), server.ask(&asked), server.ask(&asked));
     let statuses = [a.status, b.status, c.status];
-    // Nobody knows yet whether it will be kept, so whoever asks meanwhile asks again.
+    // Until it is known whether the event was kept, the other senders are asked to try again.
     assert!(
         statuses.contains(&204) && statuses.iter().all(|status| [204, 503].contains(status)),
         "{statuses:?}"
@@ -443,7 +443,7 @@ async fn a_callback_is_taken_and_in_the_journal() {
     expect_empty(&server.ask(&callback).await, 204, None);
     let got = server.ask(&Ask::post("/callback", &form)).await;
     assert_eq!((got.status, got.body.as_str()), (403, "signature missing"));
-    // Lines are written in the order they came: when the event is kept, the callback's is there.
+    // Lines are written in order of arrival: once the event is kept, the callback is in the journal, too.
     expect_empty(&server.ask(&batch(&["EZ1"], SUMMARY, "")).await, 204, None);
     let wanted = [("callback".to_owned(), sid.to_owned())];
     assert_eq!(

@@ -1,6 +1,6 @@
-//! The load: keep-alive connections that always have a request out, or one request at a time at a fixed pace.
+//! The load: keep-alive connections with a request always in flight, or one request at a time at a fixed pace.
 //!
-//! One thread, blocking, two system calls a request: the load must not be what is measured.
+//! One blocking thread with two system calls per request, so that the load itself is not what is measured.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -13,12 +13,12 @@ use crate::{Result, support};
 
 const CONNECTIONS: usize = 64;
 
-/// So many different calls, each with its token, so that no guard sees one call coming back.
+/// The number of different calls, each with its own token, so that the guard never sees a call come back.
 const CALLS: usize = 1024;
 
 const PACE: Duration = Duration::from_micros(200);
 
-/// Signed requests, byte for byte.
+/// Signed requests, as raw bytes.
 pub struct Requests(Vec<Vec<u8>>);
 
 impl Requests {
@@ -52,7 +52,7 @@ impl Requests {
     }
 }
 
-/// What was answered, and in what time.
+/// How many answers came, in what time.
 pub struct Answered {
     pub count: u32,
     pub time: Duration,
@@ -63,12 +63,12 @@ pub struct Load<'r> {
     connections: Vec<TcpStream>,
     requests: &'r Requests,
     next: usize,
-    /// The bytes of an answer: it is always the same, but for the time in it.
+    /// A buffer for an answer. All answers have the same length.
     answer: Vec<u8>,
 }
 
 impl<'r> Load<'r> {
-    /// Opens the connections. The first answer must be 200 with the words of the route.
+    /// Opens the connections. The first answer must have status 200 and the text of the route.
     pub fn connect(port: u16, requests: &'r Requests) -> Result<Self> {
         let mut connections = Vec::with_capacity(CONNECTIONS);
         for _ in 0..CONNECTIONS {
@@ -101,7 +101,7 @@ impl<'r> Load<'r> {
             next: 0,
             answer: first,
         };
-        // A connection that never asks is not kept for long.
+        // The service soon closes a connection that sends no request.
         for connection in 1..CONNECTIONS {
             load.send(connection)?;
             load.receive(connection)?;
@@ -122,13 +122,13 @@ impl<'r> Load<'r> {
         Ok(())
     }
 
-    /// Every connection has a request out all the time.
+    /// Keeps a request in flight on every connection.
     pub fn saturate(&mut self, time: Duration) -> Result<Answered> {
         let begin = Instant::now();
         for connection in 0..CONNECTIONS {
             self.send(connection)?;
         }
-        // Rounds over all connections, the first of which is out already.
+        // Counts rounds over all connections; the first round has already been sent.
         let mut count = 1;
         while begin.elapsed() < time {
             for connection in 0..CONNECTIONS {
@@ -146,7 +146,7 @@ impl<'r> Load<'r> {
         })
     }
 
-    /// 5,000 requests a second, each from the moment at which it was due.
+    /// Sends 5,000 requests a second, and measures each from the time at which it was due.
     pub fn at_a_pace(&mut self, time: Duration) -> Result<Vec<Duration>> {
         let begin = Instant::now();
         let mut latencies = Vec::new();

@@ -1,11 +1,12 @@
-//! The service as a process beside two peers, all in one run: what a request costs over a bare hyper server that answers
-//! a constant, and what an ordinary program for the same work costs over ours.
+//! The service as a process next to two peers, in one run: the cost of a request relative to a bare hyper server that
+//! answers a constant, and the cost in an ordinary program for the same work relative to ours.
 //!
-//! `cargo bench --bench service`, on Linux. The servers run on one core and the load on another, in turns, so that a
-//! noisy machine is noisy for all of them: read the ratios, not the times. `SECONDS=5 ROUNDS=5` before it measures longer,
-//! `ONLY=constant,service` only these, `PROGRAM=/usr/bin/twiml-responder` the program of the package.
+//! `cargo bench --bench service`, on Linux. The servers run on one core and the load on another, in turns, so that
+//! noise affects all of them alike: read the ratios, not the times. Put `SECONDS=5 ROUNDS=5` in front to measure
+//! longer, `ONLY=constant,service` to select servers, `PROGRAM=/usr/bin/twiml-responder` to measure the packaged
+//! program.
 
-// Each of its files is a part of this program alone, which prints what it finds.
+// Each file is a module of this program alone, which prints its results.
 #![allow(unreachable_pub, clippy::print_stdout, clippy::print_stderr)]
 
 mod load;
@@ -25,7 +26,7 @@ use self::load::{Load, Requests};
 use self::process::{Server, TABLE};
 use self::reloads::Versions;
 
-/// The servers; the first argument of this program is one of the first two when it is to be that peer.
+/// The servers. With one of the first two as its first argument, this program runs as that peer.
 const CONSTANT: &str = "constant";
 const ORDINARY: &str = "ordinary";
 const SERVICE: &str = "service";
@@ -54,10 +55,10 @@ fn main() -> Result<()> {
     }
 }
 
-/// What one server did in one round.
+/// The results of one server in one round.
 #[derive(Clone, Copy)]
 struct Figures {
-    /// Of the server's processor time.
+    /// In processor time of the server.
     microseconds_a_request: f64,
     requests_a_second: f64,
     /// At a fixed pace.
@@ -80,7 +81,7 @@ fn measure() -> Result<()> {
     measured
 }
 
-/// Starts the servers, measures them in turns, and prints what came of it.
+/// Starts the servers, measures them in turns, and prints the results.
 fn in_folder(folder: &Path, time: Duration, rounds: u64) -> Result<()> {
     process::pin_load();
     let in_its_own = |name: &str| folder.join(name.replace(' ', "-"));
@@ -152,7 +153,7 @@ fn in_folder(folder: &Path, time: Duration, rounds: u64) -> Result<()> {
     start::print(&folder.join("sample"), &requests)
 }
 
-/// What each server did, then the ratios that mean something.
+/// Prints the results of each server, then the meaningful ratios.
 fn print(servers: &[(&str, Server)], figures: &[Vec<Figures>]) -> Result<()> {
     for ((name, server), figures) in servers.iter().zip(figures) {
         let figure = |of: fn(&Figures) -> f64| Spread::of(figures.iter().map(of)).median;

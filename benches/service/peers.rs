@@ -1,4 +1,4 @@
-//! The peers: a bare hyper server that answers a constant, and the program that one writes in an afternoon.
+//! The peers: a bare hyper server that answers a constant, and the program that one would write in an afternoon.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -27,7 +27,7 @@ use tokio::net::TcpListener;
 
 use crate::{Result, support};
 
-/// The routes of the ordinary program, and of the service beside it.
+/// The number of routes of the ordinary program, and of the service compared with it.
 pub const ROUTES: usize = 1_000;
 
 const XML: &str = "application/xml; charset=utf-8";
@@ -42,7 +42,7 @@ fn block_on(future: impl Future<Output = Result<()>>) -> Result<()> {
         .block_on(future)
 }
 
-/// Reads the body and answers the same to everybody: what hyper and the kernel cost.
+/// Reads the body and always answers the same: the cost of hyper and the kernel.
 pub fn constant(port: u16) -> Result<()> {
     block_on(async move {
         let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
@@ -59,7 +59,7 @@ pub fn constant(port: u16) -> Result<()> {
                     headers.insert("twiml-route", HeaderValue::from_static("route-999"));
                     Ok::<_, Infallible>(response)
                 });
-                // The load closes its connections when it is done.
+                // The load closes its connections when it has finished.
                 let _ = http1::Builder::new()
                     .serve_connection(TokioIo::new(stream), answer)
                     .await;
@@ -68,7 +68,7 @@ pub fn constant(port: u16) -> Result<()> {
     })
 }
 
-/// All the work of a request, with the crates that one takes for it, and no more care than usual.
+/// All the work of a request, with the usual crates and the usual care.
 pub fn ordinary(port: u16) -> Result<()> {
     let last = ROUTES - 1;
     let routes: HashMap<String, String> = (0..ROUTES)

@@ -1,4 +1,4 @@
-//! A server as a process of its own, and what the system says of it.
+//! A server in a process of its own, and what the system reports about it.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -10,25 +10,25 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{Result, support};
 
-/// The core of the servers, and that of the load.
+/// The core for the servers, and the core for the load.
 const SERVERS: &str = "0";
 const LOAD: &str = "1";
 
-/// The ticks a second in which the system counts processor time: 100 on every Linux.
+/// The clock ticks per second in which the system counts processor time: 100 on every Linux.
 const TICKS_A_SECOND: f64 = 100.0;
 
-/// The program that is measured: `PROGRAM`, or the one that cargo has built with this benchmark.
+/// The program to measure: `PROGRAM`, or the one that cargo has built with this benchmark.
 pub fn program() -> Result<PathBuf> {
     let named = env::var_os("PROGRAM");
     let path = PathBuf::from(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_twiml-responder").into()));
-    // Each service is started in a folder of its own.
+    // Each service is started in its own folder.
     fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display()).into())
 }
 
 /// The folder of a service's table.
 pub const TABLE: &str = "table";
 
-/// Where the service with the table in this folder logs.
+/// The log file of the service with this folder.
 pub fn log(folder: &Path) -> PathBuf {
     folder.with_extension("log")
 }
@@ -39,8 +39,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Ours, with the table in the folder [`TABLE`] in this one: signatures checked, logs and metrics on. It logs beside
-    /// this folder: in both it is told of whatever is written.
+    /// Our service, with the table in the subfolder [`TABLE`]: signatures checked, logs and metrics on. The log is
+    /// outside `folder`, because the service is notified of every write inside.
     pub fn service(folder: &Path) -> Result<Self> {
         let port = free_port()?;
         let mut command = pinned(program()?);
@@ -58,7 +58,7 @@ impl Server {
         Self::start(command, port)
     }
 
-    /// This program as a peer.
+    /// This program, running as a peer.
     pub fn peer(name: &str) -> Result<Self> {
         let port = free_port()?;
         let mut command = pinned(env::current_exe()?);
@@ -79,7 +79,7 @@ impl Server {
         Ok(server)
     }
 
-    /// The processor time that it has used, in user and kernel mode.
+    /// The processor time used so far, in user and kernel mode.
     pub fn processor_time(&self) -> Result<Duration> {
         let stat = self.read("stat")?;
         let fields: Vec<&str> = stat
@@ -92,7 +92,7 @@ impl Server {
         Ok(Duration::from_secs_f64(ticks / TICKS_A_SECOND))
     }
 
-    /// What it holds of the memory now.
+    /// The memory in use now.
     pub fn resident_megabytes(&self) -> Result<f64> {
         let status = self.read("status")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
@@ -102,9 +102,9 @@ impl Server {
         Ok(kilobytes.parse::<f64>()? / 1024.0)
     }
 
-    /// Asks it to read its table again.
+    /// Makes it read its table again.
     pub fn reload(&self) {
-        // It cannot have ended unless it is broken, and then it answers nothing either.
+        // Fails only when the server has crashed, and then its answers are missing, too.
         let _ = kill_process(Pid::from_child(&self.process), Signal::HUP);
     }
 

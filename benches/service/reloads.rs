@@ -1,5 +1,5 @@
-//! What requests wait for while a table is read again: a new version takes the place of the one before, and the next
-//! one as soon as that answers.
+//! How long requests wait while a table is reloaded: a new version replaces the previous one, and the next version
+//! follows as soon as that one is in use.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom};
@@ -12,28 +12,28 @@ use crate::Result;
 use crate::load::Load;
 use crate::process::{Server, TABLE, log};
 
-/// How often it is looked whether the service has taken the new version.
+/// How often to look whether the service uses the new version.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// In what time it has to.
+/// How long the service may take.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// After what time the service has nothing left to do: it looks once more at a file that was replaced.
+/// When the service has nothing left to do: it looks once more at a file that was replaced.
 const REST: Duration = Duration::from_secs(1);
 
-/// A file of a table in two versions that take as long to read.
+/// A file of a table in two versions that take equally long to read.
 pub struct Versions {
-    /// Where the service reads it.
+    /// Where the service reads the file.
     file: PathBuf,
-    /// Where they are kept, not in the folder that the service watches.
+    /// Where the versions are kept, outside the folder that the service watches.
     kept: [PathBuf; 2],
-    /// Which of them was put in place last.
+    /// Whether the second version was put in place last.
     is_second: bool,
     log: PathBuf,
 }
 
 impl Versions {
-    /// Of the file in this folder; the second has a line more.
+    /// Two versions of the file in this folder; the second has one more line.
     pub fn of(folder: &Path, file: &str, line: &str) -> Result<Self> {
         let file = folder.join(TABLE).join(file);
         let kept = ["first", "second"].map(|version| folder.with_extension(version));
@@ -47,8 +47,8 @@ impl Versions {
         })
     }
 
-    /// The 99th percentile of the latency, in seconds: while the file is left alone, and while it is replaced and read all
-    /// the time.
+    /// The 99th percentile of the latency, in seconds: while the file stays unchanged, and while it is continually
+    /// replaced and reloaded.
     pub fn p99s(
         &mut self,
         server: &Server,
@@ -73,7 +73,7 @@ impl Versions {
         Ok((alone, during))
     }
 
-    /// Puts the other version in place, again and again, each when the service has taken the one before.
+    /// Puts the versions in place alternately, each as soon as the service uses the previous one.
     fn replace_until(&mut self, is_over: &AtomicBool, server: &Server) -> io::Result<()> {
         let mut log = BufReader::new(File::open(&self.log)?);
         log.seek(SeekFrom::End(0))?;
@@ -84,14 +84,14 @@ impl Versions {
             fs::hard_link(&self.kept[usize::from(self.is_second)], &beside)?;
             fs::rename(&beside, &self.file)?;
             server.reload();
-            // Without a change of the hash it would only have been compared with what is in use.
+            // Unless the hash has changed, the service has only compared the file with the version in use.
             in_use = other_hash(&mut log, &in_use)?;
         }
         Ok(())
     }
 }
 
-/// Waits until the service has a table of another hash.
+/// Waits until the service uses a table with another hash.
 fn other_hash(log: &mut BufReader<File>, before: &str) -> io::Result<String> {
     let deadline = Instant::now() + LONGEST;
     let mut line = Vec::new();

@@ -1,4 +1,4 @@
-//! The sample table: from the start of the process to its first answer, and what it holds of memory and disk.
+//! The sample table: the time from the start of the process to its first answer, and its use of memory and disk.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,13 +10,13 @@ use crate::load::Requests;
 use crate::process::{self, Server, TABLE};
 use crate::{Result, Spread};
 
-/// The table that the project comes with.
+/// The sample table of the project.
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/responses.toml");
 
 /// How often the service is started.
 const STARTS: usize = 15;
 
-/// Starts the service in this folder and asks it once, again and again.
+/// Repeatedly starts the service in this folder and sends it one request.
 pub fn print(folder: &Path, requests: &Requests) -> Result<()> {
     fs::create_dir_all(folder.join(TABLE))?;
     fs::copy(SAMPLE, folder.join(TABLE).join("responses.toml"))?;

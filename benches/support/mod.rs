@@ -1,6 +1,6 @@
-//! What the benchmarks ask: Twilio's complete form, and tables of any size.
+//! Input for the benchmarks: Twilio's complete form, and tables of any size.
 
-// Each benchmark is a crate of its own and uses only a part of this.
+// Each benchmark is a crate of its own and uses only part of this.
 #![allow(dead_code, unreachable_pub)]
 
 use std::fmt::Write;
@@ -12,13 +12,13 @@ use twiml_responder::table::diagnostic::File;
 use twiml_responder::twilio::channel::Channel;
 use twiml_responder::twilio::request::{Form, Webhook, sample};
 
-/// The auth token that signs.
+/// The auth token that requests are signed with.
 pub const TOKEN: &str = "12345678901234567890123456789012";
 
-/// The URL that Twilio asks.
+/// The URL that Twilio requests.
 pub const URL: &str = "https://example.com/out-of-session";
 
-/// The number that is called, that of the last route of [`table`].
+/// The called number, which is that of the last route of [`table`].
 pub const CALLED: &str = "+19995550006";
 
 /// Proxy's callback of a call with every field that Twilio sends, urlencoded.
@@ -41,7 +41,7 @@ pub fn form() -> Form {
     Form::parse(&body())
 }
 
-/// What a route answers in these tables: no template, as most replies are.
+/// The reply of the routes in these tables: without templates, as most replies are.
 const REPLY: &str = r#"voice = [ { Say = "This ride has ended. Please open the app to reach your driver.", voice = "Polly.Joanna-Neural", language = "en-US" }, { Hangup = "" } ]"#;
 
 const DEFAULT: &str = r#"
@@ -50,7 +50,7 @@ voice = [ { Say = "This number is not in use right now. Goodbye." } ]
 message = [ { Message = "This number is not in use right now." } ]
 "#;
 
-/// A number for each place, the last of them [`CALLED`].
+/// A number for each index, the last of which is [`CALLED`].
 fn number(index: usize, count: usize) -> String {
     if index + 1 == count {
         CALLED.to_owned()
@@ -59,7 +59,7 @@ fn number(index: usize, count: usize) -> String {
     }
 }
 
-/// A table of so many routes, each pinned to a number of its own.
+/// A table with this many routes, each pinned to its own number.
 pub fn table(routes: usize) -> String {
     let mut text = String::new();
     for index in 0..routes {
@@ -73,7 +73,7 @@ pub fn table(routes: usize) -> String {
     text + DEFAULT
 }
 
-/// A table of one route whose reply has a template in its text and in an attribute.
+/// A table with one route whose reply has a template in its text and in an attribute.
 pub fn template() -> String {
     let reply = r#"voice = [ { Say = "Connecting you from {{ CallerCity | default(\"your area\") }} & around." }, { Dial = "+14155550123", timeout = 20 } ]"#;
     format!(
@@ -81,7 +81,7 @@ pub fn template() -> String {
     )
 }
 
-/// A table of one route over a directory of numbers, which is the file `numbers.csv`.
+/// A table with one route over a directory of numbers in the file `numbers.csv`.
 pub fn directory_table() -> String {
     format!(
         "[directory.numbers]\nfile = \"numbers.csv\"\n\n[[route]]\nname = \"listed\"\n\
@@ -89,7 +89,7 @@ pub fn directory_table() -> String {
     )
 }
 
-/// The file `numbers.csv` with so many rows.
+/// The file `numbers.csv` with this many rows.
 pub fn directory(rows: usize) -> String {
     let mut text = "number,name\n".to_owned();
     for index in 0..rows {
@@ -98,11 +98,11 @@ pub fn directory(rows: usize) -> String {
     text
 }
 
-/// A table compiled.
+/// A compiled table.
 ///
 /// # Panics
 ///
-/// When it has an error, which is a fault of the benchmark.
+/// When the table has an error, which is a fault of the benchmark.
 pub fn compiled(text: String) -> Table {
     let file: Arc<File> = File::new("responses.toml", text);
     match compile(&file, &NoFiles) {

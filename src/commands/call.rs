@@ -1,4 +1,4 @@
-//! `call`: a telephone in the terminal. Somebody calls or texts, and hears or reads what the table answers.
+//! `call`: a telephone in the terminal. The person calls or texts, and hears or reads what the table answers.
 
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
@@ -109,11 +109,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
 /// The terminal as a telephone.
 struct Telephone {
     hand: Hand,
-    /// What cannot be done.
+    /// Why an input was not possible.
     misfit: Option<String>,
-    /// What was done since the last answer that Twilio tells with the next request.
+    /// The input since the last answer, as the fields in which Twilio reports it in the next request.
     done: Form,
-    /// What was done before each request, and which route answered it.
+    /// The input before each request, and the route that answered.
     steps: Vec<(Form, String)>,
 }
 
@@ -151,12 +151,12 @@ impl Telephone {
         Some(word)
     }
 
-    /// Whether another try is possible after a misfit.
+    /// Whether the person can try again after an impossible input.
     fn may_try_again(&self) -> bool {
         matches!(self.hand, Hand::Person) && io::stdin().is_terminal()
     }
 
-    /// What of a script could not be done.
+    /// What part of the input was not possible, or was left over from the script.
     fn misfit(&self) -> Option<String> {
         let left = match &self.hand {
             Hand::Script(words) => words.front(),

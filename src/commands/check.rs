@@ -113,7 +113,7 @@ impl Checked {
         };
         let (compiled, diagnostics) = match result {
             Ok(mut compiled) => {
-                // A failed test is an error here like any other.
+                // Here a failed test is an error like any other.
                 let mut diagnostics = std::mem::take(&mut compiled.failed_tests);
                 diagnostics.append(&mut compiled.warnings);
                 diagnostics.append(&mut compiled.passed_days(Timestamp::now()));
@@ -201,7 +201,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Draws what is wrong with a table, and says what the table has.
+/// Prints the diagnostics of a table and a summary.
 fn print(table: &Checked, is_quiet: bool) {
     if !table.diagnostics.is_empty() {
         output::print_coloured(&drawn(&table.diagnostics, &stdout()));
@@ -211,7 +211,7 @@ fn print(table: &Checked, is_quiet: bool) {
     }
 }
 
-/// The last line of `--format json`: how much all tables have together, and how much is wrong with them.
+/// The last line of `--format json`: the totals over all tables.
 #[derive(Default, Serialize)]
 struct Summary {
     files: usize,
@@ -241,7 +241,7 @@ impl Summary {
     }
 }
 
-/// Prints what no test reaches, if the arguments ask for it, and returns whether the tests reach enough.
+/// Prints what the tests do not reach, if `--coverage` is set, and returns whether they reach enough.
 fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
     if !arguments.coverage {
         return true;
@@ -268,7 +268,7 @@ fn is_covered(arguments: &Arguments, compiled: &Compiled) -> bool {
     least.is_none_or(|least| percent >= usize::from(least))
 }
 
-/// What the table has, if it compiled, and how much is wrong with it.
+/// The contents of the table, if it compiled, and the number of diagnostics.
 fn summary(checked: &Checked) -> String {
     let diagnostics = &*checked.diagnostics;
     let mut counts = Vec::new();
@@ -302,7 +302,7 @@ fn summary(checked: &Checked) -> String {
     format!("{}: {}{end}", checked.file.name, counts.join(", "))
 }
 
-/// How many diagnostics there are, with those that are not listed one by one.
+/// The number of diagnostics, including those that are not listed one by one.
 fn counted_all(diagnostics: &[Diagnostic]) -> u64 {
     let severities = [Severity::Error, Severity::Warning];
     let counts = severities.map(|severity| count(diagnostics, severity));

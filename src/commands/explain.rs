@@ -1,4 +1,4 @@
-//! `explain`: which route answers a request, or which intercept decides it, why, and with what.
+//! `explain`: which route answers a request, or which intercept decides it, and why, and what the answer is.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ enum Explanation<'t> {
     },
 }
 
-/// A route or an intercept that was tried, as JSON.
+/// A route or an intercept that was tried, in JSON.
 #[derive(Serialize)]
 struct Considered<'t> {
     #[serde(flatten)]
@@ -94,7 +94,7 @@ struct Considered<'t> {
 /// A route or an intercept that was tried.
 struct Tried<'t> {
     name: &'t str,
-    /// Why it does not match; `None` if it does.
+    /// Why it does not match; `None` when it does.
     reason: Option<String>,
     /// Whether it is a route of another step or channel.
     is_elsewhere: bool,
@@ -136,7 +136,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     ))
 }
 
-/// Explains what a test of the table asks, up to the first request that does not get what is expected.
+/// Explains the requests of a test, up to the first one that does not get what the test expects.
 fn explain_test(arguments: &Arguments, compiled: &Compiled, name: &str) -> Result<Outcome> {
     let tests = compiled.tests();
     let test = tests.iter().find(|test| test.name == name);
@@ -175,7 +175,7 @@ fn explain_test(arguments: &Arguments, compiled: &Compiled, name: &str) -> Resul
 }
 
 impl Asking<'_> {
-    /// Prints what decides and why, and returns it: the name of a route, or what an intercept does.
+    /// Prints what decides and why, and returns its name: that of a route, or the outcome of an intercept.
     fn explain(&self) -> &str {
         if self.request.webhook() == Webhook::Intercept {
             self.explain_intercept()
@@ -246,7 +246,7 @@ impl Asking<'_> {
         outcome
     }
 
-    /// Verdicts in file order up to the first match, and up to the route that a test expects.
+    /// Verdicts in file order up to the first match, but at least up to the expected route.
     fn tried<'t>(&self, verdicts: impl Iterator<Item = Tried<'t>>) -> Vec<Tried<'t>> {
         let routes = self.table.routes();
         let mut expected = self.expected.filter(|expected| {
@@ -267,7 +267,8 @@ impl Asking<'_> {
     }
 
     /// Prints a line for each route or intercept that was tried, and what happens if none matches; returns the width of
-    /// the names. Routes of other steps and channels have one line together, unless `--all` or a test asks for them.
+    /// the names. Routes of other steps and channels share one line, unless `--all` or an expected route needs them
+    /// all.
     fn print_tried(&self, tried: &[Tried<'_>], else_matches: &str) -> usize {
         let elsewhere = tried.iter().filter(|one| one.is_elsewhere).count();
         let folds = elsewhere > 1 && !self.arguments.all && self.expected.is_none();
@@ -305,7 +306,7 @@ fn considered<'t>(kind: &'static str, tried: &'t [Tried<'_>]) -> Vec<Considered<
 const YES: &str = "\u{1b}[32myes\u{1b}[0m";
 const NO: &str = "\u{1b}[2mno\u{1b}[0m";
 
-/// Prints which route answers, and with what, below what is to be said of it at this width.
+/// Prints notes about an answer, indented by `width`, and then which route answers and with what.
 fn print_answer(request: &Request<'_>, answer: &Answer<'_>, width: usize, limits: &Limits) {
     let note = |note: String| output::print(&format!("     {:width$}  {note}", ""));
     if let Some((_, error)) = &answer.failure {

@@ -1,4 +1,4 @@
-//! Asks a running service over HTTP, as `send` and `ready` do.
+//! Requests to a running service over HTTP, for `send` and `ready`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -22,11 +22,11 @@ pub(super) enum Peer {
     Unix(PathBuf),
 }
 
-/// Posts or gets, and returns the answer with its whole body.
+/// Sends a request, and returns the answer with its whole body.
 ///
 /// # Errors
 ///
-/// No connection, no answer, or none before the deadline. `late` says what the deadline means.
+/// There is no connection, no answer, or no answer before the deadline. `late` says what a missed deadline means.
 pub(super) fn exchange(
     peer: &Peer,
     request: Request<Full<Bytes>>,

@@ -1,4 +1,4 @@
-//! `import`: TwiML that somebody already has as a route.
+//! `import`: turns an existing TwiML document into a route.
 
 use std::path::PathBuf;
 

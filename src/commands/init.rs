@@ -8,10 +8,10 @@ use anyhow::{Context, Result, bail};
 
 use super::{Outcome, PROGRAM, output};
 
-/// The table. A test holds it against `check`.
+/// The table. A test runs `check` on it.
 const TABLE: &str = include_str!("init/responses.toml");
 
-/// What a repository with the table should not have.
+/// What should not be committed to a repository with the table.
 const IGNORED: &str = include_str!("init/gitignore");
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
             lines.collect::<Vec<_>>().join(", ")
         ));
     }
-    // Only another folder than this one has to be named.
+    // Name the folder only when it is not the current one.
     let named = if is_here {
         String::new()
     } else {
@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// Writes a file that is not there yet; returns whether it was not.
+/// Writes a file unless it exists; returns whether it was written.
 fn is_written(path: &Path, text: &str) -> Result<bool> {
     let written = OpenOptions::new()
         .write(true)
@@ -77,7 +77,7 @@ fn is_written(path: &Path, text: &str) -> Result<bool> {
     }
 }
 
-/// A path as a word of a shell's command line.
+/// A path quoted for a shell's command line.
 fn quoted(path: &Path) -> String {
     let shown = path.to_string_lossy();
     let is_plain =

@@ -1,4 +1,4 @@
-//! The table that a command works with, and its diagnostics on standard error.
+//! Loads the table of a command, and prints its diagnostics on standard error.
 
 use std::io::stderr;
 use std::os::fd::AsFd;
@@ -13,7 +13,7 @@ use crate::service::reload::Finding;
 use crate::service::table_file::{self, Beside};
 use crate::table::diagnostic::{Diagnostic, Severity};
 
-/// The table of a command that has one, and has other plain arguments than that.
+/// The table of a command whose positional arguments are something else.
 #[derive(Debug, clap::Args)]
 pub(super) struct TableOption {
     /// Read the table from this file
@@ -23,7 +23,7 @@ pub(super) struct TableOption {
     pub limit: DirectoryLimit,
 }
 
-/// The table of a command that has no other plain arguments.
+/// The table of a command that takes no other positional arguments.
 #[derive(Debug, clap::Args)]
 pub(super) struct TableArgument {
     /// Read the table from this file, as with --table
@@ -34,7 +34,7 @@ pub(super) struct TableArgument {
 }
 
 impl TableArgument {
-    /// The file that was given either way.
+    /// The file given in either way.
     pub(super) fn path(&self) -> &Path {
         self.file.as_ref().unwrap_or(&self.option.table)
     }
@@ -48,8 +48,8 @@ pub(super) struct DirectoryLimit {
     pub max_directory: u64,
 }
 
-/// Compiles the table in a file, and writes its warnings to standard error, and how many of its tests fail. A failed test
-/// keeps an edit from going live; a command that only uses the table runs all the same.
+/// Compiles the table in a file, and writes its warnings and the number of failed tests to standard error. A failed
+/// test keeps an edit from going live, but does not keep a command from using the table.
 ///
 /// # Errors
 ///
@@ -71,14 +71,14 @@ pub(super) fn load_table(path: &Path, limit: DirectoryLimit) -> Result<Compiled>
     Ok(compiled)
 }
 
-/// Writes diagnostics to standard error; the returned error says how many of them are errors.
+/// Writes diagnostics to standard error and returns an error that says how many of them are errors.
 pub(super) fn show_errors(name: &str, diagnostics: &[Diagnostic]) -> Error {
     output::complain(&drawn(diagnostics, &stderr()));
     let errors = count(diagnostics, Severity::Error);
     anyhow!("{name} has {}", output::counted(errors, "error"))
 }
 
-/// How many diagnostics there are of this severity, with those that are not listed one by one.
+/// The number of diagnostics with this severity, including those that are not listed one by one.
 pub(super) fn count(diagnostics: &[Diagnostic], severity: Severity) -> u64 {
     let severe = diagnostics.iter().filter(|one| one.severity == severity);
     severe.map(|diagnostic| 1 + diagnostic.more as u64).sum()
@@ -115,7 +115,7 @@ pub(super) fn drawn(diagnostics: &[Diagnostic], stream: &impl AsFd) -> String {
     drawings.join("\n")
 }
 
-/// A number of bytes, perhaps with the letter of a power of 1024 after it.
+/// A number of bytes, optionally followed by the letter of a power of 1024.
 pub(super) fn size(text: &str) -> Result<u64, String> {
     let (digits, unit) = match text.char_indices().next_back() {
         Some((at, 'K' | 'k')) => (&text[..at], 1 << 10),
@@ -123,7 +123,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         Some((at, 'G' | 'g')) => (&text[..at], 1 << 30),
         _ => (text, 1),
     };
-    // `parse` would also take a sign.
+    // `parse` would also accept a sign.
     let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
     digits
         .parse::<u64>()

@@ -47,8 +47,8 @@ fn page() -> io::Result<Vec<u8>> {
     Ok(page)
 }
 
-/// The option with its possible values as part of the help, not as a list below it, and without a heading, which would be
-/// a section of the page. If `--help` hides the values, they are in the help already.
+/// Moves an option's possible values into its help, instead of a list below it, and removes its heading, which would
+/// become a section of the page. Values that `--help` hides are already in the help.
 fn with_values_in_help(arg: Arg) -> Arg {
     let arg = arg.help_heading(None);
     let values = arg.get_possible_values();

@@ -16,7 +16,7 @@ use crate::table::visible::is_plain;
 pub(super) use crate::table::visible::shown;
 use crate::table::visible::tamed;
 
-/// Decides for all that is written from here on whether it has colours.
+/// Decides whether all later output has colours.
 pub(super) fn color(choice: clap::ColorChoice) {
     let choice = match choice {
         clap::ColorChoice::Auto => ColorChoice::Auto,
@@ -54,34 +54,34 @@ pub(super) fn print(text: &str) {
     }
 }
 
-/// Writes a line of a result, with its colours if standard output has any.
+/// Writes a line of a result, with colours if standard output takes them.
 pub(super) fn print_coloured(text: &str) {
     write(anstream::stdout().lock(), text);
 }
 
-/// Writes a line to standard error, with its colours if that has any.
+/// Writes a line to standard error, with colours if it takes them.
 pub(super) fn complain(text: &str) {
     write(anstream::stderr().lock(), text);
 }
 
-/// Writes the beginning of a line, behind which somebody is to type.
+/// Writes a prompt without a line end.
 pub(super) fn prompt(text: &str) {
     let mut to = io::stdout().lock();
     let _: io::Result<()> = write!(to, "{text}").and_then(|()| to.flush());
 }
 
 fn write(mut to: impl Write, text: &str) {
-    // If even this fails, there is no one left to tell.
+    // If even this fails, there is nowhere left to report it.
     let _: io::Result<()> = writeln!(to, "{text}").and_then(|()| to.flush());
 }
 
-/// A figure with its noun: `1 call`, `2 calls`.
+/// A number with its noun: `1 call`, `2 calls`.
 pub(super) fn counted(count: u64, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{} {noun}{plural}", figure(count))
 }
 
-/// A part of a whole: `17 %`, `less than 1 %`. Empty when there is no whole.
+/// A share of a total: `17 %`, `less than 1 %`. Empty when the total is 0.
 pub(super) fn share(part: u64, whole: u64) -> String {
     match (part.saturating_mul(100)).checked_div(whole) {
         None => String::new(),
@@ -101,7 +101,7 @@ pub(super) fn json(value: &impl Serialize) -> String {
             continue;
         }
         for unit in character.encode_utf16(&mut [0; 2]) {
-            // Writing to a text cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(safe, "\\u{unit:04x}");
         }
     }

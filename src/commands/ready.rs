@@ -1,4 +1,4 @@
-//! `ready`: asks a running service whether it should get requests, for containers and scripts.
+//! `ready`: asks a running service whether it is ready for requests, for use in containers and scripts.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::http_client::{Peer, exchange};
 use super::{Outcome, output};
 use crate::service::listen_address::ListenAddress;
 
-/// How long a service may take that has nothing to look up.
+/// Enough time for a service that has nothing to look up.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What is asked for where the URL has no path.
+/// The default path of the URL.
 const READY: &str = "/readyz";
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::from(answer.status().is_success()))
 }
 
-/// The service to connect to, the `Host` header, and the path.
+/// The service to connect to, the `Host` header, and the path, from a URL.
 fn from_url(url: &Uri) -> Result<(Peer, String, String)> {
     let (Some("http"), Some(authority)) = (url.scheme_str(), url.authority()) else {
         bail!(
@@ -58,8 +58,8 @@ fn from_url(url: &Uri) -> Result<(Peer, String, String)> {
     Ok((peer, authority.to_string(), path.to_owned()))
 }
 
-/// The same for an address on which the service listens: one that stands for all of this machine's is reached through the
-/// loopback.
+/// The same, from an address on which the service listens. An address that stands for all interfaces is reached through
+/// the loopback.
 fn from_address(admin: &ListenAddress) -> (Peer, String, String) {
     let (peer, host) = match admin {
         ListenAddress::Unix(path) => (Peer::Unix(path.clone()), "localhost".to_owned()),

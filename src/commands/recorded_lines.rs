@@ -1,4 +1,4 @@
-//! The lines of a journal for a command, with a progress bar on a terminal.
+//! Reads the lines of a journal for a command, with a progress bar on a terminal.
 
 use std::io::{IsTerminal, stderr};
 use std::path::Path;
@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::service::journal_reader::{Entry, JournalLines};
 
-/// The lines of a folder in the order of their times, and the progress of reading them. An error without a journal there.
+/// The lines of a folder in order of time, and the progress of reading them. An error when there is no journal.
 pub(super) fn recorded_lines(
     folder: &Path,
 ) -> Result<(ProgressBar, impl Iterator<Item = Result<Entry>>)> {

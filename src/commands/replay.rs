@@ -1,4 +1,4 @@
-//! `replay`: what the requests of a journal would get from another table.
+//! `replay`: shows what the requests of a journal would get from another table.
 
 mod counts;
 
@@ -30,7 +30,7 @@ pub(super) struct Arguments {
     format: Format,
 }
 
-/// How many bytes of differences are collected before they are written.
+/// How many bytes of differences to buffer before writing them.
 const HELD_BYTES: usize = 32 * 1024;
 
 pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
@@ -91,7 +91,7 @@ struct ReplayDifference<'a> {
     number: Option<&'a str>,
     old: &'a str,
     new: &'a str,
-    /// Whether an interaction was blocked, and would be; `None` for other requests.
+    /// Whether the interaction was blocked, and whether it would be now; `None` for other requests.
     old_blocks: Option<bool>,
     new_blocks: Option<bool>,
 }
@@ -125,7 +125,7 @@ impl<'a> ReplayDifference<'a> {
         }
     }
 
-    /// A line for people.
+    /// A line for display.
     fn text(&self, was: Choice<'_>, now: Choice<'_>) -> String {
         let or_dash = |text: Option<&str>| shown(text.unwrap_or("-"));
         let caller = match self.withheld {

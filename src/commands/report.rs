@@ -1,4 +1,4 @@
-//! `report`: the figures of a journal, in the terminal, as JSON, and as a page for a browser.
+//! `report`: the statistics of a journal, in the terminal, as JSON, and as a page for a browser.
 
 mod charts;
 mod page;
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::Yes)
 }
 
-/// The given table, or the one in this folder; none, with a warning, if that one has errors.
+/// The given table, or else the one in the current folder; `None`, with a warning, when that one has errors.
 fn table(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Table>> {
     let path = given.unwrap_or(Path::new("responses.toml"));
     if given.is_none() && !path.exists() {
@@ -83,7 +83,7 @@ fn table(given: Option<&Path>, limit: DirectoryLimit) -> Result<Option<Table>> {
     }
 }
 
-/// Counts all lines of a folder. Standard error says how many cannot be read.
+/// Counts all lines of a folder, and reports on standard error how many cannot be read.
 fn count(mut counter: Counter<'_>, journal: &Path) -> Result<Figures> {
     let mut first_unreadable = None;
     let (progress, entries) = recorded_lines(journal)?;

@@ -69,14 +69,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// The moment that an option names.
+/// Parses the moment given to an option.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     parse_moment(text).ok_or_else(|| {
         "add a time zone or an offset: 2026-12-24T12:00[America/New_York]".to_owned()
     })
 }
 
-/// The parser of an option that names one of these webhooks.
+/// The parser of an option that takes one of these webhooks.
 pub(super) fn webhook_parser<const N: usize>(
     webhooks: [Webhook; N],
 ) -> impl TypedValueParser<Value = Webhook> {
@@ -84,7 +84,7 @@ pub(super) fn webhook_parser<const N: usize>(
         .map(|name| Webhook::from_name(&name).expect("it is one of the names above"))
 }
 
-/// The form in a file, or on standard input for `-`. Blanks and line ends after it do not belong to it.
+/// The form in a file, or on standard input for `-`. Trailing blanks and line ends are ignored.
 pub(super) fn read_form(path: &Path) -> Result<Form> {
     let bytes = read_bytes(path)?;
     let form = bytes.trim_ascii_end();

@@ -1,4 +1,4 @@
-//! Where secrets come from: the environment, files, a systemd credential. Never from the value of an argument.
+//! Where secrets come from: the environment, files, a systemd credential. Never from the command line itself.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ pub(super) const TOKEN_VARIABLE: &str = "TWILIO_AUTH_TOKEN";
 /// The name of the systemd credential.
 const CREDENTIAL: &str = "twilio-auth-token";
 
-/// Where the secrets are that requests are signed with.
+/// The sources of the secrets that requests are signed with.
 #[derive(Debug, clap::Args)]
 pub(super) struct SecretSources {
     /// Read secrets from this file: TOKEN or AC… TOKEN per line
@@ -76,7 +76,7 @@ pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     table_file::read_any(path, MOST_BYTES as u64)
 }
 
-/// What a file holds, read as this kind of file.
+/// Reads and parses a file as this kind of file.
 fn read<T, E: Error + Send + Sync + 'static>(
     file: ReadFile<'_>,
     kind: &str,

@@ -38,7 +38,7 @@ pub(super) struct Arguments {
         value_parser = webhook_parser(Webhook::ALL),
         hide_possible_values = true
     )]
-    // By default the one that the path of the URL names.
+    // The default is the webhook in the path of the URL.
     webhook: Option<Webhook>,
     /// Connect to the service at this URL
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8080")]
@@ -54,7 +54,7 @@ pub(super) struct Arguments {
     fields: RequestFields,
 }
 
-/// A URL of the service, perhaps without a path.
+/// A URL of the service, with or without a path.
 #[derive(Debug, Clone)]
 struct ServiceUrl {
     uri: Uri,
@@ -80,7 +80,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     let late = ", which is as long as Twilio waits";
     let answer = exchange(&Peer::Tcp(address), request, DEADLINE, late)?;
     print(&answer);
-    // A refusal has status 403, too, but it names no route.
+    // A refusal also has status 403, but it does not name a route.
     let is_blocked = webhook == Webhook::Intercept
         && answer.status() == StatusCode::FORBIDDEN
         && answer.headers().contains_key(ROUTE);
@@ -90,14 +90,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     Ok(Outcome::from(is_blocked || answer.status().is_success()))
 }
 
-/// The webhook that `--webhook` names, else the one that the path of the URL names.
+/// The webhook given with `--webhook`, else the one in the path of the URL.
 fn webhook(arguments: &Arguments) -> Result<Webhook> {
     let url = &arguments.url.uri;
     let query = Form::parse(url.query().unwrap_or_default().as_bytes());
     let has_step = query.first("step").is_some_and(|step| !step.is_empty());
     let mut segments = url.path().trim_end_matches('/').rsplit('/');
     let last = segments.next().and_then(Webhook::from_name);
-    // The key follows the name.
+    // The key comes after the name.
     let keyed = segments.next().and_then(Webhook::from_name);
     let by_path = last.or(keyed.filter(|webhook| *webhook == Webhook::VoiceWebhooks));
     match (arguments.webhook, by_path) {
@@ -110,7 +110,7 @@ fn webhook(arguments: &Arguments) -> Result<Webhook> {
             )
         }
         (Some(given), _) => Ok(given),
-        // A request with a step is Twilio's follow-up in a call, and says nothing about a session.
+        // A request with a step is a follow-up of Twilio's in a call, and says nothing about a session.
         (None, _) if has_step => Ok(Webhook::Plain),
         (None, by_path) => Ok(by_path.unwrap_or(Webhook::OutOfSession)),
     }
@@ -175,7 +175,7 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
     Ok((format!("{}:{port}", authority.host()), request))
 }
 
-/// The path and query of the URL, with what the webhook needs in them.
+/// The path and query of the URL, completed for the webhook.
 fn path_and_query(arguments: &Arguments, webhook: Webhook, body: &[u8]) -> Result<String> {
     let name = webhook.as_str();
     let ServiceUrl { uri: url, has_path } = &arguments.url;
@@ -199,8 +199,8 @@ fn path_and_query(arguments: &Arguments, webhook: Webhook, body: &[u8]) -> Resul
     Ok(path)
 }
 
-/// The fields with a SID that no other request has had: the service recognises a call that has come back, and an event
-/// that it knows, by the SID.
+/// The fields with a SID that no other request has had. The service recognises a returning call, or an event that it
+/// already has, by the SID.
 fn with_own_sid(given: &Form, channel: Channel, webhook: Webhook) -> Form {
     let (prefix, digits, names): (&str, usize, &[&str]) = match (webhook, channel) {
         (Webhook::OutOfSession | Webhook::Plain, Channel::Voice) => ("CA", 32, &["CallSid"]),

@@ -1,4 +1,4 @@
-//! `verify`: whether a signature matches, and if not, why.
+//! `verify`: says whether a signature matches, and if not, why.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
-//! Counts the lines of a journal: how many calls and texts came, where and when, and what they got.
+//! Counts the lines of a journal: how many calls and texts came, where and when, and which answers they got.
 //!
-//! Keeps none of the lines. Memory is bounded by the distinct values in the lines, and of these no more than
-//! [`DISTINCT_MAX`](super::figures::DISTINCT_MAX) of a kind have a count of their own. Reading and drawing are the shell's.
+//! Keeps none of the lines. Memory is bounded by the distinct values in them, of which at most
+//! [`DISTINCT_MAX`](super::figures::DISTINCT_MAX) of a kind have their own counts. The shell reads and draws.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -19,7 +19,7 @@ use crate::table::{DEFAULT, Table};
 use crate::twilio::channel::Channel;
 use crate::twilio::request::Webhook;
 
-/// How many of the latest calls and texts are remembered by their SIDs, to recognize one that comes back.
+/// How many of the latest calls and texts are remembered by SID, to recognize one that comes back.
 const KNOWN_MAX: usize = 65_536;
 
 #[derive(Debug)]
@@ -27,16 +27,16 @@ pub(crate) struct Counter<'t> {
     zone: TimeZone,
     table: Option<TableView<'t>>,
     pinned: Option<Pinned>,
-    /// The parameters that the table asks for.
+    /// The parameters in the table's conditions.
     asked: BTreeSet<&'t str>,
-    /// The latest SIDs, as hashes: two of them agree by chance once in millions of millions.
+    /// Hashes of the latest SIDs. A collision is extremely unlikely.
     latest: Latest<u64, KNOWN_MAX>,
     hasher: RandomState,
     figures: Figures,
 }
 
 impl<'t> Counter<'t> {
-    /// Days and hours are those of this zone's wall clock. With a table more is known of its numbers.
+    /// Counts days and hours by this zone's wall clock. A table adds what is known about its numbers.
     pub(crate) fn new(zone: TimeZone, table: Option<&'t Table>) -> Self {
         Self {
             figures: Figures::new(zone.iana_name().unwrap_or("UTC")),
@@ -92,7 +92,7 @@ impl<'t> Counter<'t> {
         Ok(())
     }
 
-    /// Counts the values that the table asks for and that the line does not have.
+    /// Counts the values that the table's conditions ask for and that the line lacks.
     fn add_left_out(&mut self, line: &Line<'_>) {
         for name in &self.asked {
             let sent = name.split('.').next().unwrap_or_default();
@@ -103,10 +103,10 @@ impl<'t> Counter<'t> {
         }
     }
 
-    /// Counts what was answered with a document.
+    /// Counts an answer with a document.
     fn add_answer(&mut self, line: &Line<'_>, moment: Timestamp) {
         let figures = &mut self.figures;
-        // Lines of calls and texts have a channel, else they are not of this program.
+        // This program writes a channel into every line of a call or a text.
         let channel = line.channel.as_deref().and_then(Channel::from_name);
         let channel = channel.unwrap_or(Channel::Voice);
         let route = or_others(line.route.as_deref());
@@ -125,7 +125,7 @@ impl<'t> Counter<'t> {
         if route == DEFAULT {
             number.default.add(channel);
         }
-        // A step, or a SID that came before, is the same call once more.
+        // A step or a known SID means that the same call or text has come back.
         let has_step = line.step.as_deref().is_some_and(|step| !step.is_empty());
         let sid = line.sid.as_deref().map(|sid| self.hasher.hash_one(sid));
         let is_known = sid.is_some_and(|sid| !self.latest.add(sid));
@@ -149,7 +149,7 @@ impl<'t> Counter<'t> {
         figures.hours[hour].came.add(channel);
     }
 
-    /// What was counted.
+    /// Completes and returns the figures.
     pub(crate) fn figures(mut self) -> Figures {
         self.figures.most_defaults = self.most_defaults();
         if let Some(table) = &self.table {
@@ -164,12 +164,12 @@ impl<'t> Counter<'t> {
         self.figures
     }
 
-    /// The number on which most answers of the default fell; `None` when none did, or it is not known on which.
+    /// The number with the most answers by the default; `None` without any, or when that number is unknown.
     fn most_defaults(&self) -> Option<MostDefaults> {
         let defaults = |(_, count): &(Option<&str>, NumberCount)| count.default.all();
         let rows = self.figures.numbers.rows().into_iter();
         let rows = rows.filter(|row| row.0.is_some_and(|name| name != OTHERS) && defaults(row) > 0);
-        // Of several with as many, the first, which had the most calls and texts.
+        // If several tie, the first wins, because it had the most calls and texts.
         let (number, count) = rows.rev().max_by_key(defaults)?;
         let number = number?;
         let routes = self.table.as_ref().map(|table| table.routes_for(number));
@@ -185,7 +185,7 @@ fn or_others(name: Option<&str>) -> &str {
     name.unwrap_or(OTHERS)
 }
 
-/// What a callback reports, as Twilio sends it: `interactionType=Message`, `CallStatus=completed`.
+/// What a callback reports, in Twilio's words: `interactionType=Message`, `CallStatus=completed`.
 fn type_of_callback(line: &Line<'_>) -> String {
     const TYPES: [&str; 8] = [
         "interactionType",

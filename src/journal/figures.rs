@@ -1,4 +1,4 @@
-//! The figures of a journal: each section described once, for the terminal, the page and `--format json` alike.
+//! The figures of a journal, each section described once for the terminal, the page and `--format json`.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -12,16 +12,16 @@ use serde::ser::Serializer;
 use crate::table::DEFAULT;
 use crate::twilio::channel::Channel;
 
-/// How many distinct values of a kind have a count of their own; those that come later share one.
+/// The most distinct values of a kind with their own counts. Later values share one count.
 pub(crate) const DISTINCT_MAX: usize = 100_000;
 
-/// The name under which values share a count. No route, number or type is called so.
+/// The name of the shared count. No route, number or type can have this name.
 pub(crate) const OTHERS: &str = "(others)";
 
-/// The most bytes of a name. The service writes none that long.
+/// The most bytes of a name. The service writes shorter ones.
 const NAME_MAX: usize = 256;
 
-/// All that was counted. Hours and weekdays are all there, in their order.
+/// Everything that was counted. All hours and weekdays are there, in order.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Figures {
     pub from: Option<Timestamp>,
@@ -31,36 +31,36 @@ pub(crate) struct Figures {
     pub unreadable: u64,
     /// Calls and texts, each once.
     pub came: Count,
-    /// Requests of these that came back: a step, a repetition.
+    /// Further requests of these calls and texts: steps and repetitions.
     pub came_back: Count,
     pub withheld: Count,
     /// Texts that seem to come from machines.
     pub machines: u64,
-    /// By number of our own. Without a name: it is not certain which one is ours.
+    /// By our own number. The count without a name has the requests where it is not certain which number is ours.
     pub numbers: Section<NumberCount>,
-    /// The names that the table's directories have for these numbers.
+    /// The names of these numbers in the table's directories.
     pub names: BTreeMap<String, String>,
-    /// The number on which most answers of the default fell; `None` when none did.
+    /// The number with the most answers by the default; `None` without any.
     pub most_defaults: Option<MostDefaults>,
-    /// Every answer, `default` and `loop-guard` among them.
+    /// All answers, including those of `default` and `loop-guard`.
     pub routes: Section<Count>,
     pub loop_guard: Section<Times>,
-    /// By route, the replies that could not be written, so that the default answered.
+    /// By route, the replies that could not be written: the default answered instead.
     pub failed: Section<Times>,
-    /// On which anything came.
+    /// The days on which anything came.
     #[serde(serialize_with = "as_days")]
     days: BTreeMap<Date, Count>,
     pub hours: Vec<HourCount>,
-    /// From Monday.
+    /// Starting with Monday.
     pub weekdays: Vec<WeekdayCount>,
     /// `None` without a table.
     pub quiet: Option<Quiet>,
-    /// By the intercept that decided; `pass` when none fitted.
+    /// By the intercept that decided; `pass` when none matched.
     pub intercepts: Section<Decided>,
     pub callbacks: Section<Times>,
     pub events: Section<Times>,
     pub voice_webhooks: Section<Times>,
-    /// By parameter that the table asks for, the decisions whose line does not have its value.
+    /// By parameter in the table's conditions, the decisions whose line lacks its value.
     pub left_out: Section<Times>,
     /// By webhook and status.
     #[serde(serialize_with = "as_rows")]
@@ -68,7 +68,7 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    /// Nothing counted yet.
+    /// Figures with nothing counted yet.
     pub(super) fn new(timezone: &str) -> Self {
         let hours = (0..24).map(|hour| HourCount {
             hour,
@@ -97,15 +97,15 @@ impl Figures {
         }
     }
 
-    /// Counts one that came on this day.
+    /// Counts a call or text on this day.
     pub(super) fn add_day(&mut self, day: Date, channel: Channel) {
         if self.days.len() < DISTINCT_MAX || self.days.contains_key(&day) {
             self.days.entry(day).or_default().add(channel);
         }
     }
 
-    /// The days from the first to the last on which anything came, those without anything between them included; at most
-    /// so many, the last ones.
+    /// The days from the first to the last on which anything came, including empty days in between, but at most the
+    /// last `most` of them.
     pub(crate) fn days(&self, most: usize) -> Vec<DayCount> {
         let Some((&last, _)) = self.days.last_key_value() else {
             return Vec::new();
@@ -124,7 +124,7 @@ impl Figures {
         days
     }
 
-    /// What came on the days before this one.
+    /// The count of all days before this one.
     pub(crate) fn before(&self, day: Date) -> Count {
         let earlier = self.days.range(..day).map(|(_, count)| count);
         earlier.fold(Count::default(), |sum, count| Count {
@@ -133,32 +133,32 @@ impl Figures {
         })
     }
 
-    /// Answers of the default.
+    /// The number of answers by the default.
     pub(crate) fn default_answers(&self) -> u64 {
         let default = self.routes.named.get(DEFAULT);
         default.map_or(0, |count| count.all())
     }
 
-    /// All answers with a document.
+    /// The number of answers with a document.
     pub(crate) fn answers(&self) -> u64 {
         self.came.all() + self.came_back.all()
     }
 }
 
-/// Counts by name. JSON has an array of objects, each with its name below [`Section::of`].
+/// Counts by name. In JSON, an array of objects, each with its name under the key [`Section::of`].
 #[derive(Debug, Default)]
 pub(crate) struct Section<T> {
-    /// What people read above it.
+    /// The heading.
     pub title: &'static str,
-    /// What the rows are named after.
+    /// What the names of the rows are.
     pub of: &'static str,
     pub named: HashMap<Box<str>, T>,
     pub unnamed: T,
 }
 
-/// What is counted of each row of a section.
+/// The counts in each row of a section.
 pub(crate) trait Counted: Copy + Default + PartialEq + Serialize {
-    /// The figures with their headings. The first figure, or the first two together, is the length of a bar.
+    /// The figures with their headings. The length of the bar is the first figure, or the sum of the first two.
     fn figures(&self) -> Vec<(&'static str, u64)>;
 }
 
@@ -171,7 +171,7 @@ impl<T: Counted> Section<T> {
         }
     }
 
-    /// The count of a name. When there are too many names, the later ones share the count of [`OTHERS`].
+    /// The count for a name. When there are too many names, later ones share the count of [`OTHERS`].
     pub(super) fn count(&mut self, name: &str) -> &mut T {
         let name = cut(name);
         let has_room = self.named.len() < DISTINCT_MAX || self.named.contains_key(name);
@@ -182,7 +182,7 @@ impl<T: Counted> Section<T> {
         self.named.get_mut(name).expect("it is there now")
     }
 
-    /// The rows with the longest bar first, those of one length by name; then [`OTHERS`] and what has no name.
+    /// The rows by length of bar, longest first, then by name; [`OTHERS`] and the count without a name come last.
     pub(crate) fn rows(&self) -> Vec<(Option<&str>, T)> {
         let named = self.named.iter();
         let mut rows: Vec<_> = named
@@ -200,7 +200,7 @@ impl<T: Counted> Section<T> {
     }
 }
 
-/// The beginning of a name, as long as it may be.
+/// Truncates a name to [`NAME_MAX`] bytes.
 fn cut(name: &str) -> &str {
     let mut end = name.len().min(NAME_MAX);
     while !name.is_char_boundary(end) {
@@ -246,7 +246,7 @@ fn as_days<S: Serializer>(days: &BTreeMap<Date, Count>, serializer: S) -> Result
     serializer.collect_seq(days.iter().map(|(&day, &came)| DayCount { day, came }))
 }
 
-/// What came on a day.
+/// The calls and texts of a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(crate) struct DayCount {
     pub day: Date,
@@ -254,13 +254,13 @@ pub(crate) struct DayCount {
     pub came: Count,
 }
 
-/// The number on which most answers of the default fell.
+/// The number with the most answers by the default.
 #[derive(Debug, Serialize)]
 pub(crate) struct MostDefaults {
     pub number: String,
-    /// How many.
+    /// How many answers.
     pub default: u64,
-    /// The routes of the table that are for the number and did not match; `None` without a table.
+    /// The table's routes for this number, which did not match; `None` without a table.
     pub routes: Option<Vec<String>>,
 }
 
@@ -275,7 +275,7 @@ impl Count {
         self.calls + self.texts
     }
 
-    /// Counts one more.
+    /// Counts one more call or text.
     pub(super) fn add(&mut self, channel: Channel) {
         match channel {
             Channel::Voice => self.calls += 1,
@@ -290,12 +290,12 @@ impl Counted for Count {
     }
 }
 
-/// What came to a number of our own.
+/// The calls and texts to one of our own numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct NumberCount {
     #[serde(flatten)]
     pub came: Count,
-    /// Answers of the default.
+    /// The number of answers by the default.
     pub default: Count,
 }
 
@@ -306,7 +306,7 @@ impl Counted for NumberCount {
     }
 }
 
-/// What an intercept decided about interactions.
+/// An intercept's decisions about interactions.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Decided {
     pub blocked: u64,
@@ -346,16 +346,16 @@ pub(crate) struct WeekdayCount {
     pub hours: [Count; 24],
 }
 
-/// The numbers of a table that never came.
+/// The numbers in a table that never came.
 #[derive(Debug, Serialize)]
 pub(crate) struct Quiet {
     /// How many numbers the table is pinned to.
     pub pinned: usize,
-    /// Those that no line names, in order.
+    /// Those that are in no line, sorted.
     pub never: Vec<String>,
-    /// Those that no line names whole, but that a masked number may be.
+    /// Those that are in no line in full but may be one of the masked numbers.
     pub uncertain: Vec<String>,
-    /// Those of a form that a line never holds whole, such as a SIP address: nothing is known of them.
+    /// Those of a kind that a line never holds in full, such as SIP addresses: nothing is known about them.
     pub unkept: Vec<String>,
 }
 

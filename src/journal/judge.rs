@@ -24,19 +24,19 @@ pub struct Choice<'a> {
     pub blocks: bool,
 }
 
-/// How a table's choice stands to the one that was recorded.
+/// How a table's choice compares to the recorded choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict<'a> {
-    /// It is the same.
+    /// The choice is the same.
     Same,
-    /// It is another.
+    /// The choice is different.
     Different {
-        /// What is recorded.
+        /// The recorded choice.
         was: Choice<'a>,
-        /// What the table says.
+        /// The table's choice.
         now: Choice<'a>,
     },
-    /// The line does not hold enough to tell.
+    /// The line does not hold enough to decide.
     CannotTell(Doubt<'a>),
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Choice<'_> {
     }
 }
 
-/// The verdict of a table over a request that came at this moment; `None` when its line is of no decision.
+/// A table's verdict on a recorded request that came at this moment; `None` when the line does not record a decision.
 #[must_use]
 pub fn judge<'j>(
     table: &'j Table,
@@ -91,7 +91,7 @@ fn route<'j>(table: &'j Table, request: &'j Recorded<'j>, moment: Timestamp) -> 
     let is_machine = request.line().machine;
     let choice = |route: Option<&'j Route>| Choice {
         name: match route {
-            // Machines get nothing but from routes that are for them.
+            // Only routes with `answer_machines` answer machines.
             route if is_machine && !route.is_some_and(|route| route.answers_machines) => LOOP_GUARD,
             Some(route) => &route.name,
             None => DEFAULT,
@@ -173,7 +173,7 @@ fn missing<'j>(open: &[&'j When], request: &'j Recorded<'j>, moment: Timestamp) 
     names
 }
 
-/// What was chosen, as a line tells it; `None` when nothing was.
+/// The choice recorded in a line; `None` when nothing was chosen.
 fn recorded<'a>(request: &Recorded<'a>) -> Option<Chosen<'a>> {
     let line = request.line();
     let is_intercept = request.webhook() == Webhook::Intercept;
@@ -188,7 +188,7 @@ fn recorded<'a>(request: &Recorded<'a>) -> Option<Chosen<'a>> {
     }
     let name = match line.failed.as_deref() {
         Some(DEFAULT) => return Some(Err(Doubt::Fault)),
-        // It was chosen, though its reply could not be written.
+        // This route was chosen, although its reply could not be written.
         Some(failed) => failed,
         None => route,
     };

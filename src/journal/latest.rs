@@ -1,18 +1,18 @@
-//! The latest of many keys, to recognize one that comes again.
+//! Remembers the latest of many keys, to recognize a key that comes again.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 
-/// At most so many keys; the oldest are forgotten.
+/// At most `MOST` keys; the oldest are forgotten.
 #[derive(Debug, Default)]
 pub(crate) struct Latest<K, const MOST: usize> {
     pub keys: HashSet<K>,
-    /// The same, oldest first.
+    /// The same keys, oldest first.
     pub order: VecDeque<K>,
 }
 
 impl<K: Copy + Eq + Hash, const MOST: usize> Latest<K, MOST> {
-    /// Adds a key. Returns whether it was not among them yet.
+    /// Adds a key. Returns whether it is new.
     pub(crate) fn add(&mut self, key: K) -> bool {
         if !self.keys.insert(key) {
             return false;
@@ -26,7 +26,7 @@ impl<K: Copy + Eq + Hash, const MOST: usize> Latest<K, MOST> {
         true
     }
 
-    /// Forgets those that were added last, so that they are new when they come again.
+    /// Forgets the last `count` keys added, which makes them new when they come again.
     pub(crate) fn forget_last(&mut self, count: usize) {
         let kept = self.order.len().saturating_sub(count);
         for key in self.order.drain(kept..) {

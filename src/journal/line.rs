@@ -1,7 +1,7 @@
 //! A line of the journal: what is kept of a request.
 //!
-//! One format for writing and for reading. Of numbers a line holds only our own whole, and of what people say it holds
-//! nothing, unless the operator asks for it by name. Files and threads are the business of [`crate::service::journal_writer`].
+//! The same format serves writing and reading. A line holds only our own numbers in full, and nothing that people say,
+//! unless the operator asks for it by name. [`crate::service::journal_writer`] handles files and threads.
 
 mod allowed;
 mod written;
@@ -22,13 +22,13 @@ use crate::twilio::facts::{Facts, Known};
 use crate::twilio::parameters;
 use crate::twilio::request::{Form, Webhook};
 
-/// One line, its fields in the order in which they are written. `None` is written as null, so that every line has the same fields.
+/// One line, its fields in the order in which they are written. Every line has all fields: `None` is written as null.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line<'a> {
-    /// When it was answered, RFC 3339 in UTC with milliseconds.
+    /// The moment of the answer, in UTC as RFC 3339 with milliseconds.
     #[serde(borrow)]
     pub time: Cow<'a, str>,
-    /// The word of the webhook, [`Webhook::as_str`].
+    /// The webhook, as [`Webhook::as_str`] spells it.
     #[serde(borrow)]
     pub webhook: Cow<'a, str>,
     /// `voice` or `message`; `None` for an event.
@@ -37,14 +37,14 @@ pub struct Line<'a> {
     /// The route or intercept that answered, `default`, `loop-guard` or `pass`; `None` when nothing decides.
     #[serde(borrow)]
     pub route: Option<Cow<'a, str>>,
-    /// The status of the answer.
+    /// The HTTP status of the answer.
     pub status: u16,
-    /// From the request's head to its answer.
+    /// The time from the request's head to its answer.
     pub microseconds: u64,
-    /// Why the loop guard answered, a word of [`crate::table::guard::GuardReason::word`]; `None` when it did not.
+    /// Why the loop guard answered, as [`crate::table::guard::GuardReason::word`] spells it; `None` when it did not.
     #[serde(borrow)]
     pub guard: Option<Cow<'a, str>>,
-    /// The route whose reply could not be written, so that `default` answered; `default` when the answer panicked.
+    /// The route whose reply could not be written: `default` answered instead. `default` when the answer panicked.
     #[serde(borrow)]
     pub failed: Option<Cow<'a, str>>,
     /// Whether a machine sent the text: only routes with `answer_machines` answer those.
@@ -52,46 +52,47 @@ pub struct Line<'a> {
     /// The SID of the call, text or interaction, or the id of the event.
     #[serde(borrow)]
     pub sid: Option<Cow<'a, str>>,
-    /// Our own number; `None` when none is known to be ours.
+    /// Our own number; `None` when it is not certain which number is ours.
     #[serde(borrow)]
     pub number: Option<Cow<'a, str>>,
-    /// Whether the caller's or sender's number is withheld; `None` when the request names neither.
+    /// Whether the caller's or sender's number is withheld. A call or text without the number counts as withheld;
+    /// `None` for any other request without it.
     pub withheld: Option<bool>,
-    /// The query's `step`.
+    /// The `step` in the query.
     #[serde(borrow)]
     pub step: Option<Cow<'a, str>>,
     /// The type of the event.
     #[serde(borrow)]
     pub event: Option<Cow<'a, str>>,
-    /// Parameters with their whole values. One that is nowhere in the line was absent or empty.
+    /// Parameters with their full values. A parameter that is nowhere in the line was absent or empty.
     #[serde(borrow)]
     pub parameters: LineValues<'a>,
-    /// Numbers and addresses of other people, masked as [`crate::twilio::number::masked`] does.
+    /// Other people's numbers and addresses, masked by [`crate::twilio::number::masked`].
     #[serde(borrow)]
     pub masked: LineValues<'a>,
     /// The names of the other parameters that had a value.
     #[serde(borrow)]
     pub left_out: LineNames<'a>,
-    /// How many parameters had a value and a name that is not written: too long, unprintable, or with a number in it.
+    /// How many parameters with a value had a name that is not written: too long, unprintable, or with a number in it.
     pub unnamed: usize,
 }
 
-/// Names with their values, in the order they came; written as a JSON object.
+/// Names with their values, in the order in which they came. Written as a JSON object.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LineValues<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
-/// Names, in the order they came; written as a JSON array.
+/// Names, in the order in which they came. Written as a JSON array.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LineNames<'a>(#[serde(borrow)] Vec<LineText<'a>>);
 
-/// A string in a line, borrowed unless it has escapes: serde does that for a field, but not inside a collection.
+/// A string in a line, borrowed unless it has escapes. Serde does this for fields, but not inside collections.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 struct LineText<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl LineValues<'_> {
-    /// The value of a name; `None` when it is not there.
+    /// The value for a name; `None` when the name is not there.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let found = self.0.iter().find(|(found, _)| found == name);
@@ -100,7 +101,7 @@ impl LineValues<'_> {
 }
 
 impl LineNames<'_> {
-    /// Whether a name is among them.
+    /// Whether the name is there.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|LineText(found)| found == name)
@@ -140,68 +141,68 @@ impl<'de: 'a, 'a> Deserialize<'de> for LineValues<'a> {
 pub struct Told {
     /// The moment of the decision.
     pub time: Timestamp,
-    /// Which webhook was asked.
+    /// The webhook that Twilio requested.
     pub webhook: Webhook,
     /// The fields of the body.
     pub body: Form,
     /// The fields of the query.
     pub query: Form,
-    /// [`Line::route`]
+    /// As in [`Line::route`].
     pub route: Option<Box<str>>,
-    /// [`Line::status`]
+    /// As in [`Line::status`].
     pub status: u16,
-    /// [`Line::microseconds`]
+    /// As in [`Line::microseconds`].
     pub microseconds: u64,
-    /// [`Line::guard`]
+    /// As in [`Line::guard`].
     pub guard: Option<&'static str>,
-    /// [`Line::failed`]
+    /// As in [`Line::failed`].
     pub failed: Option<Box<str>>,
 }
 
 impl Told {
-    /// About how much memory it takes, in bytes.
+    /// Its approximate memory use, in bytes.
     pub(crate) fn size(&self) -> usize {
         size_of::<Self>() + self.body.size() + self.query.size()
     }
 }
 
-/// What the operator wants lines to hold beyond the rule.
+/// What the operator wants lines to hold in addition to what the rules allow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Beyond {
-    /// Parameters whose values are kept, whatever they are. A dotted name reaches into JSON.
+    /// Parameters whose values are always kept. A dotted name reaches into JSON.
     pub values: HashSet<String>,
-    /// Whether all numbers are kept whole.
+    /// Whether all numbers are kept in full.
     pub numbers: bool,
 }
 
 impl<'a> Line<'a> {
-    /// Adds the line to some bytes, with its line feed.
+    /// Appends the line, with a line feed.
     pub fn write(&self, to: &mut Vec<u8>) {
         serde_json::to_writer(&mut *to, self).expect("a line is texts, numbers and words");
         to.push(b'\n');
     }
 
-    /// Reads a line; a line feed at its end does not matter, nor do fields that are unknown.
+    /// Reads a line. Ignores a final line feed and unknown fields.
     ///
     /// # Errors
     ///
-    /// Anything but a JSON object with the fields of a line.
+    /// The text is not a JSON object with the fields of a line.
     pub fn parse(text: &'a [u8]) -> Result<Self, NoLine> {
         serde_json::from_slice(text).map_err(|_| NoLine)
     }
 
-    /// Reads a line and the moment of it.
+    /// Reads a line and its moment.
     ///
     /// # Errors
     ///
-    /// Those of [`Line::parse`], and a time that is not one.
+    /// Those of [`Line::parse`], or an invalid time.
     pub fn with_moment(text: &'a [u8]) -> Result<(Self, Timestamp), NoLine> {
         let line = Self::parse(text)?;
         let moment = line.time.parse().map_err(|_| NoLine)?;
         Ok((line, moment))
     }
 
-    /// Whether an interaction was blocked, when the line is of an intercept.
+    /// Whether an interaction was blocked, if this is the line of an intercept.
     ///
     /// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>.
     pub(crate) fn is_blocked(&self) -> bool {
@@ -209,7 +210,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A line, read as the request that it was: of some values only a part is known, or nothing.
+/// A line as the request that it records. Some values are only partly known, or not at all.
 #[derive(Debug)]
 pub struct Recorded<'a> {
     line: &'a Line<'a>,
@@ -218,7 +219,7 @@ pub struct Recorded<'a> {
 }
 
 impl<'a> Recorded<'a> {
-    /// The request of a line; `None` when the line is not of a request, or not one that this version writes.
+    /// The request in a line; `None` when the line does not record a request, or is not one that this version writes.
     #[must_use]
     pub fn of(line: &'a Line<'a>) -> Option<Self> {
         Some(Self {
@@ -232,7 +233,7 @@ impl<'a> Recorded<'a> {
         self.line
     }
 
-    /// The name under which the line has what there is of a value: its own, or that of its alias.
+    /// The name under which the line has anything of a value: this name or its alias.
     pub(crate) fn kept_as<'n>(&self, name: &'n str) -> &'n str {
         let is_here = |name| !matches!(self.sent(name), Known::Whole(value) if value.is_empty());
         parameters::get(name)
@@ -275,7 +276,7 @@ impl<'a> Facts<'a> for Recorded<'a> {
     }
 
     fn caller_withheld(&self) -> Option<bool> {
-        // An absent number is a withheld one.
+        // An absent number counts as withheld.
         self.line.withheld
     }
 }

@@ -1,4 +1,4 @@
-//! Which of the numbers that a table is pinned to never came.
+//! Finds the numbers that a table is pinned to but that never came.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -12,10 +12,10 @@ use crate::twilio::channel::Channel;
 use crate::twilio::facts::Known;
 use crate::twilio::number::masked;
 
-/// The parameters whose value is our own number in what people send us.
+/// The parameters with our own number in calls and texts to us.
 pub(super) const OWN: [&str; 2] = ["Called", "To"];
 
-/// The parameters of a line that hold a number of our own, where they are whole.
+/// The parameters in a line that hold one of our own numbers, if it is in full.
 const PLACES: [&str; 7] = [
     "Called",
     "To",
@@ -26,22 +26,22 @@ const PLACES: [&str; 7] = [
     "outboundParticipantProxyIdentifier",
 ];
 
-/// The numbers that a table is pinned to, and which of them came: whole numbers that a condition asks `Called` or `To`
-/// for, in place or in a directory, and numbers that a session shows to people. Prefixes and patterns name no number.
+/// The numbers that a table is pinned to, and which of them came: full numbers in conditions on `Called` or `To`,
+/// inline or in a directory, and numbers that a session shows to people. Prefixes and patterns do not count.
 #[derive(Debug, Default)]
 pub(crate) struct Pinned {
-    /// Whether a line names it.
+    /// By number, whether a line has it.
     came: HashMap<Box<str>, bool>,
-    /// Those of a form that a line never holds whole.
+    /// Numbers of a kind that a line never holds in full.
     unkept: BTreeSet<String>,
-    /// How numbers begin and end that may be ours.
+    /// Masks of numbers that may be ours.
     masks: HashSet<Box<str>>,
-    /// Whether there were more masks than are kept.
+    /// Whether there were too many masks to keep.
     has_more_masks: bool,
 }
 
 impl Pinned {
-    /// The numbers of a table. None of them has come yet.
+    /// The numbers in a table, none of which has come yet.
     pub(crate) fn of(table: &Table) -> Self {
         let mut pinned = Self::default();
         for route in table.routes() {
@@ -66,7 +66,7 @@ impl Pinned {
         pinned
     }
 
-    /// Adds what a demand asks of the value at this place among those that it is on.
+    /// Adds the numbers that a demand asks for in the value at this position among its subject's values.
     fn add_demand(&mut self, demand: &Demand, place: usize) {
         match demand {
             Demand::AnyOf(demands) | Demand::AllOf(demands) => {
@@ -94,7 +94,7 @@ impl Pinned {
         }
     }
 
-    /// Takes notice of the numbers in a line.
+    /// Records the numbers in a line.
     pub(super) fn see(&mut self, line: &Line<'_>) {
         let places = PLACES.into_iter();
         let whole = places.filter_map(|name| line.parameters.get(name));
@@ -103,7 +103,7 @@ impl Pinned {
                 *came = true;
             }
         }
-        // Where it is certain which number is ours, the masked ones are somebody else's.
+        // When it is certain which number is ours, the masked ones belong to other people.
         if line.number.is_some() {
             return;
         }
@@ -119,7 +119,7 @@ impl Pinned {
         }
     }
 
-    /// What has not come.
+    /// The numbers that have not come.
     pub(super) fn quiet(self) -> Quiet {
         let pinned = self.came.len() + self.unkept.len();
         let missing = self.came.into_iter().filter(|(_, came)| !came);
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// What is said of one number after a journal with so many masks, and a line with one more.
+    /// The result for one number after a journal with this many masks and a line with one more.
     fn quiet(masks: usize, last: &str) -> Quiet {
         let mut pinned = Pinned::default();
         pinned.add("+15005550001");

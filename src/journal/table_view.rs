@@ -1,4 +1,4 @@
-//! What a table adds to the figures: names for numbers, and which routes are for a number.
+//! What a table adds to the figures: names for numbers, and the routes for a number.
 
 use std::ptr;
 
@@ -11,14 +11,14 @@ use crate::table::directory::Directory;
 use crate::table::when::Alternative;
 use crate::twilio::request::{Form, Request, Webhook};
 
-/// The column whose cells name a number.
+/// The column with the name for a number.
 const NAME: &str = "name";
 
-/// A table, seen from its journal.
+/// What a table says about the numbers in its journal.
 #[derive(Debug)]
 pub(crate) struct TableView<'t> {
     table: &'t Table,
-    /// The directories in which our own numbers are looked up and that have names for them, with the column.
+    /// The directories where our own numbers are looked up and have names, each with the position of the name column.
     directories: Vec<(&'t Directory, usize)>,
 }
 
@@ -31,7 +31,7 @@ impl<'t> TableView<'t> {
         Self { table, directories }
     }
 
-    /// The name that a directory has for a number of our own.
+    /// The name of one of our own numbers in a directory.
     pub(crate) fn name_of(&self, number: &str) -> Option<&str> {
         let mut names = self.directories.iter().filter_map(|(directory, column)| {
             let name = directory.cell(directory.row(&[number])?, *column);
@@ -40,7 +40,7 @@ impl<'t> TableView<'t> {
         names.next()
     }
 
-    /// The names of the routes that are for a number of our own: those with a condition on it that the number meets.
+    /// The names of the routes for one of our own numbers: those with a condition on our number that this one meets.
     pub(crate) fn routes_for(&self, number: &str) -> Vec<&'t str> {
         let (body, query) = ([("Called", number)].into_iter().collect(), Form::default());
         let request = Request::new(Webhook::Plain, &body, &query);

@@ -1,4 +1,4 @@
-//! Attributes of elements: their values, and those that `[defaults.X]` and a missing caller id add.
+//! Attributes of elements: the written ones, those from `[defaults.X]`, and the caller id that we add to a Dial.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ that Twilio has replaced with another.",
     r#"voice = [ { Say = "Hello.", voice = "Polly.Joana" } ]     # "Polly.Joanna""#,
 );
 
-/// One attribute of the element that `table` is; `None` after an error about it.
+/// Reads one attribute of the element in `table`; `None` after reporting an error.
 pub(super) fn attribute(
     reader: &mut Reader<'_>,
     element: ElementKind<'_>,
@@ -57,7 +57,7 @@ pub(super) fn attribute(
     let known = element.spec.attribute(written);
     if reader.names.extra.has_attribute(element.tag, written) {
         let spec = AttributeSpec::any(known.map(|(_, known)| known));
-        // Where it leads stays the operator's choice: a stranger must not make it.
+        // The operator still chooses the destination: a stranger must not.
         let destination = known.and_then(|(_, known)| known.destination());
         let value = attribute_value(reader, element, written, (spec, destination), value)?;
         let name = Cow::Owned(written.to_owned());
@@ -86,7 +86,7 @@ fn unknown_attribute(
     let extra = &reader.names.extra;
     let mut known: Vec<&str> = element.spec.attribute_names().collect();
     known.extend(extra.attribute_names(tag));
-    // Of a child that has it, the attribute is often written one level too high.
+    // An attribute of a child is often written one level too high.
     let children = element.spec.children.iter();
     let mut children = children.filter_map(|key| vocabulary::elements(reader.channel).get(key));
     let has_it = |child: &&ElementSpec| child.attribute(name).is_some();
@@ -109,7 +109,7 @@ fn unknown_attribute(
         .unless_taken(|name| table.contains_key(name));
 }
 
-/// [`did_you_mean`] for a name of TwiML's, where another letter case is easily overlooked.
+/// [`did_you_mean`] for names in TwiML, where a difference in case is easily overlooked.
 pub(super) fn twiml_name_remedy(name: &str, known: &[&str], otherwise: String) -> Remedy {
     match known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
         Some(known) => Remedy::word(format!("write `{known}`: letter case matters"), *known),
@@ -117,7 +117,7 @@ pub(super) fn twiml_name_remedy(name: &str, known: &[&str], otherwise: String) -
     }
 }
 
-/// The value of an attribute, checked as far as it does not depend on the request.
+/// Reads an attribute's value, and checks it as far as it does not depend on the request.
 fn attribute_value(
     reader: &mut Reader<'_>,
     element: ElementKind<'_>,
@@ -174,7 +174,7 @@ fn attribute_value(
     Some(text)
 }
 
-/// Reports the value of an attribute, which `of` names for a sentence.
+/// Reports a bad value of an attribute, which the message names as `of`.
 fn bad_value(
     problems: &mut Problems,
     of: &str,
@@ -211,7 +211,7 @@ fn bad_value(
     diagnostic.error_number = number;
 }
 
-/// What to write in the place of a value.
+/// What to write instead of a value.
 fn value_remedy(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueError) -> Remedy {
     let help = match error {
         ValueError::NotAmong { open } => {
@@ -256,7 +256,7 @@ fn value_remedy(name: &str, spec: &AttributeSpec, literal: &str, error: &ValueEr
 const OPEN_LIST_HELP: &str =
     "check its spelling; if Twilio has added it, name the attribute in [extra]";
 
-/// The check that refuses such a value.
+/// The check to which an error about a value belongs.
 pub(super) fn check_of(error: &ValueError) -> &'static Check {
     match error {
         ValueError::Url(_) => &BAD_URL,
@@ -265,7 +265,7 @@ pub(super) fn check_of(error: &ValueError) -> &'static Check {
     }
 }
 
-/// What to do about a URL that Twilio could not use.
+/// The help for a URL that Twilio cannot use.
 pub(super) fn url_help(error: &UrlError, url: &str) -> String {
     let is_in_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
     let has_host =
@@ -309,7 +309,7 @@ pub(super) fn defaults(
     let is_there = |name: &str| sections.iter().any(|(key, _)| key.get_ref() == name);
     for (key, value) in &sections {
         let name = key.get_ref().as_ref();
-        // Some elements differ from channel to channel.
+        // Some elements differ between channels.
         let kinds: Vec<(Channel, ElementKind<'_>)> = Channel::ALL
             .into_iter()
             .flat_map(|channel| {
@@ -345,7 +345,7 @@ pub(super) fn defaults(
     defaults
 }
 
-/// Gives an element the attributes of `[defaults.X]` that it does not set itself, and a Dial its caller id.
+/// Gives an element the attributes from `[defaults.X]` that it does not set itself, and a Dial its caller id.
 pub(super) fn add_defaults(
     reader: &mut Reader<'_>,
     kind: ElementKind<'_>,
@@ -354,7 +354,7 @@ pub(super) fn add_defaults(
     let names = reader.names;
     let (tag, spec) = (kind.tag, kind.spec);
     let element = &mut written.element;
-    // A voice speaks its own languages: an element that sets one of the two does not get the other from elsewhere.
+    // Each voice speaks only certain languages, so an element that sets either of the two gets neither from here.
     let sets_voice =
         spec.spoken_max.is_some() && (element.sets("voice") || element.sets("language"));
     for (default, place) in names.defaults.get(tag).into_iter().flatten() {
@@ -383,7 +383,7 @@ pub(super) fn add_defaults(
         element.attributes.push(default.clone());
         written.values.push(place.clone());
     }
-    // The person whom a Dial reaches would see the caller's real number without a caller id.
+    // Without a caller id, the person that a Dial reaches would see the caller's real number.
     let reaches_a_person = element.content.iter().any(|node| match node {
         Node::Text(_) => true,
         Node::Element(noun) => noun.spec.dials,

@@ -1,4 +1,4 @@
-//! Every check of a table, by the file that makes it.
+//! Every check of a table, grouped by the file that makes it.
 
 use super::{
     attributes, conditions, dead_routes, dialling, directory_file, documents, elements, menus,
@@ -9,7 +9,7 @@ use crate::table::condition;
 use crate::table::diagnostic::Check;
 use crate::table::problems;
 
-/// Every check; a code is the name of one of them only.
+/// Every check. Their codes are unique.
 pub const CHECKS: &[&Check] = &[
     &attributes::UNKNOWN_ATTRIBUTE,
     &attributes::BAD_VALUE,

@@ -1,4 +1,4 @@
-//! `when`: from TOML to conditions.
+//! Reads the conditions in `when`.
 
 use std::ops::Range;
 use std::slice::from_ref;
@@ -36,10 +36,10 @@ Called = "+15005550006"
 voice = [ { Say = "Hello." } ]     # belongs above [route.when]"#,
 );
 
-/// The key that turns a condition round.
+/// The key that negates a condition.
 const NOT: &str = "not";
 
-/// The tables of a `when`, any of which must hold; none means always.
+/// The tables of a `when`, at least one of which must hold. Without tables it always holds.
 pub(super) fn when(reader: &mut Reader<'_>, when: &Value<'_>) -> Vec<Alternative> {
     let problems = &mut *reader.problems;
     let tables: Vec<&DeTable<'_>> = match when.get_ref() {
@@ -95,7 +95,7 @@ fn alternative(reader: &mut Reader<'_>, table: &DeTable<'_>) -> Alternative {
     }
 }
 
-/// The directory whose row a condition chooses: that of a plain `in`.
+/// The directory in which a condition chooses a row. Only a plain `in` does.
 fn binding(names: &Names, subject: &str, value: &Value<'_>) -> Option<Binding> {
     let name = value.get_ref().as_table()?.get("in")?.get_ref().as_str()?;
     let directory = directory_for(names, subject, name)?;
@@ -105,7 +105,7 @@ fn binding(names: &Names, subject: &str, value: &Value<'_>) -> Option<Binding> {
     })
 }
 
-/// The parameters in the key of a condition: one, or several with commas between them.
+/// The parameters in a condition's key: one, or several separated by commas.
 fn parts(subject: &str) -> impl Iterator<Item = &str> {
     subject.split(',').map(str::trim)
 }
@@ -165,7 +165,7 @@ fn condition(
     Some(condition)
 }
 
-/// Reports the words that the loop guard leaves to Twilio, in the condition of a route that would answer them.
+/// Reports opt-out words in a route's condition, because the loop guard leaves those to Twilio.
 fn check_opt_out_words(problems: &mut Problems, value: &Value<'_>) {
     let items = match value.get_ref() {
         DeValue::Array(items) => &**items,
@@ -186,7 +186,7 @@ fn check_opt_out_words(problems: &mut Problems, value: &Value<'_>) {
     }
 }
 
-/// Reports a condition that an absent parameter cannot meet, where the parameter is always absent.
+/// Reports a condition that needs a parameter where that parameter is always absent.
 fn check_presence(reader: &mut Reader<'_>, key: &Key<'_>, condition: &Condition) {
     let nothing = Form::default();
     let request = Request::new(Webhook::OutOfSession, &nothing, &nothing);
@@ -228,7 +228,7 @@ fn check_presence(reader: &mut Reader<'_>, key: &Key<'_>, condition: &Condition)
     }
 }
 
-/// Reports what is wrong with the parameters that a condition names; `false` when it cannot be on them at all.
+/// Reports problems with the parameters that a condition names; `false` when no condition can be on them.
 fn check_parameters(reader: &mut Reader<'_>, table: &DeTable<'_>, key: &Key<'_>) -> bool {
     let names = reader.names;
     let several: Vec<&str> = parts(key.get_ref()).collect();
@@ -283,7 +283,7 @@ fn place_of_part(problems: &Problems, key: &Key<'_>, position: usize) -> Range<u
     let Some(piece) = pieces.next().filter(|_| !is_one(key.get_ref())) else {
         return whole;
     };
-    // In a key with escapes it is not found letter for letter.
+    // A key with escapes is spelled differently in the file.
     let Some(offset) = problems.file().text[whole.clone()].find(&**key.get_ref()) else {
         return whole;
     };
@@ -436,7 +436,7 @@ fn keyed_demand(
     (kind.read)(&mut reading, key, value)
 }
 
-/// Reports the cells of a column that a condition on it cannot read.
+/// Reports the cells of a column that a condition on the column cannot read.
 fn check_cells(
     problems: &mut Problems,
     file: &DirectoryFile,
@@ -483,7 +483,7 @@ fn unknown_condition(
     unknown.unless_taken(|name| table.contains_key(name));
 }
 
-/// The error for a dotted name that begins at a place and has no quotes.
+/// The error for an unquoted dotted name that begins at this place.
 fn without_quotes<T>(
     problems: &mut Problems,
     span: &Range<usize>,
@@ -509,22 +509,22 @@ fn without_quotes<T>(
     problems.refuse(&BAD_CONDITION, place, message, remedy)
 }
 
-/// The keys that the table of a condition may have, in alphabetical order.
+/// The keys that a condition's table may have, in alphabetical order.
 fn condition_keys() -> Vec<&'static str> {
     let mut keys: Vec<&str> = KINDS.iter().map(|kind| kind.key).chain([NOT]).collect();
     keys.sort_unstable();
     keys
 }
 
-/// A directory as parameters look into it: each column of its key is compared as the parameter is. `None` when its key has
-/// another number of columns, or when it could not be read at all.
+/// A directory whose key columns are compared the way these parameters are. `None` when its key does not have one
+/// column for each parameter, or when it could not be read at all.
 fn directory_for(names: &Names, subject: &str, name: &str) -> Option<Arc<Directory>> {
     let file = names.directories.get(name)?.as_ref()?;
     let comparisons: Vec<Comparison> = parts(subject).map(Comparison::of).collect();
     (file.directory.key_columns().len() == comparisons.len()).then(|| file.compared(comparisons))
 }
 
-/// Reports that a directory's key has another number of columns than a condition names parameters.
+/// Reports that a condition does not name one parameter for each column of the directory's key.
 fn other_key(
     names: &Names,
     problems: &mut Problems,

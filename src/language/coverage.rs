@@ -1,4 +1,4 @@
-//! What of a table its tests reach.
+//! How much of a table its tests reach.
 
 use std::collections::BTreeSet;
 
@@ -13,20 +13,20 @@ use crate::twilio::request::{Request, Webhook};
 /// What the tests of a table reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Coverage {
-    /// How many tests there are.
+    /// The number of tests.
     pub tests: usize,
-    /// How many routes, intercepts and conditions there are.
+    /// The number of routes, intercepts and conditions.
     pub total: usize,
-    /// The routes that no test's request is answered by.
+    /// The routes that answer none of the tests' requests.
     pub routes: Vec<String>,
-    /// The intercepts that decide on no test's request.
+    /// The intercepts that decide none of the tests' requests.
     pub intercepts: Vec<String>,
-    /// The conditions that no test's request comes to: the name of the route or intercept, and the condition.
+    /// The conditions that none of the tests' requests reach: the name of the route or intercept, and the condition.
     pub conditions: Vec<(String, String)>,
 }
 
 impl Coverage {
-    /// How much is reached, in percent, rounded down; 100 when there is nothing to reach.
+    /// The share that is reached, in percent, rounded down; 100 when there is nothing to reach.
     #[must_use]
     pub fn percent(&self) -> usize {
         let missed = self.routes.len() + self.intercepts.len() + self.conditions.len();
@@ -36,16 +36,16 @@ impl Coverage {
     }
 }
 
-/// A route or an intercept, and what of it tests have reached.
+/// A route or an intercept, and what the tests have reached in it.
 struct Reached<'t> {
     name: &'t str,
     when: &'t When,
     decides: bool,
-    /// The conditions, each by its table of `when` and its position in there.
+    /// The conditions reached, each as the index of its table in `when` and its index in that table.
     conditions: BTreeSet<(usize, usize)>,
 }
 
-/// What these tests of a table reach.
+/// What these tests reach in a table.
 pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
     let routes = table.routes().iter();
     let routes = routes.map(|route| Reached::new(&route.name, &route.when));
@@ -80,7 +80,7 @@ pub(super) fn coverage(table: &Table, tests: &[RanTest]) -> Coverage {
                 Some(_) => reached.follow(&request, now),
                 None => {
                     reached.follow(&request, now);
-                    // Another answers when this one cannot be written.
+                    // If this route's reply cannot be written, the default answers instead.
                     reached.decides |= *reached.name == *decided_by;
                     break;
                 }
@@ -123,7 +123,7 @@ impl<'t> Reached<'t> {
         }
     }
 
-    /// Notes the conditions that a request comes to: those of each table up to the first that fails.
+    /// Records the conditions that a request reaches: in each table, those up to the first that fails.
     fn follow(&mut self, request: &Request<'_>, now: Timestamp) {
         for (table, alternative) in self.when.alternatives.iter().enumerate() {
             let mut conditions = alternative.conditions.iter().enumerate();

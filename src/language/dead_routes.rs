@@ -1,8 +1,8 @@
-//! Routes that can never answer: an earlier route answers all that they would, or two of their conditions exclude each
-//! other.
+//! Routes that can never answer, because an earlier route answers everything they would or because two of their
+//! conditions exclude each other.
 //!
-//! Reported only when it is certain for every request and every hour. What takes several routes together to cover is not
-//! found, nor what only a regular expression would tell.
+//! A route is reported only when this is certain for every request and every hour. Routes that are covered only by
+//! several others together are not found, nor routes whose proof depends on what a regular expression matches.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -61,15 +61,15 @@ struct Search<'t> {
     is_of_these_rows: bool,
 }
 
-/// A demand, and what it is on.
+/// A demand and its subject.
 #[derive(Clone, Copy)]
 struct Asked<'t> {
     demand: &'t Demand,
     subject: &'t Subject,
 }
 
-/// Reports every route that can never answer, and every intercept that can never decide. `routes` and `intercepts` are the
-/// places of their names.
+/// Reports every route that can never answer, and every intercept that can never decide. `routes` and `intercepts` are
+/// the places of their names.
 pub(super) fn check(
     table: &Table,
     (routes, intercepts): (&[Range<usize>], &[Range<usize>]),
@@ -105,8 +105,8 @@ pub(super) fn check(
 }
 
 impl Search<'_> {
-    /// Reports a `when` that no request reaches: it contradicts itself, or something earlier, which `covered` finds, takes
-    /// them all.
+    /// Reports a `when` that no request passes: either it contradicts itself, or something earlier, found by `covered`,
+    /// takes all its requests.
     fn judge<'t>(
         &mut self,
         problems: &mut Problems,
@@ -140,7 +140,7 @@ impl Search<'_> {
         }
     }
 
-    /// Why no request passes a `when`; `None` when one may.
+    /// Why no request passes a `when`; `None` when a request may.
     fn impossible(&mut self, when: &When) -> Option<String> {
         let shut = |schedule: &&Arc<Schedule>| has(&when.outside, schedule);
         if !when.during.is_empty() && when.during.iter().all(|schedule| shut(&schedule)) {
@@ -155,7 +155,7 @@ impl Search<'_> {
         first
     }
 
-    /// Why no request passes all conditions of a table of `when`; `None` when one may.
+    /// Why no request passes all conditions in a table of `when`; `None` when a request may.
     fn contradiction(&mut self, alternative: &Alternative) -> Option<String> {
         let conditions = &alternative.conditions;
         for (position, condition) in conditions.iter().enumerate() {
@@ -186,7 +186,7 @@ impl Search<'_> {
         earlier.step == route.step && speaks_as_well && self.contains(&earlier.when, &route.when)
     }
 
-    /// Whether every request that passes the one `when` passes the other, too.
+    /// Whether every request that passes `inner` also passes `outer`.
     fn contains(&mut self, outer: &When, inner: &When) -> bool {
         if !self.may_go_on() {
             return false;
@@ -212,7 +212,7 @@ impl Search<'_> {
             })
     }
 
-    /// Whether whatever passes the first conditions passes the second ones.
+    /// Whether every request that meets the given conditions also meets the wanted ones.
     fn follows(&mut self, given: &[Condition], wanted: &[Condition]) -> bool {
         wanted.iter().all(|wanted| {
             let wanted = wanted.into();
@@ -221,7 +221,7 @@ impl Search<'_> {
         })
     }
 
-    /// Whether a request that meets one demand meets the other.
+    /// Whether every request that meets the given demand also meets the wanted one.
     fn implies(&mut self, given: Asked<'_>, wanted: Asked<'_>) -> bool {
         if given.places_of(wanted).is_none() && wanted.places_of(given).is_none()
             || !self.may_go_on()
@@ -288,7 +288,7 @@ impl Search<'_> {
         let verdict = match column {
             Some((directory, column)) if directory.len() <= MOST_KEYS => {
                 self.steps = self.steps.saturating_sub(directory.len());
-                // A request without a row has an empty cell.
+                // For a request without a row, the cell is empty.
                 let cells = directory.cells(column).map(|(_, cell)| cell);
                 let values = cells.map(|cell| Known::Whole(Cow::Borrowed(cell)));
                 unanimous(asked, values.chain([ABSENT]).map(|value| smallvec![value]))
@@ -305,7 +305,7 @@ impl Search<'_> {
         };
         if verdict.is_some() {
             self.note(asked.demand);
-            // The next rows may have other cells.
+            // The cells may change with the rows.
             self.is_of_these_rows |= column.is_some();
         }
         verdict
@@ -316,7 +316,7 @@ impl Search<'_> {
         let places = given.places_of(wanted)?;
         let known = match given.demand {
             Demand::Is(kind) => kind.passing(),
-            // What is not absent is present.
+            // A value that is not absent is present.
             Demand::Not(demand) if given.but(demand).holds(&smallvec![ABSENT]) == Some(true) => {
                 Passing::Known(Known::Present)
             }
@@ -343,7 +343,7 @@ impl Search<'_> {
         Some(verdict)
     }
 
-    /// Notes when what a demand says depends on the rows of a file.
+    /// Records whether a demand depends on the rows of a file.
     fn note(&mut self, demand: &Demand) {
         match demand {
             Demand::Is(kind) => {
@@ -358,7 +358,7 @@ impl Search<'_> {
         }
     }
 
-    /// Whether the rows of a directory may be others before the table is: those of a file, and those that are still to come.
+    /// Whether a directory's rows may change while the table does not: they are in a file, or not yet there.
     fn is_file(&self, directory: &Directory) -> bool {
         directory.is_empty() || self.files.contains(directory.name())
     }
@@ -370,17 +370,18 @@ impl Search<'_> {
 }
 
 impl<'t> Asked<'t> {
-    /// Another demand on the same.
+    /// Another demand on the same subject.
     fn but(self, demand: &'t Demand) -> Self {
         Self { demand, ..self }
     }
 
-    /// Where in the values that it is on those of another are, when it has them all.
+    /// The positions of the other subject's values among the values of this subject; `None` unless all are there.
     fn places_of(self, other: Asked<'_>) -> Option<SmallVec<[usize; 2]>> {
         self.subject.places_of(other.subject)
     }
 
-    /// Whether every request of which this is known meets it at every moment, or none does.
+    /// Whether the demand holds for every request with these known values at every moment (`true`), or for none
+    /// (`false`); `None` when neither is certain.
     fn holds(self, values: &Values<'_>) -> Option<bool> {
         self.demand.holds(&Seen {
             values,
@@ -401,14 +402,14 @@ impl<'t> From<&'t Condition> for Asked<'t> {
     }
 }
 
-/// What a demand says to all of these values; `None` when it does not say the same to all, or of some cannot tell.
+/// Whether a demand holds for all these values (`true`) or for none (`false`); `None` when it varies or is uncertain.
 fn unanimous<'v>(asked: Asked<'_>, mut values: impl Iterator<Item = Values<'v>>) -> Option<bool> {
     let verdict = asked.holds(&values.next()?)?;
     let is_the_same = |values| Some(asked.holds(&values)? == verdict);
     (all(values, is_the_same) == Some(true)).then_some(verdict)
 }
 
-/// Whether two kinds ask the same of a subject.
+/// Whether two kinds of condition ask the same of a subject.
 fn is_same_kind(one: &dyn Kind, other: &dyn Kind) -> bool {
     one.to_string() == other.to_string()
 }

@@ -1,4 +1,4 @@
-//! Whom a Dial calls and under which number: a `callerId` that the dialled party cannot be shown, and a number that dials
+//! Whom a Dial calls and which number it shows: reports a `callerId` that cannot be shown, and a number that dials
 //! itself.
 
 use super::elements::Written;
@@ -23,10 +23,10 @@ device that should answer.",
 voice = [ { Dial = "+15005550006" } ]"#,
 );
 
-/// The attribute that says which number the dialled party sees.
+/// The attribute with the number that the dialled party sees.
 const CALLER_ID: &str = "callerId";
 
-/// Whether Twilio can show the caller id of a Dial to everybody whom it reaches.
+/// Checks that Twilio can show a Dial's caller id to everybody whom the Dial reaches.
 ///
 /// Source: <https://www.twilio.com/docs/voice/twiml/dial#callerid>.
 pub(super) fn check_caller_id(reader: &mut Reader<'_>, written: &Written<'_>) {
@@ -77,7 +77,7 @@ pub(super) fn check_caller_id(reader: &mut Reader<'_>, written: &Written<'_>) {
 const NUMBER_HELP: &str = "write a number of your Twilio account, such as +15005550006, or leave `callerId` out to show \
                            the number that was called";
 
-/// Reports the telephones that a route dials although it answers calls to just them.
+/// Reports telephones that a route dials when it answers calls to those very telephones.
 pub(super) fn check_dialled(
     names: &Names,
     problems: &mut Problems,
@@ -98,7 +98,7 @@ pub(super) fn check_dialled(
                     continue;
                 };
                 let directory = &file.directory;
-                // Where in the key the number that was called is, when the row is chosen by it.
+                // The position of the called number in the key, if it chooses the row.
                 let bindings = alternatives.iter().flat_map(|one| &one.bindings);
                 let mut bindings = bindings.filter(|one| one.directory.name() == name);
                 let called = bindings.find_map(|binding| {
@@ -128,7 +128,7 @@ fn report(problems: &mut Problems, number: &str, place: impl Into<Place>) {
     problems.warn(&DIALS_ITSELF, place, message, help);
 }
 
-/// Whether a table of `when` names this very number as the one that is called.
+/// Whether a table of `when` names exactly this number as the called number.
 fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
     let is_outbound = |demand: &Demand| {
         let inbound = Seen {
@@ -148,17 +148,17 @@ fn is_pinned_to(alternative: &Alternative, number: &str) -> bool {
         });
         on_it.map(|one| &one.demand)
     };
-    // On an outbound request the number that is called is the other party's.
+    // In an outbound call, the called number is the other party's.
     on(is_called).any(|demand| names_value(demand, number))
         && !on(|parameter| parameter == "Direction").any(is_outbound)
 }
 
-/// Whether a parameter is the number that was called.
+/// Whether a parameter has the called number.
 fn is_called(parameter: &str) -> bool {
     matches!(parameter, "Called" | "To")
 }
 
-/// Whether a demand names a value: by itself, in a list, or as a key of a directory.
+/// Whether a demand names a value: alone, in a list, or as a directory's key.
 fn names_value(demand: &Demand, value: &str) -> bool {
     match demand {
         Demand::Is(kind) => match kind.passing() {

@@ -13,7 +13,7 @@ use crate::table::problems::{
 };
 use crate::table::remedy::listed;
 
-/// The directories by name; `None` for one that could not be read at all.
+/// The directories by name; `None` for a directory that could not be read at all.
 pub(super) fn directories(
     problems: &mut Problems,
     section: Option<&Value<'_>>,
@@ -88,7 +88,7 @@ fn directory(
     Some(directory)
 }
 
-/// The columns of `key`: the name of one, or an array of several.
+/// The columns in `key`: a name, or an array of names.
 fn key_columns<'v>(problems: &mut Problems, value: &'v Value<'_>) -> Option<Vec<&'v str>> {
     let Some(array) = value.get_ref().as_array() else {
         return Some(vec![problems.text(value, "the name of a column")?]);

@@ -94,27 +94,27 @@ impl Files for NoFiles {
     }
 }
 
-/// A directory and where it stands.
+/// A directory and the places of its cells.
 #[derive(Debug)]
 pub(super) struct DirectoryFile {
     pub directory: Arc<Directory>,
-    /// The columns that callers may hear or read although they are dialled.
+    /// The dialled columns that callers may nevertheless hear or read.
     pub public: Vec<String>,
     pub places: Places,
-    /// The directory with its key in another form, by how its columns are compared.
+    /// Copies of the directory with the key in other forms, by how the key's columns are compared.
     folded: RefCell<Vec<(Vec<Comparison>, Arc<Directory>)>>,
 }
 
-/// Where the cells of a directory stand.
+/// The places of a directory's cells.
 #[derive(Debug)]
 pub(super) enum Places {
-    /// In the table: a place for each cell; an absent cell has that of its row.
+    /// In the table: a place for each cell. An absent cell has the place of its row.
     Table {
         file: Arc<File>,
         cells: Vec<Range<usize>>,
         width: usize,
     },
-    /// In a CSV file: where each record begins.
+    /// In a CSV file: the byte at which each record begins.
     Csv {
         file: Arc<File>,
         records: Vec<usize>,
@@ -139,7 +139,7 @@ impl DirectoryFile {
         }
     }
 
-    /// The directory with its key in the form in which values are compared, made when it is first asked for.
+    /// The directory with its key in the form in which values are compared. Built on first use.
     pub(super) fn compared(&self, comparisons: Vec<Comparison>) -> Arc<Directory> {
         if !comparisons.iter().any(|comparison| comparison.folds()) {
             return Arc::clone(&self.directory);
@@ -153,7 +153,7 @@ impl DirectoryFile {
         directory
     }
 
-    /// Where a cell stands.
+    /// The place of a cell.
     pub(super) fn place(&self, row: Row, column: usize) -> (Arc<File>, Range<usize>) {
         let row = row as usize;
         let (file, place) = match &self.places {
@@ -169,12 +169,13 @@ impl DirectoryFile {
     }
 }
 
-/// The bytes of a field of the record that begins at a byte, its quotes included; the whole record when it has fewer fields.
+/// The bytes of one field, quotes included, in the record that begins at `start`; the whole record when it has too few
+/// fields.
 fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
     let (mut index, mut begin, mut is_quoted) = (0, start, false);
     for (at, byte) in text.bytes().enumerate().skip(start) {
         match byte {
-            // A quote counts at the beginning of a field, and where such a field is open.
+            // A quote is special only at the beginning of a field and inside a quoted field.
             b'"' if is_quoted || at == begin => is_quoted = !is_quoted,
             b',' | b'\n' | b'\r' if !is_quoted => {
                 if index == wanted {
@@ -192,7 +193,7 @@ fn field(text: &str, start: usize, wanted: usize) -> Range<usize> {
     begin..text.len()
 }
 
-/// The error for a column that a directory does not have.
+/// The error for a column that is not in a directory.
 pub(super) fn unknown_column<'p>(
     problems: &'p mut Problems,
     directory: &Directory,
@@ -207,17 +208,17 @@ pub(super) fn unknown_column<'p>(
     problems.error(&UNKNOWN_COLUMN, place, message, remedy)
 }
 
-/// A directory while its rows are read.
+/// A directory whose rows are still being read.
 pub(super) struct Rows {
     directory: Directory,
-    /// The file in which the rows stand.
+    /// The file that contains the rows.
     file: Arc<File>,
     /// Where each row begins.
     starts: Vec<usize>,
 }
 
 impl Rows {
-    /// A directory without rows; `key` are the positions of the columns that make its key.
+    /// A directory without rows. `key` has the positions of the key columns.
     pub(super) fn new(name: &str, columns: Vec<String>, key: Vec<usize>, file: &Arc<File>) -> Self {
         Self {
             directory: Directory::new(name, columns, key),
@@ -226,8 +227,8 @@ impl Rows {
         }
     }
 
-    /// Adds a row that begins at a byte, and reports a key that cannot be looked up or is there already. `place` is where the
-    /// cell of a column stands.
+    /// Adds the row that begins at a byte. Reports a key that cannot be looked up or that is already there. `place`
+    /// returns the place of a column's cell.
     pub(super) fn add(
         &mut self,
         problems: &mut Problems,
@@ -322,7 +323,7 @@ pub(super) fn csv_file(
         .from_reader(file.text.as_bytes());
     let width = titles.len();
     let mut rows = Rows::new(name, titles, key, &file);
-    // Room for all rows at once: to make room again and again takes longer than to read them.
+    // Allocates room for all rows at once: growing step by step would take longer than reading them.
     let count = file.text.matches('\n').count();
     rows.directory.reserve(count, file.text.len());
     rows.starts.reserve(count);
@@ -330,11 +331,11 @@ pub(super) fn csv_file(
     while let Ok(true) = reader.read_record(&mut record) {
         let start = record.position().map_or(0, csv::Position::byte);
         let start = usize::try_from(start).unwrap_or_default();
-        // The position is that of the end of the line before, or of blank lines.
+        // The parser's position is the end of the previous line, before any blank lines.
         let rest = &file.text[start..];
         let start = start + rest.len() - rest.trim_start_matches(['\r', '\n']).len();
         let end = usize::try_from(reader.position().byte()).unwrap_or_default();
-        // The parser takes an open quote and all up to the next one, or to the end of the file, for one cell.
+        // The parser reads an unclosed quote and everything up to the next quote or the end of the file as one cell.
         let runs_on = record.iter().any(|cell| cell.contains('\n'));
         if runs_on && file.text[start..end].matches('"').count() % 2 == 1 {
             let message = "a quote in this row is not closed";
@@ -343,7 +344,7 @@ pub(super) fn csv_file(
             problems.error(&BAD_ROW, (&file, line), message, help);
             break;
         }
-        // Spreadsheets write a row of commas where a row once had a border or a colour, and such cells behind a row.
+        // Spreadsheets write empty cells, and rows of only commas, where cells once had a border or a colour.
         if record.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
@@ -417,7 +418,7 @@ fn csv_text(
     }
     match String::from_utf8(bytes) {
         Ok(text) => {
-            // A byte order mark does not belong to the first column's name.
+            // A byte order mark is not part of the first column's name.
             let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
             Some(File::new(path, text))
         }
@@ -433,8 +434,8 @@ fn csv_text(
     }
 }
 
-/// The names of the columns in the first line, and which of them make the key. A file that does not name those may be any
-/// file, and hold a secret: then nothing of it is shown.
+/// The column names in the first line, and the positions of the key columns. A file without the key columns may be any
+/// file, even a secret, so none of its contents are shown.
 fn titles(
     problems: &mut Problems,
     file: &Arc<File>,
@@ -504,7 +505,7 @@ fn titles(
     Some((titles, fields))
 }
 
-/// The cells of a line, without blanks at their ends.
+/// The trimmed cells of a line.
 fn cells(line: &str, separator: u8) -> Vec<String> {
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(separator)
@@ -519,7 +520,7 @@ fn cells(line: &str, separator: u8) -> Vec<String> {
         .collect()
 }
 
-/// A text whose cells are separated by something else, with commas.
+/// Rewrites a file whose cells have another separator so that they are separated by commas.
 fn with_commas(text: &str, separator: u8) -> Option<String> {
     if text.len() > MOST_REWRITTEN {
         return None;
@@ -544,7 +545,7 @@ fn with_commas(text: &str, separator: u8) -> Option<String> {
     String::from_utf8(writer.into_inner().ok()?).ok()
 }
 
-/// The bytes of the line that begins at a byte.
+/// The range of the line that begins at `start`.
 fn first_line(text: &str, start: usize) -> Range<usize> {
     let length = text[start..].find(['\r', '\n']);
     start..length.map_or(text.len(), |length| start + length)

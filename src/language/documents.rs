@@ -1,5 +1,5 @@
-//! Documents that are not the main one of a call: what the dialled party hears before the two are joined, and what is
-//! heard while waiting. Twilio takes only some verbs there.
+//! Documents other than the main document of a call: for the dialled party before it is connected, and for callers who
+//! wait. Twilio accepts only some verbs there.
 
 use hashbrown::HashMap;
 
@@ -22,7 +22,7 @@ step = "whisper"
 voice = [ { Dial = "+15005550007" } ]"#,
 );
 
-/// Notes the verbs of a route with a step.
+/// Records the verbs of a route with a step.
 pub(super) fn note_verbs(reader: &mut Reader<'_>, verbs: &[Written<'_>]) {
     if !matches!(reader.owner, Owner::Route { in_step: true, .. }) {
         return;
@@ -39,7 +39,7 @@ pub(super) fn note_verbs(reader: &mut Reader<'_>, verbs: &[Written<'_>]) {
     }
 }
 
-/// Reports the verbs that the documents behind URLs may not have.
+/// Reports verbs that are not allowed in the document behind a URL.
 pub(super) fn check(problems: &mut Problems, uses: &Uses) {
     let mut verbs: HashMap<&str, Vec<&StepVerb>> = HashMap::new();
     for verb in &uses.verbs {

@@ -1,4 +1,4 @@
-//! A diagnostic as people and programs read it: drawn by `annotate-snippets`, or as a line of JSON.
+//! Diagnostics as people and programs read them: drawn by `annotate-snippets`, or as lines of JSON.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -30,7 +30,7 @@ struct Excerpt<'f> {
 }
 
 impl Diagnostic {
-    /// Its help, with the number of the Twilio error that the mistake would have caused.
+    /// The help, with the number of the Twilio error that the mistake would have caused.
     #[must_use]
     pub fn help_line(&self) -> String {
         match self.error_number {
@@ -39,7 +39,7 @@ impl Diagnostic {
         }
     }
 
-    /// Draws it: the line itself, a caret, the code and the help. Without a line feed at the end.
+    /// Draws the line, a caret, the code and the help, without a final line feed.
     #[must_use]
     pub fn draw(&self, renderer: &Renderer) -> String {
         self.draw_with(renderer, None)
@@ -67,7 +67,7 @@ impl Diagnostic {
         let group = if excerpt.before == 0 {
             group.element(snippet.path(source.name.as_str()))
         } else {
-            // The column in the excerpt is not that in the line.
+            // The column in the excerpt may differ from the column in the line.
             let (line, column) = source.position(span.start);
             let origin = Origin::path(source.name.as_str());
             group
@@ -79,7 +79,7 @@ impl Diagnostic {
         renderer.render(&[group.elements(note)])
     }
 
-    /// The line that `check --format json` prints: one JSON object.
+    /// The line that `check --format json` prints for it: one JSON object.
     #[must_use]
     pub fn to_json(&self) -> String {
         /// Its members, in the order in which they are documented.
@@ -144,20 +144,20 @@ const MOST_LINES: usize = 10;
 pub struct Shown<'d> {
     /// The diagnostic.
     pub diagnostic: &'d Diagnostic,
-    /// How many more like it are not shown.
+    /// The number of similar diagnostics that are not shown.
     pub more: usize,
     /// The lines of some of them.
     lines: Vec<usize>,
 }
 
 impl Shown<'_> {
-    /// Draws it like [`Diagnostic::draw`], with a note that says how many more like it there are.
+    /// Draws it like [`Diagnostic::draw`], with a note that counts the similar ones.
     #[must_use]
     pub fn draw(&self, renderer: &Renderer) -> String {
         self.diagnostic.draw_with(renderer, self.note().as_deref())
     }
 
-    /// How many more like it there are, in words: `and 47 more rows like it, in lines …`; `None` when it is the only one.
+    /// The number of similar diagnostics in words: `and 47 more rows like it, in lines …`; `None` without any.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         if self.more == 0 {
@@ -191,11 +191,11 @@ impl Shown<'_> {
     }
 }
 
-/// Diagnostics as they are shown: of those that are alike in one file a few, of which the last counts the others.
+/// The diagnostics to show: of similar ones in the same file only a few, the last of which counts the others.
 #[must_use]
 pub fn folded<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) -> Vec<Shown<'d>> {
     let mut shown: Vec<Shown<'_>> = Vec::new();
-    // How many of a kind there are, and where the last one that is shown is in the list.
+    // For each kind, their number and the index of the last one shown.
     let mut kinds: HashMap<(&str, &str, Severity, String), (usize, usize)> = HashMap::new();
     for diagnostic in diagnostics {
         let file = &*diagnostic.file.name;
@@ -243,13 +243,13 @@ fn pattern(message: &str) -> String {
 }
 
 impl File {
-    /// What of the text is drawn for a span: the lines that it touches, or of very long ones what is near. A drawing reads
-    /// its whole source, and a generated table may be a million numbers in one line.
+    /// The text to draw for a span: the lines that it touches, or only the text near it when they are very long. The
+    /// renderer reads all of its source, and a generated table may have a million numbers in one line.
     fn excerpt(&self, span: &Range<usize>) -> Excerpt<'_> {
         let start = self.text[..span.start].rfind('\n').map_or(0, |at| at + 1);
         let rest = &self.text[span.end..];
         let end = rest.find('\n').map_or(self.text.len(), |at| span.end + at);
-        // A carriage return is the line's end too, unless the diagnostic is about that very character.
+        // A carriage return is part of the line ending, unless the diagnostic is about that very character.
         let is_cut = end > span.end && self.text[..end].ends_with('\r');
         let lines = start..end - usize::from(is_cut);
         if lines.len() <= MOST_DRAWN {
@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn a_file_is_the_same_by_its_name_and_its_text() {
         let one = File::new("a.toml", "a\nb\n");
-        // Whether a place has been asked for makes no difference.
+        // Having asked for a position makes no difference.
         assert_eq!(one.position(2), (2, 1));
         assert_eq!(*one, *File::new("a.toml", "a\nb\n"));
         assert_ne!(*one, *File::new("b.toml", "a\nb\n"));
@@ -395,9 +395,9 @@ mod tests {
         let file = File::new("x", "a = 1\r\nb\r\n\nc\r");
         for (span, shown) in [
             (0..1, "a = 1"),
-            // A line feed of its own would be a line more.
+            // Drawing the line feed would add a line.
             (2..5, "a = 1"),
-            // What is wrong is the carriage return itself.
+            // The diagnostic is about the carriage return itself.
             (5..6, "a = 1\r"),
             (7..8, "b"),
             (4..8, "a = 1\r\nb"),

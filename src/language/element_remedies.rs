@@ -1,4 +1,4 @@
-//! What is meant by the content of an element that TwiML does not have so, and how that is written.
+//! Remedies for content that an element cannot have: what was meant, and how to write it.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::twilio::channel::Channel;
 use crate::twilio::twiml_value::number_meant;
 use crate::twilio::vocabulary::{self, Destination, ElementSpec, ValueType};
 
-/// The remedy for a text in an element that takes none: it is the value of an attribute, or belongs into a child.
+/// The remedy for a text in an element that takes none: it is the value of an attribute, or belongs in a child.
 pub(super) fn text_remedy(
     reader: &Reader<'_>,
     kind: ElementKind<'_>,
@@ -43,7 +43,7 @@ pub(super) fn text_remedy(
     }
 }
 
-/// The only attribute that a value without a name can be meant for: a word that it takes, or a number.
+/// The only attribute for which a value without a name can be meant: it takes that word or number.
 fn attribute_for(spec: &ElementSpec, table: &DeTable<'_>, value: &str) -> Option<&'static str> {
     let mut meant = spec.attributes.iter().filter(|(name, attribute)| {
         let takes = match attribute.kind {
@@ -104,7 +104,7 @@ pub(super) fn table_remedy(
     }
 }
 
-/// The remedy for `Dial = { Number = "…", url = "…" }`, where the children belong into an array, and for
+/// The remedy for `Dial = { Number = "…", url = "…" }`, where the children belong in an array, and for
 /// `Record = { maxLength = 60 }`, where there are only attributes.
 fn content_remedy(
     reader: &Reader<'_>,
@@ -160,7 +160,7 @@ fn empty_with(
     with(reader, tag, whole, "\"\"", attributes)
 }
 
-/// The remedy `TAG = CONTENT, NAME = VALUE`, as the table of the element is written.
+/// The remedy `TAG = CONTENT, NAME = VALUE`, inline or on separate lines like the element's own table.
 fn with(
     reader: &Reader<'_>,
     tag: &str,
@@ -179,7 +179,7 @@ fn with(
     Remedy::source(format!("write {{ {tag} = {} }}", all(", ")), new)
 }
 
-/// The noun that a text with a scheme is meant for where a number is dialled, and the noun's text: `Sip` for `sip:a@b`.
+/// The noun that was meant by a text where a number is dialled, and the noun's text: `Sip` for `sip:a@b`.
 pub(super) fn dialled_noun<'t>(
     channel: Channel,
     spec: &ElementSpec,

@@ -1,4 +1,4 @@
-//! `voice` and `message`: from TOML to elements that TwiML has.
+//! Reads `voice` and `message` into elements of TwiML.
 
 use std::ops::Range;
 
@@ -103,7 +103,7 @@ pub(super) fn verbs(reader: &mut Reader<'_>, value: &Value<'_>, channel: Channel
     verbs.into_iter().map(|verb| verb.element).collect()
 }
 
-/// The table of a verb. A string in its place is the name of an element, or the text of one like the example.
+/// The table of a verb. The remedy reads a string instead as an element's name, or as the text of the example element.
 fn verb_table<'v, 'i>(
     reader: &mut Reader<'_>,
     item: &'v Value<'i>,
@@ -122,7 +122,7 @@ fn verb_table<'v, 'i>(
     problems.wrong_type(item, "an element", Remedy::write("", new))
 }
 
-/// One element with its places; `None` after an error about it.
+/// Reads one element with its places; `None` after an error about the element itself.
 fn element<'v>(
     reader: &mut Reader<'_>,
     table: &'v DeTable<'v>,
@@ -186,7 +186,7 @@ fn element<'v>(
     written.element.content = nodes(reader, kind, (table, &span), content);
     add_defaults(reader, kind, &mut written);
     note_shown(&mut reader.uses, &written.element, &written.name);
-    // A text that could not be read leaves nothing behind; why has been reported, perhaps elsewhere.
+    // A text that could not be read leaves the element empty. That has been reported already, perhaps elsewhere.
     let is_there = !matches!(content.get_ref(), DeValue::String(text) if text.is_empty());
     let is_lost = is_there && written.element.content.is_empty() && !content.get_ref().is_array();
     if reader.problems.errors_since(before) == 0 && !is_lost {
@@ -195,7 +195,7 @@ fn element<'v>(
     Some(written)
 }
 
-/// What to do about two elements in one table.
+/// The help for two elements in one table.
 const APART: &str = "give each element its own table: { … }, { … }";
 
 fn two_elements<'p>(
@@ -224,7 +224,8 @@ fn unknown_element(
     let children = reader.names.extra.child_names(parent);
     let near = |name| nearest(name, children.iter().copied());
     let otherwise = format!("{} takes {}", named(parent), listed(&children));
-    // The misspelt one is the key that is like an element's name, else the first: the rest are its attributes.
+    // The misspelt element is the key that is close to an element's name, or else the first key. The others are its
+    // attributes.
     let mut keys = entries.iter().map(|(key, _)| *key);
     let misspelt = keys.find(|key| near(key.get_ref()).is_some());
     let Some(key) = misspelt.or(entries.first().map(|(key, _)| *key)) else {
@@ -243,7 +244,7 @@ fn unknown_element(
     problems.twilio_error(12200, &UNKNOWN_ELEMENT, key.span(), message, remedy);
 }
 
-/// Reports an element that does not work any more; `false` when it is not one.
+/// Reports an element that no longer works; `false` for any other element.
 fn gone_element(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) -> bool {
     let Some(status) = vocabulary::gone(reader.channel, name) else {
         return false;
@@ -271,7 +272,7 @@ fn misplaced_element(
     }
     let mut parents = reader.names.extra.parents(reader.channel, name);
     if parents.is_empty() && reader.names.extra.has_element(name) {
-        // That it has none has been reported.
+        // Its lack of parents has already been reported.
         return;
     }
     let within = match *parents {
@@ -296,7 +297,7 @@ fn misplaced_element(
     }
     let help = format!("it belongs in {}", listed(&parents).replace('`', ""));
     let element = problems.source(whole.clone());
-    // A noun alone is dialled, and a body alone is sent.
+    // A lone noun is meant to be dialled, and a lone body to be sent.
     let within = within.filter(|within| within.dials || within.main_child == Some(name));
     let new = within.filter(|_| element.starts_with('{'));
     let new = new.map(|within| format!("{{ {} = [ {element} ] }}", within.tag));
@@ -306,9 +307,9 @@ fn misplaced_element(
     }
 }
 
-/// The text and the children of an element.
+/// Reads the text and the children of an element.
 ///
-/// `whole` is the table of the element, and where it stands.
+/// `whole` is the table of the element and its place.
 fn nodes(
     reader: &mut Reader<'_>,
     kind: ElementKind<'_>,
@@ -341,7 +342,7 @@ fn nodes(
     }
 }
 
-/// One item of the array that an element holds; `alone` is the array's place, when it is the only one.
+/// Reads one item of an element's array. `alone` is the place of the array if this is its only item.
 fn child(
     reader: &mut Reader<'_>,
     kind: ElementKind<'_>,
@@ -413,7 +414,7 @@ fn text_content(
     Some(Node::Text(text))
 }
 
-/// Reports the text of an element that leads nowhere as it is written.
+/// Reports an element's text that is not a valid destination.
 fn bad_text(
     reader: &mut Reader<'_>,
     spec: &ElementSpec,
@@ -433,7 +434,7 @@ fn bad_text(
         }
         (ValueError::Number(_), _) => match number_meant(literal) {
             Some((of, is_american)) => {
-                // Twilio takes a number of the US without its country code; that we ask for it is our own rule.
+                // Twilio accepts US numbers without the country code: requiring it is our own rule.
                 number = number.filter(|_| !is_american);
                 meant(of.to_string())
             }
@@ -450,14 +451,14 @@ fn bad_text(
     problems.twilio_error(number, check_of(error), span, message, remedy);
 }
 
-/// Whether TwiML has an element of that name, on either channel. No attribute shares its name with an element.
+/// Whether TwiML has an element of this name on either channel. No attribute has the same name as an element.
 fn is_twiml(name: &str) -> bool {
     Channel::ALL
         .into_iter()
         .any(|channel| vocabulary::elements_named(channel, name).next().is_some())
 }
 
-/// An element's name for a sentence.
+/// An element's name, for use in a message.
 fn named(kind: ElementKind<'_>) -> String {
     if kind.tag == RESPONSE {
         "a reply".to_owned()

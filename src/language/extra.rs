@@ -1,4 +1,4 @@
-//! `[extra]`: what Twilio has added to TwiML before we know of it, and the elements that a reply may have because of it.
+//! `[extra]`: additions to TwiML that our vocabulary lacks, and the elements that a reply may have with them.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::table::remedy::did_you_mean;
 use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary::{self, ElementSpec, RESPONSE};
 
-/// The elements and attributes of `[extra]`. Nothing that it names is held against our vocabulary.
+/// The elements and attributes in `[extra]`. They are not checked against our vocabulary.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
     /// The attributes that take any value, by element.
@@ -20,7 +20,7 @@ pub(super) struct Extra {
     elements: BTreeMap<String, ExtraElement>,
 }
 
-/// An element that only `[extra]` knows.
+/// An element that only `[extra]` has.
 #[derive(Debug, Default)]
 pub(super) struct ExtraElement {
     parents: Vec<String>,
@@ -28,24 +28,24 @@ pub(super) struct ExtraElement {
     takes_text: bool,
 }
 
-/// An element that a reply may have: one of TwiML's, or one of `[extra]`.
+/// An element that a reply may have, from TwiML or from `[extra]`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ElementKind<'n> {
     /// Its name.
     pub tag: &'n str,
-    /// What TwiML knows of it; of one that only `[extra]` knows, nothing.
+    /// Its entry in the vocabulary; an empty entry for an element that only `[extra]` has.
     pub spec: &'static ElementSpec,
     extra: Option<&'n ExtraElement>,
 }
 
 impl Extra {
-    /// Whether an attribute of an element takes any value.
+    /// Whether `[extra]` lets an attribute of an element take any value.
     pub(super) fn has_attribute(&self, tag: &str, attribute: &str) -> bool {
         let names = self.attributes.get(tag);
         names.is_some_and(|names| names.contains(attribute))
     }
 
-    /// Whether an element is known only from here.
+    /// Whether only `[extra]` has an element.
     pub(super) fn has_element(&self, tag: &str) -> bool {
         self.elements.contains_key(tag)
     }
@@ -96,7 +96,7 @@ impl Extra {
         parents
     }
 
-    /// The elements of this name: more than one where TwiML uses a name twice.
+    /// The elements of this name: several if TwiML uses the name more than once.
     pub(super) fn kinds<'n>(
         &'n self,
         channel: Channel,
@@ -108,7 +108,7 @@ impl Extra {
         twiml.map(ElementKind::twiml).chain(extra)
     }
 
-    /// The names of the attributes that it gives an element.
+    /// The names of the attributes that `[extra]` adds to an element.
     pub(super) fn attribute_names(&self, tag: &str) -> impl Iterator<Item = &str> {
         let names = self.attributes.get(tag).into_iter().flatten();
         names.map(String::as_str)
@@ -116,7 +116,7 @@ impl Extra {
 }
 
 impl<'n> ElementKind<'n> {
-    /// An element of TwiML's.
+    /// An element of TwiML.
     pub(super) fn twiml(spec: &'static ElementSpec) -> Self {
         Self {
             tag: spec.tag,
@@ -133,7 +133,7 @@ impl<'n> ElementKind<'n> {
         }
     }
 
-    /// Its name, to be kept.
+    /// Its name, owned if it comes from `[extra]`.
     pub(super) fn name(&self) -> Cow<'static, str> {
         match self.extra {
             Some(_) => Cow::Owned(self.tag.to_owned()),
@@ -200,7 +200,7 @@ pub(super) fn extra(problems: &mut Problems, section: Option<&Value<'_>>) -> Ext
     extra
 }
 
-/// One `[extra.NAME]`, and the names of its attributes.
+/// Reads one `[extra.NAME]`, and the names of its attributes.
 fn element(
     problems: &mut Problems,
     key: &Key<'_>,
@@ -233,7 +233,7 @@ fn element(
     (element, attributes)
 }
 
-/// An array of names of elements or attributes.
+/// Reads an array of element or attribute names.
 fn names(problems: &mut Problems, value: &Value<'_>, what: &str, key: &str) -> Vec<String> {
     let help = format!("write {key} = [\"…\"]");
     let expected = format!("an array of {what}");

@@ -1,4 +1,4 @@
-//! What the fixes of diagnostics make of a table and of its directory files.
+//! Applies the fixes of diagnostics to a table and its directory files.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -89,8 +89,8 @@ pub fn mend(file: &Arc<File>, files: &dyn Files) -> Mended {
     }
 }
 
-/// The text of a file with the fixes of those diagnostics that are about it, and how many fixes that are. Of fixes that
-/// overlap only the first is made.
+/// The text of a file after applying the fixes of its own diagnostics, and the number of fixes applied. Of overlapping
+/// fixes, only the first is applied.
 #[must_use]
 pub fn fixed(file: &File, diagnostics: &[Diagnostic]) -> (String, usize) {
     let ours = diagnostics.iter().filter(|one| *one.file == *file);

@@ -1,7 +1,7 @@
-//! TwiML that somebody already has, as a `[[route]]` of `responses.toml`.
+//! Turns existing TwiML into a `[[route]]` for `responses.toml`.
 //!
-//! Text in, TOML and notes out; it reads no file. The compiler has the last word: whatever it refuses is left out and
-//! noted, so the route can be pasted into a table as it is.
+//! Text in, TOML and notes out; it reads no files. The compiler has the last word: anything that it refuses is left out
+//! and noted, so the route can be pasted into a table unchanged.
 
 mod draft;
 mod fields;
@@ -22,7 +22,7 @@ use crate::table::{DEFAULT, Table};
 use crate::twilio::channel::Channel;
 use crate::twilio::vocabulary;
 
-/// The most bytes of a document: four times what Twilio takes, comments and layout included.
+/// The most bytes in a document, including comments and layout: four times what Twilio accepts.
 pub const MAX_BYTES: usize = 256 * 1024;
 
 /// A route made from a document.
@@ -36,7 +36,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// Whether everything of the document is in the route.
+    /// Whether the route has everything from the document.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.notes.iter().all(|note| !note.left_out)
@@ -46,18 +46,18 @@ impl Imported {
 /// Something the operator should know about a document, or why no route can be made from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
-    /// The line of the document, from 1.
+    /// The line in the document, counted from 1.
     pub line: usize,
-    /// The column, from 1, in characters.
+    /// The column in characters, counted from 1.
     pub column: usize,
     /// Whether something could not be carried over.
     pub left_out: bool,
-    /// One line.
+    /// The message, one line.
     pub message: String,
 }
 
 impl Note {
-    /// Why no route can be made, and the byte of the document that is the reason.
+    /// Creates the note that says why no route can be made, about a byte of the document.
     fn refusal(document: &DocumentText, at: usize, message: impl Into<String>) -> Self {
         let (line, column) = document.position(at);
         Self {
@@ -77,7 +77,7 @@ impl fmt::Display for Note {
 
 impl std::error::Error for Note {}
 
-/// The notes about a document: the byte each is about, whether something was left out, and the message.
+/// The notes about a document: for each, its byte, whether something was left out, and the message.
 #[derive(Default)]
 struct Notes(Vec<(usize, bool, String)>);
 
@@ -104,12 +104,13 @@ impl Notes {
     }
 }
 
-/// Follows the route while it is compiled, because a table needs a default.
+/// Added after the route to compile it, because a table needs a default.
 const REST: &str = "\n[default]\nvoice = [ { Hangup = \"\" } ]\n";
 
-/// Makes a route from a document. The route is called `name`, after characters that no name may have are replaced.
+/// Makes a route from a document. The route is called `name`, with characters that are not allowed in names replaced.
 ///
-/// A document that fits calls and texts alike (an empty `Response`, only Redirects) becomes a route for calls, with a note.
+/// A document that fits both calls and texts (an empty `Response`, only Redirects) becomes a route for calls, with a
+/// note.
 ///
 /// # Errors
 ///
@@ -150,7 +151,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
     };
     let route =
         compile(&mut draft, &mut notes).map_err(|message| Note::refusal(&file, start, message))?;
-    // A reply without an element would be a silence that is meant.
+    // A reply without elements would mean intended silence.
     let is_lost = draft::elements(&draft.verbs).next().is_none() && notes.has_losses();
     let notes = notes.into_sorted(&file);
     let mut toml = String::new();
@@ -168,7 +169,7 @@ pub fn import(name: &str, text: &str) -> Result<Imported, Note> {
     Ok(Imported { toml, notes })
 }
 
-/// The channel that the verbs answer: the first verb that belongs to only one channel decides.
+/// The channel that the verbs answer, decided by the first verb that belongs to only one channel.
 fn channel(root: Node<'_, '_>, notes: &mut Notes) -> Channel {
     let verbs = || root.children().filter(Node::is_element).map(tag);
     for verb in verbs() {
@@ -209,7 +210,7 @@ fn compile(draft: &mut Draft<'_>, notes: &mut Notes) -> Result<String, String> {
         };
         let mut refused = BTreeMap::new();
         for error in &diagnostics {
-            // An error outside every part cannot be cured by removing one.
+            // Removing a part cannot cure an error outside all parts.
             if error.severity == Severity::Error {
                 let place = innermost(&places, &error.span).ok_or_else(|| error.message.clone())?;
                 let (at, left_out) = match place.recipient_of {
@@ -228,7 +229,7 @@ fn compile(draft: &mut Draft<'_>, notes: &mut Notes) -> Result<String, String> {
     }
 }
 
-/// The smallest part that contains a span: the first that does, because each part comes after its own parts.
+/// The smallest part that contains a span: the first one that does, because inner parts come first.
 fn innermost<'p>(places: &'p [Place], span: &Range<usize>) -> Option<&'p Place> {
     let first = places.partition_point(|place| place.range.end < span.end);
     places[first..]
@@ -236,7 +237,7 @@ fn innermost<'p>(places: &'p [Place], span: &Range<usize>) -> Option<&'p Place> 
         .find(|place| place.range.start <= span.start)
 }
 
-/// Notes each verb to which the table gives a caller id: TwiML itself would show the caller's real number.
+/// Notes each verb to which the table adds a caller id: plain TwiML would show the caller's real number.
 fn note_caller_ids(draft: &Draft<'_>, table: &Table, notes: &mut Notes) {
     let Some(Reply::Template(compiled)) = table.routes()[0].voice.as_ref() else {
         return;
@@ -253,7 +254,7 @@ fn note_caller_ids(draft: &Draft<'_>, table: &Table, notes: &mut Notes) {
     }
 }
 
-/// A name that a route may have, as near to `name` as can be.
+/// A valid route name as close to `name` as possible.
 fn route_name(name: &str) -> String {
     let mut fitting = String::new();
     for character in name.chars() {
@@ -263,7 +264,7 @@ fn route_name(name: &str) -> String {
             fitting.push('-');
         }
     }
-    // Every character is ASCII by now.
+    // All characters are ASCII by now.
     fitting.truncate(64);
     let fitting = fitting.trim_matches('-');
     match fitting {

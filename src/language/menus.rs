@@ -1,6 +1,6 @@
-//! Menus: a Gather that can bring a key which no route of its step answers.
+//! Menus: Gathers that can send a key which no route of their step answers.
 //!
-//! Reported only when it is certain: a condition on anything but the key may hold.
+//! A key is reported only when this is certain: a condition on anything else is assumed to hold.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -36,9 +36,9 @@ voice = [ { Dial = "+15005550006" } ]"#,
 #[derive(Debug)]
 pub(super) struct Menu {
     step: String,
-    /// The keys of which one alone can come.
+    /// The keys that it can send on their own.
     keys: String,
-    /// Whether it never takes more than one.
+    /// Whether it never takes more than one key.
     takes_one: bool,
     span: Range<usize>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Menu {
 /// The keys of a telephone.
 const KEYS: &str = "0123456789*#";
 
-/// Notes a Gather whose keys go to a step.
+/// Records a Gather whose keys go to a step.
 pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
     let element = &written.element;
     let Some((_, place)) = written
@@ -71,7 +71,7 @@ pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
     }
     let menu = Menu {
         step: step.step.clone(),
-        // The key that ends the input is not among the digits.
+        // The key that ends the input is not sent with the digits.
         keys: KEYS.chars().filter(|key| !last.contains(*key)).collect(),
         takes_one: literal(element, "numDigits") == Some("1"),
         span: written.name.clone(),
@@ -79,7 +79,7 @@ pub(super) fn note_menu(reader: &mut Reader<'_>, written: &Written<'_>) {
     reader.uses.menus.push(menu);
 }
 
-/// Reports the keys of menus that no route of their step can answer, and the routes that wait for more keys than come.
+/// Reports menu keys that no route of the step can answer, and routes that wait for more keys than can come.
 pub(super) fn check(names: &Names, table: &Table, uses: &Uses, problems: &mut Problems) {
     let menus = &uses.menus;
     if menus.is_empty() {
@@ -92,10 +92,10 @@ pub(super) fn check(names: &Names, table: &Table, uses: &Uses, problems: &mut Pr
     if !uses.leads_anywhere {
         check_lengths(names, uses, &answering, problems);
     }
-    // The keys that nothing answers, by step and keys: many menus may lead to one step.
+    // The unanswered keys, by step and possible keys, computed once: many menus may lead to the same step.
     let mut unanswered: HashMap<(&str, &str), Vec<char>> = HashMap::new();
     for menu in menus {
-        // Without any route the step itself is reported.
+        // A step without routes is itself reported.
         let Some(routes) = answering.get(&*menu.step) else {
             continue;
         };
@@ -127,7 +127,7 @@ pub(super) fn check(names: &Names, table: &Table, uses: &Uses, problems: &mut Pr
     }
 }
 
-/// Reports the routes of a step that wait for several keys although each Gather that leads there takes one.
+/// Reports a step's routes that wait for several keys although every Gather that leads there takes only one.
 fn check_lengths(
     names: &Names,
     uses: &Uses,
@@ -147,14 +147,14 @@ fn check_lengths(
         if count == 0 || count != references.count() {
             continue;
         }
-        // A Gather may also come without any key.
+        // A Gather may also send no key at all.
         let keys = menus.flat_map(|menu| menu.keys.chars().map(String::from));
         let keys: BTreeSet<String> = keys.chain([String::new()]).collect();
         for route in routes {
             let is_heard = keys.iter().any(|key| may_match(route, &Key(key.clone())));
             let place = names.routes.get(&*route.name);
             if let Some(&start) = place.filter(|_| !is_heard && route.message.is_none()) {
-                // The name in its quotes.
+                // The name with its quotes.
                 let place = start..start + route.name.len() + 2;
                 let message = format!(
                     "each Gather that leads to step \"{step}\" takes one key, and this route waits for another"
@@ -167,7 +167,7 @@ fn check_lengths(
     }
 }
 
-/// Whether a route may match a request that brings this key.
+/// Whether a route may match a request with this key.
 fn may_match(route: &Route, key: &Key) -> bool {
     let alternatives = &route.when.alternatives;
     let holds = any(alternatives, |alternative| {
@@ -178,7 +178,7 @@ fn may_match(route: &Route, key: &Key) -> bool {
     alternatives.is_empty() || holds != Some(false)
 }
 
-/// Keys for a sentence; those that follow each other as a range.
+/// Lists keys for a message, consecutive ones as a range.
 fn spelled(keys: &[char]) -> String {
     let mut runs: Vec<(char, char)> = Vec::new();
     for key in keys {
@@ -205,7 +205,7 @@ fn spelled(keys: &[char]) -> String {
     format!("{keys} {}", listed(&runs))
 }
 
-/// What is known of a request that a Gather sends: which key was pressed.
+/// A request from a Gather of which only the pressed key is known.
 struct Key(String);
 
 impl<'k> Facts<'k> for &'k Key {
@@ -233,7 +233,7 @@ impl<'k> Facts<'k> for &'k Key {
         None
     }
 
-    // Not by the rules for a whole request: what is absent there is only unknown here.
+    // The rules for a whole request do not apply: a value absent there is only unknown here.
     fn value(&self, name: &str) -> Known<'k> {
         self.sent(name)
     }

@@ -1,4 +1,4 @@
-//! What the parts of a table are read with: the names that they may refer to, and what they use of each other.
+//! The context for reading the parts of a table: the names that they may refer to, and what they use of each other.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -62,16 +62,16 @@ in a route whose requests have the parameter.",
 voice = [ { Say = "Hello." } ]     # only a text has a Body"#,
 );
 
-/// What one part of the table is read with: a route, a named reply or the defaults.
+/// The context for reading one part of the table: a route, a named reply or the defaults.
 pub(super) struct Reader<'r> {
     pub names: &'r Names,
     pub problems: &'r mut Problems,
-    /// What the part uses so far.
+    /// What the part has used so far.
     pub uses: Uses,
     pub owner: Owner,
-    /// The channel that the elements now being read answer.
+    /// The channel of the elements being read.
     pub channel: Channel,
-    /// The only channel that the route answers whose conditions are being read; `None` when there are more, or none.
+    /// The only channel that the route answers, while its conditions are read; `None` when it answers both or neither.
     pub only_channel: Option<Channel>,
     /// Whether the route sends a text that the loop guard holds back from machines.
     pub leaves_machines: bool,
@@ -91,7 +91,7 @@ impl<'r> Reader<'r> {
     }
 }
 
-/// Whose elements or conditions are being read, and so what they may be.
+/// The owner of the elements or conditions being read, which decides what they may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Owner {
     Route {
@@ -117,21 +117,21 @@ pub(super) struct Names {
     pub own_parameters: BTreeSet<String>,
     /// What `[extra]` adds to TwiML.
     pub extra: Extra,
-    /// The directories; `None` for one that could not be read at all.
+    /// The directories; `None` for a directory that could not be read at all.
     pub directories: BTreeMap<String, Option<DirectoryFile>>,
-    /// The schedules; `None` for one with an error in it.
+    /// The schedules; `None` for a schedule with an error in it.
     pub schedules: BTreeMap<String, Option<Arc<Schedule>>>,
-    /// The spans of schedules that pass.
+    /// The schedules' spans that have a last day.
     pub passing: Vec<Passing>,
     /// The attributes of `[defaults.X]` by element, each with the place of its value.
     pub defaults: BTreeMap<String, Vec<(Attribute, Range<usize>)>>,
-    /// The replies; `None` for one that could not be read at all.
+    /// The replies; `None` for a reply that could not be read at all.
     pub replies: BTreeMap<String, Option<NamedReply>>,
-    /// Where the first route of each name has it.
+    /// By route name, the place of the name in the first such route.
     pub routes: HashMap<String, usize>,
     /// The same for intercepts.
     pub intercepts: HashMap<String, usize>,
-    /// The names of parameters, each one text that all conditions on it share.
+    /// The names of parameters. All conditions on a parameter share one string.
     pub parameters: HashSet<Arc<str>>,
 }
 
@@ -146,32 +146,32 @@ pub(super) struct NamedReply {
     pub directories: Vec<String>,
     /// The columns that it dials or sends to.
     pub dialled: BTreeSet<(String, usize)>,
-    /// What it shows to the party that a directory names.
+    /// What it shows to a party that a directory names.
     pub shown: Vec<Shown>,
     /// The telephones that it dials.
     pub telephones: Vec<(Fixed, Range<usize>)>,
 }
 
 impl Names {
-    /// How many rows each directory file has, by the path that the table has for it.
+    /// The number of rows in each directory file, by its path as written in the table.
     pub(super) fn rows(&self) -> BTreeMap<String, usize> {
         let directories = self.directories.values().flatten();
         directories.filter_map(DirectoryFile::rows).collect()
     }
 
-    /// A parameter's name, to be shared.
+    /// A shared string with a parameter's name.
     pub(super) fn parameter(&self, name: &str) -> Arc<str> {
         let shared = self.parameters.get(name).map(Arc::clone);
         shared.unwrap_or_else(|| name.into())
     }
 
-    /// Whether an element has an attribute: TwiML's own, or one of `[extra]`.
+    /// Whether an element has an attribute, from TwiML or from `[extra]`.
     pub(super) fn takes(&self, element: ElementKind<'_>, attribute: &str) -> bool {
         element.spec.attribute(attribute).is_some()
             || self.extra.has_attribute(element.tag, attribute)
     }
 
-    /// Reports a parameter that we do not know, or whose letter case is wrong, so that it `never_is` there.
+    /// Reports a parameter that is unknown, or that is in the wrong case and so does what `never_is` says.
     pub(super) fn check_parameter<'p>(
         &self,
         problems: &'p mut Problems,
@@ -199,7 +199,7 @@ impl Names {
                     "" => format!("if it is your own query field, add {list}"),
                     near => format!("{near} If it is your own query field, add {list}"),
                 };
-                // The less it is like the other, the likelier it is one of the operator's own.
+                // The more the names differ, the more likely it is the operator's own query field.
                 let is_one_letter = |near: &str| nearest_all(name, [near]).0 == 1;
                 remedy.text = remedy
                     .text
@@ -210,8 +210,8 @@ impl Names {
         }
     }
 
-    /// [`check_parameter`](Self::check_parameter) for a key of a table, whose value is compared; for an intercept also one
-    /// that Twilio sends elsewhere, but not with an interaction. `is_there` knows the keys of the table.
+    /// [`check_parameter`](Self::check_parameter) for a key of a table whose value is compared. For an intercept, also
+    /// reports a parameter that Twilio does not send with interactions. `is_there` knows the keys of the table.
     pub(super) fn check_matched_parameter(
         &self,
         problems: &mut Problems,
@@ -234,7 +234,7 @@ impl Names {
         warning.unless_taken(is_there);
     }
 
-    /// A condition that looks into a directory, as an example.
+    /// An example of a condition that looks into a directory.
     pub(super) fn example_condition(&self, directory: &str) -> String {
         let key = match self.directories.get(directory) {
             Some(Some(file)) => file.directory.key_columns().len(),
@@ -248,7 +248,7 @@ impl Names {
         }
     }
 
-    /// The error for a directory that the table does not have.
+    /// Reports a directory that the table does not have.
     pub(super) fn unknown_directory(
         &self,
         problems: &mut Problems,
@@ -260,7 +260,7 @@ impl Names {
     }
 }
 
-/// The error for a directory's column where not exactly one condition chooses the row.
+/// Reports the use of a directory's column where the row is not chosen by exactly one condition.
 pub(super) fn unbound(
     names: &Names,
     problems: &mut Problems,
@@ -273,7 +273,7 @@ pub(super) fn unbound(
     problems.error(&UNBOUND_DIRECTORY, span, message, help);
 }
 
-/// Warns about a parameter of the session where a step is answered.
+/// Warns about a session parameter in a route with a step.
 pub(super) fn check_session(reader: &mut Reader<'_>, name: &str, span: &Range<usize>, help: &str) {
     let in_step = matches!(reader.owner, Owner::Route { in_step: true, .. });
     if in_step && parameters::get(name).session {
@@ -282,7 +282,7 @@ pub(super) fn check_session(reader: &mut Reader<'_>, name: &str, span: &Range<us
     }
 }
 
-/// The names in an array of routes or intercepts, each with the place where it stands first.
+/// The names in an array of routes or intercepts, each with its first place.
 pub(super) fn first_places(section: Option<&Value<'_>>) -> HashMap<String, usize> {
     let mut places = HashMap::new();
     let tables = section.and_then(|section| section.get_ref().as_array());
@@ -296,10 +296,10 @@ pub(super) fn first_places(section: Option<&Value<'_>>) -> HashMap<String, usize
     places
 }
 
-/// What a part of the table uses and answers, for the checks over the whole table.
+/// What a part of the table uses and answers, for the checks of the table as a whole.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
-    /// The directories that conditions look into, each with the parameters by which they do.
+    /// The directories that conditions look into, each with the parameters that they look up.
     pub directories: BTreeMap<String, BTreeSet<Vec<String>>>,
     /// The schedules of `during` and `outside`.
     pub schedules: BTreeSet<String>,
@@ -312,9 +312,9 @@ pub(super) struct Uses {
     pub needs_private: bool,
     /// The columns that are dialled or sent to.
     pub dialled: BTreeSet<(String, usize)>,
-    /// The same with the numbers that choose their rows.
+    /// The same with the numbers by which their rows are looked up.
     pub dialled_rows: BTreeSet<DialledRow>,
-    /// What the party that a directory names is shown.
+    /// What is shown to a party that a directory names.
     pub shown: Vec<Shown>,
     /// The columns that callers hear or read, with their places.
     pub told: Vec<(String, usize, Range<usize>)>,
@@ -322,15 +322,15 @@ pub(super) struct Uses {
     pub cells: Vec<CellCheck>,
     /// The steps that routes answer, with their places.
     pub answered: Vec<(String, Range<usize>)>,
-    /// What routes with a step ask of parameters that only come after certain elements.
+    /// Conditions in routes with a step on parameters that come only after certain elements.
     pub follow_ups: Vec<FollowUp>,
     /// The URLs that have a step in their query.
     pub steps: Vec<StepReference>,
-    /// Whether a URL leads to a step that only a request knows.
+    /// Whether a URL leads to a step that depends on the request.
     pub leads_anywhere: bool,
     /// The telephones that are dialled, with their places.
     pub telephones: Vec<(Fixed, Range<usize>)>,
-    /// The voices and languages that the rows of a directory bring together.
+    /// The voices and languages that a directory's rows combine.
     pub voices: Vec<VoiceCells>,
     /// The Gathers that send keys to a step.
     pub menus: Vec<Menu>,
@@ -339,7 +339,7 @@ pub(super) struct Uses {
 }
 
 impl Uses {
-    /// Adds what a later part uses.
+    /// Adds what another part uses.
     pub(super) fn add(&mut self, other: Self) {
         for (directory, parameters) in other.directories {
             let all = self.directories.entry(directory).or_default();
@@ -366,17 +366,17 @@ impl Uses {
     }
 }
 
-/// What a text of a reply is before there is a request.
+/// A text of a reply that is known without a request.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Fixed {
     /// The same for every request.
     Literal(String),
-    /// The column of this directory and position, and nothing else.
+    /// Only a column: its directory and position.
     Column(String, usize),
 }
 
 impl Fixed {
-    /// What a text is; `None` when it depends on the request.
+    /// Classifies a text; `None` when it depends on the request in another way.
     pub(super) fn of(text: &Text) -> Option<Self> {
         if let Some(literal) = text.literal() {
             return Some(Self::Literal(literal.to_owned()));
@@ -394,7 +394,7 @@ pub(super) struct StepVerb {
     pub span: Range<usize>,
 }
 
-/// A voice and a language of one element, of which at least one is a column.
+/// A voice and a language of one element. At least one of them is a column.
 #[derive(Debug)]
 pub(super) struct VoiceCells {
     pub voice: Fixed,
@@ -408,19 +408,19 @@ pub(super) struct CellCheck {
     pub directory: String,
     pub column: usize,
     pub rule: Rule,
-    /// Whether the place cannot be left out when a cell is empty.
+    /// Whether an empty cell is an error, because the place cannot be left out.
     pub is_required: bool,
-    /// The place, for a sentence.
+    /// The name of the place, for use in a message.
     pub place: String,
     pub span: Range<usize>,
 }
 
-/// What a place asks of a value.
+/// What a place requires of a value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Rule {
     Attribute(&'static AttributeSpec),
     Destination(Destination),
-    /// A key that is not the beginning of values, nor `*` for all others.
+    /// A whole key: neither a prefix such as `+1*` nor the `*` for everything else.
     WholeKey,
 }
 
@@ -442,7 +442,7 @@ impl Rule {
     }
 }
 
-/// A condition, in a route with a step, that holds only for a parameter that no call or text begins with.
+/// A condition, in a route with a step, that requires a parameter which the first request of a call or text never has.
 #[derive(Debug)]
 pub(super) struct FollowUp {
     /// The step of the route.

@@ -12,31 +12,31 @@ use crate::table::when::Alternative;
 use crate::twilio::number::E164;
 use crate::twilio::vocabulary::Destination;
 
-/// A column that is dialled in rows that a number chooses.
+/// A dialled column, in rows that are looked up by a number.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DialledRow {
     directory: String,
     column: usize,
-    /// The column of the number that chooses the row.
+    /// The column of the number by which the row is looked up.
     key: usize,
-    /// Whether that is the caller's number, not the one that was called.
+    /// Whether that number is the caller's rather than the one that was called.
     is_caller: bool,
 }
 
 /// What a reply shows to the party that a directory names.
 #[derive(Debug, Clone)]
 pub(super) struct Shown {
-    /// The parameter or column, as the table names it.
+    /// The name of the parameter or column in the table.
     name: String,
-    /// Its column; `None` for the caller's number itself.
+    /// The position of the column; `None` for the caller's number itself.
     column: Option<usize>,
     /// The directory whose row names the party.
     directory: String,
     span: Range<usize>,
 }
 
-/// Notes what an element shows to the party that it reaches: as the number that it comes from, or in a text that goes to
-/// the number in a column.
+/// Records what an element shows to the party that it reaches, as the originating number or in a text sent to the
+/// number in a column.
 pub(super) fn note_shown(uses: &mut Uses, element: &Element, span: &Range<usize>) {
     let mut receivers = Vec::new();
     for attribute in &element.attributes {
@@ -98,7 +98,7 @@ fn columns(text: &Text) -> impl Iterator<Item = (&str, (usize, &str))> {
     })
 }
 
-/// The texts that an element holds, those of its children included.
+/// Collects the texts in an element and its children.
 fn texts_in<'e>(element: &'e Element, texts: &mut Vec<&'e Text>) {
     for node in &element.content {
         match node {
@@ -108,7 +108,7 @@ fn texts_in<'e>(element: &'e Element, texts: &mut Vec<&'e Text>) {
     }
 }
 
-/// Reports what a route shows to the other party, and notes which of its rows could dial themselves.
+/// Reports numbers that a route shows to the other party, and records which rows could dial themselves.
 pub(super) fn check_route(
     names: &Names,
     problems: &mut Problems,
@@ -156,7 +156,7 @@ pub(super) fn check_route(
     }
 }
 
-/// Reports the rows that dial the number by which they are looked up.
+/// Reports rows that dial the number by which they are looked up.
 pub(super) fn check_rows(names: &Names, problems: &mut Problems, uses: &Uses) {
     for dialled in &uses.dialled_rows {
         let Some(Some(file)) = names.directories.get(&dialled.directory) else {
@@ -168,7 +168,7 @@ pub(super) fn check_rows(names: &Names, problems: &mut Problems, uses: &Uses) {
         let own = cells.filter(|(row, cell)| directory.cell(*row, dialled.key) == *cell);
         for (row, cell) in own.filter(|(_, cell)| cell.parse::<E164>().is_ok()) {
             let (file, span) = file.place(row, dialled.column);
-            // A Dial of the number that was called has been.
+            // A Dial to the called number has already been reported.
             if problems.has_reported(&DIALS_ITSELF, &file, &span) {
                 continue;
             }

@@ -69,7 +69,7 @@ pub(super) fn routes(
     routes
 }
 
-/// Makes the documents of routes that say the same one and the same in memory.
+/// Makes routes with equal documents share one copy in memory.
 fn share_document(documents: &mut HashSet<Bytes>, reply: &mut Option<Reply>) {
     if let Some(Reply::Ready { document, .. }) = reply {
         if let Some(same) = documents.get(document) {
@@ -98,7 +98,7 @@ fn route(
     let count = problems.count();
     let mut reader = Reader::new(names, problems, owner);
     let [voice, message] = route_replies(&mut reader, table, whole);
-    // A reply that could not be read may answer the other channel.
+    // A reply that could not be read may be for the other channel.
     if reader.problems.errors_since(count) == 0 {
         reader.only_channel = match (&voice, &message) {
             (Some(_), None) => Some(Channel::Voice),
@@ -131,7 +131,7 @@ fn route(
     }
 }
 
-/// Whether a reply to a text may send one.
+/// Whether a reply to a text may send a text.
 fn sends(reply: &Reply) -> bool {
     match reply {
         Reply::Ready { sends, .. } => *sends != Sends::Nothing,
@@ -156,12 +156,12 @@ fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(is_word)
 }
 
-/// Where the name of a route or intercept stands; the whole of one without a name.
+/// The place of a route's or intercept's name; its whole section when it has no name.
 fn place_of_name(table: &DeTable<'_>, whole: &Value<'_>) -> Range<usize> {
     table.get("name").map_or(whole.span(), Value::span)
 }
 
-/// The name of a route or an intercept (`what`), even after an error about it: the rest is read all the same.
+/// The name of a route or an intercept (`what`). Returned even after an error about it, so that the rest is read.
 fn decider_name<'t>(
     names: &Names,
     problems: &mut Problems,
@@ -181,7 +181,7 @@ fn decider_name<'t>(
         let message = format!("\"{name}\" is reserved: the service itself answers under it");
         problems.error(&BAD_NAME, value.span(), message, "choose another name");
     } else {
-        // Routes come before intercepts, wherever they stand.
+        // An intercept with the name of a route is reported, never the route, whatever their order in the file.
         let is_other = |place: &usize| *place != value.span().start;
         let first = |places: &HashMap<String, usize>| places.get(name).copied().filter(is_other);
         let route = first(&names.routes).map(|place| ("a route", place));
@@ -210,7 +210,7 @@ fn step<'t>(problems: &mut Problems, uses: &mut Uses, table: &'t DeTable<'_>) ->
     Some(step)
 }
 
-/// What a route answers on each channel.
+/// A route's reply on each channel.
 fn route_replies(
     reader: &mut Reader<'_>,
     table: &DeTable<'_>,
@@ -249,7 +249,7 @@ fn is_elsewhere(table: &DeTable<'_>, section: &shape::Section, keys: &[&str]) ->
         || when.is_some_and(|when| keys.iter().any(|key| when.contains_key(*key)))
 }
 
-/// The reply that `reply = "NAME"` stands for.
+/// The reply named by `reply = "NAME"`.
 fn reply_named(
     reader: &mut Reader<'_>,
     table: &DeTable<'_>,
@@ -270,7 +270,7 @@ fn reply_named(
         return None;
     };
     reader.uses.replies.insert(name.to_owned());
-    // What is wrong with one that could not be read has been reported.
+    // If the reply could not be read, that has already been reported.
     let reply = reply.as_ref()?;
     for directory in &reply.directories {
         reader.uses.rows.insert(directory.clone(), value.span());
@@ -288,7 +288,7 @@ fn reply_named(
     Some([reply.voice.clone(), reply.message.clone()])
 }
 
-/// A reply that uses a directory's columns needs exactly one row of it in every table of `when`.
+/// Reports a reply that uses a directory's columns unless every table of `when` chooses exactly one row of it.
 fn check_bound(names: &Names, problems: &mut Problems, alternatives: &[Alternative], uses: &Uses) {
     for (directory, span) in &uses.rows {
         let has_one = |alternative: &Alternative| {
@@ -343,7 +343,7 @@ fn intercept(
     }
 }
 
-/// The replies by name; `None` for one that could not be read at all.
+/// The replies by name; `None` for a reply that could not be read at all.
 pub(super) fn named_replies(
     names: &Names,
     problems: &mut Problems,
@@ -385,7 +385,7 @@ fn named_reply(
     })
 }
 
-/// The reply of a table on a channel; `None` when it has no key for it.
+/// The reply in a table for one channel; `None` when the table has no key for the channel.
 fn reply_on(reader: &mut Reader<'_>, table: &DeTable<'_>, channel: Channel) -> Option<Reply> {
     let value = table.get(channel.as_str())?;
     let elements = verbs(reader, value, channel);
@@ -419,7 +419,7 @@ pub(super) fn default_replies(
         }
         Some(_) => {}
     }
-    // What it uses counts for nothing: it may neither fill anything in nor lead on.
+    // What it uses is not recorded: [default] may have no templates and nothing that leads back to the service.
     let mut reader = Reader::new(names, problems, Owner::Default);
     Some(DefaultReplies {
         voice: default_reply(&mut reader, table, Channel::Voice),
@@ -432,7 +432,7 @@ fn default_reply(reader: &mut Reader<'_>, table: &DeTable<'_>, channel: Channel)
         return DefaultReply::silent();
     };
     let elements = verbs(reader, value, channel);
-    // What depends on the request at all, such as a Dial's caller id, is not for the worst case.
+    // The worst case leaves out everything that depends on the request, such as a Dial's caller id.
     let literal = elements.iter().filter(|element| element.is_literal());
     let literal = literal.cloned().collect();
     let plain = match finished(reader.problems, literal, value.span()) {
@@ -443,7 +443,7 @@ fn default_reply(reader: &mut Reader<'_>, table: &DeTable<'_>, channel: Channel)
     DefaultReply { reply, plain }
 }
 
-/// Whether a caller hears nothing of these verbs: there are none, or they only wait and hang up.
+/// Whether a caller hears nothing: there are no verbs, or they only pause and hang up.
 fn is_silent(verbs: &[Value<'_>]) -> bool {
     verbs.iter().all(|verb| {
         let table = verb.get_ref().as_table();

@@ -1,4 +1,4 @@
-//! What TwiML and Twilio ask of a whole element and of a whole reply: counts, lengths, order.
+//! The rules of TwiML and Twilio for a whole element or a whole reply: counts, lengths, order.
 
 use std::ops::Range;
 
@@ -87,7 +87,7 @@ line says, or, for an attribute, name it in `[extra]` to keep it without the war
     r#"voice = [ { Gather = [ { Say = "Yes or no?" } ], input = "speech", enhanced = true, action = "?step=said" } ]"#,
 );
 
-/// The rules that look at a whole element.
+/// Checks the rules for a whole element.
 pub(super) fn check_element(
     reader: &mut Reader<'_>,
     written: &Written<'_>,
@@ -139,7 +139,7 @@ pub(super) fn check_element(
 /// The attribute that leads to another document.
 pub(super) const ACTION: &str = "action";
 
-/// The value of an attribute, when it is the same for every request.
+/// The value of an attribute, if it is the same for every request.
 pub(super) fn literal<'e>(element: &'e Element, name: &str) -> Option<&'e str> {
     let mut attributes = element.attributes.iter();
     let attribute = attributes.find(|attribute| attribute.name == name)?;
@@ -153,7 +153,7 @@ fn children(element: &Element) -> impl Iterator<Item = &Element> {
     })
 }
 
-/// The combinations of attributes and children that the vocabulary advises against.
+/// Reports combinations of attributes and children that the vocabulary advises against.
 fn check_combinations(problems: &mut Problems, written: &Written<'_>) {
     let element = &written.element;
     for combination in &element.spec.combinations {
@@ -184,7 +184,7 @@ fn check_combinations(problems: &mut Problems, written: &Written<'_>) {
     }
 }
 
-/// The warning about an element or an attribute that works, but that Twilio advises against.
+/// Warns about an element or an attribute that works but that Twilio advises against.
 pub(super) fn advise_against(
     problems: &mut Problems,
     what: &str,
@@ -199,7 +199,7 @@ pub(super) fn advise_against(
     problems.warn(&DEPRECATED, span, message, help);
 }
 
-/// A noun of Dial with children only must name whom it reaches among them.
+/// Reports a noun of Dial that has only children, none of which names whom to reach.
 fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>) {
     let spec = element.spec;
     let Some(main) = spec.main_child.filter(|_| spec.destination.is_some()) else {
@@ -215,7 +215,7 @@ fn check_reached(problems: &mut Problems, element: &Element, span: &Range<usize>
     }
 }
 
-/// The attributes without which an element means nothing.
+/// Reports missing attributes without which an element is meaningless.
 fn check_needed(
     problems: &mut Problems,
     element: &Element,
@@ -234,7 +234,7 @@ fn check_needed(
     }
 }
 
-/// A voice speaks its own language; with another the verb may fail.
+/// Reports a voice with a language that it does not speak: the verb may fail.
 fn check_voice(reader: &mut Reader<'_>, written: &Written<'_>) {
     let (voice, language) = (written.attribute("voice"), written.attribute("language"));
     let (Some((voice, _)), Some((language, place))) = (voice, language) else {
@@ -263,7 +263,7 @@ fn check_voice(reader: &mut Reader<'_>, written: &Written<'_>) {
     }
 }
 
-/// What is wrong with a voice and a language together, and what to do about it; `None` when nothing is known to be wrong.
+/// What is wrong with combining a voice and a language, and what to do; `None` when no problem is known.
 pub(super) fn voice_mismatch(voice: &str, language: &str) -> Option<(String, String)> {
     let languages = vocabulary::voice_languages(voice);
     let without_region = language.split('-').next().unwrap_or_default();
@@ -303,8 +303,8 @@ fn check_counts(problems: &mut Problems, element: &Element, span: &Range<usize>)
     }
 }
 
-/// The elements of which there are more than one place takes: each kind, how many there are, and the position of the
-/// first one too many.
+/// The kinds of elements that exceed their limit in one place: an element of each kind, their number, and the position
+/// of the first one over the limit.
 fn over_limit<'e>(elements: &[&'e Element]) -> Vec<(&'e Element, usize, usize)> {
     let mut over = Vec::new();
     for (position, one) in elements.iter().enumerate() {
@@ -324,7 +324,7 @@ fn at_most(most: Option<usize>) -> String {
     }
 }
 
-/// A text that is too long whatever the request.
+/// Reports a text that is too long for any request.
 fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>) {
     let spec = element.spec;
     let tag = &element.tag;
@@ -352,7 +352,7 @@ fn check_length(problems: &mut Problems, element: &Element, content: &Value<'_>)
     problems.twilio_error(number, &TOO_LONG, place, message, help);
 }
 
-/// The characters of a text that are there whatever the request.
+/// The number of characters that a text has in every request.
 fn literal_length(node: &Node) -> usize {
     let Node::Text(text) = node else { return 0 };
     let literals = text.pieces().iter().map(|piece| match piece {
@@ -362,12 +362,12 @@ fn literal_length(node: &Node) -> usize {
     literals.sum()
 }
 
-/// The rules that look at the order and the number of verbs.
+/// Checks the order and the number of verbs.
 pub(super) fn check_flow(problems: &mut Problems, verbs: &[Written<'_>]) {
     for (verb, next) in verbs.iter().zip(verbs.iter().skip(1)) {
         check_order(problems, &verb.element, next);
     }
-    // A Pause before it only delays; whatever else comes first answers the call.
+    // A Pause before Reject only delays; any other verb before it answers the call.
     let is_pause = |verb: &&Written<'_>| verb.element.tag == "Pause";
     let mut answering = verbs.iter().skip_while(is_pause).skip(1);
     if let Some(reject) = answering.find(|verb| verb.element.tag == "Reject") {
@@ -383,7 +383,7 @@ pub(super) fn check_flow(problems: &mut Problems, verbs: &[Written<'_>]) {
     }
 }
 
-/// The rule that nothing may follow what ends the document.
+/// Reports a verb after one that ends the document.
 fn check_order(problems: &mut Problems, verb: &Element, next: &Written<'_>) {
     let (tag, span, next) = (&verb.tag, &next.name, &next.element.tag);
     let has_action = verb.sets(ACTION);
@@ -408,7 +408,7 @@ fn check_order(problems: &mut Problems, verb: &Element, next: &Written<'_>) {
     problems.error(&UNREACHABLE_ELEMENT, span, message, help);
 }
 
-/// `[default]` must not be able to fail: no template, and nothing that asks the service again.
+/// `[default]` must never fail: it may have no template, and nothing that leads back to the service.
 pub(super) fn check_default_verb(
     problems: &mut Problems,
     spec: &ElementSpec,

@@ -62,16 +62,16 @@ same list covers it. Correct the span, or remove it.",
     r#"closed = ["2020-12-24"]     # "12-24" is every year"#,
 );
 
-/// A span that changes nothing once its last day has passed.
+/// A span that has no effect once its last day has passed.
 #[derive(Debug)]
 pub(super) struct Passing {
     /// When its last day ends.
     pub end: Timestamp,
-    /// What to say from then on.
+    /// The warning from then on.
     pub warning: Diagnostic,
 }
 
-/// The schedules by name, `None` for one with an error in it; and the spans of theirs that pass.
+/// The schedules by name (`None` for a schedule with an error in it), and their spans that have a last day.
 pub(super) fn schedules(
     problems: &mut Problems,
     section: Option<&Value<'_>>,
@@ -149,7 +149,7 @@ fn zone(
     Some(zone)
 }
 
-/// The spans of a list, with their places. Reports those that another of them covers.
+/// Reads the spans in an array, with their places. Reports spans that another span covers.
 fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<usize>)> {
     let help = "write an array: [\"Mon-Fri 09:00-17:30\"]";
     let array = problems.array(value, "an array of spans", help, |item| {
@@ -161,7 +161,7 @@ fn read_spans(problems: &mut Problems, value: &Value<'_>) -> Vec<(Span, Range<us
     }
     for (position, (span, place)) in spans.iter().enumerate() {
         let mut others = spans.iter().enumerate();
-        // Of two that are the same the second changes nothing.
+        // Of two equal spans, the second is the one without effect.
         let covering = others.find(|(other, (covering, _))| {
             *other != position
                 && covering.covers(span)
@@ -254,7 +254,7 @@ fn span(problems: &mut Problems, item: &Value<'_>) -> Option<Span> {
     }
 }
 
-/// The schedules that a `during` or `outside` names.
+/// The schedules named in a `during` or `outside`.
 pub(super) fn named_schedules(
     reader: &mut Reader<'_>,
     value: Option<&Value<'_>>,

@@ -1,11 +1,11 @@
-//! The JSON Schema of `responses.toml`, for editors and for checks by other programs.
+//! The JSON Schema of `responses.toml`, for editors and for validation by other programs.
 //!
-//! Written at run time from what the readers of a table use themselves: the shape of the sections, the vocabulary and
-//! the list of parameters. It knows the shape of a table only. Names that refer to each other, templates and the order
-//! of elements are left to `check`.
+//! It is written at run time from the data that reading a table uses too: the shape of the sections, the vocabulary and
+//! the list of parameters. It describes only the shape of a table. References between names, templates and the order of
+//! elements are left to `check`.
 //!
-//! It is draft-07, the newest that Taplo and Tombi both read. Editors offer what they find below `properties`, `items`,
-//! `anyOf` and a bare `$ref`, not below `if`.
+//! It is draft-07, the newest that both Taplo and Tombi read. Editors offer what they find below `properties`, `items`,
+//! `anyOf` and a bare `$ref`, but not below `if`.
 //! Source: <https://github.com/tamasfe/taplo>, `crates/taplo-common/src/schema/mod.rs`.
 
 mod twiml;
@@ -19,8 +19,8 @@ use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, ParameterKind};
 use crate::twilio::vocabulary;
 
-/// The forms of conditions, each with a parameter that has it, and what a literal value may look like: any text; an E.164
-/// number, the beginning of one, or an address of another kind; two capital letters, or a pattern.
+/// The forms of conditions, each with a parameter as an example and a pattern for literal values: any text; an E.164
+/// number, the beginning of one, or another kind of address; two capital letters, or a pattern.
 const CONDITIONS: [(&str, &str, Option<&str>); 4] = [
     ("condition", "", None),
     ("condition.several", "Called, Caller", None),
@@ -52,12 +52,12 @@ pub fn schema() -> Value {
             ParameterKind::Country => reference("condition.country"),
             _ => reference("condition"),
         }),
-        // Several parameters can only be looked up in a directory.
+        // The only condition on several parameters is a lookup in a directory.
         "patternProperties": { ",": reference("condition.several") },
         "additionalProperties": reference("condition"),
     });
     definitions.insert("conditions".to_owned(), conditions);
-    // One table or several, without an alternative between schemas, whose message would say nothing.
+    // One table or several. Not a choice between schemas, because its error message would say nothing useful.
     let when = json!({
         "if": { "type": "array" },
         "then": { "minItems": 1, "items": reference("conditions") },
@@ -121,7 +121,7 @@ fn section(section: &Section) -> Value {
 /// What a key of this kind takes.
 fn kind(kind: &KeyKind, of: &Section) -> Value {
     match kind {
-        // Dates of TOML's are texts to a validator.
+        // To a validator, TOML's dates are strings.
         KeyKind::Text | KeyKind::Template | KeyKind::NameOf(..) | KeyKind::Moment => {
             json!({ "type": "string" })
         }
@@ -164,7 +164,7 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
         KeyKind::Reply(channel) => reference(channel.as_str()),
         KeyKind::LastReply(channel) => last_reply(*channel),
         KeyKind::When => {
-            // Somebody who writes a key of the section below `when` means the section.
+            // A key of the section inside `when` was meant for the section.
             let not_ours = json!({
                 "propertyNames": { "not": { "enum": of.keys() } },
                 "additionalProperties": true,
@@ -187,7 +187,7 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
                 "type": "array",
                 "items": { "type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_:-]*$" },
             });
-            // What TwiML has already can only have new attributes.
+            // An element that TwiML already has can only get new attributes.
             json!({
                 "type": "object",
                 "patternProperties": { twiml::element_names(): attributes },
@@ -197,7 +197,7 @@ fn kind(kind: &KeyKind, of: &Section) -> Value {
     }
 }
 
-/// A condition on parameters like this one, whose literal texts have this form.
+/// A condition on parameters like this example, whose literal texts match this pattern.
 fn condition(name: &str, example: &str, pattern: Option<&str>) -> Value {
     let kinds = KINDS.iter().filter(|kind| (kind.suits)(example));
     let mut properties: Map<String, Value> = kinds
@@ -219,7 +219,8 @@ fn condition(name: &str, example: &str, pattern: Option<&str>) -> Value {
     condition
 }
 
-/// The parameters that Twilio sends, with what each kind takes. Words are offered, not asked for: Twilio may add to them.
+/// The parameters that Twilio sends, with what each kind takes. Words are offered but not required, because Twilio may
+/// add more.
 fn parameters(taken: impl Fn(ParameterKind) -> Value) -> Value {
     let parameter = |name: &'static str| {
         let known = parameters::get(name);
@@ -234,7 +235,7 @@ fn parameters(taken: impl Fn(ParameterKind) -> Value) -> Value {
     Value::Object(parameters::all().map(parameter).collect())
 }
 
-/// The reply of `[default]`, in which nothing may lead on.
+/// The reply in `[default]`, where nothing may lead on.
 fn last_reply(channel: Channel) -> Value {
     let elements = vocabulary::elements(channel).values();
     let leading = elements.filter(|element| element.leads_on);
@@ -252,9 +253,9 @@ fn reference(definition: &str) -> Value {
     json!({ "$ref": format!("#/definitions/{definition}") })
 }
 
-/// Alternatives of which the first always fits: editors that do not follow `if` find the others here.
+/// Alternatives, the first of which always fits: editors that do not follow `if` find the others here.
 ///
-/// Tombi warns of a key that any schema of a table does not allow explicitly, so `{}` would not do.
+/// The first cannot be `{}`, because Tombi warns about a key that any schema of a table does not allow explicitly.
 fn offered(others: impl IntoIterator<Item = Value>) -> Value {
     let anything = json!({ "additionalProperties": true });
     [anything].into_iter().chain(others).collect()
@@ -268,7 +269,7 @@ mod tests {
     use crate::language::{NoFiles, compile};
     use crate::table::diagnostic::File;
 
-    /// Everything that a value of the schema refers to.
+    /// Collects all references in a value of the schema.
     fn references<'v>(value: &'v Value, found: &mut BTreeSet<&'v str>) {
         match value {
             Value::Object(object) => {

@@ -31,7 +31,7 @@ closed. Put the SID of the call or the text into it.",
     r#"uniqueName = "callback-{{ CallSid | default(MessageSid) }}""#,
 );
 
-/// The session of a route's `create_session`, and the channels that it answers.
+/// The session in a route's `create_session`, and the channels that it answers.
 pub(super) fn new_session(
     reader: &mut Reader<'_>,
     value: &Value<'_>,
@@ -68,7 +68,7 @@ pub(super) fn new_session(
     Some((session, channels))
 }
 
-/// A text of the session; one with a destination must be a number.
+/// A text in the session. If it has a destination, it must be a number.
 fn session_text(
     reader: &mut Reader<'_>,
     table: &DeTable<'_>,

@@ -1,4 +1,4 @@
-//! `parameters` and `[loop_guard]`: what an operator adds to or changes of our own rules.
+//! `parameters` and `[loop_guard]`: the operator's additions and changes to our own rules.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ for `replies`, `relays` or `same_call` to switch that limit off.",
 per = "10 minutes"     # per = "10m""#,
 );
 
-/// The query fields of the operator's own.
+/// Reads `parameters`: the query fields that the operator added.
 pub(super) fn parameters(problems: &mut Problems, value: Option<&Value<'_>>) -> BTreeSet<String> {
     let help = "write parameters = [\"campaign\"]";
     let names =
@@ -38,7 +38,7 @@ pub(super) fn parameters(problems: &mut Problems, value: Option<&Value<'_>>) -> 
         .collect()
 }
 
-/// What the guards allow; the defaults where the section does not say otherwise.
+/// Reads `[loop_guard]`: the limits of the loop guard. Missing keys have their defaults.
 pub(super) fn limits(problems: &mut Problems, section: Option<&Value<'_>>) -> Limits {
     let defaults = Limits::default();
     let table = section.and_then(|section| problems.table(section, "a table of limits"));

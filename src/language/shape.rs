@@ -1,7 +1,7 @@
-//! Every section of the file, described once: its keys, what each of them takes, and a sentence of help.
+//! Describes every section of the file once: its keys, what each key takes, and a sentence of help.
 //!
-//! The readers report a key that a section does not have by this, and the JSON Schema is written from it. What a
-//! condition or an element takes is described elsewhere: by the kinds of conditions and by the vocabulary.
+//! Unknown keys are reported and the JSON Schema is written from this description. The kinds of conditions and the
+//! vocabulary describe what a condition or an element takes.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -17,7 +17,7 @@ use crate::twilio::channel::Channel;
 /// A table with a fixed set of keys.
 pub(super) struct Section {
     pub keys: &'static [KeyShape],
-    /// The keys of which at least one must be there.
+    /// At least one of these keys must be there.
     pub any_of: &'static [&'static str],
     /// Pairs of keys that exclude each other.
     pub apart: &'static [(&'static str, &'static str)],
@@ -52,7 +52,7 @@ pub(super) enum KeyKind {
     Count(u32),
     /// Seconds, or a text such as `10m`.
     Duration,
-    /// A text or a date of TOML's.
+    /// A text or a TOML date.
     Moment,
     /// One of these words.
     Word(&'static [&'static str]),
@@ -118,20 +118,19 @@ impl Section {
         self.keys.iter().find(|key| key.name == name)
     }
 
-    /// Whether it has a key of this name.
     pub(super) fn has(&self, name: &str) -> bool {
         self.key(name).is_some()
     }
 
-    /// Reports every key of a table that this section does not have, and of the sections in it. A misspelt one gets the name
-    /// that is meant, so that it is read like any other and nothing else is said about it.
+    /// Reports every unknown key in a table and in the sections inside it. Renames a misspelt key to the name that was
+    /// meant, so it is read like any other and causes no further messages.
     pub(super) fn correct(&self, problems: &mut Problems, table: &mut DeTable<'_>, what: &str) {
         let unknown = table.keys().filter(|key| !self.has(key.get_ref()));
         for key in unknown.cloned().collect::<Vec<_>>() {
             let name = key.get_ref().as_ref();
             let free = |known: &&str| {
                 let there = table.get(*known);
-                // Headers of the same name add up: [[route]].
+                // Several headers of the same name, such as [[route]], are merged.
                 let adds_up = |there: &DeValue<'_>| {
                     what == THE_FILE && is_section(there) && is_section(table[name].get_ref())
                 };
@@ -160,7 +159,7 @@ impl Section {
     }
 }
 
-/// Adds what stands below another header of the same name.
+/// Merges in the content below another header of the same name.
 fn add<'i>(there: &mut DeValue<'i>, more: DeValue<'i>) {
     match (there, more) {
         (DeValue::Array(there), DeValue::Array(items)) => {
@@ -171,7 +170,7 @@ fn add<'i>(there: &mut DeValue<'i>, more: DeValue<'i>) {
     }
 }
 
-/// Whether a value is written below a header of its own.
+/// Whether a value is written below its own header.
 fn is_section(value: &DeValue<'_>) -> bool {
     match value {
         DeValue::Array(items) => items.iter().all(|item| item.get_ref().is_table()),
@@ -225,7 +224,7 @@ impl KeyKind {
     }
 }
 
-/// The whole of a table, for a sentence.
+/// What messages call the whole table.
 pub(super) const THE_FILE: &str = "the file";
 
 const fn key(name: &'static str, kind: KeyKind, help: &'static str) -> KeyShape {

@@ -1,4 +1,4 @@
-//! Braces, tags and entities of other languages in texts that people hear or read: they would come out as they stand.
+//! Braces, tags and entities of other languages in texts for people: they would be spoken or sent literally.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -23,25 +23,25 @@ as it is.",
     r#"voice = [ { Say = "Hello { CallerCity }, this is <b>Acme &amp; Sons</b>." } ]"#,
 );
 
-/// The element whose text may have SSML in it.
+/// The element that may contain SSML.
 const SAY: &str = "Say";
 
-/// `{ Name }` or `${Name}`, perhaps with a filter.
+/// Matches `{ Name }` or `${Name}`, perhaps with a filter.
 static BRACES: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\$?\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*(\|[^{}]*)?\}").expect("it is tested")
 });
 
-/// `<b>`, `</b>` or `<br/>`.
+/// Matches `<b>`, `</b>` or `<br/>`.
 static TAG: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"</?([A-Za-z][A-Za-z0-9:-]*)(\s[^<>]*)?/?>").expect("it is tested")
 });
 
-/// `&amp;` or `&#39;`.
+/// Matches `&amp;` or `&#39;`.
 static ENTITY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"&(amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});").expect("it is tested")
 });
 
-/// Reports what in a text would come out as it stands although it is meant as markup.
+/// Reports parts of a text that were meant as markup but would come out literally.
 pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &Slot<'_>) {
     let is_told = slot.attribute.is_none() && slot.destination.is_none();
     if matches!(text.trim(), "…" | "...") && is_told
@@ -51,7 +51,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
         let help = "replace it with your own text";
         problems.warn(&STRAY_MARKUP, &slot.span, message, help);
     }
-    // Most texts have nothing of the kind.
+    // A fast path: most texts have none of these.
     if !text.contains(['{', '<', '&']) {
         return;
     }
@@ -98,7 +98,7 @@ pub(super) fn check(names: &Names, problems: &mut Problems, text: &str, slot: &S
         let message = format!("`{}` is escaped again and comes out literally", found.text);
         let help = format!("write `{meant}`");
         let place = place_in(problems, slot, text, &found.place);
-        // A quote or a control character would need an escape of TOML's.
+        // A quote or a control character would need a TOML escape.
         let is_plain = matches!(&*meant, "&" | "<" | ">");
         let remedy = if is_plain {
             Remedy::source(help, meant)
@@ -114,7 +114,7 @@ struct Found {
     text: String,
     /// The name in it.
     name: String,
-    /// The filter behind that name.
+    /// The filter after the name.
     filter: String,
     place: Range<usize>,
 }

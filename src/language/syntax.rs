@@ -42,16 +42,16 @@ const LONGEST_REPAIRED: usize = 16 << 10;
 /// The most repairs in one line.
 const MOST_PER_LINE: usize = 8;
 
-/// What a TOML parser says of a key that is there twice.
+/// The TOML parser's message for a duplicate key.
 const DUPLICATE: &str = "duplicate key";
 
-/// A file that is not TOML, and the text that is read in its place.
+/// A file that is not TOML, and the text that is read instead.
 pub(super) struct Repaired {
-    /// The file of this name with every mistake repaired or blanked. It has the same lines.
+    /// The file under the same name and with the same lines, every mistake repaired or blanked.
     pub file: Arc<File>,
     original: Arc<File>,
     origins: Origins,
-    /// What of the original is blanked.
+    /// The blanked parts of the original.
     blanked: Vec<Range<usize>>,
     errors: Vec<Diagnostic>,
 }
@@ -86,7 +86,7 @@ impl Repaired {
             if let Some(fix) = &mut diagnostic.fix {
                 fix.span = self.origins.of(&fix.span);
             }
-            // A change of what is blanked would write blanks.
+            // A fix that touches blanked text would write the blanks into the file.
             let is_whole = |fix: &Fix| {
                 let mut blanked = self.blanked.iter();
                 !blanked.any(|lost| lost.start < fix.span.end && fix.span.start < lost.end)
@@ -192,19 +192,19 @@ impl Repairing<'_> {
             let span = start + span.start..start + span.end;
             let here = self.line(span.start);
             if last_line.is_some_and(|last| here <= last + 1) {
-                // Blanking the line before has not helped: what is open there runs on to the end of the part.
+                // Blanking the previous line did not help: something opened there runs to the end of the part.
                 break;
             }
             self.report(&span, words(&said), None);
             if here == self.line(start) && self.text[start..].starts_with('[') {
-                // Without its first line it is not known to what the rest of the part belongs.
+                // Without its first line, it is unknown what the rest of the part belongs to.
                 self.blank(start..end);
                 return end;
             }
             last_line = Some(here);
             self.blank(line_of(&self.text, span.start.min(end.saturating_sub(1))));
         }
-        // The section's own line stays if it can be read: the lines below belong to it.
+        // The section's header stays if it can be read, so the section still exists.
         let header = line_of(&self.text, start);
         let is_good = DeTable::parse(&self.text[header.clone()]).is_ok();
         self.blank(if is_good {
@@ -215,7 +215,7 @@ impl Repairing<'_> {
         end
     }
 
-    /// The line of a byte, from 1.
+    /// The line of a byte in the original, counted from 1.
     fn line(&self, at: usize) -> usize {
         self.file.position(self.origins.of(&(at..at)).start).0
     }
@@ -225,7 +225,7 @@ impl Repairing<'_> {
         let in_text = |range: &Range<usize>| start + range.start..start + range.end;
         let old = in_text(&repair.old);
         let span = self.origins.of(&old);
-        // Within what an earlier repair has written there is nothing to change in the file.
+        // Text that an earlier repair wrote is not in the file, so there is nothing to fix.
         let is_old = old.start == 0 || self.origins.0[old.start - 1] < span.start;
         let fix = is_old.then(|| Fix {
             span,
@@ -237,7 +237,7 @@ impl Repairing<'_> {
         self.text.replace_range(old, &repair.new);
     }
 
-    /// Reports a mistake at a place of the text as it is now.
+    /// Reports a mistake at a place in the current text.
     fn report(&mut self, place: &Range<usize>, words: (String, String), fix: Option<Fix>) {
         let span = self.origins.of(place);
         let (message, help) = words;
@@ -245,7 +245,7 @@ impl Repairing<'_> {
             check: &TOML_SYNTAX,
             severity: Severity::Error,
             file: Arc::clone(self.file),
-            // A place that a parser names may lie inside a character.
+            // The parser's place may be inside a character.
             span: self.file.boundary(span.start)..self.file.boundary(span.end),
             message: shown(&message),
             help: shown(&help),
@@ -255,7 +255,7 @@ impl Repairing<'_> {
         });
     }
 
-    /// Puts blanks in the place of some bytes, but for line feeds.
+    /// Replaces a range with blanks but keeps its line feeds.
     fn blank(&mut self, range: Range<usize>) {
         self.blanked.push(self.origins.of(&range));
         let bytes = self.text.as_bytes()[range.clone()].iter();
@@ -264,7 +264,7 @@ impl Repairing<'_> {
         self.text.replace_range(range, &blanks);
     }
 
-    /// Reports what only the parts together show: keys and sections that are there twice.
+    /// Reports errors that only show in the whole file: duplicate keys and sections.
     fn add_duplicates(&mut self) {
         let (_, errors) = DeTable::parse_recoverable(&self.text);
         let errors: Vec<_> = errors
@@ -333,8 +333,7 @@ impl Repairing<'_> {
         self.report(key, (message, help), None);
     }
 
-    /// Reports and repairs the headers of sections that may come again, such as `[route]` for `[[route]]`, where a section
-    /// does come again.
+    /// Reports and repairs headers such as `[route]` for `[[route]]`, when there are several such sections.
     fn add_brackets(&mut self) {
         for key in shape::FILE.keys.iter().filter(|key| may_repeat(key.name)) {
             let (single, double) = (format!("[{}]", key.name), format!("[[{}]]", key.name));
@@ -363,20 +362,20 @@ impl Repairing<'_> {
     }
 }
 
-/// Whether the file may have several sections of this name, each below two brackets.
+/// Whether the file may have several sections of this name, with headers in double brackets.
 fn may_repeat(name: &str) -> bool {
     let mut keys = shape::FILE.keys.iter();
     let key = keys.find(|key| key.name == name);
     key.is_some_and(|key| matches!(key.kind, KeyKind::Array(KeyKind::Section(_))))
 }
 
-/// The repairs after which a part can be read beyond the line with the mistake at `at`; each is in the text after those
-/// before it. `None` when some of the line cannot be mended.
+/// The repairs that let a part be read beyond the line with the mistake at `at`. Each refers to the text after the
+/// repairs before it. `None` when the line cannot be fully mended.
 fn repaired_line(part: &str, at: usize) -> Option<Vec<Repair>> {
     let mut text = part.to_owned();
     let mut at = at;
     let mut made: Vec<Repair> = Vec::new();
-    // Measured from the end, where nothing is changed.
+    // Measured from the end, because the repairs do not change the text there.
     let beyond = part.len() - line_of(part, at).end;
     while made.len() < MOST_PER_LINE {
         let mut best: Option<(usize, Repair)> = None;
@@ -402,11 +401,11 @@ fn repaired_line(part: &str, at: usize) -> Option<Vec<Repair>> {
     None
 }
 
-/// Whether a repair of the mistake at `at` has led on, if the next mistake is at `next` in the new text.
+/// Whether a repair of the mistake at `at` is progress, given that the next mistake is at `next` in the new text.
 fn is_beyond(new: &str, next: usize, at: usize, repair: &Repair) -> bool {
     let added = repair.old.start..repair.old.start + repair.new.len();
     let old = if repair.old.end <= at {
-        // The mistake is where it was, but for what is added and removed before it.
+        // The old place, shifted by what the repair added and removed before it.
         at + added.len() - repair.old.len()
     } else if repair.old.start > at {
         at
@@ -415,13 +414,13 @@ fn is_beyond(new: &str, next: usize, at: usize, repair: &Repair) -> bool {
     };
     let between = new.get(added.end..next).unwrap_or_default();
     let lines = between.matches('\n').count();
-    // A quote that is closed at the end of the line may have been meant to be closed in the next.
+    // A quote closed at the end of its line may have been meant to close on the next line.
     next > old && !(repair.closes_line && lines == 1)
 }
 
-/// The bytes of the line that a byte is in, from the line feed before it to the one behind it.
+/// The range of the line around a byte, from the line feed before it to the line feed after it.
 fn line_of(text: &str, byte: usize) -> Range<usize> {
-    // By bytes: a place that a parser names may lie inside a character.
+    // Works on bytes, because the parser's place may be inside a character.
     let bytes = text.as_bytes();
     let byte = byte.min(bytes.len());
     let is_line_feed = |byte: &u8| *byte == b'\n';
@@ -434,7 +433,7 @@ fn line_of(text: &str, byte: usize) -> Range<usize> {
 mod tests {
     use super::*;
 
-    /// The lines of the mistakes, and the text that can be read, which has as many lines.
+    /// The lines of the mistakes, and the readable text, which has the same number of lines.
     fn repaired_text(text: &str) -> (Vec<usize>, String) {
         let file = File::new("x", text);
         let Repaired {

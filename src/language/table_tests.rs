@@ -1,4 +1,4 @@
-//! `[[test]]`: requests and the answers that the table must give, and what of the table they reach.
+//! `[[test]]`: requests, and the answers that the table must give to them.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -47,7 +47,7 @@ January, which is probably not what you want. Write `at`.",
     r#"at = "2026-12-24T12:00[America/New_York]""#,
 );
 
-/// The moment of a test that names none: 2026-01-01T12:00:00Z.
+/// The moment of a test without `at`: 2026-01-01T12:00:00Z.
 const NOON: Timestamp = Timestamp::constant(1_767_268_800, 0);
 
 const WRITE_AT: &str = "write at = \"2026-12-24T12:00[America/New_York]\"";
@@ -57,26 +57,26 @@ const WRITE_AT: &str = "write at = \"2026-12-24T12:00[America/New_York]\"";
 pub struct RanTest {
     /// Its name.
     pub name: String,
-    /// When its requests come.
+    /// The moment of its requests.
     pub now: Timestamp,
-    /// Its requests, up to the first that did not get what is expected; never none.
+    /// Its requests, up to the first that did not get the expected answer. Never empty.
     pub requests: Vec<RanRequest>,
-    /// Whether all of them were sent and got what is expected.
+    /// Whether all requests were sent and got the expected answers.
     pub has_passed: bool,
 }
 
-/// A request of a test, and which route answered it, or which intercept decided.
+/// A request in a test, and the route that answered it or the intercept that decided.
 #[derive(Debug)]
 pub struct RanRequest {
-    /// The request, with the fields that the test leaves out.
+    /// The request, including the fields that the test leaves out.
     pub sent: Sent,
-    /// What must answer: the name of a route, `default` or `loop-guard`; of an intercept `block` or `pass`.
+    /// What must answer: the name of a route, `default` or `loop-guard`; for an intercept, `block` or `pass`.
     pub expect: String,
     /// The route that answered, or the intercept that decided.
     pub decided_by: String,
 }
 
-/// One `[[test]]`, read.
+/// A `[[test]]`, as read from the table.
 struct TableTest<'t> {
     name: &'t str,
     first: Sent,
@@ -86,14 +86,14 @@ struct TableTest<'t> {
     place: Range<usize>,
 }
 
-/// What a request of a test must get.
+/// The answer that a request in a test must get.
 struct Expected<'t> {
     outcome: &'t str,
     place: Range<usize>,
     contains: Option<(&'t str, Range<usize>)>,
 }
 
-/// One of the `steps`: what somebody does, and what they must get.
+/// One of the `steps`: what somebody does, and the answer that they must get.
 struct TestStep<'t> {
     fields: Form,
     expected: Expected<'t>,
@@ -173,7 +173,7 @@ fn test_case<'v>(
     })
 }
 
-/// The steps of a test.
+/// Reads the steps of a test.
 fn test_steps<'v>(
     names: &Names,
     problems: &mut Problems,
@@ -207,7 +207,7 @@ fn test_steps<'v>(
     read
 }
 
-/// What a test or a step expects, of which `what` is the name in a message and the place.
+/// Reads what a test or a step expects. Messages call the test or step `what`, at `place`.
 fn expected<'v>(
     names: &Names,
     problems: &mut Problems,
@@ -231,7 +231,7 @@ fn expected<'v>(
     })
 }
 
-/// The outcome that is expected, when something of that name can be one.
+/// Reads the expected outcome, and reports a name that no outcome can have.
 fn outcome<'v>(
     names: &Names,
     problems: &mut Problems,
@@ -282,7 +282,7 @@ fn test_request(
     )
 }
 
-/// The parameters of a request of a test.
+/// Reads the parameters of a test's request.
 fn test_fields<'v>(
     names: &Names,
     problems: &mut Problems,
@@ -334,7 +334,7 @@ fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> 
     })
 }
 
-/// Runs a test; when it fails, why is added to the failures.
+/// Runs a test. If it fails, adds the reason to the failures.
 fn run_test(
     problems: &mut Problems,
     failures: &mut Problems,
@@ -368,7 +368,7 @@ fn run_test(
     }
 }
 
-/// Runs a test of the intercepts, and tells which of them decides.
+/// Runs a test of the intercepts. Returns its request with the intercept that decided.
 fn run_interception(
     failures: &mut Problems,
     test: &TableTest<'_>,
@@ -407,8 +407,8 @@ fn run_interception(
     }
 }
 
-/// Runs a test of the routes: its request, then its steps, each led by the answer before it, up to the first that does not
-/// get what is expected.
+/// Runs a test of the routes: its request, then each step as the previous answer leads to it, up to the first that does
+/// not get the expected answer.
 fn run_dialogue(
     failures: &mut Problems,
     test: &TableTest<'_>,
@@ -419,7 +419,7 @@ fn run_dialogue(
     let mut requests = Vec::new();
     let mut next = Some((test.first.clone(), &test.expected));
     let mut steps = (1..).zip(&test.steps);
-    // What a message about a step begins with.
+    // The beginning of messages about the current step.
     let mut which = String::new();
     while let Some((sent, expected)) = next.take() {
         let answer = conversation.ask(sent.clone());
@@ -460,7 +460,7 @@ fn run_dialogue(
     requests
 }
 
-/// Why a step cannot be sent after the answer of this route, and what to do.
+/// Why a step cannot follow this route's answer, and what to do.
 fn explained(stuck: &Stuck, route: &str) -> (String, String) {
     let call = "`call` with this test's request shows where each answer leads";
     match stuck {
@@ -487,12 +487,12 @@ fn explained(stuck: &Stuck, route: &str) -> (String, String) {
     }
 }
 
-/// How to see more of a test that has failed.
+/// The help for a failed test: how to see more.
 fn all_verdicts(test: &TableTest<'_>) -> String {
     format!("`explain --test {:?}` shows every verdict", test.name)
 }
 
-/// Why a request gets this answer and not that of the route which a test expects.
+/// Why a request gets this answer and not the answer of the expected route.
 fn why_not(
     expected: &str,
     answer: &Answer<'_>,
@@ -516,8 +516,7 @@ fn why_not(
     format!("\"{route}\" answers, not \"{expected}\", because {why}")
 }
 
-/// Whether the document of the expected route has the text that a test wants. When it has not, that is added to the
-/// failures.
+/// Whether the answer contains the text that a test expects. If not, adds a failure.
 fn check_document(
     failures: &mut Problems,
     answer: &Answer<'_>,
@@ -538,7 +537,8 @@ fn check_document(
     is_there
 }
 
-/// Whether at another hour another route or intercept could be the first: a schedule stands between it and the request.
+/// Whether another route or intercept could be the first to match at another hour, because of a schedule or a condition
+/// on the time.
 fn depends_on_the_hour(table: &Table, request: &Request<'_>, now: Timestamp) -> bool {
     let depends = |when: &When, miss: Option<Miss<'_>>| match miss {
         Some(Miss::When(Mismatch::Closed(_) | Mismatch::Open(_))) => Some(true),

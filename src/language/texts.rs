@@ -1,5 +1,5 @@
-//! Texts of a reply: their templates, and what may lead where. A stranger must not choose whom we pay to reach, and
-//! neither party may learn the other's real number.
+//! Texts in a reply: their templates, and which values may be a destination. A stranger must not choose whom we pay to
+//! reach, and neither party may learn the other's real number.
 
 use std::ops::Range;
 
@@ -68,7 +68,7 @@ passed on. Leave out `callerId` and `from` to show your own number instead, as m
     r#"voice = [ { Dial = "+15005550006", callerId = "{{ Caller }}" } ]"#,
 );
 
-/// The field for the real number of the second party, which Proxy calls: without it there is no session.
+/// The field with the real number of the second party, which Proxy calls. Without it there is no session.
 pub(super) const PARTICIPANT: &str = "participantIdentifier";
 
 /// What a text is for.
@@ -91,7 +91,7 @@ pub(super) struct Slot<'s> {
 }
 
 impl Slot<'_> {
-    /// Its name for a sentence.
+    /// Its name, for use in a message.
     pub(super) fn name(&self) -> String {
         match self.attribute {
             Some(attribute) => format!("`{attribute}` of `{}`", self.element),
@@ -100,7 +100,7 @@ impl Slot<'_> {
     }
 }
 
-/// Reads a text and checks all that can be checked before there is a request; `None` when it cannot be read.
+/// Reads a text and checks everything that does not depend on the request; `None` when it cannot be read.
 pub(super) fn template(reader: &mut Reader<'_>, text: &str, slot: &Slot<'_>) -> Option<Text> {
     let mut parsed = match Text::parse(text) {
         Ok(parsed) => parsed,
@@ -203,7 +203,7 @@ fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>
                 let place = reader.problems.within(span, name).last(column.len());
                 unknown_column(reader.problems, &directory, column, place);
             }
-            // What is wrong with it has been reported.
+            // The directory's errors have already been reported.
             Some(None) => {}
             None if parameters::is_json(first) || names.own_parameters.contains(&**name) => {
                 continue;
@@ -250,7 +250,7 @@ fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
     }
 }
 
-/// Reports a parameter of a template that is always empty, or that no webhook sends.
+/// Reports a parameter in a template that is always empty or that no webhook sends.
 fn check_parameter(reader: &mut Reader<'_>, name: &str, span: &Range<usize>) {
     let names = reader.names;
     let place = reader.problems.within(span, name);
@@ -287,8 +287,8 @@ fn check_private(reader: &mut Reader<'_>, name: &str, slot: &Slot<'_>) {
     problems.error(&PRIVATE_NUMBER, &slot.span, message, help);
 }
 
-/// The parameters that decide where a text leads, but for those that [`check_private`] judges. Behind the `?` of a URL
-/// nothing decides that any more.
+/// The parameters that decide where a text leads, except those that [`check_private`] checks. After the `?` of a URL,
+/// parameters no longer decide.
 fn deciding(text: &Text, destination: Destination) -> impl Iterator<Item = &str> {
     let has_query = matches!(destination, Destination::Url | Destination::Sip);
     let mut in_query = false;
@@ -361,7 +361,7 @@ fn open_destination(problems: &mut Problems, name: &str, slot: &Slot<'_>) {
     problems.error(&OPEN_DESTINATION, &slot.span, message, help);
 }
 
-/// Checks a URL, notes the step that it leads to, and completes one that begins with `?` or `/`.
+/// Checks a URL, records the step that it leads to, and completes it if it begins with `?` or `/`.
 fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
     let is_relayed = |name: &&str| slot.relays && parameters::get(name).relayed;
     if let Some(name) = text.plain_parameter().filter(is_relayed) {
@@ -393,7 +393,7 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
         ""
     };
     if text.literal().is_some() || text.plain_column().is_some() {
-        // It is checked with the other values of its element, and a column row by row.
+        // A literal is checked with the other values of its element, and a column row by row.
         return;
     }
     let sample = base.to_owned() + &url.replace(FILLED, "x");
@@ -411,5 +411,5 @@ fn url(reader: &mut Reader<'_>, text: &mut Text, raw: &str, slot: &Slot<'_>) {
     }
 }
 
-/// Stands for what a request fills in; no URL has this character.
+/// Stands for a field that the request fills in. No URL contains this character.
 pub(super) const FILLED: &str = "\u{0}";

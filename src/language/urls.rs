@@ -1,4 +1,4 @@
-//! URLs of this very service: which of its webhooks answers them, and which step they lead to.
+//! URLs of this service: which of its webhooks answers them, and which step they lead to.
 
 use super::names::{Reader, Rule, StepReference};
 use super::texts::{FILLED, Slot, place_in};
@@ -18,12 +18,12 @@ the webhook, `?step=NAME` also works: it is completed from the URL that Twilio r
     r#"voice = [ { Enqueue = "support", waitUrl = "/hold.xml" } ]     # "?step=hold""#,
 );
 
-/// What Twilio wants from a URL.
+/// What Twilio expects from a URL.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
     /// TwiML.
     Document,
-    /// Nothing: it only says what happens.
+    /// Nothing: the request only reports an event.
     Notice,
     /// A recording or a picture.
     File,
@@ -43,8 +43,8 @@ fn is_redirect(slot: &Slot<'_>) -> bool {
     slot.attribute.is_none() && slot.element == "Redirect"
 }
 
-/// Notes which step a URL such as `?step=lost` leads to, and reports one of this service that nothing answers. What a
-/// request fills in stands as [`FILLED`] in the URL.
+/// Records which step a URL such as `?step=lost` leads to, and reports URLs of this service that nothing answers. In
+/// `url`, [`FILLED`] replaces each field that the request fills in.
 pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<'_>) {
     let (page, query) = url.split_once('?').unwrap_or((url, ""));
     let is_relative = url.starts_with(['?', '/']) && !url.starts_with("//");
@@ -103,7 +103,7 @@ pub(super) fn check(reader: &mut Reader<'_>, text: &str, url: &str, slot: &Slot<
     }
 }
 
-/// Whether a route of the table answers a page of this service; a page that nothing answers is reported.
+/// Whether a route of the table answers a page of this service. Reports a page that nothing answers.
 fn is_answered(reader: &mut Reader<'_>, page: &str, slot: &Slot<'_>) -> bool {
     let page = page.split('#').next().unwrap_or_default();
     let Some(wanted) = wanted(slot).filter(|_| !page.contains(FILLED)) else {

@@ -1,7 +1,7 @@
-//! The values of Twilio's parameters: which one never has, wherever it stands, and what was probably meant.
+//! Values that one of Twilio's parameters never has, and what was probably meant.
 //!
-//! One function, [`judge`], knows what a parameter's values look like, from `parameters.json`. A condition, an item of an array,
-//! the key of a directory and the request of a test all ask it. A parameter of the operator's own may have any value.
+//! One function, [`judge`], knows from `parameters.json` what a parameter's values look like. It judges conditions,
+//! items of arrays, keys of directories and requests in tests. A parameter that the operator added may have any value.
 
 mod number;
 mod word;
@@ -44,17 +44,17 @@ of a telephone as `{ regex = '^\*$' }`.",
     r#"when = { CallerCountry = "Germany" }     # "DE""#,
 );
 
-/// The help for a number that cannot be read.
+/// The help for a malformed number.
 pub(super) const NUMBER_HELP: &str = "write the number as +15005550006, without spaces or dashes";
 
-/// Where a value stands, and so what a `*` in it means.
+/// Where a value is written, which decides what a `*` in it means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// In a condition: any run of characters.
+    /// In a condition: `*` matches any run of characters.
     Condition,
-    /// As the key of a directory: at its end, any run of characters.
+    /// As a directory's key: `*` at the end matches any run of characters.
     Key,
-    /// In a request: the star key of a telephone.
+    /// In a request: `*` is the star key of a telephone.
     Request,
 }
 
@@ -65,9 +65,9 @@ pub(super) struct Fault {
     severity: Severity,
     message: String,
     help: String,
-    /// The value that was meant, where there is no doubt.
+    /// The value that was meant, when that is certain.
     meant: Option<String>,
-    /// The condition that was meant, in TOML, where there is no doubt and no single value says it.
+    /// The condition that was meant, in TOML, when that is certain and a single value cannot express it.
     condition: Option<String>,
 }
 
@@ -90,13 +90,13 @@ impl Fault {
         }
     }
 
-    /// The same with the value that was meant.
+    /// Adds the value that was meant.
     fn meant(mut self, value: impl Into<String>) -> Self {
         self.meant = Some(value.into());
         self
     }
 
-    /// Adds it about a string of the table or a cell of another file.
+    /// Reports the fault at a string in the table or a cell of another file.
     fn report(self, problems: &mut Problems, place: impl Into<Place>) {
         let remedy = match (self.condition, self.meant) {
             (Some(condition), _) => Remedy::source(self.help, condition),
@@ -107,7 +107,7 @@ impl Fault {
     }
 }
 
-/// What is wrong with a value that the parameter never has; `None` for one that it may have.
+/// What is wrong with a value that the parameter never has; `None` for a value that it may have.
 pub(super) fn judge(parameter: &str, text: &str, standing: Standing) -> Option<Fault> {
     if text.is_empty() {
         return None;
@@ -133,7 +133,7 @@ pub(super) fn judge(parameter: &str, text: &str, standing: Standing) -> Option<F
     }
 }
 
-/// A value and where it stands.
+/// A value and where it is written.
 struct Value<'v> {
     parameter: &'v str,
     text: &'v str,
@@ -147,7 +147,7 @@ impl Value<'_> {
         has_meaning.then(|| Pattern::parse(self.text)).flatten()
     }
 
-    /// Whether it is this word, or matches it.
+    /// Whether the value equals or matches this word.
     fn is(&self, word: &str) -> bool {
         match self.pattern() {
             Some(pattern) => pattern.matches(word),
@@ -162,12 +162,12 @@ impl Value<'_> {
             .split(move |character| is_pattern && character == '*')
     }
 
-    /// What its value begins with.
+    /// The literal text at the beginning.
     fn start(&self) -> &str {
         self.parts().next().unwrap_or_default()
     }
 
-    /// Blanks around it and characters that are not what they look like: a value of this kind has none.
+    /// The fault of whitespace around the value or lookalike characters in it, for a parameter that never has them.
     fn odd_fault(&self) -> Option<Fault> {
         let Self {
             parameter, text, ..
@@ -193,7 +193,7 @@ impl Value<'_> {
     }
 }
 
-/// Whether a text is plainly a regular expression that was written as a string.
+/// Whether a string is clearly meant as a regular expression.
 fn is_regex(text: &str, kind: ParameterKind) -> bool {
     let has = |parts: &[&str]| parts.iter().any(|part| text.contains(part));
     let has_class = has(&[
@@ -202,7 +202,7 @@ fn is_regex(text: &str, kind: ParameterKind) -> bool {
     let is_anchored = text.len() > 1 && (text.starts_with('^') || text.ends_with('$'));
     let has_operator = has(&["\\", ".*", ".+"]);
     match kind {
-        // What people write may have any characters.
+        // Texts that people write may contain any characters.
         ParameterKind::Text | ParameterKind::Json => {
             has_class || (text.starts_with('^') && (text.ends_with('$') || has_operator))
         }
@@ -238,7 +238,7 @@ fn regex_fault(text: &str, standing: Standing) -> Fault {
     fault
 }
 
-/// Reports the string of a condition when the parameter never has such a value.
+/// Reports a string in a condition on a parameter that never has such a value.
 pub(super) fn check_condition(
     names: &Names,
     problems: &mut Problems,
@@ -251,7 +251,7 @@ pub(super) fn check_condition(
     }
 }
 
-/// Reports a value in the request of a test when Twilio never sends it. The test runs all the same.
+/// Reports a value in a test's request that Twilio never sends. The test still runs.
 pub(super) fn check_request(
     names: &Names,
     problems: &mut Problems,
@@ -265,8 +265,7 @@ pub(super) fn check_request(
     }
 }
 
-/// Reports the keys of directories that no lookup could find, because none of the parameters by which a directory is
-/// looked up ever has such a value.
+/// Reports keys that no lookup can find: none of the parameters looked up in the directory ever has such a value.
 pub(super) fn check_keys(names: &Names, problems: &mut Problems, uses: &Uses) {
     for (name, directory) in &names.directories {
         let Some(file) = directory else {
@@ -279,7 +278,7 @@ pub(super) fn check_keys(names: &Names, problems: &mut Problems, uses: &Uses) {
                     let lookups = lookups.iter().filter(|names| names.len() == key.len());
                     lookups.map(|names| &*names[position]).collect()
                 }
-                // The column `number` says what its cells are even when nothing looks into the directory.
+                // The column's name says that its cells are numbers, even in a directory that is never used.
                 None if file.directory.columns()[*column] == NUMBER => vec!["Called"],
                 None => continue,
             };
@@ -299,7 +298,7 @@ fn check_keys_of(
         parameters::is_number(parameter) && !names.own_parameters.contains(*parameter)
     });
     for (row, cell) in file.directory.cells(column) {
-        // Most of a million keys are numbers as Twilio sends them.
+        // A fast path: most of a million keys are E.164 numbers.
         if are_numbers && is_e164(cell) {
             continue;
         }
@@ -316,7 +315,7 @@ fn check_keys_of(
 }
 
 impl Names {
-    /// [`judge`], for a parameter that may be the operator's own.
+    /// [`judge`], for a parameter that the operator may have added.
     fn judge(&self, parameter: &str, text: &str, standing: Standing) -> Option<Fault> {
         let is_own = self.own_parameters.contains(parameter);
         (!is_own)
@@ -325,8 +324,8 @@ impl Names {
     }
 }
 
-/// What is wrong with a value that Twilio never sends as this parameter, and what to write; `None` for one that it may send,
-/// and for a SID: people who type a request write short ones.
+/// What is wrong with a value that Twilio never sends as this parameter, and what to write; `None` for a value that it
+/// may send, and for any SID, because people who type a request shorten SIDs.
 #[must_use]
 pub fn never_sent(parameter: &str, value: &str) -> Option<String> {
     if parameters::get(parameter).kind == ParameterKind::Sid {

@@ -1,7 +1,7 @@
-//! The table as a whole: what its parts use of each other.
+//! Checks of the table as a whole: what its parts use of each other.
 //!
-//! Every URL that leads to a step must find a route there, every step should be led to, and none in a circle. Every cell
-//! of a column must fit where a reply puts it. What is never used is probably misspelt where it should be.
+//! Every step in a URL must have a route, every step should be reachable, and redirects must not go in circles. Every
+//! cell of a column must fit where a reply puts it. A name that is never used is probably misspelt where it should be.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -89,12 +89,12 @@ pub(super) fn check(names: &Names, problems: &mut Problems, file: &DeTable<'_>, 
         problems.error(&MISSING_DEFAULT, end..end, message, help);
     }
     if file.keys().all(|key| shape::FILE.has(key.get_ref())) {
-        // A section that could not be read may use what no other does.
+        // A section that could not be read may use names that no other section does.
         check_unused(names, problems, file, uses);
     }
 }
 
-/// Checks the steps that URLs lead to against those that routes answer.
+/// Compares the steps that URLs lead to with the steps that routes answer.
 fn check_steps(problems: &mut Problems, uses: &Uses) {
     let answered = uses.answered.iter().map(|(step, _)| step.as_str());
     let steps: BTreeSet<&str> = answered.collect();
@@ -110,7 +110,7 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
         problems.error(&UNKNOWN_STEP, place.last(step.len()), message, remedy);
     }
     let led_to = uses.steps.iter().map(|reference| reference.step.as_str());
-    // A step that is led to, and later one that has been reported.
+    // Steps that a URL leads to, and later also steps that have been reported.
     let mut known: BTreeSet<&str> = led_to.collect();
     for (step, span) in &uses.answered {
         if !uses.leads_anywhere && known.insert(step) {
@@ -123,7 +123,7 @@ fn check_steps(problems: &mut Problems, uses: &Uses) {
     check_follow_ups(problems, uses);
 }
 
-/// Reports conditions in a step on parameters that no element which leads to the step brings along.
+/// Reports conditions in a step on parameters that do not come from any element leading to the step.
 fn check_follow_ups(problems: &mut Problems, uses: &Uses) {
     if uses.leads_anywhere {
         return;
@@ -149,7 +149,7 @@ fn check_follow_ups(problems: &mut Problems, uses: &Uses) {
     }
 }
 
-/// The kinds of requests that come to a step; `None` when they are not all known, or there are none.
+/// The kinds of requests that come to a step; `None` when some kind is unknown or none comes.
 fn request_kinds<'u>(references: &'u [StepReference], step: &'u str) -> Option<BTreeSet<&'u str>> {
     let mut kinds = BTreeSet::new();
     let mut seen = BTreeSet::from([step]);
@@ -172,14 +172,14 @@ fn request_kinds<'u>(references: &'u [StepReference], step: &'u str) -> Option<B
     (!kinds.is_empty()).then_some(kinds)
 }
 
-/// The steps that only a `waitUrl` leads to: Twilio asks them for as long as somebody waits.
+/// The steps to which only a `waitUrl` leads. Twilio requests them again for as long as the caller waits.
 pub(super) fn waiting_steps(uses: &Uses) -> BTreeSet<Box<str>> {
     let waits = |reference: &&StepReference| {
         let mut kinds = reference.kinds.iter();
         !reference.kinds.is_empty() && kinds.all(|kind| parameters::is_for_waiting(kind))
     };
     let (waiting, others): (Vec<_>, Vec<_>) = uses.steps.iter().partition(waits);
-    // A request without a step may be of any call.
+    // A request without a step may come from any call.
     let only = waiting.into_iter().filter(|reference| {
         let mut elsewhere = others.iter().map(|other| &other.step);
         let is_known = !uses.leads_anywhere && !reference.step.is_empty();
@@ -189,9 +189,9 @@ pub(super) fn waiting_steps(uses: &Uses) -> BTreeSet<Box<str>> {
         .collect()
 }
 
-/// Redirects from step to step that come back to where they began: the call goes round until Twilio ends it.
+/// Reports Redirects from step to step that lead back to where they began: the call loops until Twilio ends it.
 fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
-    // Who waits hears the same document over and over: that is how it is meant.
+    // Waiting callers are meant to hear the same document repeatedly.
     let of_waiting = references.iter().filter(|reference| {
         let mut kinds = reference.kinds.iter();
         kinds.any(|kind| parameters::is_for_waiting(kind))
@@ -218,7 +218,7 @@ fn check_redirects(problems: &mut Problems, references: &[StepReference]) {
                 format!("this Redirect leads to {there}, and from there Redirects lead back here");
             let help = "end one of them after what it says, or wait for a key before you repeat it";
             let warning = problems.warn(&REDIRECT_LOOP, &reference.span, message, help);
-            // Only texts have a limit.
+            // Twilio limits redirects only for texts.
             warning.error_number = (reference.channel == Channel::Message).then_some(14106);
         }
     }
@@ -402,7 +402,7 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
                     format!("schedule \"{name}\" is never used"),
                     format!("write during = \"{name}\" in a route, or remove the section"),
                 ),
-                // What is wrong with one that could not be read has been reported.
+                // If the reply could not be read, that has already been reported.
                 _ if !matches!(names.replies.get(name), Some(Some(_))) => continue,
                 _ => (
                     format!("reply \"{name}\" is never used"),
@@ -414,7 +414,7 @@ fn check_unused(names: &Names, problems: &mut Problems, file: &DeTable<'_>, uses
     }
 }
 
-/// What a voice or a language is in a row; `None` when another directory has it.
+/// The value of a voice or a language in a row; `None` when it comes from another directory.
 fn in_row<'c>(fixed: &'c Fixed, directory: &'c Directory, row: Row) -> Option<&'c str> {
     match fixed {
         Fixed::Literal(literal) => Some(literal),

@@ -1,4 +1,4 @@
-//! The whole core in one call: decide, guard, write the document, and when that cannot be done, say the default.
+//! The whole core in one call: decide, guard, write the document, and fall back to the default where that fails.
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -12,41 +12,41 @@ use crate::table::{DEFAULT, Decision, Table};
 use crate::twilio::channel::Channel;
 use crate::twilio::request::Request;
 
-/// What is asked, where and when.
+/// A request, with where and when it was made.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     /// The request.
     pub request: &'a Request<'a>,
-    /// The URL that was asked, as the outside world sees it, without its query.
+    /// The requested URL as the outside world sees it, without its query.
     pub url: &'a str,
-    /// Twilio's `I-Twilio-Idempotency-Token`, the same for a request and its retries; empty when there is none.
+    /// Twilio's `I-Twilio-Idempotency-Token`, the same for a request and its retries; empty when absent.
     pub token: &'a str,
-    /// The moment.
+    /// The moment of the request.
     pub now: Timestamp,
 }
 
-/// What a caller gets.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer<'t> {
     /// The name of the route that answers, `default` or `loop-guard`.
     pub route: &'t str,
-    /// The position in the table of the route that answers; `None` when none of them does.
+    /// The position in the table of the route that answers; `None` when no route does.
     pub position: Option<usize>,
-    /// What is answered.
+    /// The body.
     pub body: Bytes,
-    /// What the body is.
+    /// The kind of body.
     pub kind: AnswerKind,
-    /// What it sends.
+    /// What the document sends.
     pub sends: Sends,
-    /// How many texts were cut at a limit of Twilio's.
+    /// How many texts were cut at one of Twilio's limits.
     pub cut_texts: usize,
-    /// The route that matched and why its reply could not be written, when that is why `default` answers.
+    /// The route that matched and why its reply could not be written, when `default` answers for that reason.
     pub failure: Option<(&'t str, RenderError)>,
     /// Why the guard answers, when it does.
     pub guarded: Option<GuardReason>,
 }
 
-/// What an answer is made of.
+/// What kind of body an answer has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerKind {
     /// TwiML.
@@ -55,7 +55,7 @@ pub enum AnswerKind {
     Session,
 }
 
-/// Answers a request. There is always an answer: the table has a default.
+/// Answers a request. There is always an answer, because the table has a default.
 #[must_use]
 pub fn answer<'t>(table: &'t Table, guard: &LoopGuard, asked: &Asked<'_>) -> Answer<'t> {
     let request = asked.request;
@@ -78,7 +78,7 @@ pub fn answer<'t>(table: &'t Table, guard: &LoopGuard, asked: &Asked<'_>) -> Ans
     answer
 }
 
-/// The answer of a decision; that of `[default]` when its reply cannot be written.
+/// The answer of a decision, or that of `[default]` when the decision's reply cannot be written.
 fn write<'t>(table: &'t Table, decision: &Decision<'t>, asked: &Asked<'_>) -> Answer<'t> {
     match render(decision.reply, asked, &decision.rows) {
         Ok(rendered) => Answer {
@@ -93,7 +93,7 @@ fn write<'t>(table: &'t Table, decision: &Decision<'t>, asked: &Asked<'_>) -> An
     }
 }
 
-/// A reply, under the name of `[default]`.
+/// Renders a reply under the name of `[default]`.
 fn render<'t>(
     reply: &Reply,
     asked: &Asked<'_>,
@@ -135,7 +135,7 @@ fn guarded(verdict: GuardReason, answer: Answer<'_>) -> Answer<'_> {
     }
 }
 
-/// The empty document: nothing is said, nothing is sent.
+/// The empty document, which says and sends nothing.
 fn silence<'t>() -> Answer<'t> {
     Answer {
         route: DEFAULT,
@@ -152,11 +152,11 @@ fn silence<'t>() -> Answer<'t> {
 /// What `[default]` answers on the request's channel, whatever the routes say.
 pub(crate) fn default_answer<'t>(table: &'t Table, asked: &Asked<'_>) -> Answer<'t> {
     let default = table.default_reply(asked.request.channel());
-    // It has no templates, so that writing it cannot fail.
+    // It has no templates, so writing it cannot fail.
     render(&default.reply, asked, &[]).unwrap_or_else(|_| silence())
 }
 
-/// The answer to a request that breaks the core itself: written beforehand, so that nothing is left to go wrong.
+/// The answer to a request that makes the core panic. It was written beforehand, so nothing is left to go wrong.
 #[must_use]
 pub fn last_resort<'t>(table: &Table, channel: Channel) -> Answer<'t> {
     Answer {

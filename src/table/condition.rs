@@ -1,9 +1,9 @@
 //! Conditions: what a value of the request must be.
 //!
-//! A kind of condition is one file in `condition/` and one line in `KINDS`: how it is written, when it holds, and what is
-//! known of the values for which it holds. Serving, `explain`, `replay`, the index, the search for routes that can never
-//! answer, the schema and the manual know a kind only through `Keyed`, its entry in the registry, and [`Kind`], a compiled
-//! condition of that kind.
+//! Each kind of condition has one file in `condition/` and one line in `KINDS`, which say how it is written, when it
+//! holds, and what is known of the values that pass. Serving, `explain`, `replay`, the index, the search for dead
+//! routes, the schema and the manual know a kind only through `Keyed`, its entry in the registry, and [`Kind`], a
+//! compiled condition of that kind.
 
 mod after;
 mod before;
@@ -49,7 +49,7 @@ double backslashes.",
     "when = { Body = { regex = '(?=lost)' } }",
 );
 
-/// The kinds of condition that are a key of a table, `{ in = "rides" }` for one, in the order of the manual.
+/// The kinds of condition that are a key of a table, such as `{ in = "rides" }`, in the order of the manual.
 pub(crate) static KINDS: [&Keyed; 6] = [
     &inside::KEYED,
     &regex::KEYED,
@@ -59,16 +59,17 @@ pub(crate) static KINDS: [&Keyed; 6] = [
     &after::KEYED,
 ];
 
-/// A compiled condition of some kind. Holds no text to interpret later.
+/// A compiled condition of some kind. Keeps no text to interpret later.
 ///
-/// Its `Display` is what `explain` prints behind "expected", and its identity: two conditions on one value that print the same are
-/// taken for the same by the search for routes that can never answer. So it must print everything that it compares with.
+/// Its `Display` is what `explain` prints after "expected". It is also its identity: the search for dead routes takes
+/// two conditions on one value for the same when they print the same, so it must print everything that it compares
+/// with.
 pub trait Kind: fmt::Debug + fmt::Display + Send + Sync {
-    /// Whether it holds; `None` when too little is known to tell: of the value, or of the moment ([`Seen::now`]).
+    /// Whether it holds; `None` when too little is known of the value or of the moment ([`Seen::now`]).
     fn holds(&self, seen: &Seen<'_>) -> Option<bool>;
 
-    /// What is known of every value for which it holds: the index files routes by it, and the search for routes that can
-    /// never answer draws its conclusions from it.
+    /// What is known of every value for which it holds. The index files routes by this, and the search for dead routes
+    /// draws its conclusions from it.
     fn passing(&self) -> Passing<'_> {
         Passing::Known(Known::Nothing)
     }
@@ -79,19 +80,19 @@ pub trait Kind: fmt::Debug + fmt::Display + Send + Sync {
 pub(crate) struct Keyed {
     /// Its key in the table of a condition.
     pub key: &'static str,
-    /// Whether it can be asked of this parameter, or of these with commas between them; it can be asked of every column.
+    /// Whether it can be used on this parameter, or on these, separated by commas. It can be used on any column.
     pub suits: fn(&str) -> bool,
-    /// Reads the value behind the key; `None` after an error about it.
+    /// Reads the value of the key; `None` after reporting an error.
     pub read: fn(&mut Reading<'_>, &Key<'_>, &Value<'_>) -> Option<Box<dyn Kind>>,
     /// The JSON Schema of that value.
     pub schema: fn() -> Json,
-    /// What is wrong with a cell of a column that the condition is on; `None` when any text will do.
+    /// Checks the cells of a column that the condition is on; `None` when any text will do.
     pub check_cell: Option<CheckCell>,
     /// Its paragraph of the manual.
     pub manual: &'static str,
 }
 
-/// What is wrong with a cell.
+/// Says what is wrong with a cell.
 pub(crate) type CheckCell = fn(&str) -> Result<(), NoMoment>;
 
 /// What a kind needs to read its value.
@@ -100,28 +101,30 @@ pub(crate) struct Reading<'r> {
     pub subject: &'r str,
     /// How its values are compared.
     pub comparison: Comparison,
-    /// What is wrong.
+    /// Where mistakes are reported.
     pub problems: &'r mut Problems,
-    /// Finds a directory by its name, as the subject looks into it; reports an unknown name.
+    /// Finds a directory by name for this subject; reports an unknown name.
     pub directory: &'r mut FindDirectory<'r>,
 }
 
-/// Finds a directory by its name; the value is where the name stands.
+/// Finds a directory by name. The [`Value`] is the place of the name in the file.
 pub(crate) type FindDirectory<'r> =
     dyn FnMut(&mut Problems, &str, &Value<'_>) -> Option<Arc<Directory>> + 'r;
 
 /// What a condition sees: a value, as far as it is known, and the moment of the request.
 #[derive(Debug)]
 pub struct Seen<'a> {
-    /// The values in the form in which they are compared: one, but where a directory is looked up by several.
+    /// The values in the form in which they are compared: more than one only where several values form a directory's
+    /// key.
     pub values: &'a [Known<'a>],
-    /// Whether it is a cell of a directory, not a parameter.
+    /// Whether the value is a cell of a directory rather than a parameter.
     pub is_cell: bool,
-    /// Whether a call or a text has it. `None` asks about both.
+    /// The channel of the request. `None` asks about both.
     pub channel: Option<Channel>,
-    /// Whether the caller is withheld; may be known when the number itself is not.
+    /// Whether the caller withholds the number; may be known when the number itself is not.
     pub withheld: Option<bool>,
-    /// The moment of the request. `None` asks about every moment: a condition that depends on it answers `None`.
+    /// The moment of the request. `None` asks about every moment: a condition that depends on the moment then answers
+    /// `None`.
     pub now: Option<Timestamp>,
 }
 
@@ -133,7 +136,7 @@ pub type Values<'a> = SmallVec<[Known<'a>; 2]>;
 pub enum Passing<'t> {
     /// This is known of each of them.
     Known(Known<'t>),
-    /// Each has a row in this directory, or all of them together do.
+    /// Each of them is a key of this directory, or they form a key together.
     KeyOf(&'t Arc<Directory>),
 }
 
@@ -150,8 +153,8 @@ pub enum Demand {
     Not(Box<Demand>),
 }
 
-/// One entry of `when`: a value of the request and what it must be, or values and the directory that must have a row for
-/// them.
+/// One entry of `when`: a value of the request and what it must be, or several values and the directory that must have
+/// a row for them.
 #[derive(Debug)]
 pub struct Condition {
     /// What the condition is on.
@@ -174,7 +177,7 @@ pub enum Subject {
     },
 }
 
-/// The names of the parameters that a condition is on: one, or those by which a directory is looked up together.
+/// The names of the parameters that a condition is on: one, or several that together are looked up in a directory.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Parameters(pub SmallVec<[Arc<str>; 1]>);
 
@@ -192,7 +195,7 @@ pub fn manual() -> impl Iterator<Item = (&'static str, &'static str)> {
     KINDS.iter().map(|kind| (kind.key, kind.manual))
 }
 
-/// Whether all of some hold: no as soon as one does not, unknown when one is unknown, yes of none.
+/// Whether all items hold: false as soon as one does not, unknown when one is unknown, true for no items.
 pub fn all<T>(
     items: impl IntoIterator<Item = T>,
     mut holds: impl FnMut(T) -> Option<bool>,
@@ -208,7 +211,7 @@ pub fn all<T>(
     all
 }
 
-/// Whether any of some holds: yes as soon as one does, unknown when one is unknown, no of none.
+/// Whether any item holds: true as soon as one does, unknown when one is unknown, false for no items.
 pub fn any<T>(
     items: impl IntoIterator<Item = T>,
     mut holds: impl FnMut(T) -> Option<bool>,
@@ -216,13 +219,13 @@ pub fn any<T>(
     not(all(items, |item| not(holds(item))))
 }
 
-/// The opposite; what is unknown stays so.
+/// The opposite; unknown stays unknown.
 #[must_use]
 pub fn not(holds: Option<bool>) -> Option<bool> {
     holds.map(|holds| !holds)
 }
 
-/// Whether a condition names one parameter, not several with commas between them.
+/// Whether a condition names one parameter rather than several, separated by commas.
 pub(crate) fn is_one(subject: &str) -> bool {
     !subject.contains(',')
 }
@@ -234,7 +237,7 @@ impl<K: Kind + 'static> From<K> for Demand {
 }
 
 impl Demand {
-    /// A text, in which `*` stands for any run of characters.
+    /// A string in which `*` matches any run of characters.
     #[must_use]
     pub fn text(text: &str) -> Self {
         match Pattern::parse(text) {
@@ -243,7 +246,7 @@ impl Demand {
         }
     }
 
-    /// Whether a value meets it; `None` when what is known of the value does not tell.
+    /// Whether a value meets it; `None` when too little is known of the value.
     #[must_use]
     pub fn holds(&self, seen: &Seen<'_>) -> Option<bool> {
         match self {
@@ -256,14 +259,14 @@ impl Demand {
 }
 
 impl<'a> Seen<'a> {
-    /// The value. Of several values nothing is asked but whether a directory has them.
+    /// The value. Several values at once are only ever looked up in a directory.
     pub(crate) fn value(&self) -> &'a Known<'a> {
         self.values.first().unwrap_or(&Known::Nothing)
     }
 }
 
 impl Demand {
-    /// The beginnings of some values that meet it, if known.
+    /// How some of the values that meet it begin, if known.
     pub(crate) fn start(&self) -> Option<RowKey<'_>> {
         match self {
             Self::Is(kind) => match kind.passing() {
@@ -283,18 +286,18 @@ impl Demand {
 }
 
 impl Condition {
-    /// Whether it holds for a request; `None` when what is known of the request does not tell.
+    /// Whether it holds for a request; `None` when too little is known of the request.
     #[must_use]
     pub fn holds<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<bool> {
         self.holds_at(facts, Some(now))
     }
 
-    /// Whether it holds at every moment, or at none; `None` when it depends on the moment or on what is not known.
+    /// Whether it holds at every moment, or at none; `None` when it depends on the moment or on something unknown.
     pub(crate) fn holds_always<'f>(&self, facts: &impl Facts<'f>) -> Option<bool> {
         self.holds_at(facts, None)
     }
 
-    /// Whether the result for a whole request depends on its moment.
+    /// Whether the result for a complete request depends on the moment.
     pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
         self.holds_always(request).is_none()
     }
@@ -318,7 +321,7 @@ impl Condition {
 }
 
 impl Subject {
-    /// The values of a whole request; empty when absent, or when the directory has no row for the request.
+    /// The values of a complete request; empty when they are absent, or when the directory has no row for the request.
     #[must_use]
     pub fn values<'a>(&'a self, request: &'a Request<'_>) -> Vec<Cow<'a, str>> {
         let known: Values<'_> = match self {
@@ -332,7 +335,8 @@ impl Subject {
         values.map(Option::unwrap_or_default).collect()
     }
 
-    /// The values of a request as conditions compare them; empty when absent, or when the directory has no row.
+    /// The values of a request as conditions compare them; empty when they are absent, or when the directory has no
+    /// row.
     pub(crate) fn compared<'a, 'f: 'a>(&'a self, facts: &impl Facts<'f>) -> Values<'a> {
         match self {
             Self::Parameters(names) => names.compared(facts),
@@ -349,7 +353,7 @@ impl Subject {
         }
     }
 
-    /// Where in its own values those of another subject are, when it has them all.
+    /// The positions among these parameters of another subject's parameters; `None` unless all of them are here.
     pub(crate) fn places_of(&self, other: &Self) -> Option<SmallVec<[usize; 2]>> {
         match (self, other) {
             (Self::Parameters(Parameters(own)), Self::Parameters(Parameters(others))) => {
@@ -360,7 +364,7 @@ impl Subject {
         }
     }
 
-    /// The directory and the column that it is a cell of; `None` for parameters.
+    /// The directory and the column of a cell; `None` for parameters.
     pub(crate) fn column(&self) -> Option<(&Arc<Directory>, usize)> {
         match self {
             Self::Parameters(_) => None,
@@ -387,7 +391,7 @@ fn compared<'a, 'f: 'a>(name: &str, facts: &impl Facts<'f>) -> Known<'a> {
     match facts.value(name) {
         known if !comparison.folds() => known,
         Known::Whole(value) => Known::Whole(Cow::Owned(comparison.folded(&value).into_owned())),
-        // Without its outer blanks it may be empty all the same.
+        // Trimming may leave a value empty.
         _ => Known::Nothing,
     }
 }
@@ -441,7 +445,7 @@ impl fmt::Display for Demand {
     }
 }
 
-/// The first few of a list; a route may name thousands of numbers.
+/// Writes the first few of a list: a route may name thousands of numbers.
 fn list(f: &mut fmt::Formatter<'_>, demands: &[Demand], between: &str) -> fmt::Result {
     const SHOWN: usize = 5;
     for (position, demand) in demands.iter().take(SHOWN).enumerate() {

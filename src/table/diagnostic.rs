@@ -7,9 +7,9 @@ use std::sync::{Arc, OnceLock};
 /// How bad a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Keeps the table from going live: Twilio would refuse or misread it, or it cannot be meant.
+    /// Keeps the table from going live: Twilio would refuse or misread it, or it cannot be what the operator meant.
     Error,
-    /// Looks wrong, and may still be right.
+    /// Looks wrong but may be right.
     Warning,
 }
 
@@ -34,12 +34,12 @@ pub struct Check {
     pub is_absence: bool,
     /// What the mistake is and what to do about it, for docs/diagnostics.md.
     pub manual: &'static str,
-    /// A piece of a table or of a CSV file that has the mistake.
+    /// A piece of a table or of a CSV file with the mistake.
     pub example: &'static str,
 }
 
 impl Check {
-    /// A check for something that is there and wrong.
+    /// A check for something present and wrong.
     pub(crate) const fn new(
         code: &'static str,
         manual: &'static str,
@@ -53,7 +53,7 @@ impl Check {
         }
     }
 
-    /// A check for something that is missing.
+    /// A check for something missing.
     pub(crate) const fn absence(
         code: &'static str,
         manual: &'static str,
@@ -72,9 +72,9 @@ pub struct Diagnostic {
     pub check: &'static Check,
     /// Whether it keeps the table from going live.
     pub severity: Severity,
-    /// The file that it is about.
+    /// The file at fault.
     pub file: Arc<File>,
-    /// The bytes of the file that it is about.
+    /// The bytes of the file at fault.
     pub span: Range<usize>,
     /// What is wrong, in one line.
     pub message: String,
@@ -111,21 +111,21 @@ impl Diagnostic {
         self
     }
 
-    /// Takes the change of a key back where its table has a key of that name already.
+    /// Withdraws the change of a key when its table already has a key of that name.
     pub(crate) fn unless_taken(&mut self, has_key: impl Fn(&str) -> bool) {
         let is_free = |fix: &Fix| !has_key(fix.text.trim_matches(['"', '\'']));
         self.fix = self.fix.take().filter(is_free);
     }
 }
 
-/// A file that diagnostics are about.
+/// A file that diagnostics refer to.
 #[derive(Debug)]
 pub struct File {
-    /// Its name as the operator gave it.
+    /// Its name as the operator wrote it.
     pub name: String,
     /// Its text.
     pub text: String,
-    /// Where its lines begin, found when the first place is asked for.
+    /// Where its lines begin, computed when the first position is needed.
     line_starts: OnceLock<Vec<usize>>,
 }
 

@@ -1,5 +1,6 @@
-//! A call, or an exchange of texts, with the table in Twilio's place: each document is carried out as Twilio does it, and
-//! what it leads to is asked next. The steps of a `[[test]]`, `call` and the page of the admin listener follow it.
+//! A call, or an exchange of texts, with the table in Twilio's place: each document is carried out as Twilio would do
+//! it, and the request that follows from it comes next. The steps of a `[[test]]`, `call` and the admin listener's page
+//! use it.
 //!
 //! Source: the pages of the verbs, <https://www.twilio.com/docs/voice/twiml>.
 
@@ -48,7 +49,7 @@ pub struct Sent {
 struct FollowUp {
     /// The whole URL.
     url: String,
-    /// What it has beyond the fields that every request of the call has.
+    /// Its fields beyond those of every request of the call.
     fields: Form,
     /// Whether the call waits in a queue meanwhile.
     is_wait: bool,
@@ -59,37 +60,37 @@ struct FollowUp {
 enum Event {
     /// Something to hear or to read.
     Line(Line),
-    /// The call waits until somebody has acted.
+    /// The call waits for the person to act.
     Asks(Question),
-    /// Twilio asks for another document by itself.
+    /// Twilio requests another document by itself.
     Leads(FollowUp),
-    /// Nothing more comes of this document.
+    /// The document is finished.
     Ends,
 }
 
-/// A conversation between somebody on the telephone and a table.
+/// A conversation between a person on the telephone and a table.
 #[derive(Debug)]
 pub struct Conversation<'t> {
     table: &'t Table,
     guard: LoopGuard,
     now: Timestamp,
     first: Sent,
-    /// The request that was answered last.
+    /// The request that was last answered.
     last: Sent,
-    /// How many texts have come.
+    /// How many texts have been sent.
     texts: usize,
-    /// What of the last document is still to come.
+    /// The elements of the last document that are still to come.
     rest: VecDeque<Element>,
-    /// The queue in which the call waits, and what comes after it.
+    /// The queue in which the call waits, and the elements after it.
     queue: Option<(Question, VecDeque<Element>)>,
 }
 
-/// Somebody on the telephone, or whatever plays that part.
+/// A person on the telephone, or something that acts as one.
 pub trait Person {
-    /// Learns who answers a request of the conversation.
+    /// Learns which answer a request of the conversation got.
     fn is_answered(&mut self, sent: &Sent, answer: &Answer<'_>);
 
-    /// Notices something.
+    /// Notices a line of the conversation.
     fn notices(&mut self, line: Line);
 
     /// Acts where the call waits; `None` to hang up.
@@ -102,34 +103,34 @@ pub trait Person {
 /// How a conversation ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    /// Nothing more comes.
+    /// Nothing more follows.
     Over,
-    /// The person has hung up, or sends no more.
+    /// The person has hung up, or sends no more texts.
     HungUp,
-    /// It leads to this URL, which is not the table's.
+    /// It leads to this URL, which does not belong to the table.
     Elsewhere(String),
     /// The documents lead in a circle.
     Circle,
 }
 
-/// Why a request cannot be the next of a conversation.
+/// Why a request cannot come next in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stuck {
     /// Nothing in the documents waits for this field; `None` when nothing leads on at all.
     NothingWaits(Option<String>),
-    /// This element comes before it and leads elsewhere.
+    /// This element comes first and leads elsewhere.
     Before(&'static str),
-    /// The document leads to this URL, which is not the table's.
+    /// The document leads to this URL, which does not belong to the table.
     Elsewhere(String),
 }
 
 impl Sent {
-    /// The URL that is asked, without its query.
+    /// The requested URL, without its query.
     fn page(&self) -> String {
         format!("{ORIGIN}/{}", self.webhook.as_str())
     }
 
-    /// The URL that is asked.
+    /// The requested URL.
     fn url(&self) -> String {
         let pairs: Vec<_> = self.query.pairs().collect();
         let query = serde_urlencoded::to_string(pairs).unwrap_or_default();
@@ -139,7 +140,7 @@ impl Sent {
 }
 
 impl<'t> Conversation<'t> {
-    /// A conversation that begins with this request, which is still to be [asked](Self::ask), at this moment.
+    /// A conversation at this moment that begins with this request, which is still to be [asked](Self::ask).
     #[must_use]
     pub fn new(table: &'t Table, first: Sent, now: Timestamp) -> Self {
         Self {
@@ -228,7 +229,7 @@ impl<'t> Conversation<'t> {
         follow_up
     }
 
-    /// The request that Twilio makes then.
+    /// The request that Twilio makes for this follow-up.
     ///
     /// # Errors
     ///
@@ -251,7 +252,7 @@ impl<'t> Conversation<'t> {
         })
     }
 
-    /// These fields, and those that every request of the call has.
+    /// These fields, and those of every request of the call.
     fn of_the_same_call(&self, fields: &Form) -> Form {
         let is_kept = |name: &str| {
             let webhooks = &parameters::get(name).webhooks;
@@ -264,12 +265,12 @@ impl<'t> Conversation<'t> {
         kept.chain(fields.pairs()).collect()
     }
 
-    /// The next text that comes from the same sender, with these fields.
+    /// The next text from the same sender, with these fields.
     fn text(&mut self, fields: &Form) -> Sent {
         self.texts += 1;
         let sid = format!("SM{:032}", self.texts);
         let own = ["MessageSid", "SmsSid", "SmsMessageSid"].map(|name| (name, sid.as_str()));
-        // What the first text said is not said again.
+        // The content of the first text is not repeated.
         let is_kept = |name: &str| {
             let of = parameters::get(name);
             let is_content = of.webhooks.contains(&"message") && !of.webhooks.contains(&"voice");
@@ -293,7 +294,7 @@ impl<'t> Conversation<'t> {
         }
     }
 
-    /// Carries the whole conversation on with somebody, and tells how it ended.
+    /// Carries the whole conversation on with a person, and returns how it ended.
     pub fn with(&mut self, person: &mut dyn Person) -> End {
         let mut sent = self.first.clone();
         let mut in_a_row = 0;
@@ -333,8 +334,8 @@ impl<'t> Conversation<'t> {
         }
     }
 
-    /// The next request of the conversation, when it has these fields: somebody has pressed the `Digits`, or sends the
-    /// `Body`. What comes before it in the document passes without anybody doing anything.
+    /// The next request of the conversation, provided it has these fields: the person has pressed the `Digits`, or
+    /// sends the `Body`. Everything before it in the document passes without an action.
     ///
     /// # Errors
     ///
@@ -381,14 +382,15 @@ impl FollowUp {
     }
 }
 
-/// A URL as somebody would write it in the table, seen from a document at `page`.
+/// A URL as an operator would write it in the table, seen from a document at `page`.
 fn shown_url<'u>(url: &'u str, page: &str) -> &'u str {
     let page = page.split('?').next().unwrap_or_default();
     let step = url.strip_prefix(page).filter(|rest| rest.starts_with('?'));
     step.or_else(|| url.strip_prefix(ORIGIN)).unwrap_or(url)
 }
 
-/// What is special about an answer, a sentence each: why the loop guard or the default answers, and what was cut.
+/// Anything special about an answer, one sentence each: why the loop guard or the default answers, and whether a text
+/// was cut.
 #[must_use]
 pub fn notes(answer: &Answer<'_>) -> Vec<String> {
     let guarded = answer.guarded.map(|reason| reason.to_string());

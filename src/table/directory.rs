@@ -1,8 +1,8 @@
-//! Directories: keys, exact or prefixes ending in `*`, each leading to a row of cells. A key is the cell of one column, or
-//! the cells of several, which are always exact.
+//! Directories: each key, either exact or a prefix ending in `*`, leads to a row of cells. A key is the cell of one
+//! column, or the cells of several, which are always exact.
 //!
-//! Looking up a key costs the same whether there are ten or a million, and a row costs little more memory than its text:
-//! all cells are in one buffer, and the table of exact keys holds row numbers only.
+//! A lookup costs the same for ten keys or a million, and a row takes little more memory than its text: all cells share
+//! one buffer, and the table of exact keys holds only row numbers.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ use crate::twilio::facts::Known;
 use crate::twilio::number::masked;
 use crate::twilio::parameters::Comparison;
 
-/// The most columns that make a key.
+/// The most columns that a key can have.
 pub const MOST_KEY_COLUMNS: usize = 4;
 
 /// The position of a row in its directory.
@@ -26,29 +26,29 @@ pub type Row = u32;
 /// A row of a directory that a request has chosen.
 pub type BoundRow<'t> = (&'t Directory, Row);
 
-/// The values that a row is looked up by, one for each column of the key.
+/// The values by which a row is looked up, one for each column of the key.
 pub type Key<'a> = SmallVec<[&'a str; 2]>;
 
-/// A named set of keys, each with a row of cells. Equal to itself only.
+/// A named set of keys, each with a row of cells. A directory is equal only to itself.
 #[derive(Debug)]
 pub struct Directory {
     name: String,
     columns: Vec<String>,
-    /// Which cells of a row make its key.
+    /// The columns whose cells form the key of a row.
     key: Vec<usize>,
     cells: Cells,
     hasher: DefaultHashBuilder,
     exact: HashTable<Row>,
-    /// Prefixes without their `*`.
+    /// The prefixes without their `*`.
     prefixes: HashMap<Box<str>, Row>,
-    /// The lengths that prefixes have, longest first.
+    /// The distinct lengths of the prefixes, longest first.
     prefix_lengths: Vec<usize>,
     everything: Option<Row>,
-    /// Made when a key that is not wholly known is first looked up.
+    /// Built when a partly known key is first looked up.
     masks: OnceLock<Masks>,
 }
 
-/// All cells, row after row.
+/// All cells, row by row.
 #[derive(Debug, Default)]
 struct Cells {
     text: String,
@@ -58,10 +58,10 @@ struct Cells {
     width: usize,
 }
 
-/// What finds keys of which only a part is known.
+/// Finds keys of which only a part is known.
 #[derive(Debug)]
 struct Masks {
-    /// The rows of exact keys, by the hash of the key when all of its values are masked.
+    /// The rows of exact keys, by the hash of the key with all its values masked.
     exact: HashMap<u64, Vec<Row>>,
     /// The prefixes in order.
     prefixes: BTreeSet<Box<str>>,
@@ -74,7 +74,7 @@ impl Cells {
         &self.text[start as usize..self.ends[at] as usize]
     }
 
-    /// The cells of a row at some positions.
+    /// The cells of a row at these positions.
     fn at<'c>(&'c self, row: Row, positions: &'c [usize]) -> impl Iterator<Item = &'c str> {
         positions
             .iter()
@@ -85,14 +85,14 @@ impl Cells {
 /// Why a row cannot be added.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AddError {
-    /// The key is that of this row already.
+    /// This row already has the key.
     Duplicate(Row),
-    /// The directory has 4 GiB of text, and no more can be addressed.
+    /// The directory holds 4 GiB of text, the most that can be addressed.
     Full,
 }
 
 impl Directory {
-    /// A directory without rows. `key` are the positions of the columns that make the key: one at least.
+    /// A directory without rows. `key` lists the positions of the columns that form the key: at least one.
     #[must_use]
     pub fn new(name: impl Into<String>, columns: Vec<String>, key: Vec<usize>) -> Self {
         Self {
@@ -122,12 +122,12 @@ impl Directory {
         &self.columns
     }
 
-    /// The position of a column; `None` when there is none of that name.
+    /// The position of a column; `None` when there is none with that name.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| column == name)
     }
 
-    /// The positions of the columns that make the key.
+    /// The positions of the columns that form the key.
     pub(crate) fn key_columns(&self) -> &[usize] {
         &self.key
     }
@@ -142,22 +142,22 @@ impl Directory {
         self.cells.ends.is_empty()
     }
 
-    /// A row's cell in a column; the empty text where the row has none.
+    /// A row's cell in a column; empty where the row has none.
     pub(crate) fn cell(&self, row: Row, column: usize) -> &str {
         self.cells.get(row, column)
     }
 
-    /// All cells of a column, in the order of the rows.
+    /// All cells of a column, in row order.
     pub(crate) fn cells(&self, column: usize) -> impl Iterator<Item = (Row, &str)> {
         self.rows().map(move |row| (row, self.cell(row, column)))
     }
 
-    /// The key of a row, a `*` at its end included.
+    /// The key of a row, including a final `*`.
     pub(crate) fn key(&self, row: Row) -> Key<'_> {
         self.cells.at(row, &self.key).collect()
     }
 
-    /// All keys, in the order of the rows, a `*` at the end included.
+    /// All keys, in row order, each including a final `*`.
     pub(crate) fn keys(&self) -> impl Iterator<Item = Key<'_>> {
         self.rows().map(|row| self.key(row))
     }
@@ -166,13 +166,12 @@ impl Directory {
         (0..).take(self.len())
     }
 
-    /// Adds a row. A key of one column is a value, a prefix that ends in `*`, or `*` for everything else; one of several
-    /// columns is exact. Cells that are not given are empty.
+    /// Adds a row. A key of one column is a value, a prefix that ends in `*`, or `*` for everything else; a key of
+    /// several columns is exact. Missing cells are empty.
     ///
     /// # Errors
     ///
-    /// The key is there already (the row is added all the same, so that rows keep their numbers), or the directory
-    /// is full.
+    /// The key already exists (the row is added all the same, so rows keep their numbers), or the directory is full.
     pub fn add<'c>(&mut self, cells: impl IntoIterator<Item = &'c str>) -> Result<(), AddError> {
         let row = Row::try_from(self.len()).map_err(|_| AddError::Full)?;
         let Cells { text, ends, width } = &mut self.cells;
@@ -193,7 +192,7 @@ impl Directory {
         }
     }
 
-    /// Makes room for so many more rows and bytes of text.
+    /// Makes room for this many more rows and bytes of text.
     pub(crate) fn reserve(&mut self, rows: usize, bytes: usize) {
         self.cells.text.reserve_exact(bytes);
         self.cells.ends.reserve_exact(rows * self.cells.width);
@@ -201,7 +200,8 @@ impl Directory {
         self.exact.reserve(rows, hash_of);
     }
 
-    /// Makes the key of a row lead to it, unless it leads somewhere already: the row that it leads to.
+    /// Makes the key of a row lead to it. If the key already leads to another row, changes nothing and returns that
+    /// row.
     fn index(&mut self, row: Row) -> Option<Row> {
         let key: Key<'_> = self.cells.at(row, &self.key).collect();
         let prefix = prefix(&key);
@@ -230,8 +230,8 @@ impl Directory {
         None
     }
 
-    /// The same with its key in the form in which values are compared, each column by its own. Of keys that become the same
-    /// the first stays.
+    /// The same directory with each column of the key in the form in which its values are compared. Of keys that become
+    /// equal the first stays.
     pub(crate) fn folded(&self, comparisons: &[Comparison]) -> Self {
         let width = self.columns.len();
         let key = (width..width + self.key.len()).collect();
@@ -242,19 +242,19 @@ impl Directory {
             let key = key.iter().zip(comparisons);
             let key: Vec<_> = key.map(|(cell, form)| form.folded(cell)).collect();
             let cells = (0..width).map(|column| self.cell(row, column));
-            // A key that is there already leads to its first row; this one stays, so that rows keep their numbers.
+            // A duplicate key leads to its first row; the row stays all the same, so rows keep their numbers.
             let _ = folded.add(cells.chain(key.iter().map(|cell| &**cell)));
         }
         folded
     }
 
-    /// Whether it has a row for every value that begins so.
+    /// Whether it has a row for every value with this beginning.
     #[must_use]
     pub(crate) fn has_all_from(&self, start: &str) -> bool {
         self.everything.is_some() || self.prefix_row(start).is_some()
     }
 
-    /// Whether it has a row for a key; `None` when what is known of the key does not tell.
+    /// Whether it has a row for a key; `None` when too little is known of the key.
     pub(crate) fn has(&self, key: &[Known<'_>]) -> Option<bool> {
         if let Some(key) = whole(key) {
             return Some(self.row(&key).is_some());
@@ -302,7 +302,7 @@ impl Directory {
         }
     }
 
-    /// The row for a key: that of the exact key, else of the longest prefix, else of `*`.
+    /// The row of a key: that of the exact key, else of the longest prefix, else of `*`.
     pub(crate) fn row(&self, key: &[&str]) -> Option<Row> {
         let row = self.exact_row(key);
         match key {
@@ -331,7 +331,7 @@ fn hash<'k>(hasher: &DefaultHashBuilder, key: impl Iterator<Item = &'k str>) -> 
     state.finish()
 }
 
-/// The beginning of the values that a key stands for, when it ends in `*`. Keys of several columns are exact.
+/// The common beginning of the values that a key matches, when it ends in `*`. Keys of several columns are exact.
 pub(crate) fn prefix<'k>(key: &[&'k str]) -> Option<&'k str> {
     match key {
         [value] => value.strip_suffix('*'),
@@ -339,7 +339,7 @@ pub(crate) fn prefix<'k>(key: &[&'k str]) -> Option<&'k str> {
     }
 }
 
-/// The values of a key; `None` when one of them is not wholly known.
+/// The values of a key; `None` when one of them is not fully known.
 pub(crate) fn whole<'a>(key: &'a [Known<'_>]) -> Option<Key<'a>> {
     let value = |known: &'a Known<'_>| match known {
         Known::Whole(value) => Some(&**value),
@@ -348,7 +348,7 @@ pub(crate) fn whole<'a>(key: &'a [Known<'_>]) -> Option<Key<'a>> {
     key.iter().map(value).collect()
 }
 
-/// What a value looks like when it is masked; `None` when that is not known.
+/// A value in masked form; `None` when that is not known.
 fn mask<'a>(known: &'a Known<'_>) -> Option<Cow<'a, str>> {
     match known {
         Known::Whole(value) => Some(Cow::Owned(masked(value))),

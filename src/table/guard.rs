@@ -1,6 +1,6 @@
-//! The loop guard: no answers to answers, no talking to machines, no call that goes in circles.
+//! The loop guard: does not answer answers, does not talk to machines, and ends calls that go in circles.
 //!
-//! It remembers a limited number of hashes; when there is no more room the oldest go. It does not keep numbers or tokens
+//! It remembers a limited number of hashes and drops the oldest to make room. It does not keep the numbers or tokens
 //! themselves.
 
 use std::fmt;
@@ -44,25 +44,28 @@ pub const OPT_OUT_WORDS: [&str; 16] = [
     "INFO",
 ];
 
-/// The most bytes of a text that may be one of them: each letter of the longest may be four bytes and have others between.
+/// The most bytes of a text that may be one of these words: each letter of the longest may take four bytes and have
+/// other characters in between.
 const OPT_OUT_MAX_BYTES: usize = 100;
 
-/// The most that [`Limits::replies`] may be: as many as Twilio itself sends between two numbers in half a minute.
+/// The highest value of [`Limits::replies`]: as many texts as Twilio itself sends between two numbers in half a minute.
 pub const MOST_REPLIES: u32 = 30;
 
-/// The most that [`Limits::relays`] may be. What is remembered of a pair of numbers grows with it.
+/// The highest value of [`Limits::relays`]. The memory for each pair of numbers grows with it.
 pub const MOST_RELAYS: u32 = 300;
 
 /// `[loop_guard]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How many documents with a Message a pair of numbers gets within [`Limits::per_seconds`]; 0 for no limit.
+    /// The most documents with a reply to the sender that a pair of numbers gets within [`Limits::per_seconds`]; 0 for
+    /// no limit.
     pub replies: u32,
-    /// How many documents whose Messages all go to somebody else a pair of numbers gets within the same time; 0 for no limit.
+    /// The most documents whose Messages all go to other people that a pair of numbers gets within the same time; 0 for
+    /// no limit.
     pub relays: u32,
-    /// The time within which they are counted.
+    /// The time within which they are counted, in seconds.
     pub per_seconds: u32,
-    /// How often one call may come back; 0 for no limit.
+    /// How many times one call may come back; 0 for no limit.
     pub same_call: u32,
 }
 
@@ -80,17 +83,17 @@ impl Default for Limits {
 /// Why the loop guard answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuardReason {
-    /// The sender is a name, which cannot be answered.
+    /// The sender is a name, which cannot receive replies.
     Name,
     /// The sender is a short code.
     ShortCode,
     /// Twilio has taken the text for an opt-out.
     OptOut,
-    /// The text is only one of [`OPT_OUT_WORDS`].
+    /// The text consists of one of [`OPT_OUT_WORDS`].
     OptOutWord,
     /// The pair of numbers has had this many replies.
     Replies(u32),
-    /// As many texts between the pair of numbers have been relayed.
+    /// This many texts between the pair of numbers have been relayed.
     Relays(u32),
     /// The call has come back more than this many times.
     SameCall(u32),
@@ -108,7 +111,7 @@ impl GuardReason {
         Self::SameCall(0),
     ];
 
-    /// The reasons of [`machine`], which depend on the request alone.
+    /// The reasons that [`machine`] returns, which depend only on the request.
     pub const OF_MACHINES: [Self; 4] =
         [Self::Name, Self::ShortCode, Self::OptOut, Self::OptOutWord];
 
@@ -172,8 +175,8 @@ pub fn machine(request: &Request<'_>) -> Option<GuardReason> {
     })
 }
 
-/// Whether a text is nothing but one of [`OPT_OUT_WORDS`], in any case and in any form of its letters; blanks, hyphens,
-/// accents and what stands around it do not count: `Stop.`, `OPT-OUT`, `arrêt`.
+/// Whether a text consists of one of [`OPT_OUT_WORDS`], in any case and in any form of its letters. Blanks, hyphens,
+/// accents and surrounding punctuation are ignored: `Stop.`, `OPT-OUT`, `arrêt`.
 pub(crate) fn is_opt_out_word(text: &str) -> bool {
     let text = text.trim_matches(|around: char| !around.is_alphanumeric());
     if text.len() > OPT_OUT_MAX_BYTES {
@@ -186,14 +189,15 @@ pub(crate) fn is_opt_out_word(text: &str) -> bool {
     OPT_OUT_WORDS.contains(&&*word.to_uppercase())
 }
 
-/// Hyphens and dashes, as Unicode's compatibility forms leave them.
+/// Hyphens and dashes that remain after Unicode's compatibility normalization.
 const HYPHENS: [char; 8] = ['-', '\u{ad}', '‐', '‒', '–', '—', '―', '−'];
 
 /// What the loop guard remembers.
 #[derive(Debug)]
 pub struct LoopGuard {
     hasher: RandomState,
-    /// Separate, so that requests of different numbers do not meet; each is locked for some nanoseconds.
+    /// Separate locks, so that requests of different numbers rarely wait for each other; each is held for some
+    /// nanoseconds.
     shards: Box<[Mutex<Shard>]>,
 }
 
@@ -201,32 +205,32 @@ const SHARDS: usize = 64;
 
 #[derive(Debug, Default)]
 struct Shard {
-    /// By the hash of two numbers, and of whether texts are relayed.
+    /// By the hash of the two numbers and of whether texts are relayed.
     pairs: Recent<Vec<Sent>>,
     /// By the hash of a call's SID.
     calls: Recent<Call>,
 }
 
-/// What was asked for last.
+/// The entries that were used last.
 #[derive(Debug, Default)]
 struct Recent<T> {
-    /// Each with the turn in which it was last asked for.
+    /// Each entry with the turn in which it was last used.
     kept: HashMap<u64, (u64, T)>,
-    /// Counts requests, so that the oldest is known whatever the clock says.
+    /// Counts the uses, so that the oldest entry is known whatever the clock says.
     turn: u64,
 }
 
-/// A document with a Message for a pair of numbers.
+/// A document with a Message, for a pair of numbers.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
     /// The hash of its token; 0 without one.
     token: u64,
-    /// In microseconds: in whole seconds a reply would be forgotten up to a second too early.
+    /// In microseconds: with whole seconds a reply would be forgotten up to a second too early.
     time: i64,
     is_suppressed: bool,
 }
 
-/// How often a call has come.
+/// How often a call has made a request.
 #[derive(Debug, Default)]
 struct Call {
     token: u64,
@@ -240,8 +244,8 @@ impl Default for LoopGuard {
 }
 
 impl LoopGuard {
-    /// A guard that has seen nothing. It takes up to 30 MB as it sees more pairs and calls, and in proportion more with
-    /// [`Limits::relays`] above the default.
+    /// A guard that has seen nothing. As it sees more pairs and calls it grows to at most 30 MB, and proportionally
+    /// more when [`Limits::relays`] is above the default.
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -250,7 +254,8 @@ impl LoopGuard {
         }
     }
 
-    /// Counts a call; a reason when it has come back too often. A retry is not counted again.
+    /// Counts a request of a call and returns a reason when the call has come back too often. A retry is not counted
+    /// again.
     pub(crate) fn same_call(
         &self,
         limits: &Limits,
@@ -258,7 +263,7 @@ impl LoopGuard {
         token: &str,
     ) -> Option<GuardReason> {
         let sid = request.sent("CallSid");
-        // A text has none.
+        // Texts have no `CallSid`.
         if sid.is_empty() || limits.same_call == 0 {
             return None;
         }
@@ -269,13 +274,13 @@ impl LoopGuard {
             call.times = call.times.saturating_add(1);
         }
         call.token = token;
-        // The first time it comes is not a return.
+        // The first request of a call is not a return.
         (call.times > limits.same_call.saturating_add(1))
             .then_some(GuardReason::SameCall(limits.same_call))
     }
 
-    /// Counts a document by what it sends; a reason when the pair of numbers has had enough of those. A retry is not counted
-    /// again, and what was suppressed stays suppressed.
+    /// Counts a document by what it sends and returns a reason when the pair of numbers has had too many. A retry is
+    /// not counted again, and a suppressed document stays suppressed.
     pub(crate) fn sends(
         &self,
         limits: &Limits,
@@ -320,7 +325,7 @@ impl LoopGuard {
 
     fn shard(&self, key: u64) -> MutexGuard<'_, Shard> {
         let index = usize::try_from(key >> 58).unwrap_or_default() % SHARDS;
-        // All that a panic may have left half done is a count.
+        // A panic can leave nothing worse than a wrong count behind.
         self.shards[index]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -328,7 +333,7 @@ impl LoopGuard {
 }
 
 impl<T: Default> Recent<T> {
-    /// What is kept under a key; when it is new and there is no more room, the oldest goes.
+    /// The entry of a key; a new entry replaces the oldest when there is no more room.
     fn get(&mut self, key: u64) -> &mut T {
         const MOST: usize = 256;
         self.turn += 1;
@@ -343,15 +348,16 @@ impl<T: Default> Recent<T> {
     }
 }
 
-/// Whether one more document for a pair is allowed at this moment, when so many are in so many seconds; remembers it.
+/// Whether one more document for a pair is allowed at this moment, with a limit of `most` in `per_seconds`; remembers
+/// it.
 fn allows(sent: &mut Vec<Sent>, most: u32, per_seconds: u32, token: u64, now: Timestamp) -> bool {
-    // Some that were suppressed are remembered, too.
+    // Leaves room for some suppressed documents, which are remembered, too.
     let most_kept = most.max(MOST_REPLIES) as usize + 2;
     let (per, now) = (i64::from(per_seconds) * 1_000_000, now.as_microsecond());
-    // A clock that was set back must not count replies of its future for ever.
+    // After the clock was set back, replies from its future must not count for ever.
     let is_recent = |reply: &Sent| (reply.time - now).abs() < per;
     let counts = |reply: &Sent| is_recent(reply) && !reply.is_suppressed;
-    // Without a token it is never a retry.
+    // Without a token it cannot be recognized as a retry.
     let is_retry = |reply: &&Sent| token != 0 && token == reply.token && is_recent(reply);
     if let Some(before) = sent.iter().find(is_retry) {
         return !before.is_suppressed;
@@ -359,7 +365,7 @@ fn allows(sent: &mut Vec<Sent>, most: u32, per_seconds: u32, token: u64, now: Ti
     let had = sent.iter().filter(|reply| counts(reply)).count();
     let is_allowed = had < most as usize;
     if sent.len() >= most_kept {
-        // There is always one that no longer counts.
+        // There is always one that does not count.
         let oldest = (0..sent.len()).min_by_key(|at| (counts(&sent[*at]), sent[*at].time));
         sent.swap_remove(oldest.expect("there are some"));
     }

@@ -1,13 +1,13 @@
-//! Which routes can answer a request, found without a look at the others.
+//! Which routes can answer a request, found without looking at the others.
 //!
-//! A route is *pinned* when each of its tables of `when` asks of some subject (or its step asks) that a value is one of
-//! a few texts, begins with one of a few texts, or is a key of a directory. Pinned routes are filed under these. A
-//! request then looks up one value per subject, be there ten routes or a million; only routes that are not pinned are
+//! A route is *pinned* when its step, or each of its tables of `when`, requires a value to be one of a few texts, to
+//! begin with one of a few texts, or to be a key of a directory. Pinned routes are filed under these. A request then
+//! looks up one value per subject, whether there are ten routes or a million; only routes that are not pinned are
 //! always looked at.
 //!
-//! **Invariant:** a route that would answer a request is among its [`Index::candidates`], and they come in file order,
-//! each once. There may be candidates that do not answer, so each is still asked. Hence the first of them that answers
-//! is the first route of the file that does.
+//! **Invariant:** a route that would answer a request is among its [`Index::candidates`], which come in file order,
+//! each once. Some candidates may not answer, so each is still evaluated. Hence the first candidate that answers is the
+//! first route in the file that does.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,14 +23,14 @@ use crate::twilio::facts::{Facts, Known};
 /// The position of a route in the file.
 type Position = u32;
 
-/// The most rows of a directory whose keys are filed as if the route named them. Larger directories are asked one by
-/// one, so that their keys are not held twice.
+/// Directories with at most this many rows have their keys filed as if the route named them. Larger directories are
+/// looked up one by one, so that their keys are not stored twice.
 const MOST_KEYS: usize = 16;
 
 /// The routes of a table by what they are pinned to. All lists of positions are in ascending order.
 #[derive(Debug, Default)]
 pub(super) struct Index {
-    /// A shelf for each subject that routes are pinned by.
+    /// One shelf for each subject that pins routes.
     shelves: Vec<Shelf>,
     /// The routes that are not pinned.
     others: Vec<Position>,
@@ -39,11 +39,11 @@ pub(super) struct Index {
 /// The routes that are pinned by one subject.
 #[derive(Debug)]
 struct Shelf {
-    /// `None` is the step.
+    /// `None` for the step.
     subject: Option<Subject>,
     texts: HashMap<Box<str>, Vec<Position>>,
     prefixes: HashMap<Box<str>, Vec<Position>>,
-    /// The lengths that prefixes have.
+    /// The distinct lengths of the prefixes.
     prefix_lengths: Vec<usize>,
     directories: Vec<(Arc<Directory>, Vec<Position>)>,
     all: Vec<Position>,
@@ -52,7 +52,7 @@ struct Shelf {
 /// A value that routes can be filed under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Pin<'t> {
-    /// `None` is the step.
+    /// `None` for the step.
     subject: Option<&'t Subject>,
     to: PinnedTo<'t>,
 }
@@ -65,7 +65,7 @@ enum PinnedTo<'t> {
 }
 
 impl Index {
-    /// The index of these routes, in file order.
+    /// The index of these routes, which are in file order.
     pub(super) fn new(routes: &[Route]) -> Self {
         let mut crowds: HashMap<Pin<'_>, usize> = HashMap::new();
         for pin in routes.iter().flat_map(ways_to_pin).flatten().flatten() {
@@ -115,8 +115,8 @@ impl Index {
         index
     }
 
-    /// The routes that may answer a request, by position, in file order: also those of which it is not known, because a
-    /// value is not.
+    /// The positions of the routes that may answer a request, in file order. Includes routes for which this is unknown
+    /// because a value is unknown.
     pub(super) fn candidates<'f>(&self, facts: &impl Facts<'f>) -> Candidates<'_> {
         let mut lists = Lists::from_slice(&[&self.others]);
         for shelf in &self.shelves {
@@ -136,8 +136,9 @@ impl Index {
         Candidates { lists }
     }
 
-    /// The routes that may answer everything that another answers, by position, in file order. `start` gives, of each
-    /// subject (`None` is the step), how the values begin that the other answers; `None` when it answers any.
+    /// The positions of the routes that may answer everything that another route answers, in file order. `start` gives,
+    /// for each subject (`None` for the step), how the values that the other route answers begin; `None` when it
+    /// answers any value.
     pub(super) fn candidates_for<'v>(
         &self,
         start: impl Fn(Option<&Subject>) -> Option<Key<'v>>,
@@ -189,7 +190,7 @@ impl Shelf {
         }
     }
 
-    /// Adds the lists of the routes that are pinned to a value, or to several together.
+    /// Adds the lists of the routes that are pinned to a value, or to several values together.
     fn find<'i>(&'i self, key: &[&str], lists: &mut Lists<'i>) {
         if let [value] = key {
             lists.extend(self.texts.get(*value).map(Vec::as_slice));
@@ -206,8 +207,8 @@ impl Shelf {
     }
 }
 
-/// For each table of a route's `when`, all ways to pin it: the pins of which a request that the table lets through has
-/// at least one.
+/// For each table of a route's `when`, all ways to pin it. A way is a set of pins of which every request that the table
+/// lets through has at least one.
 fn ways_to_pin<'t>(route: &'t Route) -> Vec<Vec<Vec<Pin<'t>>>> {
     let tables = route.when.alternatives.iter();
     let mut tables: Vec<&[Condition]> = tables.map(|table| &*table.conditions).collect();
@@ -230,8 +231,8 @@ fn ways_to_pin<'t>(route: &'t Route) -> Vec<Vec<Vec<Pin<'t>>>> {
     tables.into_iter().map(ways).collect()
 }
 
-/// What a value that meets a demand is pinned to, one of these at least; `None` when there is nothing for all such
-/// values.
+/// What the values that meet a demand are pinned to: each value to at least one of these. `None` when a value may be
+/// pinned to nothing.
 fn pinned_to(demand: &Demand) -> Option<Vec<PinnedTo<'_>>> {
     let kind = match demand {
         Demand::Is(kind) => kind,
@@ -274,7 +275,7 @@ mod tests {
     use crate::twilio::request::Request;
     use crate::twilio::request::{Form, Webhook};
 
-    /// A route that asks this of `Called`, and whether the request has a `Body` when it is one of the even ones.
+    /// A route with this demand on `Called`; an even `number` also asks whether the request has a `Body`.
     fn route(number: usize, demand: Demand) -> Route {
         let condition = |name: &str, demand| Condition {
             subject: Subject::Parameters(name.into()),

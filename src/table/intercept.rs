@@ -34,7 +34,7 @@ impl Intercept {
 }
 
 impl Table {
-    /// Every intercept in file order with why it does not decide; `None` means that it would.
+    /// Every intercept in file order with the reason why it does not decide; `None` means that it would.
     pub fn intercept_verdicts<'t>(
         &'t self,
         request: &Request<'_>,

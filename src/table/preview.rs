@@ -1,4 +1,5 @@
-//! What somebody would get, without anybody calling: the verdict of each route, and the conversation that follows.
+//! What a caller or sender would get, without a real call: the verdict of each route, and the conversation that
+//! follows.
 
 use std::collections::VecDeque;
 
@@ -30,7 +31,7 @@ pub struct RouteVerdict<'t> {
     pub route: &'t str,
     /// Why it does not answer; `None` when it does.
     pub reason: Option<String>,
-    /// Whether it answers other steps or another channel only.
+    /// Whether it answers only other steps or the other channel.
     pub is_elsewhere: bool,
 }
 
@@ -41,19 +42,19 @@ pub enum Entry {
     Answered {
         /// The name of the route, `default` or `loop-guard`.
         route: String,
-        /// What is special about it.
+        /// Anything special about the answer.
         notes: Vec<String>,
     },
     /// Something to hear or to read.
     Line(Line),
-    /// The caller or sender does this; empty for waiting until time is up.
+    /// What the caller or sender does; empty for waiting until the time is up.
     Did(String),
-    /// The script asks for something that cannot be done here.
+    /// The script asks for something that is not possible here.
     Misfit(String),
 }
 
-/// What this request would get at this moment, and what would follow when somebody does what the script says: keys, words
-/// and outcomes with blanks between them, `1 w busy`. At the end of the script the caller hangs up.
+/// What this request would get at this moment, and what follows when the caller or sender acts out a script: keys,
+/// words and outcomes separated by blanks, such as `1 w busy`. At the end of the script the caller hangs up.
 #[must_use]
 pub fn preview<'t>(table: &'t Table, first: &Sent, acts: &str, now: Timestamp) -> Preview<'t> {
     let request = Request::new(first.webhook, &first.body, &first.query);
@@ -85,7 +86,7 @@ pub fn preview<'t>(table: &'t Table, first: &Sent, acts: &str, now: Timestamp) -
     }
 }
 
-/// Somebody who does what a script says.
+/// A caller or sender who acts out a script.
 struct Actor {
     acts: VecDeque<String>,
     entries: Vec<Entry>,

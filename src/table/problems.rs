@@ -1,4 +1,4 @@
-//! What went wrong while a table was read, and the small readers that say so.
+//! The mistakes found while a table is read, and the small readers that report them.
 
 use std::ops::Range;
 use std::ptr;
@@ -55,12 +55,12 @@ pub(crate) type Value<'i> = Spanned<DeValue<'i>>;
 /// A key of the file with its place.
 pub(crate) type Key<'i> = Spanned<DeString<'i>>;
 
-/// Where a mistake is: in the table's own file, or in another.
+/// Where a mistake is: in the table's own file, or in another one.
 #[derive(Debug, Clone)]
 pub(crate) struct Place {
     file: Option<Arc<File>>,
     span: Range<usize>,
-    /// Whether it is more than what is wrong, so that another word in its place would be too little.
+    /// Whether the span is larger than the mistake, so that a fix must not replace all of it.
     is_wide: bool,
 }
 
@@ -96,7 +96,7 @@ impl From<(&Arc<File>, Range<usize>)> for Place {
 }
 
 impl Place {
-    /// A place that is more than what is wrong.
+    /// A place that is larger than the mistake.
     pub(crate) fn wide(span: &Range<usize>) -> Self {
         Self {
             is_wide: true,
@@ -104,7 +104,7 @@ impl Place {
         }
     }
 
-    /// The first so many bytes of it.
+    /// Its first `length` bytes.
     pub(crate) fn first(mut self, length: usize) -> Self {
         if !self.is_wide {
             self.span.end = self.span.start + length;
@@ -112,7 +112,7 @@ impl Place {
         self
     }
 
-    /// The last so many bytes of it.
+    /// Its last `length` bytes.
     pub(crate) fn last(mut self, length: usize) -> Self {
         if !self.is_wide {
             self.span.start = self.span.end - length;
@@ -121,30 +121,31 @@ impl Place {
     }
 }
 
-/// The most problems of one check in one file that are reported one by one: more of them are one mistake.
+/// The most problems that one check reports one by one in a file: beyond that they are probably a single mistake.
 const MOST_ALIKE: usize = 1_000;
 
-/// All that is wrong so far.
+/// All the problems found so far.
 #[derive(Debug)]
 pub(crate) struct Problems {
     /// The table's own file.
     file: Arc<File>,
     list: Vec<Diagnostic>,
-    /// How many each check has found in each file with each severity, and where the last of them is in the list.
+    /// How many problems each check has found in each file with each severity, and the position in the list of the
+    /// last.
     alike: HashMap<(usize, usize, Severity), (usize, usize)>,
-    /// What each check has reported in each file: where, and where that is in the list.
+    /// The places at which each check has reported in each file, and the position of that report in the list.
     reported: HashMap<(usize, usize, Range<usize>), usize>,
     /// How many bytes of memory the regular expressions of the table take so far.
     pub regex_bytes: usize,
 }
 
-/// What tells checks and files apart.
+/// Identifies a check or a file.
 fn address<T>(of: &T) -> usize {
     ptr::from_ref(of).addr()
 }
 
 impl Problems {
-    /// No problems yet with a table's file.
+    /// An empty list for a table's file.
     pub(crate) fn new(file: &Arc<File>) -> Self {
         Self {
             file: Arc::clone(file),
@@ -166,7 +167,7 @@ impl Problems {
         self.add(Severity::Error, check, place, message, remedy)
     }
 
-    /// Adds an error about a value, which leaves none.
+    /// Adds an error about a value, and returns `None` in its place.
     pub(crate) fn refuse<T>(
         &mut self,
         check: &'static Check,
@@ -178,7 +179,7 @@ impl Problems {
         None
     }
 
-    /// Adds an error that Twilio would have reported under this number.
+    /// Adds an error that Twilio would have reported with this number.
     pub(crate) fn twilio_error(
         &mut self,
         number: impl Into<Option<u32>>,
@@ -203,7 +204,7 @@ impl Problems {
         self.add(Severity::Warning, check, place, message, remedy)
     }
 
-    /// Adds a diagnostic. What has been said of this very place is not said again, and of very many alike the last ones
+    /// Adds a diagnostic. The same message is not reported twice at one place, and beyond [`MOST_ALIKE`] diagnostics
     /// are only counted.
     pub(crate) fn add(
         &mut self,
@@ -257,12 +258,12 @@ impl Problems {
         &mut self.list[next]
     }
 
-    /// Whether there is an error among them.
+    /// Whether any of them is an error.
     pub(crate) fn has_errors(&self) -> bool {
         self.errors_since(0) > 0
     }
 
-    /// How many errors have come since there were this many problems.
+    /// How many errors have been added since there were this many problems.
     pub(crate) fn errors_since(&self, count: usize) -> usize {
         self.list[count..]
             .iter()
@@ -270,7 +271,7 @@ impl Problems {
             .count()
     }
 
-    /// Whether a check has found something at this very place already.
+    /// Whether a check has already reported something at exactly this place.
     pub(crate) fn has_reported(
         &self,
         check: &Check,
@@ -286,7 +287,7 @@ impl Problems {
         &self.file
     }
 
-    /// How many there are.
+    /// How many problems there are.
     pub(crate) fn count(&self) -> usize {
         self.list.len()
     }
@@ -302,7 +303,8 @@ impl Problems {
         self.file.text.get(span).unwrap_or_default()
     }
 
-    /// Where a word stands first in a key or a string, in its `{{ … }}` if it does there; all of it when escapes hide it.
+    /// Where a word first occurs in a key or a string, preferably inside `{{ … }}`; the whole span when escapes hide
+    /// the word.
     pub(crate) fn within(&self, span: &Range<usize>, word: &str) -> Place {
         let is_part = |character: char| character.is_alphanumeric() || "_-".contains(character);
         let source = self.source(span.clone());
@@ -321,19 +323,19 @@ impl Problems {
         }
     }
 
-    /// The value's text; an error says what was expected when it is none.
+    /// The value as a string; reports what was expected when it is not a string.
     pub(crate) fn text<'v>(&mut self, value: &'v Value<'_>, expected: &str) -> Option<&'v str> {
         let text = value.get_ref().as_str();
         text.or_else(|| self.no_text(value, expected, "write a string in quotes"))
     }
 
-    /// The name of something in the text of a value. A number is not given quotes: nothing is called like it.
+    /// The value as the name of something. Does not suggest quotes around a number: names are not numbers.
     pub(crate) fn name<'v>(&mut self, value: &'v Value<'_>, expected: &str) -> Option<&'v str> {
         let text = value.get_ref().as_str();
         text.or_else(|| self.wrong_type(value, expected, "write a string in quotes"))
     }
 
-    /// The text of a moment, which TOML can also write without quotes.
+    /// A moment as text; TOML can also write one without quotes.
     pub(crate) fn moment(
         &mut self,
         value: &Value<'_>,
@@ -347,7 +349,7 @@ impl Problems {
         }
     }
 
-    /// The error for a value that should be a string or may be one: a number only lacks its quotes.
+    /// Reports a value that should be a string: a number only needs quotes.
     pub(crate) fn no_text<T>(
         &mut self,
         value: &Value<'_>,
@@ -364,7 +366,7 @@ impl Problems {
         self.wrong_type(value, expected, remedy)
     }
 
-    /// A number of the file as it is written there, without its `_`; `None` for another value.
+    /// A number as it is written in the file, without its `_`; `None` for any other value.
     pub(crate) fn digits(&self, value: &Value<'_>) -> Option<String> {
         let is_number = matches!(value.get_ref(), DeValue::Integer(_) | DeValue::Float(_));
         is_number.then(|| self.source(value.span()).replace('_', ""))
@@ -386,7 +388,7 @@ impl Problems {
         boolean.or_else(|| self.wrong_type(value, expected, remedy))
     }
 
-    /// Whether a key of a section is true; a missing one is not.
+    /// Whether a key of a section is true; a missing key is false.
     pub(crate) fn flag(&mut self, table: &DeTable<'_>, key: &str) -> bool {
         let value = table.get(key);
         let flag = value.and_then(|value| self.boolean(value, "true or false"));
@@ -413,7 +415,7 @@ impl Problems {
         })
     }
 
-    /// The value as an array. One that `fits` as an item only lacks its brackets.
+    /// The value as an array. A value that `fits` as an item only needs brackets.
     pub(crate) fn array<'v, 'i>(
         &mut self,
         value: &'v Value<'i>,
@@ -437,7 +439,7 @@ impl Problems {
         })
     }
 
-    /// The tables in a section such as `[[route]]`, each with the whole of its value.
+    /// The tables of a section such as `[[route]]`, each with its complete value.
     pub(crate) fn tables<'v, 'i>(
         &mut self,
         section: Option<&'v Value<'i>>,
@@ -451,7 +453,7 @@ impl Problems {
         tables.collect()
     }
 
-    /// The entries of a section such as `[schedule]`, in the order of the file.
+    /// The entries of a section such as `[schedule]`, in file order.
     pub(crate) fn entries<'v, 'i>(
         &mut self,
         section: Option<&'v Value<'i>>,
@@ -461,7 +463,7 @@ impl Problems {
         table.map(entries).unwrap_or_default()
     }
 
-    /// The value of a key; an error at a place when the section does not have it.
+    /// The value of a key; reports an error at a place when the section does not have it.
     pub(crate) fn required<'t, 'i>(
         &mut self,
         table: &'t DeTable<'i>,
@@ -478,7 +480,7 @@ impl Problems {
         value
     }
 
-    /// The error for a value of another type than `expected`.
+    /// Reports a value of another type than `expected`.
     pub(crate) fn wrong_type<T>(
         &mut self,
         value: &Value<'_>,
@@ -490,7 +492,7 @@ impl Problems {
         self.refuse(&WRONG_TYPE, value.span(), message, remedy)
     }
 
-    /// The error for the name of a section such as `[reply.NAME]` that the table does not have.
+    /// Reports the name of a section such as `[reply.NAME]` that the table does not have.
     pub(crate) fn unknown_section<'k>(
         &mut self,
         check: &'static Check,
@@ -513,7 +515,7 @@ impl Problems {
     }
 }
 
-/// Sorts diagnostics by place: those of the table's own file first.
+/// Sorts diagnostics by place, with those of the table's own file first.
 pub(crate) fn sort(list: &mut [Diagnostic], first: &Arc<File>) {
     list.sort_by_cached_key(|diagnostic| {
         let is_other = !Arc::ptr_eq(&diagnostic.file, first);
@@ -522,19 +524,19 @@ pub(crate) fn sort(list: &mut [Diagnostic], first: &Arc<File>) {
     });
 }
 
-/// A whole number that is not negative, in whatever base it is written; `None` when it does not fit.
+/// A non-negative whole number, in any base; `None` when it does not fit.
 pub(crate) fn integer(number: &DeInteger<'_>) -> Option<u32> {
     u32::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
-/// The entries of a table in the order of the file.
+/// The entries of a table in file order.
 pub(crate) fn entries<'t, 'i>(table: &'t DeTable<'i>) -> Vec<(&'t Key<'i>, &'t Value<'i>)> {
     let mut entries: Vec<_> = table.iter().collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
 }
 
-/// What a value is, for a sentence.
+/// The type of a value, for a sentence.
 fn described(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",

@@ -1,4 +1,4 @@
-//! Why a route or an intercept does not match a request, in words: for `explain` and for tests that fail.
+//! Why a route or an intercept does not match a request, in words, for `explain` and for failing tests.
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::schedule::Schedule;
 use super::when::{Mismatch, When};
 use crate::twilio::request::Request;
 
-/// A miss in words, with every failing condition of `when`: the value that was found, and what it should be.
+/// A miss in words, with every failing condition of `when`: the value found, and the value expected.
 #[must_use]
 pub fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestamp) -> String {
     let at = request.step();
@@ -33,7 +33,7 @@ pub fn reason(miss: &Miss<'_>, when: &When, request: &Request<'_>, now: Timestam
     }
 }
 
-/// A condition that fails, with the value that it found.
+/// A failing condition, with the value found.
 fn failure(condition: &Condition, request: &Request<'_>) -> String {
     let Condition { subject, demand } = condition;
     let names = match subject {

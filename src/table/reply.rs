@@ -1,6 +1,6 @@
-//! A reply: TwiML elements as the table holds them, before a request gives them their values.
+//! A reply: TwiML elements as the table holds them, before a request fills them in.
 //!
-//! If an [`Element`] exists, TwiML has it: only `language` builds one, through the vocabulary.
+//! If an [`Element`] exists, TwiML has it: only `language` builds elements, through the vocabulary.
 
 pub mod template;
 
@@ -23,17 +23,17 @@ pub const EMPTY_DOCUMENT: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Res
 /// Source: <https://www.twilio.com/docs/api/errors/11750>, "64 kB".
 pub const DOCUMENT_MAX_BYTES: usize = 64_000;
 
-/// What a route answers on one channel. A copy shares what is in it: many routes may have one named reply.
+/// What a route answers on one channel. Copies share their content, because many routes may use one named reply.
 #[derive(Debug, Clone)]
 pub enum Reply {
-    /// A document without anything of the request in it, written when the table was compiled.
+    /// A document that does not depend on the request, written when the table was compiled.
     Ready {
         /// The document.
         document: Bytes,
         /// What it sends.
         sends: Sends,
     },
-    /// Elements that are written for each request.
+    /// Elements to be written for each request.
     Template(Arc<[Element]>),
     /// Not TwiML: the JSON with which Proxy opens a session.
     Session(Arc<NewSession>),
@@ -45,9 +45,9 @@ pub enum Sends {
     /// No text.
     #[default]
     Nothing,
-    /// Texts to other people only: it passes on what a person wrote.
+    /// Texts to other people only: passes on what a person wrote.
     Relay,
-    /// Texts, and one of them at least to the sender.
+    /// Texts, at least one of them to the sender.
     Reply,
 }
 
@@ -56,7 +56,7 @@ pub enum Sends {
 pub struct Element {
     /// Its name in the document.
     pub tag: Cow<'static, str>,
-    /// What TwiML knows of it.
+    /// What TwiML specifies for it.
     pub spec: &'static ElementSpec,
     /// Its attributes in the order of the file, then the defaults.
     pub attributes: Vec<Attribute>,
@@ -72,7 +72,7 @@ impl Element {
             .any(|attribute| attribute.name == name)
     }
 
-    /// Whether nothing in it depends on the request.
+    /// Whether no part of it depends on the request.
     pub(crate) fn is_literal(&self) -> bool {
         self.attributes
             .iter()
@@ -98,28 +98,28 @@ pub struct Attribute {
 /// One piece of an element's content.
 #[derive(Debug, Clone)]
 pub enum Node {
-    /// Text, perhaps with templates in it.
+    /// Text, which may contain templates.
     Text(Text),
     /// A nested element.
     Element(Element),
 }
 
-/// A session to be opened between the caller and somebody else.
+/// A session to be opened between the caller and another party.
 ///
 /// Source: Proxy's out-of-session guide, <https://www.twilio.com/docs/proxy/out-of-session-callback-response-guide>.
 #[derive(Debug, Clone)]
 pub struct NewSession {
     /// The real number of the second party.
     pub participant_identifier: Text,
-    /// The masked number for the second party; Proxy chooses one when there is none.
+    /// The masked number for the second party; Proxy chooses when absent.
     pub participant_proxy_identifier: Option<Text>,
-    /// A name that no session has had before.
+    /// A name that no earlier session had.
     pub unique_name: Option<Text>,
-    /// One of `MODES`; Proxy guesses when there is none.
+    /// One of `MODES`; Proxy guesses when absent.
     pub mode: Option<&'static str>,
-    /// Seconds after the last interaction; 0 is for ever.
+    /// In seconds after the last interaction; 0 means no end.
     pub ttl: Option<u32>,
-    /// The moment when it ends, in ISO 8601; goes before `ttl`.
+    /// The moment when it ends, in ISO 8601; takes precedence over `ttl`.
     pub date_expiry: Option<String>,
 }
 
@@ -147,7 +147,7 @@ struct SessionJson<'a> {
 }
 
 impl NewSession {
-    /// The JSON for one request; an error when a value is not a number where one must be, or the unique name is too long.
+    /// The JSON for one request; an error when a value that must be a number is not, or the unique name is too long.
     pub(crate) fn render(&self, scope: &Scope<'_>) -> Result<Bytes, RenderError> {
         let fill = |text: &'_ Text| text.fill(scope, Encoding::Plain).into_owned();
         let wrong = |attribute, error| RenderError::Value {

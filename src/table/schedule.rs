@@ -1,7 +1,7 @@
-//! Schedules, and times as operators write them: when somebody is there, on the wall clock of a place.
+//! Schedules, and times as operators write them: opening hours on the wall clock of a place.
 //!
-//! A span runs from its first minute up to, not including, its last. It is compared with the wall clock, so an hour
-//! that comes twice in autumn counts twice, and one that is skipped in spring not at all.
+//! A span includes its first minute and excludes its last. It is compared with the wall clock, so an hour that occurs
+//! twice in autumn counts twice, and one that is skipped in spring does not count.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,9 +17,9 @@ pub struct Schedule {
     pub name: String,
     /// The zone whose wall clock counts.
     pub zone: TimeZone,
-    /// When it is open.
+    /// When it is open, unless it is closed.
     pub open: Vec<Span>,
-    /// When it is closed all the same.
+    /// When it is closed in any case.
     pub closed: Vec<Span>,
 }
 
@@ -40,7 +40,7 @@ impl Schedule {
     }
 }
 
-/// Some days and the hours of each: `Mon-Fri 09:00-17:30`, `22:00-06:00`, `12-25`, `2027-01-02..2027-01-05`.
+/// Days with their hours: `Mon-Fri 09:00-17:30`, `22:00-06:00`, `12-25`, `2027-01-02..2027-01-05`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Span {
     days: Days,
@@ -50,29 +50,29 @@ pub struct Span {
     to: u16,
 }
 
-/// Which days a span begins on.
+/// The days on which a span begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Days {
     Every,
     /// By weekday, Monday first.
     Weekdays([bool; 7]),
-    /// Every year, from one month and day to another, both included.
+    /// Every year from one month and day to another, inclusive.
     Yearly {
         first: (i8, i8),
         last: (i8, i8),
     },
-    /// From one date to another, both included.
+    /// From one date to another, inclusive.
     Dates {
         first: Date,
         last: Date,
     },
 }
 
-/// The minutes of a day.
+/// The number of minutes in a day.
 const DAY: u16 = 24 * 60;
 
 impl Span {
-    /// A whole day, once.
+    /// One whole day.
     #[must_use]
     pub fn on(date: Date) -> Self {
         Self {
@@ -103,17 +103,17 @@ impl Span {
         }
     }
 
-    /// Whether it is all day on some weekdays.
+    /// Whether it covers whole days by weekday.
     pub(crate) fn is_whole_weekdays(&self) -> bool {
         matches!(self.days, Days::Weekdays(_)) && (self.from, self.to) == (0, DAY)
     }
 
-    /// Whether it is hours without days.
+    /// Whether it has hours but no days.
     pub(crate) fn is_only_hours(&self) -> bool {
         self.days == Days::Every
     }
 
-    /// When the last of its days ends on the clocks of a zone; `None` when its days come again and again.
+    /// When its last day ends on the clocks of a zone; `None` when its days recur.
     pub(crate) fn end(&self, zone: &TimeZone) -> Option<Timestamp> {
         let Days::Dates { last, .. } = self.days else {
             return None;
@@ -124,7 +124,7 @@ impl Span {
         Some(midnight.to_zoned_datetime(zone.clone()).ok()?.timestamp())
     }
 
-    /// Whether a moment of the wall clock lies in it.
+    /// Whether it includes a moment of the wall clock.
     fn contains(&self, clock: DateTime) -> bool {
         let minute = u16::try_from(i32::from(clock.hour()) * 60 + i32::from(clock.minute()))
             .unwrap_or_default();
@@ -168,7 +168,7 @@ fn position(weekday: Weekday) -> usize {
 pub struct SpanError(&'static str);
 
 const BAD_DAYS: SpanError = SpanError("its days are neither weekdays nor dates");
-/// The hours of a span are not written as the table has them.
+/// The error for hours in the wrong form.
 pub(crate) const BAD_HOURS: SpanError = SpanError("its hours are not written as 09:00-17:30");
 
 impl fmt::Display for SpanError {
@@ -182,7 +182,7 @@ impl std::error::Error for SpanError {}
 impl FromStr for Span {
     type Err = SpanError;
 
-    /// Reads days, hours or both; without days every day, without hours the whole day.
+    /// Reads days, hours or both. Without days it means every day, without hours the whole day.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut words: Vec<&str> = text.split_whitespace().collect();
         let after_weekday =
@@ -223,7 +223,7 @@ fn parse_minute(text: &str) -> Option<u16> {
     }
 }
 
-/// A number with so many digits.
+/// A number with exactly this many digits.
 fn number<N: FromStr>(text: &str, digits: usize) -> Option<N> {
     let is_number = text.len() == digits && is_digits(text);
     text.parse().ok().filter(|_| is_number)
@@ -241,7 +241,7 @@ fn parse_days(text: &str) -> Result<Days, SpanError> {
     for range in text.split(',') {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let (first, last) = (parse_weekday(first)?, parse_weekday(last)?);
-        // A week has no end: Sat-Mon is three days.
+        // A week wraps around: Sat-Mon is three days.
         let length = (last + 7 - first) % 7;
         (0..=length).for_each(|offset| days[(first + offset) % 7] = true);
     }
@@ -268,7 +268,7 @@ fn parse_dates(text: &str) -> Result<Days, SpanError> {
     }
 }
 
-/// `2026-12-25`, or `12-25` for every year, and whether it has its year.
+/// `2026-12-25`, or `12-25` for every year, and whether it has a year.
 fn parse_date(text: &str) -> Result<(bool, Date), SpanError> {
     let parts: Vec<&str> = text.split('-').collect();
     let (year, month, day) = match parts.as_slice() {
@@ -285,7 +285,7 @@ fn parse_date(text: &str) -> Result<(bool, Date), SpanError> {
     Ok((parts.len() == 3, date))
 }
 
-/// A moment as people write it: with a zone in brackets, or with an offset.
+/// A moment as people write it, with a zone in brackets or with an offset.
 pub(crate) fn parse_moment(text: &str) -> Option<Timestamp> {
     text.parse::<ZonedDateTime>()
         .map(|zoned| zoned.timestamp())
@@ -293,7 +293,7 @@ pub(crate) fn parse_moment(text: &str) -> Option<Timestamp> {
         .ok()
 }
 
-/// A time in seconds: `90`, `5s`, `10m`, `2h`, `1d`. `None` when it is written in another way or does not fit.
+/// A duration in seconds: `90`, `5s`, `10m`, `2h`, `1d`. `None` when it has another form or does not fit.
 pub(crate) fn parse_seconds(text: &str) -> Option<u32> {
     let number = text.trim_end_matches(|last: char| last.is_ascii_lowercase());
     let unit = match &text[number.len()..] {

@@ -1,6 +1,6 @@
-//! Reply to document: the one place that writes XML.
+//! From reply to document: the only place that writes XML.
 //!
-//! Whatever a request holds, what comes out is well formed, keeps TwiML's rules and stays within Twilio's limits.
+//! Whatever a request contains, the document is well formed, follows TwiML's rules and stays within Twilio's limits.
 
 use std::borrow::Cow;
 
@@ -22,20 +22,20 @@ pub(crate) struct Document {
     pub bytes: Bytes,
     /// What it sends.
     pub sends: Sends,
-    /// How many texts were cut at a limit of Twilio's.
+    /// How many texts were cut at one of Twilio's limits.
     pub cut_texts: usize,
 }
 
-/// The reply of these elements, its document written at once when nothing in it depends on the request; an error when
-/// that is too large.
+/// The reply of these elements. Its document is written at once when nothing in it depends on the request; an error
+/// when that document is too large.
 pub(crate) fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
     let document = for_nothing(|scope| write(&elements, scope));
     if elements.iter().all(Element::is_literal) {
         let Document { bytes, sends, .. } = document?;
         return Ok(Reply::Ready {
-            // A copy as long as the document, for there may be many of them and they stay.
+            // A copy of exactly the document's length, because there may be many documents and they stay in memory.
             document: Bytes::copy_from_slice(&bytes),
-            // There is nothing in it that a person wrote.
+            // It contains nothing that a person wrote.
             sends: if sends == Sends::Nothing {
                 sends
             } else {
@@ -44,16 +44,16 @@ pub(crate) fn compile(elements: Vec<Element>) -> Result<Reply, RenderError> {
         });
     }
     match document {
-        // Too large already without what a request puts in; other failures are those of a request with nothing in it.
+        // Already too large before a request fills it in. Other errors come only from the request being empty.
         Err(RenderError::TooLarge) => Err(RenderError::TooLarge),
         _ => Ok(Reply::Template(elements.into())),
     }
 }
 
-/// Whether an element's text is over Twilio's limit already before a request fills it in.
+/// Whether an element's text exceeds Twilio's limit even before a request fills it in.
 pub(crate) fn is_too_long(element: &Element) -> bool {
     let mut element = element.clone();
-    // Whom it goes to does not matter.
+    // The destination does not matter here.
     element
         .attributes
         .retain(|one| one.value.literal().is_some());
@@ -63,7 +63,7 @@ pub(crate) fn is_too_long(element: &Element) -> bool {
     })
 }
 
-/// What comes out for a request with nothing in it.
+/// The result for an empty request.
 fn for_nothing<T>(write: impl FnOnce(&Scope<'_>) -> T) -> T {
     let nothing = Form::default();
     write(&Scope {
@@ -112,7 +112,7 @@ pub(crate) fn write(elements: &[Element], scope: &Scope<'_>) -> Result<Document,
     })
 }
 
-/// An element with its places filled in.
+/// An element filled in for a request.
 struct FilledElement<'t> {
     tag: &'t str,
     attributes: Vec<(&'t str, Cow<'t, str>)>,
@@ -147,7 +147,7 @@ impl FilledElement<'_> {
 /// Fills in elements and cuts the texts of each Say and Message at their limit.
 struct Filling<'s> {
     scope: &'s Scope<'s>,
-    /// How much more text the Say or Message takes that is being filled in.
+    /// How much more text fits into the current Say or Message.
     room: Option<Room>,
     /// How many elements had a text cut.
     cut_texts: usize,
@@ -162,7 +162,7 @@ impl<'s> Filling<'s> {
         }
     }
 
-    /// Fills an element in; `None` when it is to be left out, because what it needs came out empty.
+    /// Fills in an element; `None` to leave it out, because a part that it needs is empty.
     fn element<'t>(
         &mut self,
         element: &'t Element,
@@ -198,7 +198,7 @@ impl<'s> Filling<'s> {
             let room = self.room.take();
             self.cut_texts += usize::from(room.is_some_and(|room| room.cut));
         }
-        // A Gather still takes digits when its prompt came out empty; every other element is there for what it holds.
+        // A Gather still takes digits when its prompt is empty; every other element exists for its content.
         let came_out_empty = content.is_empty() && !element.content.is_empty() && !spec.stays_empty;
         Ok((is_addressed && !came_out_empty).then_some(FilledElement {
             tag: &element.tag,
@@ -220,7 +220,7 @@ impl<'s> Filling<'s> {
         let value = xml_text(attribute.value.fill(self.scope, encoding));
         let is_lost = destination == Some(Destination::Address) && attribute.value.has_parameter();
         if value.is_empty() && !is_lost {
-            // Without a caller id Twilio would show the caller's real number.
+            // Without a caller ID Twilio would show the caller's real number.
             let own_number = Text::new(vec![Piece::OwnNumber]);
             let own_number = own_number.fill(self.scope, encoding).into_owned();
             let stays = attribute.name == "callerId" && !own_number.is_empty();
@@ -285,7 +285,7 @@ fn encoding(destination: Option<Destination>) -> Encoding {
     }
 }
 
-/// How much more text an element takes.
+/// How much more text fits into an element.
 struct Room {
     characters: usize,
     encoded: usize,
@@ -293,7 +293,7 @@ struct Room {
 }
 
 impl Room {
-    /// Takes as much of a text as there is room for; whether the rest had to be cut off.
+    /// Cuts a text to the room that is left, and returns whether it had to.
     fn cuts(&mut self, text: &mut Cow<'_, str>) -> bool {
         for (at, character) in text.char_indices() {
             let encoded = encoded_length(character);
@@ -310,7 +310,7 @@ impl Room {
     }
 }
 
-/// The bytes of a character once it is percent-encoded; a blank is a `+`.
+/// The length in bytes of a character once it is percent-encoded; a blank becomes `+`.
 fn encoded_length(character: char) -> usize {
     if character.is_ascii_alphanumeric() || " -._~*".contains(character) {
         1
@@ -319,7 +319,7 @@ fn encoded_length(character: char) -> usize {
     }
 }
 
-/// Drops the characters that XML 1.0 cannot carry, escaped or not.
+/// Drops the characters that XML 1.0 cannot represent, escaped or not.
 ///
 /// Source: XML 1.0, production 2, <https://www.w3.org/TR/xml/#NT-Char>.
 fn xml_text(text: Cow<'_, str>) -> Cow<'_, str> {
@@ -331,12 +331,12 @@ fn xml_text(text: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-/// A document with its entities resolved, as somebody would write its texts.
+/// A document with its entities resolved, for searching or quoting its texts.
 pub(crate) fn unescaped(document: &str) -> String {
     quick_xml::escape::unescape(document).map_or_else(|_| document.to_owned(), Cow::into_owned)
 }
 
-/// A document with each element on a line of its own, for people; as it is when it cannot be read.
+/// A document with each element on its own line, for people; unchanged when it cannot be read.
 pub(crate) fn pretty(document: &[u8]) -> String {
     indented(document).unwrap_or_else(|| String::from_utf8_lossy(document).into_owned())
 }

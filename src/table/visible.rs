@@ -1,6 +1,6 @@
-//! Texts from outside, safe to print.
+//! Makes text from outside safe to print.
 
-/// A text with what is invisible, or changes the direction of what follows, escaped: `\u{202e}`.
+/// The text with characters escaped that are invisible or change the direction of what follows: `\u{202e}`.
 pub(crate) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -13,7 +13,7 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-/// Whether a character is visible and nothing else. Rust knows which are not: its `Debug` escapes them.
+/// Whether a character is visible and has no other effect. Rust's `Debug` escapes those that are not.
 pub(crate) fn is_plain(character: char) -> bool {
     matches!(character, ' '..='~') || character.escape_debug().len() == 1
 }

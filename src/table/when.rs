@@ -13,7 +13,7 @@ use crate::twilio::request::Request;
 /// Which requests a route or an intercept matches.
 #[derive(Debug, Default)]
 pub struct When {
-    /// The tables of `when`: one of them must hold whole. Empty: always.
+    /// The tables of `when`: all of one of them must hold. Empty: always.
     pub alternatives: Vec<Alternative>,
     /// The schedules of `during`: one of them must be open. Empty: at any time.
     pub during: Vec<Arc<Schedule>>,
@@ -26,7 +26,7 @@ pub struct When {
 pub struct Alternative {
     /// The conditions, in file order.
     pub conditions: Vec<Condition>,
-    /// The directories whose row a parameter chooses: those of a plain `in`.
+    /// The directories that give the request a row: those of a plain `in`.
     pub bindings: Vec<Binding>,
 }
 
@@ -56,7 +56,7 @@ impl When {
         alternatives
     }
 
-    /// Why it does not match a whole request at this moment; `None` when it does.
+    /// Why it does not match a complete request at this moment; `None` when it does.
     pub fn mismatch<'f>(&self, facts: &impl Facts<'f>, now: Timestamp) -> Option<Mismatch<'_>> {
         if !self.alternatives.is_empty() && self.alternative(facts, now).is_none() {
             let failing = self.failing(facts, now).next();
@@ -94,7 +94,7 @@ impl When {
             .filter_map(move |alternative| alternative.conditions.iter().find(fails))
     }
 
-    /// Whether it may say something else to the same request at another moment.
+    /// Whether its result for one request may change with the moment.
     pub(crate) fn needs_time(&self, request: &Request<'_>) -> bool {
         let mut conditions = self.alternatives.iter().flat_map(|one| &one.conditions);
         !self.during.is_empty()
@@ -102,7 +102,8 @@ impl When {
             || conditions.any(|condition| condition.needs_time(request))
     }
 
-    /// It in words, a sentence for each table of `when` and one for the schedules; none when it always matches.
+    /// A description in words: one sentence for each table of `when` and one for the schedules; empty when it always
+    /// matches.
     #[must_use]
     pub fn words(&self, shown: impl Fn(&Condition) -> String) -> Vec<String> {
         let alternatives = self.alternatives.iter().map(|alternative| {

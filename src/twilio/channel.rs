@@ -1,8 +1,8 @@
-//! Which webhook is asked, and whether it is about a call or a text.
+//! Which webhook receives a request, and whether the request is about a call or a text.
 
 use std::fmt;
 
-/// What a request is about, and so which half of a route answers it.
+/// What a request is about, which decides the half of a route that answers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channel {
     /// A call; answered by `voice`.
@@ -15,7 +15,7 @@ impl Channel {
     /// Both channels.
     pub const ALL: [Self; 2] = [Self::Voice, Self::Message];
 
-    /// The word of the table for this channel: `voice` or `message`.
+    /// The table's word for this channel: `voice` or `message`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl fmt::Display for Channel {
     }
 }
 
-/// Which of the service's webhooks was asked.
+/// The service's webhooks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Webhook {
     /// Proxy's `OutOfSessionCallbackUrl`.
@@ -47,7 +47,7 @@ pub enum Webhook {
     Plain,
     /// Proxy's `InterceptCallbackUrl`.
     Intercept,
-    /// Proxy's `CallbackUrl`, and any other status callback of Twilio's.
+    /// Proxy's `CallbackUrl`, and any other status callback from Twilio.
     Callback,
     /// The webhook of an Event Streams sink.
     Events,
@@ -56,7 +56,7 @@ pub enum Webhook {
 }
 
 impl Webhook {
-    /// All of them.
+    /// All webhooks.
     pub const ALL: [Self; 6] = [
         Self::OutOfSession,
         Self::Plain,
@@ -66,8 +66,8 @@ impl Webhook {
         Self::VoiceWebhooks,
     ];
 
-    /// The word for logs, the journal and `--webhook`; but for Proxy's first, whose path can be another, that of its
-    /// path, too.
+    /// The word for logs, the journal and `--webhook`. It is also the path, except that Proxy's first webhook may have
+    /// another path.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -87,12 +87,12 @@ impl Webhook {
             .find(|webhook| webhook.as_str() == name)
     }
 
-    /// Whether the table decides what is answered: by a route, `[default]`, the loop guard or an intercept.
+    /// Whether the table decides the answer: a route, `[default]`, the loop guard or an intercept.
     pub(crate) fn is_decided(self) -> bool {
         self.wants_document() || self == Self::Intercept
     }
 
-    /// Whether it is answered with a document: by a route, `[default]` or the loop guard.
+    /// Whether the answer is a document, from a route, `[default]` or the loop guard.
     pub(crate) fn wants_document(self) -> bool {
         matches!(self, Self::OutOfSession | Self::Plain)
     }

@@ -1,6 +1,6 @@
-//! Characters that look like others, or like nothing: what a person reads as a number or a word, and a computer does not.
+//! Characters that look like others, or like nothing: a person reads a number or a word, but a computer does not.
 
-/// A character in words, for a sentence: `` the letter `O` ``, `a space`, `an invisible character (U+202A)`.
+/// A description of a character for a sentence: `` the letter `O` ``, `a space`, `an invisible character (U+202A)`.
 pub(crate) fn named(character: char) -> String {
     let words = match character {
         ' ' => "a space",
@@ -28,7 +28,8 @@ pub(crate) fn named(character: char) -> String {
     words.to_owned()
 }
 
-/// Whether nothing is seen of a character, not even a gap: a control character, a mark for the direction of writing, a joiner.
+/// Whether a character leaves no trace, not even a gap: a control character, a mark for the direction of writing, a
+/// joiner.
 pub(crate) fn is_invisible(character: char) -> bool {
     matches!(
         character,
@@ -44,12 +45,12 @@ pub(crate) fn is_invisible(character: char) -> bool {
     ) || (character.is_control() && !character.is_whitespace())
 }
 
-/// Whether a character is one of ASCII in the width of a Chinese one.
+/// Whether a character is the full-width form of an ASCII one.
 fn is_full_width(character: char) -> bool {
     matches!(character, '！'..='～')
 }
 
-/// The character that somebody meant to type with this one; `None` when nothing is seen of it.
+/// The character that was meant by this one; `None` when it is invisible.
 fn meant(character: char) -> Option<char> {
     Some(match character {
         _ if is_invisible(character) => return None,
@@ -75,7 +76,7 @@ pub(crate) fn first_odd(text: &str) -> Option<char> {
         .find(|character| meant(*character) != Some(*character))
 }
 
-/// A text as somebody meant to type it: with plain spaces, hyphens and quotes, and without what cannot be seen.
+/// A text as it was meant: with plain spaces, hyphens and quotes, and without invisible characters.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().filter_map(meant).collect()
 }

@@ -1,7 +1,7 @@
 //! What is known of a request, and the rules by which its values are read.
 //!
-//! A [`Request`](super::request::Request) knows all of its values; a line of the journal has kept some, masked others and left
-//! out the rest. Both are read by the same rules, so that a condition means the same to both.
+//! A [`Request`](super::request::Request) knows all of its values; a line of the journal keeps some, masks others and
+//! omits the rest. The same rules read both, so a condition means the same for both.
 
 use std::borrow::Cow;
 
@@ -20,7 +20,7 @@ pub enum Known<'a> {
     Ends(Ends<'a>),
     /// That it is not empty.
     Present,
-    /// Nothing, not even whether it is there.
+    /// Nothing, not even whether it is present.
     Nothing,
 }
 
@@ -31,25 +31,25 @@ pub struct Ends<'a> {
     pub start: &'a str,
     /// Its last characters.
     pub end: &'a str,
-    /// The mask that shows them, as [`masked`] makes it; `None` when they are not a mask's.
+    /// The mask that shows these ends, as [`masked`] makes it; `None` when they do not come from a mask.
     pub mask: Option<&'a str>,
 }
 
 /// What is known of a request.
 pub trait Facts<'a> {
-    /// Which webhook was asked.
+    /// The webhook that received it.
     fn webhook(&self) -> Webhook;
 
     /// Whether it is a call or a text.
     fn channel(&self) -> Channel;
 
-    /// The query's step, empty without one; `None` when it is not known.
+    /// The step in the query, empty without one; `None` when unknown.
     fn step(&self) -> Option<&'a str>;
 
-    /// The value that was sent under this very name.
+    /// The value sent under exactly this name.
     fn sent(&self, name: &str) -> Known<'a>;
 
-    /// Whether the caller is withheld; `None` when it is not known.
+    /// Whether the caller withholds the number; `None` when unknown.
     fn caller_withheld(&self) -> Option<bool>;
 
     /// The value at a dotted path inside a parameter that holds JSON.
@@ -60,12 +60,12 @@ pub trait Facts<'a> {
         }
     }
 
-    /// The value of a parameter as conditions and templates read it: nothing for a withheld caller's geography, the alias
-    /// of a parameter that is absent, `inbound` for an absent `Direction`, and for a dotted name that was not sent the value
-    /// inside a JSON parameter.
+    /// The value of a parameter as conditions and templates read it. The geography of a withheld caller reads as
+    /// absent, an absent parameter as its alias, an absent `Direction` as `inbound`, and a dotted name that was not
+    /// sent as the value inside a JSON parameter.
     fn value(&self, name: &str) -> Known<'a> {
         const ABSENT: Known<'static> = Known::Whole(Cow::Borrowed(""));
-        // Unless the caller is known not to be withheld, the geography reads as absent.
+        // The geography reads as absent unless the caller is known to show the number.
         if is_caller_geography(name) && self.caller_withheld() != Some(false) {
             return ABSENT;
         }
@@ -87,7 +87,7 @@ pub trait Facts<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// The whole value; `None` when not all of it is known.
+    /// The whole value; `None` when a part of it is unknown.
     #[must_use]
     pub fn whole(self) -> Option<Cow<'a, str>> {
         match self {
@@ -115,7 +115,7 @@ impl<'a> Known<'a> {
 }
 
 impl<'a> Ends<'a> {
-    /// The ends of values that begin and end so.
+    /// The ends of values that begin with `start` and end with `end`.
     #[must_use]
     pub fn new(start: &'a str, end: &'a str) -> Self {
         Self {
@@ -155,7 +155,7 @@ impl<'a> Ends<'a> {
         self.mask.is_some() || !self.start.is_empty() || !self.end.is_empty()
     }
 
-    /// Whether the value begins so; `None` when it may or may not.
+    /// Whether the value begins with this text; `None` when it may or may not.
     #[must_use]
     pub fn begin_with(&self, start: &str) -> Option<bool> {
         match self.start.starts_with(start) {
@@ -165,7 +165,7 @@ impl<'a> Ends<'a> {
         }
     }
 
-    /// Whether the value ends so; `None` when it may or may not.
+    /// Whether the value ends with this text; `None` when it may or may not.
     #[must_use]
     pub fn end_with(&self, end: &str) -> Option<bool> {
         match self.end.ends_with(end) {
@@ -182,8 +182,8 @@ impl<'a> Ends<'a> {
     }
 }
 
-/// Whether a parameter is the caller's geography, which a withheld caller does not have: the spellings of
-/// a withheld number look like numbers of Lesotho, Uganda or China.
+/// Whether a parameter is the caller's geography, which means nothing for a withheld caller: the keypad spellings of a
+/// withheld number look like numbers of Lesotho, Uganda or China.
 #[must_use]
 pub(crate) fn is_caller_geography(name: &str) -> bool {
     name.strip_prefix("Caller")
@@ -196,7 +196,7 @@ fn inside_json(json: &str, path: &str) -> String {
     text_inside(&serde_json::from_str(json).unwrap_or_default(), path)
 }
 
-/// The text at a dotted path inside a JSON value; empty when there is none.
+/// The text at a dotted path inside a JSON value; empty when nothing is there.
 pub(super) fn text_inside(value: &Json, path: &str) -> String {
     let pointer: String = path
         .split('.')

@@ -1,4 +1,4 @@
-//! Phone numbers: which are valid, which are withheld, and how much of one may be shown.
+//! Phone numbers: whether they are valid, whether they are withheld, and how much of one may be shown.
 
 use std::fmt;
 use std::str::FromStr;
@@ -38,7 +38,7 @@ pub(crate) fn is_e164(text: &str) -> bool {
 /// Why a text is not an [`E164`] number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum E164Error {
-    /// Nothing was given.
+    /// The text is empty.
     Empty,
     /// The text does not begin with `+`.
     NoPlus,
@@ -46,7 +46,7 @@ pub enum E164Error {
     LeadingZero,
     /// This character is not a digit.
     NotADigit(char),
-    /// There are this many digits: none, or more than 15.
+    /// There are this many digits: zero, or more than 15.
     Length(usize),
 }
 
@@ -94,8 +94,8 @@ const WITHHELD_WORDS: [&str; 7] = [
     "withheld",
 ];
 
-/// [`WITHHELD_WORDS`] as they are typed on a keypad: they look like foreign numbers. Twilio sent these until 2023; other
-/// platforms and SIP trunks still do.
+/// [`WITHHELD_WORDS`] typed on a keypad: they look like foreign numbers. Twilio sent these until 2023; other platforms
+/// and SIP trunks still do.
 ///
 /// Source: Twilio's changelog of 2022-11-16 and 2023-05-17.
 const WITHHELD_DIGITS: [&str; 7] = [
@@ -108,9 +108,9 @@ const WITHHELD_DIGITS: [&str; 7] = [
     "94844353",
 ];
 
-/// Whether a caller's number is withheld: it is empty, spells a word such as ANONYMOUS on a keypad (`+266696687`), or is
-/// an anonymous address; on a call also when it has neither a digit nor a scheme, such as `No Caller ID`. A text from a
-/// sender without digits has a name.
+/// Whether a caller's number is withheld: it is empty, is a word such as ANONYMOUS typed on a keypad (`+266696687`), or
+/// is an anonymous address. On a call a description without a digit or a scheme counts too, such as `No Caller ID`; on
+/// a text that is the sender's name.
 ///
 /// Source: <https://www.twilio.com/docs/voice/twiml#request-parameters>: "a string that contains `anonymous`, `unknown`,
 /// or other descriptions".
@@ -174,7 +174,7 @@ pub(crate) fn may_be_withheld(start: &str, end: &str) -> bool {
         || WITHHELD_DIGITS.iter().any(|word| agree(digits, word))
 }
 
-/// The fewest characters that a mask hides, and the bullets in it.
+/// The fewest characters that a mask hides, which is also the number of bullets in it.
 const HIDDEN: usize = DOTS.len() / '•'.len_utf8();
 const DOTS: &str = "•••••";
 
@@ -192,7 +192,7 @@ pub fn masked(address: &str) -> String {
     start.chain(DOTS.chars()).chain(end).collect()
 }
 
-/// How many characters [`masked`] shows of the start and of the end of a text with so many.
+/// How many characters [`masked`] shows of the start and of the end of a text with this many characters.
 #[must_use]
 pub(crate) fn shown_by_mask(characters: usize) -> (usize, usize) {
     let may_show = characters.saturating_sub(HIDDEN);
@@ -206,7 +206,7 @@ pub fn with_numbers_masked(text: &str) -> String {
     with_other_numbers_masked(text, "")
 }
 
-/// [`with_numbers_masked`], but for one number, which is our own.
+/// [`with_numbers_masked`], except that our own number stays.
 #[must_use]
 pub fn with_other_numbers_masked(text: &str, own: &str) -> String {
     const SHORTEST: usize = 5;
@@ -215,7 +215,7 @@ pub fn with_other_numbers_masked(text: &str, own: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut at = 0;
     while at < characters.len() {
-        // A number ends before whatever is neither a digit nor between two of its digits.
+        // A number ends at the first character that is neither a digit nor a separator between two digits.
         let is_plus = characters[at] == '+';
         let (mut end, mut digits) = (at, 0);
         let mut next = at + usize::from(is_plus);
@@ -277,7 +277,7 @@ mod tests {
             "+15005550006 dials +141•••••23, not +150•••••07"
         );
         assert_eq!(with_other_numbers_masked("+14155550123", ""), "+141•••••23");
-        // A part of a number is not ours.
+        // Part of a number is not our own number.
         for own in ["1", "55501", "+1", "4155550123"] {
             let masked = with_other_numbers_masked("+14155550123", own);
             assert_eq!(masked, "+141•••••23", "{own}");
@@ -335,7 +335,7 @@ mod tests {
         "anonymous@10.0.0.1:5060",
     ];
 
-    /// The same, where a text would have a sender's name.
+    /// What replaces it on calls only, because on a text it would be a sender's name.
     const DESCRIPTIONS: [&str; 9] = [
         "anonymous",
         "Anonymous ",

@@ -1,6 +1,6 @@
-//! The parameters that Twilio's webhooks send: how each is spelt, what it holds, and who may see its value.
+//! The parameters that Twilio's webhooks send: how each is spelt, what it holds, and how private it is.
 //!
-//! The facts are data, in `parameters.json`; to add a parameter is to add a line there. Sources: the pages of Proxy, Voice,
+//! The facts are data, in `parameters.json`; a line there adds a parameter. Sources: the pages of Proxy, Voice,
 //! Messaging and each TwiML verb of <https://www.twilio.com/docs>; the page "Voice Webhooks" of Fone Dynamics. Twilio
 //! adds parameters without notice, so an unknown name is only suspicious.
 
@@ -14,7 +14,7 @@ use crate::twilio::channel::Channel;
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::DOCS;
 
-/// All parameters that the program knows.
+/// All known parameters.
 pub(crate) static PARAMETERS: LazyLock<Parameters> =
     LazyLock::new(|| Parameters::read(include_str!("parameters.json")));
 
@@ -22,19 +22,20 @@ pub(crate) static PARAMETERS: LazyLock<Parameters> =
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Parameters {
-    /// The kinds of requests that carry parameters, by the names that [`Parameter::webhooks`] has for them.
+    /// The kinds of requests that carry parameters, by the names used in [`Parameter::webhooks`].
     #[serde(borrow)]
     webhooks: BTreeMap<&'static str, RequestKind>,
-    /// What a table may ask for.
+    /// The parameters that a table may use.
     #[serde(borrow)]
     twilio: BTreeMap<&'static str, Parameter>,
-    /// Names with a part that differs: `MediaUrl#` stands for `MediaUrl0`, `SipHeader_*` for any name that begins so.
+    /// Names with a variable part: `MediaUrl#` stands for `MediaUrl0`, `SipHeader_*` for any name with that beginning.
     families: BTreeMap<&'static str, Parameter>,
-    /// What no table asks for, but journal lines and sample requests have: our own `step` and what Fone Dynamics sends.
+    /// Parameters that a table cannot use but journal lines and sample requests have: our own `step` and what Fone
+    /// Dynamics sends.
     others: BTreeMap<&'static str, Parameter>,
-    /// What the data of an Event Streams event holds, by [`Parameters::of_event`].
+    /// The values in the data of an Event Streams event, for [`Parameters::of_event`].
     events: BTreeMap<&'static str, Parameter>,
-    /// Some of the data of an event that ends a call.
+    /// Part of the data of an event that ends a call.
     ///
     /// Source: <https://www.twilio.com/docs/voice/voice-insights/api/call/details-call-summary>.
     pub(crate) call_summary: BTreeMap<&'static str, &'static str>,
@@ -44,14 +45,14 @@ pub(crate) struct Parameters {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RequestKind {
-    /// `voice` or `message`; `None` for what is neither a call nor a text.
+    /// `voice` or `message`; `None` for a request about neither a call nor a text.
     #[serde(borrow)]
     channel: Option<&'static str>,
-    /// Whether a call or a text begins with it. The parameters of such a request may come with all that follow it.
+    /// Whether a call or a text begins with it. Every later request may carry the parameters of such a request, too.
     begins: bool,
-    /// Whether it comes again and again for as long as somebody waits.
+    /// Whether it is repeated for as long as a call waits.
     waits: bool,
-    /// The elements that lead to it, each with the attribute in which the URL stands: `Gather action`.
+    /// The elements that lead to it, each with the attribute that holds the URL: `Gather action`.
     #[serde(borrow)]
     after: Vec<&'static str>,
     /// Twilio's page about it, below `https://www.twilio.com/docs/`.
@@ -67,23 +68,23 @@ pub(crate) struct Parameter {
     /// The values of an enumerated parameter; empty where Twilio does not list them.
     #[serde(borrow)]
     pub(crate) values: Vec<&'static str>,
-    /// Whether the values come from somebody else and grow, so that another value is not suspicious.
+    /// Whether the list of values is maintained elsewhere and grows, so that an unlisted value is not suspicious.
     pub(crate) open: bool,
-    /// The two letters with which a SID begins: one of these.
+    /// The two letters with which a SID may begin.
     #[serde(borrow)]
     pub(crate) prefixes: Vec<&'static str>,
     /// The kinds of requests that carry it.
     #[serde(borrow)]
     pub(crate) webhooks: Vec<&'static str>,
-    /// Whether it tells of a Proxy session: Twilio's follow-up requests do not carry it.
+    /// Whether it describes a Proxy session: Twilio's follow-up requests do not carry it.
     pub(crate) session: bool,
     /// Whether it is the other party's real number or name, which must not be spoken, sent or shown by accident.
     pub(crate) private: bool,
-    /// What a line of the journal may hold of it.
+    /// What the journal may keep of it.
     pub(crate) privacy: Privacy,
     /// When a number is our own.
     pub(crate) own: Option<OwnWhen>,
-    /// The parameter that has the same value where this one is absent.
+    /// The parameter that has the same value and replaces this one when absent.
     pub(crate) alias: Option<&'static str>,
     /// How a table compares it.
     pub(crate) comparison: Comparison,
@@ -104,11 +105,11 @@ pub(crate) struct Parameter {
 pub(crate) enum ParameterKind {
     /// A phone number, or an address such as `sip:` or `client:`.
     Number,
-    /// Somebody's number or address in a form of its own, such as `WaId`, a number without `+`.
+    /// A party's number or address in another form, such as `WaId`, a number without `+`.
     Address,
     /// Two letters and 32 hexadecimal digits.
     Sid,
-    /// A word of a set that Twilio has, such as a status.
+    /// A word from a fixed set, such as a status.
     Enumerated,
     /// Two capital letters; Fone Dynamics sends the country's name as well.
     Country,
@@ -116,35 +117,35 @@ pub(crate) enum ParameterKind {
     State,
     Integer,
     Boolean,
-    /// Keys of a telephone.
+    /// Keys on a telephone.
     Keys,
     /// The version of Twilio's API, a date.
     Version,
     DateTime,
     Url,
-    /// JSON, which a dotted name reaches into.
+    /// JSON, which dotted names reach into.
     Json,
     #[default]
     Text,
 }
 
-/// How a parameter's value is compared with what the table says.
+/// How a parameter's value is compared with the one in the table.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Comparison {
-    /// Letter for letter.
+    /// Exactly.
     #[default]
     Exact,
-    /// As people type: case and outer blanks do not count.
+    /// For typed input: ignores letter case and surrounding blanks.
     Typed,
-    /// As a recogniser writes down what people say: closing punctuation does not count either.
+    /// For recognized speech: also ignores closing punctuation.
     Spoken,
 }
 
 impl Comparison {
     /// How this parameter is compared.
     pub(crate) fn of(parameter: &str) -> Self {
-        // They are few, and this is asked for every condition of every request.
+        // There are few of these, and every condition of every request looks here.
         static OTHERS: LazyLock<Vec<(&str, Comparison)>> = LazyLock::new(|| {
             let all = PARAMETERS.with_names();
             let all = all.map(|(name, parameter)| (name, parameter.comparison));
@@ -154,7 +155,7 @@ impl Comparison {
         other.map_or(Self::Exact, |(_, comparison)| *comparison)
     }
 
-    /// Whether different texts can compare as the same.
+    /// Whether different texts may compare as equal.
     pub(crate) fn folds(self) -> bool {
         self != Self::Exact
     }
@@ -172,16 +173,16 @@ impl Comparison {
     }
 }
 
-/// The punctuation that recognisers put behind words, in the scripts that they write.
+/// The punctuation that speech recognition puts after words, in the scripts that it writes.
 const CLOSING: &str = ".,;:!?…。，、；：！？।॥؟؛،";
 
-/// What a line of the journal may hold of a value.
+/// What a line of the journal may keep of a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Privacy {
-    /// The value, if it looks like its kind.
+    /// The value, if it has the form of its kind.
     Keep,
-    /// Its mask, unless it is a number of our own.
+    /// Its mask, unless it is our own number.
     Mask,
     /// Only that there was a value.
     #[default]
@@ -192,9 +193,9 @@ pub(crate) enum Privacy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum OwnWhen {
-    /// Calls and texts that come to us.
+    /// Calls and texts to us.
     Inbound,
-    /// Calls and texts that we make.
+    /// Calls and texts from us.
     Outbound,
     /// Voice Webhooks of Fone Dynamics.
     FoneDynamics,
@@ -204,9 +205,9 @@ pub(crate) enum OwnWhen {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub(crate) enum SampleValue {
-    /// In all of them.
+    /// The same in all requests.
     Same(String),
-    /// By the channel, and after a call of Proxy's has ended, where that differs.
+    /// Depends on the channel, and on whether a call of Proxy's has ended.
     Differs {
         voice: String,
         message: String,
@@ -217,19 +218,19 @@ pub(crate) enum SampleValue {
 /// What is wrong with a parameter's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NameProblem {
-    /// Twilio spells it like this.
+    /// Twilio's spelling of it.
     Case(&'static str),
-    /// It is not in our list; the nearest that is.
+    /// It is not in our list; the nearest name that is.
     Unknown(Option<&'static str>),
 }
 
 impl Parameters {
-    /// Reads a list, as `parameters.json` has it.
+    /// Reads a list in the form of `parameters.json`.
     pub(crate) fn read(text: &'static str) -> Self {
         serde_json::from_str(text).expect("a test reads the whole list")
     }
 
-    /// The parameter of Twilio's with this name.
+    /// Twilio's parameter of this name.
     fn find(&self, name: &str) -> Option<&Parameter> {
         self.twilio.get(name).or_else(|| {
             self.families
@@ -239,19 +240,19 @@ impl Parameters {
         })
     }
 
-    /// The parameter with this name in a request of anybody's.
+    /// The parameter of this name in a request from any platform.
     pub(crate) fn of_request(&self, name: &str) -> Option<&Parameter> {
         self.find(name).or_else(|| self.others.get(name))
     }
 
-    /// What a value in an event's data is, by the last part of its dotted name, in whatever case that is written.
+    /// The kind of a value in an event's data, by the last part of its dotted name in any letter case.
     pub(crate) fn of_event(&self, name: &str) -> Option<&Parameter> {
         let last = name.rsplit('.').next().unwrap_or_default();
         let plain = last.replace('_', "").to_ascii_lowercase();
         self.events.get(&*plain)
     }
 
-    /// All parameters that have a name of their own, with it.
+    /// All parameters except families, with their names.
     pub(crate) fn with_names(&self) -> impl Iterator<Item = (&'static str, &Parameter)> {
         let all = self.twilio.iter().chain(&self.others);
         all.map(|(name, parameter)| (*name, parameter))
@@ -286,7 +287,7 @@ impl Parameters {
     }
 }
 
-/// Whether a name is of a family: `MediaUrl0` is of `MediaUrl#`.
+/// Whether a name belongs to a family: `MediaUrl0` belongs to `MediaUrl#`.
 fn is_in(family: &str, name: &str) -> bool {
     match family.strip_suffix('#') {
         Some(stem) => name.strip_prefix(stem).is_some_and(|number| {
@@ -296,14 +297,14 @@ fn is_in(family: &str, name: &str) -> bool {
     }
 }
 
-/// What is known of a parameter of Twilio's.
+/// What is known of a parameter from Twilio.
 pub(crate) fn get(name: &str) -> &'static Parameter {
     static UNKNOWN: LazyLock<Parameter> = LazyLock::new(Parameter::default);
     PARAMETERS.find(name).unwrap_or(&UNKNOWN)
 }
 
-/// Whether requests of a channel may carry a parameter, under its own name or its alias. One that is not in our list may
-/// come with any.
+/// Whether requests of a channel may carry a parameter, under its own name or its alias. An unlisted parameter may come
+/// with any request.
 pub(crate) fn may_come_with(name: &str, channel: Channel) -> bool {
     let kinds = request_kinds(name);
     kinds.is_empty()
@@ -313,8 +314,7 @@ pub(crate) fn may_come_with(name: &str, channel: Channel) -> bool {
             .any(|of| of == channel.as_str())
 }
 
-/// The kinds of requests that carry a parameter which never comes with the beginning of a call or a text; `None` for any
-/// other.
+/// The kinds of requests that carry a parameter, when none of them begins a call or a text; otherwise `None`.
 pub(crate) fn follow_ups_with(name: &str) -> Option<Vec<&'static str>> {
     let kinds = request_kinds(name);
     let begins = |kind: &&str| {
@@ -326,7 +326,7 @@ pub(crate) fn follow_ups_with(name: &str) -> Option<Vec<&'static str>> {
     (!kinds.is_empty() && !kinds.iter().any(begins)).then_some(kinds)
 }
 
-/// The kinds of requests to which the URL in an element leads, which may be in an attribute: none when that is not known.
+/// The kinds of requests made to the URL in an element or in its attribute; empty when unknown.
 pub(crate) fn follow_ups_of(
     element: &str,
     attribute: Option<&str>,
@@ -336,12 +336,12 @@ pub(crate) fn follow_ups_of(
     kinds.filter_map(move |(name, kind)| kind.after.contains(&&*place).then_some(*name))
 }
 
-/// Whether requests of this kind come again and again for as long as somebody waits.
+/// Whether requests of this kind are repeated for as long as a call waits.
 pub(crate) fn is_for_waiting(kind: &str) -> bool {
     PARAMETERS.webhooks.get(kind).is_some_and(|kind| kind.waits)
 }
 
-/// The kinds of requests that carry a parameter or its alias; none when it is not in our list.
+/// The kinds of requests that carry a parameter or its alias; empty when it is not in our list.
 fn request_kinds(name: &str) -> Vec<&'static str> {
     let known = match name.split_once('.') {
         Some((first, _)) if is_json(first) => get(first),
@@ -367,12 +367,12 @@ pub(crate) fn check_name(name: &str) -> Option<NameProblem> {
     PARAMETERS.check_name(name)
 }
 
-/// Another parameter whose name differs by letter case only, as `sessionStatus` does from `SessionStatus`.
+/// Another parameter whose name differs only in letter case, as `sessionStatus` does from `SessionStatus`.
 pub(crate) fn in_other_case(name: &str) -> Option<&'static str> {
     all().find(|other| *other != name && other.eq_ignore_ascii_case(name))
 }
 
-/// The names of all parameters of Twilio's, but for families.
+/// The names of all of Twilio's parameters except families.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     PARAMETERS.names()
 }
@@ -382,12 +382,12 @@ pub(crate) fn is_number(name: &str) -> bool {
     get(name).kind == ParameterKind::Number
 }
 
-/// Whether a parameter's value is JSON, which a dotted name reaches into.
+/// Whether a parameter's value is JSON, which dotted names reach into.
 pub(crate) fn is_json(name: &str) -> bool {
     get(name).kind == ParameterKind::Json
 }
 
-/// Whether Proxy's intercept sends a parameter of this name, or of the name before its dot.
+/// Whether Proxy's intercept sends a parameter of this name, or of the name before the dot.
 pub(crate) fn is_of_intercept(name: &str) -> bool {
     let name = name.split('.').next().unwrap_or_default();
     get(name).webhooks.contains(&"proxy-intercept")
@@ -443,7 +443,7 @@ pub(crate) mod tests {
             ("campaign", NameProblem::Unknown(None)),
             // Perhaps a query field of the operator's own.
             ("queueposition", NameProblem::Unknown(Some("QueuePosition"))),
-            // Only JSON has something inside.
+            // Only JSON has values inside.
             ("Called.x", NameProblem::Unknown(Some("Called"))),
         ] {
             assert_eq!(check_name(name), Some(problem), "{name}");

@@ -1,7 +1,7 @@
-//! The countries, states and provinces that Twilio names in a request: their codes, and what people write instead.
+//! The countries, states and provinces that Twilio names in a request: their codes, and other ways to write them.
 //!
-//! The facts are data, in `places.json`. Sources: ISO 3166-1 for countries, with `iso3166.tab` of the IANA time zone database for
-//! their names; the postal codes of the United States and Canada.
+//! The facts are data, in `places.json`. Sources: ISO 3166-1 for countries, with `iso3166.tab` of the IANA time zone
+//! database for their names; the postal codes of the United States and Canada.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -21,12 +21,12 @@ struct Places {
     states: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
-/// Whether a text is the code of a country, `DE`.
+/// Whether a text is the code of a country, such as `DE`.
 pub(crate) fn is_country(code: &str) -> bool {
     PLACES.countries.contains_key(code)
 }
 
-/// The code of the country that a text means: its code in any letter case, its name, or its three letters.
+/// The code of the country that a text means: its code in any letter case, its name, or its three-letter code.
 pub(crate) fn country(text: &str) -> Option<&'static str> {
     code(&PLACES.countries, text)
 }

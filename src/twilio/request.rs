@@ -1,6 +1,6 @@
 //! A webhook request as the table sees it: the pairs as they were signed, and a typed view over them.
 //!
-//! Nothing here fails: a field that is missing reads as empty, a word that is new to us stays text.
+//! Reading never fails: a missing field reads as empty, and an unknown word stays as text.
 
 pub mod event;
 mod form;
@@ -26,12 +26,12 @@ pub struct Request<'a> {
     query: &'a Form,
     channel: Channel,
     caller_withheld: bool,
-    /// The parameters that hold JSON, by name, each parsed when a dotted name first reaches into it.
+    /// The parameters that hold JSON, by name, each parsed when a dotted name first needs it.
     parsed: RefCell<Vec<(String, Json)>>,
 }
 
 impl<'a> Request<'a> {
-    /// The view over a body's fields (empty for a GET) and a query's.
+    /// The view over the fields of a body (empty for a GET) and of a query.
     #[must_use]
     pub fn new(webhook: Webhook, body: &'a Form, query: &'a Form) -> Self {
         let mut request = Self {
@@ -50,7 +50,7 @@ impl<'a> Request<'a> {
     fn find_channel(&self) -> Channel {
         let is_there = |name: &str| !self.sent(name).is_empty();
         let of_texts = ["MessageSid", "SmsSid", "SmsMessageSid", "Body", "SmsStatus"];
-        // Proxy tells of an interaction without a SID of ours to go by.
+        // Proxy reports an interaction without a SID that would show the channel.
         let is_interaction = || {
             let kind = self.sent("interactionType");
             !self.webhook.wants_document() && kind.eq_ignore_ascii_case("message")
@@ -62,7 +62,7 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Which webhook was asked.
+    /// The webhook that received it.
     #[must_use]
     pub fn webhook(&self) -> Webhook {
         self.webhook
@@ -80,7 +80,7 @@ impl<'a> Request<'a> {
         self.query.first("step").unwrap_or_default()
     }
 
-    /// The value as it was sent under this very name, body before query; empty when absent.
+    /// The value sent under exactly this name, from the body or else from the query; empty when absent.
     #[must_use]
     pub fn sent(&self, name: &str) -> &'a str {
         self.body
@@ -89,8 +89,7 @@ impl<'a> Request<'a> {
             .unwrap_or_default()
     }
 
-    /// The value of a parameter as conditions and templates read it: [`Facts::value`], of which all is known. Empty when
-    /// absent.
+    /// The value of a parameter as conditions and templates read it: [`Facts::value`], fully known. Empty when absent.
     #[must_use]
     pub fn value(&self, name: &str) -> Cow<'a, str> {
         Facts::value(self, name).whole().unwrap_or_default()
@@ -111,7 +110,7 @@ impl<'a> Request<'a> {
         })
     }
 
-    /// The SID of the call, of the text or of Proxy's interaction; empty when there is none.
+    /// The SID of the call, the text or Proxy's interaction; empty when absent.
     #[must_use]
     pub fn sid(&self) -> &'a str {
         let of_texts = ["MessageSid", "SmsSid", "SmsMessageSid"];

@@ -1,11 +1,12 @@
-//! `X-Twilio-Signature`: is this request really from Twilio? And `X-SignalWire-Signature`, which is made in the same way.
+//! `X-Twilio-Signature`: is this request really from Twilio? Also `X-SignalWire-Signature`, which is computed in the
+//! same way.
 //!
-//! An HMAC over the URL that Twilio asked and the fields of its form, compared in constant time. The URL is taken
-//! byte for byte: nothing here decodes, normalises or re-encodes one. Nothing signed carries time, so a captured
-//! request can be replayed; no function of this module can tell.
+//! An HMAC over the requested URL and the fields of its form, compared in constant time. The URL is taken byte for
+//! byte: nothing here decodes, normalises or re-encodes it. The signature does not cover any time, so a captured
+//! request can be replayed and this module cannot detect it.
 //!
-//! Source: <https://www.twilio.com/docs/usage/security#validating-requests>. Where Twilio's libraries differ, this is
-//! the reading of the Python one, 9.13.0.
+//! Source: <https://www.twilio.com/docs/usage/security#validating-requests>. Where Twilio's libraries differ, this
+//! follows the Python one, 9.13.0.
 
 use std::fmt;
 
@@ -28,10 +29,10 @@ mod signed_url;
 
 /// An auth token or the secret of a shared key, ready for use as a key.
 ///
-/// The text itself is not kept, and nothing prints it.
+/// The text itself is not kept, and nothing prints the key.
 #[derive(Clone)]
 pub struct Secret {
-    // The key's share of the work is done once here, not once a request.
+    // The key is absorbed once here, not for every request.
     sha1: Hmac<Sha1>,
     sha256: Hmac<Sha256>,
 }
@@ -61,7 +62,7 @@ impl Secret {
         }
     }
 
-    /// Whether this is the signature. Compares in constant time; another length does not match.
+    /// Whether this is the signature. Compares in constant time; a signature of another length does not match.
     fn has_signed(
         &self,
         algorithm: Algorithm,
@@ -95,15 +96,15 @@ impl fmt::Debug for Secret {
 /// How a signature is computed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Algorithm {
-    /// Every webhook that is signed with an auth token, and shared keys that ask for it.
+    /// For every webhook signed with an auth token, and for shared keys that ask for it.
     #[default]
     HmacSha1,
-    /// Shared keys only, so far.
+    /// For shared keys only, so far.
     HmacSha256,
 }
 
 impl Algorithm {
-    /// Twilio's name in any letter case; `None` when it is new to us.
+    /// The algorithm with Twilio's name for it, in any letter case; `None` when the name is unknown.
     fn from_name(name: &str) -> Option<Self> {
         match &*name.to_ascii_uppercase() {
             "HMAC_SHA1" => Some(Self::HmacSha1),
@@ -125,16 +126,16 @@ impl Algorithm {
 /// What is signed along with the URL.
 #[derive(Debug, Clone, Copy)]
 pub enum Content<'a> {
-    /// The fields of a form POST: sorted by name, then value, each pair once, nothing between them.
+    /// The fields of a form POST: sorted by name, then value, without duplicate pairs or separators.
     Form(&'a Form),
-    /// Nothing: the fields of a GET are in the URL already.
+    /// Nothing: the fields of a GET are already in the URL.
     Query,
-    /// A body that is not a form. The URL's query names its SHA-256 as `bodySHA256`, in lower-case hex; without
-    /// that the body is not signed, and fails.
+    /// A body that is not a form. The URL's query holds its SHA-256 as `bodySHA256`, in lower-case hex; without that
+    /// the body is not signed, and verification fails.
     Bytes(&'a [u8]),
 }
 
-/// Who says to have signed a request. The header that carries the signature tells, and so chooses among the secrets.
+/// Who claims to have signed a request. The header with the signature shows this, and so selects the secrets to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signer {
     /// Twilio, by `X-Twilio-Signature`.
@@ -148,23 +149,23 @@ pub enum Signer {
 /// A request as far as its signature is concerned.
 #[derive(Debug, Clone, Copy)]
 pub struct Signed<'a> {
-    /// Whose signature it is.
+    /// Who claims to have signed it.
     pub signer: Signer,
     /// The header with the signature.
     pub signature: Option<&'a str>,
-    /// The header `X-Twilio-Webhooks-Signature-Settings`, which webhooks signed with a shared key carry. Counts for Twilio's
-    /// signatures only.
+    /// The header `X-Twilio-Webhooks-Signature-Settings`, which webhooks signed with a shared key carry. Used only for
+    /// Twilio's signatures.
     pub settings: Option<&'a str>,
-    /// The parameter `AccountSid`; empty when there is none. Only looked up, never believed.
+    /// The parameter `AccountSid`; empty when absent. Used only to look up secrets, never trusted.
     pub account_sid: &'a str,
     /// What is signed along with the URL.
     pub content: Content<'a>,
 }
 
-/// Why a request is not taken for Twilio's.
+/// Why a request is not accepted as Twilio's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Failure {
-    /// There is no signature, or an empty one.
+    /// The signature is absent or empty.
     Missing,
     /// No secret that applies made this signature over any of the URLs.
     Mismatch,
@@ -200,14 +201,14 @@ pub fn sign(secret: &Secret, algorithm: Algorithm, url: &str, content: Content<'
 
 /// The index of the URL over which Twilio signed this request.
 ///
-/// The URLs are tried in turn, and of each: without its user info and with it, without its port and with it (or with
-/// the scheme's default port, when it has none), and an empty path and `/` as each other. Fragments are not signed.
+/// For each URL in turn, these variants are tried: with and without its user info, with and without its port (or with
+/// the scheme's default port, when it has none), and with an empty path and `/` exchanged. Fragments are not signed.
 ///
-/// The settings header is not signed, so it chooses only among the secrets that are there. With a `key` the secret
-/// of that shared key alone is tried; a key without a secret fails, it does not fall back to an auth token. Without
-/// one, auth tokens are tried with the `algorithm` it names, as the Python library does: choosing it does not help a
-/// stranger, who would need the token either way. Shared keys are never tried unless they are named, and `SignalWire`'s keys
-/// are tried for its own signatures alone, as nothing else is.
+/// The settings header is not signed, so it only selects among the existing secrets. With a `key` only the secret of
+/// that shared key is tried; a key without a secret fails and does not fall back to an auth token. Without a `key`,
+/// auth tokens are tried with the `algorithm` it names, as in the Python library: an attacker gains nothing by choosing
+/// it, because the token is needed either way. Shared keys are never tried unless they are named. `SignalWire`'s keys
+/// are tried only for `SignalWire`'s signatures, and no other secrets are tried for those.
 ///
 /// # Errors
 ///
@@ -221,14 +222,14 @@ pub fn verify<U: AsRef<str>>(
     let claim = Claim::of(signed)?;
     let settings = Settings::of(signed);
     let algorithm = settings.algorithm.ok_or(Failure::Mismatch)?;
-    // The length of what a stranger sent is not a secret.
+    // The length of the received signature is not a secret.
     if claim.algorithm != Some(algorithm) {
         return Err(Failure::Mismatch);
     }
     let is_signed = |url: SignedUrl<'_>| {
         secrets
             .applying(signed.signer, settings.key, signed.account_sid)
-            // The body's hash is part of the URL: only when that is Twilio's is the body worth hashing.
+            // The URL contains the body's hash, so the body is worth hashing only when the URL is Twilio's.
             .any(|secret| claim.signs_url(secret, algorithm, url) && claim.signs_body(url))
     };
     let mut urls = urls.iter().map(|url| SignedUrl::parse(url.as_ref()));
@@ -242,12 +243,13 @@ pub fn body_sha256(body: &[u8]) -> String {
     format!("{:x}", Bytes::copy_from_slice(&Sha256::digest(body)))
 }
 
-/// The fields of a form as they are signed: by the bytes of name, then value, exact repeats once, all put together.
+/// The fields of a form as they are signed: sorted by the bytes of name, then value, without exact duplicates, all
+/// joined.
 fn signed_fields(content: Content<'_>) -> Vec<u8> {
     let Content::Form(form) = content else {
         return Vec::new();
     };
-    // With the same name in front, name and value are ordered as the values are.
+    // With equal names in front, joined names and values sort by value.
     let mut fields: SmallVec<[_; 64]> = form
         .joined()
         .map(|(name, field)| (beginning(name), name, field))
@@ -270,14 +272,14 @@ fn beginning(name: &[u8]) -> u64 {
     }))
 }
 
-/// The most bytes that 44 digits of base64 can be, those of a signature by HMAC-SHA256.
+/// The most bytes that 44 base64 digits, the length of an HMAC-SHA256 signature, can hold.
 const MOST_DECODED: usize = 33;
 
 /// A request's signature and what it claims to cover, prepared once for all URLs and secrets.
 struct Claim<'a> {
-    /// By the length of the signature; `None` when it is none that Twilio makes.
+    /// By the length of the signature; `None` when Twilio makes no signature of this length.
     algorithm: Option<Algorithm>,
-    /// Decoded, in front; the rest means nothing.
+    /// The decoded signature, followed by unused bytes.
     decoded: [u8; MOST_DECODED],
     length: usize,
     fields: Vec<u8>,
@@ -291,7 +293,7 @@ impl<'a> Claim<'a> {
             .filter(|signature| !signature.is_empty())
             .ok_or(Failure::Missing)?;
         let mut decoded = [0; MOST_DECODED];
-        // What is not base64, or is too long, has no bytes.
+        // Text that is not base64 or is too long decodes to nothing.
         let length = STANDARD
             .decode_slice(signature, &mut decoded)
             .unwrap_or_default();
@@ -300,7 +302,7 @@ impl<'a> Claim<'a> {
             algorithm,
             decoded,
             length,
-            // Nothing needs to be sorted for a signature that cannot be right.
+            // A signature that cannot be right does not need sorted fields.
             fields: algorithm.map_or_else(Vec::new, |_| signed_fields(signed.content)),
             body: match signed.content {
                 Content::Bytes(body) => Some(body),
@@ -329,7 +331,7 @@ impl<'a> Claim<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Settings<'a> {
     key: Option<&'a str>,
-    /// `None` when the header names an algorithm that is new to us.
+    /// `None` when the header names an unknown algorithm.
     algorithm: Option<Algorithm>,
 }
 
@@ -373,7 +375,7 @@ mod tests {
         Secrets::parse("token").expect("a file with one token")
     }
 
-    /// Whether one URL is accepted for a signature over another, both with the same form.
+    /// Whether a URL is accepted with a signature over another one, both with the same form.
     fn accepted(received: &str, signed: &str) -> bool {
         let form = form();
         let content = Content::Form(&form);
@@ -441,7 +443,7 @@ mod tests {
         let content = Content::Form(&form);
         let good = sign(&Secret::new("token"), Algorithm::HmacSha1, URL, content);
         let unpadded = good.trim_end_matches('=');
-        // The last digit of 20 bytes carries two bits that mean nothing; another digit there is another text.
+        // The last base64 digit of 20 bytes has two unused bits, so another digit may decode to the same bytes.
         let (head, digit) = unpadded.split_at(unpadded.len() - 1);
         let next = char::from(digit.as_bytes()[0] + 1);
         for signature in [
@@ -657,7 +659,7 @@ mod tests {
             verify(&one_token(), &[URL], &with(signature, content)),
             Ok(0)
         );
-        // The same letter in another normal form is another text.
+        // The same letter in another normal form is a different text.
         let decomposed: Form = [("Body", "¿Que\u{301}? 👋🏽\r\n"), ("ToCity", "")]
             .into_iter()
             .collect();
@@ -777,7 +779,7 @@ mod tests {
                 "algorithm=HMAC_SHA256",
                 true,
             ),
-            // The algorithm is that of the header, not whichever fits.
+            // The header decides the algorithm; others are not tried.
             ("first", Algorithm::HmacSha256, ONE, false),
             (
                 "first",

@@ -9,8 +9,8 @@ pub fn nearest<'n>(name: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
     nearest_all(name, names).1.first().copied()
 }
 
-/// The names that are as near to one that is misspelt as no other, each once, in their order, and in how many letters they
-/// differ from it; none when none is near.
+/// The names nearest to a misspelt one, each once and in their order, and in how many letters they differ from it;
+/// empty when none is near.
 #[must_use]
 pub fn nearest_all<'n>(
     name: &str,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use crate::twilio::number::{E164, E164Error};
 
-/// Where a value leads, and so what it must look like and what it may be made of.
+/// Where a value leads, which decides the form it must have and the sources it may come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Destination {
@@ -22,22 +22,22 @@ pub enum Destination {
     Room,
     /// Who a call is from: `callerId`.
     Caller,
-    /// The same where a client is dialled.
+    /// The same, where a client is dialled.
     ClientCaller,
-    /// The same where a SIP address is dialled.
+    /// The same, where a SIP address is dialled.
     SipCaller,
     /// Who a text is from: `from`.
     Sender,
-    /// Whom a text goes to: an E.164 number or an address with a scheme.
+    /// Who a text goes to: an E.164 number or an address with a scheme.
     Address,
 }
 
 impl Destination {
-    /// Checks that a finished value looks like what this destination needs.
+    /// Checks that a finished value has the form that this destination needs.
     ///
     /// # Errors
     ///
-    /// It is not the number, URL, SIP URI, name or address that is needed here.
+    /// The value is not the kind of number, URL, SIP URI, name or address needed here.
     pub fn check(self, value: &str) -> Result<(), ValueError> {
         let has_letter = value.bytes().any(|byte| byte.is_ascii_alphabetic());
         let is_all = |others: &[u8]| {
@@ -90,8 +90,8 @@ impl Destination {
     }
 }
 
-/// The number that somebody means who writes it without a country code, or with blanks and dashes, and whether Twilio
-/// itself reads it so, as it does with numbers of the US; `None` when there may be doubt.
+/// The number meant by one without a country code, or with blanks and dashes, and whether Twilio itself reads it that
+/// way, as it does with US numbers; `None` when in doubt.
 ///
 /// Source: <https://www.twilio.com/docs/voice/twiml/number>.
 pub(crate) fn number_meant(text: &str) -> Option<(E164, bool)> {
@@ -125,7 +125,7 @@ pub enum ValueError {
         min: Option<i64>,
         max: Option<i64>,
     },
-    /// Not one of the values that are known; there may be others when the list is open.
+    /// Not one of the known values; when the list is open there may be others.
     NotAmong {
         open: bool,
     },
@@ -137,7 +137,7 @@ pub enum ValueError {
     Unusual {
         usual: i64,
     },
-    /// A text of another form than this.
+    /// A text that does not have this form.
     Form(&'static str),
     TooLong {
         max: usize,
@@ -152,7 +152,7 @@ pub enum ValueError {
 }
 
 impl ValueError {
-    /// Whether the value is only suspicious: Twilio may know it better, and a document may have it.
+    /// Whether the value is only suspicious: Twilio may accept it, and a document may contain it.
     #[must_use]
     pub fn is_suspicion(&self) -> bool {
         matches!(
@@ -222,8 +222,8 @@ impl fmt::Display for UrlError {
     }
 }
 
-/// The hosts of Twilio's API, which has the recordings and the pictures of calls and texts. Twilio's other hosts carry
-/// what customers have put there, so none is allowed by a pattern.
+/// The hosts of Twilio's API, which has the recordings and the pictures of calls and texts. Twilio's other hosts serve
+/// customers' content, so no pattern is allowed.
 ///
 /// Source: <https://www.twilio.com/docs/global-infrastructure/using-the-twilio-rest-api-in-a-non-us-region>.
 const API_HOSTS: [&str; 4] = [
@@ -233,8 +233,8 @@ const API_HOSTS: [&str; 4] = [
     "api.sydney.au1.twilio.com",
 ];
 
-/// Whether a URL is that of a recording or a picture at Twilio. Compared letter for letter: what Twilio sends has neither
-/// user info nor a port, and is in small letters.
+/// Whether a URL is that of a recording or a picture at Twilio. Compared exactly: Twilio's URLs have neither user info
+/// nor a port, and are in lower case.
 pub(crate) fn is_at_twilio(url: &str) -> bool {
     let place = url.strip_prefix("https://");
     let place = place.and_then(|place| place.split_once('/'));
@@ -253,7 +253,8 @@ pub(crate) fn check_url(url: &str, is_socket: bool) -> Result<(), UrlError> {
     if url.is_empty() {
         return Err(UrlError::Empty);
     }
-    // Twilio takes characters beyond ASCII and encodes them itself; blanks, controls and these never belong.
+    // Twilio accepts non-ASCII characters and encodes them itself; blanks, control characters and these are never
+    // allowed.
     let is_bad =
         |found: char| found.is_whitespace() || found.is_control() || "<>\"{}|\\^`".contains(found);
     if let Some(found) = url.chars().find(|found| is_bad(*found)) {

@@ -17,7 +17,7 @@ use crate::twilio::twiml_value::check_url;
 
 pub use crate::twilio::twiml_value::{Destination, UrlError, ValueError};
 
-/// No text of it needs an escape, because texts are not copied.
+/// None of its texts may need an escape, because they are borrowed and not copied.
 static SHIPPED: LazyLock<Vocabulary> = LazyLock::new(|| {
     serde_json::from_str(include_str!("vocabulary.json"))
         .expect("a test reads the whole vocabulary")
@@ -30,14 +30,14 @@ struct Vocabulary {
     /// The elements of each channel.
     #[serde(borrow)]
     elements: BTreeMap<&'static str, Elements>,
-    /// What an attribute means wherever it stands.
+    /// The meaning of an attribute in any element.
     help: BTreeMap<&'static str, &'static str>,
-    /// The elements that people still write and that do not work.
+    /// The elements that people still write but that no longer work.
     gone: BTreeMap<&'static str, BTreeMap<&'static str, Status>>,
     voices: Voices,
 }
 
-/// The elements of a channel by key: the tag, or `tag@parent` where a tag means two things.
+/// The elements of a channel by key: the tag, or `tag@parent` where a tag has two meanings.
 pub(crate) type Elements = BTreeMap<&'static str, ElementSpec>;
 
 /// What is known about voices.
@@ -46,17 +46,17 @@ pub(crate) type Elements = BTreeMap<&'static str, ElementSpec>;
 /// <https://docs.aws.amazon.com/polly/latest/dg/available-voices.html>.
 #[derive(Debug, Deserialize)]
 struct Voices {
-    /// The voices that are Twilio's own.
+    /// Twilio's own voices.
     #[serde(borrow)]
     basic: Vec<&'static str>,
-    /// The endings of Polly's names that say nothing about the language.
+    /// The suffixes of Polly's names that do not depend on the language.
     suffixes: Vec<&'static str>,
     /// The names of Polly's voices by language.
     polly: BTreeMap<&'static str, Vec<&'static str>>,
 }
 
 impl Vocabulary {
-    /// The vocabulary that the program ships with. Unit tests can put another in its place.
+    /// The vocabulary that the program ships with, unless a unit test has replaced it.
     fn current() -> &'static Self {
         #[cfg(test)]
         if let Some(other) = tests::OTHER.get() {
@@ -66,7 +66,7 @@ impl Vocabulary {
     }
 }
 
-/// What TwiML knows of one element, and what our own rules ask of it.
+/// What TwiML specifies for one element, and what our own rules require of it.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
@@ -86,20 +86,20 @@ pub struct ElementSpec {
     pub needs_content: bool,
     /// The attribute with which it may be empty all the same.
     pub empty_with: Option<&'static str>,
-    /// The child that says what the element's own text would say.
+    /// The child that can replace the element's own text.
     pub main_child: Option<&'static str>,
     text_max: Option<usize>,
-    /// The same of an element whose text a voice speaks.
+    /// The limits that replace `text_max` for an element whose text is spoken.
     pub(crate) spoken_max: Option<SpokenMax>,
-    /// Whether a text that a request makes too long is cut; otherwise the reply cannot be rendered.
+    /// Whether to cut a text that a request makes too long; otherwise the reply cannot be rendered.
     pub cut: bool,
-    /// Whether the element stays in a document when what is in it came out empty.
+    /// Whether the element stays in a document when its content is empty.
     pub stays_empty: bool,
     /// What its text leads to: something dialled or fetched.
     pub destination: Option<Destination>,
-    /// Whether its text is what a Dial reaches.
+    /// Whether its text is what a Dial calls.
     pub dials: bool,
-    /// What the `callerId` of a Dial must be when its text is dialled.
+    /// The form that a Dial's `callerId` must have when this text is dialled.
     pub(crate) caller: Option<Destination>,
     /// Whether it answers a text with a text.
     pub(crate) sends: bool,
@@ -109,9 +109,9 @@ pub struct ElementSpec {
     pub relays: bool,
     /// Whether it must be the only child of its parent.
     pub alone: bool,
-    /// Twilio's error number when it is not.
+    /// Twilio's error number when it is not the only child.
     pub alone_error: Option<u32>,
-    /// How many of it its parent may have.
+    /// How many of it its parent may contain.
     pub most: Option<usize>,
     /// Twilio's error number when there are more.
     pub most_error: Option<u32>,
@@ -127,33 +127,33 @@ pub struct ElementSpec {
     pub nesting_error: Option<u32>,
     /// Set when Twilio advises against it.
     pub status: Option<Status>,
-    /// The same, where it stands directly in a reply.
+    /// The same, where it is directly in a reply.
     pub status_in_reply: Option<Status>,
-    /// Twilio's error numbers for a bad text: the first for one that is empty, the last for one that is too long.
+    /// Twilio's error numbers for a bad text: the first for an empty one, the last for one that is too long.
     pub(crate) errors: Vec<u32>,
-    /// What is right in itself and does not work together.
+    /// Combinations that do not work although each part is valid.
     pub(crate) combinations: Vec<Combination>,
     pub(crate) attributes: BTreeMap<&'static str, AttributeSpec>,
 }
 
-/// Values of attributes, and children, that do not work together although each is right.
+/// Values of attributes, and children, that do not work together although each is valid.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Combination {
-    /// The attributes that are set, each with what is found in its value.
+    /// The attributes that are set, each with a pattern that its value matches.
     #[serde(borrow)]
     when: BTreeMap<&'static str, Pattern>,
-    /// The attributes that are not set, or not to such a value.
+    /// The attributes that are not set, or whose value does not match the pattern.
     #[serde(default, borrow)]
     unless: BTreeMap<&'static str, Pattern>,
-    /// The children of which one is there; empty when none need be.
+    /// The children of which one is present; empty when none need be.
     #[serde(default)]
     pub children: Vec<&'static str>,
-    /// Why they do not work.
+    /// Why the combination does not work.
     pub why: &'static str,
     /// What to do about it.
     pub help: &'static str,
-    /// Whether the document fails; otherwise only what was meant does not happen.
+    /// Whether the document fails; otherwise it just does not do what was meant.
     #[serde(default)]
     pub is_error: bool,
     /// Twilio's error number for it.
@@ -161,13 +161,13 @@ pub(crate) struct Combination {
 }
 
 impl Combination {
-    /// The attributes that are set in it.
+    /// The attributes that must be set for it.
     pub(crate) fn attributes(&self) -> impl Iterator<Item = &'static str> {
         self.when.keys().copied()
     }
 
-    /// Whether an element has the attributes of it. `value` gives an attribute's value; nothing when it is not set, and
-    /// `Some(None)` when it depends on the request.
+    /// Whether an element has this combination of attributes. `value` returns an attribute's value: `None` when it is
+    /// not set, and `Some(None)` when it depends on the request.
     pub(crate) fn is_found<'v>(&self, value: impl Fn(&str) -> Option<Option<&'v str>>) -> bool {
         let has = |(name, pattern): (&&str, &Pattern)| {
             value(name).is_some_and(|value| pattern.0.is_match(value.unwrap_or_default()))
@@ -179,7 +179,7 @@ impl Combination {
     }
 }
 
-/// What is found in a text.
+/// A pattern to find in a text.
 #[derive(Debug)]
 pub struct Pattern(Regex);
 
@@ -196,10 +196,10 @@ impl<'de> Deserialize<'de> for Pattern {
     }
 }
 
-/// How many characters each kind of voice speaks in one element, and how many bytes of percent-encoded text.
+/// How many characters each kind of voice speaks in one element, and how many bytes when percent-encoded.
 ///
-/// Source: <https://www.twilio.com/docs/api/errors/13521>; of its own voices the page on text-to-speech says 4,000, not
-/// 4,096, <https://www.twilio.com/docs/voice/twiml/say/text-speech>.
+/// Source: <https://www.twilio.com/docs/api/errors/13521>; for its own voices the page on text-to-speech says 4,000,
+/// not 4,096, <https://www.twilio.com/docs/voice/twiml/say/text-speech>.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SpokenMax {
@@ -209,7 +209,7 @@ pub(crate) struct SpokenMax {
     pub(crate) encoded: usize,
 }
 
-/// When the elements after one are not reached.
+/// When the elements after another element are unreachable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Ending {
@@ -223,11 +223,11 @@ pub enum Ending {
     ActionOnEmptyResult,
 }
 
-/// Why something is better not written.
+/// Why something should not be written.
 #[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Status {
-    /// `deprecated`, `undocumented`, or nothing for what is gone.
+    /// `deprecated`, `undocumented`, or empty for something removed.
     pub is: &'static str,
     /// The reason.
     pub why: &'static str,
@@ -287,22 +287,22 @@ pub struct AttributeSpec {
     pub status: Option<Status>,
     /// Twilio's error numbers for a bad value.
     pub(crate) errors: Vec<u32>,
-    /// Whether `[extra]` lifts every check of its values.
+    /// Whether `[extra]` turns off every check of its values.
     #[serde(skip)]
     pub(crate) takes_anything: bool,
 }
 
-/// Which verbs Twilio takes in a document that is not the main one of a call.
+/// The verbs that Twilio accepts in a document other than the main one of a call.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct DocumentSpec {
-    /// The verbs that its page names; empty where it names none.
+    /// The verbs listed on its page; empty where the page lists none.
     #[serde(borrow)]
     pub verbs: Vec<&'static str>,
     /// The verbs that certainly fail.
     #[serde(borrow)]
     pub never: Vec<&'static str>,
-    /// Whether every other verb fails; otherwise it is only not named.
+    /// Whether every other verb fails; otherwise it is merely unlisted.
     pub is_error: bool,
     /// Twilio's error number for a verb that fails.
     pub error: Option<u32>,
@@ -344,7 +344,7 @@ pub fn response(channel: Channel) -> &'static ElementSpec {
 /// The name of the root.
 pub const RESPONSE: &str = "Response";
 
-/// Every element of that name on the channel, the root excepted: more than one where TwiML uses a name twice (`Sip`).
+/// Every element with this name on the channel, except the root: several where TwiML uses a name twice (`Sip`).
 pub(crate) fn elements_named(
     channel: Channel,
     name: &str,
@@ -353,7 +353,7 @@ pub(crate) fn elements_named(
     all.filter(move |spec| spec.tag == name && name != RESPONSE)
 }
 
-/// The names of all elements of the channel but the root, sorted.
+/// The names of all elements of the channel except the root, sorted.
 pub(crate) fn element_names(channel: Channel) -> Vec<&'static str> {
     let mut names: Vec<_> = elements(channel)
         .values()
@@ -374,7 +374,7 @@ pub fn parents(channel: Channel, name: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// All elements of the channel by key.
+/// All elements of the channel, by key.
 pub(crate) fn elements(channel: Channel) -> &'static Elements {
     &Vocabulary::current().elements[channel.as_str()]
 }
@@ -383,7 +383,7 @@ fn tag_of(key: &'static str) -> &'static str {
     key.split('@').next().unwrap_or(key)
 }
 
-/// What became of an element that people still write and that does not work on this channel.
+/// What became of an element that people still write but that does not work on this channel.
 pub(crate) fn gone(channel: Channel, name: &str) -> Option<Status> {
     Vocabulary::current().gone[channel.as_str()]
         .get(name)
@@ -414,15 +414,15 @@ pub(crate) fn page(channel: Channel, spec: &ElementSpec) -> Option<String> {
     Some(format!("{DOCS}{family}/twiml/{}", tag.to_lowercase()))
 }
 
-/// What an attribute means wherever it stands; `None` where its name says it.
+/// The meaning of an attribute in any element; `None` where the name says it all.
 pub(crate) fn attribute_help(name: &str) -> Option<&'static str> {
     Vocabulary::current().help.get(name).copied()
 }
 
-/// What the names of Google's voices begin with. The language follows.
+/// The prefix of Google's voices. The language follows it.
 const GOOGLE: &str = "Google.";
 
-/// The languages of a voice; none when they are not known. One without a region stands for all of its regions.
+/// The languages of a voice; empty when unknown. A language without a region stands for all of its regions.
 pub(crate) fn voice_languages(voice: &str) -> Vec<&str> {
     if let Some(name) = voice.strip_prefix(GOOGLE) {
         let end = name.match_indices('-').nth(1).map(|(at, _)| at);
@@ -453,7 +453,7 @@ impl ElementSpec {
         self.children.iter().map(|key| tag_of(key))
     }
 
-    /// The attribute of this name, with TwiML's own copy of the name.
+    /// The attribute of this name, with the vocabulary's own copy of the name.
     #[must_use]
     pub fn attribute(&self, name: &str) -> Option<(&'static str, &AttributeSpec)> {
         self.attributes
@@ -466,8 +466,8 @@ impl ElementSpec {
         self.attributes.keys().copied()
     }
 
-    /// The most characters that its text may have. Without a voice the account's own setting decides which one
-    /// speaks, so the least of them counts.
+    /// The most characters that its text may have. Without a voice the account's setting decides which one speaks, so
+    /// the lowest limit applies.
     pub(crate) fn text_max(&self, voice: Option<&str>) -> Option<usize> {
         let Some(spoken) = &self.spoken_max else {
             return self.text_max;
@@ -482,7 +482,7 @@ impl ElementSpec {
 }
 
 impl AttributeSpec {
-    /// An attribute of `[extra]`: it takes any text. One that is known as a URL is still written as a URL.
+    /// An attribute of `[extra]`, which takes any text. A URL attribute that TwiML knows is still written as a URL.
     pub(crate) fn any(known: Option<&Self>) -> &'static Self {
         static ANY: LazyLock<[AttributeSpec; 2]> = LazyLock::new(|| {
             [None, Some(Destination::Url)].map(|destination| AttributeSpec {
@@ -538,7 +538,7 @@ impl AttributeSpec {
         }
     }
 
-    /// Whether this is one of the values that TwiML knows.
+    /// Whether this is one of TwiML's values.
     fn knows(&self, value: &str) -> bool {
         let is_same =
             |known: &&str| *known == value || (self.any_case && known.eq_ignore_ascii_case(value));
@@ -548,8 +548,8 @@ impl AttributeSpec {
             || pattern.is_some_and(|known| known.0.is_match(value))
     }
 
-    /// A value as TwiML spells it, when only letter case is wrong with it or the commas between several; `None` when
-    /// more is.
+    /// A value as TwiML spells it, when only its letter case or the commas between several values are wrong; otherwise
+    /// `None`.
     pub(crate) fn respelt(&self, value: &str) -> Option<String> {
         let words: Vec<&str> = if self.list {
             let parts = value.split([',', ' ']);
@@ -567,8 +567,8 @@ impl AttributeSpec {
         (!respelt.is_empty() && respelt != value).then_some(respelt)
     }
 
-    /// The few values that somebody may have meant by one that is not known: for a language, those with other regions;
-    /// else those that contain it.
+    /// A few values that may have been meant by an unknown one: for a language, the same language with other regions;
+    /// else the values that contain it.
     pub(crate) fn likely(&self, value: &str) -> Vec<&'static str> {
         const MOST: usize = 20;
         let language = |value: &str| {
@@ -599,7 +599,7 @@ impl AttributeSpec {
         }
     }
 
-    /// A value that is known but for its letter case, as TwiML writes it; `None` for every other.
+    /// A known value written in the wrong letter case, as TwiML writes it; otherwise `None`.
     pub(crate) fn in_known_case(&self, value: &str) -> Option<String> {
         let words = match self.kind {
             ValueType::Boolean => &["true", "false"][..],
@@ -625,7 +625,7 @@ impl AttributeSpec {
         known.map(|parts| parts.join(" "))
     }
 
-    /// Checks a finished value, templates resolved.
+    /// Checks a finished value, with templates filled in.
     ///
     /// # Errors
     ///
@@ -705,12 +705,12 @@ pub(crate) mod tests {
     }
 
     thread_local! {
-        /// The vocabulary of this thread, where a test has put another one in place.
+        /// The vocabulary of this thread, where a test has replaced it.
         pub(super) static OTHER: std::cell::Cell<Option<&'static Vocabulary>> =
             const { std::cell::Cell::new(None) };
     }
 
-    /// Does something with another vocabulary.
+    /// Runs `act` with another vocabulary.
     pub(crate) fn with<T>(text: String, act: impl FnOnce() -> T) -> T {
         let other: Vocabulary =
             serde_json::from_str(text.leak()).expect("the vocabulary can be read");

@@ -1,4 +1,4 @@
-//! Health, metrics and the page for people: on the admin listener, and the first beside the webhooks.
+//! Health, metrics and the page for people on the admin listener; health also on the webhook listener.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ async fn a_service_that_accepts_nothing_more_does_not_live() {
     webhooks.stop().await;
     let got = admin.ask(&Ask::get("/livez")).await;
     assert_eq!(told(&got), (503, "stuck\n"));
-    // Unless that is meant.
+    // It may stop accepting when it is ending.
     service.is_ending.store(true, Ordering::SeqCst);
     assert_eq!(told(&admin.ask(&Ask::get("/livez")).await), (200, "ok\n"));
 }
@@ -81,7 +81,7 @@ async fn who_watches_may_only_look() {
         assert_eq!(head.status, 200, "{path}");
         let length = head.header("content-length").map(str::to_owned);
         assert_ne!(length.as_deref(), Some("0"), "{path}");
-        // No body came in between: the next answer begins at once.
+        // The HEAD answer had no body: the next answer begins at once.
         client.send(&Ask::get("/livez").bytes()).await;
         assert_eq!(told(&client.answer().await), (200, "ok\n"));
         let got = admin.ask(&Ask::post(path, "a=b")).await;
@@ -122,7 +122,7 @@ async fn metrics_come_in_the_text_format_of_prometheus() {
     assert!(got.body.contains(line), "{}", got.body);
 }
 
-/// The page, asked for as a browser on this machine does.
+/// The page, requested as a browser on this machine would.
 fn page(query: &str) -> Ask {
     Ask::get(&format!("/{query}")).host("127.0.0.1:9480")
 }
@@ -156,7 +156,7 @@ async fn the_page_is_shown_to_browsers_of_this_machine_only() {
         policy.ends_with("'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
         "{policy}"
     );
-    // A page elsewhere whose name leads here asks under its name, and gets nothing of it.
+    // A website whose name was made to resolve to this address sends its own name as the host, and is refused.
     let rebound = admin.ask(&Ask::get("/")).await;
     assert_eq!(rebound.status, 421);
     assert!(
@@ -190,7 +190,7 @@ async fn the_page_tells_what_a_caller_would_hear_and_nobody_s_number() {
     let counted = got.body.split(row).nth(1).expect("the row");
     let counted = counted.split("</tr>").next().expect("its end");
     assert!(counted.ends_with("<td>2</td><td>2</td>"), "{counted}");
-    // An hour later they are forgotten, but not those since the start.
+    // An hour later the recent counts are gone, but not those since the start.
     for _ in 0..=60 {
         service.minute_is_over();
     }
@@ -210,7 +210,7 @@ async fn the_page_tells_what_a_caller_would_hear_and_nobody_s_number() {
     ] {
         assert!(asked.body.contains(words), "{words}: {}", asked.body);
     }
-    // Whatever is asked, there is a page.
+    // Every query gets a page.
     for query in [
         "?channel=voice",
         "?channel=message&f-Body=STOP",
@@ -225,7 +225,7 @@ async fn the_page_tells_what_a_caller_would_hear_and_nobody_s_number() {
     }
 }
 
-/// The samples of a scrape by name and labels, as they are written.
+/// The samples of a scrape, by name and labels as written.
 async fn scrape(admin: &TestServer) -> BTreeMap<String, String> {
     let got = admin.ask(&Ask::get("/metrics")).await;
     got.body
@@ -260,7 +260,7 @@ async fn every_request_is_counted_once_where_it_belongs() {
         (hello(), 3),
         (call("15005550002"), 2),
         (call("15005550009"), 4),
-        // A Dial whose number is withheld cannot be written.
+        // A Dial of a withheld number cannot be written.
         (
             Ask::post(
                 "/webhook",
@@ -332,7 +332,7 @@ async fn under_load_nothing_is_lost_or_counted_twice() {
         clients.spawn(async move {
             let mut client = webhooks.connect().await;
             for turn in 0..EACH {
-                // Each is a call of its own: one that came back again and again would get the guards' answer.
+                // Each is a new call, because the guard would answer one that keeps coming back.
                 let sid = format!("CA{:032x}", number * EACH + turn);
                 let form = CALL.replace("CA00000000000000000000000000000001", &sid);
                 let request = Ask::post("/webhook", &form).host("localhost");
@@ -341,7 +341,7 @@ async fn under_load_nothing_is_lost_or_counted_twice() {
             }
         });
     }
-    // What a scrape sees while they run never goes back.
+    // Counts never decrease between scrapes while the clients run.
     let count = async || -> usize {
         let samples = scrape(&admin).await;
         samples["twiml_responder_answers_total{route=\"hello\"}"]
@@ -378,6 +378,6 @@ async fn who_fills_the_admin_listener_keeps_nobody_from_an_answer() {
         silent.push(admin.connect().await);
     }
     webhooks.ask(&hello()).await.expect_document("hello");
-    // And it makes room for who comes after them.
+    // The listener also makes room for new connections.
     assert_eq!(told(&admin.ask(&Ask::get("/livez")).await), (200, "ok\n"));
 }

@@ -1,4 +1,4 @@
-//! A signed request gets its document, whatever breaks.
+//! A signed request gets its document, whatever fails.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use crate::wire::log::Log;
 use crate::wire::server::TestServer;
 use crate::wire::{CALL, DEFAULT, HELLO, TOKEN, signed_service};
 
-// Section 5's table, a row a test.
+// One test for each kind of request.
 
 #[tokio::test]
 async fn a_signed_post_is_answered() {
@@ -34,7 +34,7 @@ async fn a_signed_get_is_answered() {
         .ask(&Ask::get(&format!("/out-of-session?{CALL}")).signed_as_asked())
         .await;
     assert_eq!(got.expect_document("hello"), HELLO);
-    // The same signature with another field in the URL.
+    // The same signature with one more character in the URL.
     let mut other = Ask::get(&format!("/out-of-session?{CALL}")).signed_as_asked();
     other.target.push('1');
     assert_eq!(server.ask(&other).await.status, 403);
@@ -84,7 +84,7 @@ voice = [ { Say = "This number is not in use. Goodbye." } ]
         let body = format!("{CALL}&QueueSid=QU1&QueueTime={seconds}");
         assert_eq!(ask("wait", &body).await.as_deref(), Some("hold"));
     }
-    // What else the call asks is counted.
+    // Other requests of the call are counted.
     for _ in 0..21 {
         assert_eq!(ask("left", CALL).await.as_deref(), Some("left"));
     }
@@ -144,7 +144,7 @@ async fn a_form_may_be_named_with_parameters_and_capitals() {
     server.ask(&request).await.expect_document("hello");
 }
 
-// Whatever breaks, a document.
+// Whatever fails, the answer is a document.
 
 #[tokio::test]
 async fn a_panic_gives_the_default() {

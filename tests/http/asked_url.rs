@@ -50,7 +50,7 @@ async fn public_urls_win_over_what_a_request_says() {
         let document = got.expect_document("more");
         assert!(document.contains(&format!(">{step}<")), "{document}");
     }
-    // Neither Host nor a proxy's headers count beside them.
+    // Neither Host nor a proxy's headers are used in addition to the public URLs.
     let request = hello()
         .with("X-Forwarded-Host", "example.com")
         .with("X-Forwarded-Proto", "http");

@@ -1,4 +1,4 @@
-//! Bodies of every shape: at their limit, in chunks, asked for, and without meaning.
+//! Bodies of every shape: at the limit, in chunks, after `Expect`, and without meaning.
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::server::TestServer;
@@ -11,7 +11,8 @@ async fn a_client_that_goes_on_sending_still_hears_the_refusal() {
     let request = Ask::post("/webhook", "").with("Content-Length", &length.to_string());
     let mut client = server.connect().await;
     client.send(&request.head()).await;
-    // Only when all is sent is the answer read; without lingering, sending fails or the answer is lost.
+    // The answer is read only after everything is sent; without lingering, sending would fail or the answer would be
+    // lost.
     client.send(&vec![b'a'; length]).await;
     assert_eq!(client.answer().await.status, 413);
     client.expect_close().await;

@@ -21,7 +21,7 @@ async fn the_longest_idle_connection_makes_room() {
         client.send(&hello().bytes()).await;
         client.answer().await.expect_document("hello");
     }
-    // The first came first, but the second has been idle for longer.
+    // The first connection is older, but the second has been idle longer.
     server.ask(&hello()).await.expect_document("hello");
     second.expect_close().await;
     first.send(&hello().bytes()).await;
@@ -39,7 +39,7 @@ async fn a_silent_connection_makes_room() {
     let mut silent = server.connect().await;
     server.ask(&hello()).await.expect_document("hello");
     silent.expect_close().await;
-    // Without that it has until the head's deadline.
+    // Otherwise it could stay until the deadline for the head.
     assert!(begin.elapsed() < limits.head);
 }
 
@@ -59,7 +59,7 @@ async fn a_running_request_is_not_closed_for_another() {
     second.send(&bytes).await;
     first.send(end).await;
     first.answer().await.expect_document("hello");
-    // It may not stay, since the second waits.
+    // It is closed because the second one waits.
     first.expect_close().await;
     second.answer().await.expect_document("hello");
 }

@@ -14,12 +14,12 @@ async fn a_connection_serves_several_requests() {
         client.send(&hello().bytes()).await;
         client.answer().await.expect_document("hello");
     }
-    // Also when they come all at once.
+    // The same for requests that arrive all at once.
     client.send(&hello().bytes().repeat(3)).await;
     for _ in 0..3 {
         client.answer().await.expect_document("hello");
     }
-    // A refusal ends it.
+    // A refusal ends the connection.
     client.send(&Ask::get("/x").bytes()).await;
     assert_eq!(client.answer().await.status, 404);
     client.expect_close().await;

@@ -1,4 +1,4 @@
-//! Nobody may be slow for longer than his limit.
+//! No client may be slower than the limits allow.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ async fn a_slow_head_is_closed() {
         client.expect_close().await;
         assert!(begin.elapsed() >= limits.head, "{begun:?}");
     }
-    // The head of a later request has no more time.
+    // The head of a later request has the same deadline.
     let mut client = server.connect().await;
     client.send(&hello().bytes()).await;
     client.answer().await.expect_document("hello");
@@ -51,7 +51,7 @@ async fn bytes_now_and_then_do_not_keep_a_head_open() {
         }
     };
     let dripping = tokio::spawn(dripping);
-    // The end may be a reset, since what drips is not read any more.
+    // The end may be a reset, because the remaining bytes are not read.
     let _ = within("the end", read.read(&mut [0; 100])).await;
     dripping.abort();
 }
@@ -81,7 +81,7 @@ async fn an_idle_connection_has_longer_than_a_head() {
     client.answer().await.expect_document("hello");
     let answered = Instant::now();
     client.expect_close().await;
-    // The server may have answered a little before we have read it.
+    // The server may have finished its answer slightly before the client had read it.
     assert!(answered.elapsed() >= Duration::from_millis(300));
 }
 
@@ -95,7 +95,7 @@ async fn a_client_that_does_not_read_is_cut_off() {
     let mut client = server.connect().await;
     client.send(&hello().bytes()).await;
     assert_eq!(client.head().await.status, 200);
-    // The drain has ten seconds: it is over sooner only because the client was cut off.
+    // The drain may take ten seconds: it ends sooner only because the client was cut off.
     let begin = Instant::now();
     assert_eq!(server.stop().await, 0);
     assert!(begin.elapsed() < HttpLimits::default().drain);

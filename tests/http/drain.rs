@@ -1,4 +1,4 @@
-//! The end: what runs ends, and nothing begins.
+//! The end of the service: running requests finish, and no new ones begin.
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ async fn a_drain_ends_what_runs_and_begins_nothing() {
         .with("Expect", "100-continue");
     let mut running = server.connect().await;
     running.send(&request.head()).await;
-    // Now it is known to run.
+    // Now the request is certain to be running.
     assert_eq!(running.head().await.status, 100);
     let mut half = server.connect().await;
     let bytes = hello().bytes();
@@ -73,7 +73,7 @@ async fn a_drain_hears_out_who_has_just_come() {
     let server = TestServer::start(signed_service()).await;
     let mut silent = server.connect().await;
     let mut late = server.connect().await;
-    // They came before this one, so they are accepted.
+    // They connected before this request, so they have been accepted.
     server.ask(&hello()).await.expect_document("hello");
     let stopping = tokio::spawn(server.stop());
     late.send(&hello().bytes()).await;
@@ -103,7 +103,7 @@ async fn a_drain_hears_out_who_was_just_answered() {
     assert_eq!(stopping.await.expect("no panic"), 0);
 }
 
-/// Connects so often, and sends a request each time.
+/// Opens this many connections, and sends a request on each.
 async fn ask_without_waiting(times: usize, address: &str) -> Vec<Client<TcpStream>> {
     let mut clients = Vec::new();
     for _ in 0..times {
@@ -131,7 +131,7 @@ async fn who_waits_to_be_accepted_at_the_end_gets_an_answer() {
     let any_port = "127.0.0.1:0".parse().expect("an address");
     let listener = Listener::bind(&any_port).await.expect("a free port");
     let address = listener.address().expect("its address").to_string();
-    // More than the runtime accepts in one go.
+    // More than the runtime accepts at a time.
     let mut waiting = ask_without_waiting(300, &address).await;
     assert_eq!(run_to_the_end(listener, signed_service()).await, 0);
     for client in &mut waiting {
@@ -148,7 +148,7 @@ async fn who_waits_at_an_inherited_socket_is_answered_by_the_next() {
         let socket = socket.try_clone().expect("another handle");
         Listener::inherited(socket.into()).expect("a socket that listens")
     };
-    // It would refuse them, since it knows only another secret.
+    // It would refuse the requests, because it has a different secret.
     let secrets = Secrets::parse("0123456789abcdef0123456789abcdef").expect("a token");
     let refusing = Responder::new(table(), Verification::Signed(secrets));
     assert_eq!(run_to_the_end(inherited(), refusing).await, 0);
@@ -157,7 +157,7 @@ async fn who_waits_at_an_inherited_socket_is_answered_by_the_next() {
         client.answer().await.expect_document("hello");
     }
     assert_eq!(next.stop().await, 0);
-    // The socket is still there for a third.
+    // The socket is still open for a third service.
     ask_without_waiting(1, &address).await;
 }
 
@@ -175,7 +175,7 @@ async fn answers_close_their_connection_once_the_end_is_known() {
     assert_eq!(got.header("connection"), Some("close"));
     got.expect_document("hello");
     client.expect_close().await;
-    // Whoever comes now is answered, too.
+    // New connections are answered, too.
     server.ask(&hello()).await.expect_document("hello");
 }
 
@@ -189,7 +189,7 @@ async fn the_accept_loop_answers_while_it_runs() {
     };
     let server = TestServer::start_with(service, limits).await;
     assert!(pulse.is_felt(Duration::from_secs(20)).await);
-    // Also when all places are taken and somebody waits.
+    // The same when all places are taken and a connection waits.
     let mut first = server.connect().await;
     first.send(b"POST").await;
     let _second = server.connect().await;

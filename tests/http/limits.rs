@@ -1,17 +1,17 @@
-//! Limits to the byte: what has exactly the largest size is answered, a byte more is refused.
+//! Exact limits: the largest allowed size is answered, and one more byte is refused.
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::server::TestServer;
 use crate::wire::{CALL, signed_service};
 
-/// The largest head, in bytes: request line, headers and the empty line.
+/// The size of the largest head, in bytes: request line, headers and the empty line.
 const HEAD: usize = 64 * 1024;
-/// The largest body, in bytes.
+/// The size of the largest body, in bytes.
 const BODY: usize = 256 * 1024;
 /// The most headers.
 const HEADERS: usize = 100;
 
-/// The status of the answer to these pieces, sent one by one.
+/// The status of the answer to these pieces, sent one at a time.
 async fn status(server: &TestServer, pieces: &[&[u8]]) -> u16 {
     let mut client = server.connect().await;
     for piece in pieces {
@@ -59,7 +59,7 @@ async fn a_head_has_100_headers_at_most() {
     let server = TestServer::start(signed_service()).await;
     for (count, expected) in [(HEADERS, 200), (HEADERS + 1, 431)] {
         let mut request = hello();
-        // Host and Content-Length come by themselves.
+        // Host and Content-Length are added automatically.
         while request.headers.len() < count - 2 {
             request = request.with("X", "y");
         }

@@ -1,4 +1,4 @@
-//! What the log says of requests, and what it never says.
+//! What the log says about requests, and what it never says.
 
 use tokio::io::AsyncWriteExt;
 use twiml_responder::service::responder::Responder;
@@ -8,7 +8,7 @@ use crate::wire::log::Log;
 use crate::wire::server::TestServer;
 use crate::wire::{CALL, TOKEN, signed_service, unsigned_service};
 
-/// The example of the specification.
+/// The example from the specification.
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What is refused, how, and that nothing follows it.
+//! What is refused and how, and that nothing follows a refusal.
 
 use twiml_responder::service::live::Verification;
 use twiml_responder::service::responder::Responder;
@@ -211,7 +211,7 @@ async fn a_host_is_asked_for_once() {
     ] {
         expect_refusal(&server, &request.bytes(), 400, text).await;
     }
-    // A whole URL in the request line names the host, whatever the header says.
+    // An absolute URL in the request line determines the host, whatever the header says.
     let request = Ask {
         target: "http://example.com/webhook?a=1".to_owned(),
         ..Ask::post("/webhook", CALL).signed("http://example.com/webhook?a=1")
@@ -240,7 +240,7 @@ async fn what_is_too_large_is_refused_without_reading_it() {
         bytes.extend_from_slice(&[b'a'; 1024]);
         bytes.extend_from_slice(b"\r\n");
     }
-    // The end of the body never comes.
+    // The body is never finished.
     expect_refusal(&server, &bytes, 413, too_large).await;
 
     let long_path = format!("/{}", "a".repeat(66_000));
@@ -274,10 +274,10 @@ async fn garbage_is_refused() {
     ] {
         expect_refusal(&server, garbage, 400, "").await;
     }
-    // HTTP/2 is closed without a word that it could misread.
+    // HTTP/2 is closed without an answer, which it could misread.
     let mut client = server.connect().await;
     client.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     client.expect_close().await;
-    // And the service is still there.
+    // The service is still running.
     server.ask(&hello()).await.expect_document("hello");
 }

@@ -1,7 +1,7 @@
-//! Where a request ends: nobody may see another end than a proxy in front does. What is ambiguous is refused, and whatever comes
-//! behind it is answered by nobody.
+//! Where a request ends: the service must never disagree with a proxy in front of it. Ambiguous requests are refused,
+//! and nothing after them is answered.
 //!
-//! The cases are those of RFC 9112, sections 2.2, 3.2, 5, 6 and 7, and of what is known to have parted proxies from servers.
+//! The cases are those of RFC 9112, sections 2.2, 3.2, 5, 6 and 7, and known disagreements between proxies and servers.
 
 use crate::wire::ask::{Ask, hello};
 use crate::wire::server::TestServer;
@@ -9,8 +9,8 @@ use crate::wire::{CALL, signed_service};
 
 const LINE: &str = "POST /out-of-session HTTP/1.1";
 
-/// The statuses of all that a connection is answered on a request that is followed by a good one, and then by one
-/// that closes the connection.
+/// The statuses of all answers on a connection that sends this request, then a good one, and then one that closes the
+/// connection.
 async fn statuses(server: &TestServer, request: &[u8]) -> Vec<u16> {
     let mut client = server.connect().await;
     let last = b"GET /nowhere HTTP/1.1\r\nHost: example.com\r\n\r\n";
@@ -24,7 +24,7 @@ async fn statuses(server: &TestServer, request: &[u8]) -> Vec<u16> {
         .collect()
 }
 
-/// The signed request with these headers beside its own, and this for its body.
+/// The signed request with additional headers, and with this body.
 fn request(line: &str, headers: &str, body: &str) -> Vec<u8> {
     let ask = hello();
     let own = ask.headers.iter();
@@ -58,9 +58,9 @@ async fn requests_with_one_clear_end_are_answered_one_by_one() {
         length(),
         format!("Content-Length:\t{n}\t\r\n"),
         format!("Content-Length: 000{n}\r\n"),
-        // The same length twice is one length.
+        // The same length twice counts once.
         length() + &length(),
-        // No header of HTTP, but a name like another.
+        // Not an HTTP header, but a similar name.
         format!(
             "Content_Length: 1\r\nTransfer_Encoding: chunked\r\n{}",
             length()
@@ -82,7 +82,7 @@ async fn requests_with_one_clear_end_are_answered_one_by_one() {
         let headers = "Transfer-Encoding: chunked\r\n";
         expect(&server, &request(LINE, headers, &body), &both).await;
     }
-    // Blank lines before a request are passed over.
+    // Blank lines before a request are ignored.
     let after_lines = [b"\r\n\r\n", &*request(LINE, &length(), CALL)].concat();
     expect(&server, &after_lines, &both).await;
 }
@@ -238,7 +238,7 @@ async fn what_leaves_http_1_1_is_answered_in_it_or_not_at_all() {
     let headers = upgrade.to_owned() + &length();
     expect(&server, &request(LINE, &headers, CALL), &[200, 200, 404]).await;
     expect(&server, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", &[]).await;
-    // HTTP/1.0 closes, whatever the client asks for.
+    // HTTP/1.0 connections are closed, whatever the client asks for.
     let line = "POST /out-of-session HTTP/1.0";
     for headers in [
         length(),
@@ -246,7 +246,7 @@ async fn what_leaves_http_1_1_is_answered_in_it_or_not_at_all() {
     ] {
         expect(&server, &request(line, &headers, CALL), &[200]).await;
     }
-    // The body of a GET is not read, so nothing can follow it.
+    // The body of a GET is not read, so no request can follow it.
     let ask = Ask::get(&format!("/webhook?{CALL}")).signed_as_asked();
     let hidden = hello().bytes();
     let get = ask.with("Content-Length", &hidden.len().to_string());

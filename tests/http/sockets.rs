@@ -135,7 +135,7 @@ async fn every_address_of_ipv6_takes_ipv4_too_unless_that_is_asked_for() {
         client.send(&hello().bytes()).await;
         client.answer().await.expect_document("hello");
     }
-    // A caller over IPv4 is of this machine all the same.
+    // A client that connects over IPv4 also counts as this machine.
     let proxied = Ask::post("/webhook", CALL)
         .signed("https://example.com/webhook")
         .with("X-Forwarded-Proto", "https");
@@ -171,7 +171,7 @@ async fn what_belongs_to_somebody_is_not_replaced() {
     let error = Listener::bind(&address).await.expect_err("it is a folder");
     let shown = error.to_string();
     assert!(shown.ends_with("and it is no socket"), "{shown}");
-    // A socket with somebody behind it is his, even when he never answers.
+    // A socket that another program listens on is not replaced, even if that program never answers.
     let path = folder.0.join("x.sock");
     let _deaf = UnixListener::bind(&path).expect("a socket");
     let error = Listener::bind(&folder.socket()).await;

@@ -1,4 +1,4 @@
-//! TLS: who gets a handshake, what is wrong with a certificate, and a new one without a lost connection.
+//! TLS: who gets a handshake, what is wrong with a certificate, and a new certificate without a lost connection.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,14 +23,14 @@ use crate::wire::folder::Folder;
 use crate::wire::server::TestServer;
 use crate::wire::{CALL, signed_service, within};
 
-/// An authority, an intermediate one below it, and what they have issued.
+/// A root authority, an intermediate one below it, and the certificates they have issued.
 struct World {
     folder: Folder,
     root: CertifiedIssuer<'static, KeyPair>,
     intermediate: CertifiedIssuer<'static, KeyPair>,
 }
 
-/// A certificate of `example.com`, valid from and to these years.
+/// A certificate for `example.com`, valid from and until these years.
 fn params(years: (i32, i32)) -> CertificateParams {
     let mut params = CertificateParams::new(vec!["example.com".to_owned()]).expect("a name");
     params
@@ -64,7 +64,7 @@ impl World {
         }
     }
 
-    /// A certificate that the intermediate authority has issued, and its key, in PEM.
+    /// A certificate issued by the intermediate authority, and its key, in PEM.
     fn issue(&self, years: (i32, i32)) -> (String, String) {
         let key = new_key();
         let certificate = params(years)
@@ -73,7 +73,7 @@ impl World {
         (certificate.pem(), key.serialize_pem())
     }
 
-    /// The whole chain without the root, and its key.
+    /// The complete chain without the root, and its key.
     fn good(&self) -> (String, String) {
         let (certificate, key) = self.issue((2020, 2090));
         (certificate + &self.intermediate.pem(), key)
@@ -148,7 +148,7 @@ async fn both_versions_of_tls_are_served_and_the_url_is_https() {
             client.send(&request.bytes()).await;
             client.answer().await.expect_document("hello");
         }
-        // What is signed over http was not asked here.
+        // A signature over an http URL does not match here.
         client.send(&hello().bytes()).await;
         assert_eq!(client.answer().await.status, 403);
         client.expect_close().await;
@@ -171,7 +171,7 @@ async fn what_is_no_tls_is_closed() {
         let mut client = server.connect().await;
         client.send(bytes).await;
         while client.read_more().await {}
-        // An alert of TLS at most.
+        // At most a TLS alert.
         let received = &client.received;
         assert!(received.is_empty() || received[0] == 0x15, "{received:?}");
     }
@@ -194,7 +194,7 @@ async fn half_a_handshake_has_an_end() {
         client.send(begun).await;
         client.expect_close().await;
     }
-    // Complete, but without a request.
+    // A complete handshake, but no request.
     let long = HttpLimits {
         head: Duration::from_millis(500),
         ..HttpLimits::default()
@@ -231,7 +231,7 @@ async fn a_new_certificate_leaves_connections_alone() {
     before.send(&request.bytes()).await;
     before.answer().await.expect_document("hello");
 
-    // A bad one changes nothing.
+    // A bad certificate changes nothing.
     let (chain, _) = world.good();
     let files = world.write(&(chain, world.good().1));
     read(&files).expect_err("another key");
@@ -353,7 +353,7 @@ async fn what_is_only_suspicious_is_a_warning() {
         line.contains("has only the certificate of the service"),
         "{line}"
     );
-    // Eleven days before its end.
+    // Eleven days before it expires.
     world.write(&world.good());
     let late = "2089-12-21T00:00:00Z".parse().expect("a time");
     files.read(late, &|path| std::fs::read(path)).expect("good");

@@ -1,4 +1,4 @@
-//! The files: one a day, nobody else's, and whole after every end.
+//! The journal's files: one per day, readable only by their owner, and complete after every end.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -106,7 +106,7 @@ fn two_services_do_not_write_one_file() {
     let first = Kept::start("journal-two", &[]);
     first.post("/webhook", &call(1));
     let journal = first.journal();
-    // A file is there, and so locked, when its line is counted.
+    // Once its line is counted, a file exists and is locked.
     while first.figure("journal_lines_total") < 1 {
         std::thread::yield_now();
     }

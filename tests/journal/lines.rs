@@ -1,13 +1,13 @@
-//! What a line holds, and what it never does.
+//! What a line holds, and what it never holds.
 
 use serde_json::{Value, json};
 
 use crate::{Kept, call, lines, text};
 
-/// Digits of people's numbers, as they would stand in a line, however they were parted.
+/// The digits of people's numbers, without separators.
 const PEOPLE: [&str; 3] = ["4155550100", "4155550177", "4155550188"];
 
-/// A text without what parts the digits of numbers, and with its escapes undone.
+/// A text with the separators between digits removed and escapes decoded, followed by the original text.
 fn digits_joined(text: &str) -> String {
     let mut plain = String::new();
     for line in text.lines() {
@@ -22,7 +22,7 @@ fn digits_joined(text: &str) -> String {
     plain + text
 }
 
-/// All names and values, one a line.
+/// All names and values, one per line.
 fn collect(value: &Value, to: &mut String) {
     match value {
         Value::Object(members) => {
@@ -103,17 +103,17 @@ fn no_line_has_anybodys_number_whatever_is_sent() {
     let proxy = "sessionSid=KC00000000000000000000000000000001&sessionStatus=closed";
     for (target, form) in [
         ("/webhook", format!("{own}&Caller=%2B14155550100&ForwardedFrom=%2B14155550177")),
-        // SIP: whoever calls chooses names and values.
+        // SIP: the caller chooses names and values.
         ("/webhook", format!("{own}&Caller=sip:%2B14155550100@example.com&SipHeader_X-14155550177=1")),
         ("/webhook", format!("{own}&Caller=sip:1&SipHeader_X-CallSid=14155550177&SipCallId=4155550188")),
         ("/webhook", format!("{own}&Caller=sip:1&SipHeader_X-4-1-5-5-5-5-0-1-0-0=1")),
         ("/webhook", "CallSid=CA1&Called=sip:14155550177@x&To=%2B14155550177&Caller=sip:ann@x".into()),
-        // A browser: To is what its user dialled.
+        // A browser: To is what its user has dialled.
         ("/webhook", "CallSid=CA1&To=%2B14155550100&Called=%2B14155550100&Caller=client:14155550177&From=client:14155550177&Direction=inbound".into()),
         ("/webhook", "MessageSid=SM1&To=whatsapp:%2B15005550001&From=whatsapp:%2B14155550100&WaId=14155550100&ProfileName=%2B14155550177".to_owned()),
         ("/webhook", "MessageSid=SM1&To=%2B15005550001&From=%2B14155550100&Body=call+415-555-0177+or+(415)+555+0188".to_owned()),
         ("/webhook", "MessageSid=SM1&To=%2B15005550001&From=%2B14155550100&OriginalRepliedMessageSender=%2B14155550177".to_owned()),
-        // Numbers where there should be none.
+        // Numbers where none should be.
         ("/webhook", "CallSid=%2B14155550100&Called=%2B15005550001&CallStatus=14155550177&AccountSid=4155550188".to_owned()),
         ("/webhook", format!("{own}&Caller=%2B14155550100&CallStatus=4-1-5-5-5-5-0-1-7-7&CallDuration=14155550188")),
         ("/webhook", format!("{own}&Caller=%2B14155550100&%2B14155550177=x&4155550188=y&campaign=%2B14155550100")),
@@ -121,7 +121,7 @@ fn no_line_has_anybodys_number_whatever_is_sent() {
         ("/webhook?step=14155550100&ForwardedFrom=%2B14155550177", "CallSid=CA1&Caller=0014155550188".into()),
         ("/webhook?step=4.155550100", format!("{own}&ApiVersion=4155-55-01")),
         ("/webhook", format!("{own}&Caller=+1%20(415)%20555-0100&CallerName=Ann+4155550177&From=%EF%BC%94155550188")),
-        // The leg of a Dial, and what we have sent: the other is in To.
+        // The leg of a Dial, and what we have sent: the other party is in To.
         ("/callback", "CallSid=CA1&To=%2B14155550100&From=%2B14155550177&Direction=outbound-dial&CallStatus=completed".into()),
         ("/callback", "MessageSid=SM1&To=%2B14155550100&From=%2B15005550001&MessageStatus=delivered".into()),
         ("/callback", "CallSid=CA1&Called=%2B14155550100&Caller=%2B14155550177&CallStatus=completed".into()),
@@ -168,7 +168,7 @@ fn our_own_number_is_whole_and_others_are_masked() {
             "/webhook",
             "MessageSid=SM1&To=%2B15005550001&From=%2B14155550100&SmsStatus=received",
         ),
-        // Nobody can tell which of the two is ours.
+        // It is unknown which of the two is ours.
         (
             "/callback",
             "CallSid=CA1&Called=%2B14155550100&Caller=%2B15005550001&CallStatus=completed",
@@ -273,7 +273,7 @@ fn a_line_says_who_answered_and_why() {
             "/webhook",
             "CallSid=CA1&Called=%2B15005550009&Caller=%2B14155550100",
         ),
-        // The reply dials a caller who is withheld.
+        // The reply dials a caller who withholds the number.
         (
             "/webhook",
             "CallSid=CA1&Called=%2B15005550003&Caller=anonymous",

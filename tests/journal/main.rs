@@ -1,4 +1,5 @@
-//! The journal of the real program: what its lines hold, what they never hold, and what happens when they cannot be kept.
+//! The journal of the real program: what its lines hold, what they never hold, and what happens when they cannot be
+//! kept.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -46,7 +47,7 @@ when = { "interactionData.body" = { regex = '\d{7}' } }
 block = true
 "#;
 
-/// A service with a journal, and where both are.
+/// A service with a journal, and the folder of both.
 struct Kept {
     folder: Folder,
     service: Service,
@@ -54,7 +55,7 @@ struct Kept {
 }
 
 impl Kept {
-    /// Starts it in a folder of its own.
+    /// Starts the service in a new folder.
     fn start(name: &str, arguments: &[&str]) -> Self {
         Self::start_in(Folder::new(name), arguments)
     }
@@ -64,7 +65,7 @@ impl Kept {
         Self::start_with(folder, &journal, arguments)
     }
 
-    /// Starts it with its journal elsewhere.
+    /// Starts the service with its journal in another place.
     fn start_with(folder: Folder, journal: &Path, arguments: &[&str]) -> Self {
         let mut command = support::program();
         command
@@ -111,7 +112,7 @@ impl Kept {
         self.folder.path().join("journal")
     }
 
-    /// Posts a form; the answer, head and body.
+    /// Posts a form, and returns the answer, head and body.
     fn post(&self, target: &str, form: &str) -> String {
         ask(
             &self.service.address,
@@ -123,7 +124,7 @@ impl Kept {
         )
     }
 
-    /// A figure of `/metrics`.
+    /// The value of a metric.
     fn figure(&self, name: &str) -> u64 {
         let text = ask(
             &self.admin,
@@ -136,14 +137,14 @@ impl Kept {
         line.unwrap_or_else(|| panic!("{name}:\n{text}"))
     }
 
-    /// Ends the service, which writes what waits; its folder and its log.
+    /// Ends the service, which writes all waiting lines, and returns its folder and its log.
     fn end(self) -> (Folder, String) {
         let (code, log) = self.service.stop("-TERM");
         assert_eq!(code, Some(0), "{log}");
         (self.folder, log)
     }
 
-    /// Ends the service; the lines of its journal.
+    /// Ends the service, and returns the lines of its journal.
     fn lines(self) -> Vec<Value> {
         let (folder, _) = self.end();
         lines(&folder)
@@ -160,7 +161,7 @@ fn ask(address: &str, request: &str) -> String {
     answer
 }
 
-/// The files of a journal, the oldest first.
+/// The files of a journal, oldest first.
 fn files(journal: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(journal).expect("a journal");
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a file").path()).collect();
@@ -168,14 +169,14 @@ fn files(journal: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// All of a journal as it stands.
+/// The whole text of a journal.
 fn text(folder: &Folder) -> String {
     let files = files(&folder.path().join("journal"));
     let read = |path| std::fs::read_to_string(path).expect("UTF-8");
     files.into_iter().map(read).collect()
 }
 
-/// The lines of a journal. Each is JSON, and ends.
+/// The lines of a journal. Each must be complete JSON.
 #[track_caller]
 fn lines(folder: &Folder) -> Vec<Value> {
     let text = text(folder);
@@ -187,7 +188,7 @@ fn lines(folder: &Folder) -> Vec<Value> {
     text.lines().map(parse).collect()
 }
 
-/// A call to the route `hello`, with this number of its own.
+/// A call with its own SID to the route `hello`.
 fn call(number: usize) -> String {
     format!(
         "CallSid=CA{number:032}&Called=%2B15005550001&To=%2B15005550001&Caller=%2B14155550100\

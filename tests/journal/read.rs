@@ -1,4 +1,4 @@
-//! A folder read back, in the order of time.
+//! A folder read back, in order of time.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ use twiml_responder::twilio::request::Webhook;
 use crate::support::Folder;
 use crate::{Kept, call};
 
-/// A line of nothing but its time.
+/// A line with nothing but its time.
 fn line(time: &str) -> String {
     format!(
         r#"{{"time":"{time}","webhook":"webhook","channel":"voice","route":"default","status":200,"microseconds":1,"guard":null,"failed":null,"machine":false,"sid":null,"number":null,"withheld":false,"step":null,"event":null,"parameters":{{}},"masked":{{}},"left_out":[],"unnamed":0}}"#
@@ -90,7 +90,7 @@ fn a_long_journal_is_read_in_order() {
     let mut text = String::new();
     let mut expected = Vec::new();
     for number in 0..5_000_u32 {
-        // Neighbours stand the wrong way round.
+        // Neighbouring lines are in the wrong order.
         let swapped = number ^ 1;
         let time = |number: u32| {
             format!(

@@ -1,4 +1,4 @@
-//! What the disk does to the journal, and the journal never to an answer.
+//! Trouble with the disk affects the journal, but never an answer.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,7 +10,7 @@ use crate::{Kept, call, lines};
 
 const CALLS: usize = 60;
 
-/// Makes calls, each of which must be answered as ever; waits until each line is written or lost, and counts both.
+/// Makes calls, each of which must be answered as usual, waits until each line is written or lost, and counts both.
 #[track_caller]
 fn calls(kept: &Kept) -> (u64, u64) {
     for number in 0..CALLS {
@@ -36,12 +36,12 @@ fn a_file_that_is_full_costs_lines_and_no_answer() {
     assert_eq!(written + lost, CALLS as u64);
     assert_eq!(lines(&folder).len() as u64, written);
     assert!(log.contains("has the 4096 bytes that it may have"), "{log}");
-    // Once an episode: a single line may still fit where several did not.
+    // Once per episode: a single line may still fit where several did not.
     let told = log.matches("the journal cannot be written").count();
     assert!((1..=8).contains(&told), "{log}");
 }
 
-/// The system lets no file of the service grow beyond a few kilobytes: the last write is cut short, as by a full disk.
+/// The system limits the service's files to a few kilobytes, so the last write is cut short, as on a full disk.
 #[test]
 fn a_disk_that_is_full_costs_lines_and_no_answer() {
     let folder = Folder::new("journal-full-disk");

@@ -1,4 +1,4 @@
-//! What was once wrong, each found by trying: a rule of the table that did not hold.
+//! Regression tests: cases that once broke a rule of the table.
 
 use super::*;
 
@@ -34,7 +34,7 @@ fn the_largest_limit_of_returns_lets_calls_through() {
             ),
             &InPlace::default(),
         );
-        // Either the table is refused, or it does as it says.
+        // Either the table is refused, or it keeps its limit.
         if let Ok(compiled) = fine {
             assert_eq!(call(&[]).route(&compiled.table), "r", "{limit}");
         }
@@ -43,7 +43,7 @@ fn the_largest_limit_of_returns_lets_calls_through() {
 
 #[test]
 fn a_pair_that_has_long_been_talking_is_still_counted() {
-    // A ring of the last replies is full after 32; then what is suppressed must not push out what was just sent.
+    // The guard remembers 32 replies; when it is full, suppressed ones must not push out recent ones.
     for slow in 28..40_usize {
         let (table, guard) = (talker(""), LoopGuard::new());
         let day = |n: usize| 1_000 * i64::try_from(n).expect("few");
@@ -122,7 +122,7 @@ fn a_pair_that_is_new_after_the_clock_was_set_back_is_remembered() {
     for pair in 0..100_000 {
         ask(pair, 0, 0);
     }
-    // An hour back: what is new now is newer than all that.
+    // An hour back: new pairs count as newer than all of those.
     for pair in 200_000..202_000 {
         ask(pair, 1, -3600);
     }
@@ -242,7 +242,7 @@ fn a_default_attribute_from_a_directory_needs_its_row_everywhere() {
          [[route]]\nname = \"own\"\nvoice = [{ Say = \"Hello.\", voice = \"Polly.Joanna-Neural\" }]\n",
         &[],
     );
-    // [default]'s own Say is refused already; the route "unbound" must be, too.
+    // [default]'s own Say is already refused; the route "unbound" must be refused, too.
     assert!(
         found.contains(&"error[unbound-directory]".to_owned()),
         "{found:?}"
@@ -359,6 +359,6 @@ fn a_file_full_of_one_mistake_is_not_as_many_diagnostics() {
          [[route]]\nname = \"r\"\nwhen = { Called = { in = \"d\" } }\nvoice = [{ Dial = \"{{ d.phone }}\" }]\n",
         &[("d.csv", csv)],
     );
-    // A thousand of each, and the last of them counts the rest.
+    // A thousand of each, and the last one counts the rest.
     assert_eq!(found.len(), 2_000);
 }

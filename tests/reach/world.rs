@@ -1,4 +1,4 @@
-//! Random tables over a few parameters with a few values each, and all requests that these can tell apart.
+//! Random tables over a few parameters with a few values each, and all requests that these tables can distinguish.
 
 use std::fmt::Write as _;
 
@@ -23,9 +23,9 @@ enum Key {
 #[derive(Debug, Clone)]
 struct Alternative {
     conditions: Vec<(&'static str, Test)>,
-    /// A parameter that chooses a row of a directory, and what a cell of it must be.
+    /// A parameter that chooses a row of a directory, and what a cell of the row must be.
     cell: Option<(&'static str, &'static str, Test)>,
-    /// Two parameters, and whether they are the key of a directory.
+    /// Two parameters, and whether they are a key of a directory.
     pair: Option<(&'static str, Test)>,
 }
 
@@ -40,11 +40,11 @@ pub(crate) struct Route {
 
 struct Parameter {
     name: &'static str,
-    /// Conditions on it are these texts, alone or put together.
+    /// The texts in conditions on it, alone or combined.
     texts: &'static [&'static str],
-    /// What a request has in it; the last is met by none of the texts but a `*`.
+    /// The values in requests; no text except `*` matches the last.
     values: &'static [&'static str],
-    /// Regular expressions that some of the values pass.
+    /// Regular expressions that match some of the values.
     regexes: &'static [&'static str],
     directories: &'static [&'static str],
     is_number: bool,
@@ -75,7 +75,7 @@ const COUNTRY_TEXTS: &[&str] = &["", "*", "US"];
 const COUNTRIES: &[&str] = &["", "US", "LS"];
 const WORD_DIRECTORIES: &[&str] = &["words", "hints"];
 
-/// The other name of a number needs fewer values: what matters is whether it is there, and another one.
+/// The alias of a number needs fewer values: it only matters whether it is present, and whether it differs.
 const OTHER_NUMBERS: &[&str] = &["", "+15005550006", "anonymous", "+12", "+449"];
 
 const fn number(name: &'static str, values: &'static [&'static str]) -> Parameter {
@@ -144,7 +144,7 @@ const PARAMETERS: [Parameter; 11] = [
     },
 ];
 
-/// The parameters by which directories with two key columns are looked up.
+/// The parameters that are looked up in directories with two key columns.
 const PAIRS: [&str; 2] = ["Called, Caller", "Caller, Called"];
 
 const PAIR_DIRECTORIES: [&str; 3] = ["pairs", "mirrors", "one"];
@@ -193,7 +193,7 @@ timezone = \"UTC\"
 open = [\"06:00-18:00\"]
 ";
 
-/// What may stand in the file of the directory `sellers`: today, and another day.
+/// The possible contents of the file of the directory `sellers`: today's, and those of other days.
 pub(crate) const SELLERS: [&str; 4] = [
     "number,city\n+15005550006,ny\n+14155550100,la\n+266696687,\n",
     "number,city\n+15005550006,la\n+12,ny\n",
@@ -456,8 +456,8 @@ impl Route {
         }
     }
 
-    /// A table of this route alone, open at any time, that also answers when `escape` is sent: that can be proved to
-    /// answer, whatever its conditions, and says what they hold for.
+    /// A table with this route alone, open at any time, that also answers when `escape` is sent. The compiler accepts
+    /// it whatever its conditions, and its answers show for which requests they hold.
     pub(crate) fn alone(&self) -> String {
         let mut text = SECTIONS.to_owned();
         self.write(0, false, true, &mut text);
@@ -470,14 +470,14 @@ impl Route {
             .any(|says| says.starts_with("create_session"))
     }
 
-    /// Whether it is open while these schedules are.
+    /// Whether it is open when these schedules are open.
     pub(crate) fn is_open(&self, open: [bool; 2]) -> bool {
         let during = self.during.is_empty() || self.during.iter().any(|place| open[*place]);
         during && !self.outside.iter().any(|place| open[*place])
     }
 }
 
-/// The table of some routes; each is named by its place.
+/// The table of some routes; each is named after its position.
 pub(crate) fn written(routes: &[Route]) -> String {
     let mut text = SECTIONS.to_owned();
     for (place, route) in routes.iter().enumerate() {
@@ -486,7 +486,7 @@ pub(crate) fn written(routes: &[Route]) -> String {
     text + DEFAULT
 }
 
-/// All that can be sent in the parameters that some routes ask about, and in those that these depend on.
+/// All values of the parameters that some routes use, and of those that these depend on.
 pub(crate) fn requests(routes: &[Route]) -> Vec<Vec<(&'static str, &'static str)>> {
     let mut names: Vec<&str> = routes
         .iter()
@@ -507,7 +507,7 @@ pub(crate) fn requests(routes: &[Route]) -> Vec<Vec<(&'static str, &'static str)
             names.push(other);
         }
     }
-    // Other names for the two numbers of a pair would make too many requests.
+    // Aliases for the two numbers of a pair would make too many requests.
     let alternatives = routes.iter().flat_map(|route| &route.alternatives);
     let pairs = alternatives.filter_map(|alternative| alternative.pair.as_ref());
     names.extend(pairs.flat_map(|(names, _)| names.split(", ")));

@@ -1,9 +1,9 @@
-//! A bad edit changes nothing, and the log says what is wrong without saying whom it is about.
+//! A bad edit changes nothing, and the log says what is wrong without revealing numbers.
 
 use crate::support::{program, run};
 use crate::world::{FAILED, RELOADED, World, table, text};
 
-/// Numbers in every place in which a diagnostic repeats what stands there.
+/// Numbers in every place from which a diagnostic quotes.
 const BAD: &str = r#"
 [[route]]
 name = "secret line of the table"
@@ -29,7 +29,7 @@ fn a_table_with_errors_leaves_the_old_one_and_is_reported_without_numbers() {
     let last = errors.last().expect("an error");
     let count = format!("errors={}", errors.len() - 1);
     assert!(last.contains(FAILED) && last.contains(&count), "{log}");
-    // What can only stand there if something of the line or of a number was repeated.
+    // These can only be in the log if a part of the line or of a number was repeated.
     for hidden in [
         "5550142",
         "555-01",
@@ -63,7 +63,7 @@ fn mistakes_that_are_alike_are_logged_a_few_times_and_counted() {
     world.write("responses.toml", &format!("{many}{}", table("two")));
     let line = world.service.wait_for(FAILED, 1);
     assert!(line.contains("errors=500"), "{line}");
-    // Those that are alike are counted in the last one of them.
+    // The last of several similar diagnostics counts the rest.
     assert_eq!(world.count("code=\"unknown-key\""), 5);
     assert_eq!(world.count("more=495"), 1);
 }
@@ -87,7 +87,7 @@ fn a_failed_test_keeps_an_edit_from_going_live_but_not_a_service_from_starting()
     let world = World::new("test", &[("responses.toml", &failing)]);
     assert_eq!(world.says(), "one");
     let line = world.service.wait_for("code=\"failed-test\"", 2);
-    // It explains itself.
+    // The warning explains the failure.
     let why = "\"route\" answers, not \"default\", because \"route\" matches";
     assert!(line.contains("WARN") && line.contains(why), "{line}");
     world.write("responses.toml", &format!("{}{FAILING}", table("two")));
@@ -111,7 +111,7 @@ fn a_file_that_is_no_text_changes_nothing() {
     assert_eq!((world.says().as_str(), world.count(RELOADED)), ("one", 0));
 }
 
-/// What `systemctl reload` runs, to fail where a reload would leave something as it was.
+/// The check that `systemctl reload` runs first: it fails where a reload would leave something unchanged.
 #[test]
 fn what_a_reload_would_refuse_is_logged_before_it_with_numbers_masked() {
     let folder = crate::world::folder("before", &[("responses.toml", &table("one"))]);

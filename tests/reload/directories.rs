@@ -1,4 +1,4 @@
-//! Directory files: watched wherever they are, and not believed when they shrink.
+//! Directory files: watched wherever they are, and not trusted when they shrink.
 
 use std::fs;
 use std::process::Command;
@@ -44,9 +44,9 @@ fn the_files_of_the_table_in_use_are_watched_in_every_folder() {
     world.wait_until_it_says("two b");
     world.write("b/d.csv", &rows("b2", 1));
     world.wait_until_it_says("two b2");
-    // The log is written a moment later than the table goes live.
+    // The log is written slightly later than the table goes live.
     world.service.wait_for(RELOADED, 3);
-    // Nobody reads this one any more.
+    // This file is not in use any more.
     world.write("a/d.csv", "");
     world.write("b/d.csv", &rows("b3", 1));
     world.wait_until_it_says("two b3");
@@ -69,13 +69,13 @@ fn a_file_that_loses_more_than_half_of_its_rows_waits_for_sighup() {
         assert!(line.contains(part), "{part} in {line}");
     }
     assert_eq!(world.says(), "one a");
-    // So does an edit of the table that comes with it.
+    // An edit of the table at the same time waits, too.
     world.write("responses.toml", &table_with("two", "d.csv"));
     world.service.wait_for(WAITS, 2);
     assert_eq!(world.says(), "one a");
     world.service.signal("-HUP");
     world.wait_until_it_says("two b");
-    // What is live now is what counts from here on.
+    // Now the comparison is with what is live.
     world.write("d.csv", &rows("c", 2));
     world.wait_until_it_says("two c");
     assert_eq!(world.count(WAITS), 2);
@@ -92,7 +92,7 @@ fn a_file_that_is_renamed_into_place_is_whole() {
     );
     world.replace("d.csv", &rows("b", 4));
     world.wait_until_it_says("one b");
-    // A bad table keeps it back for a while, which makes it no less whole.
+    // A bad table delays the file, but the file still counts as complete.
     world.write("responses.toml", "[default");
     world.replace("d.csv", &rows("c", 1));
     world.service.wait_for(FAILED, 1);
@@ -110,7 +110,7 @@ fn a_file_that_gets_the_number_of_an_earlier_one_is_another_file() {
             ("d.csv", &rows("a", 10)),
         ],
     );
-    // Most file systems give the number of the file that has gone to the next one.
+    // Most file systems reuse the inode number of a deleted file for the next one.
     world.replace("d.csv", &rows("b", 10));
     world.replace("d.csv", &rows("c", 4));
     world.wait_until_it_says("one c");
@@ -137,7 +137,7 @@ fn a_file_that_ends_in_the_middle_of_a_line_waits_for_the_rest() {
     world.service.wait_for(CUT_OFF, 2);
     world.service.signal("-HUP");
     world.wait_until_it_says("one c");
-    // Its writer does not end the last line, so it says nothing when the next one does not, either.
+    // The live file has no final line end either, so this is not reported again.
     world.write("d.csv", rows("d", 10).trim_end());
     world.wait_until_it_says("one d");
     assert_eq!(world.count(CUT_OFF), 2);
@@ -156,7 +156,7 @@ fn a_file_that_is_replaced_without_end_is_read_all_the_same() {
         let (stop, stopped) = channel::<()>();
         let world = &world;
         scope.spawn(move || {
-            // Never quiet, until somebody says so or has given up.
+            // Keeps changing the files until the test succeeds or gives up.
             while stopped.try_recv() == Err(TryRecvError::Empty) {
                 world.replace("d.csv", &rows("b", 10));
                 world.replace("d.csv", &rows("b", 9));
@@ -213,7 +213,7 @@ fn a_missing_file_changes_nothing_until_it_comes() {
     assert!(line.contains("code=\"bad-file\""), "{line}");
     world.service.wait_for(FAILED, 1);
     assert_eq!(world.says(), "one a");
-    // A folder that is not there yet is waited for as well.
+    // A folder that does not exist yet is watched for as well.
     world.write("responses.toml", &table_with("two", "sub/d.csv"));
     world.service.wait_for(FAILED, 2);
     fs::create_dir(world.path("sub")).expect("a folder");

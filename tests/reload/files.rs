@@ -1,4 +1,4 @@
-//! Every way in which a file changes.
+//! All the ways in which a file can change.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -104,7 +104,7 @@ fn a_file_is_read_when_its_writer_has_done() {
 #[test]
 fn a_touch_reloads_nothing() {
     let world = World::new("touch", &[("responses.toml", &table("one"))]);
-    // The same text, in place and by a rename.
+    // The same text, written in place and by a rename.
     world.write("responses.toml", &table("one"));
     world.service.wait_for(SAME, 1);
     world.replace("responses.toml", &table("one"));
@@ -133,7 +133,7 @@ fn sighup_asks_for_a_reload_whatever_has_changed() {
     world.service.signal("-HUP");
     world.service.wait_for(RELOADED, 1);
     assert_eq!(world.says(), "one");
-    // A bad table is reported as often as somebody asks.
+    // A bad table is reported again for every SIGHUP.
     world.write("responses.toml", "[default");
     world.service.wait_for(FAILED, 1);
     world.service.signal("-HUP");

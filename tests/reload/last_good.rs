@@ -1,5 +1,5 @@
-//! The last good copy: kept whenever a table goes live, whole or not at all, and used when the service starts on a bad
-//! file.
+//! The last good copy: kept whenever a table goes live, complete or not at all, and used when the service starts with a
+//! bad file.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
@@ -11,14 +11,14 @@ use crate::world::{FAILED, RELOADED, World, folder, rows, says, serve, table, ta
 const KEPT: &str = "a good copy is in";
 const DEGRADED: &str = "degraded: the last good copy";
 
-/// A service on `responses.toml` whose copies are in `state`.
+/// A service with `responses.toml` whose copies are in `state`.
 fn serve_with_state(folder: &Folder) -> Service {
     let state = folder.path().join("state");
     serve(folder, &["--state-dir", text(&state)])
 }
 
-/// What `serve` says that ends at once, because it has no table. One that has, listens, and is ended by a port that it
-/// cannot have.
+/// The output of a `serve` that ends at once because it has no table. If it had a table, it would end as well, because
+/// it cannot listen on this address.
 fn fail(folder: &Folder) -> Ran {
     let (table, state) = (
         folder.path().join("responses.toml"),
@@ -40,7 +40,7 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The folder of the one copy.
+/// The folder of the only copy.
 #[track_caller]
 fn copy(folder: &Folder) -> PathBuf {
     let state = folder.path().join("state");
@@ -64,7 +64,7 @@ fn a_service_that_starts_on_a_bad_file_answers_from_the_copy_and_says_so() {
     );
     let service = serve_with_state(&folder);
     service.wait_for(KEPT, 1);
-    // What goes live by a reload is kept as well.
+    // A table that goes live by a reload is kept as well.
     folder.write("d.csv", &rows("b", 3));
     service.wait_for(KEPT, 2);
     service.stop("-KILL");
@@ -81,16 +81,16 @@ fn a_service_that_starts_on_a_bad_file_answers_from_the_copy_and_says_so() {
     for part in ["ERROR", "kept=\"20", "age=\"", "responses.toml is bad"] {
         assert!(line.contains(part), "{part} in {line}");
     }
-    // Why it is bad is in the log as after a reload: without the line, and without the number.
+    // The log gives the reason as after a reload: without the line, and without the number.
     let line = world.service.wait_for("code=\"bad-number\"", 1);
     assert!(line.contains("ERROR") && line.contains("line=2"), "{line}");
     assert!(!world.service.log().contains("555.0142"));
-    // Still bad, and still said.
+    // It is still bad, and reported again.
     world.service.signal("-HUP");
     world.service.wait_for(DEGRADED, 2);
     world.service.wait_for(FAILED, 1);
     assert_eq!(world.says(), "one b");
-    // A good file ends it, without anybody's help.
+    // A good file ends this state automatically.
     world.write("responses.toml", &table("two"));
     world.wait_until_it_says("two");
     world.service.wait_for(KEPT, 1);
@@ -169,7 +169,7 @@ fn every_way_to_name_a_directory_file_works_from_the_copy() {
         let lines: Vec<String> = (0..files.len()).map(line).collect();
         lines.join(between)
     };
-    // Each looks at another parameter; those that are absent take the row of everybody.
+    // Each uses another parameter; for absent parameters the row of `*` is chosen.
     let directories = each(
         &|number| format!("[directory.d{number}]\nfile = \"{}\"\n", files[number]),
         "",
@@ -246,7 +246,7 @@ fn without_a_copy_the_service_ends_with_what_is_wrong() {
     assert_eq!(ran.stderr.lines().count(), 1, "{}", ran.stderr);
 }
 
-/// Ways in which a copy is spoilt, and what is said of it.
+/// Ways in which a copy is damaged, and how that is reported.
 #[test]
 fn a_copy_that_is_spoilt_is_not_used() {
     type Spoil = fn(&Path);
@@ -263,7 +263,7 @@ fn a_copy_that_is_spoilt_is_not_used() {
         ),
         (
             "old",
-            // A copy of another version of the program, which this one finds wrong.
+            // A copy from another version of the program, which this version finds wrong.
             |copy| fs::write(copy.join("responses.toml"), "").expect("it is written"),
             "has 1 error",
         ),
@@ -271,7 +271,7 @@ fn a_copy_that_is_spoilt_is_not_used() {
             "of-another-user",
             |copy| {
                 let file = copy.join("directories/d.csv");
-                // Only root can give a file away; everybody else has a link to what belongs to root.
+                // Only root can give a file away; other users make a link to something that belongs to root.
                 if chown(&file, Some(12345), None).is_err() {
                     fs::remove_dir_all(copy).expect("it goes");
                     symlink("/etc", copy).expect("a link");
@@ -307,7 +307,7 @@ fn what_a_killed_process_left_is_cleared_away_and_never_used() {
     let folder = folder("left", &[("responses.toml", &table("one"))]);
     serve_with_state(&folder).wait_for(KEPT, 1);
     let state = folder.path().join("state");
-    // Killed while it wrote, and before it removed the copy before.
+    // As left by a kill while writing, and by one before the previous copy was removed.
     fs::create_dir(state.join("unfinished")).expect("a folder");
     fs::write(state.join("unfinished/responses.toml"), "half").expect("it is written");
     fs::create_dir(state.join("last-good-0")).expect("a folder");
@@ -338,7 +338,7 @@ fn whoever_is_killed_while_it_keeps_a_copy_leaves_the_old_one_or_the_new_one() {
     for round in 1..=8 {
         files(&round.to_string());
         let service = serve_with_state(&folder);
-        // From the first sight of a new copy on, sooner or later in its making.
+        // Kills the service earlier or later while it makes a copy.
         let mut looks = 0;
         while looks < round {
             let names = names(&folder.path().join("state"));

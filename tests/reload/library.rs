@@ -1,4 +1,4 @@
-//! What only the parts of the service see: what the state says, and who frees what was replaced.
+//! What only the parts of the service show: the reload state, and which thread frees what was replaced.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
@@ -54,13 +54,13 @@ impl Parts {
         }
     }
 
-    /// Asks for a reload, and waits for its end.
+    /// Requests a reload, and waits until it ends.
     fn reload(&mut self) -> State {
         self.reloads.ask();
         self.next()
     }
 
-    /// Waits for the end of the next reload.
+    /// Waits until the next reload ends.
     fn next(&mut self) -> State {
         wait_until("a reload", || {
             self.reloads.state.has_changed().expect("a reloader")
@@ -86,14 +86,14 @@ fn wait_until(what: &str, is_so: impl Fn() -> bool) {
 fn what_is_replaced_is_freed_by_the_reloader_and_by_no_request() {
     let folder = folder("freed", &[("responses.toml", &table("one"))]);
     let mut parts = Parts::new(&folder, None);
-    // A request that runs on while the table is replaced under it.
+    // A request that is still running when the table is replaced.
     let request = parts.live.load_full();
     let old: Weak<Live> = Arc::downgrade(&request);
     let table_of_old = Arc::downgrade(&request.table);
     folder.write("responses.toml", &table("two"));
     assert_eq!(parts.reload().last, ReloadOutcome::Good);
     assert!(!Arc::ptr_eq(&request, &parts.live.load()));
-    // Both have it, so that the end of the request frees nothing.
+    // The reloader also holds the old table, so the end of the request frees nothing.
     assert_eq!(old.strong_count(), 2);
     drop(request);
     wait_until("what was replaced is freed", || {
@@ -184,7 +184,7 @@ fn a_copy_in_use_is_told_of_until_the_file_is_good() {
         matches!(state.last, ReloadOutcome::Failed { errors: 1, .. }),
         "{state:?}"
     );
-    // The same table has the same name, wherever it came from.
+    // The same table has the same hash, wherever it came from.
     assert_eq!(state.hash, hash);
     let Origin::LastGood { kept } = state.origin else {
         panic!("{state:?}");
@@ -225,7 +225,7 @@ fn the_table_and_a_certificate_go_live_each_for_itself_and_what_is_bad_is_told_u
         errors: parts.len(),
         parts: parts.to_vec(),
     };
-    // Nobody asks: the file is watched.
+    // Without a request for a reload: the file is watched.
     folder.write("certificate", "");
     let state = parts.next();
     assert_eq!(state.last, failed(&[Part::Certificate]));
@@ -236,7 +236,7 @@ fn the_table_and_a_certificate_go_live_each_for_itself_and_what_is_bad_is_told_u
         "{state}"
     );
     assert!(parts.has_metric("twiml_responder_degraded 1"));
-    // A good table goes live all the same, and the certificate is still told of.
+    // A good table still goes live, and the bad certificate is still reported.
     let before = state.hash;
     folder.write("responses.toml", &table("two"));
     let state = parts.next();
@@ -245,7 +245,7 @@ fn the_table_and_a_certificate_go_live_each_for_itself_and_what_is_bad_is_told_u
     assert!(parts.has_metric("twiml_responder_degraded 1"));
     folder.write("responses.toml", "[default]\n");
     assert_eq!(parts.next().last, failed(&[Part::Table, Part::Certificate]));
-    // And a good certificate beside a bad table.
+    // A good certificate also goes live while the table is bad.
     folder.write("certificate", "twelve bytes");
     assert_eq!(parts.next().last, failed(&[Part::Table]));
     assert_eq!(IN_USE.load(Ordering::SeqCst), 12);
@@ -260,7 +260,7 @@ fn the_reloader_ends_when_nobody_wants_it() {
     let parts = Parts::new(&folder, None);
     let state = parts.reloads.state.clone();
     drop(parts.reloads);
-    // The reloader has the table, too, as long as it runs.
+    // The reloader holds the table as long as it runs.
     wait_until("it has ended", || Arc::strong_count(&parts.live) == 1);
     assert!(state.has_changed().is_err());
 }

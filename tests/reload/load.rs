@@ -1,4 +1,4 @@
-//! Reloads under load: nobody waits, nobody is refused, nobody gets a mixture.
+//! Reloads under load: no request waits, fails, or gets a mixture of two tables.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -11,7 +11,7 @@ const RELOADS: usize = 50;
 
 #[test]
 fn no_request_fails_and_none_sees_a_mixture_while_tables_come_and_go() {
-    // A table and its directory file say the same number, and are replaced together.
+    // A table and its directory file contain the same number, and are replaced together.
     let world = {
         let folder = folder("load", &[]);
         for name in ["responses.toml", "d.csv"] {
@@ -53,7 +53,7 @@ fn no_request_fails_and_none_sees_a_mixture_while_tables_come_and_go() {
     assert!(crate::world::count(&log, RELOADED) >= RELOADS, "{log}");
 }
 
-/// Writes the files of a generation and puts them in place at once.
+/// Writes the files of a generation and puts all of them in place at once.
 fn generation(folder: &crate::support::Folder, number: usize) {
     let new = folder.path().join(format!("generation-{number}"));
     fs::create_dir(&new).expect("a folder");

@@ -1,4 +1,4 @@
-//! Reload and the last good copy, by the real program: files change, and somebody asks.
+//! Reload and the last good copy, with the real program: files change, or a signal asks for a reload.
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! The files of secrets are watched as the table is, and each goes live for itself.
+//! The files of secrets are watched like the table, and each goes live independently.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,7 +12,7 @@ use crate::world::{FAILED, RELOADED, World, asked, folder, get, said, table, tex
 const OLD: &str = "0123456789abcdef0123456789abcdef";
 const NEW: &str = "fedcba9876543210fedcba9876543210";
 
-/// Whether a caller whose request is signed so is answered.
+/// Whether a request signed with this token is answered.
 fn is_answered(world: &World, token: &str) -> bool {
     let answer = asked(&world.service, Some(token));
     let is_answered = answer.starts_with("HTTP/1.1 200 ");
@@ -36,7 +36,7 @@ fn world(name: &str) -> World {
     ))
 }
 
-/// A service on the table and the token of a folder.
+/// A service with the table and the token in a folder.
 fn on(folder: Folder) -> World {
     let table = folder.path().join("responses.toml");
     let token = folder.path().join("token");
@@ -56,7 +56,7 @@ fn a_token_is_rotated_without_a_gap_and_without_a_signal() {
     world.replace("token", NEW);
     world.service.wait_for(RELOADED, 2);
     assert!(!is_answered(&world, OLD) && is_answered(&world, NEW));
-    // Whoever asks gets all of it read.
+    // A signal makes the service read everything.
     world.service.signal("-HUP");
     let line = world.service.wait_for(RELOADED, 3);
     assert!(line.contains("live=\"table, secrets\""), "{line}");
@@ -132,7 +132,7 @@ fn a_bad_secret_changes_nothing_but_keeps_back_no_table() {
     fs::remove_file(world.path("token")).expect("it goes");
     world.service.wait_for("cannot read the auth token file", 1);
     world.service.wait_for(FAILED, 3);
-    // A bad table keeps back no secret.
+    // A bad table does not delay secrets.
     world.write("responses.toml", "[default");
     world.service.wait_for(FAILED, 4);
     world.write("token", NEW);
@@ -149,7 +149,7 @@ fn a_bad_secret_changes_nothing_but_keeps_back_no_table() {
     }
 }
 
-/// A lack of descriptors leaves no trace at a file when it passes, so nothing but another try can find out.
+/// When a shortage of descriptors ends, the file itself does not change, so only another try can succeed.
 #[test]
 fn a_file_that_could_not_be_read_for_a_while_is_tried_again() {
     let world = world("descriptors");

@@ -1,4 +1,4 @@
-//! A folder with a table, the service on it, and a caller.
+//! A folder with a table, the service that uses it, and a caller.
 
 // Shared by the tests of this crate only.
 #![allow(unreachable_pub)]
@@ -15,14 +15,15 @@ use twiml_responder::twilio::signature::{Algorithm, Content, Secret, sign};
 
 use crate::support::{Folder, Service};
 
-/// As long as a test may wait for anything before it fails.
+/// The longest that a test waits for anything before it fails.
 pub const LONG: Duration = Duration::from_secs(30);
 
-/// A line of the log that says a reload went well, and one that says it did not.
+/// A log line of a successful reload, and one of a failed reload.
 pub const RELOADED: &str = " reloaded ";
 pub const FAILED: &str = "the reload failed";
 
-/// A table that says one word to everybody. The default stands first, so that its beginning is a table as well.
+/// A table that says one word to every caller. The default comes first, so that the first part alone is also a valid
+/// table.
 pub fn table(word: &str) -> String {
     format!(
         "[default]\nvoice = [ {{ Say = \"default\" }} ]\n\n\
@@ -30,7 +31,7 @@ pub fn table(word: &str) -> String {
     )
 }
 
-/// A table that says one word and another from a directory file.
+/// A table that says one word, and another one from a directory file.
 pub fn table_with(word: &str, file: &str) -> String {
     format!(
         "[default]\nvoice = [ {{ Say = \"default\" }} ]\n\n\
@@ -40,7 +41,7 @@ pub fn table_with(word: &str, file: &str) -> String {
     )
 }
 
-/// A directory file whose rows all have one word.
+/// A directory file with the same word in all rows.
 pub fn rows(word: &str, count: usize) -> String {
     let rows = (0..count).map(|row| format!("+1500555{row:04},{word}\n"));
     std::iter::once("number,word\n".to_owned())
@@ -48,14 +49,14 @@ pub fn rows(word: &str, count: usize) -> String {
         .collect()
 }
 
-/// A folder with `responses.toml` and the service on it.
+/// A folder with `responses.toml` and the service that uses it.
 pub struct World {
     pub folder: Folder,
     pub service: Service,
 }
 
 impl World {
-    /// A service that needs no signatures, on these files.
+    /// A service with these files that needs no signatures.
     pub fn new(name: &str, files: &[(&str, &str)]) -> Self {
         let folder = folder(name, files);
         let service = serve(&folder, &[]);
@@ -70,7 +71,7 @@ impl World {
         self.folder.write(name, text);
     }
 
-    /// Writes a file aside and puts it in the place of another, as editors do.
+    /// Writes a file under another name and renames it into place, as editors do.
     pub fn replace(&self, name: &str, text: &str) {
         let new = self.folder.write(&format!("{name}.new"), text);
         fs::rename(new, self.path(name)).expect("a rename");
@@ -92,12 +93,12 @@ impl World {
                 self.says(),
                 self.service.log()
             );
-            // Between two looks, so that the service has the machine.
+            // A pause between two checks, so that the service can run.
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
-    /// How many lines of the log so far have this in them.
+    /// How many lines of the log so far contain this.
     pub fn count(&self, words: &str) -> usize {
         count(&self.service.log(), words)
     }
@@ -117,7 +118,7 @@ pub fn folder(name: &str, files: &[(&str, &str)]) -> Folder {
     folder
 }
 
-/// The service on `responses.toml` of a folder, without signatures.
+/// The service with `responses.toml` in a folder, without signatures.
 pub fn serve(folder: &Folder, arguments: &[&str]) -> Service {
     let table = folder.path().join("responses.toml");
     let table = text(&table);
@@ -134,7 +135,7 @@ const FORM: &str =
 
 static CALLS: AtomicUsize = AtomicUsize::new(1);
 
-/// What a caller hears: the text of the one Say.
+/// What a caller hears: the text of the only Say.
 #[track_caller]
 pub fn says(service: &Service) -> String {
     said(&asked(service, None)).to_owned()
@@ -152,7 +153,7 @@ pub fn said(answer: &str) -> &str {
 /// The whole answer to a call, signed with a token or not at all.
 pub fn asked(service: &Service, token: Option<&str>) -> String {
     let address = &service.address;
-    // Each call is another one: the guard stops a call that comes back too often.
+    // Each call is a new one, because the guard stops a call that comes back too often.
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     let body = format!("CallSid=CA{call:032x}&{FORM}");
     let signature = token.map_or(String::new(), |token| {

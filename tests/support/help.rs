@@ -2,7 +2,7 @@
 
 use super::{program, run};
 
-/// What a command prints, which must be all that it does.
+/// The output of a command that succeeds and prints nothing to standard error.
 pub fn printed(arguments: &[&str]) -> String {
     let ran = run(program().args(arguments));
     assert_eq!(
@@ -13,7 +13,7 @@ pub fn printed(arguments: &[&str]) -> String {
     ran.stdout
 }
 
-/// The commands, as `--help` lists them.
+/// The commands listed by `--help`.
 pub fn commands() -> Vec<String> {
     let help = printed(&["--help"]);
     let commands: Vec<String> = help
@@ -29,7 +29,7 @@ pub fn commands() -> Vec<String> {
     commands
 }
 
-/// The options of a command that are its own, without their dashes: not those that all commands have.
+/// The options of a command, without dashes and without the options that all commands have.
 pub fn options(command: &str) -> Vec<String> {
     printed(&[command, "--help"])
         .lines()

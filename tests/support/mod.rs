@@ -1,6 +1,6 @@
-//! Running the program as a person does: arguments in, exit code and both outputs out.
+//! Runs the program as a person would: arguments in, exit code and both outputs out.
 
-// Each test file is a crate of its own and uses only a part of this.
+// Each test file is a crate of its own and uses only part of this.
 #![allow(dead_code, unreachable_pub)]
 
 pub mod help;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// As long as a test may wait for anything before it fails.
+/// The longest that a test waits for anything before it fails.
 const LONG: Duration = Duration::from_secs(30);
 
 /// The top of the project, where `responses.toml` is.
@@ -21,7 +21,7 @@ pub fn top() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a run left behind.
+/// The result of a run.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Ran {
     pub code: Option<i32>,
@@ -29,7 +29,7 @@ pub struct Ran {
     pub stderr: String,
 }
 
-/// The program with nothing of ours in its environment, in the top folder of the project.
+/// The program, with none of our variables in its environment, in the top folder of the project.
 pub fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_twiml-responder"));
     for (name, _) in std::env::vars_os() {
@@ -60,7 +60,7 @@ pub fn run(command: &mut Command) -> Ran {
     }
 }
 
-/// A folder of its own for a test, empty at its start and gone at its end.
+/// A separate folder for a test, empty at its start and removed at its end.
 pub struct Folder(PathBuf);
 
 impl Folder {
@@ -89,7 +89,7 @@ impl Drop for Folder {
     }
 }
 
-/// The service, running on a port of its own.
+/// The service, running on its own port.
 pub struct Service {
     child: Child,
     /// `127.0.0.1:PORT`
@@ -128,7 +128,7 @@ impl Service {
         Self::start_by(&mut command)
     }
 
-    /// Starts the service by a command that has all of its arguments.
+    /// Starts the service with a command that has all of its arguments.
     pub fn start_by(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::null())
@@ -153,7 +153,7 @@ impl Service {
         service
     }
 
-    /// The number of its process.
+    /// The id of its process.
     pub fn process(&self) -> u32 {
         self.child.id()
     }
@@ -163,7 +163,7 @@ impl Service {
         self.log.text.lock().expect("no panic").clone()
     }
 
-    /// Waits until its log has this in so many lines, and gives the last of them.
+    /// Waits until this occurs in that many lines of its log, and returns the last of them.
     #[track_caller]
     pub fn wait_for(&self, words: &str, times: usize) -> String {
         let deadline = Instant::now() + LONG;
@@ -179,7 +179,7 @@ impl Service {
                 !left.is_zero() && !is_over,
                 "no {words:?} {times} times in the log:\n{text}"
             );
-            // Not all of it at once: the end of the service wakes nobody.
+            // In short steps, because the end of the service does not wake this thread.
             let a_while = left.min(Duration::from_millis(100));
             (text, _) = self
                 .log
@@ -189,7 +189,7 @@ impl Service {
         }
     }
 
-    /// Sends it a signal, `-HUP` for one.
+    /// Sends it a signal, such as `-HUP`.
     pub fn signal(&self, signal: &str) {
         let killed = Command::new("kill")
             .args([signal, &self.child.id().to_string()])
@@ -200,7 +200,7 @@ impl Service {
         );
     }
 
-    /// Ends the service by a signal and gives its exit code and its whole log.
+    /// Ends the service with a signal and returns its exit code and its whole log.
     pub fn stop(mut self, signal: &str) -> (Option<i32>, String) {
         self.signal(signal);
         let status = self.child.wait().expect("the service ends");

@@ -1,4 +1,4 @@
-//! Somebody at a terminal: the program on a pseudo-terminal, and what is typed when it asks.
+//! A person at a terminal: the program on a pseudo-terminal, and the input when it asks.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -11,11 +11,11 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 use super::LONG;
 
-/// What ends what is typed, as Ctrl-D does.
+/// Ends the input, as Ctrl-D does.
 pub const END: &str = "\u{4}";
 
-/// Runs a command on a terminal without colours: whenever it ends a piece with `> `, the next of these is typed. Gives the
-/// exit code and everything on the screen.
+/// Runs a command on a terminal without colours and types the next of these inputs whenever the output ends with `> `.
+/// Returns the exit code and everything on the screen.
 pub fn session(command: &mut Command, typed: &[&str]) -> (Option<i32>, String) {
     let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
     grantpt(&ours).expect("it is ours");
@@ -30,7 +30,7 @@ pub fn session(command: &mut Command, typed: &[&str]) -> (Option<i32>, String) {
         .stderr(end())
         .spawn();
     let mut child = child.expect("the program can be started");
-    // Only the program holds its end now, so that ours ends with it.
+    // Only the program keeps its end open now, so that reading ours ends with it.
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -41,7 +41,7 @@ pub fn session(command: &mut Command, typed: &[&str]) -> (Option<i32>, String) {
     let (show, shown) = channel();
     thread::spawn(move || {
         let mut piece = [0; 4096];
-        // Linux ends a terminal with an error.
+        // On Linux a closed terminal gives an error.
         while let Ok(length @ 1..) = screen.read(&mut piece) {
             let _ = show.send(piece[..length].to_vec());
         }
@@ -77,7 +77,7 @@ pub fn session(command: &mut Command, typed: &[&str]) -> (Option<i32>, String) {
     (code, seen.replace("\r\n", "\n"))
 }
 
-/// What somebody has typed in a recording: what stands behind `> ` at the beginning of a line.
+/// The input in a recording: the text after `> ` in lines that are not indented.
 pub fn typed_in(recording: &str) -> Vec<&str> {
     let asked = recording.lines().filter(|line| !line.starts_with(' '));
     asked

@@ -1,5 +1,5 @@
-//! A plain reading of the rules of matching, to hold table, service and `explain` against: slow, and written from the
-//! manual alone.
+//! A plain implementation of the rules of matching, written only from the manual, and slow. Table, service and
+//! `explain` are compared with it.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
@@ -29,7 +29,7 @@ enum Key {
     Withheld(bool),
     /// The two parameters are a key of [`PAIRS`].
     Paired,
-    /// Places of [`TIMES`].
+    /// Positions in [`TIMES`].
     Before(usize),
     After(usize),
     Not(Test),
@@ -39,13 +39,13 @@ enum Key {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Subject {
     Parameter(&'static str),
-    /// Two parameters, by which [`PAIRS`] is looked up.
+    /// Two parameters, which are looked up in [`PAIRS`].
     Pair([&'static str; 2]),
-    /// The city in the row that these choose.
+    /// The city in the row that these two choose.
     PairCity([&'static str; 2]),
-    /// The city in the row that a parameter chooses of a directory.
+    /// The city in the row of a directory that a parameter chooses.
     City(usize, &'static str),
-    /// The end in that row.
+    /// The end in such a row.
     Until(usize, &'static str),
 }
 
@@ -53,7 +53,7 @@ pub(crate) enum Subject {
 pub(crate) struct Route {
     step: Option<&'static str>,
     alternatives: Vec<Vec<(Subject, Test)>>,
-    /// Places of [`SCHEDULES`].
+    /// Positions in [`SCHEDULES`].
     during: Vec<usize>,
     outside: Vec<usize>,
     says: Says,
@@ -67,9 +67,9 @@ pub(crate) struct Route {
 struct Says {
     voice: bool,
     message: bool,
-    /// Whether the two stand in a reply with a name.
+    /// Whether both replies are in a named reply.
     is_named: bool,
-    /// The `mode` of its `create_session`, empty when that has none; `None` without `create_session`.
+    /// The `mode` of its `create_session`, empty without a mode; `None` without `create_session`.
     session: Option<&'static str>,
 }
 
@@ -95,11 +95,10 @@ const OTHERS: [&str; 17] = [
     "interactionData.a",
 ];
 
-/// Key, city, and the end.
+/// Key, city, and end.
 type DirectoryRow = (&'static str, &'static str, &'static str);
 
-/// The directories that random tables have: their keys, each with a city and the moment until which it is one. The first has
-/// no rows, and so no cells.
+/// The directories in random tables: their keys, each with a city and its end. The first has no rows, and so no cells.
 const DIRECTORIES: [(&str, &[DirectoryRow]); 4] = [
     (
         "rides",
@@ -140,7 +139,7 @@ const DIRECTORIES: [(&str, &[DirectoryRow]); 4] = [
     ),
 ];
 
-/// The directory with two key columns that random tables have: its keys, each with a city.
+/// The directory with two key columns in random tables: its keys, each with a city.
 const PAIRS: [([&str; 2], &str); 6] = [
     (["+15005550006", "+14155550100"], "ny"),
     (["+14155550100", "+15005550006"], "la"),
@@ -157,7 +156,7 @@ const PAIRED: [[&str; 2]; 4] = [
     ["Body", "Called"],
 ];
 
-/// The moments of the cells above and of the values below, as RFC 3339 in UTC. What is not among them is no moment.
+/// The moments meant by the cells above and the values below, as RFC 3339 in UTC. Other values are not moments.
 const MEANT: [(&str, &str); 9] = [
     ("1970-01-01T00:00:00Z", "1970-01-01T00:00:00Z"),
     ("2026-11-20", "2026-11-20T00:00:00Z"),
@@ -170,7 +169,7 @@ const MEANT: [(&str, &str); 9] = [
     ("2026-12-31", "2026-12-31T00:00:00Z"),
 ];
 
-/// What `before` and `after` compare with: as it is written, and the seconds from now or the moment.
+/// What `before` and `after` compare with: the text, and its meaning as seconds from now or as a moment.
 const TIMES: [(&str, Result<i64, &str>); 7] = [
     ("now", Ok(0)),
     ("now-2h", Ok(-7200)),
@@ -181,7 +180,7 @@ const TIMES: [(&str, Result<i64, &str>); 7] = [
     ("2026-12-31T00:00:00+00:00", Err("2026-12-31T00:00:00Z")),
 ];
 
-/// Parameters that may be moments: one of Twilio's, and one of the operator's own.
+/// Parameters that may be moments: one of Twilio's, and one of the operator's.
 const DATED: [&str; 2] = ["sessionDateEnded", "campaign"];
 
 const DATED_VALUES: [&str; 12] = [
@@ -201,10 +200,10 @@ const DATED_VALUES: [&str; 12] = [
 
 const CITIES: [&str; 6] = ["", "*", "ny", "NY", "n*", "la"];
 
-/// Whether a schedule is open by the clock on the wall.
+/// Whether a schedule is open at a local time.
 type Hours = fn(&ZonedDateTime) -> bool;
 
-/// The schedules that random tables have, each as it is written and as people read it.
+/// The schedules in random tables, each as text and as its meaning.
 const SCHEDULES: [(&str, &str, &str, Hours); 3] = [
     ("morning", "UTC", "open = [\"00:00-12:00\"]", |clock| {
         clock.hour() < 12
@@ -234,14 +233,14 @@ const SCHEDULES: [(&str, &str, &str, Hours); 3] = [
             let is_evening = clock.hour() >= 22;
             let is_small_hours = clock.hour() < 6;
             let is_weekend = matches!(day, Weekday::Saturday | Weekday::Sunday);
-            // What runs past midnight belongs to the day before.
+            // Hours after midnight belong to the day before.
             let follows_weekend = matches!(day, Weekday::Sunday | Weekday::Monday);
             is_evening && !is_weekend || is_small_hours && !follows_weekend
         },
     ),
 ];
 
-/// Moments at which one or the other opens or closes, or is turned to or from summer time.
+/// Moments when a schedule opens or closes, or when clocks change.
 const MOMENTS: [&str; 14] = [
     "1970-01-01T00:00:00Z",
     "2026-07-01T11:59:59.999Z",
@@ -259,10 +258,10 @@ const MOMENTS: [&str; 14] = [
     "2026-12-31T17:00:00Z",
 ];
 
-/// What a regular expression finds.
+/// Whether a regular expression matches.
 type Meaning = fn(&str) -> bool;
 
-/// Regular expressions beside what they mean.
+/// Regular expressions with their meanings.
 const REGEXES: [(&str, Meaning); 6] = [
     ("^\\+1", |value| value.starts_with("+1")),
     ("lost", |value| value.contains("lost")),
@@ -364,8 +363,8 @@ const JSON_VALUES: [&str; 4] = [
     "{\"a.b\":\"1\",\"a\":{}}",
 ];
 
-/// Those of the values above that are a withheld caller's on calls and texts. On a call it is also what has neither a digit
-/// nor a colon.
+/// The values above that mean a withheld caller on calls and texts. On calls, values with neither a digit nor a colon
+/// also do.
 const WITHHELD: [&str; 8] = [
     "",
     "+266696687",
@@ -397,7 +396,7 @@ fn test(parameter: &'static str) -> BoxedStrategy<Test> {
     .boxed()
 }
 
-/// Some of the keys of a condition that is a table, each at most once.
+/// Some of the keys of a condition, each at most once.
 fn keys(parameter: &'static str, inner: BoxedStrategy<Test>) -> impl Strategy<Value = Vec<Key>> {
     let maybe = |allowed: bool, keys: BoxedStrategy<Key>| {
         if allowed {
@@ -424,7 +423,7 @@ fn keys(parameter: &'static str, inner: BoxedStrategy<Test>) -> impl Strategy<Va
         .prop_filter("a condition tests something", |keys| !keys.is_empty())
 }
 
-/// The directory whose row a condition chooses: that of an `in` which is not inside of anything.
+/// The directory whose row a condition chooses: that of an `in` at its top level.
 fn chosen(test: &Test) -> Option<usize> {
     match test {
         Test::All(keys) => keys.iter().find_map(|key| match key {
@@ -477,7 +476,7 @@ fn city() -> impl Strategy<Value = Test> {
     ]
 }
 
-/// One table of `when`: its conditions, in order; when a directory is given, with one that chooses a row of it.
+/// One table of `when`: its conditions, in order, including one that chooses a row of the directory, if given.
 fn alternative(
     parameters: &[&'static str],
     directory: Option<usize>,
@@ -602,7 +601,7 @@ fn route(parameters: &[&'static str]) -> BoxedStrategy<Route> {
         .boxed()
 }
 
-/// Some routes, all about the same few parameters.
+/// Some routes, all over the same few parameters.
 pub(crate) fn some_routes(many: Range<usize>) -> impl Strategy<Value = Vec<Route>> {
     let parameters: Vec<&'static str> = NUMBERS.into_iter().chain(OTHERS).collect();
     prop::sample::subsequence(parameters, 1..6)
@@ -611,7 +610,7 @@ pub(crate) fn some_routes(many: Range<usize>) -> impl Strategy<Value = Vec<Route
 
 pub(crate) type Pairs = Vec<(&'static str, &'static str)>;
 
-/// A request: where it is sent, with what, and when. A GET has everything in its query.
+/// A request: its webhook, its fields, and its time. A GET has all fields in its query.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub(crate) webhook: Webhook,
@@ -671,7 +670,7 @@ pub(crate) fn asked() -> impl Strategy<Value = Asked> {
         .prop_map(
             |(webhook, is_get, mut body, sid, mut query, (step, posted_step), moment)| {
                 body.extend(sid.map(|sid| (sid, "XX1")));
-                // A field of the body, which is no step.
+                // A field of the body, which does not count as the step.
                 body.extend(posted_step.map(|step| ("step", step)));
                 query.extend(step.map(|step| ("step", step)));
                 if is_get {
@@ -767,7 +766,7 @@ fn head() -> String {
 const TAKES_ALL: &str = "a String takes all";
 
 impl Route {
-    /// The directory whose city it tells: one of which each table of `when` chooses a row, and only one.
+    /// The directory whose city it says: the first of which every table of `when` chooses exactly one row.
     fn told_directory(&self) -> Option<usize> {
         let chooses_once = |conditions: &[(Subject, Test)], directory| {
             let choosing = |(_, test): &&(Subject, Test)| chosen(test) == Some(directory);
@@ -845,17 +844,17 @@ impl Route {
     }
 }
 
-/// The name of the route at a place.
+/// The name of the route at a position.
 pub(crate) fn route_name(place: usize) -> String {
     place.to_string()
 }
 
-/// The name of the intercept at a place.
+/// The name of the intercept at a position.
 pub(crate) fn intercept_name(place: usize) -> String {
     format!("i{place}")
 }
 
-/// A table of these routes, without `[default]`; each is named by its place.
+/// A table with these routes, without `[default]`; each is named after its position.
 pub(crate) fn written(routes: &[Route]) -> String {
     let mut text = head();
     for (place, route) in routes.iter().enumerate() {
@@ -864,14 +863,14 @@ pub(crate) fn written(routes: &[Route]) -> String {
     text
 }
 
-/// What drawn tables end with: guards that count nothing, so that no answer depends on what was asked before.
+/// The end of all random tables: guards that count nothing, so that no answer depends on earlier requests.
 const END: &str = "[default]\nvoice = [{ Say = \"Goodbye.\" }]\nmessage = []\n[loop_guard]\nsame_call = 0\nreplies = 0\n";
 
-/// A table of routes, and of intercepts with the same conditions.
+/// A table with routes, and with intercepts that have the same conditions.
 pub(crate) struct Drawn {
     pub(crate) table: Table,
     pub(crate) text: String,
-    /// The names of those that the compiler refuses, because it has proved that they can never answer. They stand in no
+    /// The names of those that the compiler refuses, having proved that they can never answer. They are not in the
     /// table, and no request may show that one of them would have come first.
     pub(crate) taken_out: HashSet<String>,
 }
@@ -918,22 +917,22 @@ impl Drawn {
     }
 }
 
-/// Why a route or an intercept is passed over.
+/// Why a route or an intercept does not match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Why {
     Step,
     Channel,
-    /// It opens a session, which only Proxy's own webhook can.
+    /// It opens a session, which is possible only on Proxy's own webhook.
     Session,
     /// The first failing condition of each table of `when`, with the values that it found.
     Conditions(Vec<(String, Vec<String>)>),
-    /// None of `during` is open.
+    /// No schedule of `during` is open.
     Closed,
-    /// One of `outside` is open: the first.
+    /// This schedule of `outside` is open; the first one.
     Open(&'static str),
 }
 
-/// A request as sections 3 and 4 of the manual read it.
+/// A request, read by the rules of the manual.
 pub(crate) struct Plain<'p> {
     pub(crate) asked: &'p Asked,
     pub(crate) now: Timestamp,
@@ -1020,7 +1019,7 @@ impl<'p> Plain<'p> {
         WITHHELD.contains(&number) || self.is_voice() && !has_digit_or_scheme
     }
 
-    /// The values that a condition is about.
+    /// The values that a condition is on.
     fn subject(&self, subject: Subject) -> Vec<String> {
         match subject {
             Subject::Parameter(name) => vec![self.value(name)],
@@ -1058,7 +1057,7 @@ impl<'p> Plain<'p> {
         }
     }
 
-    /// Whether a value of a parameter passes, or a cell, which has none.
+    /// Whether a value passes a test; `parameter` is empty for a cell.
     fn passes(&self, parameter: &str, value: &str, test: &Test) -> bool {
         match test {
             Test::Text(pattern) => like(&folded(parameter, pattern), value),
@@ -1069,7 +1068,7 @@ impl<'p> Plain<'p> {
                 Key::Present(wanted) => *wanted != value.is_empty(),
                 Key::Withheld(wanted) => self.is_withheld(value) == *wanted,
                 Key::Before(time) => meant(value).is_some_and(|moment| moment < self.time(*time)),
-                // The end of a row that has none is never over.
+                // A row without an end never ends.
                 Key::After(_) if value.is_empty() => parameter.is_empty(),
                 Key::After(time) => meant(value).is_some_and(|moment| moment > self.time(*time)),
                 Key::Paired => false,
@@ -1078,7 +1077,7 @@ impl<'p> Plain<'p> {
         }
     }
 
-    /// The moment of a place of [`TIMES`].
+    /// The moment at a position of [`TIMES`].
     fn time(&self, place: usize) -> Timestamp {
         match TIMES[place].1 {
             Ok(seconds) => self.now + SignedDuration::from_secs(seconds),
@@ -1086,7 +1085,7 @@ impl<'p> Plain<'p> {
         }
     }
 
-    /// Whether conditions hold, at an hour that fits.
+    /// Why the conditions do not hold, or the hours do not match; `None` when both do.
     fn conditions(&self, route: &Route) -> Option<Why> {
         let failing: Option<Vec<(String, Vec<String>)>> = route
             .alternatives
@@ -1113,7 +1112,7 @@ impl<'p> Plain<'p> {
         open.map(|place| Why::Open(SCHEDULES[*place].0))
     }
 
-    /// Whether a route has the key of the request's channel; one that answers all the same opens a session.
+    /// Whether a route has the key of the request's channel; a route that answers without it opens a session.
     pub(crate) fn has_key(&self, route: &Route) -> bool {
         if self.is_voice() {
             route.says.voice
@@ -1150,7 +1149,7 @@ impl<'p> Plain<'p> {
         self.conditions(route)
     }
 
-    /// Of `/intercept` the one, of the other webhooks the other.
+    /// Why a route does not answer, or on `/intercept`, why an intercept does not decide.
     pub(crate) fn why_on_webhook(&self, route: &Route) -> Option<Why> {
         if self.asked.webhook == Webhook::Intercept {
             self.why_not_intercepted(route)
@@ -1159,14 +1158,14 @@ impl<'p> Plain<'p> {
         }
     }
 
-    /// The place of the route that answers, or of the intercept that decides.
+    /// The position of the route that answers, or of the intercept that decides.
     pub(crate) fn first(&self, routes: &[Route]) -> Option<usize> {
         routes
             .iter()
             .position(|route| self.why_on_webhook(route).is_none())
     }
 
-    /// Who answers: a route, `default` or `loop-guard`; on `/intercept` an intercept or `pass`.
+    /// What answers: a route, `default` or `loop-guard`; on `/intercept` an intercept or `pass`.
     pub(crate) fn answers(&self, routes: &[Route]) -> String {
         let first = self.first(routes);
         if self.asked.webhook == Webhook::Intercept {
@@ -1179,8 +1178,8 @@ impl<'p> Plain<'p> {
         first.map_or("default".to_owned(), route_name)
     }
 
-    /// What is between `<Response>` and `</Response>` when this route answers, or `[default]`: the city of the row that is
-    /// chosen by the table of `when` that holds, the first of them.
+    /// The content between `<Response>` and `</Response>` when this route or `[default]` answers: the city of the row
+    /// that is chosen by the first table of `when` that holds.
     pub(crate) fn says(&self, route: Option<&Route>) -> String {
         let (verb, goodbye) = if self.is_voice() {
             ("Say", "<Say>Goodbye.</Say>")
@@ -1208,7 +1207,7 @@ impl<'p> Plain<'p> {
         format!("<{verb}>In {city}.</{verb}>")
     }
 
-    /// Whether nobody is there to be answered, section 4.4.
+    /// Whether the sender counts as a machine.
     fn is_machine(&self) -> bool {
         const WORDS: &str = "STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT ARRET ARRETE ARRETT START UNSTOP DEBUT HELP INFO";
         let body = self.value("Body").to_uppercase().replace('Ê', "E");
@@ -1225,7 +1224,8 @@ impl<'p> Plain<'p> {
     }
 }
 
-/// A text as it is compared for a parameter: a Body as people type it, a `SpeechResult` as a recogniser writes what they say.
+/// A text in the form in which a parameter's values are compared: as people type for a Body, as speech recognition
+/// writes for a `SpeechResult`.
 fn folded(parameter: &str, text: &str) -> String {
     let mut text = text.to_owned();
     if ["Body", "SpeechResult"].contains(&parameter) {
@@ -1237,7 +1237,8 @@ fn folded(parameter: &str, text: &str) -> String {
     text
 }
 
-/// City and end of the row that a parameter's value chooses: of its key, else of the longest prefix, else of `*`.
+/// The city and the end in the row that a parameter's value chooses: that of its key, else of the longest prefix, else
+/// of `*`.
 fn row(directory: usize, value: &str, parameter: &str) -> Option<(&'static str, &'static str)> {
     let rank = |key: &str| {
         let key = folded(parameter, key);
@@ -1248,12 +1249,12 @@ fn row(directory: usize, value: &str, parameter: &str) -> Option<(&'static str, 
     };
     let rows = DIRECTORIES[directory].1.iter();
     let fitting = rows.filter_map(|(key, city, until)| Some((rank(key)?, (*city, *until))));
-    // Of keys that compare as the same the first counts.
+    // Of keys that compare as equal the first counts.
     let best = fitting.reduce(|best, next| if next.0 > best.0 { next } else { best });
     best.map(|(_, cells)| cells)
 }
 
-/// Whether a test of two parameters holds, when they are or are not a key.
+/// Whether a test of two parameters holds, given whether they are a key.
 fn is_paired(is_key: bool, test: &Test) -> bool {
     match test {
         Test::Text(_) => false,
@@ -1266,13 +1267,13 @@ fn is_paired(is_key: bool, test: &Test) -> bool {
     }
 }
 
-/// The moment that a value is; `None` when it is none.
+/// The moment that a value means; `None` when it is not a moment.
 fn meant(value: &str) -> Option<Timestamp> {
     let (_, moment) = MEANT.iter().find(|(written, _)| *written == value)?;
     Some(moment.parse().expect("a moment"))
 }
 
-/// Whether a text fits a pattern whose `*` stands for anything: every way to share the text out is tried.
+/// Whether a text matches a pattern in which `*` stands for anything: tries every way to divide the text.
 fn like(pattern: &str, text: &str) -> bool {
     match pattern.chars().next() {
         None => text.is_empty(),

@@ -1,4 +1,4 @@
-//! `check --fix`: the changed files, and what has changed in them.
+//! `check --fix`: writes the changed files, and shows what has changed in them.
 
 use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
@@ -20,7 +20,7 @@ const MOST_LINES: usize = 200;
 ///
 /// # Errors
 ///
-/// A file cannot be written, or has changed since it was read; those before it are written.
+/// A file cannot be written, or has changed since it was read; the files before it have been written.
 pub(super) fn write(path: &Path, old_table: &str, mended: &Mended) -> Result<String> {
     let mut changes = String::new();
     for (name, new) in &mended.files {
@@ -38,11 +38,12 @@ pub(super) fn write(path: &Path, old_table: &str, mended: &Mended) -> Result<Str
     Ok(changes)
 }
 
-/// Puts other bytes in the place of a file that still has `old` in it, at once and with the same owner and permissions.
+/// Replaces the content of a file atomically, with the same owner and permissions, provided that the file still
+/// contains `old`.
 fn replace(path: &Path, old: &[u8], new: &[u8]) -> Result<()> {
     let shown = path.display();
     let write = || {
-        // A link stays one.
+        // Follows a symbolic link instead of replacing it.
         let path = fs::canonicalize(path)?;
         let metadata = fs::metadata(&path)?;
         let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -79,7 +80,7 @@ fn keep_owner(file: &File, path: &Path, of: &fs::Metadata) -> io::Result<()> {
     file.set_permissions(of.permissions())
 }
 
-/// The lines of a file that differ, as they were and as they are, with their numbers.
+/// The changed lines of a file, old and new, with their numbers.
 fn changed_lines(name: &str, old: &str, new: &str) -> String {
     let diff = TextDiff::from_lines(old, new);
     let changes = diff.iter_all_changes();
@@ -106,7 +107,7 @@ fn changed_lines(name: &str, old: &str, new: &str) -> String {
     );
     let left = changes.len().saturating_sub(MOST_LINES);
     if left > 0 {
-        // Writing to a text cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(text, "      and {left} more lines");
     }
     text

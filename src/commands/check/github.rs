@@ -1,6 +1,6 @@
 //! Diagnostics as workflow commands, which GitHub shows at the lines of a change.
 //!
-//! Source: <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>; how values are escaped:
+//! Source: <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>; escaping:
 //! <https://github.com/actions/toolkit/blob/main/packages/core/src/command.ts>.
 
 use std::path::Path;
@@ -23,14 +23,14 @@ pub(super) fn command(path: &Path, diagnostic: &Diagnostic) -> String {
     )
 }
 
-/// A text behind the second `::`.
+/// Escapes the text after the second `::`.
 fn data(text: &str) -> String {
     text.replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A")
 }
 
-/// The value of a property.
+/// Escapes the value of a property.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }

@@ -1,4 +1,4 @@
-//! Diagnostics as a SARIF log, the format in which code scanning takes the findings of any tool.
+//! Diagnostics as a SARIF log, the format in which code scanning accepts findings from any tool.
 //!
 //! Source: SARIF 2.1.0, <https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html>.
 
@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::commands::{PROGRAM, file_uri};
 use crate::table::diagnostic::{Check, Diagnostic, File};
 
-/// A log of one run with these diagnostics, each with the path of its file.
+/// A log of one run with these diagnostics and the paths of their files.
 pub(super) fn log<'d>(found: impl Iterator<Item = (PathBuf, &'d Diagnostic)>) -> Json {
     let mut rules = BTreeMap::new();
     let mut results = Vec::new();
@@ -68,7 +68,7 @@ fn result(path: &Path, diagnostic: &Diagnostic) -> Json {
     })
 }
 
-/// Some bytes of a file as lines and columns; the end is the first character that does not belong to it.
+/// A range of bytes in a file as lines and columns; the end is exclusive.
 fn region(file: &File, start: usize, end: usize) -> Json {
     let (line, column) = file.position(start);
     let (end_line, end_column) = file.position(end);

@@ -1,4 +1,4 @@
-//! How many requests of a journal another table would answer alike, or differently.
+//! How many requests of a journal another table would answer the same or differently.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -11,29 +11,29 @@ use crate::journal::judge::{Choice, Doubt};
 use crate::service::journal_reader::Entry;
 use crate::twilio::parameters::{self, Privacy};
 
-/// The most pairs of an old and a new route that have a count of their own, which bounds memory.
+/// The most pairs of an old and a new route with counts of their own, which bounds memory.
 const PAIRS_MAX: usize = 10_000;
 
-/// The most of them that people are shown.
+/// The most of these pairs to show.
 const PAIRS_SHOWN: usize = 20;
 
-/// The counts. As JSON the last line of `--format json`.
+/// The counts. In JSON these are the last line of `--format json`.
 #[derive(Default, Serialize)]
 pub(super) struct Counts {
     pub same: u64,
     pub different: u64,
-    /// Requests that are neither for certain.
+    /// Requests that are not certain to be either.
     cannot_tell: u64,
     /// The changes of route, the most frequent first.
     #[serde(serialize_with = "by_count")]
     changes: HashMap<(String, String), u64>,
-    /// How many of `cannot_tell` there are for each reason.
+    /// The reasons behind `cannot_tell`.
     reasons: Reasons,
-    /// How many of `cannot_tell` lack the value of this parameter, perhaps among others.
+    /// For each parameter, how many of `cannot_tell` lack its value, perhaps among others.
     missing: BTreeMap<String, u64>,
     /// Lines without a decision: callbacks, events, Voice Webhooks.
     pub without_decision: u64,
-    /// Lines that are not a journal's.
+    /// Lines that do not belong to a journal.
     unreadable: u64,
     first_unreadable: Option<String>,
 }
@@ -77,7 +77,7 @@ impl Counts {
         self.first_unreadable.get_or_insert_with(|| entry.place());
     }
 
-    /// What people read.
+    /// The counts for display.
     pub(super) fn text(&self) -> String {
         let total = format!(
             "{}: {} same, {} different, {} cannot tell",
@@ -86,7 +86,7 @@ impl Counts {
             figure(self.different),
             figure(self.cannot_tell),
         );
-        // An empty line separates it from the requests above.
+        // An empty line separates the counts from the differences above.
         let blank = if self.different > 0 { "\n" } else { "" };
         let missing = sorted(&self.missing).into_iter();
         let missing = missing.map(|(name, count)| format!("{} {}", shown(name), figure(*count)));
@@ -144,10 +144,10 @@ impl Counts {
     }
 }
 
-/// A count and what it is of.
+/// A count and its label.
 type Row = (u64, String);
 
-/// The rows with a count below their heading; nothing without any.
+/// The rows with a nonzero count, below their heading; empty without such rows.
 fn part(heading: &str, mut rows: Vec<Row>) -> String {
     rows.retain(|(count, _)| *count > 0);
     let Some(width) = rows.iter().map(|(count, _)| figure(*count).len()).max() else {
@@ -159,7 +159,7 @@ fn part(heading: &str, mut rows: Vec<Row>) -> String {
     format!("\n{heading}:") + &rows.collect::<Vec<_>>().concat()
 }
 
-/// Names with their counts, the highest first, then by name.
+/// Names with their counts, the highest count first, then by name.
 fn sorted<'c, K: Ord>(counts: impl IntoIterator<Item = (&'c K, &'c u64)>) -> Vec<(&'c K, &'c u64)> {
     let mut sorted: Vec<_> = counts.into_iter().collect();
     sorted.sort_by_key(|(name, count)| (Reverse(**count), *name));

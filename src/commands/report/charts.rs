@@ -1,7 +1,7 @@
-//! Charts as SVG: widths in percent, heights and letters in pixels, so that a chart fits a phone and its letters keep
-//! their size.
+//! Charts as SVG. Widths are in percent, heights and text sizes in pixels, so that a chart fits a phone and its text
+//! keeps its size.
 //!
-//! They have numbers and words of ours in them and no text from outside, so nothing is escaped.
+//! They contain only our own numbers and words and no text from outside, so nothing is escaped.
 
 use std::fmt::Write as _;
 
@@ -9,20 +9,20 @@ use super::sheet::{day_name, hour_name};
 use crate::commands::output::figure;
 use crate::journal::figures::{Count, DayCount, HourCount, WeekdayCount};
 
-/// The height of the columns, and of a row of cells.
+/// The heights of the columns and of a row of cells.
 const COLUMNS: f64 = 220.0;
 const CELL: f64 = 20.0;
 
 /// The classes of a bar's two parts.
 pub(super) const PARTS: [&str; 2] = ["first", "second"];
 
-/// A part of a whole in percent.
+/// A share of a total in percent.
 #[expect(clippy::cast_precision_loss, reason = "it is for the eye")]
 fn percent(part: u64, whole: u64) -> f64 {
     part as f64 * 100.0 / whole.max(1) as f64
 }
 
-/// Where one of many places begins in a chart that has them all side by side, moved by a part of one.
+/// The left edge of one of many places that fill the width of a chart, moved by a fraction of a place.
 #[expect(clippy::cast_precision_loss, reason = "it is for the eye")]
 fn place(at: usize, moved: f64, of: usize) -> String {
     format!("{:.3}%", (at as f64 + moved) * 100.0 / of as f64)
@@ -48,9 +48,9 @@ pub(super) fn bar(parts: &[u64], longest: u64) -> String {
 
 /// One column of a chart.
 struct Column {
-    /// What it stands for, in words.
+    /// Its meaning, in words.
     title: String,
-    /// What stands below it, where there is room.
+    /// The label below it, where there is room.
     name: String,
     came: Count,
 }
@@ -77,7 +77,7 @@ pub(super) fn days(days: &[DayCount]) -> String {
     chart("Calls and texts by day.", "on", &columns)
 }
 
-/// A chart of columns. `on` stands before the name of the highest.
+/// A chart of columns. `on` precedes the name of the highest column.
 fn chart(label: &str, on: &str, columns: &[Column]) -> String {
     let highest = columns.iter().rev().max_by_key(|column| column.came.all());
     let most = highest.map_or(0, |column| column.came.all());
@@ -110,10 +110,10 @@ fn chart(label: &str, on: &str, columns: &[Column]) -> String {
     plot(COLUMNS + 28.0, &label, &names, &marks)
 }
 
-/// A chart of these marks, with names on its left, each at its height. The label says in words what there is to see.
+/// A chart of these marks, with names on its left, each at its height. The label describes the chart in words.
 fn plot(height: f64, label: &str, names: &[(String, String)], marks: &str) -> String {
     let longest = names.iter().map(|(_, name)| name.len()).max();
-    // A letter has at most seven pixels.
+    // A character is at most seven pixels wide.
     let width = longest.unwrap_or(0) * 7 + 16;
     let x = width - 8;
     let names = names
@@ -149,7 +149,7 @@ fn column(of: &Column, x: &str, width: &str, y: impl Fn(u64) -> f64) -> String {
     svg + "</g>"
 }
 
-/// Names below a chart that has all its places side by side: as many of them as have room on a phone.
+/// Names below a chart whose places fill its width: only as many of them as fit on a phone.
 fn names_below<'n>(names: impl ExactSizeIterator<Item = &'n str>, y: f64) -> String {
     let of = names.len();
     let mut names = names.peekable();
@@ -163,7 +163,7 @@ fn names_below<'n>(names: impl ExactSizeIterator<Item = &'n str>, y: f64) -> Str
     names.collect()
 }
 
-/// Weekdays and hours as cells, the darker the more, and what the darkest stands for.
+/// Weekdays and hours as cells, darker for higher counts, and the meaning of the darkest cell.
 pub(super) fn cells(weekdays: &[WeekdayCount]) -> (String, String) {
     let all = weekdays.iter().flat_map(|day| &day.hours);
     let most = all.map(|count| count.all()).max().unwrap_or(0);
@@ -189,7 +189,7 @@ pub(super) fn cells(weekdays: &[WeekdayCount]) -> (String, String) {
 }
 
 fn cell(x: &str, top: f64, count: Count, most: u64, when: &str) -> String {
-    // One call among thousands is still visible.
+    // Even one call among thousands must be visible.
     let opacity = format!("{:.3}", 0.12 + 0.88 * percent(count.all(), most) / 100.0);
     let (class, opacity) = match count.all() {
         0 => ("cell none", "0.55"),
@@ -207,13 +207,13 @@ fn title(when: &str, count: Count) -> String {
     format!("{when}: {calls} calls, {texts} texts")
 }
 
-/// The distance of the lines of an axis up to this figure, and where it ends: at the first line that is not below the
+/// The distance between the lines of an axis up to this figure, and the end of the axis: the first line at or above the
 /// figure. The distance is 1, 2, 2.5 or 5 times a power of ten, and there are at most seven lines above zero.
 fn scale(most: u64) -> (u64, u64) {
     const LINES: u64 = 7;
     let least = most.div_ceil(LINES).max(1);
     let power = u128::from(10_u64.pow(least.ilog10()));
-    // In quarters, so that 2.5 is a whole figure; of 1 there is no half.
+    // In quarters, so that 2.5 is a whole number; with a power of 1, 2.5 is rounded down to 2.
     let steps = [4, 8, 10, 20, 40].map(|quarters| power * quarters / 4);
     let step = steps.into_iter().find(|step| *step >= least.into());
     let step = step.map_or(least, |step| u64::try_from(step).unwrap_or(least));

@@ -1,4 +1,4 @@
-//! The page: the figures as one file for a browser.
+//! The page: the statistics as one HTML file.
 
 use jiff::tz::TimeZone;
 
@@ -10,10 +10,10 @@ use crate::service::html::{self, Html, element, text, text_in, void};
 
 const STYLE: &str = include_str!("page.css");
 
-/// What the page is about.
+/// The title of the page.
 const TITLE: &str = "Calls and texts";
 
-/// The most days of the chart: as many as a quarter of a year has.
+/// The most days in the chart: a quarter of a year.
 const DAYS_MAX: usize = 92;
 
 /// The most rows of a section, and the most quiet numbers.
@@ -24,14 +24,14 @@ const NOTE: &str = r#"p class="note""#;
 const COLUMN: &str = r#"th scope="col""#;
 const ROW: &str = r#"th scope="row""#;
 
-/// The page of these figures.
+/// The page of these statistics.
 pub(super) fn page(figures: &Figures, zone: &TimeZone) -> String {
     let title = match sheet::period(figures, zone) {
         period if period.is_empty() => TITLE.to_owned(),
         period => format!("{TITLE}, {period}"),
     };
     let heading = sheet::heading(figures, zone);
-    // The policy is in the page itself, which comes as a file.
+    // The policy is in the page itself, because the page is opened as a file.
     let policy = html::policy(STYLE, "form-action 'none'");
     let policy = [
         ("http-equiv", "Content-Security-Policy"),
@@ -42,7 +42,7 @@ pub(super) fn page(figures: &Figures, zone: &TimeZone) -> String {
 }
 
 fn body(figures: &Figures, title: &str, heading: &str) -> Vec<Html> {
-    // A date is not to be broken at its dashes.
+    // Keeps a date from breaking at its hyphens.
     let words = title.split(' ');
     let words = words.flat_map(|word| [text_in(r#"span class="whole""#, word), text(" ")]);
     let header = [element("h1", words), text_in("p", heading)];
@@ -83,7 +83,7 @@ fn key(key: &Key) -> Html {
     element("div", [name, figure].into_iter().chain(notes))
 }
 
-/// When they came: the week in cells, the hours in columns, the weekdays in bars, and all of it in figures.
+/// When calls and texts came: the week as cells, the hours as columns, the weekdays as bars, and all of it in figures.
 fn when(figures: &Figures) -> Html {
     let (cells, scale) = charts::cells(&figures.weekdays);
     let hours = [
@@ -166,7 +166,7 @@ fn section(mut of: SheetTable) -> Html {
     element("section", parts)
 }
 
-/// A section's rows, each with its bar below its name.
+/// The rows of a section, each with a bar below its name.
 fn table(of: &SheetTable) -> Html {
     let mut head = vec![text_in(COLUMN, of.of)];
     for (at, name) in of.columns.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What the terminal and the page draw alike: a heading, key figures, and tables with a title and rows with bars.
+//! The content that the terminal and the page share: a heading, key figures, and tables with titles and rows of bars.
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -9,30 +9,30 @@ use crate::journal::figures::{
     Count, Counted, Figures, MostDefaults, OTHERS, Quiet, Section, Times,
 };
 
-/// Rows that belong together.
+/// A table: rows that belong together.
 pub(super) struct SheetTable {
     pub title: &'static str,
-    /// More about it, a sentence each.
+    /// Notes on it, one sentence each.
     pub notes: Vec<String>,
     /// What the rows are named after.
     pub of: &'static str,
-    /// What the figures of a row are. The first, or the first two, are drawn as a bar.
+    /// The names of the figures in a row. The first one or two are drawn as a bar.
     pub columns: Vec<&'static str>,
     pub rows: Vec<SheetRow>,
 }
 
-/// A row: its name and its figures, as many as its section has columns.
+/// A row: its name and one figure per column.
 pub(super) struct SheetRow {
     pub label: String,
-    /// What is special about it.
+    /// Anything special about it.
     pub mark: Option<&'static str>,
     pub figures: Vec<u64>,
-    /// Whether it stands for several, and so has no bar that could be compared.
+    /// Whether it combines several rows, so that its bar would not be comparable.
     pub is_rest: bool,
 }
 
 impl SheetTable {
-    /// What is drawn of a row: one part, or two that add up.
+    /// The figures that are drawn as a row's bar: one part, or two that add up.
     pub(super) fn bar<'r>(&self, row: &'r SheetRow) -> &'r [u64] {
         &row.figures[..self.columns.len().min(2)]
     }
@@ -44,9 +44,9 @@ impl SheetTable {
         lengths.max().unwrap_or_default().max(1)
     }
 
-    /// Puts all rows but the first so many into one.
+    /// Combines all rows after the first `most` into one.
     pub(super) fn cut(&mut self, most: usize) {
-        // One row more is as short as a row that stands for it.
+        // A single remaining row takes no more room than the combined one.
         if self.rows.len() <= most + 1 {
             return;
         }
@@ -114,7 +114,7 @@ pub(super) fn keys(figures: &Figures) -> Vec<Key> {
     keys
 }
 
-/// The days from the first line to the last: `2026-11-22 to 2026-11-25`; nothing without lines.
+/// The days from the first line to the last: `2026-11-22 to 2026-11-25`; empty without lines.
 pub(super) fn period(figures: &Figures, zone: &TimeZone) -> String {
     let day = |moment: Timestamp| zone.to_datetime(moment).date().to_string();
     match (figures.from.map(day), figures.to.map(day)) {
@@ -124,7 +124,7 @@ pub(super) fn period(figures: &Figures, zone: &TimeZone) -> String {
     }
 }
 
-/// Over which time, on whose clock, and how much was read.
+/// The period, the time zone, and how much was read.
 pub(super) fn heading(figures: &Figures, zone: &TimeZone) -> String {
     let clock = |moment: Timestamp| zone.to_datetime(moment).strftime("%Y-%m-%d %H:%M");
     let (Some(from), Some(to)) = (figures.from.map(clock), figures.to.map(clock)) else {
@@ -147,7 +147,7 @@ pub(super) fn table<T: Counted>(section: &Section<T>) -> SheetTable {
     table_of::<T>(section.title, section.of, rows)
 }
 
-/// A table with a column for each figure of what is counted.
+/// A table with one column per figure.
 fn table_of<T: Counted>(
     title: &'static str,
     of: &'static str,
@@ -173,7 +173,7 @@ fn row(label: &str, counted: &impl Counted) -> SheetRow {
     }
 }
 
-/// The numbers, each with its name, and which one had most of the default's answers.
+/// The numbers with their names, and the number that got most of the default's answers.
 pub(super) fn numbers(figures: &Figures) -> SheetTable {
     let mut table = table(&figures.numbers);
     let names = figures.numbers.rows().into_iter().map(|(name, _)| name);
@@ -190,7 +190,7 @@ pub(super) fn numbers(figures: &Figures) -> SheetTable {
     table
 }
 
-/// Why so many answers to one number were the default's, and how to find out more.
+/// Why so many answers to one number came from the default, and how to find out more.
 fn explained(most: &MostDefaults) -> String {
     let number = shown(&most.number);
     let why = match &most.routes {
@@ -207,7 +207,7 @@ fn explained(most: &MostDefaults) -> String {
     )
 }
 
-/// The last days, and all before them in one row.
+/// The last days, with all earlier days in one row.
 pub(super) fn days(figures: &Figures, most: usize) -> SheetTable {
     let days = figures.days(most);
     let earlier = days.first().map(|first| figures.before(first.day));
@@ -225,7 +225,7 @@ pub(super) fn day_name(day: Date) -> String {
     day.strftime("%a %Y-%m-%d").to_string()
 }
 
-/// What the journal does not have, and how it would.
+/// What the journal does not keep, and which options would keep it.
 fn left_out(figures: &Figures) -> SheetTable {
     let mut table = table(&figures.left_out);
     let names = figures.left_out.rows().into_iter();
@@ -264,7 +264,7 @@ pub(super) fn hour_name(hour: u8) -> String {
     format!("{hour:02}:00")
 }
 
-/// All other tables that have rows.
+/// All other tables, if they have rows.
 pub(super) fn others(figures: &Figures) -> Vec<SheetTable> {
     let statuses = figures.statuses.iter();
     let unusual = statuses.filter(|((webhook, status), _)| !is_usual(webhook, *status));
@@ -293,7 +293,7 @@ pub(super) fn others(figures: &Figures) -> Vec<SheetTable> {
     tables
 }
 
-/// Whether the webhook answers so when nothing is wrong.
+/// Whether this is the normal status of the webhook.
 fn is_usual(webhook: &str, status: u16) -> bool {
     match webhook {
         "out-of-session" | "webhook" => status == 200,
@@ -308,7 +308,7 @@ pub(super) fn never(quiet: &Quiet) -> String {
     format!("{never} of {pinned}")
 }
 
-/// The first of some numbers, each cut to what fits in a line of a terminal, and how many more there are.
+/// The first of some numbers, each cut to fit a terminal line, and how many more there are.
 pub(super) fn first(numbers: &[String], most: usize) -> Vec<String> {
     let some = numbers.iter().take(most);
     let mut first: Vec<String> = some
@@ -321,7 +321,7 @@ pub(super) fn first(numbers: &[String], most: usize) -> Vec<String> {
     first
 }
 
-/// What else the journal says about numbers that never came, a sentence each.
+/// What else the journal says about numbers that never came, one sentence each.
 pub(super) fn quiet_notes(quiet: &Quiet) -> Vec<String> {
     let (uncertain, unkept) = (&quiet.uncertain, &quiet.unkept);
     let counted = |numbers: &[String]| counted(numbers.len() as u64, "number");

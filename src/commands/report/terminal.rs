@@ -1,4 +1,4 @@
-//! The figures in a terminal: at most 80 columns, bars from blocks, colours for a terminal only.
+//! The statistics in a terminal: at most 80 columns, bars of block characters, colours only on a terminal.
 
 use std::fmt::Write as _;
 
@@ -9,13 +9,13 @@ use super::sheet::{self, SheetTable};
 use crate::commands::output::figure;
 use crate::journal::figures::{Figures, Quiet};
 
-/// The most columns of a line.
+/// The most columns in a line.
 const WIDTH: usize = 80;
 
-/// The columns that a bar has at least; names take what is left.
+/// The fewest columns of a bar; names get the rest.
 const BAR_MIN: usize = 12;
 
-/// The most rows of a section, as many as a day has hours, and the most quiet numbers.
+/// The most rows of a section, enough for the hours of a day, and the most quiet numbers.
 const ROWS_MAX: usize = 24;
 
 /// The blocks of a bar's two parts, and their colours.
@@ -24,7 +24,7 @@ const BLOCKS: [(&str, &str); 2] = [("█", "\u{1b}[34m"), ("▒", "\u{1b}[33m")]
 const BOLD: &str = "\u{1b}[1m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// All of it; no line feed at the end.
+/// The whole report, without a final line feed.
 pub(super) fn text(figures: &Figures, zone: &TimeZone) -> String {
     let mut text = sheet::heading(figures, zone);
     if figures.lines + figures.unreadable == 0 {
@@ -110,7 +110,7 @@ fn draw(mut section: SheetTable, text: &mut String) {
     }
 }
 
-/// A bar whose parts are proportional to their figures; the longest bar fills the room. A part above zero is always
+/// A bar whose parts are proportional to their figures; the longest bar fills the width. A nonzero part is always
 /// visible.
 fn bar(parts: &[u64], longest: u64, width: usize) -> String {
     let scale = |figure: u64| {
@@ -134,7 +134,7 @@ fn bar(parts: &[u64], longest: u64, width: usize) -> String {
     bar
 }
 
-/// A text in so many columns, cut with an ellipsis where it is too long.
+/// A text padded to this width, or cut with an ellipsis.
 fn padded(text: &str, width: usize) -> String {
     let mut padded = text.to_owned();
     if text.width() > width {
@@ -145,7 +145,7 @@ fn padded(text: &str, width: usize) -> String {
     padded + &" ".repeat(width.saturating_sub(taken))
 }
 
-/// The numbers of the table that never came, several in a line.
+/// The numbers of the table that never came, several per line.
 fn draw_quiet(quiet: &Quiet, text: &mut String) {
     let never = sheet::never(quiet);
     let _ = writeln!(
@@ -159,7 +159,7 @@ fn draw_quiet(quiet: &Quiet, text: &mut String) {
     }
 }
 
-/// Words in lines of at most [`WIDTH`] columns.
+/// Wraps words into lines of at most [`WIDTH`] columns.
 fn wrap<'a>(words: impl Iterator<Item = &'a str>, between: &str, text: &mut String) {
     let mut taken = 0;
     for word in words {

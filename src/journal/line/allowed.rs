@@ -1,31 +1,32 @@
-//! Which values a line holds: those that the list of parameters lets it keep and that look like what their name promises.
+//! Decides which values a line holds: those that the list of parameters allows and that look like what their name
+//! promises.
 //!
 //! A name alone proves nothing: a SIP header, or a page with Twilio's browser library, can send any value under any
-//! name. So a value has to look like its kind as well, and a text in which a phone number could hide is never kept.
+//! name. So a value must also look like its kind, and a text in which a phone number could hide is never kept.
 
 use jiff::civil::Date;
 
 use crate::twilio::number::E164;
 use crate::twilio::parameters::{Parameter, ParameterKind, Parameters, Privacy};
 
-/// The longest name that a line has; Twilio's longest has 37 characters.
+/// The most bytes of a name in a line. Twilio's longest name has 37.
 pub(super) const NAME_MAX: usize = 64;
 
-/// The most digits of a text that cannot be a phone number.
+/// The most digits in a text that certainly has no phone number.
 const DIGITS_MAX: usize = 4;
 
 /// What a line may hold of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JournalRule {
-    /// The value, if it [`fits`] this kind.
+    /// The value, if it [`fits`] this kind, or else only the name.
     Keep(ParameterKind),
-    /// Its mask; the value if it is a number of our own.
+    /// The masked value, or the whole value if it is one of our own numbers.
     Mask,
     /// Only the name.
     Omit,
 }
 
-/// What a line may hold of a parameter of a form or query.
+/// What a line may hold of a parameter in a form or query.
 pub(super) fn rule(list: &Parameters, name: &str) -> JournalRule {
     rule_of(list.of_request(name), name.ends_with("Sid"))
 }
@@ -62,14 +63,14 @@ pub(super) fn fits(kind: ParameterKind, value: &str) -> bool {
         ParameterKind::Version => {
             value.len() == 10 && value.starts_with("20") && value.parse::<Date>().is_ok()
         }
-        // Several keys may be a number, or a secret.
+        // Several keys may be a phone number or a secret.
         ParameterKind::Keys => matches!(value.as_bytes(), [b'0'..=b'9' | b'*' | b'#']),
         _ => false,
     }
 }
 
-/// Whether a text is a SID and nothing else: Twilio's have two capital letters and 32 hexadecimal digits, those of
-/// Fone Dynamics a capital letter and 31 letters and digits.
+/// Whether a text is a SID and nothing else. Twilio's have two capital letters and 32 hexadecimal digits, those of Fone
+/// Dynamics a capital letter and 31 letters and digits.
 pub(super) fn is_sid(text: &str) -> bool {
     let capitals = match text.len() {
         34 => 2,
@@ -80,7 +81,7 @@ pub(super) fn is_sid(text: &str) -> bool {
     prefix.iter().all(u8::is_ascii_uppercase) && rest.iter().all(u8::is_ascii_alphanumeric)
 }
 
-/// Whether a text is one of a set's words: a few letters, with nothing in it that could be a number.
+/// Whether a text looks like a word from a fixed set: short, and without anything that could be a number.
 pub(super) fn is_word(text: &str) -> bool {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"._- ".contains(&byte);
     (1..=NAME_MAX).contains(&text.len()) && text.bytes().all(is_part) && !may_hide_a_number(text)
@@ -93,12 +94,12 @@ pub(super) fn is_name(name: &str) -> bool {
         && !may_hide_a_number(name)
 }
 
-/// Whether a text has as many digits as a number has, whatever stands between them.
+/// Whether a text has enough digits for a phone number, whatever is between them.
 pub(super) fn may_hide_a_number(text: &str) -> bool {
     text.bytes().filter(u8::is_ascii_digit).count() > DIGITS_MAX
 }
 
-/// Whether a text in the place of our own number looks like one; anything else there may be somebody's.
+/// Whether a text in the place of our own number looks like one. Anything else there may be somebody's address.
 pub(crate) fn is_own(number: &str) -> bool {
     match number.split_once(':') {
         None => number.parse::<E164>().is_ok() || is_digits(number, 8),

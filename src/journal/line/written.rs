@@ -1,4 +1,4 @@
-//! From a request, or an event, to its line.
+//! Turns a request or an event into its line.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -16,16 +16,16 @@ use crate::twilio::parameters::{OwnWhen, PARAMETERS, Parameter, ParameterKind, P
 use crate::twilio::request::event::Event;
 use crate::twilio::request::{Request, Webhook};
 
-/// The most names of a line: three times those of Proxy's longest request.
+/// The most names in a line: three times as many as Proxy's longest request has.
 const NAMES_MAX: usize = 256;
 
-/// The most bytes of a value that the operator asks for, and of a dotted name in an event.
+/// The most bytes of a value that the operator asks to keep, and of a dotted name in an event.
 const VALUE_MAX: usize = 4096;
 
-/// The most bytes of a number that is kept whole.
+/// The most bytes of a number that is kept in full.
 const NUMBER_MAX: usize = 256;
 
-/// How many levels of an event's data are read.
+/// The most levels of an event's data that are read.
 const DEPTH_MAX: usize = 6;
 
 /// The line of a request.
@@ -56,12 +56,12 @@ pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
     };
     let mut seen = HashSet::new();
     for (name, value) in told.body.pairs().chain(told.query.pairs()) {
-        // Of a repeated name the first value is matched, so it is the one that counts.
+        // Conditions match the first value of a repeated name, so only that value counts.
         if !seen.insert(name) || value.is_empty() {
             continue;
         }
         let rule = match allowed::rule(&PARAMETERS, name) {
-            // The spellings of a withheld number look like numbers of Lesotho, Uganda or China.
+            // The spellings of a withheld number look like numbers in Lesotho, Uganda or China.
             JournalRule::Keep(_) if line.withheld == Some(true) && is_caller_geography(name) => {
                 JournalRule::Omit
             }
@@ -78,13 +78,13 @@ pub fn request<'a>(told: &'a Told, beyond: &Beyond) -> Line<'a> {
         }
     }
     if line.step.is_none() && !request.step().is_empty() && request.sent("step").is_empty() {
-        // An empty field of the body hides the query's step, which would otherwise be nowhere in the line.
+        // An empty field in the body hides the query's step. Without this, the line would read as one without a step.
         line.unnamed += 1;
     }
     line
 }
 
-/// The line of an event that came at this moment.
+/// The line for an event that came at this moment.
 #[must_use]
 pub fn event<'a>(event: &'a Event, time: Timestamp, beyond: &Beyond) -> Line<'a> {
     let is_id = |id: &&str| {
@@ -95,7 +95,7 @@ pub fn event<'a>(event: &'a Event, time: Timestamp, beyond: &Beyond) -> Line<'a>
     let is_type = |kind: &&str| {
         kind.len() <= 128
             && kind.split('.').all(allowed::is_word)
-            // Its parts are too short for a number, but the whole need not be.
+            // Each part is too short for a number, but the whole may not be.
             && !allowed::may_hide_a_number(kind)
     };
     let mut line = Line {
@@ -159,7 +159,7 @@ impl<'a> Line<'a> {
         }
     }
 
-    /// Adds what is inside a value of an event, each under its dotted name.
+    /// Adds the values inside a value of an event, each under its dotted name.
     fn add_inside(&mut self, value: &Value, name: &str, depth: usize, beyond: &Beyond) {
         let inside = |key: &str| match name {
             "" => key.to_owned(),
@@ -197,13 +197,13 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Which numbers of a request are ours.
+/// The numbers of a request that are ours.
 struct Own<'a> {
-    /// Which parameters have our number; `None` when that is not certain.
+    /// The parameters that have our number; `None` when that is not certain.
     when: Option<OwnWhen>,
     /// Our number.
     number: Option<&'a str>,
-    /// Numbers of other people, whatever name they stand under.
+    /// Other people's numbers, under any name.
     others: Vec<&'a str>,
 }
 
@@ -230,10 +230,10 @@ impl<'a> Own<'a> {
         }
     }
 
-    /// Whether the value of a parameter is a number of our own.
+    /// Whether a parameter's value is one of our own numbers.
     fn has(&self, name: &str, value: &str) -> bool {
         match PARAMETERS.of_request(name) {
-            // Proxy's own number; Proxy has sent the real number here, too.
+            // Meant for Proxy's number, but Proxy has also sent the real number here.
             Some(parameter) if parameter.privacy == Privacy::Keep => {
                 allowed::is_own(value) && !self.others.contains(&value)
             }
@@ -245,10 +245,11 @@ impl<'a> Own<'a> {
     }
 }
 
-/// Which numbers are ours for certain; `None` when any may be somebody's.
+/// Which numbers are certainly ours; `None` when any of them may be somebody else's.
 ///
-/// A status callback of a text that we have sent has no `Direction`, and the other's number in `To`. A call from a browser or a
-/// SIP phone has in `To` whatever its user dialled, and the leg of a Dial in `From` the caller's number or ours.
+/// The status callback for a text that we sent has no `Direction`, and the other person's number in `To`. A call from a
+/// browser or a SIP phone has in `To` whatever its user dialled. The leg of a Dial has in `From` the caller's number or
+/// ours.
 fn own_when(request: &Request<'_>) -> Option<OwnWhen> {
     if request.webhook() == Webhook::VoiceWebhooks {
         return Some(OwnWhen::FoneDynamics);
@@ -350,7 +351,7 @@ mod tests {
         assert_eq!(line["parameters"]["call_state"], "completed", "{line}");
         assert_eq!(line["parameters"]["a.b.c.d.e.state"], "ringing", "{line}");
         assert_eq!(line["left_out"], json!(["tags.0", "tags.2"]), "{line}");
-        // The name that is none, and the object and the array that are too deep.
+        // The invalid name, and the object and the array that are nested too deeply.
         assert_eq!(line["unnamed"], 3, "{line}");
         let all = Beyond {
             values: ["tags.0", "a b"].map(str::to_owned).into(),

@@ -1,6 +1,6 @@
 //! The route being written, and its TOML: one element per line, nested arrays indented, long texts folded.
 //!
-//! Each part knows the byte of the document it came from; no two parts share one.
+//! Each part knows the byte of the document that it came from. No two parts share a byte.
 
 use std::fmt::Write;
 use std::ops::Range;
@@ -8,10 +8,10 @@ use std::ops::Range;
 use crate::table::remedy::{escaped, quoted};
 use crate::twilio::channel::Channel;
 
-/// How many columns a line should have at most.
+/// The most columns that a line should have.
 const COLUMNS: usize = 100;
 
-/// A `[[route]]`, below the comments on it.
+/// A `[[route]]` and the comments above it.
 pub(super) struct Draft<'d> {
     pub name: String,
     pub channel: Channel,
@@ -19,14 +19,14 @@ pub(super) struct Draft<'d> {
     pub verbs: Vec<DraftNode>,
 }
 
-/// One line of an array of elements, or a piece of a text with elements in it.
+/// One line in an array of elements, or a piece of text among elements.
 pub(super) enum DraftNode {
     Text { at: usize, text: String },
     Element(DraftElement),
     Comment(String),
 }
 
-/// An element that TwiML has where it stands.
+/// An element that TwiML allows at its place.
 pub(super) struct DraftElement {
     pub at: usize,
     pub tag: &'static str,
@@ -36,11 +36,11 @@ pub(super) struct DraftElement {
 
 pub(super) struct DraftAttribute {
     pub at: usize,
-    /// Whether it says whom its element is for, which goes to somebody else without it.
+    /// Whether it names the recipient: without it, the element would go to somebody else.
     pub is_recipient: bool,
     pub name: String,
     pub value: String,
-    /// Whether TOML writes the value without quotes: a number, true or false.
+    /// Whether the value is written without quotes: a number, true or false.
     pub is_bare: bool,
 }
 
@@ -50,9 +50,9 @@ pub(super) struct Place {
     pub range: Range<usize>,
     /// Its byte in the document.
     pub at: usize,
-    /// The element that cannot stay without it, because it would go to somebody else: its byte and its tag.
+    /// The element that must go too if this part goes, because it would reach somebody else: its byte and its tag.
     pub recipient_of: Option<(usize, &'static str)>,
-    /// What a note calls it.
+    /// Its name in notes.
     pub what: String,
 }
 
@@ -64,7 +64,7 @@ pub(super) fn elements(nodes: &[DraftNode]) -> impl Iterator<Item = &DraftElemen
     })
 }
 
-/// Removes the parts that came from refused bytes of the document, with everything in them.
+/// Removes the parts that came from refused bytes of the document, and everything inside them.
 pub(super) fn remove(nodes: &mut Vec<DraftNode>, is_refused: &dyn Fn(usize) -> bool) {
     nodes.retain_mut(|node| {
         let DraftNode::Element(element) = node else {
@@ -78,7 +78,7 @@ pub(super) fn remove(nodes: &mut Vec<DraftNode>, is_refused: &dyn Fn(usize) -> b
 }
 
 impl Draft<'_> {
-    /// The TOML of the route, and the places of its parts, each after its own parts.
+    /// The TOML of the route, and the places of its parts. Inner parts come before the part that contains them.
     pub(super) fn write(&self) -> (String, Vec<Place>) {
         let asks = asks(self.channel);
         let mut writer = DraftWriter::default();
@@ -103,7 +103,7 @@ impl Draft<'_> {
     }
 }
 
-/// What a channel answers, in a word.
+/// The word for what a channel answers.
 pub(super) fn asks(channel: Channel) -> &'static str {
     match channel {
         Channel::Voice => "call",
@@ -111,7 +111,7 @@ pub(super) fn asks(channel: Channel) -> &'static str {
     }
 }
 
-/// What has been written so far. A part without an indentation is written on one line, others over several.
+/// What has been written so far. A part without an indentation is written on one line, any other on several.
 #[derive(Default)]
 struct DraftWriter {
     text: String,
@@ -119,7 +119,7 @@ struct DraftWriter {
 }
 
 impl DraftWriter {
-    /// An array with a line for each of its nodes.
+    /// Writes an array with one line for each node.
     fn lines(&mut self, nodes: &[DraftNode], indent: usize) {
         self.text += "[\n";
         let inner = indent + 2;
@@ -136,7 +136,7 @@ impl DraftWriter {
         self.text += "]";
     }
 
-    /// An array on one line. No comment is among its nodes.
+    /// Writes an array on one line. Its nodes must not include a comment.
     fn one_line(&mut self, nodes: &[DraftNode]) {
         self.text += "[";
         for (position, node) in nodes.iter().enumerate() {
@@ -196,7 +196,7 @@ impl DraftWriter {
             ([DraftNode::Text { text, .. }], _) => self.string(text, indent),
             (nodes, None) => self.one_line(nodes),
             (nodes, Some(indent)) => {
-                // Words with tags in them stay together on a line when they fit.
+                // Words and the tags among them stay on one line if they fit.
                 if nodes
                     .iter()
                     .any(|node| matches!(node, DraftNode::Text { .. }))
@@ -226,7 +226,7 @@ impl DraftWriter {
     }
 }
 
-/// A text as comments of TOML, indented by this many blanks.
+/// A text as TOML comments, indented by this many spaces.
 pub(super) fn comment_lines(text: &str, indent: usize) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let margin = " ".repeat(indent);
@@ -234,7 +234,7 @@ pub(super) fn comment_lines(text: &str, indent: usize) -> String {
     lines.map(comment).collect()
 }
 
-/// A text as a TOML string; lines after the first are indented by this many blanks.
+/// A text as a TOML string. Lines after the first are indented by this many spaces.
 ///
 /// Source: <https://toml.io/en/v1.0.0#string>.
 fn string(text: &str, indent: usize) -> String {
@@ -246,11 +246,11 @@ fn string(text: &str, indent: usize) -> String {
     }
 }
 
-/// A text as a multi-line string: each line ends in a backslash, which removes the line break and the indentation
-/// that follow.
+/// A text as a multi-line string. Each line ends in a backslash, which removes the line break and the indentation that
+/// follow it.
 fn folded(text: &str, indent: usize) -> String {
     let width = COLUMNS.saturating_sub(indent).max(20);
-    // Three quotes in a row would close the string; a blank at the beginning would be taken for indentation.
+    // Three quotes in a row would close the string; a leading space would be read as indentation.
     let written = |line: &str| {
         let line = escaped(line).replace("\"\"\"", "\"\"\\\"");
         match line.strip_prefix(' ') {
@@ -324,7 +324,7 @@ mod tests {
         );
         assert_eq!(string.lines().count(), 3);
         assert_eq!(read_back(&string), text);
-        // A line may be full: that of a short text, and each of a long one.
+        // A line may use the full width, both for a short text and for each line of a long one.
         let full = "a ".repeat(43);
         assert_eq!(super::string(&full, 4), format!("\"{full}\""));
         assert_eq!(super::string(&(full + "a"), 4).lines().count(), 2);

@@ -1,4 +1,4 @@
-//! The Mustache fields of TwiML Bins as templates of ours.
+//! Turns the Mustache fields of TwiML Bins into our templates.
 //!
 //! A TwiML Bin fills in `{{From}}`, has sections (`{{#Name}}…{{/Name}}`, `{{^Name}}…{{/Name}}`) and one function,
 //! `e164`. Source: "How to use templates with TwiML Bins", Twilio help centre, article 230878368; the rest of the
@@ -17,24 +17,24 @@ static TAG: LazyLock<Regex> = LazyLock::new(|| {
         .expect("the pattern is well formed")
 });
 
-/// What would begin a field in a template of ours.
+/// The braces that would begin a field in one of our templates.
 static BRACES: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\{\{+").expect("the pattern is well formed"));
 
-/// The sections that are open while the content of one element is read: the name of each, and whether it is
-/// `{{^Name}}`, which is there when the parameter is absent.
+/// The sections that are open while an element's content is read: each one's name, and whether it is `{{^Name}}`, which
+/// applies when the parameter is absent.
 #[derive(Default)]
 pub(super) struct Fields(Vec<(String, bool)>);
 
 impl Fields {
-    /// Whether the place after the last text is in a section for an absent parameter, which is left out.
+    /// Whether the place after the last text is in a section for an absent parameter. Such sections are left out.
     pub(super) fn is_hidden(&self) -> bool {
         self.0.iter().any(|(_, is_inverted)| *is_inverted)
     }
 
-    /// A text of the document as a template of ours. Everything else that Mustache has is noted and removed.
+    /// Turns a text of the document into one of our templates. Notes and removes all other Mustache syntax.
     pub(super) fn convert(&mut self, text: &str, at: usize, notes: &mut Notes) -> String {
-        // Braces on both sides of a removed tag come together, so a literal ends only where a field begins.
+        // Removing a tag joins the braces on both sides of it, so a literal ends only where a field begins.
         let (mut template, mut literal, mut read) = (String::new(), String::new(), 0);
         for tag in TAG.captures_iter(text) {
             let raw = &tag[0];
@@ -60,7 +60,7 @@ impl Fields {
         template + &quoted_braces(&literal)
     }
 
-    /// The field that a tag becomes; `None` if it becomes none, which is noted.
+    /// The field for a tag; `None`, with a note, if there is no such field.
     fn field<'t>(
         &mut self,
         raw: &str,
@@ -125,7 +125,7 @@ fn section_note(raw: &str, sign: &str, name: &str) -> String {
     }
 }
 
-/// Text without fields, in which two or more braces in a row are quoted.
+/// Quotes each run of two or more braces in a text without fields.
 fn quoted_braces(literal: &str) -> Cow<'_, str> {
     BRACES.replace_all(literal, "{{ \"$0\" }}")
 }

@@ -1,6 +1,6 @@
-//! From XML to elements that TwiML allows where they stand. Others are left out and noted.
+//! Turns XML into elements that TwiML allows at their places. Others are left out and noted.
 //!
-//! It does not judge attributes and values; the compiler does.
+//! It does not judge attributes and values: the compiler does.
 
 use std::sync::Arc;
 
@@ -15,26 +15,27 @@ use crate::twilio::number::E164;
 use crate::twilio::spelling::nearest;
 use crate::twilio::vocabulary::{self, AttributeSpec, Destination, ElementSpec};
 
-/// The deepest nesting that is read; our TOML reader stops at 80 brackets.
+/// The deepest nesting that is read. Our TOML parser stops at 80 brackets.
 const MAX_DEPTH: usize = 32;
 
-/// The white space of XML; a no-break space is not part of it.
+/// The whitespace of XML, which does not include the no-break space.
 const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
-/// The namespace of attributes that are about the XML document and not about TwiML.
+/// The namespace of attributes that concern the XML document, not TwiML.
 const SCHEMA_INSTANCE: &str = "http://www.w3.org/2001/XMLSchema-instance";
 
 /// The text of a document.
 pub(super) struct DocumentText {
-    /// As it was given.
+    /// The text as given.
     file: Arc<File>,
-    /// As it is read: each `&` that begins no entity, the commonest mistake in TwiML written by hand, is `&amp;`.
+    /// The text as parsed, with `&amp;` for each `&` that does not begin an entity: the commonest mistake in TwiML
+    /// written by hand.
     xml: String,
-    /// The bytes in `xml` behind each such `&`.
+    /// The bytes in `xml` after each such `&`.
     escaped: Vec<usize>,
 }
 
-/// What is behind the `&` of `&amp;`.
+/// The rest of `&amp;` after its `&`.
 const AMP: &str = "amp;";
 
 impl DocumentText {
@@ -44,7 +45,7 @@ impl DocumentText {
         while let Some(at) = rest.find(['&', '<']) {
             let (before, from) = rest.split_at(at);
             xml += before;
-            // There a `&` is a character like any other.
+            // Inside these, a `&` is an ordinary character.
             let literal = [("<![CDATA[", "]]>"), ("<!--", "-->"), ("<?", "?>")];
             let literal = literal.iter().find(|(start, _)| from.starts_with(start));
             let end = literal.and_then(|(_, end)| Some(from.find(end)? + end.len()));
@@ -64,7 +65,7 @@ impl DocumentText {
         }
     }
 
-    /// Line and column in the text as it was given, of a byte of the XML that is read.
+    /// The line and column in the given text of a byte in the parsed XML.
     pub(super) fn position(&self, at: usize) -> (usize, usize) {
         let before = self.escaped.partition_point(|escaped| *escaped < at);
         self.file.position(at.saturating_sub(before * AMP.len()))
@@ -88,8 +89,8 @@ fn begins_entity(text: &str) -> bool {
     name > 0 && text[name..].starts_with(';')
 }
 
-/// Reads the XML of a document. It may not have a document type, whose entities could grow without end, or a prefix
-/// without a namespace, or be nested deeper than [`MAX_DEPTH`].
+/// Parses the XML of a document. Refuses a document type (its entities could grow without limit), a prefix without a
+/// namespace, and nesting deeper than [`MAX_DEPTH`].
 pub(super) fn parse(source: &DocumentText) -> Result<Document<'_>, Note> {
     let document = Document::parse(&source.xml).map_err(|error| not_xml(source, &error))?;
     let too_deep = document
@@ -130,7 +131,7 @@ fn not_xml(source: &DocumentText, error: &Error) -> Note {
     }
 }
 
-/// The name of the tag that begins at a byte of a document, or of the attribute, with its prefix.
+/// The name, with its prefix, of the tag or attribute that begins at a byte of a document.
 fn name_at(text: &str, at: usize) -> &str {
     let name = text[at..].trim_start_matches('<');
     let ends = |character: char| character.is_whitespace() || "=/>".contains(character);
@@ -168,7 +169,7 @@ impl Importer<'_> {
             .map(|(at, name, value)| self.attribute(at, name, value, spec))
             .collect();
         let content = self.content(found, spec);
-        // A comment has a line of its own only between elements.
+        // A comment can have its own line only between elements.
         let keeps_comments = !is_prose(spec) && draft::elements(&content).next().is_some();
         let (mut nodes, content): (Vec<DraftNode>, Vec<DraftNode>) = content
             .into_iter()
@@ -312,7 +313,7 @@ impl Importer<'_> {
         let text = text.trim_matches(BLANKS).to_owned();
         if text.is_empty() {
             if spec.destination == Some(Destination::Url) && spec.leads_on {
-                // No part of the document has the byte behind its `<`.
+                // No other part of the document has the byte after this `<`.
                 let (at, text) = (start + 1, "?".to_owned());
                 let message = format!(
                     "an empty <{}> requests the same document again: it is now \"?\"",
@@ -356,7 +357,7 @@ impl Importer<'_> {
         self.notes.leave_out(at, message);
     }
 
-    /// A value that leads somewhere, with a note when it is now completed or written differently.
+    /// Converts a destination, and notes when it is completed or written differently.
     fn destination(&mut self, destination: Option<Destination>, text: String, at: usize) -> String {
         match destination {
             Some(Destination::Url) if text.starts_with(['?', '/']) => {
@@ -387,7 +388,7 @@ impl Importer<'_> {
     }
 }
 
-/// The attributes of an element that are about TwiML, each with its place and its name.
+/// The TwiML attributes of an element: the place, name and value of each.
 fn attributes<'d>(
     element: roxmltree::Node<'d, 'd>,
 ) -> impl Iterator<Item = (usize, &'d str, &'d str)> {
@@ -401,7 +402,7 @@ fn attributes<'d>(
         })
 }
 
-/// Whether TOML writes a value without quotes. Where any text will do, a number is a text that happens to have digits.
+/// Whether a value is written without quotes. Where any text is allowed, a number is only a text that has digits.
 fn takes_bare(spec: &AttributeSpec, value: &str) -> bool {
     let number = value.parse::<i64>().map(|number| number.to_string());
     let is_integer = spec.takes_integers() && number.as_deref() == Ok(value);
@@ -458,7 +459,7 @@ fn separates_words(node: &DraftNode) -> bool {
     matches!(node, DraftNode::Element(element) if matches!(element.tag, "break" | "p" | "s"))
 }
 
-/// A text with one blank for each run of blanks.
+/// Replaces each run of whitespace with one space.
 fn collapsed(text: &str) -> String {
     let mut collapsed = text.replace(BLANKS, " ");
     while collapsed.contains("  ") {
@@ -467,21 +468,21 @@ fn collapsed(text: &str) -> String {
     collapsed
 }
 
-/// Whether a SIP address is written like one of e-mail.
+/// Whether a SIP address is written like an email address.
 fn lacks_scheme(text: &str) -> bool {
     let user = text.split_once('@').map_or("", |(user, _)| user);
     !user.is_empty() && !user.contains([':', '{']) && !text.contains(char::is_whitespace)
 }
 
-/// The E.164 form of a number that is written with blanks, brackets or dashes, or of a North American number without
-/// its country code; `None` for everything else, E.164 included.
+/// The E.164 form of a number written with spaces, brackets or dashes, or of a North American number without its
+/// country code; `None` for everything else, including E.164.
 ///
 /// Source: Twilio takes unformatted US numbers, <https://www.twilio.com/docs/voice/twiml/number>.
 fn with_country_code(text: &str) -> Option<String> {
     if text.parse::<E164>().is_ok() {
         return None;
     }
-    // The zero that is dialled inside the country only.
+    // The zero that is dialled only within the country.
     let without_trunk = text.replacen("(0)", "", usize::from(text.starts_with('+')));
     let digits: String = without_trunk
         .chars()

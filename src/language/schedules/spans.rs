@@ -1,4 +1,4 @@
-//! The spans that people write in other ways than the table has them.
+//! Spans in forms that people write but the table does not take.
 
 use crate::table::schedule::Span;
 use crate::twilio::characters::plain;
@@ -14,7 +14,7 @@ const DAYS: [&str; 7] = [
     "sunday",
 ];
 
-/// The span that was meant, in the way in which the table has it; `None` when it takes a guess.
+/// The span that was meant, in the table's form; `None` when that would be a guess.
 pub(super) fn mended(text: &str) -> Option<String> {
     let mut text = plain(text).replace(" to ", "-");
     for sign in ["-", "..", ","] {
@@ -38,13 +38,13 @@ pub(super) fn mended(text: &str) -> Option<String> {
     mended.parse::<Span>().is_ok().then_some(mended)
 }
 
-/// A text without the blanks around a sign.
+/// Removes the whitespace around a sign.
 fn closed_up(text: &str, sign: &str) -> String {
     let parts: Vec<&str> = text.split(sign).map(str::trim).collect();
     parts.join(sign)
 }
 
-/// `monday-Fri` as `Mon-Fri`.
+/// Turns `monday-Fri` into `Mon-Fri`.
 fn with_days(word: &str) -> Option<String> {
     let short = |day: &str| {
         let lower = day.to_lowercase();
@@ -61,7 +61,7 @@ fn with_days(word: &str) -> Option<String> {
     Some(ranges?.join(","))
 }
 
-/// `25.12.` and `25.12.2026` as the table has them, where the month is certain; any other text as it is.
+/// Puts `25.12.` and `25.12.2026` into the table's form where the month is certain; returns any other text unchanged.
 fn with_date(word: &str) -> String {
     let parts: Vec<&str> = word.trim_end_matches('.').split('.').collect();
     match parts[..] {
@@ -71,7 +71,7 @@ fn with_date(word: &str) -> String {
     }
 }
 
-/// Whether a number can be a day but not a month.
+/// Whether a number can be a day but not a month (13 or more).
 fn is_late(day: &str) -> bool {
     day.parse().is_ok_and(|day: u8| day > 12)
 }
@@ -119,7 +119,7 @@ mod tests {
             ("9:00-17:00", Some("09:00-17:00")),
             ("2026-12-31 12:00 - 24:00", Some("2026-12-31 12:00-24:00")),
             ("2026-12-24 .. 2026-12-26", Some("2026-12-24..2026-12-26")),
-            // September 17th, or from nine to five.
+            // September 17th, or nine to five.
             ("9-17", None),
             ("25.12.2026", Some("2026-12-25")),
             ("25.12.", Some("12-25")),

@@ -1,11 +1,11 @@
-//! The names that people give to time zones.
+//! The names that people use for time zones.
 
 use jiff::tz::db;
 
 use crate::table::remedy::{Remedy, did_you_mean};
 
-/// Zones whose clocks never change although those of the places that are meant do: the zone to write, and the one to write if
-/// the clocks really do not change there.
+/// Zones whose clocks never change although clocks in the place usually meant do: the zone, the zone to write instead,
+/// and the zone to write if the clocks really never change.
 const FIXED: [(&str, &str, &str); 3] = [
     ("EST", "America/New_York", "America/Panama"),
     ("MST", "America/Denver", "America/Phoenix"),
@@ -44,7 +44,7 @@ pub(super) fn instead_of_fixed(name: &str) -> Option<(&'static str, &'static str
     found.map(|(_, with, without)| (with, without))
 }
 
-/// The remedy for a name that is none of the IANA database.
+/// The remedy for a name that is not in the IANA database.
 pub(super) fn remedy(name: &str) -> Remedy {
     let mut abbreviations = ABBREVIATIONS.into_iter();
     if let Some((_, zone)) = abbreviations.find(|(short, _)| short.eq_ignore_ascii_case(name)) {

@@ -10,17 +10,17 @@ use crate::twilio::vocabulary::{
     self, AttributeSpec, Destination, ElementSpec, RESPONSE, ValueType, elements,
 };
 
-/// Matches every text with a template in it: its value is not known yet.
+/// Matches any text with a template in it, because its value is not known yet.
 pub(super) const TEMPLATE: &str = r"\{\{";
 
 const E164: &str = r"\+[1-9][0-9]{0,14}";
 
-/// A URL: absolute, one that we complete, or a column of a directory.
+/// A URL: absolute, to be completed by us, or a directory's column.
 const URL: &str = r"^([?/]|[Hh][Tt][Tt][Pp][Ss]?://|\{\{)";
 
 const SOCKET: &str = r"^([Ww][Ss][Ss]://|\{\{)";
 
-/// Adds the definitions of both channels, of their replies and of `[defaults.X]`.
+/// Adds the definitions for both channels, their replies and `[defaults.X]`.
 pub(super) fn define(definitions: &mut Map<String, Value>) {
     for channel in Channel::ALL {
         for (key, spec) in elements(channel) {
@@ -39,7 +39,7 @@ pub(super) fn define(definitions: &mut Map<String, Value>) {
     definitions.insert("defaults".to_owned(), defaults());
 }
 
-/// A pattern for the names of all elements.
+/// A pattern that matches the names of all elements.
 pub(super) fn element_names() -> String {
     let channels = Channel::ALL.into_iter();
     let mut names: Vec<&str> = channels.flat_map(vocabulary::element_names).collect();
@@ -64,7 +64,7 @@ fn element(channel: Channel, key: &str, spec: &ElementSpec) -> Value {
     })
 }
 
-/// What stands under the name of an element: its text, its children, or nothing.
+/// The value under an element's name: its text, its children, or nothing.
 fn content(channel: Channel, key: &str, spec: &ElementSpec) -> Value {
     let mut schema = json!({ "type": ["string", "array"] });
     if spec.children.is_empty() {
@@ -81,15 +81,15 @@ fn content(channel: Channel, key: &str, spec: &ElementSpec) -> Value {
         schema["minItems"] = 1.into();
     }
     if let Some(pattern) = spec.destination.and_then(destination) {
-        // `""` is an element without content, where TwiML allows that.
+        // `""` means an element without content, where TwiML allows that.
         let empty = if never_empty { "" } else { "^$|" };
         schema["pattern"] = format!("{empty}{pattern}").into();
     }
     schema
 }
 
-/// One of the children of an element. Its name tells which definition it must fit, so that a message is about that
-/// one and not about all that it could have been.
+/// One of an element's children. Its name selects the definition that it must fit, so a message is about that
+/// definition and not about every possible child.
 fn one_of_several(channel: Channel, parent: &ElementSpec) -> Value {
     let (mut names, mut fits, mut definitions) = (Vec::new(), Vec::new(), Vec::new());
     for key in &parent.children {
@@ -107,7 +107,7 @@ fn one_of_several(channel: Channel, parent: &ElementSpec) -> Value {
     json!({ "type": types, "allOf": fits, "anyOf": offered(definitions) })
 }
 
-/// `[defaults.X]`: the attributes of each element, as its own definition has them.
+/// `[defaults.X]`: the attributes of each element, as in its own definition.
 fn defaults() -> Value {
     let mut sections: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     for channel in Channel::ALL {
@@ -208,7 +208,7 @@ fn string(spec: &AttributeSpec) -> Value {
     pattern.map_or(json!({}), |pattern| json!({ "pattern": pattern }))
 }
 
-/// The form of what leads somewhere; `None` where any name will do.
+/// A pattern for a destination; `None` where any name will do.
 fn destination(destination: Destination) -> Option<String> {
     let name = "[A-Za-z0-9+_. @:-]";
     let pattern = match destination {
@@ -225,22 +225,22 @@ fn destination(destination: Destination) -> Option<String> {
     Some(whole(&pattern))
 }
 
-/// A pattern for the whole of a text, unless a template is in it.
+/// Anchors a pattern to the whole text, unless the text contains a template.
 fn whole(pattern: &str) -> String {
     format!("^({pattern})$|{TEMPLATE}")
 }
 
-/// The same for several such parts with blanks between them.
+/// The same for one or more such parts separated by whitespace.
 fn several(part: &str) -> String {
     whole(&format!(r"\s*({part})(\s+({part}))*\s*"))
 }
 
-/// A pattern for any of these.
+/// A pattern that matches any of these texts.
 fn any_of<'t>(texts: impl IntoIterator<Item = &'t str>, pattern: fn(&str) -> String) -> String {
     texts.into_iter().map(pattern).collect::<Vec<_>>().join("|")
 }
 
-/// A text in a pattern, inside of brackets or outside.
+/// Escapes a text for use in a pattern, inside or outside brackets.
 fn escaped(text: &str) -> String {
     let escape = |character| r"\^$.|?*+()[]{}".contains(character).then_some('\\');
     let escaped = |character| escape(character).into_iter().chain([character]);

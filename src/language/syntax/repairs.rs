@@ -1,4 +1,4 @@
-//! What people mean by what is not TOML, and the words for what remains.
+//! Repairs for invalid TOML whose meaning is clear, and messages for the rest.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -24,8 +24,8 @@ pub(super) struct Repair {
     pub closes_line: bool,
 }
 
-/// A repair within a line: what a pattern finds there as `bad`, in whose place `new` is written. In `message` and `help`,
-/// `$bad` is what was found.
+/// A repair within a line: `new` replaces what the pattern captures as `bad`. In `message` and `help`, `$bad` is the
+/// captured text.
 struct Rule {
     pattern: &'static str,
     new: &'static str,
@@ -54,10 +54,10 @@ const CLOSE: &str = "add the closing quote";
 const EQUALS: &str = "expected `=` between a key and its value";
 const HEADER: &str = "the brackets of this header are not closed";
 
-/// Of rules that lead equally far the first counts.
+/// If several rules let the parser read equally far, the first is used.
 #[rustfmt::skip]
 const RULES: &[Rule] = &[
-    // What word processors, web pages and chats make of plain characters.
+    // Characters that word processors, web pages and chats substitute for plain ones.
     rule(r"(?<bad>[\u{a0}\u{1680}\u{2000}-\u{200a}\u{202f}\u{205f}\u{3000}]+)", " ",
         "TOML does not accept a no-break space or another special space", "write a plain space"),
     rule(r"(?<bad>[\u{200b}-\u{200f}\u{202a}-\u{202e}\u{2060}\u{2066}-\u{2069}\u{feff}]+)", "",
@@ -104,16 +104,16 @@ const RULES: &[Rule] = &[
     rule(r#"^\s*(?<bad>\[\s*(?<inner>[\w."-]+))\s*(?:#.*)?$"#, SINGLE, HEADER, "write [$inner]"),
 ];
 
-/// What a header becomes that lacks its bracket.
+/// The replacement for a header without its closing bracket.
 const SINGLE: &str = "[$inner]";
 
-/// The same for a section that may come again.
+/// The same for a section that may be repeated.
 static DOUBLE: Rule = rule("", "[[$inner]]", HEADER, "write [[$inner]]");
 
-/// The name of an element alone where it needs a value, in a table or in an array.
+/// An element's name without a value, in a table or in an array.
 const ELEMENT: &str = r"(?<open>[\[{,])\s*(?<bad>[A-Z][A-Za-z]*)\s*[,\]}]";
 
-/// Words for what cannot be mended, by what a TOML parser says of it.
+/// Messages for mistakes that cannot be mended, by the TOML parser's message.
 const WORDS: &[(&str, &str, &str)] = &[
     (
         "unexpected key or value",
@@ -210,7 +210,7 @@ const WORDS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// What a mistake is and what to do about it, by what a TOML parser says of the line.
+/// The message and the help for a mistake, by the TOML parser's message.
 pub(super) fn words(said: &str) -> (String, String) {
     let known = WORDS.iter().find(|(words, ..)| said.contains(words));
     match known {
@@ -219,7 +219,7 @@ pub(super) fn words(said: &str) -> (String, String) {
     }
 }
 
-/// The rules with their patterns.
+/// The rules with their compiled patterns.
 static PATTERNS: LazyLock<Vec<(Regex, &Rule)>> = LazyLock::new(|| {
     let compiled = |rule: &'static Rule| (pattern(rule.pattern), rule);
     RULES.iter().map(compiled).collect()
@@ -239,7 +239,7 @@ pub(super) fn repairs(text: &str, at: usize) -> Vec<Repair> {
         let repairs = pattern.captures_iter(line).filter_map(|captures| {
             let before = &line[..bad(&captures, 0).start];
             if captures["bad"].starts_with(['"', '\'']) && before.matches('"').count() % 2 == 1 {
-                // It is the end of a string.
+                // The quote ends a string.
                 return None;
             }
             let expanded = |template: &str| {
@@ -271,13 +271,13 @@ fn pattern(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a test reads every pattern")
 }
 
-/// Where the mistake stands that a pattern has found in the line that begins at `start`.
+/// The place of a mistake that a pattern found in the line that begins at `start`.
 fn bad(captures: &Captures<'_>, start: usize) -> Range<usize> {
     let bad = captures.name("bad").expect("every pattern has it");
     start + bad.start()..start + bad.end()
 }
 
-/// A comma behind the value before the mistake, which ends at `end`.
+/// A comma after the value before the mistake, which ends at `end`.
 fn comma(text: &str, end: usize) -> Option<Repair> {
     let is_value =
         text[..end].ends_with(|last: char| last.is_alphanumeric() || "\"']}".contains(last));
@@ -319,7 +319,7 @@ fn elements(line: &str, start: usize) -> Vec<Repair> {
     found.collect()
 }
 
-/// The brackets and braces that are open before the mistake, closed at `end`: the last one, and all of them.
+/// Closes the brackets and braces that are open before the mistake, at `end`: only the last, or all of them.
 fn brackets(open: &[(usize, char)], end: usize) -> Vec<Repair> {
     let closed = |from: usize| {
         let (first, bracket) = open[from];

@@ -1,4 +1,4 @@
-//! Phone numbers and other addresses: which Twilio never sends.
+//! Phone numbers and other addresses that Twilio never sends.
 
 use super::{BAD_NUMBER, Fault, NUMBER_HELP, Standing, WRONG_CASE};
 use crate::table::diagnostic::Severity;
@@ -49,7 +49,7 @@ pub(super) fn fault(text: &str, standing: Standing) -> Option<Fault> {
     Some(fault)
 }
 
-/// Blanks at the ends, and characters that are not what they look like.
+/// Whitespace at the ends, and lookalike characters.
 fn unseen_fault(text: &str) -> Option<Fault> {
     let is_spaced = text.trim() != text;
     let mut fault = match first_odd(text) {
@@ -75,7 +75,7 @@ fn not_in_numbers(character: char) -> Fault {
     Fault::warning(&BAD_NUMBER, message, NUMBER_HELP)
 }
 
-/// A number with its `+`.
+/// A malformed number that begins with `+`.
 fn plus_fault(start: &str, is_whole: bool) -> Option<Fault> {
     let digits = start.strip_prefix('+')?;
     if digits.is_empty() && !is_whole {
@@ -96,7 +96,7 @@ fn plus_fault(start: &str, is_whole: bool) -> Option<Fault> {
     Some(Fault::error(&BAD_NUMBER, message, help))
 }
 
-/// What a spreadsheet has made of a number.
+/// A number that a spreadsheet has mangled.
 fn spreadsheet_fault(text: &str) -> Option<Fault> {
     let is_number = |text: &str| {
         let digits = text.replacen(['.', ','], "", 1);
@@ -115,7 +115,7 @@ fn spreadsheet_fault(text: &str) -> Option<Fault> {
     })
 }
 
-/// An apostrophe, a quote or an equals sign that belonged to the place from which the number was copied.
+/// A leading apostrophe, quote or equals sign that was copied along with the number.
 fn quote_fault(text: &str) -> Option<Fault> {
     let first = text.chars().next()?;
     let what = match first {
@@ -127,7 +127,7 @@ fn quote_fault(text: &str) -> Option<Fault> {
     Some(Fault::warning(&BAD_NUMBER, message, NUMBER_HELP))
 }
 
-/// An address whose beginning is not one of Twilio's, or in another letter case.
+/// An address with a scheme that Twilio does not use, or writes in another case.
 fn scheme_fault(text: &str, standing: Standing) -> Option<Fault> {
     let (scheme, rest) = text.split_once(':')?;
     let lower = scheme.to_ascii_lowercase();
@@ -160,7 +160,7 @@ fn scheme_fault(text: &str, standing: Standing) -> Option<Fault> {
     Some(Fault::warning(&BAD_NUMBER, message, help))
 }
 
-/// Digits without `+`, perhaps with blanks and dashes between them.
+/// Digits without `+`, perhaps separated by spaces and dashes.
 fn digits_fault(start: &str, is_whole: bool) -> Option<Fault> {
     let digits: String = start.chars().filter(|one| !is_separator(*one)).collect();
     if !is_digits(&digits) {
@@ -205,7 +205,7 @@ fn letter_fault(start: &str, is_whole: bool) -> Option<Fault> {
     let others = start.chars().filter(|one| !one.is_ascii_digit());
     let letters: Vec<char> = others.collect();
     let is_lookalike = lookalikes_replaced(start).is_some();
-    // A sender's name has eleven letters and digits at most, and few digits.
+    // A sender's name has at most eleven letters and digits, few of them digits.
     let is_number = if is_lookalike {
         digits >= 5
     } else {
@@ -226,7 +226,7 @@ fn letter_fault(start: &str, is_whole: bool) -> Option<Fault> {
     Some(Fault::warning(&BAD_NUMBER, message, help))
 }
 
-/// The number when its letters are read as the digits that they look like; `None` when that gives none.
+/// The number with its letters replaced by the digits that they look like; `None` when that does not make a number.
 fn lookalikes_replaced(text: &str) -> Option<String> {
     let digit = |letter: char| match letter {
         'O' | 'o' => '0',
@@ -238,8 +238,8 @@ fn lookalikes_replaced(text: &str) -> Option<String> {
     (number != text && is_digits(digits)).then_some(number)
 }
 
-/// The number that was meant, where nothing had to be guessed: without blanks, dashes, quotes and what cannot be seen, and
-/// with the `+` of a number that has its country code.
+/// The number that was meant, if that takes no guess: without whitespace, dashes, quotes and invisible characters, and
+/// with a `+` when the country code is there.
 fn meant(text: &str, standing: Standing) -> Option<String> {
     let text = plain(text);
     let quotes = ['\'', '"', '`', '='];
@@ -257,17 +257,17 @@ fn meant(text: &str, standing: Standing) -> Option<String> {
         Some(number) if standing != Standing::Request => (number, "*"),
         _ => (number, ""),
     };
-    // The 0 of `+44 (0)20` is for calls inside of the country.
+    // The 0 in `+44 (0)20` is only for calls within the country.
     let number = number.replace("(0)", "");
     let digits: String = number.chars().filter(|one| !is_separator(*one)).collect();
     let digits = match digits.strip_prefix('+') {
         Some(digits) => digits,
-        // Only a whole number shows whether its country code is there.
+        // A prefix does not show whether it includes the country code.
         None if !star.is_empty() => return None,
         None => match digits.strip_prefix("00") {
             Some(rest) if rest.len() > SHORT_CODE => rest,
             _ if is_north_american(&digits) => &digits,
-            // WhatsApp shows numbers with their country code, but without `+`.
+            // WhatsApp shows numbers with their country code but without `+`.
             _ if !scheme.is_empty() && digits.len() > SHORT_CODE => &digits,
             _ => return None,
         },
@@ -278,7 +278,7 @@ fn meant(text: &str, standing: Standing) -> Option<String> {
     is_good.then(|| format!("{scheme}{number}{star}"))
 }
 
-/// Whether digits are a number of North America with its country code: `1`, area code, seven digits.
+/// Whether digits are a North American number with its country code: `1`, area code, seven digits.
 fn is_north_american(digits: &str) -> bool {
     let bytes = digits.as_bytes();
     bytes.len() == 11 && bytes[0] == b'1' && bytes[1] >= b'2' && bytes[4] >= b'2'

@@ -1,4 +1,4 @@
-//! Words, codes and SIDs: which values a parameter never has that is neither a number nor free text.
+//! Words, codes and SIDs: values that a parameter other than a number or free text never has.
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
@@ -10,11 +10,11 @@ use crate::twilio::characters::named;
 use crate::twilio::parameters::{self, Parameter, ParameterKind};
 use crate::twilio::places;
 
-/// What Twilio sends as the `Digits` of a Record that ended because the caller hung up.
+/// The `Digits` that Twilio sends when a Record ended because the caller hung up.
 const HANGUP: &str = "hangup";
 
 impl Value<'_> {
-    /// What is wrong with it, by the kind of the parameter.
+    /// What is wrong with the value, by the kind of its parameter.
     pub(super) fn word_fault(&self, known: &Parameter) -> Option<Fault> {
         match known.kind {
             ParameterKind::Enumerated => self.enumerated_fault(known),
@@ -260,12 +260,12 @@ impl Value<'_> {
         Some(Fault::warning(&UNKNOWN_VALUE, message, help))
     }
 
-    /// Whether it is this word but for the letter case.
+    /// Whether the value equals this word when case is ignored.
     fn is_in_other_case(&self, word: &str) -> bool {
         word.eq_ignore_ascii_case(self.text)
     }
 
-    /// The warning about a word in another letter case than Twilio's.
+    /// The warning about a word whose case differs from Twilio's.
     fn wrong_case(&self, word: &str) -> Fault {
         let Self {
             parameter, text, ..
@@ -275,7 +275,7 @@ impl Value<'_> {
     }
 }
 
-/// The digit that a text is.
+/// Parses a single digit.
 fn one_digit(text: &str) -> Option<u8> {
     let text = text.trim();
     (text.len() == 1).then(|| text.parse().ok()).flatten()
@@ -298,7 +298,7 @@ fn alternatives(text: &str) -> Vec<String> {
     if is_list { keys } else { Vec::new() }
 }
 
-/// Whether a text is a UUID, or may be the beginning of one.
+/// Whether a text is a UUID, or the beginning of one when `is_whole` is false.
 fn is_uuid(text: &str, is_whole: bool) -> bool {
     const FORM: &[u8] = b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
     let fits = |(byte, form): (u8, &u8)| match form {

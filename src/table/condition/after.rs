@@ -1,4 +1,4 @@
-//! `{ after = "now" }`: the value is a date and time after this one, or a cell without an end.
+//! `{ after = "now" }`: the value is a date and time after this one, or an empty cell, which means "no end".
 
 use std::fmt;
 

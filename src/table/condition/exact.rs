@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Kind, Passing, Seen};
 use crate::twilio::facts::Known;
 
-/// The value is this very text, both in the form in which the parameter is compared.
+/// The value is exactly this text, both in the form in which the parameter is compared.
 #[derive(Debug)]
 pub struct Exact(pub Box<str>);
 

@@ -1,11 +1,11 @@
-//! `Called = "+1415*"`: the value is like a text with `*` for any run of characters, the empty one included.
+//! `Called = "+1415*"`: the value matches a string in which `*` stands for any run of characters, even an empty one.
 
 use std::fmt;
 
 use super::{Kind, Passing, Seen, all};
 use crate::twilio::facts::{Ends, Known};
 
-/// A text with at least one `*` in it.
+/// A string with at least one `*`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pattern {
     start: String,
@@ -15,7 +15,7 @@ pub struct Pattern {
 }
 
 impl Pattern {
-    /// The pattern of a text; `None` when it has no `*`.
+    /// The pattern of a string; `None` when it has no `*`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (start, rest) = text.split_once('*')?;
@@ -40,7 +40,7 @@ impl Pattern {
         let Some(mut rest) = between else {
             return false;
         };
-        // The earliest place for each part leaves the most room for those that follow.
+        // Taking the earliest place for each part leaves the most room for the parts that follow.
         for part in &self.middle {
             match rest.find(part.as_str()) {
                 Some(at) => rest = &rest[at + part.len()..],
@@ -61,7 +61,7 @@ impl Kind for Pattern {
             Known::Ends(ends) => ends,
             Known::Present | Known::Nothing => return None,
         };
-        // What is known of start and end does not overlap, so both may be taken from it.
+        // The known start and end do not overlap, so both can be compared.
         let begins_and_ends = all(
             [ends.begin_with(&self.start), ends.end_with(&self.end)],
             |end| end,

@@ -15,7 +15,7 @@ use crate::table::schedule::parse_seconds;
 use crate::twilio::facts::Known;
 use crate::twilio::parameters::{PARAMETERS, ParameterKind};
 
-/// The moment in a condition: a fixed one, or one so far from that of the request.
+/// The moment in a condition: a fixed one, or one at this distance from the moment of the request.
 #[derive(Debug)]
 pub(super) enum Moment {
     At(Timestamp),
@@ -23,7 +23,8 @@ pub(super) enum Moment {
 }
 
 impl Moment {
-    /// Reads `now`, `now-2h`, `now+30m`, a date or a date and time behind a key of a condition; `None` after an error.
+    /// Reads `now`, `now-2h`, `now+30m`, a date or a date and time after a condition's key; `None` after reporting an
+    /// error.
     pub(super) fn read(
         reading: &mut Reading<'_>,
         key: &Key<'_>,
@@ -64,8 +65,8 @@ impl Moment {
         )))
     }
 
-    /// How a value compares with it: whether `compare` holds for the value's moment and this one. A cell that is empty has no
-    /// end, which `endless` decides; what is absent or is not a moment never holds.
+    /// Whether `compare` holds for the value's moment and this one. An empty cell means "no end", for which the result
+    /// is `endless`; a value that is absent or not a moment never holds.
     pub(super) fn compared(
         &self,
         seen: &Seen<'_>,
@@ -83,7 +84,7 @@ impl Moment {
         };
         let wanted = match self {
             Self::At(wanted) => *wanted,
-            // A moment that the calendar does not have is the calendar's first or last.
+            // A moment beyond the calendar becomes its first or last.
             Self::Now(distance) => seen
                 .now?
                 .saturating_add(*distance)
@@ -110,7 +111,7 @@ impl fmt::Display for Moment {
     }
 }
 
-/// Whether a parameter may be a date and time: one that Twilio sends as such, or whose value is free.
+/// Whether a parameter may be a date and time: Twilio sends it as one, or its value is free text.
 pub(super) fn suits(parameter: &str) -> bool {
     let kind = PARAMETERS.of_request(parameter).map(|known| known.kind);
     let may_be = matches!(
@@ -120,7 +121,7 @@ pub(super) fn suits(parameter: &str) -> bool {
     may_be && is_one(parameter)
 }
 
-/// What is wrong with a cell that is compared with a moment. An empty one has no end.
+/// What is wrong with a cell that is compared with a moment. An empty cell is right: it means "no end".
 pub(super) fn check_cell(cell: &str) -> Result<(), NoMoment> {
     if cell.is_empty() {
         return Ok(());
@@ -137,7 +138,7 @@ pub(super) fn schema(compared: &str) -> Json {
     })
 }
 
-/// A date and time as Twilio sends it (RFC 3339 or RFC 2822), or a date, whose first moment in UTC is meant.
+/// A date and time as Twilio sends it (RFC 3339 or RFC 2822), or a date, which means its first moment in UTC.
 fn parse(text: &str) -> Result<Timestamp, NoMoment> {
     if let Ok(moment) = text.parse::<Timestamp>() {
         return Ok(moment);
@@ -159,7 +160,7 @@ fn parse(text: &str) -> Result<Timestamp, NoMoment> {
 pub(crate) struct NoMoment {
     /// What is wrong with it.
     pub message: String,
-    /// The moment that it certainly means.
+    /// The moment that it means, where there is no doubt.
     pub meant: Option<String>,
 }
 
@@ -190,7 +191,7 @@ impl NoMoment {
         Self { message, meant }
     }
 
-    /// What to do about it, else this.
+    /// What to do about it; `otherwise` when the intended moment is in doubt.
     pub(crate) fn remedy(&self, otherwise: &str) -> Remedy {
         match &self.meant {
             Some(meant) => Remedy::word(format!("write {meant}"), meant),
@@ -199,7 +200,7 @@ impl NoMoment {
     }
 }
 
-/// The moment that so many seconds or milliseconds since 1970 are; `None` for any other text.
+/// The moment that is this number of seconds or milliseconds after 1970; `None` for any other text.
 fn since_1970(text: &str) -> Option<String> {
     let number: i64 = text.parse().ok().filter(|number| *number > 0)?;
     let moment = match text.len() {
@@ -210,7 +211,7 @@ fn since_1970(text: &str) -> Option<String> {
     moment.ok().map(|moment| moment.to_string())
 }
 
-/// The two numbers before a year, as in `31.12.2026` and `12/31/2026`, and the year when it is one.
+/// The two numbers before a year, as in `31.12.2026` and `12/31/2026`, and the year if it is a number.
 fn day_and_month(text: &str) -> Option<(i8, i8, Option<i16>)> {
     let parts: Vec<&str> = text.split(['/', '.', '-']).collect();
     let [first, second, year] = parts[..] else {
@@ -220,7 +221,7 @@ fn day_and_month(text: &str) -> Option<(i8, i8, Option<i16>)> {
     Some((first.parse().ok()?, second.parse().ok()?, year))
 }
 
-/// The date that day and month are of; `None` when either may be the month.
+/// The date of these two numbers; `None` when either may be the month.
 fn certain_date(first: i8, second: i8, year: i16) -> Option<String> {
     let date = |month, day| Date::new(year, month, day).ok();
     let date = match (date(first, second), date(second, first)) {

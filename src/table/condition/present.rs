@@ -19,7 +19,7 @@ pub(super) static KEYED: Keyed = Keyed {
              or empty, because Twilio may send either.",
 };
 
-/// The value is there (`true`) or absent (`false`).
+/// The value is present (`true`) or absent (`false`).
 #[derive(Debug)]
 pub struct Present(pub bool);
 

@@ -1,4 +1,4 @@
-//! A document, read back: what people notice of each element, and where a call has to wait for somebody.
+//! Reads a document back: what people notice of each element, and where a call has to wait for the person.
 
 use std::collections::BTreeMap;
 use std::mem;
@@ -17,13 +17,13 @@ use super::{FollowUp, ORIGIN, shown_url};
 pub struct Line {
     /// What happens, as a verb: `says`, `dials`, `waits`.
     pub act: String,
-    /// What is said, whom it dials, for what it waits; empty where the verb says it all.
+    /// What is said, who is dialled, what is waited for; empty where the verb says it all.
     pub text: String,
-    /// The voice, the time, the caller ID, and where it leads, in the order in which they are shown.
+    /// The voice, the time, the caller ID, and where it leads, in display order.
     pub details: Vec<String>,
 }
 
-/// Where a call stops until somebody has acted.
+/// A place where a call stops until the person has acted.
 #[derive(Debug, Clone)]
 pub struct Question {
     element: Element,
@@ -32,16 +32,16 @@ pub struct Question {
     asking: &'static Asking,
 }
 
-/// What somebody did where a call waits.
+/// What the person did where a call waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
-    /// Nothing, until time was up.
+    /// Nothing, until the time was up.
     Nothing,
-    /// Something, which Twilio tells with these fields.
+    /// Something, which Twilio reports in these fields.
     Fields(Form),
 }
 
-/// An element after which a call comes back.
+/// An element that makes Twilio request another document afterwards.
 #[derive(Debug)]
 struct Asking {
     tag: &'static str,
@@ -75,7 +75,7 @@ const fn asking(tag: &'static str, outcome: &'static str, usual: &'static str) -
     }
 }
 
-/// The fields that only a request has that comes back to a call: `Digits`, but not `Caller`.
+/// The fields that occur only in a follow-up request of a call: `Digits`, but not `Caller`.
 pub(super) fn of_follow_ups(fields: &Form) -> impl Iterator<Item = &str> {
     let filled = fields.pairs().filter(|(_, value)| !value.is_empty());
     filled
@@ -88,13 +88,13 @@ pub(super) fn of_follow_ups(fields: &Form) -> impl Iterator<Item = &str> {
 pub(super) struct Element {
     tag: String,
     attributes: Vec<(String, String)>,
-    /// All the text in it, blanks in a row as one.
+    /// All of its text, with runs of blanks reduced to one.
     text: String,
     children: Vec<Self>,
 }
 
-/// The verbs of a document that we have written, in the order in which people notice them: what a Gather holds is heard
-/// before it waits.
+/// The verbs of a document that we have written, in the order in which people notice them: the contents of a Gather are
+/// heard before it waits.
 pub(super) fn verbs(document: &[u8]) -> impl Iterator<Item = Element> {
     let text = str::from_utf8(document).unwrap_or(EMPTY_DOCUMENT);
     let document = roxmltree::Document::parse(text).ok();
@@ -127,7 +127,7 @@ impl Element {
         }
     }
 
-    /// What Proxy does with the JSON that opens a session.
+    /// The element for the JSON with which Proxy opens a session.
     pub(super) fn session(json: &[u8]) -> Self {
         let fields: BTreeMap<String, Json> = serde_json::from_slice(json).unwrap_or_default();
         let attributes = fields.into_iter().map(|(name, value)| match value {
@@ -160,13 +160,13 @@ impl Element {
         self.attribute(name) == Some("true")
     }
 
-    /// Some attributes as they are, those that it has.
+    /// The values of these attributes, without those that are not set.
     fn details<const N: usize>(&self, names: [&str; N]) -> Vec<String> {
         let all = names.into_iter().filter_map(|name| self.attribute(name));
         all.map(str::to_owned).collect()
     }
 
-    /// How often a Say or a Play is repeated, when it is.
+    /// How often a Say or a Play is repeated, if it is.
     fn times(&self) -> Option<String> {
         match self.attribute("loop")? {
             "1" => None,
@@ -175,7 +175,7 @@ impl Element {
         }
     }
 
-    /// Everything that it has, for an element that has no words of its own.
+    /// All attributes and children, for an element that has no words of its own.
     fn all(&self) -> Vec<String> {
         let attributes = self.attributes.iter();
         let attributes = attributes.map(|(name, value)| format!("{name}={value}"));
@@ -187,7 +187,7 @@ impl Element {
         attributes.chain(children).collect()
     }
 
-    /// The question in which the call stops here, if it does; `page` is the URL of the document.
+    /// The question at which the call stops here, if any; `page` is the URL of the document.
     pub(super) fn question(&self, page: &str) -> Option<Question> {
         let asking = ASKING.iter().find(|asking| asking.tag == self.tag)?;
         Some(Question {
@@ -286,7 +286,7 @@ impl Element {
         }
     }
 
-    /// Whether a Gather takes keys, and whether it takes words.
+    /// Whether a Gather takes keys, and whether it takes speech.
     fn takes(&self) -> (bool, bool) {
         let input = self.attribute("input").unwrap_or("dtmf");
         let has = |word| input.split_whitespace().any(|one| one == word);
@@ -355,13 +355,13 @@ impl Question {
         self.element.line(&self.page)
     }
 
-    /// The element in which the call waits.
+    /// The element at which the call waits.
     #[must_use]
     pub fn tag(&self) -> &'static str {
         self.asking.tag
     }
 
-    /// What may be answered, as a hint for people.
+    /// The possible answers, as a hint for people.
     #[must_use]
     pub fn choices(&self) -> String {
         let takes = self.element.takes();
@@ -377,12 +377,13 @@ impl Question {
         what.to_owned()
     }
 
-    /// The words for how it may go.
+    /// The possible outcomes.
     fn outcomes(&self) -> &'static [&'static str] {
         &parameters::get(self.asking.outcome).values
     }
 
-    /// What somebody did, from what is typed: keys, words, or how a Dial went. Nothing, or `w`, waits until time is up.
+    /// What the person did, from typed text: keys, words, or the outcome of a Dial. Nothing, or `w`, waits until the
+    /// time is up.
     ///
     /// # Errors
     ///
@@ -402,7 +403,7 @@ impl Question {
                 (true, _) if is_keys => {
                     let digits = self.pressed(typed);
                     if digits.is_empty() {
-                        // The key that ends the input was the first.
+                        // The first key was the one that ends the input.
                         return Ok(Input::Nothing);
                     }
                     fields(&[("Digits", digits)])
@@ -427,7 +428,7 @@ impl Question {
         }
     }
 
-    /// The digits that a Gather takes of the keys that are pressed: up to its number, or to the key that ends it.
+    /// The digits that a Gather takes from these keys: up to its number of digits, or to the key that ends the input.
     fn pressed<'k>(&self, keys: &'k str) -> &'k str {
         let finish = self.element.attribute("finishOnKey").unwrap_or("#");
         let end = finish.chars().next().and_then(|finish| keys.find(finish));
@@ -450,7 +451,7 @@ impl Question {
         of_follow_ups(fields).all(|name| self.is_of("action", name) || self.is_of("waitUrl", name))
     }
 
-    /// Whether the requests to which an attribute leads have a field.
+    /// Whether the requests to which an attribute leads have this field.
     fn is_of(&self, attribute: &str, name: &str) -> bool {
         let webhooks = &parameters::get(name).webhooks;
         let mut kinds = parameters::follow_ups_of(self.asking.tag, Some(attribute));
@@ -462,10 +463,10 @@ impl Question {
         self.asking.tag == "Gather" || self.action().is_none() && self.wait_url().is_none()
     }
 
-    /// The URL that is asked afterwards.
+    /// The URL that is requested afterwards.
     fn action(&self) -> Option<String> {
         let action = self.element.attribute("action").map(str::to_owned);
-        // Without one these ask for the same document again.
+        // Without an `action` these request the same document again.
         let asks_again = matches!(self.asking.tag, "Gather" | "Record");
         action.or_else(|| asks_again.then(|| self.page.clone()))
     }
@@ -524,7 +525,7 @@ impl Question {
     }
 }
 
-/// The fields, and these where they are missing.
+/// The fields, completed with these where they are missing.
 fn with(fields: &Form, others: &[(&str, &str)]) -> Form {
     let missing = others.iter().copied();
     let missing = missing.filter(|(name, _)| fields.first(name).is_none());

@@ -1,4 +1,4 @@
-//! `{{ Name | filter }}`: texts with places that a request fills in. Parsed once, when the table is compiled.
+//! `{{ Name | filter }}`: texts with places for a request to fill in. Parsed once, when the table is compiled.
 //!
 //! A template names a parameter and filters it; there are no loops, no conditions and no scripts.
 
@@ -14,7 +14,7 @@ use crate::twilio::number::E164;
 use crate::twilio::request::Request;
 use crate::twilio::twiml_value::is_at_twilio;
 
-/// What a URL may carry as it is; everything else that a request brings is percent-encoded.
+/// What a URL may contain as it is; everything else from a request is percent-encoded.
 ///
 /// Source: RFC 3986, section 2.3, unreserved characters, <https://www.rfc-editor.org/rfc/rfc3986#section-2.3>.
 const NOT_UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
@@ -32,21 +32,21 @@ pub struct Text {
 /// One piece of a [`Text`].
 #[derive(Debug, Clone)]
 pub enum Piece {
-    /// Text as it stands.
+    /// Literal text.
     Literal(String),
     /// `{{ … }}`
     Field(Field),
-    /// The URL of a recording or a picture that is in the parameter of this name; nothing unless it is at Twilio.
+    /// The URL of the recording or picture in the parameter of this name; empty unless it is hosted by Twilio.
     Relayed(String),
-    /// Our own number when it is a phone number, else nothing.
+    /// Our own number if it is a phone number, else empty.
     OwnNumber,
-    /// The URL that was asked, without its query: what a relative URL `?step=…` is completed with.
+    /// The requested URL without its query, which completes a relative URL `?step=…`.
     PageUrl,
-    /// The scheme, host and port that were asked: what a relative URL `/…` is completed with.
+    /// The requested scheme, host and port, which complete a relative URL `/…`.
     Origin,
 }
 
-/// One `{{ … }}`: a value and what is done to it.
+/// One `{{ … }}`: a value and its filters.
 #[derive(Debug, Clone)]
 pub struct Field {
     /// Where the value comes from.
@@ -58,9 +58,9 @@ pub struct Field {
 /// Where a value comes from.
 #[derive(Debug, Clone)]
 pub enum FieldValue {
-    /// `"…"`: a text as it stands.
+    /// `"…"`: a literal string.
     Literal(String),
-    /// The parameter of this name. A text is parsed with these only; `language` puts columns in their place.
+    /// The parameter of this name. Parsing yields only these; `language` replaces some of them with columns.
     Parameter(String),
     /// A cell of the row that the request has chosen.
     Column {
@@ -71,41 +71,41 @@ pub enum FieldValue {
     },
 }
 
-/// What is done to a value.
+/// A change to a value.
 #[derive(Debug, Clone)]
 pub enum Filter {
-    /// `default("…")` or `default(Name)`: this value when the other is empty.
+    /// `default("…")` or `default(Name)`: replaces an empty value with this one.
     Default(FieldValue),
-    /// `spell`: the characters with blanks between them, so that a voice reads them one by one.
+    /// `spell`: puts blanks between the characters, so that a voice reads them one by one.
     Spell,
-    /// `upper`: in capitals.
+    /// `upper`: in upper case.
     Upper,
-    /// `lower`: in small letters.
+    /// `lower`: in lower case.
     Lower,
 }
 
-/// The names of all filters.
+/// The names of all filters, sorted.
 pub const FILTERS: [&str; 4] = ["default", "lower", "spell", "upper"];
 
-/// What fills the places of a text.
+/// What fills in a text.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
-    /// The request that is answered.
+    /// The request to be answered.
     pub request: &'a Request<'a>,
-    /// The URL that was asked, as the outside world sees it, without its query.
+    /// The requested URL as the outside world sees it, without its query.
     pub url: &'a str,
     /// The rows that the request has chosen.
     pub rows: &'a [BoundRow<'a>],
 }
 
-/// Whether values are put into a text as they are or percent-encoded.
+/// How values are put into a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// As they are.
     Plain,
     /// Percent-encoded, for a URL.
     Percent,
-    /// Percent-encoded behind a `?`, for an address that can have parameters.
+    /// Percent-encoded after a `?`, for an address that can have parameters.
     PercentInQuery,
 }
 
@@ -140,14 +140,14 @@ impl Text {
         Ok(Self { pieces })
     }
 
-    /// The parts of a text of the table that stand outside of every `{{ … }}`.
+    /// The parts of a text of the table outside every `{{ … }}`.
     pub(crate) fn outside_of_fields(text: &str) -> Result<Vec<Range<usize>>, TemplateError> {
         let parts = parts(text)?.into_iter();
         let outside = parts.filter_map(|(place, field)| field.is_none().then_some(place));
         Ok(outside.collect())
     }
 
-    /// Its pieces, in order; none for the empty text.
+    /// Its pieces, in order; none for an empty text.
     pub(crate) fn pieces(&self) -> &[Piece] {
         &self.pieces
     }
@@ -157,7 +157,7 @@ impl Text {
         self.pieces.insert(0, piece);
     }
 
-    /// The whole text, when nothing in it is to be filled in.
+    /// The whole text, when it has no places to fill in.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [] => Some(""),
@@ -166,7 +166,7 @@ impl Text {
         }
     }
 
-    /// The values in it, to be changed.
+    /// Its values, for changing them.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut FieldValue> {
         self.pieces.iter_mut().flat_map(|piece| {
             let (source, filters) = match piece {
@@ -181,7 +181,7 @@ impl Text {
         })
     }
 
-    /// The `{{ … }}` in it, in order.
+    /// Its `{{ … }}`, in order.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Field(field) => Some(field),
@@ -189,7 +189,7 @@ impl Text {
         })
     }
 
-    /// The column it stands for, when it is one column and nothing else.
+    /// Its column, when it consists of one column and nothing else.
     pub(crate) fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
         match self.pieces.as_slice() {
             [Piece::Field(field)] => field.plain_column(),
@@ -197,7 +197,7 @@ impl Text {
         }
     }
 
-    /// The name of the parameter it stands for, when it is one parameter and nothing else.
+    /// The name of its parameter, when it consists of one parameter and nothing else.
     pub(crate) fn plain_parameter(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [
@@ -210,7 +210,7 @@ impl Text {
         }
     }
 
-    /// Whether a parameter of the request is part of it.
+    /// Whether it contains a parameter of the request.
     pub(crate) fn has_parameter(&self) -> bool {
         self.fields().flat_map(Field::parameters).next().is_some()
     }
@@ -220,7 +220,7 @@ impl Text {
         if let Some(literal) = self.literal() {
             return Cow::Borrowed(literal);
         }
-        // A cell that is the whole of a URL is the operator's own URL, not a value inside one.
+        // A cell that makes up the whole URL is the operator's own URL, not a value inside one.
         let encoding = if self.plain_column().is_some() {
             Encoding::Plain
         } else {
@@ -260,10 +260,10 @@ impl Text {
     }
 }
 
-/// A part of a text: its place, and what it says when it is `{{ … }}`.
+/// A part of a text: its place, and its content when it is `{{ … }}`.
 type Part = (Range<usize>, Option<Field>);
 
-/// The parts of a text in order: `{{ … }}`, each with what it says, and what stands between them.
+/// The parts of a text in order: each `{{ … }}` with its content, and the text in between.
 fn parts(text: &str) -> Result<Vec<Part>, TemplateError> {
     let mut parts = Vec::new();
     let mut at = 0;
@@ -283,7 +283,7 @@ fn parts(text: &str) -> Result<Vec<Part>, TemplateError> {
     Ok(parts)
 }
 
-/// Scheme, host and port of a URL.
+/// The scheme, host and port of a URL.
 fn origin(url: &str) -> &str {
     let authority = url.find("://").map_or(0, |at| at + 3);
     url[authority..]
@@ -292,7 +292,7 @@ fn origin(url: &str) -> &str {
 }
 
 impl Field {
-    /// Where all its values come from, the fallbacks of `default` included.
+    /// All of its values, including the fallbacks of `default`.
     pub(crate) fn values(&self) -> impl Iterator<Item = &FieldValue> {
         let fallbacks = self.filters.iter().filter_map(|filter| match filter {
             Filter::Default(value) => Some(value),
@@ -301,7 +301,7 @@ impl Field {
         std::iter::once(&self.source).chain(fallbacks)
     }
 
-    /// The names of all parameters it reads.
+    /// The names of all parameters that it reads.
     pub(crate) fn parameters(&self) -> impl Iterator<Item = &str> {
         self.values().filter_map(|value| match value {
             FieldValue::Parameter(name) => Some(name.as_str()),
@@ -309,7 +309,7 @@ impl Field {
         })
     }
 
-    /// The cell it stands for, when it is one column and nothing else is done to it.
+    /// Its cell, when it is one column without filters.
     pub(crate) fn plain_column(&self) -> Option<(&Arc<Directory>, usize)> {
         match &self.source {
             FieldValue::Column { directory, column } if self.filters.is_empty() => {
@@ -335,7 +335,7 @@ impl Field {
 }
 
 impl FieldValue {
-    /// The value for a request; empty when it is absent.
+    /// The value for a request; empty when absent.
     fn of<'a>(&'a self, scope: &Scope<'a>) -> Cow<'a, str> {
         match self {
             Self::Literal(text) => Cow::Borrowed(text),
@@ -375,11 +375,11 @@ pub enum TemplateErrorKind {
     NoName,
     /// No filter has this name.
     UnknownFilter(String),
-    /// `default` without its text or name in brackets.
+    /// `default` without a string or name in brackets.
     DefaultWithout,
-    /// A quoted text without its closing quote.
+    /// A string without its closing quote.
     UnclosedQuote,
-    /// Something that belongs neither to a name nor to a filter.
+    /// A character that belongs neither to a name nor to a filter.
     Unexpected(char),
 }
 
@@ -398,7 +398,7 @@ impl fmt::Display for TemplateErrorKind {
     }
 }
 
-/// Reads from behind a `{{`, which is at `start`, to behind its `}}`.
+/// Reads a `{{ … }}` from after its `{{`, which is at `start`, to after its `}}`.
 struct FieldParser<'t> {
     text: &'t str,
     at: usize,
@@ -445,7 +445,7 @@ impl FieldParser<'_> {
         }
     }
 
-    /// A quoted text or a name; `None` when neither is next.
+    /// A quoted string or a name; `None` when neither comes next.
     fn value(&mut self) -> Result<Option<FieldValue>, TemplateError> {
         self.skip_blanks();
         let start = self.at;
@@ -453,7 +453,7 @@ impl FieldParser<'_> {
             let name = self.name();
             return Ok((!name.is_empty()).then(|| FieldValue::Parameter(name.to_owned())));
         }
-        // `\"` and `\\` stand for a quote and a backslash.
+        // `\"` and `\\` mean a quote and a backslash.
         let mut text = String::new();
         let mut characters = self.text[self.at..].char_indices();
         while let Some((offset, character)) = characters.next() {
@@ -480,7 +480,7 @@ impl FieldParser<'_> {
         &rest[..length]
     }
 
-    /// Whether this is next, perhaps behind blanks.
+    /// Whether this comes next, possibly after blanks.
     fn next_is(&mut self, mark: &str) -> bool {
         self.skip_blanks();
         self.text[self.at..].starts_with(mark)
@@ -521,7 +521,7 @@ impl FieldParser<'_> {
         }
     }
 
-    /// What is wrong from `start` up to here.
+    /// The error for everything from `start` up to here.
     fn error(&self, start: usize, kind: TemplateErrorKind) -> TemplateError {
         let span = start..self.at;
         TemplateError { span, kind }

@@ -5,26 +5,26 @@
 
 use serde_json::{Map, Value};
 
-/// The longest id of an event that is taken; Twilio's have 34 characters.
+/// The longest accepted id of an event; Twilio's have 34 characters.
 const ID_MAX_BYTES: usize = 256;
 
 /// One event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The same each time that Twilio sends this event, `EZ…`; never empty.
+    /// The same each time Twilio sends this event, `EZ…`; never empty.
     pub id: String,
-    /// What has happened, such as `com.twilio.voice.insights.call-summary.complete`; never empty.
+    /// What happened, such as `com.twilio.voice.insights.call-summary.complete`; never empty.
     pub kind: String,
-    /// When, as it was sent; empty when absent.
+    /// When it happened, as sent; empty when absent.
     pub time: String,
-    /// The details: an object, or whatever else was sent; null when absent.
+    /// The details: usually an object, else whatever was sent; null when absent.
     pub data: Value,
 }
 
 impl Event {
-    /// Reads a whole batch, in the order it came.
+    /// Reads a whole batch, in the order sent.
     ///
-    /// Twilio has sent `data` as an object and as a text with JSON in it; both are read as an object.
+    /// Twilio has sent `data` both as an object and as a string with JSON in it; both are read as an object.
     ///
     /// # Errors
     ///
@@ -60,7 +60,7 @@ impl Event {
         })
     }
 
-    /// About how much memory it takes, in bytes.
+    /// The memory that it takes, in bytes, approximately.
     #[must_use]
     pub fn size(&self) -> usize {
         let texts = self.id.len() + self.kind.len() + self.time.len();
@@ -68,7 +68,7 @@ impl Event {
     }
 }
 
-/// About how much memory a value holds outside of itself, in bytes.
+/// The memory that a value takes outside itself, in bytes, approximately.
 fn inside(value: &Value) -> usize {
     let of = |value| size_of::<Value>() + inside(value);
     match value {

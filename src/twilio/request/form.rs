@@ -1,17 +1,17 @@
-//! The fields of a form: `application/x-www-form-urlencoded`, read in one pass into one text.
+//! The fields of a form: `application/x-www-form-urlencoded`, read in one pass into one string.
 //!
 //! Source: the WHATWG URL standard, <https://url.spec.whatwg.org/#urlencoded-parsing>.
 
 use std::fmt;
 use std::string::FromUtf8Error;
 
-/// Room for the fields of every request that Twilio makes, so that they are stored without moving.
+/// Enough for the fields of every request that Twilio makes, so that storing them never reallocates.
 const USUAL_FIELDS: usize = 96;
 
-/// The fields of a form or of a query, in the order they came, repeats and unknown names included.
+/// The fields of a form or of a query, in the order sent, including repeats and unknown names.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Form {
-    /// All names and values decoded, each value behind its name.
+    /// All names and values, decoded, each value right after its name.
     text: String,
     fields: Vec<FormField>,
 }
@@ -27,8 +27,8 @@ struct FormField {
 impl Form {
     /// Reads a body, or a query without its `?`.
     ///
-    /// Never fails: bytes that are not UTF-8 become U+FFFD (and then fail their signature), a field without `=` is
-    /// empty.
+    /// Never fails: bytes that are not UTF-8 become U+FFFD (and then fail verification), and a field without `=` has an
+    /// empty value.
     #[must_use]
     pub fn parse(bytes: &[u8]) -> Self {
         if bytes.is_empty() {
@@ -53,7 +53,7 @@ impl Form {
             let end = decoder.text.len();
             fields.push(FormField { start, middle, end });
         }
-        // Checked as a whole, which is fast. A character may still be cut in two, at the end of a name or a value.
+        // Checked as a whole, which is fast. A character may still be split at the end of a name or a value.
         let is_whole = |text: &String| {
             text.is_ascii()
                 || fields.iter().all(|field| {
@@ -76,7 +76,7 @@ impl Form {
             .collect()
     }
 
-    /// All pairs of name and value, in the order they came.
+    /// All pairs of name and value, in the order sent.
     #[must_use]
     pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
         self.fields.iter().map(|field| {
@@ -87,7 +87,7 @@ impl Form {
         })
     }
 
-    /// Each name, and the same name with its value right behind it.
+    /// Each name, and the same name with its value right after it.
     pub(crate) fn joined(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let text = self.text.as_bytes();
         self.fields.iter().map(|field| {
@@ -98,7 +98,7 @@ impl Form {
         })
     }
 
-    /// How many bytes all names and values have together.
+    /// The total length of all names and values, in bytes.
     pub(crate) fn text_len(&self) -> usize {
         self.text.len()
     }
@@ -112,7 +112,7 @@ impl Form {
             .map(|field| &self.text[field.middle..field.end])
     }
 
-    /// About how much memory its fields take, in bytes.
+    /// The memory that its fields take, in bytes, approximately.
     #[must_use]
     pub fn size(&self) -> usize {
         self.text.len() + self.fields.len() * size_of::<FormField>()
@@ -143,17 +143,17 @@ impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for Form {
     }
 }
 
-/// This many bytes are looked at and copied at once.
+/// How many bytes are examined and copied at once.
 const EIGHT: usize = 8;
 
-/// Bytes on their way into a text.
+/// Decodes bytes into a text.
 struct Decoder<'a> {
     rest: &'a [u8],
     text: Vec<u8>,
 }
 
 impl Decoder<'_> {
-    /// Decodes a name or a value and returns the mark behind it, which is read too. All bytes end with a `&`.
+    /// Decodes a name or a value, and consumes and returns the mark after it. The input counts as ending with `&`.
     #[inline]
     fn part(&mut self, is_end: impl Fn(u8) -> bool) -> u8 {
         loop {
@@ -185,7 +185,7 @@ impl Decoder<'_> {
     }
 }
 
-/// The hexadecimal digit that each byte is; [`NO_DIGIT`] for all others.
+/// The value of each byte as a hexadecimal digit; [`NO_DIGIT`] for all other bytes.
 const DIGITS: [u8; 256] = {
     let mut digits = [NO_DIGIT; 256];
     let mut digit = 0;
@@ -200,14 +200,14 @@ const DIGITS: [u8; 256] = {
 
 const NO_DIGIT: u8 = u8::MAX;
 
-/// The byte that the two digits behind a `%` stand for; `None` without two digits.
+/// The byte encoded by the two digits after a `%`; `None` without two digits.
 fn escaped(behind: &[u8]) -> Option<u8> {
     let [high, low, ..] = behind else { return None };
     let [high, low] = [DIGITS[usize::from(*high)], DIGITS[usize::from(*low)]];
     ((high | low) < 16).then_some(high << 4 | low)
 }
 
-/// The last bytes, fewer than eight, with a `&` behind them.
+/// The last bytes, fewer than eight, padded with `&`.
 #[cold]
 fn last_eight(rest: &[u8]) -> [u8; EIGHT] {
     let mut eight = [b'&'; EIGHT];

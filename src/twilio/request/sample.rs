@@ -6,7 +6,7 @@ use crate::twilio::channel::Channel;
 use crate::twilio::parameters::{self, PARAMETERS, Parameters, SampleValue};
 use crate::twilio::request::{Form, Request, Webhook};
 
-/// The channel of fields that somebody gave: that of a text when he said so or gave a text's fields, else a call's.
+/// The channel of the given fields: a text when `says_message` is set or they are fields of a text, else a call.
 #[must_use]
 pub fn channel(given: &Form, webhook: Webhook, says_message: bool) -> Channel {
     let no_query = Form::default();
@@ -19,15 +19,15 @@ pub fn channel(given: &Form, webhook: Webhook, says_message: bool) -> Channel {
     request.channel()
 }
 
-/// The given fields and those that every request to the webhook on the channel has, such as its SID, `AccountSid`,
-/// `ApiVersion` and `CallStatus` or `SmsStatus`. A given field stays as it is, even an empty one.
+/// The given fields and those of every request to the webhook on the channel, such as its SID, `AccountSid`,
+/// `ApiVersion` and `CallStatus` or `SmsStatus`. A given field stays unchanged, even when empty.
 #[must_use]
 pub fn filled(given: &Form, channel: Channel, webhook: Webhook) -> Form {
     with_missing(given, fields(&PARAMETERS, given, channel, webhook, true))
 }
 
-/// The given fields and all others that would be sent: those of a caller in San Francisco, and on Proxy's webhook those
-/// of a closed session. A given field stays as it is, even an empty one. For [`event`] it is the event's data.
+/// The given fields and all others that Twilio would send: those of a caller in San Francisco, and on Proxy's webhook
+/// those of a closed session. A given field stays unchanged, even when empty. For [`event`] these are the event's data.
 #[must_use]
 pub fn complete(given: &Form, channel: Channel, webhook: Webhook) -> Form {
     match (webhook, given.first("type")) {
@@ -39,7 +39,7 @@ pub fn complete(given: &Form, channel: Channel, webhook: Webhook) -> Form {
     }
 }
 
-/// Adds the fields whose names are not given. Called and To are one number: to give one of them is to give both.
+/// Adds the fields that are not given. Called and To are the same number, so giving one gives both.
 fn with_missing<'a>(given: &'a Form, fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Form {
     let missing = fields
         .into_iter()
@@ -53,7 +53,7 @@ fn with_missing<'a>(given: &'a Form, fields: impl IntoIterator<Item = (&'a str, 
     given.pairs().chain(missing).collect()
 }
 
-/// The parameters that the webhook sends on the channel and that have a sample value, with it.
+/// The parameters that the webhook sends on the channel, with their sample values; those without one are left out.
 fn fields<'p>(
     list: &'p Parameters,
     given: &Form,
@@ -91,8 +91,8 @@ fn fields<'p>(
         })
 }
 
-/// The body that an Event Streams sink posts for one event: `type`, `id`, `source` and `time` of these fields stand
-/// in its envelope, all others in its data, those with a dot in their name one level down.
+/// The body that an Event Streams sink posts for one event. The fields `type`, `id`, `source` and `time` go into its
+/// envelope, all others into its data; a dot in a name leads one level down.
 #[must_use]
 pub fn event(form: &Form) -> Vec<u8> {
     let kind = form.first("type").unwrap_or(CALL_SUMMARY);
@@ -125,7 +125,7 @@ pub fn event(form: &Form) -> Vec<u8> {
 
 const ACCOUNT_SID: &str = "AC00000000000000000000000000000001";
 
-/// The event that is sent unless another type is given.
+/// The event that is sent when no type is given.
 const CALL_SUMMARY: &str = "com.twilio.voice.insights.call-summary.complete";
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
-//! Why a signature did not match: which other URL or secret it was made with.
+//! Why a signature did not match: the other URL or secret it was made with.
 //!
-//! For the log and for `verify`; what is found here never lets a request in. Nothing here shows a secret, a signature
-//! that would have been right, or a value of a query or a form.
+//! For the log and for `verify`; no finding ever lets a request in. Nothing here reveals a secret, a correct signature,
+//! or a value of a query or a form.
 
 use crate::twilio::signature::public_url::PublicUrl;
 use crate::twilio::signature::secrets::{SecretOwner, Secrets};
 use crate::twilio::signature::signed_url::{SignedUrl, split_port};
 use crate::twilio::signature::{Algorithm, Claim, Content, Secret, Settings, Signed, Signer};
 
-// A stranger can send what never matches again and again, so the work is bounded: this many HMACs over at most this
-// many bytes each.
+// An attacker can keep sending requests that never match, so the work is bounded: a limited number of HMACs over at
+// most this many bytes each.
 const MOST_BYTES: usize = 16 * 1024;
 const MOST_CANDIDATES: usize = 64;
 const MOST_CHECKS: usize = 512;
@@ -23,16 +23,16 @@ pub struct Hints<'a> {
     pub hosts: Vec<&'a str>,
     /// `X-Forwarded-Port`.
     pub port: Option<&'a str>,
-    /// `X-Forwarded-Prefix`: what a proxy has taken off the path.
+    /// `X-Forwarded-Prefix`: what a proxy has removed from the path.
     pub prefix: Option<&'a str>,
 }
 
-/// Why [`crate::twilio::signature::verify`] refused these URLs, fit for a log line: which URLs were tried (without user
-/// info and the values of their queries), with how many secrets, and what would have matched.
+/// Why [`crate::twilio::signature::verify`] refused these URLs, for a log line: which URLs were tried (without user
+/// info and without the values of their queries), with how many secrets, and what would have matched.
 ///
-/// Tries scheme, host, port, prefix and slash in all combinations, those with the fewest differences first, then the
-/// same with the secrets that do not apply. At most 64 URLs and 512 HMACs, and none when URLs and body have over
-/// 16 KiB together. That can still take milliseconds, so do not call this for every request of a stranger.
+/// Tries all combinations of scheme, host, port, prefix and slash, those with the fewest differences first, then the
+/// same with the secrets that do not apply. At most 64 URLs and 512 HMACs, and none when URLs and body exceed 16 KiB
+/// together. This can still take milliseconds, so do not call it for every unverified request.
 #[must_use]
 pub fn diagnose<U: AsRef<str>>(
     secrets: &Secrets,
@@ -56,7 +56,7 @@ pub fn diagnose<U: AsRef<str>>(
     format!("tried {tried} with {number} secret{plural}: {found}")
 }
 
-/// What the signature was made over, or why that is not known.
+/// What the signature was made over, or why that is unknown.
 fn find<U: AsRef<str>>(
     secrets: &Secrets,
     urls: &[U],
@@ -120,11 +120,11 @@ fn find<U: AsRef<str>>(
     })
 }
 
-/// One thing in which what was signed differs from what was tried.
+/// One difference between what was signed and what was tried.
 #[derive(Clone)]
 struct UrlDifference {
     what: String,
-    /// `None` when another `--public-url` is the answer.
+    /// `None` when another `--public-url` is the remedy.
     remedy: Option<&'static str>,
 }
 
@@ -137,7 +137,7 @@ impl UrlDifference {
     }
 }
 
-/// What it says about a request that it was signed with a secret of this owner, which is not tried for it.
+/// The finding for a request signed with a secret of this owner, which is not tried for the request.
 fn not_asked_for(owner: &SecretOwner, signer: Signer) -> UrlDifference {
     if signer == Signer::SignalWire {
         return UrlDifference::new(
@@ -168,7 +168,7 @@ fn not_asked_for(owner: &SecretOwner, signer: Signer) -> UrlDifference {
     )
 }
 
-/// What is looked for, and where.
+/// What to look for, and where.
 struct Search<'s> {
     claim: &'s Claim<'s>,
     signer: Signer,
@@ -177,7 +177,7 @@ struct Search<'s> {
 }
 
 impl Search<'_> {
-    /// What the first candidate that matches says; secrets that do not apply to the request are tried last.
+    /// The finding of the first candidate that matches; secrets that do not apply to the request are tried last.
     fn first(
         &self,
         applying: &[&(SecretOwner, Secret)],
@@ -201,7 +201,8 @@ impl Search<'_> {
                                 "find what changes the body or the query on the way",
                             ));
                         }
-                        // Without a difference it is what was tried, and the request was not refused for its signature.
+                        // Without a difference it is a URL that was tried, so the signature was not the reason for the
+                        // refusal.
                         if !differences.is_empty() {
                             return Some(candidate.would_match(reading, &differences));
                         }
@@ -219,9 +220,9 @@ struct Candidate<'a> {
     scheme: &'a str,
     host: String,
     port: String,
-    /// What `--public-url` has behind host and port.
+    /// The part of `--public-url` after host and port.
     prefix: String,
-    /// Path and query behind the prefix.
+    /// Path and query after the prefix.
     rest: String,
     differences: Vec<UrlDifference>,
 }
@@ -233,7 +234,7 @@ impl Candidate<'_> {
         [self.scheme, user_info, host, port, &self.prefix, &self.rest].concat()
     }
 
-    /// What to say and to do when this reading of it was signed.
+    /// The finding and the remedy when this reading of the URL was signed.
     fn would_match(&self, signed: SignedUrl<'_>, differences: &[UrlDifference]) -> String {
         let what: Vec<&str> = differences.iter().map(|other| &*other.what).collect();
         let what = what.join(" and ");
@@ -246,11 +247,11 @@ impl Candidate<'_> {
         parts.join("; ")
     }
 
-    /// What `--public-url` must be for this candidate to be tried; `None` when that is not what is wrong.
+    /// The `--public-url` with which this candidate would be tried; `None` when the URL is not the problem.
     fn public_url(&self, signed: SignedUrl<'_>) -> Option<PublicUrl> {
         let mut differences = self.differences.iter();
         differences.find(|other| other.remedy.is_none())?;
-        // Twilio drops the port of a call, but not of a text: the port that was tried stays, unless it belongs to
+        // Twilio drops the port for a call, but not for a text. The port that was tried stays, unless it belongs to
         // another scheme.
         let port = if !signed.port.is_empty() && signed.port != signed.default_port() {
             signed.port
@@ -264,10 +265,10 @@ impl Candidate<'_> {
     }
 }
 
-/// One piece of a URL and in what it differs from the one that was tried.
+/// One piece of a URL and its difference from the piece that was tried.
 type Variant<T> = (T, Option<UrlDifference>);
 
-/// All combinations of the ways in which a URL may have been another.
+/// All combinations of ways in which the URL may differ.
 fn candidates<'a>(tried: SignedUrl<'a>, hints: &Hints<'_>) -> Vec<Candidate<'a>> {
     let asked = [tried.path, tried.query].concat();
     let known = Some(hints.received).filter(|received| !received.is_empty());
@@ -302,10 +303,10 @@ fn candidates<'a>(tried: SignedUrl<'a>, hints: &Hints<'_>) -> Vec<Candidate<'a>>
     candidates
 }
 
-/// Hosts, each with its port.
+/// The possible hosts, each with its port.
 fn addresses(tried: SignedUrl<'_>, hints: &Hints<'_>) -> Vec<Variant<(String, String)>> {
     let mut addresses = vec![
-        // Without a port the default one is tried.
+        // Without a port the default port is tried.
         tried.host.to_owned(),
         tried.host.to_ascii_lowercase() + tried.port,
     ];
@@ -315,7 +316,7 @@ fn addresses(tried: SignedUrl<'_>, hints: &Hints<'_>) -> Vec<Variant<(String, St
         let with_port: Vec<_> = hosts.map(|host| format!("{host}:{port}")).collect();
         addresses.extend(with_port);
     }
-    // A header may hold anything; what is not a host and port is not tried.
+    // A header may contain anything; skip what is not a host and port.
     addresses.retain(|address| {
         !address.contains(['/', '@']) && format!("https://{address}").parse::<PublicUrl>().is_ok()
     });
@@ -347,7 +348,7 @@ fn prefixes(tried: &str, received: &str, hinted: Option<&str>) -> Vec<Variant<St
     prefixes
 }
 
-/// Path and query with one slash more or less at the path's end.
+/// Path and query with a slash added to or removed from the end of the path.
 fn rests(tried: &str) -> Vec<Variant<String>> {
     let (path, query) = tried.split_at(tried.find('?').unwrap_or(tried.len()));
     let (other, change) = match path.strip_suffix('/') {
@@ -363,7 +364,7 @@ fn rests(tried: &str) -> Vec<Variant<String>> {
     ]
 }
 
-/// Adds what is not there yet, and what another `--public-url` would bring.
+/// Adds a variant that is new, as a difference that another `--public-url` would correct.
 fn add<T: PartialEq>(variants: &mut Vec<Variant<T>>, variant: T, what: &str) {
     if variants.iter().all(|(known, _)| *known != variant) {
         variants.push((variant, Some(UrlDifference::new(what, None))));
@@ -387,7 +388,7 @@ mod tests {
         }
     }
 
-    /// The log line for a request that came as `tried` and was signed, with the same form, as another URL.
+    /// The log line for a request that arrived as `tried` but was signed, with the same form, as another URL.
     fn line(tried: &str, hosts: &[&str], received: &str, signed_url: &str) -> String {
         let hosts = hosts.to_vec();
         let hints = Hints {
@@ -607,7 +608,7 @@ mod tests {
         );
     }
 
-    /// The finding for a request whose URL is right.
+    /// The finding for a request with the right URL.
     fn finding(file: &str, secret: &str, settings: Option<&str>, algorithm: Algorithm) -> String {
         let form = form();
         let content = Content::Form(&form);
@@ -661,7 +662,7 @@ mod tests {
             let secrets = Secrets::parse(file).expect(file);
             let request = Signed {
                 signer,
-                // Only Twilio has it.
+                // Only Twilio sends this header.
                 settings: Some("key=x").filter(|_| signer == Signer::SignalWire),
                 ..signed(&signature, content)
             };

@@ -1,4 +1,4 @@
-//! Where the outside world reaches this service: `--public-url`.
+//! The address at which the outside world reaches this service: `--public-url`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,17 +22,17 @@ use crate::twilio::signature::signed_url::SignedUrl;
 pub struct PublicUrl(String);
 
 impl PublicUrl {
-    /// The URL as text, without a slash at its end.
+    /// The URL as text, without a trailing slash.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Refuses to have the path of a webhook at its end: every request brings its own path.
+    /// Refuses a URL that ends in the path of a webhook, because every request brings its own path.
     ///
     /// # Errors
     ///
-    /// It ends in this path; the error says what to write.
+    /// The URL ends in this path; the error says what to write.
     pub fn refuse_path(&self, path: &str) -> Result<(), PublicUrlError> {
         let before = self.0.strip_suffix(path).filter(|_| !path.is_empty());
         match before.and_then(|before| before.parse::<Self>().ok()) {
@@ -44,7 +44,7 @@ impl PublicUrl {
         }
     }
 
-    /// The full URL as Twilio asked it; path and query as received, from their `/` on.
+    /// The full URL as Twilio requested it. The path and query are as received, from their `/` on.
     #[must_use]
     pub fn join(&self, path_and_query: &str) -> String {
         [&self.0, path_and_query].concat()
@@ -94,7 +94,7 @@ impl FromStr for PublicUrl {
         let (host, fits): (&str, fn(char) -> bool) =
             match bracketed.and_then(|address| address.strip_suffix(']')) {
                 Some(address) => (address, |c| c.is_ascii_hexdigit() || matches!(c, ':' | '.')),
-                // Anything beyond ASCII is allowed: a name that was not written in punycode is signed as it was written.
+                // All non-ASCII characters are allowed: a name that was not written in punycode is signed as written.
                 None => (url.host, |c| {
                     c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_') || !c.is_ascii()
                 }),

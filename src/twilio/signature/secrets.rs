@@ -1,26 +1,26 @@
-//! The secrets that Twilio may have signed with, the keys in the path of senders who do not sign, and their files.
+//! The secrets that Twilio may have signed with, the path keys of senders that do not sign, and the files of both.
 //!
-//! Takes text and returns values; the caller reads the file. No message repeats what a line holds.
+//! Takes text and returns values; the caller reads the file. No message repeats the content of a line.
 
 use std::fmt;
 
 use crate::twilio::signature::{Algorithm, Secret, Signer};
 
-/// Whose secret it is, which decides for which requests it is tried.
+/// The owner of a secret, which decides for which requests it is tried.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum SecretOwner {
-    /// An auth token that stands alone: tried for every account.
+    /// An auth token without an account: tried for every account.
     AnyAccount,
     /// The auth token of this `AC…`: tried for requests of that account.
     Account(String),
     /// The secret of this `webhooks_sharedkey_…`: tried for requests that name it.
     SharedKey(String),
-    /// A signing key of `SignalWire`'s: tried for all of its requests, and for no other.
+    /// A signing key of `SignalWire`'s: tried for all of its requests, and for no others.
     SignalWire,
 }
 
 impl SecretOwner {
-    /// Whether a request is tried with this secret; `key` is the shared key that it names.
+    /// Whether this secret is tried for a request; `key` is the shared key that the request names.
     pub(super) fn applies(&self, signer: Signer, key: Option<&str>, account_sid: &str) -> bool {
         let is_twilios = signer == Signer::Twilio;
         match self {
@@ -32,23 +32,23 @@ impl SecretOwner {
     }
 }
 
-/// All secrets of the service, in the order they were given.
+/// All secrets of the service, in the order given.
 #[derive(Debug, Clone, Default)]
 pub struct Secrets {
     entries: Vec<(SecretOwner, Secret)>,
-    /// How many of them are auth tokens that do not look like one.
+    /// How many auth tokens do not look like one.
     unusual: usize,
 }
 
 impl Secrets {
-    /// Reads a file with a secret a line: `TOKEN`, `AC… TOKEN` for a sub-account, `webhooks_sharedkey_… SECRET`, or
+    /// Reads a file with one secret per line: `TOKEN`, `AC… TOKEN` for a sub-account, `webhooks_sharedkey_… SECRET`, or
     /// `signalwire KEY`.
     ///
-    /// Empty lines, lines that begin with `#`, blanks around a line, CRLF and a byte order mark do not count.
+    /// Ignores empty lines, lines that begin with `#`, blanks around a line, CRLF and a byte order mark.
     ///
     /// # Errors
     ///
-    /// The first line that cannot be a secret, or that there is none at all.
+    /// The first line that cannot be a secret, or a file without secrets.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let none = "contains no secret; write the account's auth token on a line";
         let mut secrets = Self::default();
@@ -58,11 +58,11 @@ impl Secrets {
         Ok(secrets)
     }
 
-    /// Adds an auth token that stands alone, as in `TWILIO_AUTH_TOKEN`; blanks around it do not count.
+    /// Adds an auth token without an account, as in `TWILIO_AUTH_TOKEN`; blanks around it are ignored.
     ///
     /// # Errors
     ///
-    /// A text that cannot be an auth token. An empty one is an error too: anyone could sign with it.
+    /// The text cannot be an auth token. An empty text is an error too: anyone could sign with it.
     pub fn add_token(&mut self, token: &str) -> Result<(), SecretError> {
         let token = token.trim();
         let separates = |c: char| c.is_whitespace() || [',', ';', ':'].contains(&c);
@@ -93,7 +93,7 @@ impl Secrets {
         self.unusual += others.unusual;
     }
 
-    /// How many there are of each kind, in words: `2 auth tokens and 1 shared key`.
+    /// How many secrets of each kind there are, in words: `2 auth tokens and 1 shared key`.
     #[must_use]
     pub fn described(&self) -> String {
         let count = |is_of: fn(&SecretOwner) -> bool| {
@@ -126,13 +126,13 @@ impl Secrets {
         kinds.collect::<Vec<_>>().join(" and ")
     }
 
-    /// Whether there is none.
+    /// Whether there are no secrets.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// How many there are, repeats included.
+    /// The number of secrets, including repeats.
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -144,7 +144,7 @@ impl Secrets {
         self.unusual
     }
 
-    /// The auth token with which to sign as Twilio would for this account: its own, else one for any account.
+    /// The auth token with which Twilio would sign for this account: the account's own, else one for any account.
     pub(crate) fn token_for(&self, account_sid: &str) -> Option<&Secret> {
         let owned_by =
             |wanted: SecretOwner| self.entries.iter().find(|(owner, _)| *owner == wanted);
@@ -153,7 +153,7 @@ impl Secrets {
         Some(secret)
     }
 
-    /// The secrets that are tried for a request; `key` is the shared key that it names.
+    /// The secrets that are tried for a request; `key` is the shared key that the request names.
     pub(super) fn applying(
         &self,
         signer: Signer,
@@ -172,7 +172,7 @@ impl Secrets {
     }
 }
 
-/// How the ids of shared keys begin.
+/// The prefix of shared keys' ids.
 ///
 /// Source: Twilio, "Sign webhooks with shared keys", public beta of September 2026.
 const SHARED_KEY: &str = "webhooks_sharedkey_";
@@ -186,7 +186,7 @@ const SIGNING_KEY: &str = "PSK";
 
 const WORDS: &str = "this is not a secret; write `TOKEN`, `AC… TOKEN`, `webhooks_sharedkey_… SECRET` or `signalwire KEY`";
 
-/// Whose secret a line holds, and its text.
+/// The owner of the secret in a line, and the secret.
 fn read_line(line: &str) -> Result<(SecretOwner, &str), &'static str> {
     let mut words = line.split_whitespace();
     let first = words
@@ -247,7 +247,7 @@ fn read_word(word: &str) -> Result<(SecretOwner, &str), &'static str> {
     if word == SIGNALWIRE || word.starts_with(SIGNING_KEY) {
         return Err("a SignalWire signing key needs a word before it; write `signalwire KEY`");
     }
-    // Auth tokens are hexadecimal digits, so these come from a line of shell or of an environment file.
+    // Auth tokens are hexadecimal, so these come from a line of a shell script or an environment file.
     if word.contains(['=', ':', ',', ';']) {
         return Err(ALONE);
     }
@@ -282,21 +282,21 @@ fn is_sid(word: &str, kind: &str) -> bool {
     })
 }
 
-/// The keys that open a path, such as `/voice-webhooks/KEY`; with none, it stays closed.
+/// The keys that open a path, such as `/voice-webhooks/KEY`; without keys the path stays closed.
 ///
 /// The texts themselves are not kept, and nothing prints them.
 #[derive(Clone, Default)]
 pub struct PathKeys {
-    /// Each key, and what it signs itself with.
+    /// Each key, and its signature over itself.
     keys: Vec<(Secret, Vec<u8>)>,
 }
 
 impl PathKeys {
-    /// Reads a file with a key a line, as [`Secrets::parse`] does.
+    /// Reads a file with one key per line, as [`Secrets::parse`] does.
     ///
     /// # Errors
     ///
-    /// The first line that cannot be a key, or that there is none at all.
+    /// The first line that cannot be a key, or a file without keys.
     pub fn parse(text: &str) -> Result<Self, SecretError> {
         let keys = read_keys(text)?.into_iter().map(|text| {
             let key = Secret::new(text);
@@ -318,14 +318,14 @@ impl PathKeys {
         self.keys.extend(others.keys);
     }
 
-    /// Whether there is none.
+    /// Whether there are no keys.
     pub(crate) fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }
 
-    /// Whether a text is one of the keys. The time that takes tells nothing about them but how many there are.
+    /// Whether a text is one of the keys. The time taken reveals nothing about the keys but their number.
     pub(crate) fn has(&self, text: &str) -> bool {
-        // Signatures are compared, not texts, and each of them to its end.
+        // Compares signatures rather than texts, and each one to its end.
         self.keys.iter().fold(false, |found, (key, signature)| {
             key.has_signed(Algorithm::HmacSha256, &[text], &[], signature) | found
         })
@@ -338,7 +338,7 @@ impl fmt::Debug for PathKeys {
     }
 }
 
-/// How many characters a key has at least: 128 bits, if they are random hexadecimal digits.
+/// The fewest characters of a key: 128 bits, if they are random hexadecimal digits.
 pub(crate) const MIN_KEY: usize = 32;
 
 fn read_keys(text: &str) -> Result<Vec<&str>, SecretError> {
@@ -357,10 +357,10 @@ fn read_keys(text: &str) -> Result<Vec<&str>, SecretError> {
     })
 }
 
-/// Why a secret, or a file of secrets or keys, cannot be used. Holds nothing of what is in it.
+/// Why a secret, or a file of secrets or keys, cannot be used. Does not repeat any of the content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecretError {
-    /// The line that is wrong, counted from 1; `None` when it is all of it.
+    /// The faulty line, counted from 1; `None` for the text as a whole.
     line: Option<usize>,
     /// What is wrong, and what to write.
     problem: &'static str,
@@ -377,8 +377,8 @@ impl fmt::Display for SecretError {
 
 impl std::error::Error for SecretError {}
 
-/// The lines of a file, each read as one thing; at least one. Empty lines, lines that begin with `#`, blanks around a
-/// line, CRLF and a byte order mark do not count. `none` is the problem where there are none.
+/// The lines of a file, each read with `read`; at least one. Ignores empty lines, lines that begin with `#`, blanks
+/// around a line, CRLF and a byte order mark. `none` is the problem to report when there are no lines.
 fn read_lines<'t, T>(
     text: &'t str,
     none: &'static str,
@@ -647,7 +647,7 @@ mod path_key_tests {
             keys.extend(PathKeys::parse(key).expect("a key"));
         }
         assert!(keys.has(ONE) && keys.has(OTHER));
-        // In two files, it is still a key.
+        // A key in two files is still a key.
         keys.extend(PathKeys::parse(ONE).expect("a key"));
         assert!(keys.has(ONE));
     }

@@ -1,24 +1,24 @@
-//! A URL, cut into pieces that Twilio may or may not have signed. Nothing is decoded or re-encoded.
+//! A URL, split into pieces that Twilio may or may not have signed. Nothing is decoded or re-encoded.
 
-/// The pieces of a URL, each with its own punctuation, so that together they are the URL again.
+/// The pieces of a URL, each with its own punctuation, so that joining them restores the URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SignedUrl<'a> {
-    /// With `://`, in the letter case that was given.
+    /// With `://`, in its original letter case.
     pub(super) scheme: &'a str,
-    /// With `@`; empty when there is none.
+    /// With `@`; empty when absent.
     pub(super) user_info: &'a str,
     /// With the brackets of an IPv6 address.
     pub(super) host: &'a str,
-    /// With `:`; empty when there is none.
+    /// With `:`; empty when absent.
     pub(super) port: &'a str,
-    /// With `/`; empty when there is none.
+    /// With `/`; empty when absent.
     pub(super) path: &'a str,
-    /// With `?`; empty when there is none.
+    /// With `?`; empty when absent.
     pub(super) query: &'a str,
 }
 
 impl<'a> SignedUrl<'a> {
-    /// `None` when there is no `://` at the first colon. A fragment is left out.
+    /// `None` when the first colon is not followed by `//`. A fragment is left out.
     pub(super) fn parse(url: &'a str) -> Option<Self> {
         let (url, _fragment) = cut_before(url, b"#");
         let (name, _) = cut_before(url, b":");
@@ -27,7 +27,7 @@ impl<'a> SignedUrl<'a> {
             .filter(|(scheme, _)| scheme.ends_with("://"))?;
         let (authority, rest) = cut_before(rest, b"/?");
         let (path, query) = cut_before(rest, b"?");
-        // The password may have a colon.
+        // The password may contain a colon.
         let (user_info, address) = authority.split_at(authority.rfind('@').map_or(0, |at| at + 1));
         let (host, port) = split_port(address);
         Some(Self {
@@ -51,9 +51,9 @@ impl<'a> SignedUrl<'a> {
         ]
     }
 
-    /// The URLs that Twilio may have signed when it asked this one, the likeliest first.
+    /// The URLs that Twilio may have signed when it requested this one, the likeliest first.
     ///
-    /// It drops user info, and the port for some products; its libraries also try the default port written out. It may
+    /// Twilio drops user info, and for some products the port; its libraries also try the explicit default port. It may
     /// sign a bare host without the slash that HTTP adds.
     pub(super) fn readings(self) -> impl Iterator<Item = Self> {
         let port = if self.port.is_empty() {
@@ -78,7 +78,7 @@ impl<'a> SignedUrl<'a> {
         })
     }
 
-    /// The port that the scheme has when none is written, with `:`.
+    /// The default port of the scheme, with `:`.
     pub(super) fn default_port(self) -> &'static str {
         if self.scheme.eq_ignore_ascii_case("https://") {
             ":443"
@@ -87,7 +87,7 @@ impl<'a> SignedUrl<'a> {
         }
     }
 
-    /// The first value of this name in the query, as it is written there.
+    /// The first value of this name in the query, still encoded.
     pub(super) fn query_value(self, name: &str) -> Option<&'a str> {
         self.query
             .strip_prefix('?')?
@@ -96,16 +96,16 @@ impl<'a> SignedUrl<'a> {
             .find_map(|(field, value)| (field == name).then_some(value))
     }
 
-    /// The URL as a log may show it: without user info, and of the query only the names.
+    /// The URL in the form allowed in a log: without user info, and with only the names of the query.
     ///
-    /// Anything that does not look like a name is left out too, since a stranger may write a number there. At most 300
-    /// characters, none of them a control character.
+    /// Anything that does not look like a name is left out too, because a sender may have put a number there. At most
+    /// 300 characters, without control characters.
     pub(super) fn shown(self) -> String {
         const MOST_CHARACTERS: usize = 300;
         let mut shown = [self.scheme, self.host, self.port, self.path].concat();
         if let Some(query) = self.query.strip_prefix('?') {
             let mut separator = '?';
-            // Each field is a character at least.
+            // Each field has at least one character.
             for field in query.split('&').take(MOST_CHARACTERS) {
                 shown.push(separator);
                 separator = '&';
@@ -128,13 +128,13 @@ impl<'a> SignedUrl<'a> {
     }
 }
 
-/// The text up to the first of these ASCII characters, and from there on.
+/// Splits a text before the first of these ASCII characters.
 fn cut_before<'a>(text: &'a str, ends: &[u8]) -> (&'a str, &'a str) {
     let end = text.bytes().position(|byte| ends.contains(&byte));
     text.split_at(end.unwrap_or(text.len()))
 }
 
-/// Host and port, the port with its `:`. An IPv6 address does not end at its first colon.
+/// Host and port, the port with its `:`. The colons inside an IPv6 address do not count.
 pub(super) fn split_port(address: &str) -> (&str, &str) {
     let bracket = address.rfind(']').unwrap_or(0);
     let colon = address[bracket..].find(':').map(|at| bracket + at);

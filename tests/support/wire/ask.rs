@@ -1,11 +1,11 @@
-//! A request as it stands on the wire.
+//! A request in its form on the wire.
 
 use twiml_responder::twilio::request::Form;
 use twiml_responder::twilio::signature::{Algorithm, Content, Secret, sign};
 
 use crate::wire::{CALL, TOKEN};
 
-/// A request, to be written on the wire.
+/// A request to send.
 #[derive(Clone)]
 pub struct Ask {
     pub method: &'static str,
@@ -56,7 +56,7 @@ impl Ask {
         }
     }
 
-    /// Signed as Twilio does when it asks this URL.
+    /// Signs it as Twilio does for this URL.
     pub fn signed(self, url: &str) -> Self {
         let signature = self.signature(TOKEN, url);
         self.with("X-Twilio-Signature", &signature)
@@ -72,13 +72,13 @@ impl Ask {
         sign(&Secret::new(secret), Algorithm::HmacSha1, url, content)
     }
 
-    /// Signed over `http://example.com` and the target.
+    /// Signs it for `http://example.com` and its target.
     pub fn signed_as_asked(self) -> Self {
         let url = format!("http://example.com{}", self.target);
         self.signed(&url)
     }
 
-    /// Headers as given, without a length: the caller writes the body.
+    /// The headers as given, without a length: the caller writes the body.
     pub fn head(&self) -> Vec<u8> {
         let mut head = format!("{} {} {}\r\n", self.method, self.target, self.version);
         if let Some(host) = self.host {

@@ -1,4 +1,4 @@
-//! One connection, and the answers that come over it.
+//! One connection, and the answers on it.
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
@@ -34,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             > 0
     }
 
-    /// The next answer that is no answer to a HEAD.
+    /// The next answer, with its body; not for answers to HEAD.
     pub async fn answer(&mut self) -> Got {
         let mut got = self.head().await;
         let length = got
@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         Got::read(&String::from_utf8(head).expect("an ASCII head"))
     }
 
-    /// Asserts that the server has closed the connection, or does, and sent nothing more.
+    /// Asserts that the server closes the connection without sending anything more.
     pub async fn expect_close(&mut self) {
         while self.read_more().await {}
         assert_eq!(String::from_utf8_lossy(&self.received), "");
@@ -108,7 +108,7 @@ impl Got {
         value.map(|(_, value)| value.as_str())
     }
 
-    /// Asserts that it is a document of this route, and well formed.
+    /// Asserts that it is a well-formed document from this route.
     #[track_caller]
     pub fn expect_document(&self, route: &str) -> &str {
         assert_eq!(self.status, 200, "{self:?}");
@@ -126,7 +126,7 @@ impl Got {
     }
 }
 
-/// The name of a document's root; panics when the document is not well formed.
+/// The name of a document's root element; panics when the document is not well formed.
 #[track_caller]
 pub fn root_of(document: &str) -> String {
     assert!(document.starts_with("<?xml"), "{document}");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use twiml_responder::service::listen_address::ListenAddress;
 
-/// A folder that is gone after the test.
+/// A folder that is removed after the test.
 pub struct Folder(pub PathBuf);
 
 impl Folder {

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-/// What is logged on this thread, and so by a server that the test's own runtime runs.
+/// The log of this thread, and so of a server in the test's own runtime.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -21,7 +21,7 @@ impl Log {
         String::from_utf8(self.0.lock().expect("no panic").clone()).expect("UTF-8")
     }
 
-    /// The one line with this in it.
+    /// The only line that contains this.
     pub fn line(&self, what: &str) -> String {
         let text = self.text();
         let lines: Vec<&str> = text.lines().filter(|line| line.contains(what)).collect();

@@ -1,6 +1,6 @@
-//! The service over real sockets: a table, services, and in the modules below what talks to them, byte by byte.
+//! The service over real sockets: a table, services, and modules that talk to them, byte by byte.
 
-// Each test file is a crate of its own and uses only a part of this.
+// Each test file is a crate of its own and uses only part of this.
 #![allow(dead_code, unreachable_pub)]
 
 pub mod ask;
@@ -60,7 +60,7 @@ pub const DEFAULT: &str =
 pub const CALL: &str = "CallSid=CA00000000000000000000000000000001&AccountSid=AC00000000000000000000000000000001\
      &Called=%2B15005550001&Caller=%2B14155550100";
 
-/// As long as a test may wait for anything before it fails.
+/// The longest that a test waits for anything before it fails.
 pub const LONG: Duration = Duration::from_secs(20);
 
 pub fn table() -> Arc<Table> {
@@ -80,7 +80,7 @@ pub fn unsigned_service() -> Responder {
     Responder::new(table(), Verification::AllowUnsigned)
 }
 
-/// Waits for something, but not for ever.
+/// Waits for something, but not forever.
 pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
     match tokio::time::timeout(LONG, future).await {
         Ok(output) => output,
@@ -88,7 +88,7 @@ pub async fn within<F: Future>(what: &str, future: F) -> F::Output {
     }
 }
 
-/// More than any socket takes at once.
+/// More than any socket buffers.
 pub const LONG_DOCUMENT: usize = 32 * 1024 * 1024;
 
 /// A service that answers with [`LONG_DOCUMENT`] bytes.

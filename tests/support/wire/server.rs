@@ -102,21 +102,21 @@ impl TestServer {
         Client::new(stream)
     }
 
-    /// What a request gets on a connection of its own.
+    /// The answer to a request on a connection of its own.
     pub async fn ask(&self, request: &Ask) -> Got {
         let mut client = self.connect().await;
         client.send(&request.bytes()).await;
         client.answer().await
     }
 
-    /// Ends it; how many connections were cut off.
+    /// Ends the service, and returns how many connections were cut off.
     pub async fn stop(self) -> usize {
         let _ = self.stop.send(());
         within("the drain", self.ended).await.expect("no panic")
     }
 }
 
-/// Sends bytes, asserts status, text and headers of a refusal, and that nothing follows it.
+/// Sends bytes, and asserts the status, text and headers of a refusal, and that nothing follows.
 pub async fn expect_refusal(server: &TestServer, bytes: &[u8], status: u16, text: &str) {
     let request = String::from_utf8_lossy(&bytes[..bytes.len().min(300)]).into_owned();
     let mut client = server.connect().await;
