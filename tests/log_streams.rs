@@ -42,7 +42,10 @@ fn start(is_journal: bool) -> (Running, BufReader<PipeReader>, String, String) {
     let running = Running(child.expect("the service can be started"));
     let mut reader = BufReader::new(reader);
     let mut line = String::new();
-    reader.read_line(&mut line).expect("the log is text");
+    while !line.contains("listening on ") {
+        line.clear();
+        assert_ne!(reader.read_line(&mut line).expect("the log is text"), 0);
+    }
     let (_, address) = line.split_once("listening on ").expect(&line);
     let address = address.split(' ').next().unwrap_or_default().to_owned();
     (running, reader, line, address)

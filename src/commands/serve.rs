@@ -38,6 +38,7 @@ use crate::service::server::{self, Purpose};
 use crate::service::systemd::{self, Sockets};
 use crate::service::table_file::ReadFile;
 use crate::table::Table;
+use crate::twilio::signature::public_url::PublicUrl;
 
 use self::options::AccessOptions;
 pub(super) use self::options::Arguments;
@@ -69,9 +70,9 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     arguments.urls.check()?;
     let files = files(&arguments);
     let (secrets, access) = secrets(arguments.access)?;
-    let unusual_tokens = match &access.verification {
-        Verification::Signed(secrets) => Some(secrets.unusual()),
-        Verification::AllowUnsigned => None,
+    let (unusual_tokens, described) = match &access.verification {
+        Verification::Signed(secrets) => (Some(secrets.unusual()), secrets.described()),
+        Verification::AllowUnsigned => (None, "none".to_owned()),
     };
     let runtime = runtime()?;
     let mut signals = {
@@ -116,6 +117,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         is_ending: Arc::clone(&service.is_ending),
         show_numbers,
     };
+    log_start(&service, &setup.files, routes, &described);
     let mut reloading = None;
     let outcome = runtime.block_on(async {
         // From here on there is something to end.
@@ -124,7 +126,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         let mode = listening.socket_mode;
         let webhooks = listeners(webhooks, &listening.listen, mode).await?;
         let webhooks = encrypted(webhooks, tls.as_ref());
-        log_addresses(&webhooks, routes);
+        log_addresses(&webhooks);
         if unusual_tokens.is_none() {
             warn!("signatures are not checked: any process on this machine gets an answer");
         }
@@ -378,12 +380,28 @@ async fn count_minutes(service: Arc<Responder>) {
     }
 }
 
+/// The first line of the log: what is about to be served.
+fn log_start(service: &Responder, files: &TableFiles, routes: usize, secrets: &str) {
+    let urls: Vec<&str> = service.public_urls.iter().map(PublicUrl::as_str).collect();
+    info!(
+        table = %files.table.display(),
+        routes,
+        webhooks = service.open_paths().join(" "),
+        public_url = (!urls.is_empty()).then(|| urls.join(" ")),
+        secrets,
+        concat!("twiml-responder ", env!("CARGO_PKG_VERSION"), " starts")
+    );
+    if routes == 0 {
+        warn!("the table has no routes: [default] answers every request");
+    }
+}
+
 /// Logs where the service listens: the operator may have left the choice of a port to the system.
-fn log_addresses(listeners: &[Listener], routes: usize) {
+fn log_addresses(listeners: &[Listener]) {
     for listener in listeners {
         match listener.address() {
-            Ok(address) => info!(routes, tls = listener.is_tls(), "listening on {address}"),
-            Err(error) => warn!(routes, %error, "listening on a socket without an address"),
+            Ok(address) => info!(tls = listener.is_tls(), "listening on {address}"),
+            Err(error) => warn!(%error, "listening on a socket without an address"),
         }
     }
 }

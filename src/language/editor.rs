@@ -228,7 +228,7 @@ expect = "keys"
                 "CallSid",
                 "https://www.twilio.com/docs/voice/twiml#request-parameters",
             ),
-            ("in =", "holds when the directory has a row"),
+            ("in =", "holds if the directory has a row"),
             ("Say", "Speaks a text to the caller"),
             (
                 "Redirect",

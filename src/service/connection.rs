@@ -10,7 +10,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use crate::service::listener::Peer;
 
@@ -271,7 +271,6 @@ impl OpenConnections {
     /// to send one, since it may be on its way. The caller has set `crowded`, so no answer keeps its connection open. Returns
     /// how many were cut off because time was up.
     pub(super) async fn drain(mut self, limit: Duration) -> usize {
-        info!(connections = self.len(), "draining");
         let _ = timeout(limit, async {
             self.close(|since| since.is_none_or(|since| since.elapsed() >= ON_ITS_WAY));
             let _ = timeout(ON_ITS_WAY, self.all_finished()).await;

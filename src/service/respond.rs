@@ -13,7 +13,7 @@ use hyper::{Method, Response, StatusCode, Version};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::journal::line::Told;
+use crate::journal::line::{Told, may_be_own};
 use crate::service::admin;
 use crate::service::connection::Connection;
 use crate::service::metrics::{Interaction, PlainCounter};
@@ -103,11 +103,10 @@ fn webhook_at(path: &str, snapshot: &Snapshot<'_>) -> Option<Webhook> {
     let (first, rest) = (segments.next()?, segments.next());
     let webhook = Webhook::from_name(first)?;
     let is_there = match (webhook, rest) {
-        (Webhook::Plain, None) => true,
-        (Webhook::Intercept, None) => !snapshot.live.table.intercepts.is_empty(),
         (Webhook::VoiceWebhooks, Some(key)) => snapshot.live.access.voice_webhooks.has(key),
-        // Without a journal nobody would ever see what they report.
-        (Webhook::Callback | Webhook::Events, None) => snapshot.responder.journal.is_some(),
+        // The one has a path of its own, which was compared above, and the other always a key.
+        (Webhook::OutOfSession | Webhook::VoiceWebhooks, _) => false,
+        (_, None) => snapshot.responder.is_open(webhook, &snapshot.live),
         _ => false,
     };
     is_there.then_some(webhook)
@@ -284,11 +283,12 @@ fn record(
     let show_numbers = snapshot.responder.show_numbers;
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let request = received.request();
+        let own = request.own_number();
         let number = |name| {
             let number = request.value(name);
             let is_logged = received.webhook.wants_document() || !number.is_empty();
             is_logged.then(|| {
-                if show_numbers {
+                if show_numbers || (number == own && may_be_own(&number)) {
                     number.chars().take(100).collect()
                 } else {
                     masked(&number)

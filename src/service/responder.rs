@@ -109,6 +109,32 @@ impl Responder {
         }
     }
 
+    /// Whether requests to a webhook are answered at all.
+    pub(super) fn is_open(&self, webhook: Webhook, live: &Live) -> bool {
+        match webhook {
+            Webhook::OutOfSession | Webhook::Plain => true,
+            Webhook::Intercept => !live.table.intercepts.is_empty(),
+            // Without a journal, their reports would be lost.
+            Webhook::Callback | Webhook::Events => self.journal.is_some(),
+            Webhook::VoiceWebhooks => !live.access.voice_webhooks.is_empty(),
+        }
+    }
+
+    /// The paths of the open webhooks, without any key.
+    #[must_use]
+    pub fn open_paths(&self) -> Vec<String> {
+        let live = self.live.load();
+        let open = Webhook::ALL
+            .into_iter()
+            .filter(|webhook| self.is_open(*webhook, &live));
+        let path = |webhook| match webhook {
+            Webhook::OutOfSession => self.out_of_session.0.clone(),
+            Webhook::VoiceWebhooks => format!("/{}/KEY", webhook.as_str()),
+            _ => format!("/{}", webhook.as_str()),
+        };
+        open.map(path).collect()
+    }
+
     /// Looks at the counters, which somebody has to do once a minute for [`Responder::hour`].
     pub fn minute_is_over(&self) {
         let mut hour = self.hour.lock().unwrap_or_else(PoisonError::into_inner);

@@ -17,7 +17,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tracing::{debug, error};
+use tracing::{debug, error, info};
 
 use crate::service::admin;
 use crate::service::connection::{Connection, HttpLimits, OpenConnections};
@@ -136,6 +136,9 @@ pub async fn run(
         }
     }
     drop(listeners);
+    if purpose == Purpose::Webhooks {
+        info!(connections = open.len(), "draining");
+    }
     open.drain(limits.drain).await
 }
 

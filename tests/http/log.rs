@@ -32,7 +32,7 @@ async fn a_request_is_one_line_without_numbers() {
         "sid=\"CA00000000000000000000000000000001\"",
         "region=\"us1\"",
         "caller=\"+141•••••00\"",
-        "called=\"+150•••••01\"",
+        "called=\"+15005550001\"",
         "trace_id=\"4bf92f3577b34da6a3ce929d0e0e4736\"",
     ] {
         assert!(line.contains(part), "{part} in {line}");

@@ -173,7 +173,7 @@ impl Page<'_> {
             ("In use since", since.unwrap_or_default()),
             ("Signatures", signatures),
             ("Certificate", certificate),
-            ("Webhooks", self.webhooks()),
+            ("Webhooks", self.responder.open_paths().join(", ")),
             ("Public URL", urls),
         ];
         let rows = rows.iter().filter(|(_, value)| !value.is_empty());
@@ -183,29 +183,6 @@ impl Page<'_> {
             "section",
             [text_in("h2", "Live"), element(r#"dl class="facts""#, rows)],
         )
-    }
-
-    fn webhooks(&self) -> String {
-        let live = &self.snapshot.live;
-        let mut paths = vec![
-            self.responder.out_of_session.to_string(),
-            "/webhook".to_owned(),
-        ];
-        let has_journal = self.responder.journal.is_some();
-        for (path, is_there) in [
-            ("/intercept", !live.table.intercepts.is_empty()),
-            ("/callback", has_journal),
-            ("/events", has_journal),
-            (
-                "/voice-webhooks/KEY",
-                !live.access.voice_webhooks.is_empty(),
-            ),
-        ] {
-            if is_there {
-                paths.push(path.to_owned());
-            }
-        }
-        paths.join(", ")
     }
 
     /// The routes in their order, each with its conditions in words and how often it has answered.
