@@ -30,13 +30,8 @@ message = [ { Message = "No such number." } ]
 
 /// What the log must not contain: secrets, texts, query values, and the digits of numbers.
 const SECRETS: [&str; 4] = [TOKEN, "pr1vate-text", "s3cret-query", "wrong-signature"];
-const NUMBERS: [&str; 5] = [
-    "14155550100",
-    "14155550177",
-    "14155550188",
-    "15005550001",
-    "15005550003",
-];
+/// Other people's.
+const NUMBERS: [&str; 3] = ["14155550100", "14155550177", "14155550188"];
 
 /// The whole log of a service at level trace that has received all kinds of requests and a bad edit.
 fn log_of_everything(name: &str, further: &[&str]) -> String {

@@ -32,7 +32,7 @@ pub struct Draft {
     tree: Tree,
 }
 
-/// A place in a table, or in a file beside it.
+/// A place in a table, or in a file that it names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The file.

@@ -432,7 +432,7 @@ mod tests {
     fn steps_that_lead_to_each_other_are_in_one_circle_however_many_they_are() {
         const HALF: usize = 20_000;
         let names: Vec<String> = (0..2 * HALF).map(|step| step.to_string()).collect();
-        // The first half is a circle from which a chain goes on.
+        // The first half is a circle that a chain leaves.
         let mut next: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
         for pair in names.windows(2) {
             next.entry(&pair[0]).or_default().insert(&pair[1]);

@@ -18,7 +18,7 @@ pub(crate) fn is_plain(character: char) -> bool {
     matches!(character, ' '..='~') || character.escape_debug().len() == 1
 }
 
-/// Whether a character affects neither a terminal nor the reading of what follows it: it is no control character, ends no
+/// Whether a character affects neither a terminal nor the reading of what follows it: it is not a control character, does not end a
 /// line, and changes no direction.
 pub(crate) fn is_tame(character: char) -> bool {
     !character.is_control()

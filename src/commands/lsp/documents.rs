@@ -38,7 +38,7 @@ pub(super) struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The files beside a table, as they are in the editor where they are open there.
+/// The files of a table's folder; those open in the editor as they are there.
 pub(super) struct AsOpen<'d> {
     documents: &'d Documents,
     table: &'d Path,
@@ -123,7 +123,7 @@ impl Documents {
         self.forget();
     }
 
-    /// Compiles every table anew, because a file beside it may have changed.
+    /// Compiles every table again, because a file that it names may have changed.
     pub(super) fn forget(&mut self) {
         self.0
             .values_mut()
@@ -146,7 +146,7 @@ impl Documents {
             .map(|(uri, _)| uri)
     }
 
-    /// The files beside a document.
+    /// The files in the folder of a document.
     pub(super) fn files<'d>(&'d self, document: &'d Document, max_directory: u64) -> AsOpen<'d> {
         AsOpen {
             documents: self,

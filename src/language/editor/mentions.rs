@@ -10,7 +10,7 @@ use crate::language::directory_file::{Files, NUMBER, titles_of};
 use crate::language::shape::{self, KeyKind, Named};
 use crate::table::diagnostic::File;
 
-/// A name in a table, or in a file beside it.
+/// A name in a table, or in a file that it names.
 #[derive(Debug, Clone)]
 pub(super) struct Mention {
     pub named: Named,

@@ -16,7 +16,7 @@ use crate::twilio::channel::Channel;
 use crate::twilio::parameters;
 use crate::twilio::vocabulary::{self, ElementSpec, ValueType};
 
-/// More than these help nobody: the rest comes when more letters are typed.
+/// No more than these are offered: the rest comes when more letters are typed.
 const MOST: usize = 200;
 
 /// What may be written in some place.
@@ -351,7 +351,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// What has a name in the table, or in a file beside it; of one directory's columns without its name.
+    /// What has a name in the table, or in a file that it names; of one directory's columns without its name.
     fn names(&self, named: Named, directory: &str) -> Vec<String> {
         let all = mentions(self.text, self.tree, self.files).into_iter();
         let defined = all.filter(|mention| mention.named == named && mention.whole.is_some());
