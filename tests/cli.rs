@@ -746,13 +746,7 @@ fn what_is_sent_is_answered_and_a_signal_ends_the_service() {
 
     let (code, log) = service.stop("-TERM");
     assert_eq!(code, Some(0), "{log}");
-    for number in [
-        "+14155550100",
-        "%2B14155550100",
-        "5550100",
-        "+15005550006",
-        TOKEN,
-    ] {
+    for number in ["+14155550100", "%2B14155550100", "5550100", TOKEN] {
         assert!(!log.contains(number), "{number} in\n{log}");
     }
     assert!(

@@ -117,7 +117,6 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         is_ending: Arc::clone(&service.is_ending),
         show_numbers,
     };
-    log_start(&service, &setup.files, routes, &described);
     let mut reloading = None;
     let outcome = runtime.block_on(async {
         // From here on there is something to end.
@@ -126,6 +125,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
         let mode = listening.socket_mode;
         let webhooks = listeners(webhooks, &listening.listen, mode).await?;
         let webhooks = encrypted(webhooks, tls.as_ref());
+        log_start(&service, &setup.files, routes, &described);
         log_addresses(&webhooks);
         if unusual_tokens.is_none() {
             warn!("signatures are not checked: any process on this machine gets an answer");
