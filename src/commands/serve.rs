@@ -65,8 +65,8 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
 fn serve(arguments: Arguments) -> Result<Outcome> {
     // This comes first, while there is only one thread.
     let sockets = Sockets::take()?;
-    // Before there are secrets, so that no core dump contains one and no other program of the same user reads one from
-    // memory.
+    // Before there are secrets, so that none ends up in a core dump or is read from memory by the same user's other
+    // programs.
     let hidden = hide_memory();
     arguments.urls.check()?;
     let files = files(&arguments);
@@ -265,8 +265,7 @@ fn check(arguments: Arguments) -> Result<Outcome> {
     Ok(Outcome::from(is_good))
 }
 
-/// The table, or its last good copy; without either, standard error says what is wrong. Warnings go to the service's
-/// log.
+/// The table, or its last good copy; without either, standard error says what is wrong. Warnings go to the log.
 fn first_table(files: &TableFiles) -> Result<(Table, First)> {
     let shown = |problem| match problem {
         Problem::Diagnostics(name, diagnostics) => show_errors(&name, &diagnostics),
@@ -442,8 +441,7 @@ async fn first_signal(mut ends: Ends) {
     });
 }
 
-/// Notifies health checks and systemd that the service is ending, and waits until load balancers have had time to
-/// notice.
+/// Notifies health checks and systemd that the service is ending, and gives load balancers time to notice.
 async fn keep_accepting(is_ending: &AtomicBool, delay: Duration, drain: Duration) {
     is_ending.store(true, Ordering::SeqCst);
     systemd::stopping(delay + drain + Duration::from_secs(5));

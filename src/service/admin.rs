@@ -1,5 +1,4 @@
-//! Everything that the admin listener answers: health, metrics and the page for people. Twilio's requests do not come
-//! here.
+//! Everything that the admin listener answers: health, metrics and the page for people. Twilio does not use it.
 
 mod page;
 

@@ -95,8 +95,7 @@ pub(super) fn is_localhost(host: &str, will_do: impl Fn(IpAddr) -> bool) -> bool
         && (address.is_ok_and(will_do) || name == "localhost" || name.ends_with(".localhost"))
 }
 
-/// The host that was requested, with its port. By RFC 9112, section 3.2.2, a request line with a whole URL wins over
-/// `Host`.
+/// The requested host, with its port. By RFC 9112, section 3.2.2, a request line with a whole URL wins over `Host`.
 pub(super) fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let first = hosts.next();

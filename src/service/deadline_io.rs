@@ -47,8 +47,7 @@ impl<'c, S> DeadlineIo<'c, S> {
         match self.connection.activity() {
             Activity::Body(_) | Activity::Answer => return Poll::Pending,
             Activity::Head(_) => {}
-            // Only a client that has sent a signed request gets the longer idle time: every refusal closes the
-            // connection.
+            // Only clients that have sent a signed request get the longer idle time: every refusal closes.
             Activity::Fresh(since) => self.read_clock.deadline = Some(since + limits.head),
             Activity::Idle(since) => self.read_clock.deadline = Some(since + limits.idle),
         }

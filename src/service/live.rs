@@ -59,7 +59,6 @@ impl From<Verification> for Access {
 pub enum Verification {
     /// Anyone who has signed with one of these.
     Signed(Secrets),
-    /// Every process on this machine, unless a proxy's headers say that the request comes from elsewhere. For trials
-    /// only.
+    /// For trials only: every process on this machine, unless a proxy's headers say that the request is from elsewhere.
     AllowUnsigned,
 }

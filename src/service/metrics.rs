@@ -100,7 +100,7 @@ pub struct Metrics {
 }
 
 impl Default for Metrics {
-    /// Everything at zero. The library adds the unit to a name, `_total` to a counter's name, and a full stop to a help
+    /// Everything at zero. The library adds the unit to a name, `_total` to a counter's, and the full stop to a help
     /// text.
     fn default() -> Self {
         let mut registry = Registry::default();

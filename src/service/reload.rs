@@ -165,8 +165,7 @@ struct Reloader {
     warnings: Vec<Finding>,
     /// What was found when the table was last read.
     findings: Vec<Finding>,
-    /// What was replaced. It is freed here, once the last request has released it, since freeing a large table takes
-    /// time.
+    /// What was replaced. It is freed here, once the last request has released it: freeing a large table takes time.
     retired: Vec<Arc<Live>>,
     /// When to retry a copy that the system refused.
     copy_again: Option<Instant>,
@@ -208,8 +207,7 @@ impl Reloader {
             let folder = folder.display();
             warn!("{folder}, the folder of the last good copy, {others}");
         }
-        // Compiling a large table takes a second of a processor, and requests go first. Where this is not allowed, they
-        // wait.
+        // Compiling a large table takes a second of a processor. Requests go first, or wait where this is not allowed.
         platform::let_others_go_first();
         loop {
             let asked = self.asks.recv_timeout(LOOK);
@@ -266,8 +264,7 @@ impl Reloader {
         if read.is_some() {
             self.quiet = QuietFiles::new(&self.attempted);
         }
-        // An explicit request always gets an answer; otherwise, a file that keeps being written is read when it is
-        // quiet.
+        // An explicit request always gets an answer; otherwise, a file that keeps being written is read once quiet.
         let read = read.filter(|(sources, _)| is_asked || !sources.may_be_torn());
         due.table = read.is_some();
         let table = read.and_then(|(sources, compiled)| self.table(sources, compiled, is_asked));
@@ -360,8 +357,7 @@ impl Reloader {
         read
     }
 
-    /// Reads and compiles the table; returns no new table when the files match those in use, as after an edit that was
-    /// undone.
+    /// Reads and compiles the table; no new table when the files match those in use, as after an edit was undone.
     fn read(&self) -> (Sources, Result<Option<Compiled>, Problem>) {
         let again = self.in_use.read_again(None);
         if again.agree(&self.in_use) {

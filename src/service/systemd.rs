@@ -1,5 +1,4 @@
-//! What the service reports to systemd, and the sockets that systemd hands over. Without systemd, all of this does
-//! nothing.
+//! Reports to systemd, and takes the sockets that it hands over. Without systemd, all of this does nothing.
 //!
 //! Sources: `sd_notify(3)`, `sd_listen_fds(3)`, `systemd.service(5)` on `Type=notify-reload`.
 

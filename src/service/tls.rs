@@ -1,5 +1,4 @@
-//! The TLS certificate in use: read from its files, checked, and replaced by a reload without affecting open
-//! connections.
+//! The TLS certificate in use: read from its files, checked, and replaced by a reload. Open connections keep theirs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

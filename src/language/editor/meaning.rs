@@ -1,4 +1,5 @@
-//! What may stand at each place of a table: from the shape of its sections, the kinds of conditions and the vocabulary.
+//! What may be written at each place of a table, by the shape of its sections, the kinds of conditions and the
+//! vocabulary.
 
 use std::ops::Range;
 
@@ -149,7 +150,7 @@ impl<'t> Meaning<'t> {
         }
     }
 
-    /// Whether `{{ … }}` may stand in a text here.
+    /// Whether `{{ … }}` may be used in a text here.
     pub(super) fn takes_fields(self) -> bool {
         matches!(
             self,

@@ -56,7 +56,7 @@ pub enum OfferKind {
     Word,
 }
 
-/// What may stand in some place, and how it is written there.
+/// What may be written in some place, and how.
 struct Found<'t> {
     span: Range<usize>,
     kind: OfferKind,
@@ -187,7 +187,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// What may stand at the cursor in a text.
+    /// What may be written at the cursor in a text.
     fn in_text(&self, meaning: Meaning<'t>, inner: &Range<usize>) -> Option<Found<'t>> {
         let before = &self.text[inner.start..self.at];
         let open = before

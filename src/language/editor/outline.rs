@@ -1,4 +1,4 @@
-//! The sections of a table by name, and what stands above them: whether a test passes, which tests a route has.
+//! The sections of a table by name, and the lines above them: whether a test passes, which tests a route has.
 
 use std::ops::Range;
 
@@ -29,8 +29,7 @@ pub struct Lens {
     pub title: String,
 }
 
-/// The sections of a table, in order. What belongs to the section before it, such as `[route.when]`, is part of that
-/// section.
+/// The sections of a table, in order. What belongs to the section before it, such as `[route.when]`, is part of it.
 #[must_use]
 pub fn symbols(draft: &Draft) -> Vec<Symbol> {
     let mut symbols: Vec<Symbol> = Vec::new();

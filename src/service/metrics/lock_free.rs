@@ -129,8 +129,8 @@ impl RouteCounters {
     }
 }
 
-/// The counters by name. Locked when a table goes live, by a scrape, and by the first answer of a route of a large
-/// table.
+/// The counters by name. Locked when a table goes live, by a scrape, and by the first answers of a large table's
+/// routes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RoutesByName(Arc<Mutex<BTreeMap<Box<str>, Counter>>>);
 

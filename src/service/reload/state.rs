@@ -12,8 +12,7 @@ use super::compile::Finding;
 pub struct State {
     /// How many routes the table in use has.
     pub routes: usize,
-    /// Tells two tables apart: the first 16 hexadecimal digits of a SHA-256 of the table's file and its directory
-    /// files.
+    /// Tells two tables apart: the first 16 hexadecimal digits of a SHA-256 of the table's and its directories' files.
     pub hash: String,
     /// Where the table in use came from.
     pub origin: Origin,
@@ -21,7 +20,7 @@ pub struct State {
     pub last: ReloadOutcome,
     /// When a table was last put in use, or found to match the one in use.
     pub succeeded: Timestamp,
-    /// What is wrong with what is on disk, or looks wrong.
+    /// What is wrong, or looks wrong, with the files on disk.
     pub findings: Vec<Finding>,
 }
 
@@ -61,7 +60,7 @@ pub enum ReloadOutcome {
         /// What stays as it was.
         parts: Vec<Part>,
     },
-    /// The table on disk is not in use until somebody requests a reload: a directory file lost more than half of its rows.
+    /// The table on disk waits for an explicit reload: a directory file lost more than half of its rows.
     Waiting {
         /// The file, as the table names it.
         file: String,
@@ -70,7 +69,7 @@ pub enum ReloadOutcome {
         /// How many rows it has now.
         rows: usize,
     },
-    /// The table on disk is not in use until somebody requests a reload: a directory file now ends in the middle of a line.
+    /// The table on disk waits for an explicit reload: a directory file now ends in the middle of a line.
     CutOff {
         /// The file, as the table names it.
         file: String,
