@@ -216,7 +216,7 @@ fn a_socket_that_cannot_be_used_is_told() {
     assert_eq!(ran.code, Some(2));
     assert_eq!(
         ran.stderr,
-        "error: the socket \"webhook\" that was handed over is no stream socket: write ListenStream= for it, \
+        "error: the socket \"webhook\" that was handed over is not a stream socket: write ListenStream= for it, \
          with an address or a path\n"
     );
     let (connected, _other) = UnixStream::pair().expect("a pair");

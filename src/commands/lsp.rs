@@ -1,7 +1,7 @@
 //! `lsp`: a language server on standard input and output.
 //!
-//! Messages are answered one after the other. Tables are compiled when no message waits, so that a fast typist gets
-//! completions before diagnostics. What the answers say comes from `language`.
+//! Messages are answered one after another. Tables are compiled when no message is waiting, so that a fast typist gets
+//! completions before diagnostics. The content of the answers comes from `language`.
 
 mod answers;
 mod documents;
@@ -86,13 +86,13 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
                 return Ok(Outcome::from(server.phase == Phase::ShutDown));
             }
             Message::Notification(notification) => server.note(notification),
-            // What an editor answers to our one request changes nothing.
+            // The editor's answer to our only request changes nothing.
             Message::Response(_) => {}
         }
     }
 }
 
-/// Writes a message. When the editor is gone, its end of standard input will say so.
+/// Writes a message. When the editor is gone, the end of standard input will show it.
 fn send(message: impl Into<Message>) {
     let _: io::Result<()> = message.into().write(&mut io::stdout().lock());
 }
@@ -173,7 +173,7 @@ impl Server {
         })
     }
 
-    /// Takes in what the editor says has happened. What is unknown, or comes too early or too late, changes nothing.
+    /// Handles a notification from the editor. One that is unknown, too early or too late changes nothing.
     fn note(&mut self, notification: Notification) {
         let Notification { method, params } = notification;
         if self.phase != Phase::Initialized {

@@ -43,13 +43,13 @@ use crate::twilio::signature::public_url::PublicUrl;
 use self::options::AccessOptions;
 pub(super) use self::options::Arguments;
 
-/// How long the end of the service waits for the last lines of the journal, and for the last good copy.
+/// How long shutdown waits for the last lines of the journal and for the last good copy.
 const LAST_WRITES: Duration = Duration::from_secs(5);
 
-/// How long it waits for a page that somebody is looking at.
+/// How long shutdown waits for a page that somebody has requested.
 const LAST_TASKS: Duration = Duration::from_secs(1);
 
-/// The environment variable by which tokio's threads are counted.
+/// The environment variable that sets the number of tokio's threads.
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
@@ -63,9 +63,10 @@ pub(super) fn run(arguments: Arguments) -> Result<Outcome> {
 }
 
 fn serve(arguments: Arguments) -> Result<Outcome> {
-    // First of all, while there is only one thread.
+    // This comes first, while there is only one thread.
     let sockets = Sockets::take()?;
-    // Before there is a secret, so that no core dump has one and no other program of the same user reads it from memory.
+    // Before there are secrets, so that none ends up in a core dump or is read from memory by the same user's other
+    // programs.
     let hidden = hide_memory();
     arguments.urls.check()?;
     let files = files(&arguments);
@@ -119,7 +120,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     };
     let mut reloading = None;
     let outcome = runtime.block_on(async {
-        // From here on there is something to end.
+        // From here on, there is something to end.
         signals.at_start.abort();
         let (webhooks, inherited_admin) = sockets.listen()?;
         let mode = listening.socket_mode;
@@ -150,13 +151,13 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
             keep_accepting(&is_ending, arguments.limits.drain_delay, limits.drain).await;
         };
         let cut_off = server::run(Purpose::Webhooks, webhooks, service, limits, shutdown).await;
-        // The admin listener stays until now, so that the drain can be watched.
+        // The admin listener stays until now, so that the drain can be observed.
         drop(end_admin);
         let _ = admin.await;
         info!(cut_off, "ended");
         Ok(Outcome::Yes)
     });
-    // What still runs there asks for reloads and writes to the journal.
+    // Whatever still runs there requests reloads and writes to the journal.
     runtime.shutdown_timeout(LAST_TASKS);
     let is_late =
         |ended: Receiver<()>| ended.recv_timeout(LAST_WRITES) == Err(RecvTimeoutError::Timeout);
@@ -169,7 +170,7 @@ fn serve(arguments: Arguments) -> Result<Outcome> {
     outcome
 }
 
-/// The threads of the service. tokio ends the process where it cannot use what [`WORKER_THREADS`] says.
+/// The threads of the service. tokio ends the process if it cannot use the value of [`WORKER_THREADS`].
 fn runtime() -> Result<Runtime> {
     if let Some(given) = env::var_os(WORKER_THREADS) {
         let number = given.to_str().and_then(|text| text.parse().ok());
@@ -184,7 +185,7 @@ fn runtime() -> Result<Runtime> {
         .context("cannot start the threads of the service")
 }
 
-/// The files of the table, and what none of its directories may be.
+/// The files of the table, and those that none of its directories may read.
 fn files(arguments: &Arguments) -> TableFiles {
     let mut secrets = arguments.access.files();
     secrets.extend(arguments.listening.tls_key.clone());
@@ -194,20 +195,20 @@ fn files(arguments: &Arguments) -> TableFiles {
     }
 }
 
-/// What the system tells the service.
+/// Signals from the system to the service.
 struct Signals {
     hangups: Signal,
     ends: Ends,
-    /// Ends the process at once, as long as it only reads its files.
+    /// Ends the process at once while it is still reading its files.
     at_start: JoinHandle<()>,
 }
 
 impl Signals {
-    /// Must be called before anything takes long: until there is a listener for it, each of these would end the process.
+    /// Must be called before anything slow: until a signal has a listener, it would end the process.
     fn listen() -> Result<Self> {
         ignore("SIGUSR1", SignalKind::user_defined1())?;
         ignore("SIGUSR2", SignalKind::user_defined2())?;
-        // A file that may not grow any more costs lines of the log or the journal, not the service.
+        // A file that may not grow any more costs lines of the log or the journal, but must not end the service.
         let too_large = SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw());
         drop(signal(too_large).context("cannot listen for SIGXFSZ")?);
         let mut ends = Ends::new()?;
@@ -240,8 +241,8 @@ fn secrets(access: AccessOptions) -> Result<(Watched<Access>, Access)> {
     Watched::first(Part::Secrets, read).map_err(anyhow::Error::msg)
 }
 
-/// Whether a reload would put everything in use. The log says what is wrong as it does after a reload: without lines of the
-/// table, and with numbers masked.
+/// Whether a reload would put everything in use. The log says what is wrong as it does after a reload: without lines of
+/// the table, and with numbers masked.
 fn check(arguments: Arguments) -> Result<Outcome> {
     let files = TableFiles {
         state_dir: None,
@@ -264,7 +265,7 @@ fn check(arguments: Arguments) -> Result<Outcome> {
     Ok(Outcome::from(is_good))
 }
 
-/// The table, or its last good copy; without one, standard error says what is wrong. Warnings are for the service's log.
+/// The table, or its last good copy; without either, standard error says what is wrong. Warnings go to the log.
 fn first_table(files: &TableFiles) -> Result<(Table, First)> {
     let shown = |problem| match problem {
         Problem::Diagnostics(name, diagnostics) => show_errors(&name, &diagnostics),
@@ -327,7 +328,7 @@ fn tls(files: Option<(PathBuf, PathBuf)>, _metrics: &Arc<Metrics>) -> Result<Tls
     Ok(None)
 }
 
-/// The sockets that systemd has handed over, else sockets at these addresses.
+/// The sockets that systemd has handed over, or else sockets at these addresses.
 async fn listeners(
     inherited: Vec<Listener>,
     addresses: &[ListenAddress],
@@ -340,7 +341,7 @@ async fn listeners(
     }
 }
 
-/// The listeners with TLS, where there is any.
+/// The listeners, with TLS if it is enabled.
 fn encrypted(listeners: Vec<Listener>, tls: Option<&Arc<dyn Decrypt>>) -> Vec<Listener> {
     let with_tls = |listener: Listener| match tls {
         Some(tls) => listener.with_tls(Arc::clone(tls)),
@@ -372,7 +373,7 @@ fn start_admin(
     Ok((end, tokio::spawn(running)))
 }
 
-/// Lets the page tell the answers of the last hour.
+/// Counts each minute, so that the page can show the answers of the last hour.
 async fn count_minutes(service: Arc<Responder>) {
     loop {
         sleep(MINUTE).await;
@@ -396,7 +397,7 @@ fn log_start(service: &Responder, files: &TableFiles, routes: usize, secrets: &s
     }
 }
 
-/// Logs where the service listens: the operator may have left the choice of a port to the system.
+/// Logs where the service listens: the operator may have left the port to the system.
 fn log_addresses(listeners: &[Listener]) {
     for listener in listeners {
         match listener.address() {
@@ -413,7 +414,7 @@ struct Ends {
 }
 
 impl Ends {
-    /// Those that come from now on.
+    /// Those that arrive from now on.
     fn new() -> Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?,
@@ -440,7 +441,7 @@ async fn first_signal(mut ends: Ends) {
     });
 }
 
-/// Tells health checks and systemd that the service is ending, and waits until load balancers have had time to see it.
+/// Notifies health checks and systemd that the service is ending, and gives load balancers time to notice.
 async fn keep_accepting(is_ending: &AtomicBool, delay: Duration, drain: Duration) {
     is_ending.store(true, Ordering::SeqCst);
     systemd::stopping(delay + drain + Duration::from_secs(5));

@@ -1,4 +1,5 @@
-//! What an editor asks about a table while somebody writes it: what may stand here, what is this, where is it, does it pass.
+//! What an editor asks about a table while somebody writes it: what may come here, what this is, where it is, whether
+//! it passes.
 //!
 //! Everything comes from what the readers of a table use: the shape of its sections, the kinds of conditions, the
 //! vocabulary and the list of parameters. Places are bytes; how an editor counts them is the business of `lsp`.
@@ -22,7 +23,7 @@ use crate::table::diagnostic::File;
 pub use self::offers::{Offer, OfferKind, Offers};
 pub use self::outline::{Lens, Symbol, lenses, symbols};
 
-/// A longer part of a table is not shown when somebody points at its name.
+/// Longer parts of a table are not shown when somebody points at their names.
 const MOST_LINES: usize = 12;
 
 /// A table as far as it can be read.
@@ -57,7 +58,7 @@ impl Draft {
         offers::offers(&self.file.text, &self.tree, files, self.file.boundary(at))
     }
 
-    /// What stands at a byte: its place, and what there is to say about it, in Markdown.
+    /// What is at a byte: its place, and what there is to say about it, in Markdown.
     #[must_use]
     pub fn hover(&self, files: &dyn Files, at: usize) -> Option<(Range<usize>, String)> {
         let (text, at) = (&self.file.text, self.file.boundary(at));
@@ -102,7 +103,7 @@ impl Draft {
         }
     }
 
-    /// Where the name at a byte is given.
+    /// Where the name at a byte is defined.
     #[must_use]
     pub fn definition(&self, files: &dyn Files, at: usize) -> Vec<Location> {
         let Some(found) = self.mention(files, self.file.boundary(at)) else {
@@ -112,7 +113,7 @@ impl Draft {
         self.locations(all.filter(|one| one.whole.is_some()))
     }
 
-    /// Where the name at a byte stands; where it is given as well, if that is asked for.
+    /// Where the name at a byte is used; also where it is defined, if requested.
     #[must_use]
     pub fn references(&self, files: &dyn Files, at: usize, with_definition: bool) -> Vec<Location> {
         let Some(found) = self.mention(files, self.file.boundary(at)) else {

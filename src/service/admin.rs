@@ -1,4 +1,4 @@
-//! Health, metrics and the page for people: all that the admin listener answers. Nothing of Twilio's comes here.
+//! Everything that the admin listener answers: health, metrics and the page for people. Twilio does not use it.
 
 mod page;
 
@@ -23,22 +23,22 @@ use crate::service::asked_url::is_localhost;
 use crate::service::connection::Connection;
 use crate::service::responder::Responder;
 
-// Whether the process should be left alone rather than restarted, and whether it should be given requests.
+// Whether to leave the process running rather than restart it, and whether to send it requests.
 const LIVE: &str = "/livez";
 const READY: &str = "/readyz";
 
-/// How long the accept loop may take to show that it runs.
+/// How long the accept loop may take to show that it is running.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Whether a path is answered on the webhook listeners as well, with `--health`.
+/// Whether `--health` makes the webhook listeners answer this path too.
 pub(super) fn is_health(path: &str) -> bool {
     [LIVE, READY].contains(&path)
 }
 
-/// The most bytes of the page's query: more than its form sends.
+/// The most bytes of the page's query; its form sends less.
 const QUERY_MAX_BYTES: usize = 8 * 1024;
 
-/// What keeps the page of other pages' reach, whatever is on it.
+/// Headers that keep the page out of reach of other pages, whatever it shows.
 const GUARDS: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
     ("x-frame-options", "DENY"),
@@ -60,7 +60,7 @@ pub(super) async fn respond(
     let (status, body): (u16, Bytes) = match request.uri().path() {
         _ if !may_look => (405, "only GET and HEAD are allowed\n".into()),
         LIVE => {
-            // A service that is ending accepts nothing more, which is no reason to restart it.
+            // A service that is ending accepts nothing more; that does not call for a restart.
             if is_ending || responder.pulse.is_felt(PATIENCE).await {
                 (200, "ok\n".into())
             } else {
@@ -72,7 +72,7 @@ pub(super) async fn respond(
         READY => (200, "ok\n".into()),
         "/metrics" => {
             let metrics = Arc::clone(&responder.metrics);
-            // Written on another thread: with very many routes it takes a moment.
+            // On another thread: with very many routes, writing takes a moment.
             if let Ok(text) = spawn_blocking(move || metrics.text()).await {
                 media_type = prometheus_text::CONTENT_TYPE;
                 (200, text.into())
@@ -91,7 +91,7 @@ pub(super) async fn respond(
             if query.len() > QUERY_MAX_BYTES {
                 (414, "the query is too long\n".into())
             } else if let Ok(page) =
-                // On another thread: no webhook is to wait for somebody who looks.
+                // On another thread, so that no webhook waits for the page.
                 spawn_blocking(move || page::page(&responder, &query)).await
             {
                 media_type = "text/html; charset=utf-8";
@@ -130,12 +130,12 @@ pub(super) async fn respond(
     response
 }
 
-/// Whether the page is asked for under an IP address or as `localhost`, which no other page can take for its own name: a
-/// page elsewhere whose name is made to lead here (DNS rebinding) still asks under that name.
+/// Whether the page is requested under an IP address or as `localhost`. No other page can claim either as its own name:
+/// if a page elsewhere makes its name resolve to this machine (DNS rebinding), its requests still use that name.
 fn is_of_this_machine<B>(request: &Request<B>) -> bool {
     let mut hosts = request.headers().get_all(HOST).iter();
     let is_known = |host: &str| is_localhost(host, |_| true);
-    // A whole URL in the request line names its host, too.
+    // A whole URL in the request line also names a host.
     let named = request.uri().authority().map(Authority::as_str);
     let (host, more) = (hosts.next(), hosts.next());
     host.and_then(|host| host.to_str().ok())

@@ -1,6 +1,6 @@
-//! The URL that Twilio asked, as far as a server can tell: the signature is checked over it.
+//! The URL that Twilio requested, as far as a server can tell: the signature covers it.
 //!
-//! Path and query are taken byte for byte as received. Headers of a proxy count only from a peer that is trusted.
+//! Path and query are taken byte for byte as received. A proxy's headers count only if the peer is trusted.
 
 use std::net::IpAddr;
 
@@ -16,8 +16,8 @@ use crate::twilio::signature::diagnosis::Hints;
 
 /// The full URLs over which Twilio may have signed a request: at least one, and usually no more.
 ///
-/// These are the public URLs when there are any. Otherwise the scheme is that of the listener, and the host that
-/// of the request line, else of `Host`; a trusted proxy may name both.
+/// These are the public URLs, if there are any. Otherwise the scheme is the listener's, and the host comes from the
+/// request line or else from `Host`; a trusted proxy may name both.
 pub(super) fn candidates(
     responder: &Responder,
     peer: Peer,
@@ -44,14 +44,14 @@ pub(super) fn candidates(
     Ok(vec![[scheme, "://", host, path_and_query].concat()])
 }
 
-/// Path and query as received; a fragment, which no client may send, is left out.
+/// Path and query as received, without a fragment, which no client may send.
 fn path_and_query(head: &Parts) -> &str {
     let path_and_query = head.uri.path_and_query();
     path_and_query.map_or("/", PathAndQuery::as_str)
 }
 
-/// What a request says about the URL that was asked, whoever put it there: for the search why its signature does not
-/// match.
+/// What a request says about the URL that was requested, no matter who wrote it: for finding out why its signature does
+/// not match.
 pub(super) fn hints(head: &Parts) -> Hints<'_> {
     let hosts = [
         host(head).ok().flatten(),
@@ -66,7 +66,7 @@ pub(super) fn hints(head: &Parts) -> Hints<'_> {
     }
 }
 
-/// The header of a request that only one from elsewhere has: of a proxy, of a page in a browser, of Twilio itself.
+/// A header that only requests from elsewhere have: set by a proxy, by a page in a browser or by Twilio itself.
 pub(super) fn header_from_elsewhere(headers: &HeaderMap) -> Option<&str> {
     const NAMES: [&str; 7] = [
         "cf-connecting-ip",
@@ -81,8 +81,8 @@ pub(super) fn header_from_elsewhere(headers: &HeaderMap) -> Option<&str> {
     names.find(|name| NAMES.contains(name) || name.starts_with("x-forwarded-"))
 }
 
-/// Whether a host, with or without a port, is `localhost` or below it, or an address that will do. No page elsewhere can take
-/// either for its own name.
+/// Whether a host, with or without a port, is `localhost` or below it, or an address that `will_do` accepts. No page
+/// elsewhere can use either as its own name.
 pub(super) fn is_localhost(host: &str, will_do: impl Fn(IpAddr) -> bool) -> bool {
     let Ok(authority) = host.parse::<Authority>() else {
         return false;
@@ -95,8 +95,7 @@ pub(super) fn is_localhost(host: &str, will_do: impl Fn(IpAddr) -> bool) -> bool
         && (address.is_ok_and(will_do) || name == "localhost" || name.ends_with(".localhost"))
 }
 
-/// The host that was asked, with its port. The rules are those of RFC 9112, section 3.2.2: a request line with a whole
-/// URL wins over `Host`.
+/// The requested host, with its port. By RFC 9112, section 3.2.2, a request line with a whole URL wins over `Host`.
 pub(super) fn host(head: &Parts) -> Result<Option<&str>, Refusal> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let first = hosts.next();
@@ -118,13 +117,13 @@ fn is_trusted(responder: &Responder, peer: Peer) -> bool {
     peer.is_local() || matches!(peer, Peer::Tcp(address) | Peer::Tls(address) if is_proxy(address))
 }
 
-/// The first value of a header to which each proxy on the way adds one: what the outermost proxy saw.
+/// The first value of a header that each proxy on the way appends to: what the outermost proxy saw.
 fn first_value<'h>(head: &'h Parts, name: &str) -> Option<&'h str> {
     let values = head.headers.get(name)?.to_str().ok()?;
     Some(values.split(',').next().unwrap_or_default().trim())
 }
 
-/// Whether a text can be host and port of a URL: nothing in it could pass for a path, a query or user info.
+/// Whether a text can be the host and port of a URL: nothing in it could pass for a path, a query or user info.
 fn is_host(text: &str) -> bool {
     // A name of 253 characters, a colon and five digits.
     const LONGEST: usize = 259;

@@ -1,4 +1,4 @@
-//! The open connections: the peer and the activity of each, as its own task and the accept loop see them.
+//! The open connections: the peer and activity of each, as its own task and the accept loop see them.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -14,29 +14,29 @@ use tracing::{error, warn};
 
 use crate::service::listener::Peer;
 
-/// How long a request may take to arrive before its connection is closed to make room for another, and how long one is
-/// waited for on a connection that sends nothing.
+/// How long a request may take to arrive before its connection is closed to make room for another, and how long to wait
+/// for a request on a connection that sends nothing.
 const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
-/// How much a listener takes, and how long its connections may wait. The default is that of the webhook listeners.
+/// How much a listener accepts, and how long its connections may wait. The default is for the webhook listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpLimits {
-    /// Open connections, at least one. When all are taken, one whose request takes over a second to arrive is closed for the
-    /// next, else the longest idle one.
+    /// The most open connections, at least one. When all are taken, the next connection replaces one whose request
+    /// takes over a second to arrive, or else the longest idle one.
     pub max_connections: usize,
-    /// Bytes of a request's body.
+    /// The most bytes of a request's body.
     pub max_body_bytes: usize,
     /// From the first byte of a request to the end of its headers, and from a connection to its first byte.
     pub head: Duration,
     /// From the end of the headers to the end of the body.
     pub body: Duration,
-    /// How long a client may read nothing of an answer.
+    /// How long a client may go without reading any of an answer.
     pub answer: Duration,
     /// From an answer to the next request.
     pub idle: Duration,
-    /// From a refusal until the client closes its side; what it sends meanwhile is thrown away.
+    /// From a refusal until the client closes its side; what it sends meanwhile is discarded.
     pub linger: Duration,
-    /// From the end of accepting to the end of the last running request.
+    /// From when accepting stops to the end of the last running request.
     pub drain: Duration,
 }
 
@@ -56,8 +56,8 @@ impl Default for HttpLimits {
 }
 
 impl HttpLimits {
-    /// For the admin listener: what its clients send is short. It has places to spare, so that health checks find one next to
-    /// clients that only hold theirs.
+    /// For the admin listener, whose clients send little. It has places to spare, so that health checks get one even
+    /// when other clients hold theirs open.
     #[must_use]
     pub fn admin() -> Self {
         Self {
@@ -86,7 +86,7 @@ pub(super) enum Activity {
 }
 
 impl Activity {
-    /// Since when no request is on its way; `None` while one is.
+    /// Since when no request has been on its way; `None` while one is.
     pub(super) fn idle_since(self) -> Option<Instant> {
         match self {
             Self::Fresh(since) | Self::Idle(since) => Some(since),
@@ -94,8 +94,8 @@ impl Activity {
         }
     }
 
-    /// Since when a request has been arriving that may be given up for others: it has had its second. What is being answered
-    /// is not given up.
+    /// Since when a request has been arriving that may be given up for others, because it has had its second. A request
+    /// that is being answered is not given up.
     fn slow_since(self) -> Option<Instant> {
         match self {
             Self::Head(since) | Self::Body(since) => {
@@ -111,22 +111,22 @@ impl Activity {
     }
 }
 
-/// One connection, shared by its task, its stream and the accept loop. It has no locks.
+/// One connection, shared by its task, its stream and the accept loop. Has no locks.
 pub(super) struct Connection {
     pub peer: Peer,
     pub limits: HttpLimits,
-    /// Tells its task to close it: at once when it is idle, else after the running request.
+    /// Tells its task to close it: at once when idle, else after the running request.
     pub close: Notify,
     /// Tells its task to give up a request that is still arriving.
     give_up: Notify,
-    /// Whether another connection waits for a place, or the drain has begun: then this one may not stay idle.
+    /// Whether another connection waits for a place or the drain has begun: then this one may not stay idle.
     crowded: Arc<AtomicBool>,
     accepted: Instant,
-    /// The microseconds from `accepted` to when the activity began, times eight, and the number of the activity.
+    /// The microseconds from `accepted` to the start of the activity, times eight, plus the number of the activity.
     activity: AtomicU64,
 }
 
-/// The activities, as the last three bits of a number tell them apart.
+/// The activities, as numbered in the last three bits.
 const FRESH: u64 = 0;
 const IDLE: u64 = 1;
 const HEAD: u64 = 2;
@@ -171,18 +171,18 @@ impl Connection {
     pub(super) fn head_complete(&self) {
         let since = match self.activity() {
             Activity::Head(since) => since,
-            // It came together with the one before it.
+            // It arrived together with the previous request.
             _ => Instant::now(),
         };
         self.begins(BODY, since);
     }
 
-    /// The request is one that gets its answer, whoever waits for a place.
+    /// The request gets its answer, even if other connections wait for a place.
     pub(super) fn is_being_answered(&self) {
         self.begins(ANSWER, self.accepted);
     }
 
-    /// Completes when the request that is arriving is to be given up.
+    /// Completes when the arriving request is to be given up.
     pub(super) async fn given_up(&self) {
         loop {
             self.give_up.notified().await;
@@ -225,7 +225,7 @@ impl OpenConnections {
         self.connections.len()
     }
 
-    /// Starts the task that serves a connection to its end.
+    /// Starts the task that serves a connection until it ends.
     pub(super) fn add(
         &mut self,
         connection: Arc<Connection>,
@@ -236,7 +236,7 @@ impl OpenConnections {
         self.gauge.inc();
     }
 
-    /// Completes when a connection has ended; never when there is none.
+    /// Completes when a connection has ended; never completes when there are none.
     pub(super) async fn one_finished(&mut self) {
         let id = match self.tasks.join_next_with_id().await {
             None => return pending().await,
@@ -250,8 +250,8 @@ impl OpenConnections {
         self.gauge.dec();
     }
 
-    /// Ends one connection for another that waits: the one whose request has been arriving for longest, else the longest idle
-    /// one.
+    /// Ends one connection to make room for one that waits: the one whose request has been arriving longest, else the
+    /// longest idle one.
     pub(super) fn make_room(&self) {
         let oldest = |since: &dyn Fn(Activity) -> Option<Instant>| {
             let all = self.connections.values();
@@ -267,9 +267,9 @@ impl OpenConnections {
         }
     }
 
-    /// Closes all connections: busy ones after their request, and those that are new or were just answered after they had time
-    /// to send one, since it may be on its way. The caller has set `crowded`, so no answer keeps its connection open. Returns
-    /// how many were cut off because time was up.
+    /// Closes all connections: busy ones after their request, and new or just answered ones after they have had time to
+    /// send a request, which may be on its way. The caller has set `crowded`, so no answer keeps its connection open.
+    /// Returns how many were cut off because time ran out.
     pub(super) async fn drain(mut self, limit: Duration) -> usize {
         let _ = timeout(limit, async {
             self.close(|since| since.is_none_or(|since| since.elapsed() >= ON_ITS_WAY));
@@ -286,7 +286,7 @@ impl OpenConnections {
         self.len()
     }
 
-    /// Closes those of which this is so, by when they became idle; `None` for a busy one.
+    /// Closes the connections for which this holds, given when each became idle; `None` for a busy one.
     fn close(&self, which: impl Fn(Option<Instant>) -> bool) {
         for connection in self.connections.values() {
             if which(connection.activity().idle_since()) {

@@ -1,7 +1,7 @@
 //! A stream with deadlines: for a head that does not arrive, for silence, and for a client that does not read.
 //!
-//! hyper's own `header_read_timeout` starts at the previous answer, so it cannot tell an idle connection from a slow head.
-//! Bodies have their deadline where they are read.
+//! hyper's own `header_read_timeout` starts at the previous answer, so it cannot tell an idle connection from a slow
+//! head. The deadlines of bodies are set where bodies are read.
 
 use std::io;
 use std::pin::Pin;
@@ -18,9 +18,9 @@ use crate::service::other_protocol;
 pub(super) struct DeadlineIo<'c, S> {
     stream: S,
     connection: &'c Connection,
-    /// Of the head that is arriving, or of an idle connection; after our side is closed, of the client's end.
+    /// For the arriving head or an idle connection; after our side is closed, for the client to close its side.
     read_clock: Clock,
-    /// Of the client's taking something of what is written; without a deadline while it does.
+    /// For the client to take some of what is written; has no deadline while it does.
     write_clock: Clock,
     /// Whether our side is closed.
     is_closed: bool,
@@ -41,13 +41,13 @@ impl<'c, S> DeadlineIo<'c, S> {
         self.connection.activity().idle_since().is_some()
     }
 
-    /// Ready when a read that has nothing yet has waited too long.
+    /// Ready when a read that has received nothing has waited too long.
     fn read_waits(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let limits = &self.connection.limits;
         match self.connection.activity() {
             Activity::Body(_) | Activity::Answer => return Poll::Pending,
             Activity::Head(_) => {}
-            // Only a client that has sent a signed request gets the longer idle time, since every refusal closes.
+            // Only clients that have sent a signed request get the longer idle time: every refusal closes.
             Activity::Fresh(since) => self.read_clock.deadline = Some(since + limits.head),
             Activity::Idle(since) => self.read_clock.deadline = Some(since + limits.idle),
         }
@@ -84,7 +84,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for DeadlineIo<'_, S> {
     }
 }
 
-/// Not vectored, so that hyper copies an answer behind its head: answers are short, and two pieces cost the system more.
+/// Not vectored, so that hyper copies an answer behind its head: answers are short, and two pieces cost the system
+/// more.
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
@@ -107,8 +108,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
-    /// Closes our side. When a request was not read to its end, what the client still sends is thrown away until it
-    /// closes too, for at most `HttpLimits::linger`: if we closed at once, the system would reset the connection, and the
+    /// Closes our side. If a request was not read to its end, what the client still sends is discarded until it closes
+    /// too, for at most `HttpLimits::linger`: if we closed at once, the system would reset the connection, and the
     /// client could lose the answer.
     ///
     /// Source: RFC 9112, section 9.6, <https://www.rfc-editor.org/rfc/rfc9112#section-9.6>.
@@ -124,7 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
             this.read_clock.deadline = Some(Instant::now() + linger);
         }
         let mut thrown_away = [0; 4096];
-        // However much the client sends, tokio's sockets become pending now and then, so that other tasks get their turn.
+        // However much the client sends, tokio's sockets are pending now and then, so other tasks get their turn.
         while this.read_clock.deadline > Some(Instant::now()) {
             let mut buf = ReadBuf::new(&mut thrown_away);
             match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
@@ -137,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for DeadlineIo<'_, S> {
     }
 }
 
-/// A deadline, with a timer that is made only when something waits.
+/// A deadline, with a timer that is created only when something waits.
 #[derive(Default)]
 struct Clock {
     deadline: Option<Instant>,
@@ -145,7 +146,7 @@ struct Clock {
 }
 
 impl Clock {
-    /// Ready when the deadline has passed, which is set now unless it is set already; else the task is woken then.
+    /// Ready when the deadline has passed. Sets the deadline if none is set, and wakes the task when it passes.
     fn poll_passed(&mut self, limit: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
         let timer = self

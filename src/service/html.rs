@@ -1,7 +1,7 @@
 //! A page for a browser: elements and texts in one file that fetches nothing and runs nothing.
 //!
-//! Every text goes through [`shown`] and is escaped. A content security policy is the second line of defence: nothing is
-//! fetched, no script runs, and only our style applies, by its hash.
+//! Every text goes through [`shown`] and is escaped. A content security policy is the second line of defence: nothing
+//! is fetched, no script runs, and only our own style applies, by its hash.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,14 +10,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::table::visible::shown;
 
-/// The style that all pages share; each has one of its own besides.
+/// The style that all pages share; each page adds its own.
 const BASE: &str = include_str!("html/base.css");
 
-/// Elements and texts as they stand in a page.
+/// Elements and texts as written in a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Html(pub String);
 
-/// The whole page. `style` is its own, and `meta` stands in its head.
+/// The whole page. `style` is for this page only, and `meta` goes into its head.
 pub(crate) fn page(title: &str, style: &str, meta: Vec<Html>, body: Vec<Html>) -> String {
     let named = [
         ("viewport", "width=device-width, initial-scale=1"),
@@ -36,13 +36,13 @@ pub(crate) fn page(title: &str, style: &str, meta: Vec<Html>, body: Vec<Html>) -
     ["<!DOCTYPE html>\n", &html, "\n"].concat()
 }
 
-/// The content security policy of a page with this style; `more` is what it adds.
+/// The content security policy of a page with this style, with `more` added.
 pub(crate) fn policy(style: &str, more: &str) -> String {
     let hash = STANDARD.encode(Sha256::digest([BASE, style].concat()));
     format!("default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; {more}")
 }
 
-/// An element with what is in it. The tag has the attributes, which are constants of ours like its name.
+/// An element with its content. The tag includes the attributes, which are constants of ours like its name.
 pub(crate) fn element(tag: &'static str, content: impl IntoIterator<Item = Html>) -> Html {
     let name = tag.split(' ').next().unwrap_or(tag);
     let mut html = format!("<{tag}>");
@@ -50,7 +50,7 @@ pub(crate) fn element(tag: &'static str, content: impl IntoIterator<Item = Html>
     Html(html + "</" + name + ">")
 }
 
-/// An element with attributes whose values come from anywhere.
+/// An element with attributes whose values may come from anywhere.
 pub(crate) fn element_with(
     name: &'static str,
     attributes: &[(&'static str, &str)],
@@ -61,7 +61,7 @@ pub(crate) fn element_with(
     Html(html + "</" + name + ">")
 }
 
-/// An element that has attributes only.
+/// An element that has only attributes.
 pub(crate) fn void(name: &'static str, attributes: &[(&'static str, &str)]) -> Html {
     Html(start(name, attributes) + "/>")
 }
@@ -84,7 +84,7 @@ pub(crate) fn text(text: &str) -> Html {
     Html(escape(shown(text).as_str()).into_owned())
 }
 
-/// A figure with separators between thousands: `12,345`.
+/// A number with separators between thousands: `12,345`.
 pub(crate) fn figure(figure: u64) -> String {
     let mut text = figure.to_string();
     let digits = text.len();

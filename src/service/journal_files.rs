@@ -1,5 +1,5 @@
-//! The files of the journal: one a day, limited in number and size, and every line in them whole. Or standard output, which
-//! somebody else collects.
+//! The files of the journal: one per day, limited in number and size, containing only whole lines. Or standard output,
+//! which something else collects.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -14,27 +14,27 @@ use tracing::warn;
 use crate::journal::line::Beyond;
 use crate::service::table_file::others_at;
 
-/// Where the journal is, what it holds and how much.
+/// Where the journal is, what it holds and how large it may become.
 #[derive(Debug, Clone)]
 pub struct JournalSettings {
     /// The folder of its files, created when it does not exist; `None`: standard output.
     pub folder: Option<PathBuf>,
     /// What lines hold beyond the rule.
     pub beyond: Beyond,
-    /// The most bytes of a day's file; later lines of that day are lost.
+    /// The most bytes of a day's file; further lines of that day are lost.
     pub max_size_bytes: u64,
     /// The most files, at least one; the oldest are removed.
     pub max_files: usize,
 }
 
-/// The files of a folder, and the one that is being written.
+/// The files of a folder, and the one being written.
 pub(super) struct DayFiles {
     pub settings: JournalSettings,
     /// `None` until something is written, and after a failure.
     pub current: Option<Current>,
 }
 
-/// The file that is being written.
+/// The file being written.
 pub(super) struct Current {
     path: PathBuf,
     file: File,
@@ -43,7 +43,7 @@ pub(super) struct Current {
 }
 
 impl DayFiles {
-    /// Writes whole lines to the file of a day. When that fails, none of them is written.
+    /// Writes whole lines to the file of a day. If that fails, none of them is written.
     pub(super) fn write(&mut self, day: &str, lines: &[u8]) -> io::Result<()> {
         let Some(folder) = self.settings.folder.clone() else {
             let mut output = io::stdout().lock();
@@ -59,7 +59,7 @@ impl DayFiles {
         }
         if let Err(error) = current.file.write_all(lines) {
             let error = about(&current.path, &error);
-            // Half a line would spoil the file for every reader.
+            // Half a line would break the file for every reader.
             if current.file.set_len(current.length).is_err() {
                 self.current = None;
             }
@@ -69,9 +69,9 @@ impl DayFiles {
         Ok(())
     }
 
-    /// Completes when the file that was written is on the disk. Of standard output that cannot be known.
+    /// Returns once what was written is on the disk. For standard output, that cannot be known.
     pub(super) fn sync(&mut self) -> io::Result<()> {
-        // Unless this succeeds, it is unknown what is on the disk; the file is opened and looked at again.
+        // Unless this succeeds, it is unknown what is on the disk; the file is opened and checked again.
         if let Some(current) = self.current.take() {
             let synced = current.file.sync_data();
             synced.map_err(|error| about(&current.path, &error))?;
@@ -108,7 +108,7 @@ fn open(path: &Path, folder: &Path) -> io::Result<(File, u64)> {
         .append(true)
         .create(true)
         .mode(0o600)
-        // A link that somebody has put there would lead the lines elsewhere.
+        // A link placed here would send the lines elsewhere.
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(path)
         .map_err(|error| match fs::symlink_metadata(path) {
@@ -121,9 +121,9 @@ fn open(path: &Path, folder: &Path) -> io::Result<(File, u64)> {
     }
     let metadata = file.metadata()?;
     if !metadata.is_file() {
-        return Err(io::Error::other("it is no file"));
+        return Err(io::Error::other("it is not a regular file"));
     }
-    // On a file system without locks it is the operator who must run one service only.
+    // On a file system without locks, the operator must make sure that only one service runs.
     if let Err(Errno::WOULDBLOCK) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
         return Err(io::Error::other("another service writes it already"));
     }

@@ -11,28 +11,28 @@ use std::vec;
 use crate::journal::line::Line;
 use crate::service::journal_files::{about, journal_files};
 
-/// How many lines are held back and put in order: answers do not end in the order in which they began.
+/// How many lines are held back and sorted: answers do not end in the order in which they began.
 const WINDOW: usize = 1024;
 
-/// The most bytes of a line. The service never writes one that long; of another, the rest is passed over.
+/// The most bytes of a line. The service never writes one that long; the rest of a longer line is skipped.
 const LINE_MAX: u64 = 1024 * 1024;
 
-/// How much of a line that is too long is kept: enough to see that it is not one of the journal.
+/// How much of an overlong line is kept: enough to see that it does not belong to a journal.
 const KEPT: usize = 100;
 
-/// A line as it stands in its file, with its place. [`Line::parse`] says whether it is a line of the journal.
+/// A line as it is in its file, with its place. [`Line::parse`] checks whether it belongs to a journal.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
     /// The file.
     pub path: Arc<Path>,
-    /// Its line, from 1.
+    /// Its line number, from 1.
     pub number: u64,
     /// The line, without its line feed; never empty.
     pub text: Vec<u8>,
 }
 
 impl Entry {
-    /// Its place for messages: `journal/journal-2026-11-25.jsonl:7`.
+    /// Its place, for messages: `journal/journal-2026-11-25.jsonl:7`.
     #[must_use]
     pub fn place(&self) -> String {
         format!("{}:{}", self.path.display(), self.number)
@@ -41,17 +41,17 @@ impl Entry {
 
 /// The lines of a folder, in the order of their times.
 ///
-/// A line that stands more than a thousand lines from its place in time stays late. A last line that is still being
-/// written is left out.
+/// A line more than a thousand lines away from its place in time stays late. A last line that is still being written is
+/// left out.
 #[derive(Debug)]
 pub struct JournalLines {
     files: vec::IntoIter<PathBuf>,
     current: Option<Open>,
-    /// How many bytes the files had at the start; `None` when the folder has no file of a journal.
+    /// How many bytes the files had at the start; `None` when the folder has no journal files.
     pub size_bytes: Option<u64>,
     /// By time, then by place.
     waiting: BinaryHeap<Reverse<(String, Entry)>>,
-    /// The time of the line that was read last, for those that have none.
+    /// The time of the last line read, for lines that have none.
     time: String,
 }
 
@@ -63,7 +63,7 @@ struct Open {
 }
 
 impl JournalLines {
-    /// Starts with the oldest file of a folder. Files of other names are ignored.
+    /// Starts with the oldest file of a folder. Files with other names are ignored.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl JournalLines {
         })
     }
 
-    /// The next line as it stands in the files; `None` at the end of the last.
+    /// The next line as it is in the files; `None` at the end of the last file.
     fn read(&mut self) -> io::Result<Option<Entry>> {
         loop {
             if let Some(mut open) = self.current.take() {
@@ -153,9 +153,9 @@ impl Iterator for JournalLines {
     }
 }
 
-/// The time of a line, a text that sorts as the time does; `None` when it is not a line of the journal.
+/// The time of a line, as a text that sorts by time; `None` when the line does not belong to a journal.
 fn time_of(text: &[u8]) -> Option<String> {
-    // The service writes the time first, so that it is found without parsing the line.
+    // The service writes the time first, so it is found without parsing the line.
     if let Some(after) = text.strip_prefix(br#"{"time":""#) {
         let end = after.iter().position(|&byte| byte == b'"')?;
         return String::from_utf8(after[..end].to_vec()).ok();

@@ -1,12 +1,12 @@
-//! The journal's writer: a line of JSON for every answer, written on a thread of its own, so that no answer waits for it.
+//! The journal's writer: one line of JSON per answer, written on a separate thread, so that no answer waits for it.
 //!
-//! A request hands over what it was and continues. The thread makes the lines and writes them, one file for each day. When
-//! it cannot keep up or the disk is full, lines are lost and counted until there is room again. What a line holds is
-//! decided in [`crate::journal::line`].
+//! A request hands over what happened and continues. The thread formats the lines and writes them, one file per day.
+//! When it cannot keep up or the disk is full, lines are lost and counted until there is room again. What a line holds
+//! is decided in [`crate::journal::line`].
 //!
 //! Lines are handed to the operating system at once and survive a crash of the program. Events that a request waits for
-//! are on the disk itself (`fdatasync`) before `Journal::keep` says so; the operating system writes other lines when
-//! it sees fit, usually within half a minute.
+//! are on the disk itself (`fdatasync`) before `Journal::keep` says so; the operating system writes other lines when it
+//! sees fit, usually within half a minute.
 
 use std::fmt;
 use std::io;
@@ -28,7 +28,7 @@ use crate::service::metrics::{Metrics, PlainCounter};
 use crate::twilio::request::event::Event;
 use crate::twilio::signature::body_sha256;
 
-// The most that waits to be written.
+// The most that may wait to be written.
 const QUEUE_ITEMS: usize = 16 * 1024;
 const QUEUE_BYTES: usize = 32 * 1024 * 1024;
 
@@ -37,14 +37,14 @@ const QUEUE_BYTES: usize = 32 * 1024 * 1024;
 /// Source: <https://www.twilio.com/docs/events/webhook-quickstart>.
 const KEEP_LIMIT: Duration = Duration::from_secs(4);
 
-/// How many bytes of lines are collected before they are written.
+/// How many bytes of lines are collected before writing.
 const BATCH_BYTES: usize = 256 * 1024;
 
-/// How many events are remembered; the oldest are forgotten.
+/// How many events are remembered; the oldest are forgotten first.
 const MOST: usize = 100_000;
 
-/// The type of the events that a sink's test sends. All of them have the account's SID as their id; the `test_id` in their
-/// data tells one test from another.
+/// The type of the events that a sink's test sends. All of them have the account's SID as their id; the `test_id` in
+/// their data tells them apart.
 ///
 /// Source: <https://www.twilio.com/docs/events/event-types/eventstreams/test-event>.
 const TEST_EVENT: &str = "com.twilio.eventstreams.test-event";
@@ -60,22 +60,22 @@ pub struct Journal {
     shared: Arc<Shared>,
 }
 
-/// What both ends of the queue know.
+/// What both ends of the queue share.
 #[derive(Debug)]
 struct Shared {
     metrics: Arc<Metrics>,
     /// Bytes of the items in the queue.
     waiting_bytes: AtomicUsize,
-    /// Whether the log has said that lines are lost, and not yet that they no longer are.
+    /// Whether the log has reported lost lines, and not yet that lines are no longer lost.
     is_losing: AtomicBool,
     /// When a request last gave up on a slow disk.
     gave_up: Mutex<Option<Instant>>,
 }
 
-/// What waits to be written.
+/// Something that waits to be written.
 enum Item {
     Told(Box<Told>),
-    /// With the request that waits for them, which is told whether they are on the disk.
+    /// With the sender that tells the waiting request whether they are on the disk.
     Events(Vec<Event>, Timestamp, oneshot::Sender<bool>),
 }
 
@@ -90,8 +90,8 @@ impl Item {
 }
 
 impl Journal {
-    /// Starts a journal with a thread of its own. What cannot be written costs lines, not the start.
-    /// Written and lost lines are counted; events that were not kept are not counted, because they come again.
+    /// Starts a journal with its own thread. A failure to write costs lines but does not prevent the start. Written and
+    /// lost lines are counted; events that were not kept are not counted, because they come again.
     ///
     /// The receiver gets nothing; it is disconnected when every [`Journal`] has been dropped and everything is written.
     ///
@@ -113,7 +113,7 @@ impl Journal {
         Ok((journal, ended))
     }
 
-    /// A journal, with the other end of its queue and what has to write it.
+    /// A journal, with the receiving end of its queue and its writer.
     fn new(settings: JournalSettings, metrics: Arc<Metrics>) -> (Self, Receiver<Item>, LineWriter) {
         let (queue, items) = sync_channel(QUEUE_ITEMS);
         let shared = Arc::new(Shared {
@@ -138,25 +138,25 @@ impl Journal {
         (Self { queue, shared }, items, writer)
     }
 
-    /// Hands over what was answered. Never waits: when too much waits to be written already, the line is lost.
+    /// Hands over what was answered. Never waits: when too much is already waiting to be written, the line is lost.
     pub fn record(&self, told: Told) {
         if self.send(Item::Told(Box::new(told))).is_err() {
             self.shared.lose(1, &FULL);
         }
     }
 
-    /// Has events written, a line each, unless the journal has them already, and completes when they are on the disk.
-    /// When the limit is over before the writer gets to them, they are not written, and for as long again no others are
-    /// waited for.
+    /// Writes events, one per line, unless the journal has them already, and completes when they are on the disk. If
+    /// the writer does not get to them within the limit, they are not written, and for as long again no request waits
+    /// for events.
     ///
-    /// Returns, for the log, why not all of them are on the disk. Their sender should send them again.
+    /// Returns, for the log, why not all of them are on the disk. The sender should send them again.
     pub(super) async fn keep(
         &self,
         events: Vec<Event>,
         time: Timestamp,
     ) -> Result<(), &'static str> {
         const SLOW: &str = "the disk is too slow";
-        // While a disk is stuck, not every request holds a connection to find that out again.
+        // While a disk is stuck, not every request should hold a connection to find that out again.
         if self.shared.gave_up_lately() {
             return Err(SLOW);
         }
@@ -200,7 +200,7 @@ impl Shared {
         gave_up.is_some_and(|time| time.elapsed() < KEEP_LIMIT)
     }
 
-    /// Counts lost lines, and logs the first since something could be written.
+    /// Counts lost lines, and logs the first one since something could be written.
     fn lose(&self, lines: usize, reason: &dyn fmt::Display) {
         let lost = self.metrics.counter(PlainCounter::JournalLinesLost);
         lost.inc_by(lines as u64);
@@ -210,19 +210,19 @@ impl Shared {
     }
 }
 
-/// Makes the lines and writes them, in a thread of its own. Lines of one day are written together.
+/// Makes the lines and writes them, on a separate thread. Lines of one day are written together.
 struct LineWriter {
     shared: Arc<Shared>,
     files: DayFiles,
     day: String,
     bytes: Vec<u8>,
     lines: usize,
-    /// The events that are on the disk or among the lines, so that each goes into the journal once: Twilio sends an event
-    /// until it hears that it was taken, and sometimes once more. Takes 6 MB of memory at most.
+    /// The events that are on the disk or among the lines, so that each goes into the journal once: Twilio sends an
+    /// event until it learns that it was taken, and sometimes once more. Takes at most 6 MB of memory.
     known: Latest<u128, MOST>,
     /// How many of the lines are events.
     events: usize,
-    /// The requests that wait until these events are on the disk.
+    /// The requests that wait for these events to reach the disk.
     waiting: Vec<oneshot::Sender<bool>>,
 }
 
@@ -256,7 +256,7 @@ impl LineWriter {
                         continue;
                     }
                     if !self.add_line(|beyond| line::event(event, time, beyond)) {
-                        // Dropped, the request hears that they are not kept.
+                        // When this is dropped, the request learns that they are not kept.
                         return;
                     }
                     self.known.add(key);
@@ -267,7 +267,7 @@ impl LineWriter {
         }
     }
 
-    /// Adds a line to the batch, and writes the batch first when it is of another day. Returns whether it was added.
+    /// Adds a line to the batch, after writing the batch if it is of another day. Returns whether the line was added.
     fn add_line<'a>(&mut self, line: impl FnOnce(&Beyond) -> Line<'a>) -> bool {
         // A line that cannot be made must not end the journal.
         let Ok(line) = catch_unwind(AssertUnwindSafe(|| line(&self.files.settings.beyond))) else {
@@ -284,7 +284,7 @@ impl LineWriter {
         true
     }
 
-    /// Writes the lines, and tells the requests that wait.
+    /// Writes the lines and notifies the requests that wait.
     fn write(&mut self) {
         let result = self.write_lines();
         if result.is_err() {
@@ -323,7 +323,7 @@ impl LineWriter {
     }
 }
 
-/// The beginning of a hash of an event's id, which may be long.
+/// The first part of a hash of an event's id, which may be long.
 fn key(event: &Event) -> u128 {
     let test_id = match event.data.get("test_id") {
         Some(serde_json::Value::String(test_id)) if event.kind == TEST_EVENT => test_id,
@@ -342,7 +342,7 @@ mod tests {
 
     use super::*;
 
-    /// A journal whose thread the test stands in for.
+    /// A journal whose thread the test replaces.
     fn journal(folder: &Path) -> (Journal, Receiver<Item>, LineWriter) {
         Journal::new(settings(folder), Arc::default())
     }
@@ -356,7 +356,7 @@ mod tests {
         }
     }
 
-    /// A folder of this test, which is removed in the end.
+    /// A folder of this test, removed at the end.
     struct Folder(PathBuf);
 
     impl Folder {
@@ -393,7 +393,7 @@ mod tests {
         kept.is_ok()
     }
 
-    /// What the thread does with all that waits.
+    /// Does what the thread does with everything that waits.
     fn add_all(writer: &mut LineWriter, items: &Receiver<Item>) {
         for item in items.try_iter() {
             writer.add(item);
@@ -435,7 +435,7 @@ mod tests {
         assert_eq!(folder.lines(), 2);
     }
 
-    /// Twilio waits for five seconds. The clock of this test turns by itself while everybody waits.
+    /// Twilio waits for five seconds. The test's clock advances by itself while everything waits.
     #[tokio::test(start_paused = true)]
     async fn a_slow_disk_is_not_waited_for_longer_than_twilio_does() {
         let folder = Folder::new("slow");
@@ -445,11 +445,15 @@ mod tests {
         assert_eq!(begin.elapsed(), KEEP_LIMIT);
         assert!(KEEP_LIMIT < Duration::from_secs(5));
         add_all(&mut writer, &items);
-        assert_eq!(writer.lines, 0, "nobody waits, so they are not written");
+        assert_eq!(writer.lines, 0, "no request waits, so they are not written");
         assert!(!is_kept(&journal, &["a"]).await);
-        assert_eq!(begin.elapsed(), KEEP_LIMIT, "nobody waits at once again");
+        assert_eq!(
+            begin.elapsed(),
+            KEEP_LIMIT,
+            "no request waits again so soon"
+        );
         sleep(KEEP_LIMIT).await;
-        // They come again, and the disk takes them only when the request has given up.
+        // They come again, and the disk takes them only after the request has given up.
         let add = async {
             sleep(Duration::from_secs(1)).await;
             add_all(&mut writer, &items);
@@ -460,7 +464,7 @@ mod tests {
         sleep(KEEP_LIMIT).await;
         writer.write();
         assert_eq!(folder.lines(), 1);
-        // Once more: they are known.
+        // They come once more, and are known.
         let write = async {
             sleep(Duration::from_secs(1)).await;
             add_all(&mut writer, &items);
@@ -494,7 +498,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_the_disk_does_not_take_may_come_again() {
         let folder = Folder::new("again");
-        // No folder can be made there.
+        // No folder can be created there.
         let (journal, items, mut writer) = journal(Path::new("/dev/null/journal"));
         for is_good in [false, true] {
             let write = async {

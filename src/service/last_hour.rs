@@ -1,6 +1,6 @@
-//! How many answers there were in the last hour, by route: the differences of what is counted, minute by minute.
+//! How many answers each route gave in the last hour: the differences between counts, minute by minute.
 //!
-//! No request has anything to do with it: somebody looks at the counters once a minute.
+//! Requests are not involved: the counters are read once a minute.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -8,23 +8,23 @@ use std::time::Duration;
 /// Counts by name.
 pub type Counts = BTreeMap<Box<str>, u64>;
 
-/// How often somebody has to look.
+/// How often the counters have to be read.
 pub const MINUTE: Duration = Duration::from_secs(60);
 
 /// How many minutes an hour has.
 const MINUTES: usize = 60;
 
-/// The counts of the last hour. Its memory is that of the routes that have answered in it.
+/// The counts of the last hour. Uses memory only for routes that have answered in it.
 #[derive(Debug, Default)]
 pub struct LastHour {
-    /// What was counted when somebody looked last.
+    /// The counts at the last reading.
     seen: Counts,
-    /// What came in each minute before, the oldest first; names without anything are left out.
+    /// What was added in each minute before, the oldest first; names without additions are left out.
     minutes: VecDeque<Counts>,
 }
 
 impl LastHour {
-    /// A minute is over, and this has been counted in all.
+    /// Notes that a minute is over, and what has been counted in total.
     pub fn minute_is_over(&mut self, now: Counts) {
         if self.minutes.len() == MINUTES {
             self.minutes.pop_front();
@@ -33,7 +33,7 @@ impl LastHour {
         self.seen = now;
     }
 
-    /// What came in the last hour, when this has been counted in all: since up to 61 minutes, or since the start.
+    /// What was added in the last hour, given the total counts now: over up to 61 minutes, or since the start.
     #[must_use]
     pub fn counts(&self, now: &Counts) -> Counts {
         let mut counts = self.since(now);
@@ -43,7 +43,7 @@ impl LastHour {
         counts
     }
 
-    /// What came since somebody looked last. A count that is less than before began anew.
+    /// What was added since the last reading. A count that is lower than before has restarted.
     fn since(&self, now: &Counts) -> Counts {
         let differences = now.iter().map(|(name, count)| {
             let before = self.seen.get(name).copied().unwrap_or_default();
@@ -92,7 +92,7 @@ mod tests {
             counts([("a", 11), ("b", 1)])
         );
         hour.minute_is_over(counts([("a", 2), ("b", 1)]));
-        // It has fewer than before without having been looked at in between.
+        // The count is lower than before, without a reading in between.
         assert_eq!(
             hour.counts(&counts([("a", 1), ("b", 1)])),
             counts([("a", 12), ("b", 1)])

@@ -1,4 +1,4 @@
-//! Open sockets: TCP ports and unix sockets, how they are bound, and the connections that they accept.
+//! Listening sockets: TCP ports and unix sockets, how they are bound, and the connections that they accept.
 
 use std::fmt;
 use std::fs;
@@ -20,9 +20,9 @@ use crate::service::listen_address::{ListenAddress, SocketMode};
 /// How many connections may wait to be accepted; the system's `net.core.somaxconn` may allow fewer.
 const BACKLOG: i32 = 4096;
 
-/// Decrypts the connections of a listener. Only a program with the feature `tls` has one.
+/// Decrypts the connections of a listener. Only a program with the feature `tls` has an implementation.
 pub trait Decrypt: fmt::Debug + Send + Sync {
-    /// Shakes hands on a connection.
+    /// Performs the handshake on a connection.
     fn handshake(&self, stream: TcpStream) -> Handshake;
 }
 
@@ -35,13 +35,13 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 /// An open socket that accepts connections. Dropping it closes the socket and removes the file of a unix socket that we
-/// made. Must be made and used within a tokio runtime.
+/// created. Must be created and used within a tokio runtime.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// Kept for its drop; `None` for TCP and for inherited sockets.
+    /// Held for its `Drop`; `None` for TCP and for inherited sockets.
     _file: Option<SocketFile>,
-    /// Whether another process holds the socket too, and goes on with it after us.
+    /// Whether another process holds the socket too, and keeps using it after us.
     pub(super) is_inherited: bool,
     /// For TLS on a TCP socket; `None`: plain HTTP, as on every unix socket.
     tls: Option<Arc<dyn Decrypt>>,
@@ -64,14 +64,15 @@ impl Listener {
     }
 
     /// Listens on every address. The file of a unix socket that a dead process left behind is replaced. A unix socket
-    /// gets its mode before anybody can connect.
+    /// gets its mode before anyone can connect.
     ///
-    /// `[::]` takes IPv4 as well, whatever the system's default is, unless `0.0.0.0` is asked for with the same port.
+    /// `[::]` takes IPv4 too, whatever the system's default, unless `0.0.0.0` is requested with the same port.
     ///
     /// # Errors
     ///
     /// The first address that cannot be used: the port or socket is taken, the process lacks permission, the machine
-    /// has no such address or folder, a file that is not a socket stands at the path, or another error of the system.
+    /// has no such address or folder, the path leads to a file that is not a socket, or the system reports another
+    /// error.
     pub async fn bind_all(addresses: &[ListenAddress], mode: SocketMode) -> io::Result<Vec<Self>> {
         let mut listeners = Vec::with_capacity(addresses.len());
         for address in addresses {
@@ -84,7 +85,7 @@ impl Listener {
         Ok(listeners)
     }
 
-    /// A listening socket that was handed over by the process that started us; the file of a unix socket stays.
+    /// A listening socket handed over by the process that started us; the file of a unix socket stays.
     ///
     /// # Errors
     ///
@@ -113,11 +114,11 @@ impl Listener {
         self.tls.is_some()
     }
 
-    /// Where it listens: with the port that was chosen when 0 was asked for.
+    /// Where it listens, with the port that was chosen if 0 was requested.
     ///
     /// # Errors
     ///
-    /// The system does not say, or a unix socket has no path.
+    /// The system does not report it, or a unix socket has no path.
     pub fn address(&self) -> io::Result<ListenAddress> {
         match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().map(ListenAddress::Tcp),
@@ -140,7 +141,7 @@ impl Listener {
         }
     }
 
-    /// A connection that already waits. Does not ask the runtime, which may not know of it yet.
+    /// A connection that is already waiting. Does not ask the runtime, which may not know of it yet.
     pub(super) fn accept_now(&self) -> io::Result<Accepted> {
         let accept = |listener: SockRef<'_>| {
             let (socket, _) = listener.accept()?;
@@ -160,7 +161,7 @@ impl Listener {
     }
 
     fn accepted(&self, stream: TcpStream, address: SocketAddr) -> Accepted {
-        // Answers are written whole, so waiting for more would only delay them. It fails only when the connection is gone.
+        // Answers are written whole, so waiting for more would only delay them. Fails only when the connection is gone.
         let _ = stream.set_nodelay(true);
         let address = address.ip().to_canonical();
         let (peer, stream) = match &self.tls {
@@ -172,7 +173,7 @@ impl Listener {
 }
 
 impl Socket {
-    /// Of a socket that listens.
+    /// Wraps a listening socket.
     fn new(socket: RawSocket) -> io::Result<Self> {
         socket.set_nonblocking(true)?;
         let is_unix = socket.local_addr()?.is_unix();
@@ -206,7 +207,7 @@ impl Accepted {
     }
 }
 
-/// Who is at the other end. An IPv4 address is one even on an IPv6 socket.
+/// Who is at the other end. An IPv4 peer has an IPv4 address even on an IPv6 socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Peer {
     Tcp(IpAddr),
@@ -215,7 +216,7 @@ pub(super) enum Peer {
 }
 
 impl Peer {
-    /// Whether it is a process of this machine.
+    /// Whether it is a process on this machine.
     pub(super) fn is_local(self) -> bool {
         match self {
             Self::Tcp(address) | Self::Tls(address) => address.is_loopback(),
@@ -251,7 +252,7 @@ async fn bind(address: &ListenAddress, mode: SocketMode, only_v6: bool) -> io::R
     })
 }
 
-/// Why an address cannot be listened on.
+/// Why it is not possible to listen on an address.
 fn reason(address: &ListenAddress, error: &io::Error) -> String {
     use ListenAddress::{Tcp, Unix};
     let reason = match (address, error.kind()) {
@@ -293,12 +294,12 @@ async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(Socket, Option<
         }
         bound => bound?,
     }
-    // From here on the file is removed when anything fails.
+    // From here on, the file is removed if anything fails.
     let file = SocketFile {
         path: path.to_owned(),
         device_and_inode: device_and_inode(path)?,
     };
-    // Nobody can connect before it listens, so the mode comes first.
+    // The mode comes first: no client can connect before the socket listens.
     fs::set_permissions(path, fs::Permissions::from_mode(mode.0))?;
     socket.listen(BACKLOG)?;
     Ok((Socket::new(socket)?, Some(file)))
@@ -307,7 +308,7 @@ async fn bind_unix(path: &Path, mode: SocketMode) -> io::Result<(Socket, Option<
 /// Removes a socket's file when no process answers there.
 async fn remove_stale(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        let reason = "there is a file of this name, and it is no socket";
+        let reason = "a file of this name exists and is not a socket";
         return Err(io::Error::other(reason));
     }
     match UnixStream::connect(path).await {

@@ -22,7 +22,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// What goes live now: from here on the metrics tell of this table.
+    /// What goes live now: from here on, the metrics describe this table.
     #[must_use]
     pub fn new(table: Arc<Table>, access: Arc<Access>, metrics: &Metrics) -> Self {
         Self {
@@ -33,15 +33,15 @@ impl Live {
     }
 }
 
-/// Where what is live is found at any moment, without waiting.
+/// Gives access to what is live at any moment, without waiting.
 pub type CurrentLive = Arc<ArcSwap<Live>>;
 
-/// All that is secret, as it is read at the start and whenever its files change.
+/// All secrets, as read at the start and whenever their files change.
 #[derive(Debug)]
 pub struct Access {
     /// Who is answered.
     pub verification: Verification,
-    /// The keys of the voice webhooks' path; none: there are no such webhooks.
+    /// The keys in the path of the voice webhooks; without keys, there are no such webhooks.
     pub voice_webhooks: PathKeys,
 }
 
@@ -57,8 +57,8 @@ impl From<Verification> for Access {
 /// Who is answered.
 #[derive(Debug)]
 pub enum Verification {
-    /// Who has signed with one of these.
+    /// Anyone who has signed with one of these.
     Signed(Secrets),
-    /// Every process of this machine, unless a proxy's headers say that somebody else asks. For trials only.
+    /// For trials only: every process on this machine, unless a proxy's headers say that the request is from elsewhere.
     AllowUnsigned,
 }

@@ -1,7 +1,7 @@
-//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in `PlainCounter`, every other one in
-//! [`Metrics::default`]. The table in `docs/metrics.md` is written from these definitions by a test.
+//! What the service counts, for Prometheus. Each metric is defined once: a plain counter in `PlainCounter`, every other
+//! metric in [`Metrics::default`]. A test writes the table in `docs/metrics.md` from these definitions.
 //!
-//! Recording takes no lock, allocates nothing and cannot fail. No label comes from what a client sends.
+//! Recording takes no lock, allocates nothing and cannot fail. No label contains what a client sends.
 
 mod lock_free;
 
@@ -28,7 +28,7 @@ use crate::table::answer::Answer;
 use crate::table::guard::GuardReason;
 use crate::twilio::channel::Channel;
 
-/// What every name begins with.
+/// The prefix of every name.
 const PREFIX: &str = "twiml_responder";
 
 /// What is simply counted. A variant's name is the name of its metric, its comment the help text.
@@ -66,7 +66,7 @@ enum AnsweredBy {
     Panic,
 }
 
-/// What became of an interaction of a Proxy session; after a panic, it goes on.
+/// The outcome of an interaction of a Proxy session; after a panic, the interaction continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum Interaction {
@@ -75,7 +75,7 @@ pub(crate) enum Interaction {
     Panic,
 }
 
-/// Everything that is counted. There is one for the life of the process: a reload resets nothing.
+/// Everything that is counted. There is one instance for the life of the process: a reload resets nothing.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -100,7 +100,8 @@ pub struct Metrics {
 }
 
 impl Default for Metrics {
-    /// Everything at zero. The library adds the unit to a name, `_total` to a counter's, and the full stop to a help text.
+    /// Everything at zero. The library adds the unit to a name, `_total` to a counter's, and the full stop to a help
+    /// text.
     fn default() -> Self {
         let mut registry = Registry::default();
         let started = Timestamp::now();
@@ -221,7 +222,7 @@ impl Metrics {
     }
 
     /// Counts a request that was answered with a document. `routes` are the counters of the table that answered it;
-    /// `decision` is the time that it took to decide and to write the answer.
+    /// `decision` is the time it took to decide and to write the answer.
     pub fn answered(
         &self,
         routes: &RouteCounters,
@@ -247,7 +248,7 @@ impl Metrics {
             .inc_by(answer.cut_texts as u64);
     }
 
-    /// Counts a request of any webhook that has been answered or refused after this time.
+    /// Counts a request to any webhook that was answered or refused after this time.
     pub(crate) fn ended(&self, took: Duration) {
         self.request.observe(took);
     }
@@ -260,8 +261,8 @@ impl Metrics {
         self.answers.table(table)
     }
 
-    /// The table in use was read at this moment, at the start or by a reload. `hash` is that of its files, in
-    /// hexadecimal digits.
+    /// Notes that the table in use was read at this moment, at the start or by a reload. `hash` is that of its files,
+    /// in hexadecimal digits.
     pub fn table_was_read(&self, hash: &str, now: Timestamp) {
         self.table_hash.clear();
         let table = [("hash", hash.to_owned())];
@@ -271,13 +272,13 @@ impl Metrics {
         self.last_reload_success.set(seconds);
     }
 
-    /// How many answers there were since the start, by the route that answered.
+    /// How many answers there have been since the start, by the route that answered.
     #[must_use]
     pub fn answers(&self) -> Counts {
         self.answers.counts()
     }
 
-    /// Until when the certificate in use is valid; `None` without TLS.
+    /// When the certificate in use expires; `None` without TLS.
     #[must_use]
     pub fn certificate_expiry(&self) -> Option<Timestamp> {
         let seconds = self.certificate_expiry.get(&[])?.get();
@@ -288,18 +289,18 @@ impl Metrics {
         Timestamp::from_second(seconds as i64).ok()
     }
 
-    /// Whether anything on disk is not in use, because it is bad or waits to be asked for.
+    /// Sets whether anything on disk is not in use, because it is bad or needs an explicit reload.
     pub fn degraded(&self, is_degraded: bool) {
         self.degraded.set(i64::from(is_degraded));
     }
 
-    /// The certificate in use is valid until this moment. Without TLS there is none, and the metric is absent.
+    /// Sets when the certificate in use expires. Without TLS, the metric is absent.
     pub fn certificate_expires(&self, at: Timestamp) {
         let gauge = self.certificate_expiry.get_or_create(&[]);
         gauge.set(at.as_duration().as_secs_f64());
     }
 
-    /// A reload has ended: with all that is on disk in use, or not.
+    /// Counts a reload that has ended, with everything on disk in use or not.
     pub(crate) fn reloaded(&self, is_success: bool) {
         self.reloads.count(is_success);
         self.last_reload_successful.set(i64::from(is_success));
@@ -316,14 +317,14 @@ impl Metrics {
     }
 }
 
-/// Makes a metric and registers it.
+/// Creates a metric and registers it.
 fn metric<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     to.register(name, help, metric.clone());
     metric
 }
 
-/// Makes a metric in seconds and registers it.
+/// Creates a metric in seconds and registers it.
 fn in_seconds<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: &str) -> M {
     let metric = M::default();
     to.register_with_unit(name, help, Unit::Seconds, metric.clone());
@@ -333,13 +334,13 @@ fn in_seconds<M: Metric + Clone + Default>(to: &mut Registry, name: &str, help: 
 /// A moment in Unix time.
 type Seconds = Gauge<f64, AtomicU64>;
 
-/// What the system says of this process at a scrape, under the names that every Prometheus client gives it. What it does
-/// not say is left out.
+/// What the system reports about this process at a scrape, under the names that every Prometheus client uses. What the
+/// system does not report is left out.
 ///
 /// Source: <https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>.
 #[derive(Debug)]
 struct ProcessFigures {
-    /// `/proc/stat`, from which others take it, is not to be seen in a sandbox.
+    /// `/proc/stat`, from which others take it, is not visible in a sandbox.
     started: Timestamp,
 }
 

@@ -1,7 +1,7 @@
-//! What a connection speaks in place of plain HTTP/1, told from its first bytes: for the log, so that a proxy which is set
-//! up wrongly is found.
+//! Recognises from its first bytes what a connection speaks instead of plain HTTP/1: for the log, so that operators
+//! find a misconfigured proxy.
 
-/// What to say of a connection that begins with these bytes; `None` when they may be HTTP/1.
+/// What to say about a connection that begins with these bytes; `None` when they may be HTTP/1.
 pub(super) fn named(first: &[u8]) -> Option<&'static str> {
     // A record of type "handshake", <https://www.rfc-editor.org/rfc/rfc8446#section-5.1>.
     const TLS: &[u8] = &[0x16, 0x03];

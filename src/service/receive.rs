@@ -28,7 +28,7 @@ const JSON: &str = "application/json";
 /// <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md>.
 const EVENTS: &str = "application/cloudevents-batch+json";
 
-/// A request that is to be answered.
+/// A request to be answered.
 pub(super) struct Received<'h> {
     pub webhook: Webhook,
     /// The fields of a form POST.
@@ -38,7 +38,7 @@ pub(super) struct Received<'h> {
     pub query: Form,
     /// The URL that Twilio asked, without the query.
     pub url: String,
-    /// The same for a request and its retries; empty when there is none.
+    /// Identical for a request and its retries; empty when there is none.
     pub token: &'h str,
 }
 
@@ -49,7 +49,7 @@ impl Received<'_> {
     }
 }
 
-/// Reads a request to this webhook, and finds out whether it is to be answered.
+/// Reads a request to this webhook, and determines whether it is to be answered.
 pub(super) async fn receive<'h>(
     snapshot: &Snapshot<'_>,
     connection: &Connection,
@@ -83,7 +83,7 @@ pub(super) async fn receive<'h>(
         (false, false) => Content::Query,
     };
     let mut url = match &snapshot.live.access.verification {
-        // Nobody signs these: knowing the key in the path is enough.
+        // These are not signed: knowing the key in the path is enough.
         _ if webhook == Webhook::VoiceWebhooks => String::new(),
         Verification::Signed(secrets) => {
             let (signer, signature) = signature_of(head);
@@ -109,7 +109,7 @@ pub(super) async fn receive<'h>(
     })
 }
 
-/// The signature of a request, and whose it is. Beside one of Twilio's, however empty, another does not count.
+/// The signature of a request, and who made it. If there is one of Twilio's, however empty, no other counts.
 fn signature_of(head: &Parts) -> (Signer, Option<&str>) {
     const TWILIO: &str = "x-twilio-signature";
     let signalwire = header(head, "x-signalwire-signature");
@@ -119,8 +119,8 @@ fn signature_of(head: &Parts) -> (Signer, Option<&str>) {
     (Signer::Twilio, header(head, TWILIO))
 }
 
-/// The account that a request names, which only chooses among the secrets; empty when it names none. Proxy's intercepts and
-/// callbacks have a name of their own for it.
+/// The account that a request names, which only selects among the secrets; empty when it names none. Proxy's intercepts
+/// and callbacks use another parameter for it.
 fn account_sid<'f>(form: &'f Form, query: &'f Form) -> &'f str {
     ["AccountSid", "interactionAccountSid"]
         .into_iter()
@@ -128,8 +128,9 @@ fn account_sid<'f>(form: &'f Form, query: &'f Form) -> &'f str {
         .unwrap_or_default()
 }
 
-/// Whether the body is chunked and nothing else, or has a length. hyper takes any list that ends in `chunked`: a body
-/// that is also compressed would be misread, and where `chunked` is named twice, a proxy may see another end than we do.
+/// Whether the body is chunked and nothing else, or has a length. hyper accepts any list that ends in `chunked`: a body
+/// that is also compressed would be misread, and where `chunked` appears twice, a proxy may see a different end than we
+/// do.
 fn has_plain_coding(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(TRANSFER_ENCODING);
     let mut codings = codings.iter().map(|it| it.as_bytes().trim_ascii());
@@ -137,8 +138,8 @@ fn has_plain_coding(headers: &HeaderMap) -> bool {
     codings.next().is_none_or(is_chunked) && codings.next().is_none()
 }
 
-/// The whole body, if its media type is one of these and it is not compressed. When it is over the limit or too slow,
-/// the rest is not read.
+/// The whole body, if its media type is one of these and it is not compressed. If the body is over the limit or too
+/// slow, the rest is not read.
 async fn read_body(
     head: &Parts,
     body: &mut Incoming,
@@ -179,7 +180,7 @@ fn verify(
         Ok(index) => return Ok(urls.swap_remove(index)),
         Err(failure) => failure,
     };
-    // The reason of a wrong signature is looked for once a second, because a stranger can send any number of them.
+    // A wrong signature is explained at most once a second, because a stranger can send any number of them.
     let second = snapshot.now.as_second();
     let last = &snapshot.responder.last_diagnosis;
     if failure == Failure::Missing || last.swap(second, Ordering::Relaxed) != second {
@@ -194,7 +195,7 @@ fn verify(
     })
 }
 
-/// The first URL, when the request comes from a process of this machine and nothing says that it was handed on.
+/// The first URL, if the request comes from a process on this machine and nothing says that it was forwarded.
 fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Vec<String>) -> Result<String, Refusal> {
     let is_ours = |host| is_localhost(host, |address| address.is_loopback());
     let reason = if !peer.is_local() {
@@ -210,7 +211,7 @@ fn allow_unsigned(peer: Peer, head: &Parts, mut urls: Vec<String>) -> Result<Str
     Err(Refusal::NotLocal)
 }
 
-/// The value of a header, whose name is given in lower case.
+/// The value of a header; its name must be given in lower case.
 pub(super) fn header<'h>(head: &'h Parts, name: &str) -> Option<&'h str> {
     head.headers.get(name)?.to_str().ok()
 }

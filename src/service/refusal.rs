@@ -11,8 +11,8 @@ use strum::{IntoStaticStr, VariantArray};
 use crate::twilio::request::Webhook;
 use crate::twilio::signature::Failure;
 
-/// Why a request is refused; the variant's name is the label. hyper itself refuses what is not HTTP (400) and heads that
-/// are too large (414, 431).
+/// Why a request is refused; the variant's name is the label. hyper itself refuses anything that is not HTTP (400) and
+/// heads that are too large (414, 431).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub(crate) enum Refusal {
@@ -45,7 +45,7 @@ impl Refusal {
         webhook: Option<Webhook>,
         takes_get: bool,
     ) -> (StatusCode, &'static str) {
-        // Proxy takes a 403 from the intercept as "block this interaction", which a wrong token must not do.
+        // Proxy takes a 403 from the intercept as "block this interaction", which a wrong token must not cause.
         let not_allowed = match webhook {
             Some(Webhook::Intercept) => StatusCode::BAD_REQUEST,
             _ => StatusCode::FORBIDDEN,

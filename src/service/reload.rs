@@ -1,11 +1,11 @@
-//! Reload: a signal or a changed file, a table compiled aside, one swap. And the last good copy, for a start on a bad
-//! file.
+//! Reload: a signal or a changed file, a table compiled on the side, one swap. And the last good copy, for a start with
+//! a bad file.
 //!
-//! A thread of its own does all of it. No request waits for it, and none sees a mixture: table and secrets are swapped
-//! in one step. Table, secrets and certificate are each looked at for themselves: what is good goes live, and of what is
-//! bad that stays in use which was.
+//! All of this happens on a separate thread. No request waits for it, and none sees a mixture: table and secrets are
+//! swapped in one step. Table, secrets and certificate are checked separately: what is good goes live, and where
+//! something is bad, the previous version stays in use.
 //!
-//! Changes are found by looking at the files, so every way to replace one is seen: a write in place, a rename, a
+//! Changes are detected by looking at the files, so every way to replace one is seen: a write in place, a rename, a
 //! symbolic link or a folder that leads elsewhere, on any file system.
 
 mod compile;
@@ -39,16 +39,16 @@ pub use self::sources::TableFiles;
 pub use self::state::{Origin, Part, ReloadOutcome, State};
 pub use self::watched::Watched;
 
-/// The stack of the reloader's thread: as large as that of a program's first thread, in which `check` compiles.
+/// The stack of the reloader's thread: as large as that of a program's main thread, on which `check` compiles.
 const STACK_BYTES: usize = 8 * 1024 * 1024;
 
-/// How often the reloader looks at the files, and whether the last request has let go of what was replaced.
+/// How often the reloader looks at the files, and checks whether the last request has released what was replaced.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How often files that change while they are read are read again.
+/// How many times to read files that change while they are read.
 const MOST_READINGS: usize = 5;
 
-/// Puts in use what was read.
+/// Puts in use something that was read.
 pub type PutInUse = Box<dyn FnOnce() + Send>;
 
 /// What a reload reads, and where it puts the result.
@@ -63,22 +63,22 @@ pub struct Setup {
     pub live: CurrentLive,
     /// Counts reloads, and describes the table in use.
     pub metrics: Arc<Metrics>,
-    /// Whether the service ends: then systemd hears no more of reloads.
+    /// Whether the service is ending: then systemd is not notified of reloads.
     pub is_ending: Arc<AtomicBool>,
     /// Whether the log shows numbers unmasked.
     pub show_numbers: bool,
 }
 
-/// How to ask for a reload, and to see how the last one went. The reloader ends when the last of these is gone.
+/// How to request a reload and see how the last one went. The reloader ends when the last of these is dropped.
 #[derive(Debug, Clone)]
 pub struct Reloads {
     asks: SyncSender<()>,
-    /// How things are now. Changes with every reload.
+    /// The current state. Changes with every reload.
     pub state: watch::Receiver<State>,
 }
 
 impl Reloads {
-    /// Asks for a reload, as SIGHUP does. Returns at once.
+    /// Requests a reload, as SIGHUP does. Returns at once.
     pub fn ask(&self) {
         // If it is full, a reload is about to begin.
         let _ = self.asks.try_send(());
@@ -87,11 +87,11 @@ impl Reloads {
 
 /// Starts the reloader of a service whose first table is live, keeps a copy of that table, and watches its files.
 ///
-/// The receiver gets nothing; it is disconnected when the reloader has ended, with a copy of what it has put in use last.
+/// The receiver gets nothing; it is disconnected when the reloader has ended and has copied what it put in use last.
 ///
 /// # Errors
 ///
-/// The system gives no thread.
+/// The thread cannot be started.
 pub fn start(setup: Setup, first: First) -> io::Result<(Reloads, Receiver<()>)> {
     let warnings = Finding::all(&first.warnings, setup.show_numbers);
     let problem = first.problem.as_ref();
@@ -152,23 +152,22 @@ pub fn start(setup: Setup, first: First) -> io::Result<(Reloads, Receiver<()>)> 
 /// The state of the thread.
 struct Reloader {
     setup: Setup,
-    /// What the table in use is made of.
+    /// What the table in use was made from.
     in_use: Sources,
     /// How many rows its directory files have.
     rows: BTreeMap<String, usize>,
-    /// What the files were when they were last read, good or bad.
+    /// The files as they were last read, good or bad.
     attempted: Sources,
     quiet: QuietFiles,
-    /// How the last try to put the table in use went.
+    /// How the last attempt to put the table in use went.
     table: ReloadOutcome,
-    /// What only looks wrong with the table in use.
+    /// What merely looks wrong in the table in use.
     warnings: Vec<Finding>,
     /// What was found when the table was last read.
     findings: Vec<Finding>,
-    /// What was replaced. It is freed here, once the last request has let go of it, since freeing a large table takes
-    /// its time.
+    /// What was replaced. It is freed here, once the last request has released it: freeing a large table takes time.
     retired: Vec<Arc<Live>>,
-    /// When a copy that the system would not take is tried again.
+    /// When to retry a copy that the system refused.
     copy_again: Option<Instant>,
     state: watch::Sender<State>,
     asks: Receiver<()>,
@@ -195,7 +194,7 @@ impl Due {
 }
 
 impl Reloader {
-    /// Works until nobody can ask for reloads any more.
+    /// Runs until reloads can no longer be requested.
     fn run(mut self) {
         if self.state.borrow().origin == Origin::File {
             self.keep_copy();
@@ -208,14 +207,14 @@ impl Reloader {
             let folder = folder.display();
             warn!("{folder}, the folder of the last good copy, {others}");
         }
-        // A large table takes a second of a processor, and requests go first. Where this is not allowed, they wait.
+        // Compiling a large table takes a second of a processor. Requests go first, or wait where this is not allowed.
         platform::let_others_go_first();
         loop {
             let asked = self.asks.recv_timeout(LOOK);
             if asked == Err(RecvTimeoutError::Disconnected) {
                 return;
             }
-            // Nobody can get hold of these anew, so the last request has let go of what is dropped.
+            // No new references to these can appear, so the last request has released what is dropped.
             self.retired.retain(|live| Arc::strong_count(live) > 1);
             if asked.is_ok() {
                 self.reload(Due::ALL, true);
@@ -237,7 +236,7 @@ impl Reloader {
         }
     }
 
-    /// Whether the table's files say anything else than when they were last read, and are quiet.
+    /// Whether the table's files differ from when they were last read, and are quiet.
     fn table_has_changed(&mut self, now: Instant) -> bool {
         if !self.quiet.look(&self.attempted, now) {
             return false;
@@ -246,7 +245,7 @@ impl Reloader {
         let has_changed = !again.agree(&self.attempted);
         if !has_changed {
             info!("a file of the table was written or replaced, and says the same: nothing to do");
-            // They may have been replaced all the same.
+            // They may still have been replaced.
             again.note_writing(&self.attempted, &self.in_use);
             self.attempted = again;
             self.quiet = QuietFiles::new(&self.attempted);
@@ -265,7 +264,7 @@ impl Reloader {
         if read.is_some() {
             self.quiet = QuietFiles::new(&self.attempted);
         }
-        // Whoever asks gets an answer in the end; a file that is written to without end is read when it is quiet.
+        // An explicit request always gets an answer; otherwise, a file that keeps being written is read once quiet.
         let read = read.filter(|(sources, _)| is_asked || !sources.may_be_torn());
         due.table = read.is_some();
         let table = read.and_then(|(sources, compiled)| self.table(sources, compiled, is_asked));
@@ -299,7 +298,7 @@ impl Reloader {
         }
     }
 
-    /// The table that goes live; `None`: the one in use stays so.
+    /// The table that goes live; `None`: the one in use stays in use.
     fn table(
         &mut self,
         mut sources: Sources,
@@ -345,7 +344,7 @@ impl Reloader {
         Some(table)
     }
 
-    /// Reads the table, and again while its files change meanwhile, since that may have been a mixture.
+    /// Reads the table, and reads it again if its files change meanwhile, since the result may have been a mixture.
     fn read_whole(&mut self) -> (Sources, Result<Option<Compiled>, Problem>) {
         let mut read = self.read();
         for _ in 1..MOST_READINGS {
@@ -358,8 +357,7 @@ impl Reloader {
         read
     }
 
-    /// Reads and compiles the table; without a new one when the files are those in use, as after an edit that was taken
-    /// back.
+    /// Reads and compiles the table; no new table when the files match those in use, as after an edit was undone.
     fn read(&self) -> (Sources, Result<Option<Compiled>, Problem>) {
         let again = self.in_use.read_again(None);
         if again.agree(&self.in_use) {
@@ -369,8 +367,8 @@ impl Reloader {
         (sources, compiled.map(Some))
     }
 
-    /// Half of a CSV file is a CSV file: one that was written in place and has lost more than half of its rows, or the end of
-    /// its last line, waits until somebody asks for a reload, who knows that it is whole.
+    /// Half of a CSV file is still a CSV file. If a file was written in place and has lost more than half of its rows,
+    /// or the end of its last line, it waits for an explicit reload from somebody who knows that it is whole.
     fn half_written(
         &self,
         sources: &Sources,
@@ -396,7 +394,7 @@ impl Reloader {
         })
     }
 
-    /// How things stand: what is bad, whenever it was read.
+    /// The outcome as it stands: what is bad, no matter when it was read.
     fn outcome(&self) -> ReloadOutcome {
         let (mut errors, mut parts) = match &self.table {
             ReloadOutcome::Failed { errors, parts } => (*errors, parts.clone()),
@@ -424,7 +422,7 @@ impl Reloader {
         }
     }
 
-    /// Logs and publishes how a reload went, and what is bad still.
+    /// Logs and publishes how a reload went, and what is still bad.
     fn conclude(&mut self, due: Due, live: &[Part], began: Instant) {
         let now = Timestamp::now();
         let routes = self.setup.live.load().table.routes().len();
@@ -479,7 +477,7 @@ impl Reloader {
         self.log_last_good();
     }
 
-    /// Says again what is bad, of the parts that this reload has not read.
+    /// Logs again what is still bad, of the parts that this reload has not read.
     fn log_still_bad(&self, due: Due) {
         if let ReloadOutcome::Failed { errors, .. } = &self.table
             && !due.table
@@ -500,7 +498,7 @@ impl Reloader {
         }
     }
 
-    /// Says how old the table is, when it is a copy.
+    /// Logs how old the table is, if it is a copy.
     fn log_last_good(&self) {
         let Origin::LastGood { kept } = self.state.borrow().origin else {
             return;
@@ -531,7 +529,7 @@ impl Reloader {
                 if self.copy_again.take().is_none() {
                     error!("cannot keep a good copy in {}: {error}", folder.display());
                 }
-                // A full disk passes.
+                // Errors of the system, such as a full disk, may pass.
                 let may_pass = error.raw_os_error().is_some();
                 self.copy_again = may_pass.then(|| Instant::now() + TRY_AGAIN);
             }

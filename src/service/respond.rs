@@ -1,4 +1,4 @@
-//! One request, from its head to its response. Read this file from the top: each step stands below the one before it.
+//! One request, from its head to its response. Read this file from the top: each step follows the one before it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -54,7 +54,7 @@ pub(super) async fn respond(
             let answer = answer(&snapshot, &received).await;
             end = Instant::now();
             record(&snapshot, &head, received, &answer, micros(begin, end));
-            // A GET may carry a body, which means nothing and is not read.
+            // A GET may carry a body, which has no meaning and is not read.
             let is_read = head.method == Method::POST || body.is_end_stream();
             let stays = is_read
                 && connection.answered(end)
@@ -66,7 +66,7 @@ pub(super) async fn respond(
             responder.metrics.refusals.count(refusal);
             let response = refusal.response(webhook, responder.post_only);
             end = Instant::now();
-            // These have a warning already, which says more.
+            // These are already logged as a warning, which says more.
             let is_logged = matches!(
                 refusal,
                 Refusal::SignatureMissing | Refusal::SignatureMismatch | Refusal::NotLocal
@@ -87,12 +87,12 @@ pub(super) async fn respond(
         }
     };
     responder.metrics.ended(end.duration_since(begin));
-    // From the version of the response hyper decides whether an HTTP/1.0 connection stays open.
+    // hyper uses the response's version to decide whether an HTTP/1.0 connection stays open.
     *response.version_mut() = head.version;
     response
 }
 
-/// The webhook at a path, if there is one and it is switched on: by the table, a journal or a key.
+/// The webhook at a path, if there is one and it is enabled by the table, a journal or a key.
 fn webhook_at(path: &str, snapshot: &Snapshot<'_>) -> Option<Webhook> {
     let path = without_slash(path);
     if snapshot.responder.out_of_session.0 == path {
@@ -104,7 +104,7 @@ fn webhook_at(path: &str, snapshot: &Snapshot<'_>) -> Option<Webhook> {
     let webhook = Webhook::from_name(first)?;
     let is_there = match (webhook, rest) {
         (Webhook::VoiceWebhooks, Some(key)) => snapshot.live.access.voice_webhooks.has(key),
-        // The one has a path of its own, which was compared above, and the other always a key.
+        // The first has its own path, which was compared above; the second always has a key.
         (Webhook::OutOfSession | Webhook::VoiceWebhooks, _) => false,
         (_, None) => snapshot.responder.is_open(webhook, &snapshot.live),
         _ => false,
@@ -112,7 +112,7 @@ fn webhook_at(path: &str, snapshot: &Snapshot<'_>) -> Option<Webhook> {
     is_there.then_some(webhook)
 }
 
-/// The answer of the webhook that was asked.
+/// The answer of the requested webhook.
 async fn answer<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
     match received.webhook {
         Webhook::OutOfSession | Webhook::Plain => document(snapshot, received),
@@ -127,7 +127,7 @@ async fn answer<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> Http
 }
 
 /// Puts events into the journal: 204 when it has all of them, 503 when Twilio should send them again, and 400 when the
-/// body is not an array of events, and would not be one the next time either.
+/// body is not an array of events, which sending it again would not change.
 async fn events<'s>(snapshot: &Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
     let Ok(events) = Event::read_all(&received.json) else {
         return HttpAnswer {
@@ -154,7 +154,7 @@ async fn events<'s>(snapshot: &Snapshot<'_>, received: &Received<'_>) -> HttpAns
     }
 }
 
-/// The document, or the new session, that answers a call or a text. Whatever breaks, there is one.
+/// The document, or the new session, that answers a call or a text. Whatever fails, there is one.
 fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
     let (responder, live) = (snapshot.responder, &snapshot.live);
     let begin = Instant::now();
@@ -186,7 +186,7 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
         });
     let metrics = &responder.metrics;
     metrics.answered(&live.routes, channel, panicked, &answer, begin.elapsed());
-    // Not even a fault in the log may cost the answer.
+    // Even a fault in the log must not cost the answer.
     let _ = catch_unwind(AssertUnwindSafe(|| log_what_is_special(&answer, received)));
     let failed = answer.failure.as_ref().map(|(route, _)| *route);
     HttpAnswer {
@@ -202,8 +202,8 @@ fn document<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnsw
     }
 }
 
-/// What a computation returns; `None` when it panics, which is counted. The panic's text may hold a number, so it is not
-/// logged.
+/// The result of a computation; `None` when it panics, which is counted. The panic's text may contain a number, so it
+/// is not logged.
 fn guarded<T>(responder: &Responder, compute: impl FnOnce() -> T) -> Option<T> {
     catch_unwind(AssertUnwindSafe(compute))
         .inspect_err(|_| {
@@ -212,10 +212,10 @@ fn guarded<T>(responder: &Responder, compute: impl FnOnce() -> T) -> Option<T> {
         .ok()
 }
 
-/// Whether an interaction of a Proxy session goes on: 403 blocks it, and nothing but an intercept may answer that. The
-/// interaction goes on when no intercept matches, and when that cannot be found out.
+/// Whether an interaction of a Proxy session continues: 403 blocks it, and only an intercept may answer that. The
+/// interaction continues when no intercept matches, and when a panic leaves that unknown.
 ///
-/// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>: 403 blocks, every other status goes on.
+/// Source: <https://www.twilio.com/docs/proxy/api/webhooks#interceptcallbackurl>: every status except 403 continues.
 fn interception<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> HttpAnswer<'s> {
     let responder = snapshot.responder;
     let decided = guarded(responder, || {
@@ -225,7 +225,7 @@ fn interception<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> Http
         Some(Some(intercept)) if intercept.blocks => (Interaction::Block, StatusCode::FORBIDDEN),
         Some(_) => (Interaction::Pass, StatusCode::NO_CONTENT),
         None => {
-            error!("an intercept panicked, the interaction goes on");
+            error!("an intercept panicked, the interaction continues");
             (Interaction::Panic, StatusCode::NO_CONTENT)
         }
     };
@@ -238,16 +238,16 @@ fn interception<'s>(snapshot: &'s Snapshot<'_>, received: &Received<'_>) -> Http
     }
 }
 
-/// What a request gets that is not refused.
+/// The answer to a request that is not refused.
 #[derive(Default)]
 struct HttpAnswer<'s> {
-    /// The route or intercept that it is from, or the word for none; `None` for a webhook that decides nothing.
+    /// The route or intercept that it comes from, or the word for none; `None` for a webhook that decides nothing.
     route: Option<&'s str>,
     status: StatusCode,
-    /// What the body is; `None` without one.
+    /// The media type of the body; `None` without a body.
     media_type: Option<&'static str>,
     body: Bytes,
-    /// Why the loop guard answers, when it does.
+    /// Why the loop guard answers, if it does.
     guard: Option<&'static str>,
     /// The route whose reply could not be written, or the default's name after a panic.
     failed: Option<&'s str>,
@@ -272,7 +272,7 @@ impl HttpAnswer<'_> {
     }
 }
 
-/// Log and journal have a line for each answer. Nothing that goes wrong here costs the caller anything.
+/// Writes a line for each answer to the log and the journal. Nothing that goes wrong here affects the caller.
 fn record(
     snapshot: &Snapshot<'_>,
     head: &Parts,
@@ -295,10 +295,10 @@ fn record(
                 }
             })
         };
-        // Nothing else that the client sent is logged.
+        // Nothing else from the client is logged.
         info!(
             webhook = received.webhook.as_str(),
-            // Events are about many calls and texts, or none.
+            // Events concern many calls and texts, or none.
             channel = (received.webhook != Webhook::Events).then(|| request.channel().as_str()),
             route = answer.route,
             status = answer.status.as_u16(),
@@ -328,7 +328,7 @@ fn record(
     }
 }
 
-/// Logs what an operator may want to look into, with the SID by which Twilio's console finds the call or text.
+/// Logs what an operator may want to look into, with the SID for finding the call or text in Twilio's console.
 fn log_what_is_special(answer: &Answer<'_>, received: &Received<'_>) {
     let sid = || logged_sid(&received.request());
     if let Some((route, error)) = &answer.failure {
@@ -352,13 +352,13 @@ fn micros(begin: Instant, end: Instant) -> u64 {
     u64::try_from(end.duration_since(begin).as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The SID of a request; `None` when it is not in the form of a SID, since it could then be anything.
+/// The SID of a request; `None` when it does not have the form of a SID, since it could then be anything.
 fn logged_sid<'r>(request: &Request<'r>) -> Option<&'r str> {
     Some(request.sid()).filter(|sid| is_sid(sid))
 }
 
-/// A path where there is no webhook, as far as an operator needs it to find a mistake in a URL: cut, with numbers masked,
-/// and without what may be a key.
+/// A path without a webhook, shown so that an operator can find a mistake in a URL: cut, with numbers masked, and
+/// without anything that may be a key.
 fn logged_path(head: &Parts, snapshot: &Snapshot<'_>) -> String {
     const MOST: usize = 100;
     let keyed = Webhook::VoiceWebhooks.as_str();
@@ -389,7 +389,7 @@ fn is_sid(text: &str) -> bool {
         && rest.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// The trace that a proxy or a load balancer counts this request to; `None` when it names none, or not as it should.
+/// The trace to which a proxy or a load balancer assigns this request; `None` when it names none, or is malformed.
 ///
 /// Source: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 fn trace_id(head: &Parts) -> Option<&str> {

@@ -1,4 +1,4 @@
-//! What answers requests: the table and secrets in use, the settings, and what is remembered from one request to the next.
+//! What answers requests: the table and secrets in use, the settings, and what is kept between requests.
 
 use std::fmt;
 use std::panic::catch_unwind;
@@ -40,7 +40,7 @@ pub struct Responder {
     pub post_only: bool,
     /// Whether logs show numbers unmasked.
     pub show_numbers: bool,
-    /// Computes answers: [`answer::answer`], except in tests of what happens when it fails.
+    /// Computes answers: [`answer::answer`], except in tests of failures.
     pub core: Core,
     /// Decides on interactions: [`Table::intercept`], except in such tests.
     pub intercept: for<'t> fn(&'t Table, &Request<'_>, Timestamp) -> Option<&'t Intercept>,
@@ -63,7 +63,7 @@ pub struct Responder {
     pub pulse: Arc<Pulse>,
     /// When the service began.
     pub started: Timestamp,
-    /// How the table in use came to be, and what is wrong with what is on disk; `None` without reloads.
+    /// How the table in use came to be, and what is wrong with the files on disk; `None` without reloads.
     pub state: Option<watch::Receiver<State>>,
     /// The answers of the last hour.
     pub hour: Mutex<LastHour>,
@@ -72,8 +72,8 @@ pub struct Responder {
 /// The signature of [`answer::answer`].
 pub type Core = for<'t> fn(&'t Table, &LoopGuard, &Asked<'_>) -> Answer<'t>;
 
-/// What one request is answered from: taken once, when its head has arrived, and handed on. Nothing further down looks
-/// at the clock or at what is live again.
+/// What one request is answered from: taken once, when its head has arrived, and passed on. Nothing further down reads
+/// the clock or what is live again.
 pub(super) struct Snapshot<'r> {
     pub responder: &'r Responder,
     pub live: arc_swap::Guard<Arc<Live>>,
@@ -120,7 +120,7 @@ impl Responder {
         }
     }
 
-    /// The paths of the open webhooks, without any key.
+    /// The paths of the open webhooks, without keys.
     #[must_use]
     pub fn open_paths(&self) -> Vec<String> {
         let live = self.live.load();
@@ -135,7 +135,7 @@ impl Responder {
         open.map(path).collect()
     }
 
-    /// Looks at the counters, which somebody has to do once a minute for [`Responder::hour`].
+    /// Reads the counters, which has to happen once a minute for [`Responder::hour`].
     pub fn minute_is_over(&self) {
         let mut hour = self.hour.lock().unwrap_or_else(PoisonError::into_inner);
         hour.minute_is_over(self.metrics.answers());
@@ -154,7 +154,7 @@ impl Responder {
         Snapshot {
             responder: self,
             live: self.live.load(),
-            // A broken clock is no reason to leave a caller without an answer.
+            // Even if the clock fails, the caller gets an answer.
             now: catch_unwind(self.clock).unwrap_or_else(|_| Timestamp::now()),
         }
     }
@@ -162,8 +162,8 @@ impl Responder {
 
 /// Shows whether the accept loop still runs: it answers questions between two connections.
 ///
-/// A loop that waits, pauses because descriptors are short, or has no place for another connection still answers; one
-/// that hangs or never gets the processor does not.
+/// A loop that waits, pauses for lack of descriptors, or has no place for another connection still answers; one that
+/// hangs or never gets the processor does not.
 #[derive(Debug, Default)]
 pub struct Pulse {
     pub(super) asks: Notify,
@@ -171,7 +171,7 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Whether the accept loop answers within this time. Without a running server it does not.
+    /// Whether the accept loop answers within this time. It does not when no server is running.
     pub async fn is_felt(&self, within: Duration) -> bool {
         let answer = self.answers.notified();
         self.asks.notify_one();
@@ -181,7 +181,7 @@ impl Pulse {
 
 /// The path of Proxy's out-of-session webhook as it arrives here, without any prefix that a reverse proxy strips.
 ///
-/// Compared byte for byte, escapes included; one slash at the end does not count and is not kept.
+/// Compared byte for byte, escapes included; one trailing slash is ignored and not kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutOfSessionPath(pub(super) String);
 
@@ -218,7 +218,7 @@ impl FromStr for OutOfSessionPath {
     }
 }
 
-/// A path without the slash at its end, if it has one.
+/// A path without its trailing slash, if any.
 pub(super) fn without_slash(path: &str) -> &str {
     path.strip_suffix('/').unwrap_or(path)
 }

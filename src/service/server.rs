@@ -33,10 +33,10 @@ const HEAD_MAX_BYTES: usize = 64 * 1024;
 /// How often to look for a connection that can be ended while a new one waits for a place.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long to accept nothing after the system has refused to give a connection.
+/// How long to stop accepting after the system has refused a connection.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// How often to log that the system refuses.
+/// How often to log that the system refuses connections.
 const LOG_AGAIN: Duration = Duration::from_secs(10);
 
 /// What listeners are for.
@@ -49,8 +49,9 @@ pub enum Purpose {
 }
 
 /// Serves until `shutdown` completes, then drains: closes the listeners and idle connections, and lets every request
-/// that has begun end, for at most [`HttpLimits::drain`]. Connections that wait to be accepted still get their answer;
-/// those of an inherited socket are left to the next process. Returns how many connections were cut off in the end.
+/// that has begun finish, for at most [`HttpLimits::drain`]. Connections that wait to be accepted still get their
+/// answer; those of an inherited socket are left to the next process. Returns how many connections were cut off in the
+/// end.
 pub async fn run(
     purpose: Purpose,
     listeners: Vec<Listener>,
@@ -60,13 +61,13 @@ pub async fn run(
 ) -> usize {
     let metrics = match purpose {
         Purpose::Webhooks => Arc::clone(&responder.metrics),
-        // PlainCounter all the same, where nobody looks.
+        // These are counted too, but never shown.
         Purpose::Admin => Arc::default(),
     };
     let mut open = OpenConnections::shown_by(metrics.connections.clone());
     let mut http = http1::Builder::new();
-    // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the connection and
-    // still gets the answer.
+    // The deadlines are those of DeadlineIo. A client that has sent its request may close its side of the connection
+    // and still gets the answer.
     http.header_read_timeout(None)
         .half_close(true)
         .max_header_size(HEAD_MAX_BYTES)
@@ -83,14 +84,14 @@ pub async fn run(
     let pulse = &server.responder.pulse;
     // Accepted, and waiting for a place.
     let mut next: Option<Accepted> = None;
-    // Set while no connection is accepted, because the system has refused to give one.
+    // Set while accepting is paused because the system has refused a connection.
     let mut pause_ends: Option<Instant> = None;
     let mut refusal_logged: Option<Instant> = None;
     let mut turn = 0;
     let mut shutdown = pin!(shutdown);
     loop {
         tokio::select! {
-            // The end comes first, then what makes room for the next connection.
+            // The end comes first, then whatever makes room for the next connection.
             biased;
             () = &mut shutdown => break,
             () = open.one_finished() => {}
@@ -102,7 +103,7 @@ pub async fn run(
                 Err(error) if is_gone(&error) => {}
                 Err(error) => {
                     server.metrics.counter(PlainCounter::AcceptErrors).inc();
-                    // It is short of something, and asking again at once would only keep it busy.
+                    // The system is short of something, and asking again at once would only keep it busy.
                     pause_ends = Some(Instant::now() + PAUSE);
                     if refusal_logged.is_none_or(|logged| logged.elapsed() > LOG_AGAIN) {
                         error!(%error, "cannot accept connections, trying again");
@@ -130,7 +131,7 @@ pub async fn run(
             match listener.accept_now() {
                 Ok(accepted) => server.serve(accepted, &mut open),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // Perhaps this client has gone; others may wait behind it.
+                // Perhaps this client has gone; others may be waiting.
                 Err(_) => {}
             }
         }
@@ -168,7 +169,7 @@ struct Server {
     purpose: Purpose,
     responder: Arc<Responder>,
     limits: HttpLimits,
-    /// Those of the responder, unless these connections are not counted.
+    /// The responder's, unless these connections are not counted.
     metrics: Arc<Metrics>,
     http: http1::Builder,
     /// Whether a connection waits for a place, or the drain has begun: none may stay idle.
@@ -176,7 +177,7 @@ struct Server {
 }
 
 impl Server {
-    /// Starts to serve a connection, in a task of its own.
+    /// Starts serving a connection, in its own task.
     fn serve(self: &Arc<Self>, accepted: Accepted, open: &mut OpenConnections) {
         let connection = Connection::new(accepted.peer, self.limits, &self.crowded);
         let connection = Arc::new(connection);
@@ -195,7 +196,7 @@ impl Server {
         });
     }
 
-    /// Serves the requests of a connection, one after the other, to its end.
+    /// Serves the requests of a connection, one after another, until it ends.
     async fn serve_http<S>(&self, stream: S, connection: &Connection)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin,
@@ -244,7 +245,7 @@ async fn decrypted(handshake: Handshake, connection: &Connection) -> Option<Box<
     };
     accepted
         .unwrap_or_else(|late| Err(late.into()))
-        // Among them everything that does not speak TLS, such as plain HTTP.
+        // This includes everything that does not speak TLS, such as plain HTTP.
         .inspect_err(|error| debug!(peer = %connection.peer, %error, "TLS handshake failed"))
         .ok()
 }

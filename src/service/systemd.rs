@@ -1,4 +1,4 @@
-//! What systemd is told, and the sockets it hands over. Without systemd all of it does nothing.
+//! Reports to systemd, and takes the sockets that it hands over. Without systemd, all of this does nothing.
 //!
 //! Sources: `sd_notify(3)`, `sd_listen_fds(3)`, `systemd.service(5)` on `Type=notify-reload`.
 
@@ -19,12 +19,12 @@ use crate::service::responder::Pulse;
 /// The name of a socket for health and metrics; all others are for webhooks.
 const ADMIN: &str = "admin";
 
-/// Says that the service answers, and how it is.
+/// Reports that the service answers, and its status.
 pub(crate) fn ready(status: &impl Display) {
     tell(&[NotifyState::Ready, NotifyState::Status(&status.to_string())]);
 }
 
-/// Says that the service ends, and asks for as long as it may need.
+/// Reports that the service is ending, and asks for the time that it may need.
 pub(crate) fn stopping(at_most: Duration) {
     let micros = u32::try_from(at_most.as_micros()).unwrap_or(u32::MAX);
     tell(&[
@@ -34,25 +34,25 @@ pub(crate) fn stopping(at_most: Duration) {
     ]);
 }
 
-/// Says that a reload begins. `systemctl reload` waits for the [`ready`] that follows.
+/// Reports that a reload begins. `systemctl reload` waits for the [`ready`] that follows.
 pub(super) fn reloading() {
-    // Both in one message, or systemd does not know which reload it is.
+    // Both go into one message, or systemd does not know which reload it is.
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
-        Err(error) => warn!(%error, "systemd cannot be told of a reload"),
+        Err(error) => warn!(%error, "cannot notify systemd of a reload"),
     }
 }
 
-/// Keeps systemd's watchdog content for as long as the accept loop answers; returns at once when there is none.
+/// Keeps systemd's watchdog satisfied as long as the accept loop answers; returns at once when there is no watchdog.
 ///
-/// A loop that pauses because descriptors are short, or that has no place for another connection, does answer: the
-/// service is busy, and to kill it would only cut off those whom it serves. A loop that hangs does not.
+/// A loop that pauses for lack of descriptors, or that has no place for another connection, does answer: the service is
+/// busy, and killing it would only cut off the clients that it serves. A loop that hangs does not.
 pub(crate) async fn watchdog(pulse: Arc<Pulse>) {
     let Some(patience) = sd_notify::watchdog_enabled().filter(|patience| !patience.is_zero())
     else {
         return;
     };
-    // Twice as often as systemd's manual asks for, so that one that comes late is not the last.
+    // Twice as often as systemd's manual requires, so that one late notification does no harm.
     let mut turn = interval((patience / 4).max(Duration::from_millis(1)));
     turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -60,28 +60,28 @@ pub(crate) async fn watchdog(pulse: Arc<Pulse>) {
         if pulse.is_felt(patience / 2).await {
             tell(&[NotifyState::Watchdog]);
         } else {
-            error!("the accept loop does not answer; systemd's watchdog is told nothing");
+            error!("the accept loop does not answer, so systemd's watchdog is not notified");
         }
     }
 }
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        warn!(%error, "systemd cannot be told how the service is");
+        warn!(%error, "cannot report the status to systemd");
     }
 }
 
-/// The sockets that systemd opened before us and keeps open after us, so that no connection is refused during a restart,
-/// each with its name.
+/// The sockets, each with its name, that systemd opened before us and keeps open after us, so that no connection is
+/// refused during a restart.
 #[derive(Debug, Default)]
 pub(crate) struct Sockets(Vec<(String, OwnedFd)>);
 
 impl Sockets {
     /// Takes the sockets that are meant for this process, possibly none.
     ///
-    /// Must be called while the process has one thread, since it clears the variables that tell of the sockets.
+    /// Must be called while the process has one thread, since it clears the variables that describe the sockets.
     pub(crate) fn take() -> io::Result<Self> {
-        // Without LISTEN_PID, `ListenFd` would take whatever files LISTEN_FDS counts, also somebody else's.
+        // Without LISTEN_PID, `ListenFd` would take whatever files LISTEN_FDS counts, even another process's.
         let is_ours = env::var("LISTEN_PID").is_ok_and(|pid| pid == process::id().to_string());
         if !is_ours {
             return Ok(Self::default());
@@ -130,7 +130,8 @@ fn socket(handed_over: &mut ListenFd, index: usize) -> Result<OwnedFd, String> {
     } else if let Ok(Some(unix)) = handed_over.take_unix_listener(index) {
         OwnedFd::from(unix)
     } else {
-        let reason = "is no stream socket: write ListenStream= for it, with an address or a path";
+        let reason =
+            "is not a stream socket: write ListenStream= for it, with an address or a path";
         return Err(reason.to_owned());
     };
     match listens(&socket) {
@@ -148,7 +149,7 @@ fn listens(socket: &OwnedFd) -> io::Result<bool> {
     socket2::SockRef::from(socket).is_listener()
 }
 
-/// Only systemd hands over sockets in a way that can be wrong, and it runs on Linux alone.
+/// Only sockets that systemd hands over can be wrong, and it runs only on Linux.
 #[cfg(not(target_os = "linux"))]
 fn listens(_socket: &OwnedFd) -> io::Result<bool> {
     Ok(true)

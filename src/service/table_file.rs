@@ -1,5 +1,5 @@
-//! Reading files whole: the table's, those of its directories, and those with secrets. Every file that the program reads
-//! whole is read here, so none is read without a limit.
+//! Reads whole files: the table's, those of its directories, and those with secrets. Every file that the program reads
+//! whole is read here, so that each has a limit.
 
 use std::fs::{Metadata, OpenOptions};
 use std::io::Read;
@@ -15,13 +15,13 @@ use rustix::process::geteuid;
 use crate::language::Files;
 use crate::table::diagnostic::File;
 
-/// The most bytes of a table's file: a table is written by people.
+/// The most bytes of a table's file: people write tables.
 pub(crate) const MAX_TABLE: u64 = 16 << 20;
 
 /// How much of a file is read for its first line.
 const HEAD: u64 = 128 << 10;
 
-/// Reads the file at a path whole. Whoever hands this over decides how, and may remember what was read.
+/// Reads the whole file at a path. The caller that provides this decides how, and may remember what was read.
 pub type ReadFile<'r> = &'r dyn Fn(&Path) -> io::Result<Vec<u8>>;
 
 /// Reads a table's file, which may be a pipe. An error is a whole sentence.
@@ -34,18 +34,18 @@ pub(crate) fn read_standard_input(name: &Path) -> io::Result<Arc<File>> {
     decode(name, read_to_end_of_input(MAX_TABLE))
 }
 
-/// Reads at most so many bytes of whatever somebody at a terminal has named, a pipe for one.
+/// Reads at most this many bytes of anything that somebody names at a terminal, such as a pipe.
 pub(crate) fn read_any(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     whole(&fs::File::open(path)?, most_bytes)
 }
 
-/// Reads at most so many bytes of standard input.
+/// Reads at most this many bytes of standard input.
 pub(crate) fn read_to_end_of_input(most_bytes: u64) -> io::Result<Vec<u8>> {
     let input = io::stdin().as_fd().try_clone_to_owned()?;
     whole(&fs::File::from(input), most_bytes)
 }
 
-/// The table in what was read of a file. An error is a whole sentence.
+/// The table in what was read from a file. An error is a whole sentence.
 pub(super) fn decode(path: &Path, bytes: io::Result<Vec<u8>>) -> io::Result<Arc<File>> {
     let name = path.display();
     let bytes = bytes.map_err(|error| {
@@ -71,7 +71,7 @@ pub(crate) fn can_be_read_again(metadata: &Metadata) -> bool {
     metadata.is_file() || metadata.is_dir()
 }
 
-/// Reads a regular file of at most so many bytes. A pipe or a device may have no end, or block its reader for ever.
+/// Reads a regular file of at most this many bytes. A pipe or a device may have no end, or block its reader forever.
 pub(super) fn read_regular(path: &Path, most_bytes: u64) -> io::Result<Vec<u8>> {
     whole(&open_regular(path)?, most_bytes)
 }
@@ -81,15 +81,15 @@ fn open_regular(path: &Path) -> io::Result<fs::File> {
         let reason = "it is a pipe, a socket or a device, not a file";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, reason));
     }
-    // What only looks like a file, as some do in /proc, is not waited for either.
+    // Some files in /proc only look regular: do not wait for those either.
     OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
         .open(path)
 }
 
-/// Refuses a directory's file that is one of these, or stands where secrets do: what is wrong with it would be told, and
-/// the last good copy would have it.
+/// Refuses a directory's file that is one of these, or is where secrets are: diagnostics would reveal its content, and
+/// the last good copy would contain it.
 pub(super) fn refuse_secrets(path: &Path, secrets: &[PathBuf]) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let is_within = |place: &Path| fs::canonicalize(place).is_ok_and(|it| path.starts_with(it));
@@ -102,8 +102,8 @@ pub(super) fn refuse_secrets(path: &Path, secrets: &[PathBuf]) -> io::Result<()>
     Ok(())
 }
 
-/// Who else may read or write in a folder of ours, and what to do about it; `None`: nobody who has one of these rights of
-/// others. Root may anyhow.
+/// Who else has these rights to a folder of ours, and what to do about it; `None` when no other user has any of them.
+/// Root may do anything anyway.
 pub(super) fn others_at(folder: &Path, rights: u32) -> Option<String> {
     let metadata = fs::metadata(folder).ok()?;
     let shown = folder.display();
@@ -119,7 +119,7 @@ pub(super) fn others_at(folder: &Path, rights: u32) -> Option<String> {
 fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
     let length = file.metadata()?.len().min(most_bytes);
     let mut bytes = Vec::new();
-    // One byte more says that there is more.
+    // One byte more shows that there is more.
     bytes.try_reserve_exact(usize::try_from(length + 1).unwrap_or_default())?;
     file.take(most_bytes + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most_bytes {
@@ -129,12 +129,12 @@ fn whole(file: &fs::File, most_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Where a file is that a table names.
+/// The path of a file that a table names.
 pub(crate) fn beside(table: &Path, written: &str) -> PathBuf {
     table.parent().unwrap_or(Path::new("")).join(written)
 }
 
-/// The files beside a table: those that its directories name.
+/// The files that a table's directories name.
 #[derive(Debug)]
 pub(crate) struct Beside<'t> {
     table: &'t Path,
@@ -142,7 +142,7 @@ pub(crate) struct Beside<'t> {
 }
 
 impl<'t> Beside<'t> {
-    /// The files beside this table, each of at most so many bytes.
+    /// The files of this table's directories, each of at most this many bytes.
     pub(crate) fn table(table: &'t Path, max_directory: u64) -> Self {
         Self {
             table,

@@ -1,4 +1,4 @@
-//! The TLS certificate in use: read from its files, checked, and replaced by a reload without touching a connection.
+//! The TLS certificate in use: read from its files, checked, and replaced by a reload. Open connections keep theirs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use x509_cert::der::Decode;
 use crate::service::listener::{Decrypt, Duplex, Handshake};
 use crate::service::table_file::ReadFile;
 
-/// How long before its end a certificate is warned about.
+/// How long before a certificate expires the log begins to warn about it.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Where the certificate and its key are.
@@ -65,7 +65,7 @@ impl Certificates {
         self.current.store(Arc::new(fresh));
     }
 
-    /// When the chain in use expires: the end of the certificate in it that ends first.
+    /// When the chain in use expires: as soon as any certificate in it does.
     #[must_use]
     pub fn expires(&self) -> Timestamp {
         self.current.load().expires
@@ -81,13 +81,13 @@ impl Decrypt for Certificates {
 }
 
 impl TlsFiles {
-    /// Reads certificate and key, and checks them against each other and against the time. What is only suspicious, or
-    /// expires within 14 days, is a warning in the log.
+    /// Reads certificate and key, and checks them against each other and against the time. Anything that is only
+    /// suspicious, or expires within 14 days, is a warning in the log.
     ///
     /// # Errors
     ///
-    /// A file cannot be read or is not PEM, has no certificate, or not exactly one key; the two do not belong together; a
-    /// certificate is not valid at this time; the chain is incomplete or in the wrong order.
+    /// A file cannot be read or is not PEM, has no certificate, or does not have exactly one key; the two do not belong
+    /// together; a certificate is not valid at this time; the chain is incomplete or in the wrong order.
     pub fn read(&self, now: Timestamp, read: ReadFile<'_>) -> Result<Fresh, String> {
         let about = |file: &Path| {
             let file = file.display().to_string();
@@ -183,7 +183,7 @@ fn parse(chain: &[CertificateDer<'_>]) -> Result<Vec<Certificate>, String> {
     parsed.collect()
 }
 
-/// Joins the key to the first certificate. An error is about the key's file.
+/// Combines the key with the first certificate. An error is about the key's file.
 fn certify(
     certificates: &Path,
     chain: Vec<CertificateDer<'static>>,

@@ -60,7 +60,7 @@ async fn only_a_stale_socket_is_replaced() {
     assert!(
         error
             .to_string()
-            .ends_with(": there is a file of this name, and it is no socket")
+            .ends_with(": a file of this name exists and is not a socket")
     );
     assert_eq!(std::fs::read_to_string(&path).expect("a file"), "precious");
 
@@ -170,7 +170,7 @@ async fn what_belongs_to_somebody_is_not_replaced() {
     let address = ListenAddress::Unix(folder.0.clone());
     let error = Listener::bind(&address).await.expect_err("it is a folder");
     let shown = error.to_string();
-    assert!(shown.ends_with("and it is no socket"), "{shown}");
+    assert!(shown.ends_with("and is not a socket"), "{shown}");
     // A socket that another program listens on is not replaced, even if that program never answers.
     let path = folder.0.join("x.sock");
     let _deaf = UnixListener::bind(&path).expect("a socket");

@@ -99,7 +99,7 @@ fn a_file_that_is_none_costs_lines_and_no_answer() {
                 let made = Command::new("mkfifo").arg(path).status().expect("mkfifo");
                 assert!(made.success());
             },
-            "it is no file",
+            "it is not a regular file",
         ),
     ];
     for (kind, make, reason) in kinds {

@@ -9,7 +9,7 @@ use crate::commands::PROGRAM;
 use crate::language::editor::{Location, OfferKind, Offers, lenses, symbols};
 use crate::table::diagnostic::{Diagnostic, Severity};
 
-/// Nothing when the document is not open, or nothing is there.
+/// `None` when the document is not open, or nothing is there.
 type Answer = Option<Json>;
 
 impl Server {
@@ -30,7 +30,7 @@ impl Server {
             has_more,
         } = document.draft().offers(&files, byte)?;
         let range = Range::of(&document.file, &span);
-        // Quotes that are typed already count for the editor's own choice.
+        // The editor's filter must include a quote that is already typed.
         let quote = document.file.text[span].chars().next();
         let quote = quote.filter(|first| "\"'".contains(*first));
         let kind = match kind {
@@ -109,7 +109,7 @@ impl Server {
         Some(all.collect())
     }
 
-    /// The fixes of the diagnostics in a range, of every table that has some in this document.
+    /// The fixes of the diagnostics in a range, for every table with diagnostics in this document.
     pub(super) fn actions(&mut self, about: &About<Within>) -> Json {
         self.publish();
         let (uri, wanted) = (&about.text_document.uri, about.more.range);

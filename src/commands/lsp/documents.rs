@@ -14,7 +14,7 @@ use crate::language::{self, Compiled, Files};
 use crate::service::table_file::{Beside, MAX_TABLE, beside};
 use crate::table::diagnostic::{Diagnostic, File};
 
-/// More documents than these are not kept.
+/// The most documents that are kept.
 const MOST: usize = 256;
 
 /// The documents by URI.
@@ -27,7 +27,7 @@ pub(super) struct Document {
     /// Where it is, or would be.
     pub path: PathBuf,
     pub version: Option<i64>,
-    /// What was found when it was last compiled; nothing after a change, and for what is not a table.
+    /// What the last compilation found; `None` after a change, and for a document that is not a table.
     pub checked: Option<Checked>,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Checked {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// The files of a table's folder; those open in the editor as they are there.
+/// The files of a table's folder; those open in the editor, as they are there.
 pub(super) struct AsOpen<'d> {
     documents: &'d Documents,
     table: &'d Path,
@@ -65,7 +65,7 @@ impl Files for AsOpen<'_> {
 }
 
 impl Document {
-    /// Whether it is a table; directory files are open for their text alone.
+    /// Whether it is a table; directory files are open only for their text.
     fn is_table(&self) -> bool {
         self.path.extension().is_none_or(|ending| ending != "csv")
     }
@@ -123,7 +123,7 @@ impl Documents {
         self.forget();
     }
 
-    /// Compiles every table again, because a file that it names may have changed.
+    /// Marks every table to be compiled again, because a file that it names may have changed.
     pub(super) fn forget(&mut self) {
         self.0
             .values_mut()
@@ -187,7 +187,7 @@ impl Documents {
         due
     }
 
-    /// The URI of a file that a table's diagnostics or names are in.
+    /// The URI of a file that contains a table's diagnostics or names.
     pub(super) fn uri_of(&self, table: (&str, &Document), file: &File) -> String {
         let (uri, document) = table;
         if *file.name == *document.file.name {

@@ -1,4 +1,4 @@
-//! What we read of an editor's messages, and places as both sides write them.
+//! The parts of an editor's messages that we read, and places as both sides write them.
 //!
 //! Source: Language Server Protocol 3.17,
 //! <https://microsoft.github.io/language-server-protocol/specifications/lsp/3.17/specification/>.
@@ -32,7 +32,7 @@ impl Position {
         }
     }
 
-    /// The byte that is meant, or the nearest before it.
+    /// The byte that is meant, or the nearest one before it.
     pub(super) fn byte(self, file: &File) -> usize {
         let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
         file.byte_at_utf16(count(self.line), count(self.character))
@@ -53,12 +53,12 @@ pub(super) struct Document {
     pub uri: String,
     #[serde(default)]
     pub version: Option<i64>,
-    /// Only when it is opened.
+    /// Only present when the document is opened.
     #[serde(default)]
     pub text: String,
 }
 
-/// What is about one document: that it is opened, changed or closed, or a question about it.
+/// Parameters about one document: it is opened, changed or closed, or a question concerns it.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct About<T> {
@@ -67,7 +67,7 @@ pub(super) struct About<T> {
     pub more: T,
 }
 
-/// Nothing but the document.
+/// Only the document.
 #[derive(Debug, Deserialize)]
 pub(super) struct Whole {}
 
@@ -77,7 +77,7 @@ pub(super) struct Changes {
     pub content_changes: Vec<Change>,
 }
 
-/// A new text in place of a range, or of everything.
+/// New text in place of a range, or of everything.
 #[derive(Debug, Deserialize)]
 pub(super) struct Change {
     pub range: Option<Range>,

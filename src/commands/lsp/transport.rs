@@ -15,7 +15,7 @@ const MOST_BYTES: u64 = 4 * MAX_TABLE;
 /// The longest line of a header.
 const LONGEST_LINE: u64 = 1024;
 
-/// More messages than these wait in the editor.
+/// The most messages that are read ahead; more wait in the editor.
 const MOST_WAITING: usize = 64;
 
 /// The messages on standard input; none follow after its end or an error.
@@ -33,7 +33,7 @@ pub(super) fn messages() -> Receiver<io::Result<Message>> {
     receiver
 }
 
-/// The next message; one that is not JSON is passed over. `None` at the end.
+/// The next message; one that is not JSON is skipped. `None` at the end.
 fn read(input: &mut impl BufRead) -> io::Result<Option<Message>> {
     let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
     loop {

@@ -1,7 +1,7 @@
-//! Where the events of the service go: to standard error, through a thread of their own.
+//! Where the service's events go: to standard error, through a separate thread.
 //!
-//! For people, as JSON, or as systemd's journal wants it: with a priority, and without the time, which it records itself.
-//! No request ever waits for a stream that is slow, full or closed: when the thread cannot keep up, lines are lost and
+//! For people, as JSON, or as systemd's journal expects: with a priority, and without the time, which it records
+//! itself. No request ever waits for a slow, full or closed stream: when the thread cannot keep up, lines are lost and
 //! counted.
 
 use std::fmt::Write as _;
@@ -25,20 +25,20 @@ use crate::commands::{Format, output};
 use crate::service::metrics::{Metrics, PlainCounter};
 use crate::table::visible::is_tame;
 
-/// The most lines that wait. At about 200 bytes each, that is less than two megabytes.
+/// The most lines that may wait. At about 200 bytes each, that is less than two megabytes.
 const WAITING: u64 = 8192;
 
 /// The most bytes of one write, unless a single line is longer.
 const BATCH_BYTES: usize = 32 * 1024;
 
-/// How long the thread gathers lines before it writes them. Lines that come in the meantime need not wake it, which would
+/// How long the thread gathers lines before it writes them. Lines that arrive meanwhile need not wake it, which would
 /// cost a request more than the line itself.
 const GATHERING: Duration = Duration::from_millis(10);
 
-/// How long the end of the process waits for lines that are on their way.
+/// How long the end of the process waits for pending lines.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How many lines of this process's log wait, for [`flush`].
+/// How many lines of this process's log are waiting, for [`flush`].
 static LOG: OnceLock<Arc<AtomicU64>> = OnceLock::new();
 
 /// Sends every event to standard error, until [`flush`] at the end.
@@ -110,10 +110,10 @@ where
     }
 }
 
-/// The queue to the thread that writes. Events are written to it.
+/// The queue to the writing thread. Events are written to it.
 #[derive(Clone)]
 struct Queue {
-    /// Without a bound of its own, since a bounded channel takes all of its memory at once.
+    /// Has no bound of its own, since a bounded channel allocates all of its memory at once.
     lines: Sender<Vec<u8>>,
     /// How many lines are not written yet.
     waiting: Arc<AtomicU64>,
@@ -121,17 +121,17 @@ struct Queue {
     metrics: Arc<Metrics>,
 }
 
-/// What a line of the log may have in it.
+/// What a line of the log may contain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum LineStyle {
     Plain,
-    /// Colours of our own: of texts in the line, `tracing-subscriber` has escaped them.
+    /// With our own colours: in the line's texts, `tracing-subscriber` has escaped them.
     Coloured,
     Json,
 }
 
 impl LineStyle {
-    /// A line of which only its own end ends it, and which affects no terminal.
+    /// A line that only its own end terminates, and that affects no terminal.
     fn line(self, line: &[u8]) -> Vec<u8> {
         let text = String::from_utf8_lossy(line);
         let text = text.strip_suffix('\n').unwrap_or(&text);
@@ -144,7 +144,7 @@ impl LineStyle {
             if may_stay(character) {
                 safe.push(character);
             } else if self == Self::Json {
-                // None of them is beyond the first 65,536 characters. Writing to a text cannot fail.
+                // None of them is beyond the first 65,536 characters. Writing to a `String` cannot fail.
                 let _ = write!(safe, "\\u{:04x}", u32::from(character));
             } else {
                 safe.extend(character.escape_unicode());
@@ -179,14 +179,14 @@ impl Queue {
     }
 }
 
-/// Waits until every line that is on its way is written, but not for long.
+/// Waits until every pending line is written, but not for long.
 pub(super) fn flush() {
     if let Some(waiting) = LOG.get() {
         wait(waiting, PATIENCE);
     }
 }
 
-/// Waits until no line is on its way, but not longer than this.
+/// Waits until no line is pending, but no longer than this.
 fn wait(waiting: &AtomicU64, patience: Duration) {
     let deadline = Instant::now() + patience;
     while waiting.load(Ordering::Acquire) > 0 && Instant::now() < deadline {
@@ -219,7 +219,7 @@ impl Write for &Queue {
     }
 }
 
-/// Writes lines, as many at once as there are, until no sender is left.
+/// Writes lines, several at once if they are waiting, until no sender is left.
 fn write_all(
     mut stream: impl Write,
     lines: &Receiver<Vec<u8>>,

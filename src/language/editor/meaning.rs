@@ -1,4 +1,5 @@
-//! What may stand at each place of a table: from the shape of its sections, the kinds of conditions and the vocabulary.
+//! What may be written at each place of a table, by the shape of its sections, the kinds of conditions and the
+//! vocabulary.
 
 use std::ops::Range;
 
@@ -11,21 +12,21 @@ use crate::twilio::vocabulary::{self, AttributeSpec, Destination, ElementSpec};
 /// What a value may be, or which keys a table may have.
 #[derive(Clone, Copy)]
 pub(super) enum Meaning<'t> {
-    /// A table with fixed keys. The text is the name that the operator has given it, where sections of its kind have names.
+    /// A table with fixed keys. The text is the name that the operator gave it, where sections of its kind have names.
     Section(&'static Section, &'t str),
     /// The value of a key in such a section.
     Kind(&'static KeyKind, &'t str),
-    /// Parameters with what each must be.
+    /// Parameters, each with what it must be.
     Conditions,
     /// What a parameter or a column must be.
     Condition(&'t str),
-    /// What stands behind the key of a kind of condition.
+    /// What follows the key of a kind of condition.
     Keyed(&'static Keyed),
     /// The parameters of a request, and perhaps the keys of a section.
     Request(Option<&'static Section>),
     /// The value of a parameter in such a request.
     Parameter(&'t str),
-    /// What is in an element: elements in an array, or a text.
+    /// The content of an element: elements in an array, or a text.
     Content(Channel, &'static ElementSpec),
     /// One element below this one, with its attributes.
     Element(Channel, &'static ElementSpec),
@@ -64,7 +65,7 @@ impl<'t> Meaning<'t> {
         }
     }
 
-    /// What the value of a key is, in a table that means this.
+    /// What the value of a key is, in a table of this meaning.
     pub(super) fn key(self, name: &'t str, table: &Table) -> Self {
         match self {
             Self::Section(section, owner) => section
@@ -108,7 +109,7 @@ impl<'t> Meaning<'t> {
         attribute.map_or(Self::Unknown, |(_, spec)| Self::Attribute(spec))
     }
 
-    /// What each item of an array is that means this.
+    /// What each item is, in an array of this meaning.
     pub(super) fn item(self) -> Self {
         match self {
             Self::Kind(KeyKind::Array(item), owner) => Self::of(item, owner),
@@ -118,7 +119,7 @@ impl<'t> Meaning<'t> {
         }
     }
 
-    /// The element of this name that a table can be which means this.
+    /// The element with this name that a table of this meaning can be.
     pub(super) fn child(self, tag: &str) -> Option<&'static ElementSpec> {
         match self {
             Self::Element(channel, parent) => vocabulary::child_of(channel, parent, tag),
@@ -126,12 +127,12 @@ impl<'t> Meaning<'t> {
         }
     }
 
-    /// The element that a table holds which means this.
+    /// The element in a table of this meaning.
     pub(super) fn element(self, table: &Table) -> Option<&'static ElementSpec> {
         table.names().find_map(|name| self.child(name))
     }
 
-    /// The section's key of this name.
+    /// The section's key with this name.
     pub(super) fn shape(self, name: &str) -> Option<&'static KeyShape> {
         match self {
             Self::Section(section, _) | Self::Request(Some(section)) => section.key(name),
@@ -149,7 +150,7 @@ impl<'t> Meaning<'t> {
         }
     }
 
-    /// Whether `{{ … }}` may stand in a text here.
+    /// Whether `{{ … }}` may be used in a text here.
     pub(super) fn takes_fields(self) -> bool {
         matches!(
             self,
@@ -171,7 +172,7 @@ impl<'t> Meaning<'t> {
     }
 }
 
-/// What TwiML has under the name of an element, on either channel.
+/// TwiML's elements with this name, on either channel.
 pub(super) fn named(tag: &str) -> impl Iterator<Item = &'static ElementSpec> {
     let channels = Channel::ALL.into_iter();
     channels.flat_map(move |channel| vocabulary::elements_named(channel, tag))
@@ -182,7 +183,7 @@ pub(super) fn named(tag: &str) -> impl Iterator<Item = &'static ElementSpec> {
 pub(super) struct Node<'t> {
     pub kind: NodeKind<'t>,
     pub meaning: Meaning<'t>,
-    /// The table in which it stands, or which it is.
+    /// The table that contains it, or the table itself.
     pub table: &'t Table,
 }
 
@@ -194,7 +195,7 @@ pub(super) enum NodeKind<'t> {
     Header(&'t Key),
     /// A key; the meaning is that of its table.
     Key(&'t Key, &'t Entry),
-    /// What stands behind a `=`, or in an array; the meaning is its own.
+    /// What follows `=`, or an item of an array; the meaning is its own.
     Value(Option<&'t Value>),
 }
 
@@ -205,7 +206,7 @@ pub(super) fn innermost<'t>(text: &str, tree: &'t [Part], at: usize) -> Option<N
     innermost
 }
 
-/// Goes through a file, outer parts before inner ones; only through what is at one byte when that is given.
+/// Walks a file, outer parts before inner ones; only the parts at one byte, if it is given.
 pub(super) fn walk<'t>(
     text: &str,
     tree: &'t [Part],
@@ -249,7 +250,7 @@ impl<'t> Walk<'_, 't> {
         self.at.is_none_or(|at| span.start <= at && at <= span.end)
     }
 
-    /// The same for what stands between brackets, if they are closed.
+    /// The same for what is between brackets, if they are closed.
     fn is_within(&self, span: &Range<usize>) -> bool {
         let is_closed = self.text[..span.end].ends_with([']', '}']);
         let is_behind = |at| at == span.start || (is_closed && at >= span.end);

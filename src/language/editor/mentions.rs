@@ -14,20 +14,20 @@ use crate::table::diagnostic::File;
 #[derive(Debug, Clone)]
 pub(super) struct Mention {
     pub named: Named,
-    /// The name; of a column `DIRECTORY.COLUMN`.
+    /// The name; for a column, `DIRECTORY.COLUMN`.
     pub name: String,
     /// The file, when it is not the table's own.
     pub file: Option<Arc<File>>,
     /// The name's place.
     pub span: Range<usize>,
-    /// Where the whole of what has the name stands, when this is where it gets the name.
+    /// The place of the whole thing with this name, when this is where it gets the name.
     pub whole: Option<Range<usize>>,
 }
 
 /// All names in a table, those of columns in CSV files included.
 pub(super) fn mentions(text: &str, tree: &Tree, files: &dyn Files) -> Vec<Mention> {
     let mut found = Finding::default();
-    // What refers to columns is only known as such once the directories are.
+    // References to columns are only recognisable once the directories are known.
     walk(text, tree, None, &mut |node| {
         let of_table = &node.table.span;
         match (node.kind, node.meaning) {
@@ -114,7 +114,7 @@ impl Finding {
         }
     }
 
-    /// Notes the name of a column; it gets it where it stands first.
+    /// Notes the name of a column, which it gets at its first place.
     fn column(
         &mut self,
         directory: &str,
@@ -134,7 +134,7 @@ impl Finding {
 /// A column with its place, and the file when that is not the table's own.
 type Column = (Option<Arc<File>>, String, Range<usize>);
 
-/// The columns of a directory that does not name them in its rows; none of any other section.
+/// The columns of a directory that does not name them in its rows; none for any other section.
 fn columns(text: &str, section: &shape::Section, table: &Table, files: &dyn Files) -> Vec<Column> {
     let text = |value: &Value| value.text().map(|place| &text[place.clone()]);
     if !std::ptr::eq(section, &raw const shape::DIRECTORY) {
@@ -163,7 +163,7 @@ fn columns(text: &str, section: &shape::Section, table: &Table, files: &dyn File
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Word {
     pub span: Range<usize>,
-    /// Whether it stands where a filter does.
+    /// Whether it is where a filter belongs.
     pub is_filter: bool,
 }
 

@@ -16,7 +16,7 @@ use crate::twilio::channel::Channel;
 use crate::twilio::parameters;
 use crate::twilio::vocabulary::{self, ElementSpec, ValueType};
 
-/// No more than these are offered: the rest comes when more letters are typed.
+/// The most that are offered: the rest comes when more letters are typed.
 const MOST: usize = 200;
 
 /// What may be written in some place.
@@ -24,11 +24,11 @@ const MOST: usize = 200;
 pub struct Offers {
     /// The bytes that an offer replaces.
     pub span: Range<usize>,
-    /// What all of them are.
+    /// What kind they all are.
     pub kind: OfferKind,
     /// The offers that fit what is typed so far.
     pub offers: Vec<Offer>,
-    /// Whether there are others that are left out.
+    /// Whether others are left out.
     pub has_more: bool,
 }
 
@@ -39,7 +39,7 @@ pub struct Offer {
     pub label: String,
     /// What is written.
     pub text: String,
-    /// What it means, in Markdown; perhaps nothing.
+    /// What it means, in Markdown; may be empty.
     pub help: String,
 }
 
@@ -56,7 +56,7 @@ pub enum OfferKind {
     Word,
 }
 
-/// What may stand in some place, and how it is written there.
+/// What may be written in some place, and how.
 struct Found<'t> {
     span: Range<usize>,
     kind: OfferKind,
@@ -115,12 +115,12 @@ pub(super) fn offers(text: &str, tree: &Tree, files: &dyn Files, at: usize) -> O
     })
 }
 
-/// What is short enough to be sent with every offer.
+/// The part that is short enough to be sent with every offer.
 fn first_paragraph(help: &str) -> String {
     help.split("\n\n").next().unwrap_or_default().to_owned()
 }
 
-/// The headers of sections, as far as their names are not the operator's.
+/// The headers of sections, without the names that the operator chooses.
 fn headers<'t>(span: Range<usize>) -> Found<'t> {
     let header = |key: &shape::KeyShape| match key.kind {
         KeyKind::Array(KeyKind::Section(_)) => Some(format!("[[{}]]", key.name)),
@@ -187,7 +187,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// What may stand at the cursor in a text.
+    /// What may be written at the cursor in a text.
     fn in_text(&self, meaning: Meaning<'t>, inner: &Range<usize>) -> Option<Found<'t>> {
         let before = &self.text[inner.start..self.at];
         let open = before
@@ -305,7 +305,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// Whether an element may stand here: none that leads on in the reply when all else fails.
+    /// Whether an element may be written here: not one that leads on, in the reply when all else fails.
     fn may_stand(&self, meaning: Meaning<'t>, tag: &str) -> bool {
         let mut sections = self.tree.iter().rev();
         let here = sections.find(|section| section.table.span.contains(&self.at));
@@ -351,7 +351,7 @@ impl<'t> Place<'t> {
         }
     }
 
-    /// What has a name in the table, or in a file that it names; of one directory's columns without its name.
+    /// What has a name in the table, or in a file that it names; for one directory's columns, without its name.
     fn names(&self, named: Named, directory: &str) -> Vec<String> {
         let all = mentions(self.text, self.tree, self.files).into_iter();
         let defined = all.filter(|mention| mention.named == named && mention.whole.is_some());

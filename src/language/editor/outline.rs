@@ -1,4 +1,4 @@
-//! The sections of a table by name, and what stands above them: whether a test passes, which tests a route has.
+//! The sections of a table by name, and the lines above them: whether a test passes, which tests a route has.
 
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ pub struct Lens {
     pub title: String,
 }
 
-/// The sections of a table, in order. What belongs to the section before it, as `[route.when]` does, is a part of that.
+/// The sections of a table, in order. What belongs to the section before it, such as `[route.when]`, is part of it.
 #[must_use]
 pub fn symbols(draft: &Draft) -> Vec<Symbol> {
     let mut symbols: Vec<Symbol> = Vec::new();
@@ -46,7 +46,7 @@ pub fn symbols(draft: &Draft) -> Vec<Symbol> {
     symbols
 }
 
-/// What a section is called, and whether it is a part of the one before it.
+/// The name of a section, and whether it is a part of the one before it.
 fn symbol(text: &str, section: &Section) -> Option<(Symbol, bool)> {
     let Section { header, table } = section;
     let (first, last) = (header.first()?, header.last()?);
@@ -71,7 +71,7 @@ fn symbol(text: &str, section: &Section) -> Option<(Symbol, bool)> {
     Some((symbol, header.len() > depth))
 }
 
-/// What stands above each test and each route; `compiled` is nothing when the table has errors.
+/// The lines above each test and each route; `compiled` is `None` when the table has errors.
 #[must_use]
 pub fn lenses(draft: &Draft, compiled: Option<&Compiled>) -> Vec<Lens> {
     let coverage = compiled.map(Compiled::coverage);

@@ -1,7 +1,7 @@
-//! A table's text as a tree, however broken it is: what an editor asks about is nearly always unfinished.
+//! A table's text as a tree, however broken: what an editor asks about is nearly always unfinished.
 //!
-//! Whatever is open ends where the next section begins, or the next key at the beginning of a line. Reports nothing, which
-//! is the business of [`compile`](crate::language::compile).
+//! Anything left open ends where the next section begins, or the next key at the beginning of a line. Reports no
+//! errors; that is the job of [`compile`](crate::language::compile).
 
 use std::ops::Range;
 
@@ -10,18 +10,18 @@ use toml_parser::lexer::{Token, TokenKind};
 
 use crate::language::shape;
 
-/// Tables and arrays in each other: what is deeper is skipped.
+/// The deepest nesting of tables and arrays; anything deeper is skipped.
 const DEEPEST: usize = 64;
 
 /// The sections of a file, in order. The first has no header.
 pub(super) type Tree = Vec<Section>;
 
-/// What stands below a header such as `[[route]]`.
+/// What follows a header such as `[[route]]`.
 #[derive(Debug, Default)]
 pub(super) struct Section {
     /// The names in the header.
     pub header: Vec<Key>,
-    /// From its header to the next; its entries.
+    /// From its header to the next: its entries.
     pub table: Table,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Value {
 
 #[derive(Debug)]
 pub(super) enum ValueKind {
-    /// A string; the place is what stands between the quotes.
+    /// A string; the place is between the quotes.
     Text(Range<usize>),
     /// A number, a date or a word without quotes.
     Bare,
@@ -90,7 +90,7 @@ impl Value {
         }
     }
 
-    /// What it holds, when it is an array, else itself.
+    /// Its items, when it is an array, else itself.
     pub(super) fn items(&self) -> &[Self] {
         match &self.kind {
             ValueKind::Array(items) => items,
@@ -145,7 +145,7 @@ pub(super) fn tree(text: &str) -> Tree {
 
 struct Reader<'t> {
     text: &'t str,
-    /// All but blanks and comments; the last is the end of the file.
+    /// All tokens except blanks and comments; the last is the end of the file.
     tokens: Vec<Token>,
     at: usize,
     depth: usize,
@@ -201,7 +201,7 @@ impl Reader<'_> {
         keys
     }
 
-    /// What stands between the quotes of the next token, which are of this length. The closing ones may be missing.
+    /// What is between the quotes of the next token, which are of this length. The closing ones may be missing.
     fn inner(&self, quotes: usize) -> Range<usize> {
         let span = self.span();
         let quote = &self.text[span.start..span.start + quotes];
@@ -268,7 +268,7 @@ impl Reader<'_> {
         ValueKind::Text(inner)
     }
 
-    /// What stands between an opening bracket and its closing one, or where that should be, and where it ends.
+    /// The items between an opening bracket and its closing one, or where that should be, and where the list ends.
     fn list<T>(
         &mut self,
         closing: TokenKind,
@@ -305,7 +305,7 @@ impl Reader<'_> {
         Some((items, end))
     }
 
-    /// Whether a section begins here, or a key at the beginning of a line: then what was open before is over.
+    /// Whether a section begins here, or a key at the beginning of a line, which ends what was open before.
     fn begins_anew(&self) -> bool {
         let start = self.span().start;
         let line = &self.text[start..];

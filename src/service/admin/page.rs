@@ -1,7 +1,7 @@
 //! The page for people: what is live, what it has answered, what is wrong, and what a caller would hear.
 //!
-//! It shows and decides nothing: what a request would get comes from [`crate::table::preview`]. Of the requests that have
-//! come it has counts only. Numbers are masked unless the service shows them in its log; the table's own are whole.
+//! It shows and decides nothing: what a request would get comes from [`crate::table::preview`]. Of past requests, it
+//! has only counts. Numbers are masked unless the service shows them in its log; the table's own are shown whole.
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
@@ -33,10 +33,10 @@ const ROUTES_MAX: usize = 1000;
 /// The most fields of the form that are the table's own.
 const FIELDS_MAX: usize = 24;
 
-/// The most characters of a field, as many as a text message has.
+/// The most characters of a field, as many as in a text message.
 const FIELD_MAX: &str = "1600";
 
-/// The names of the form's own fields. Twilio's parameters stand behind [`FIELD`], so that none has such a name.
+/// The names of the form's own fields. Twilio's parameters begin with [`FIELD`], so that none has such a name.
 const CHANNEL: &str = "channel";
 const WEBHOOK: &str = "webhook";
 const AT: &str = "at";
@@ -114,7 +114,7 @@ impl Page<'_> {
         element(r#"dl class="keys""#, [service, answers, routes])
     }
 
-    /// How the service is, in a word.
+    /// The state of the service, in one word.
     fn word(&self) -> &'static str {
         let is_ending = self.responder.is_ending.load(Ordering::SeqCst);
         match self.state {
@@ -237,7 +237,7 @@ impl Page<'_> {
         element("tr", [element(ROW, what)].into_iter().chain(counts))
     }
 
-    /// When a route answers, in words. Numbers of our own are whole.
+    /// When a route answers, in words. Our own numbers are shown whole.
     fn conditions(&self, route: &Route) -> Vec<String> {
         let step = route.step.as_deref();
         let step = step.map(|step| format!("at step {step}"));
@@ -349,7 +349,7 @@ impl Page<'_> {
         always.into_iter().chain(others.take(FIELDS_MAX)).collect()
     }
 
-    /// What is given for a parameter.
+    /// The value given for a parameter.
     fn given(&self, name: &str) -> &str {
         self.asked
             .first(&format!("{FIELD}{name}"))
@@ -451,7 +451,7 @@ impl Page<'_> {
         element(tag, parts)
     }
 
-    /// The verdict of each route up to the one that answers; those of other steps and channels are one line together.
+    /// The verdict of each route up to the one that answers; those of other steps and channels share one line.
     fn verdicts(&self, verdicts: &[RouteVerdict<'_>], own: &str) -> Html {
         let shown = verdicts.iter().filter(|verdict| !verdict.is_elsewhere);
         let rows = shown.take(ROUTES_MAX).map(|verdict| {
@@ -485,7 +485,7 @@ impl Page<'_> {
         element("div", [table, text_in(NOTE, &note)])
     }
 
-    /// A text with every number masked but this one, unless the service shows numbers.
+    /// A text with every number except this one masked, unless the service shows numbers.
     fn masked(&self, text: &str, own: &str) -> String {
         if self.responder.show_numbers {
             text.to_owned()
@@ -530,7 +530,7 @@ fn finding(finding: &Finding) -> Html {
     element("li", parts)
 }
 
-/// A choice between two; whether the second is chosen.
+/// A choice between two options; `second` selects the second.
 fn choice(label: &str, name: &'static str, options: &[(&str, &str); 2], second: bool) -> Html {
     let options = options.iter().zip([!second, second]);
     let options = options.map(|((value, label), is_chosen)| {
@@ -544,7 +544,7 @@ fn choice(label: &str, name: &'static str, options: &[(&str, &str); 2], second: 
     element("label", [text_in("span", label), select])
 }
 
-/// A field with a label, and the values that are offered.
+/// A field with a label and suggested values.
 fn input(label: &str, name: &str, value: &str, hint: &str, values: &[&str]) -> Vec<Html> {
     let list = format!("values-{name}");
     let mut attributes = vec![
@@ -568,7 +568,7 @@ fn input(label: &str, name: &str, value: &str, hint: &str, values: &[&str]) -> V
     parts
 }
 
-/// A span of time, in its largest unit.
+/// A duration, in its largest unit.
 fn span(span: SignedDuration) -> String {
     let minutes = span.as_mins();
     let (count, unit) = match minutes {

@@ -1,4 +1,4 @@
-//! Kinds of metric that take no lock when something is counted: the library's own families and histograms do.
+//! Metrics that take no lock to count something; the library's own families and histograms do.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt;
@@ -20,13 +20,13 @@ use crate::table::{DEFAULT, Table};
 
 type Labels = Vec<(&'static str, &'static str)>;
 
-/// A counter for each of a fixed set of keys. All are there from the start: if a counter appeared with its first event,
-/// a query for the increase would miss that event.
+/// A counter for each of a fixed set of keys. All exist from the start: if a counter appeared with its first event, a
+/// query for the increase would miss that event.
 #[derive(Debug)]
 pub(crate) struct CounterPer<K>(Vec<(K, Counter)>);
 
 impl<K: Copy + PartialEq> CounterPer<K> {
-    /// Makes and registers the counters, each with its key and its labels.
+    /// Creates and registers the counters, each with its key and its labels.
     pub(super) fn new(
         to: &mut Registry,
         name: &str,
@@ -39,7 +39,7 @@ impl<K: Copy + PartialEq> CounterPer<K> {
         Self(keys.into_iter().map(counter).collect())
     }
 
-    /// Counts one. The sets are so small that a search is fast.
+    /// Counts one event. The sets are so small that a search is fast.
     pub(crate) fn count(&self, key: K) {
         if let Some((_, counter)) = self.0.iter().find(|(other, _)| *other == key) {
             counter.inc();
@@ -56,13 +56,13 @@ where
     variants.map(move |&key| (key, vec![(label, key.into())]))
 }
 
-/// The longest duration of each bucket, in microseconds; a last bucket has no limit. Usual values lie below a tenth of a
-/// millisecond.
+/// The longest duration of each bucket, in microseconds; a last bucket has no limit. Typical values are below a tenth
+/// of a millisecond.
 const BOUNDS: [u32; 13] = [
     5, 10, 25, 50, 100, 250, 500, 1_000, 5_000, 25_000, 100_000, 1_000_000, 10_000_000,
 ];
 
-/// How many durations fell into each bucket. A scrape reads one bucket after the other, so a value that comes meanwhile
+/// How many durations fell into each bucket. A scrape reads one bucket after another, so a value that arrives meanwhile
 /// may be in the sum and not yet in the count; the next scrape has both.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Histogram(Arc<Buckets>);
@@ -104,7 +104,7 @@ impl EncodeMetric for Histogram {
 /// since they went live.
 const SHOWN_FROM_THE_START: usize = 1000;
 
-/// The counters of one table's routes. Made when the table goes live; a route that keeps its name keeps its counter.
+/// The counters of one table's routes. Created when the table goes live; a route that keeps its name keeps its counter.
 #[derive(Debug)]
 pub struct RouteCounters {
     /// By position in the table. Set at the first answer, or at once in a small table.
@@ -129,12 +129,13 @@ impl RouteCounters {
     }
 }
 
-/// The counters by name. Locked when a table goes live, by a scrape, and by the first answer of a route of a large table.
+/// The counters by name. Locked when a table goes live, by a scrape, and by the first answers of a large table's
+/// routes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct RoutesByName(Arc<Mutex<BTreeMap<Box<str>, Counter>>>);
 
 impl RoutesByName {
-    /// The counters of a table that goes live. Routes that it does not have are forgotten.
+    /// The counters of a table that goes live. Routes that it does not contain are forgotten.
     pub(super) fn table(&self, table: &Table) -> RouteCounters {
         let routes = table.routes();
         let names = routes.iter().map(|route| &*route.name);
@@ -161,13 +162,13 @@ impl RoutesByName {
             .collect()
     }
 
-    /// The counter of a name, made when there is none.
+    /// The counter with this name, created if there is none.
     fn counter(&self, name: &str) -> Counter {
         self.locked().entry(name.into()).or_default().clone()
     }
 
     fn locked(&self) -> MutexGuard<'_, BTreeMap<Box<str>, Counter>> {
-        // Nothing that is done under the lock can leave the map half changed.
+        // No operation under the lock can leave the map half changed.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

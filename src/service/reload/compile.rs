@@ -1,4 +1,4 @@
-//! From the files to a table, or to what keeps it from going live. At the start, the last good copy serves as well.
+//! From the files to a table, or to the reason why it cannot go live. At the start, the last good copy serves as well.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ use crate::table::diagnostic::{Diagnostic, Severity};
 use crate::table::visible::shown;
 use crate::twilio::number::with_numbers_masked;
 
-/// The most diagnostics of one reload that are logged one by one.
+/// The most diagnostics of one reload that are logged individually.
 const MOST_LOGGED: usize = 50;
 
 /// Why a table cannot go live.
@@ -24,7 +24,7 @@ const MOST_LOGGED: usize = 50;
 pub enum Problem {
     /// What is wrong with the table of this name, warnings included.
     Diagnostics(String, Vec<Diagnostic>),
-    /// Why there is no table, as a sentence: its file cannot be read, or the program breaks on it.
+    /// Why there is no table, as a sentence: its file cannot be read, or the program fails on it.
     Unusable(String),
 }
 
@@ -50,7 +50,7 @@ impl Problem {
     }
 }
 
-/// Reads and compiles a table, or the copy of it in a folder. The files that were read are known in any case.
+/// Reads and compiles a table, or its copy in a folder. The files that were read are returned in any case.
 pub(super) fn compile(
     files: &TableFiles,
     copy: Option<&Path>,
@@ -58,7 +58,7 @@ pub(super) fn compile(
     let recorder = Recorder::new(files, copy);
     let result = match recorder.table() {
         Err(unreadable) => Err(Problem::Unusable(unreadable.to_string())),
-        // Whatever a table does to the compiler, it must not end the reloads for good.
+        // Whatever a table does to the compiler, it must not end reloads for good.
         Ok(file) => match catch_unwind(AssertUnwindSafe(|| language::compile(&file, &recorder))) {
             Ok(result) => result.map_err(|found| Problem::Diagnostics(file.name.clone(), found)),
             Err(_) => Err(Problem::Unusable(format!(
@@ -70,7 +70,7 @@ pub(super) fn compile(
     (recorder.into_sources(), result)
 }
 
-/// The table as a reload takes it: one whose tests fail does not go live.
+/// The table as a reload takes it: if its tests fail, it does not go live.
 pub(super) fn compile_tested(files: &TableFiles) -> (Sources, Result<Compiled, Problem>) {
     let (sources, compiled) = compile(files, None);
     let tested = compiled.and_then(|mut compiled| {
@@ -101,13 +101,13 @@ pub fn is_good(files: &TableFiles, show_numbers: bool) -> bool {
     }
 }
 
-/// Something that is wrong with what is on disk, or that looks wrong: for the log and for people who look from elsewhere.
-/// Has no line of a file in it, and numbers masked.
+/// Something that is wrong, or looks wrong, with the files on disk: for the log and for people who look from elsewhere.
+/// Contains no line of a file, and numbers are masked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// Whether it keeps what is on disk from going live.
     pub is_error: bool,
-    /// The file, the line and the column; `None` where it is not about a place.
+    /// The file, the line and the column; `None` if it does not concern a place.
     pub place: Option<(String, usize, usize)>,
     /// The code of the check, empty without one.
     pub code: &'static str,
@@ -115,13 +115,13 @@ pub struct Finding {
     pub message: String,
     /// What to do; may be empty.
     pub help: String,
-    /// How many more like it there are, which are not listed.
+    /// How many more like it there are that are not listed.
     pub more: Option<usize>,
     error_number: Option<u32>,
 }
 
 impl Finding {
-    /// Diagnostics, the errors first, since they say why a table did not go live; `show_numbers` leaves numbers unmasked.
+    /// Diagnostics, errors first, since they say why a table did not go live; `show_numbers` leaves numbers unmasked.
     pub(crate) fn all(diagnostics: &[Diagnostic], show_numbers: bool) -> Vec<Self> {
         let shown = |text: &str| {
             if show_numbers {
@@ -160,7 +160,7 @@ impl Finding {
         findings
     }
 
-    /// An error of which only this sentence is known.
+    /// An error known only as this sentence.
     pub(super) fn problem(message: &str) -> Self {
         Self {
             is_error: true,
@@ -202,7 +202,7 @@ impl Finding {
     }
 }
 
-/// In one line.
+/// On one line.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some((file, line, column)) = &self.place {
@@ -221,27 +221,27 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Logs findings, an event each.
+/// Logs findings, one event each.
 pub(super) fn log(findings: &[Finding]) {
     findings.iter().for_each(Finding::log);
 }
 
-/// What is known of the first table of a service.
+/// What is known about the first table of a service.
 #[derive(Debug)]
 pub struct First {
-    /// What is wrong with the file, when a copy is in use in its place.
+    /// What is wrong with the file, when a copy is in use instead.
     pub(super) problem: Option<Problem>,
     pub(super) origin: Origin,
-    /// What only looks wrong with the table, failed tests included: they keep no service from starting.
+    /// What merely looks wrong with the table, failed tests included: it does not keep a service from starting.
     pub(super) warnings: Vec<Diagnostic>,
     pub(super) sources: Sources,
     /// How many rows its directory files have.
     pub(super) rows: BTreeMap<String, usize>,
-    /// What the operator's files are, good or bad.
+    /// The operator's files, good or bad.
     pub(super) attempted: Sources,
 }
 
-/// The table of a file, else that of the last good copy.
+/// The table of a file, or else that of the last good copy.
 ///
 /// # Errors
 ///

@@ -1,7 +1,7 @@
 //! The last good copy: the files of the table that was last good, in one folder.
 //!
-//! A copy is written aside and put in place by one rename, so a process that dies leaves the old copy or the new one.
-//! The copy with the highest number counts:
+//! A copy is written to the side and put in place by one rename, so a process that dies leaves the old copy or the new
+//! one. The copy with the highest number counts:
 //!
 //! ```text
 //! STATE_DIR/last-good-42  responses.toml, directories/sellers.csv
@@ -18,14 +18,14 @@ use rustix::process::geteuid;
 
 use super::sources::{DIRECTORIES_IN_COPY, Sources, TABLE_IN_COPY};
 
-/// How the folder of a copy begins; its number follows.
+/// The prefix of a copy's folder; its number follows.
 const COPY: &str = "last-good-";
 
-/// The folder of a copy that is being written.
+/// The folder of a copy being written.
 const UNFINISHED: &str = "unfinished";
 
-/// The folder of the copy and when it was made; `None` when there is none. A copy of which a part belongs to another
-/// user, or can be written by everybody, is an error, since they may have written anything into it.
+/// The folder of the copy and when it was made; `None` when there is none. A copy is an error if any part of it belongs
+/// to another user or is writable by everyone, since they may have written anything into it.
 pub(super) fn current(state_dir: &Path) -> io::Result<Option<(PathBuf, Timestamp)>> {
     let Some(number) = last_number(state_dir)? else {
         return Ok(None);
@@ -80,20 +80,20 @@ fn last_number(state_dir: &Path) -> io::Result<Option<u64>> {
         .max())
 }
 
-/// Removes every other copy, and what a process left that ended while it was writing one.
+/// Removes every other copy, and anything left by a process that ended while writing one.
 fn remove_all_but(state_dir: &Path, number: u64) {
     for entry in fs::read_dir(state_dir).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let is_copy = name == UNFINISHED || name.to_string_lossy().starts_with(COPY);
         if is_copy && entry.path() != copy(state_dir, number) {
-            // What cannot be removed now is tried again with the next copy.
+            // Anything that cannot be removed now is tried again with the next copy.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
 }
 
-/// Whether a file or folder, and everything in it, belongs to the user of this process and not to everybody. A link may lead
-/// anywhere.
+/// Whether a file or folder, and everything in it, belongs to the user of this process and is not writable by everyone.
+/// A link may lead anywhere.
 fn is_ours(path: &Path) -> io::Result<bool> {
     let metadata = fs::symlink_metadata(path)?;
     let is_everybodys = metadata.mode() & 0o002 != 0;
@@ -110,10 +110,10 @@ fn is_ours(path: &Path) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Writes a whole copy into a new folder and onto the disk.
+/// Writes a whole copy into a new folder, through to the disk.
 fn write_copy(folder: &Path, sources: &Sources) -> io::Result<()> {
     let directories = folder.join(DIRECTORIES_IN_COPY);
-    // Not if somebody has put a link there.
+    // Fails if somebody has put a link there.
     DirBuilder::new().mode(0o700).create(folder)?;
     make_folder(&directories)?;
     for source in &sources.0 {
@@ -133,7 +133,7 @@ fn write_copy(folder: &Path, sources: &Sources) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Makes a folder, and those that it is in, for ourselves alone.
+/// Creates a folder and its parents, for our user alone.
 fn make_folder(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).recursive(true).create(path)
 }

@@ -47,20 +47,20 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 /// One file as it was read.
 #[derive(Debug, Clone)]
 pub(super) struct Source {
-    /// The path that the table has for a directory file; empty for every other file.
+    /// The path by which the table names a directory file; empty for every other file.
     pub written: String,
     pub path: PathBuf,
     most_bytes: u64,
     /// Its SHA-256; `None` when it could not be read.
     digest: Option<[u8; 32]>,
     stamp: Option<Stamp>,
-    /// Whether its last line has no end.
+    /// Whether its last line is not terminated.
     pub ends_in_a_line: bool,
-    /// Whether it was written in place since a table with it went live: then it may be half written.
+    /// Whether it was written in place since a table with it went live, so that it may be half written.
     pub may_be_half_written: bool,
 }
 
-/// Changes when a path leads to another file or the file is written to. Cheaper than reading it, and only a hint.
+/// Changes when a path leads to another file or the file is written to. Cheaper than reading the file, and only a hint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
     file: Identity,
@@ -69,12 +69,12 @@ struct Stamp {
     changed: (i64, i64),
 }
 
-/// Which file it is. A file that is renamed into the place of another may have got the number of one that was there before,
-/// but it was made later.
+/// Identifies the file. A file renamed into the place of another may have the number of an earlier one, but it was
+/// created later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Identity {
     inode: (u64, u64),
-    /// When it was made; `None` where the file system does not keep that.
+    /// When it was created; `None` where the file system does not record that.
     made: Option<SystemTime>,
 }
 
@@ -130,20 +130,20 @@ impl Source {
 /// How long files that have been replaced must be quiet before they are read.
 pub(super) const QUIET: Duration = Duration::from_millis(200);
 
-/// How long a file must be quiet that is written in place, since its writer may only have paused.
+/// How long a file that is written in place must be quiet, since its writer may only have paused.
 const QUIET_IN_PLACE: Duration = Duration::from_secs(1);
 
-/// After how long files are read that are replaced again and again, and never quiet: each of them is whole.
+/// After how long to read files that are replaced again and again and never quiet: each of them is whole.
 const REPLACED_LONG: Duration = Duration::from_secs(1);
 
-/// After how long the log says that a file is never quiet.
+/// After how long the log reports a file that is never quiet.
 const TOO_LONG: Duration = Duration::from_secs(30);
 
-/// How often a file that could not be read is tried again. A disk or a lack of descriptors may be the reason, and leaves no
-/// trace at the file when it passes.
+/// How often to retry a file that could not be read. The cause may be a disk or a lack of descriptors, which leaves no
+/// trace on the file when it passes.
 pub(super) const TRY_AGAIN: Duration = Duration::from_secs(3);
 
-/// Waits until files that have changed are quiet, or that could not be read are readable.
+/// Waits until changed files are quiet, or unreadable ones become readable.
 pub(super) struct QuietFiles {
     last: Vec<Option<Stamp>>,
     /// When they were first seen to have changed.
@@ -152,7 +152,7 @@ pub(super) struct QuietFiles {
     due: Option<Instant>,
     /// Whether they have only been replaced since then, and none was written in place.
     are_whole: bool,
-    /// When those that could not be read are tried again.
+    /// When to retry those that could not be read.
     try_again: Option<Instant>,
     is_told: bool,
 }
@@ -169,8 +169,8 @@ impl QuietFiles {
         }
     }
 
-    /// Looks at the files; whether they have changed since they were read and are quiet, or can be read now and could not
-    /// before.
+    /// Looks at the files. Returns whether they have changed since they were read and are quiet, or are readable now
+    /// and were not before.
     pub(super) fn look(&mut self, read: &Sources, now: Instant) -> bool {
         let files = read.0.iter();
         let stamps: Vec<_> = files.map(|source| Stamp::of(&source.path)).collect();
@@ -201,7 +201,7 @@ impl QuietFiles {
         false
     }
 
-    /// Whether a file that could not be read can be read now. Tries that every [`TRY_AGAIN`].
+    /// Whether a file that could not be read can be read now. Tries every [`TRY_AGAIN`].
     fn can_be_read(&mut self, read: &Sources, now: Instant) -> bool {
         let mut unread = read.0.iter().filter(|source| source.digest.is_none());
         if *self.try_again.get_or_insert(now + TRY_AGAIN) > now {
@@ -242,15 +242,15 @@ impl Sources {
         self.0.iter().map(content).eq(other.0.iter().map(content))
     }
 
-    /// Whether any file looks as if it had been written or replaced since it was read.
+    /// Whether any file looks as if it was written or replaced since it was read.
     pub(super) fn have_moved(&self) -> bool {
         self.0
             .iter()
             .any(|source| Stamp::of(&source.path) != source.stamp)
     }
 
-    /// Whether any file may have been read while it was written: it is not as it was when its reading began, and no other
-    /// file has taken its place.
+    /// Whether any file may have been read while it was being written: it differs from when its reading began, and no
+    /// other file has taken its place.
     pub(super) fn may_be_torn(&self) -> bool {
         self.0
             .iter()
@@ -260,7 +260,7 @@ impl Sources {
             })
     }
 
-    /// What tells two tables apart, for people: 16 hexadecimal digits.
+    /// Tells two tables apart, for people: 16 hexadecimal digits.
     pub(super) fn hash(&self) -> String {
         let mut sha = Sha256::new();
         for source in &self.0 {
@@ -271,8 +271,8 @@ impl Sources {
         format!("{:016x}", u64::from_be_bytes(first))
     }
 
-    /// Notes which files were written in place since they were last read, or since they went live. A rename puts another
-    /// file in place.
+    /// Notes which files were written in place since they were last read, or since they went live. A rename, in
+    /// contrast, puts another file in place.
     pub(super) fn note_writing(&mut self, attempted: &Self, in_use: &Self) {
         for source in &mut self.0 {
             let mut earlier = attempted.0.iter().chain(&in_use.0);
@@ -287,7 +287,7 @@ impl Sources {
     }
 }
 
-/// What a reader of files returns, and what the files were that it has read.
+/// Returns the result of a reader of files, and the files as it read them.
 pub(super) fn recorded<T>(reader: impl FnOnce(ReadFile<'_>) -> T) -> (Sources, T) {
     let sources = RefCell::<Sources>::default();
     let returned = reader(&|path| {
@@ -300,7 +300,7 @@ pub(super) fn recorded<T>(reader: impl FnOnce(ReadFile<'_>) -> T) -> (Sources, T
 /// Reads the files of a table and remembers what it has read.
 pub(super) struct Recorder<'f> {
     files: &'f TableFiles,
-    /// The folder of the copy that is read in place of the operator's files.
+    /// The folder of the copy that is read instead of the operator's files.
     copy: Option<&'f Path>,
     read: RefCell<Sources>,
 }
@@ -371,7 +371,7 @@ mod tests {
         fs::rename(folder.join("new"), &path).expect("a rename");
         assert!(!quiet.look(&read, begin));
         assert!(quiet.look(&read, begin + QUIET));
-        // Another change begins the wait anew.
+        // Another change restarts the wait.
         fs::write(&path, "three").expect("it is written");
         assert!(!quiet.look(&read, begin + QUIET));
         assert!(!quiet.look(&read, begin + QUIET_IN_PLACE));

@@ -1,4 +1,4 @@
-//! How the table in use came to be, and how the last try to replace it went.
+//! How the table in use came to be, and how the last attempt to replace it went.
 
 use std::fmt;
 
@@ -7,21 +7,20 @@ use strum::Display;
 
 use super::compile::Finding;
 
-/// What monitoring, `/readyz` and systemd are told.
+/// What is reported to monitoring, `/readyz` and systemd.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct State {
     /// How many routes the table in use has.
     pub routes: usize,
-    /// What tells two tables apart: the first 16 hexadecimal digits of a SHA-256 of the table's file and its
-    /// directory files.
+    /// Tells two tables apart: the first 16 hexadecimal digits of a SHA-256 of the table's and its directories' files.
     pub hash: String,
     /// Where the table in use came from.
     pub origin: Origin,
     /// Whether all that is on disk is in use.
     pub last: ReloadOutcome,
-    /// When a table was last put in use, or found to be as it is in use.
+    /// When a table was last put in use, or found to match the one in use.
     pub succeeded: Timestamp,
-    /// What is wrong with what is on disk, or looks wrong.
+    /// What is wrong, or looks wrong, with the files on disk.
     pub findings: Vec<Finding>,
 }
 
@@ -30,14 +29,14 @@ pub struct State {
 pub enum Origin {
     /// The file that the operator edits.
     File,
-    /// The last good copy, made then, because the file was bad when the service started.
+    /// The last good copy, made at that time, because the file was bad when the service started.
     LastGood {
         /// When the copy was made.
         kept: Timestamp,
     },
 }
 
-/// What is read from files, each part for itself.
+/// What is read from files, each part separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Display)]
 #[strum(serialize_all = "lowercase")]
 pub enum Part {
@@ -49,7 +48,7 @@ pub enum Part {
     Certificate,
 }
 
-/// How a try to put in use what is on disk went.
+/// How an attempt to put the files on disk in use went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReloadOutcome {
     /// It is in use.
@@ -61,7 +60,7 @@ pub enum ReloadOutcome {
         /// What stays as it was.
         parts: Vec<Part>,
     },
-    /// The table is not, until somebody asks for it: a directory file has lost more than half of its rows.
+    /// The table on disk waits for an explicit reload: a directory file lost more than half of its rows.
     Waiting {
         /// The file, as the table names it.
         file: String,
@@ -70,7 +69,7 @@ pub enum ReloadOutcome {
         /// How many rows it has now.
         rows: usize,
     },
-    /// It is not, until somebody asks for it: a directory file ends in the middle of a line, as it did not before.
+    /// The table on disk waits for an explicit reload: a directory file now ends in the middle of a line.
     CutOff {
         /// The file, as the table names it.
         file: String,
@@ -78,7 +77,7 @@ pub enum ReloadOutcome {
 }
 
 impl State {
-    /// Whether anything on disk is not in use: because it is bad, or waits to be asked for.
+    /// Whether anything on disk is not in use, because it is bad or needs an explicit reload.
     #[must_use]
     pub fn is_degraded(&self) -> bool {
         self.origin != Origin::File || self.last != ReloadOutcome::Good
@@ -91,7 +90,7 @@ pub(super) fn named(parts: &[Part]) -> String {
     names.join(", ")
 }
 
-/// One line without numbers of anybody: `12 routes, table 3f2a…`, and what is not as it should be.
+/// One line without phone numbers: `12 routes, table 3f2a…`, and what is not as it should be.
 impl fmt::Display for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let noun = if self.routes == 1 { "route" } else { "routes" };

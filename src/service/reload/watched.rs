@@ -1,4 +1,4 @@
-//! What is read from files besides the table, each for itself: the secrets and a certificate.
+//! What is read from files in addition to the table, each part separately: the secrets and a certificate.
 
 use std::fmt;
 use std::thread;
@@ -14,19 +14,19 @@ use crate::service::table_file::ReadFile;
 /// Reads files and makes something of them. An error is a sentence without secrets.
 type Reader<T> = Box<dyn FnMut(ReadFile<'_>) -> Result<T, String> + Send>;
 
-/// Something that is read from files, and read anew when they change.
+/// Something that is read from files, and read again when they change.
 pub struct Watched<T> {
     part: Part,
     reader: Reader<T>,
     /// The files as they were last read, good or bad.
     files: Sources,
     quiet: QuietFiles,
-    /// Why the files cannot be used as they were last read.
+    /// Why the files, as they were last read, cannot be used.
     pub(super) problem: Option<String>,
 }
 
 impl<T: 'static> Watched<T> {
-    /// Reads it for the first time, and remembers which files that took.
+    /// Reads it for the first time, and remembers which files that involved.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl<T: 'static> Watched<T> {
         Ok((watched, result?))
     }
 
-    /// What reads the same files, and makes something else of them.
+    /// Reads the same files, and makes something else of them.
     #[must_use]
     pub fn map<U>(mut self, mut change: impl FnMut(T) -> U + Send + 'static) -> Watched<U> {
         Watched {
@@ -58,7 +58,7 @@ impl<T: 'static> Watched<T> {
         }
     }
 
-    /// Whether its files say anything else than when they were last read, and are quiet.
+    /// Whether its files differ from when they were last read, and are quiet.
     pub(super) fn has_changed(&mut self, now: Instant) -> bool {
         if !self.quiet.look(&self.files, now) {
             return false;
@@ -76,7 +76,7 @@ impl<T: 'static> Watched<T> {
         has_changed
     }
 
-    /// Reads it again; what is wrong is logged.
+    /// Reads it again and logs what is wrong.
     pub(super) fn read(&mut self) -> Option<T> {
         let (mut files, mut result) = recorded(&mut self.reader);
         for _ in 1..MOST_READINGS {
