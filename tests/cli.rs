@@ -1272,7 +1272,7 @@ fn init_writes_a_first_table_and_never_over_another() {
     folder.write(".gitignore", "mine\n");
     let here = init(&[]);
     let told = "wrote responses.toml\n\
-                .gitignore already exists: add auth-token*, *.key, .env, journal/, state/ to it\n";
+                .gitignore already exists: add auth-token*, token*, *.key, .env, journal/, state/ to it\n";
     assert!(
         here.code == Some(0) && here.stdout.starts_with(told),
         "{here:?}"
@@ -1286,8 +1286,8 @@ fn init_writes_a_first_table_and_never_over_another() {
             "100",
         ])
         .current_dir(folder.path()));
-    let wanted = "responses.toml: 4 routes, 6 tests, nothing wrong\n\
-                  6 tests, 100 % of routes and conditions reached\n";
+    let wanted = "responses.toml: 6 routes, 8 tests, nothing wrong\n\
+                  8 tests, 100 % of routes and conditions reached\n";
     assert_eq!(checked, ran(0, wanted, ""));
     let next = commands_in(&here.stdout);
     let [check, serve, send] = next.as_slice() else {

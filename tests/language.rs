@@ -359,6 +359,27 @@ fn a_column_that_is_public_may_be_dialled_and_told() {
 }
 
 #[test]
+fn what_one_directory_dials_another_over_the_same_file_does_not_tell() {
+    let route = |name: &str, reply: &str| {
+        format!(
+            "[directory.{name}]\nfile = \"sellers.csv\"\n[[route]]\nname = \"{name}\"\n\
+             when = {{ Called = {{ in = \"{name}\" }} }}\n{reply}\n"
+        )
+    };
+    let text = route("a", "voice = [{ Dial = \"{{ a.phone }}\" }]")
+        + &route("b", "message = [{ Message = \"Call {{ b.phone }}.\" }]")
+        + DEFAULT;
+    let file = File::new("responses.toml", text);
+    let files = InPlace(BTreeMap::from([(
+        "sellers.csv",
+        "number,phone\n+15005550001,+14155550101\n",
+    )]));
+    let diagnostics = compile(&file, &files).expect_err("a leak");
+    let codes: Vec<&str> = diagnostics.iter().map(|one| one.check.code).collect();
+    assert!(codes.contains(&"private-column"), "{codes:?}");
+}
+
+#[test]
 fn rows_of_a_file_and_rows_in_place_answer_alike() {
     let in_place = table(
         "[directory.d]\nkey = \"country\"\nrows = [{ country = \"US\", a = \"1\", b = \"2\" }, { b = \"4\", country = \"M*\" }]\n\

@@ -310,11 +310,25 @@ fn events_are_an_array_whose_hash_is_signed() {
         for header in [
             format!("x-twilio-signature: {signature}"),
             "content-type: application/json".to_owned(),
+            "host: example.com".to_owned(),
         ] {
             assert!(headers.contains(&header), "{header}: {headers:?}");
         }
     }
     assert_ne!(ids[0], ids[1]);
+}
+
+#[test]
+fn an_answer_of_something_else_is_no_success() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let sending = std::thread::spawn(move || send(&url, &["--webhook", "webhook"]));
+    overheard(&listener);
+    let told = "this answer names no route, so it is not from twiml-responder: check --url\n";
+    assert_eq!(
+        sending.join().expect("it ends"),
+        ran(1, "204 No Content\n", told)
+    );
 }
 
 #[test]

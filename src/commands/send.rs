@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::http::uri::InvalidUri;
+use hyper::http::uri::{Authority, InvalidUri};
 use hyper::{Request, Response, StatusCode, Uri};
 
 use super::http_client::{Peer, exchange};
@@ -87,7 +87,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Outcome> {
     if is_blocked {
         output::print("blocked");
     }
-    Ok(Outcome::from(is_blocked || answer.status().is_success()))
+    let is_success = answer.status().is_success();
+    if is_success && webhook.wants_document() && !answer.headers().contains_key(ROUTE) {
+        output::complain(
+            "this answer names no route, so it is not from twiml-responder: check --url",
+        );
+        return Ok(Outcome::No);
+    }
+    Ok(Outcome::from(is_blocked || is_success))
 }
 
 /// The webhook given with `--webhook`, else the one in the path of the URL.
@@ -138,7 +145,7 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
     };
     let path_and_query = path_and_query(arguments, webhook, &body)?;
     let mut request = Request::post(&path_and_query)
-        .header(HOST, authority.as_str())
+        .header(HOST, host(arguments, authority))
         .header(ACCEPT, "*/*")
         .header(CONTENT_TYPE, media_type);
     if webhook != Webhook::VoiceWebhooks {
@@ -173,6 +180,15 @@ fn request(arguments: &Arguments, webhook: Webhook) -> Result<(String, Request<F
     let request = request.body(Full::new(Bytes::from(body)));
     let request = request.context("cannot build the request")?;
     Ok((format!("{}:{port}", authority.host()), request))
+}
+
+/// The `Host` that Twilio would send: a proxy may choose by it.
+fn host(arguments: &Arguments, authority: &Authority) -> String {
+    let public_url = arguments.public_url.as_ref();
+    let public =
+        public_url.and_then(|url| url.as_str().parse::<Uri>().ok()?.into_parts().authority);
+    let host = public.as_ref().unwrap_or(authority).as_str();
+    host.rsplit('@').next().unwrap_or(host).to_owned()
 }
 
 /// The path and query of the URL, completed for the webhook.

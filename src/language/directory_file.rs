@@ -153,6 +153,14 @@ impl DirectoryFile {
         directory
     }
 
+    /// Whether both are read from the same CSV file.
+    pub(super) fn has_source_of(&self, other: &Self) -> bool {
+        match (&self.places, &other.places) {
+            (Places::Csv { file, .. }, Places::Csv { file: other, .. }) => file.name == other.name,
+            _ => false,
+        }
+    }
+
     /// The place of a cell.
     pub(super) fn place(&self, row: Row, column: usize) -> (Arc<File>, Range<usize>) {
         let row = row as usize;

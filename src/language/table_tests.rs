@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use jiff::Timestamp;
+use jiff::civil::DateTime;
 use toml::de::DeTable;
 
 use super::names::Names;
@@ -329,7 +330,11 @@ fn test_moment(problems: &mut Problems, value: &Value<'_>) -> Option<Timestamp> 
     let text = problems.moment(value, "a date and time", WRITE_AT)?;
     parse_moment(&text).or_else(|| {
         let help = "write it with its zone or offset: \"2026-12-24T12:00[America/New_York]\"";
-        let message = format!("\"{text}\" is not a date and time");
+        let message = if text.parse::<DateTime>().is_ok() {
+            format!("\"{text}\" has no time zone")
+        } else {
+            format!("\"{text}\" is not a date and time")
+        };
         problems.refuse(&BAD_TEST, value.span(), message, help)
     })
 }

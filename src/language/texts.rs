@@ -220,7 +220,11 @@ fn resolve_columns(reader: &mut Reader<'_>, text: &mut Text, span: &Range<usize>
 
 /// Notes the columns in a text, and whether they are dialled or revealed.
 fn use_columns(uses: &mut Uses, text: &Text, slot: &Slot<'_>) {
-    let is_told = slot.attribute.is_none() && slot.destination.is_none();
+    let is_told = match slot.destination {
+        None => slot.attribute.is_none(),
+        // The other party sees it.
+        Some(destination) => matches!(destination, Destination::Caller | Destination::Sender),
+    };
     let is_dialled = matches!(
         slot.destination,
         Some(Destination::Number | Destination::Sip | Destination::Name | Destination::Address)

@@ -269,10 +269,17 @@ fn check_columns(names: &Names, problems: &mut Problems, uses: &Uses) {
             continue;
         };
         let title = &file.directory.columns()[*column];
-        let is_dialled = uses.dialled.contains(&(name.clone(), *column));
+        // Another directory may read the same column of the same file.
+        let is_dialled = uses.dialled.iter().any(|(dialled, at)| {
+            let other = names.directories.get(dialled).and_then(Option::as_ref);
+            (dialled, at) == (name, column)
+                || other.is_some_and(|other| {
+                    other.has_source_of(file) && other.directory.columns()[*at] == *title
+                })
+        });
         if is_dialled && !file.public.contains(title) {
             let message = format!(
-                "`{name}.{title}` is dialled, so it is somebody's real number, and here it is spoken or sent"
+                "`{name}.{title}` is dialled, so it is somebody's real number, and here others would hear, read or see it"
             );
             let help = format!("remove it, or write public = [\"{title}\"] in [directory.{name}]");
             problems.error(&PRIVATE_COLUMN, span, message, help);

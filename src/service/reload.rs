@@ -438,7 +438,7 @@ impl Reloader {
                 let bad = named(parts);
                 error!(
                     errors,
-                    hash, bad, live, "the reload failed, what is bad stays as it was"
+                    hash, bad, live, "the reload failed; what is bad on disk is not used"
                 );
             }
             ReloadOutcome::Waiting { file, before, rows } => warn!(

@@ -240,7 +240,15 @@ impl Candidate<'_> {
         let what = what.join(" and ");
         let mut parts = vec![format!("{} would match: {what}", signed.shown())];
         if let Some(public_url) = self.public_url(signed) {
-            parts.push(format!("set --public-url {public_url}"));
+            let is_local = ["localhost", "127.0.0.1", "[::1]"].contains(&signed.host);
+            parts.push(
+                if is_local && !self.tried.host.eq_ignore_ascii_case(signed.host) {
+                    "it was signed for this machine: give `send` the --public-url of the service"
+                        .to_owned()
+                } else {
+                    format!("set --public-url {public_url}")
+                },
+            );
         }
         let remedies = differences.iter().filter_map(|other| other.remedy);
         parts.extend(remedies.map(str::to_owned));
