@@ -1,17 +1,19 @@
 //! `[directory.NAME]`: numbers or rows in the table, or a CSV file in its folder.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
-use toml::de::DeValue;
+use toml::de::{DeTable, DeValue};
 
 use super::directory_file::{
-    BAD_KEY, DirectoryFile, Files, NUMBER, Rows, csv_file, unknown_column,
+    BAD_KEY, DirectoryFile, Files, NUMBER, Rows, UNKNOWN_COLUMN, csv_file, unknown_column,
 };
 use crate::table::directory::MOST_KEY_COLUMNS;
 use crate::table::problems::{
     BAD_NAME, DUPLICATE_NAME, Key, MISSING_KEY, Problems, Value, entries,
 };
-use crate::table::remedy::listed;
+use crate::table::remedy::{Remedy, listed};
+use crate::twilio::spelling::nearest;
 
 /// The directories by name; `None` for a directory that could not be read at all.
 pub(super) fn directories(
@@ -147,6 +149,7 @@ fn rows(
             columns.push(column.to_owned());
         }
     }
+    check_misspelt_columns(problems, &tables, &columns);
     let positions = (0..key.len()).collect();
     let mut rows = Rows::new(name, columns.clone(), positions, problems.file());
     let mut places = Vec::new();
@@ -174,4 +177,33 @@ fn rows(
         });
     }
     Some(rows.in_table(places))
+}
+
+/// Reports a column that only one row has, when that row lacks one of nearly the same name.
+fn check_misspelt_columns(
+    problems: &mut Problems,
+    rows: &[(&DeTable<'_>, Range<usize>)],
+    columns: &[String],
+) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (column, _) in rows.iter().flat_map(|(row, _)| entries(row)) {
+        *counts.entry(column.get_ref()).or_default() += 1;
+    }
+    for (row, _) in rows {
+        for (column, _) in entries(row) {
+            let name = column.get_ref().as_ref();
+            if counts[name] > 1 || rows.len() < 3 {
+                continue;
+            }
+            let lacking = columns.iter().map(String::as_str);
+            let is_usual = |known: &str| counts.get(known).is_some_and(|count| *count > 1);
+            let lacking = lacking.filter(|known| !row.contains_key(*known) && is_usual(known));
+            if let Some(near) = nearest(name, lacking) {
+                let message = format!("no other row has the column `{name}`");
+                let help = format!("did you mean `{near}`?");
+                let remedy = Remedy::source(help, near);
+                problems.warn(&UNKNOWN_COLUMN, column.span(), message, remedy);
+            }
+        }
+    }
 }

@@ -122,7 +122,9 @@ impl Server {
             for (diagnostic, fix) in found.filter_map(|found| Some((found, found.fix.as_ref()?))) {
                 let file = &diagnostic.file;
                 let range = Range::of(file, &diagnostic.span);
-                let is_there = range.start <= wanted.end && wanted.start <= range.end;
+                // Some editors ask at the cursor alone, which may be anywhere in the line.
+                let is_there = range.start.line <= wanted.end.line
+                    && wanted.start.line <= range.end.line;
                 if is_there && self.documents.uri_of((table, document), file) == *uri {
                     let edit = json!({ "range": Range::of(file, &fix.span), "newText": fix.text });
                     actions.push(json!({
