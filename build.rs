@@ -11,7 +11,6 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-env-changed={COMMIT}");
     let target = env::var("TARGET").unwrap_or_default();
-    println!("cargo:rustc-env=BUILT_FOR={target}");
     // Only in a release, because otherwise every commit during development would rebuild everything.
     let is_release = env::var("PROFILE").is_ok_and(|profile| profile == "release");
     let given = env::var(COMMIT).ok().filter(|commit| !commit.is_empty());
@@ -20,7 +19,7 @@ fn main() {
     println!("cargo:rustc-env=BUILT_REVISION={revision}");
     println!("cargo:rustc-env=BUILT_BY={}", rust().unwrap_or_default());
     let commit = commit.map_or(String::new(), |commit| format!("commit {commit}, "));
-    println!("cargo:rustc-env=BUILT_FROM={commit}");
+    println!("cargo:rustc-env=BUILT_FROM={commit}{target}");
 }
 
 /// The commit, if this package is at the top of a clone.

@@ -42,13 +42,7 @@ use crate::twilio::spelling::nearest;
 const PROGRAM: &str = "twiml-responder";
 
 /// What `--version` says after the name: the version, the commit where the build knew it, and the target.
-const VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    " (",
-    env!("BUILT_FROM"),
-    env!("BUILT_FOR"),
-    ")"
-);
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("BUILT_FROM"), ")");
 
 /// How the environment variables of options begin.
 const VARIABLE_PREFIX: &str = "TWIML_RESPONDER_";

@@ -665,7 +665,7 @@ fn of_row(reply: &str) -> Table {
     table(&format!(
         "[directory.d]\nrows = [\n\
          {{ number = \"+15005550001\", phone = \"+14155550101\", page = \"https://example.com/a\" }},\n\
-         {{ number = \"+15005550002\", phone = \"\", page = \"\" }}]\n\
+         {{ number = \"+15005550002\", phone = \"\", page = \"\" }}]\npublic = [\"phone\"]\n\
          [[route]]\nname = \"route\"\nwhen = {{ Called = {{ in = \"d\" }} }}\n{reply}\n"
     ))
 }

@@ -123,8 +123,8 @@ impl Server {
                 let file = &diagnostic.file;
                 let range = Range::of(file, &diagnostic.span);
                 // Some editors ask at the cursor alone, which may be anywhere in the line.
-                let is_there = range.start.line <= wanted.end.line
-                    && wanted.start.line <= range.end.line;
+                let is_there =
+                    range.start.line <= wanted.end.line && wanted.start.line <= range.end.line;
                 if is_there && self.documents.uri_of((table, document), file) == *uri {
                     let edit = json!({ "range": Range::of(file, &fix.span), "newText": fix.text });
                     actions.push(json!({
