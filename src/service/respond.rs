@@ -283,12 +283,18 @@ fn record(
     let show_numbers = snapshot.responder.show_numbers;
     let _ = catch_unwind(AssertUnwindSafe(|| {
         let request = received.request();
-        let own = request.own_number();
+        // Only where it is certain which of the two is ours: a status callback may come from either side.
+        let own = match &*request.value("Direction") {
+            _ if !received.webhook.wants_document() => "",
+            "outbound-api" => "Caller",
+            direction if direction.starts_with("outbound") => "",
+            _ => "Called",
+        };
         let number = |name| {
             let number = request.value(name);
             let is_logged = received.webhook.wants_document() || !number.is_empty();
             is_logged.then(|| {
-                if show_numbers || (number == own && may_be_own(&number)) {
+                if show_numbers || (name == own && may_be_own(&number)) {
                     number.chars().take(100).collect()
                 } else {
                     masked(&number)
