@@ -134,21 +134,25 @@ fn check_lengths(
     answering: &HashMap<&str, Vec<&Route>>,
     problems: &mut Problems,
 ) {
+    let mut references: HashMap<&str, usize> = HashMap::new();
+    for reference in &uses.steps {
+        *references.entry(&reference.step).or_default() += 1;
+    }
+    let mut menus: HashMap<&str, Vec<&Menu>> = HashMap::new();
+    for menu in uses.menus.iter().filter(|menu| menu.takes_one) {
+        menus.entry(&menu.step).or_default().push(menu);
+    }
     for (step, routes) in answering.iter().filter(|(step, _)| !step.is_empty()) {
-        let references = uses
-            .steps
-            .iter()
-            .filter(|reference| reference.step == **step);
-        let menus = uses
-            .menus
-            .iter()
-            .filter(|menu| menu.step == **step && menu.takes_one);
-        let count = menus.clone().count();
-        if count == 0 || count != references.count() {
+        let Some(menus) = menus.get(step) else {
+            continue;
+        };
+        if references.get(step) != Some(&menus.len()) {
             continue;
         }
         // A Gather may also send no key at all.
-        let keys = menus.flat_map(|menu| menu.keys.chars().map(String::from));
+        let keys = menus
+            .iter()
+            .flat_map(|menu| menu.keys.chars().map(String::from));
         let keys: BTreeSet<String> = keys.chain([String::new()]).collect();
         for route in routes {
             let is_heard = keys.iter().any(|key| may_match(route, &Key(key.clone())));

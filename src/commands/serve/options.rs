@@ -124,7 +124,7 @@ pub(super) struct UrlOptions {
     /// Trust the X-Forwarded-* headers of this address or network
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = network)]
     pub trusted_proxy: Vec<IpNet>,
-    /// Refuse GET, if no URL at Twilio or in the table is asked by it
+    /// Refuse GET; use this if every URL, at Twilio and in the table, uses POST
     #[arg(long)]
     pub post_only: bool,
 }
